@@ -1,0 +1,42 @@
+"""Strict names: what may be called what, in specs, in the registry and in URLs. One place, so that no two rooms differ."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NAME_PATTERN: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+"""Optimizers and aliases: 1–64 of a–z, 0–9, '.', '_', '-', beginning and ending with a letter or digit."""
+
+RESERVED_REFS: Final = frozenset({"latest"})
+
+_NAME: Final = re.compile(NAME_PATTERN)
+
+
+class InvalidName(ValueError):
+    """A name is not of the form that is accepted."""
+
+
+def check_name(value: str, what: str = "name") -> str:
+    """The value, if it is a strict name.
+
+    Raises:
+        InvalidName: with `what` in the message.
+    """
+    if not _NAME.fullmatch(value) or ".." in value:
+        raise InvalidName(f"{what} must be 1–64 of a–z, 0–9, '.', '_', '-', with a letter or digit at both ends, got {value!r}")
+    return value
+
+
+def check_alias(value: str) -> str:
+    """The value, if it may name an alias: a strict name that is neither a version number nor reserved."""
+    check_name(value, "alias")
+    if value.isdigit() or value in RESERVED_REFS:
+        raise InvalidName(f"alias must not be a number or {', '.join(sorted(RESERVED_REFS))}, got {value!r}")
+    return value
+
+
+def split_ref(reference: str) -> tuple[str, str]:
+    """`name@ref` → (name, ref); a bare `name` means `name@latest`."""
+    name, _, ref = reference.partition("@")
+    return check_name(name), check_name(ref, "reference") if ref else "latest"

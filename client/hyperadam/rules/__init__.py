@@ -1,0 +1,46 @@
+"""Update rules: the pure functions that are meta-trained and that the optimizers run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from hyperadam.rules.base import Rule, RuleError, Tensors
+from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
+
+__all__ = [
+    "HyperAdamRule",
+    "HyperAdamSpec",
+    "HyperAdamState",
+    "Rule",
+    "RuleError",
+    "Tensors",
+    "rule_from_spec",
+]
+
+_RULES: dict[str, tuple[type[Any], type[Any]]] = {
+    "hyperadam": (HyperAdamRule, HyperAdamSpec),
+}
+
+
+def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
+    """The rule that a spec, as it stands in a Θ file or a job, describes.
+
+    Raises:
+        RuleError: the kind is unknown, a field is unknown, or a value is out of its range. The message names the field.
+    """
+    kind = spec.get("kind")
+    if kind not in _RULES:
+        raise RuleError(f"kind must be one of {', '.join(_RULES)}, got {kind!r}")
+    rule_type, spec_type = _RULES[kind]
+    known = {field.name: field for field in fields(spec_type)}
+    unknown = sorted(set(spec) - set(known))
+    if unknown:
+        raise RuleError(f"rule {kind!r} has no field {unknown[0]!r}")
+    for name, value in spec.items():
+        expected = type(known[name].default)
+        accepted = (int, float) if expected is float else (expected,)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
+            raise RuleError(f"{name} must be a {expected.__name__}, got {value!r}")
+    return rule_type(spec_type(**spec))  # type: ignore[no-any-return]

@@ -1,0 +1,232 @@
+"""HyperAdam's cell (Wang, Sun, Zhang, Zhang: HyperAdam, AAAI 2019, Algorithm 2 and Figure 1).
+
+J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed with learned weights:
+
+    ĝ   = g / ‖g‖                                        normalisation, Section 3.2
+    s_t = LSTM(ELU(W_p ĝ + b_p), s_{t−1})                StateCell, line 8
+    [β_t, γ_t] = σ(W_a [s_t, m_{t−1}/‖m_{t−1}‖] + b_a)   AdamCell, lines 9–10, Eqs. (3)–(4)
+    m_t = β_t m_{t−1} + (1 − β_t) g                      lines 11–14, Eq. (5)
+    v_t = γ_t v_{t−1} + (1 − γ_t) g²
+    β̂_t = β_t β̂_{t−1} + (1 − β_t)                        = 1 − β^t for constant β (Lemma 1)
+    γ̂_t = γ_t γ̂_{t−1} + (1 − γ_t)
+    m̂_t = (m_t/β̂_t) / √(v_t/γ̂_t + ε)                     moment field, lines 15–16
+    ρ_t = ELU(W_w s_t + b_w)                             weight field, WeightCell, line 17, Eq. (6)
+    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7)
+
+All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ in details that the
+paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run by the rule it was trained with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hyperadam.rules.base import Rule, RuleError, Tensors
+
+INITS: Final = ("adam-ensemble", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperAdamSpec:
+    """Every choice of the cell. The defaults are those of the authors' TensorFlow code of 2019."""
+
+    kind: Literal["hyperadam"] = "hyperadam"
+    n_candidates: int = 20
+    """J, the number of Adams that are mixed; 1 to 64."""
+    normalization: Literal["euclidean", "rms"] = "euclidean"
+    """What a vector x over p coordinates is divided by: ‖x‖₂ (the paper), or ‖x‖₂/√p, which does not depend on p."""
+    norm_epsilon: float = 1e-16
+    """Added to the squared norm before its root. 0 is allowed: an all-zero vector is then mapped to zeros."""
+    squash: Literal["none", "asinh"] = "none"
+    """Function on every normalised entry; asinh bounds the tails that RMS normalisation leaves."""
+    normalize_state: bool = True
+    """Whether s_t is normalised per candidate before it enters the AdamCell (both public codes; not in the paper)."""
+    normalize_lstm: bool = False
+    """Whether the LSTM's input and hidden state are normalised per candidate (the authors' later PyTorch code)."""
+    preprocessing: bool = True
+    """The linear layer with ELU before the LSTM (off: ablation of Figure 8a)."""
+    lstm: bool = True
+    """The LSTM of the StateCell (off: ablation of Figure 8a; s_t is then its input)."""
+    forget_bias: float = 1.0
+    """Added to the LSTM's forget gate."""
+    epsilon: float = 1e-24
+    """ε of the moment field; > 0."""
+    epsilon_inside_root: bool = True
+    """√(ṽ + ε) (both public codes) or √ṽ + ε (as the paper prints it)."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_candidates <= 64:
+            raise RuleError(f"n_candidates must be between 1 and 64, got {self.n_candidates}")
+        for name, choices in (("normalization", ("euclidean", "rms")), ("squash", ("none", "asinh"))):
+            if getattr(self, name) not in choices:
+                raise RuleError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not (math.isfinite(self.norm_epsilon) and self.norm_epsilon >= 0):
+            raise RuleError(f"norm_epsilon must be finite and at least 0, got {self.norm_epsilon}")
+        if not (math.isfinite(self.epsilon) and self.epsilon > 0):
+            raise RuleError(f"epsilon must be finite and above 0, got {self.epsilon}")
+        if not math.isfinite(self.forget_bias):
+            raise RuleError(f"forget_bias must be finite, got {self.forget_bias}")
+
+
+class HyperAdamState(NamedTuple):
+    """What HyperAdam carries from step to step; 6 J numbers a coordinate. All zeros before the first step."""
+
+    hidden: Tensor
+    """s_t, the task state; shape (J, *batch, p)."""
+    cell: Tensor
+    """The LSTM's cell state; shape (J, *batch, p), or (0, *batch, p) without LSTM."""
+    m: Tensor
+    """First moments m_t; shape (J, *batch, p)."""
+    v: Tensor
+    """Second moments v_t; shape (J, *batch, p)."""
+    beta_hat: Tensor
+    """Bias factors β̂_t of m; shape (J, *batch, p)."""
+    gamma_hat: Tensor
+    """Bias factors γ̂_t of v; shape (J, *batch, p)."""
+
+
+class HyperAdamRule(Rule[HyperAdamState]):
+    """The HyperAdam update as a pure function; see the module's docstring for the equations.
+
+    Exactly scale invariant up to ε: `update(Θ, c·g, ·)` gives the same directions for c > 0 while |c·g| stays well above
+    √ε and inside the range of the dtype's squares. A zero gradient gives a zero direction as long as m is zero.
+    """
+
+    kind = "hyperadam"
+
+    def __init__(self, spec: HyperAdamSpec | None = None) -> None:
+        self._spec = spec or HyperAdamSpec()
+
+    @property
+    def spec(self) -> HyperAdamSpec:
+        return self._spec
+
+    @property
+    def theta_shapes(self) -> dict[str, tuple[int, ...]]:
+        j = self.spec.n_candidates
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.spec.preprocessing:
+            shapes |= {"preprocess.weight": (j, 1), "preprocess.bias": (j,)}
+        if self.spec.lstm:
+            n_inputs = j if self.spec.preprocessing else 1
+            shapes |= {"lstm.weight": (4 * j, n_inputs + j), "lstm.bias": (4 * j,)}  # gates i, j, f, o
+        return shapes | {
+            "adam_cell.weight": (2 * j, 2 * j),  # rows: β then γ; columns: s_t then m_{t−1}
+            "adam_cell.bias": (2 * j,),
+            "weight_cell.weight": (j, j),
+            "weight_cell.bias": (j,),
+        }
+
+    def init_theta(self, generator: torch.Generator, init: str = "adam-ensemble") -> dict[str, Tensor]:
+        """A fresh Θ.
+
+        `paper`: linear layers from a normal of std 0.1 truncated at two deviations with zero biases, LSTM kernel
+        Glorot-uniform. All decay rates start at 0.5 and all weights near 0: the untrained optimizer hardly moves.
+
+        `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100 and
+        γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1): the
+        untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
+        """
+        if init not in INITS:
+            raise RuleError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        theta = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in self.theta_shapes.items()}
+        for name, tensor in theta.items():
+            if name == "lstm.weight":
+                bound = math.sqrt(6 / sum(tensor.shape))
+                tensor.uniform_(-bound, bound, generator=generator)
+            elif name.endswith(".weight"):
+                torch.nn.init.trunc_normal_(tensor, std=0.1, a=-0.2, b=0.2, generator=generator)
+        if init == "adam-ensemble":
+            j = self.spec.n_candidates
+            theta["adam_cell.weight"] *= 0.3
+            theta["adam_cell.bias"].copy_(torch.cat([_decay_logits(1.1, 100, j), _decay_logits(3, 1000, j)]))
+            theta["weight_cell.weight"] *= 0.1
+            theta["weight_cell.bias"].fill_(4 / j)
+        return theta
+
+    def init_state(self, gradient: Tensor) -> HyperAdamState:
+        def zeros(n: int) -> Tensor:
+            return gradient.new_zeros((n, *gradient.shape))
+
+        j = self.spec.n_candidates
+        return HyperAdamState(zeros(j), zeros(j if self.spec.lstm else 0), zeros(j), zeros(j), zeros(j), zeros(j))
+
+    def update(
+        self,
+        theta: Tensors,
+        gradient: Tensor,  # shape: (*batch, p)
+        state: HyperAdamState,
+    ) -> tuple[Tensor, HyperAdamState]:
+        spec, j = self.spec, self.spec.n_candidates
+        hidden, cell = self._state_cell(theta, gradient, state)
+        s = self._normalize(hidden) if spec.normalize_state else hidden
+        weight, bias = theta["adam_cell.weight"], theta["adam_cell.bias"]
+        rates = torch.sigmoid(_linear(weight[:, j:], self._normalize(state.m), _linear(weight[:, :j], s, bias)))
+        beta, gamma = rates[:j], rates[j:]
+        m = torch.lerp(gradient.expand_as(beta), state.m, beta)
+        v = torch.lerp((gradient * gradient).expand_as(gamma), state.v, gamma)
+        one = gradient.new_ones(())
+        beta_hat = torch.lerp(one, state.beta_hat, beta)
+        gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
+        rho = F.elu(_linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
+        direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
+        return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
+
+    def _state_cell(self, theta: Tensors, gradient: Tensor, state: HyperAdamState) -> tuple[Tensor, Tensor]:
+        """s_t and the LSTM's cell, shapes (J, *batch, p)."""
+        spec, j = self.spec, self.spec.n_candidates
+        x = self._normalize(gradient)[None]
+        if spec.preprocessing:
+            x = F.elu(_linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
+        if not spec.lstm:
+            return x.expand(j, *gradient.shape), state.cell
+        h = state.hidden
+        if spec.normalize_lstm:
+            x, h = self._normalize(x), self._normalize(h)
+        weight, n_inputs = theta["lstm.weight"], x.shape[0]
+        gates = _linear(weight[:, n_inputs:], h, _linear(weight[:, :n_inputs], x, theta["lstm.bias"]))
+        i, c, f, o = gates.chunk(4)
+        cell = torch.sigmoid(f + spec.forget_bias) * state.cell + torch.sigmoid(i) * torch.tanh(c)
+        return torch.sigmoid(o) * torch.tanh(cell), cell
+
+    def _moment_field(self, m: Tensor, v: Tensor, beta_hat: Tensor, gamma_hat: Tensor) -> Tensor:
+        """m̂_t, lines 15–16; ε also keeps 0/0 away where a decay rate has rounded to 1."""
+        eps = self.spec.epsilon
+        m_tilde, v_tilde = m / (beta_hat + eps), v / (gamma_hat + eps)
+        if self.spec.epsilon_inside_root:
+            return m_tilde * torch.rsqrt(v_tilde + eps)
+        return m_tilde / (_safe_sqrt(v_tilde) + eps)
+
+    def _normalize(self, x: Tensor) -> Tensor:
+        """x over its norm along the last dimension (the coordinates of one learner), then squashed; zeros stay zeros."""
+        square = (x * x).mean(-1, keepdim=True) if self.spec.normalization == "rms" else (x * x).sum(-1, keepdim=True)
+        square = square + self.spec.norm_epsilon
+        positive = square > 0
+        scale = torch.where(positive, torch.rsqrt(torch.where(positive, square, 1.0)), 0.0)
+        y = x * scale
+        return torch.asinh(y) if self.spec.squash == "asinh" else y
+
+
+def _linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
+    """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result (n_out, *batch, p)."""
+    bias = bias[:, None] if bias.dim() == 1 else bias.reshape(bias.shape[0], -1)
+    return torch.addmm(bias, weight, x.reshape(x.shape[0], -1)).view(weight.shape[0], *x.shape[1:])
+
+
+def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
+    """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n = 1: the middle."""
+    lo, hi = math.log(shortest), math.log(longest)
+    log_tau = torch.linspace(lo, hi, n, dtype=torch.float64) if n > 1 else torch.tensor([(lo + hi) / 2], dtype=torch.float64)
+    return torch.log(torch.expm1(log_tau))
+
+
+def _safe_sqrt(x: Tensor) -> Tensor:
+    """√x with derivative 0 at x = 0."""
+    positive = x > 0
+    return torch.where(positive, torch.sqrt(torch.where(positive, x, 1.0)), 0.0)

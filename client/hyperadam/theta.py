@@ -1,0 +1,196 @@
+"""Θ on disk and on the wire: one safetensors file with a JSON manifest in its header, never a pickle.
+
+The manifest says by which rule a Θ is run (kind and full spec), at which default rate α, how it was made, and the digest
+of its tensors. `Theta.from_bytes` refuses everything that is not exactly that, with a message that names what is wrong;
+it is the one way in, for files, downloads and uploads alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from hyperadam.rules import Rule, RuleError, rule_from_spec
+
+FORMAT_VERSION: Final = 1
+MAX_FILE_BYTES: Final = 16 * 2**20
+_METADATA_KEY: Final = "hyperadam"
+
+
+class ThetaError(ValueError):
+    """The bytes are not a valid Θ file; the message names the part that is wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class Theta:
+    """A learned optimizer's parameters together with the rule that runs them.
+
+    Example:
+        >>> theta = hyperadam.Theta.load("theta.safetensors")
+        >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=theta)
+    """
+
+    rule: Rule[Any]
+    tensors: Mapping[str, Tensor]
+    """Name → float32 tensor on the CPU, of the rule's names and shapes."""
+    lr: float
+    """α, the rate that Θ was trained with: the default `lr` of an optimizer that runs it."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent version, metrics."""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.lr, (int, float)) and math.isfinite(self.lr) and self.lr > 0):
+            raise ThetaError(f"lr must be a finite number above 0, got {self.lr!r}")
+        expected = self.rule.theta_shapes
+        if set(self.tensors) != set(expected):
+            missing, extra = sorted(set(expected) - set(self.tensors)), sorted(set(self.tensors) - set(expected))
+            raise ThetaError(f"tensors do not match rule {self.rule.kind!r}: missing {missing}, unexpected {extra}")
+        for name, shape in expected.items():
+            tensor = self.tensors[name]
+            if tuple(tensor.shape) != shape:
+                raise ThetaError(f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {shape}")
+            if tensor.dtype != torch.float32:
+                raise ThetaError(f"tensor {name!r} has dtype {tensor.dtype}, expected torch.float32")
+            if not bool(torch.isfinite(tensor).all()):
+                raise ThetaError(f"tensor {name!r} has values that are not finite")
+
+    @classmethod
+    def from_vector(
+        cls,
+        rule: Rule[Any],
+        vector: Tensor,  # shape: (n_theta,)
+        *,
+        lr: float,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Theta:
+        """A Θ from the flat vector that meta-training works on."""
+        parts = rule.unpack(vector.detach().to("cpu", torch.float32))
+        return cls(rule, {name: part.clone() for name, part in parts.items()}, lr, dict(provenance or {}))
+
+    @cached_property
+    def vector(self) -> Tensor:
+        """All numbers in the rule's order; shape (n_theta,), float32."""
+        return self.rule.pack(self.tensors)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What stands in the file's header."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "rule": asdict(self.rule.spec),
+            "lr": self.lr,
+            "shapes": {name: list(shape) for name, shape in self.rule.theta_shapes.items()},
+            "tensors_sha256": self._tensors_sha256(),
+            "provenance": dict(self.provenance),
+        }
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the whole file, in hexadecimal: the identity of a version, and its ETag."""
+        return hashlib.sha256(self._file).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The file. The same Θ gives the same bytes; one that was read gives back the bytes that were read."""
+        return self._file
+
+    @cached_property
+    def _file(self) -> bytes:
+        tensors = {name: self.tensors[name].contiguous() for name in self.rule.theta_shapes}
+        manifest = json.dumps(self.manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return safetensors.torch.save(tensors, metadata={_METADATA_KEY: manifest})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Theta:
+        """A Θ from a file's bytes, whatever their origin.
+
+        Raises:
+            ThetaError: too large, not safetensors, no manifest, unknown rule or field, or tensors whose names, shapes,
+                dtype, digest or values are not what the manifest says.
+        """
+        if len(data) > MAX_FILE_BYTES:
+            raise ThetaError(f"file has {len(data)} bytes, at most {MAX_FILE_BYTES} are accepted")
+        manifest = _read_manifest(data)
+        try:
+            rule = rule_from_spec(manifest["rule"])
+            tensors = safetensors.torch.load(data)
+        except RuleError as error:
+            raise ThetaError(f"manifest rule: {error}") from error
+        except safetensors.SafetensorError as error:
+            raise ThetaError(f"not a safetensors file: {error}") from error
+        theta = cls(rule, tensors, manifest["lr"], manifest["provenance"])
+        for key in ("tensors_sha256", "shapes"):
+            if manifest[key] != theta.manifest[key]:
+                raise ThetaError(f"manifest {key} does not match the tensors")
+        theta.__dict__["_file"] = data
+        return theta
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Theta:
+        """Read a file written by `save`, or downloaded from the service."""
+        with open(path, "rb") as file:
+            return cls.from_bytes(file.read(MAX_FILE_BYTES + 1))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file atomically: readers see the old one or the whole new one."""
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(self.to_bytes())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _tensors_sha256(self) -> str:
+        digest = hashlib.sha256()
+        for name in self.rule.theta_shapes:
+            digest.update(name.encode())
+            digest.update(self.tensors[name].contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+_MANIFEST_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "format_version": int,
+    "rule": dict,
+    "lr": (int, float),
+    "shapes": dict,
+    "tensors_sha256": str,
+    "provenance": dict,
+}
+
+
+def _read_manifest(data: bytes) -> dict[str, Any]:
+    """The manifest in a safetensors header (8 bytes of length, then JSON), its fields checked for presence and type."""
+    header_length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or header_length > len(data) - 8:
+        raise ThetaError("not a safetensors file: its header is cut short")
+    try:
+        header = json.loads(data[8 : 8 + header_length])
+        manifest = json.loads(header["__metadata__"][_METADATA_KEY], parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ThetaError(f"header is not valid JSON: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise ThetaError(f"no {_METADATA_KEY!r} manifest in the file's header") from error
+    if not isinstance(manifest, dict):
+        raise ThetaError("manifest is not a JSON object")
+    for name, kinds in _MANIFEST_TYPES.items():
+        if not isinstance(manifest.get(name), kinds) or isinstance(manifest.get(name), bool):
+            raise ThetaError(f"manifest {name} is missing or of the wrong type")
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise ThetaError(f"manifest format_version {manifest['format_version']} is not supported, expected {FORMAT_VERSION}")
+    return manifest
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

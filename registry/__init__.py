@@ -1,0 +1,31 @@
+"""Versions of Θ and the records of the runs that made them: one contract, an MLflow backend and an in-memory one."""
+
+from registry.contract import (
+    AliasChange,
+    AliasNotFound,
+    ArtifactInfo,
+    ArtifactNotFound,
+    MetricPoint,
+    OptimizerNotFound,
+    Registry,
+    RegistryError,
+    RunNotFound,
+    RunStatus,
+    Version,
+    VersionNotFound,
+)
+
+__all__ = [
+    "AliasChange",
+    "AliasNotFound",
+    "ArtifactInfo",
+    "ArtifactNotFound",
+    "MetricPoint",
+    "OptimizerNotFound",
+    "Registry",
+    "RegistryError",
+    "RunNotFound",
+    "RunStatus",
+    "Version",
+    "VersionNotFound",
+]

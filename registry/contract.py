@@ -1,0 +1,186 @@
+"""What a registry promises; every backend passes `tests/registry/contract.py`.
+
+Two things are kept. A *run* is the record of one job: metric series and artifacts (small files under strict relative
+names). A *version* is one Θ under an optimizer's name: numbered 1, 2, 3, … without gaps, immutable, with its lineage.
+An *alias* is a movable name for a version; every move is recorded with who, when and why.
+
+All methods may be called from several threads and processes. What was returned is durable. Names are strict
+(`hyperadam.names`); nothing that a client sends is ever used as a path or a URL.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from hyperadam.theta import Theta
+
+RunStatus = Literal["running", "finished", "failed", "cancelled"]
+
+
+class RegistryError(Exception):
+    """Base of everything that a registry raises on purpose."""
+
+
+class RunNotFound(RegistryError):
+    """No run has that id."""
+
+
+class ArtifactNotFound(RegistryError):
+    """The run has no artifact of that name."""
+
+
+class OptimizerNotFound(RegistryError):
+    """No version was ever created under that name."""
+
+
+class VersionNotFound(RegistryError):
+    """The optimizer has no such version."""
+
+
+class AliasNotFound(RegistryError):
+    """The optimizer has no such alias."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricPoint:
+    """One value of one series. `value` may be NaN or infinite; it comes back as it was written."""
+
+    name: str
+    value: float
+    step: int
+    time: datetime
+    """With time zone (UTC), to the millisecond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactInfo:
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One immutable Θ under an optimizer's name."""
+
+    optimizer: str
+    number: int
+    sha256: str
+    """Digest of the whole Θ file; the ETag of its download."""
+    size_bytes: int
+    created_at: datetime
+    run_id: str | None
+    """The run that made it; None for an uploaded one."""
+    manifest: Mapping[str, Any]
+    """The Θ file's own manifest."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    """Sorted. `latest` is not an alias but always means the highest number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasChange:
+    """One entry of an alias's history."""
+
+    alias: str
+    old_version: int | None
+    """None: the alias was new."""
+    new_version: int | None
+    """None: the alias was deleted."""
+    actor: str
+    reason: str
+    changed_at: datetime
+
+
+class Registry(ABC):
+    """Runs and versions. Backends: `registry.mlflow_backend.MLflowRegistry`, `registry.memory.InMemoryRegistry`."""
+
+    # --- runs ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def open_run(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
+        """The id of the run with this key (a job's id), created if there is none yet: safe to repeat after a crash."""
+
+    @abstractmethod
+    def close_run(self, run_id: str, status: RunStatus) -> None:
+        """Set the run's status; closing twice, or reopening with `running`, is allowed."""
+
+    @abstractmethod
+    def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        """Append a batch. A point with the same name and step as an earlier one replaces it for readers (a retried
+        attempt repeats steps)."""
+
+    @abstractmethod
+    def metric_names(self, run_id: str) -> list[str]:
+        """Sorted names of the run's series."""
+
+    @abstractmethod
+    def metrics(self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None) -> list[MetricPoint]:
+        """The series' points with `step > after_step`, one a step, in the order of steps."""
+
+    @abstractmethod
+    def put_artifact(self, run_id: str, path: str, data: bytes) -> None:
+        """Store a file, whole or not at all, replacing one of the same name. `path` is relative, of strict segments."""
+
+    @abstractmethod
+    def get_artifact(self, run_id: str, path: str) -> bytes:
+        """The file's bytes; raises ArtifactNotFound."""
+
+    @abstractmethod
+    def list_artifacts(self, run_id: str, folder: str = "") -> list[ArtifactInfo]:
+        """Files below a folder, at any depth, sorted by path; empty for an unknown folder."""
+
+    # --- versions -----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create_version(
+        self,
+        optimizer: str,
+        theta: Theta,
+        *,
+        key: str,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Version:
+        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is stored as it is.
+
+        Raises:
+            RegistryError: the key was used before with another Θ.
+        """
+
+    @abstractmethod
+    def optimizers(self) -> list[str]:
+        """Sorted names that have at least one version."""
+
+    @abstractmethod
+    def versions(self, optimizer: str) -> list[Version]:
+        """All versions, newest first; raises OptimizerNotFound."""
+
+    @abstractmethod
+    def version(self, optimizer: str, ref: str) -> Version:
+        """By number ("3"), alias ("champion") or "latest".
+
+        Raises:
+            OptimizerNotFound, VersionNotFound, AliasNotFound.
+        """
+
+    @abstractmethod
+    def weights(self, optimizer: str, number: int) -> bytes:
+        """The Θ file, verified against the version's digest on the way out (a damaged one raises RegistryError)."""
+
+    # --- aliases ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def set_alias(self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "") -> Version:
+        """Create or move an alias; a name made of digits, or `latest`, is refused."""
+
+    @abstractmethod
+    def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
+        """Remove an alias; raises AliasNotFound."""
+
+    @abstractmethod
+    def alias_history(self, optimizer: str) -> list[AliasChange]:
+        """Every change of every alias of the optimizer, oldest first."""

@@ -1,0 +1,1 @@
+"""The control plane: REST service, job store, reconciler and executors."""
