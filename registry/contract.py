@@ -133,6 +133,10 @@ class Registry(ABC):
     def list_artifacts(self, run_id: str, folder: str = "") -> list[ArtifactInfo]:
         """Files below a folder, at any depth, sorted by path; empty for an unknown folder."""
 
+    @abstractmethod
+    def delete_artifact(self, run_id: str, path: str) -> None:
+        """Remove a file; one that is not there is no error."""
+
     # --- versions -----------------------------------------------------------------------------------------------
 
     @abstractmethod

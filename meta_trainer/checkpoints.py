@@ -1,0 +1,116 @@
+"""Checkpoints of a meta-training: everything that its future depends on, as one safetensors file with a digest.
+
+A checkpoint between two episodes holds four vectors as long as Θ; one within an episode also holds the chunks' states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from hyperadam.rules import Rule
+from torch import Tensor
+
+from meta_trainer.episodes import EpisodeState, Evaluation
+
+FORMAT_VERSION: Final = 1
+_KEY: Final = "hyperadam-checkpoint"
+
+
+class CheckpointError(ValueError):
+    """The bytes are not an undamaged checkpoint of this job."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A meta-training after `update` updates of Θ."""
+
+    update: int
+    spec_sha256: str
+    """`spec_digest` of the job's spec: a checkpoint of another job is refused."""
+    meta_optimizer: Mapping[str, Tensor]
+    best_theta: Tensor
+    """Shape (n_theta,)."""
+    best_update: int
+    best_loss: float
+    initial_loss: float
+    seconds: float
+    """Time spent on the job so far, over all attempts."""
+    states: tuple[EpisodeState, ...] = ()
+    """One for each chunk when an episode is under way."""
+
+    def to_bytes(self) -> bytes:
+        tensors = {f"meta.{name}": tensor for name, tensor in self.meta_optimizer.items()}
+        tensors["best_theta"] = self.best_theta
+        for i, state in enumerate(self.states):
+            tensors |= {f"chunk.{i}.{name}": tensor for name, tensor in _flatten(state).items()}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        header = {
+            "format_version": FORMAT_VERSION,
+            "update": self.update,
+            "spec_sha256": self.spec_sha256,
+            "best_update": self.best_update,
+            "best_loss": self.best_loss,
+            "initial_loss": self.initial_loss,
+            "seconds": self.seconds,
+            "steps": [state.step for state in self.states],
+        }
+        header["digest"] = _digest(header, tensors)
+        return safetensors.torch.save(tensors, metadata={_KEY: json.dumps(header)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, rule: Rule[Any]) -> Checkpoint:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            CheckpointError: not a checkpoint, of another format, or damaged.
+        """
+        try:
+            length = int.from_bytes(data[:8], "little")
+            header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
+            tensors = safetensors.torch.load(data)
+            digest = header.pop("digest")
+            steps = header.pop("steps")
+        except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            raise CheckpointError(f"not a checkpoint: {error}") from error
+        if digest != _digest({**header, "steps": steps}, tensors):
+            raise CheckpointError("damaged: the digest does not match the content")
+        if header.pop("format_version") != FORMAT_VERSION:
+            raise CheckpointError("written in a format of another version")
+        return cls(
+            **header,
+            meta_optimizer={name[5:]: tensor for name, tensor in tensors.items() if name.startswith("meta.")},
+            best_theta=tensors["best_theta"],
+            states=tuple(_unflatten(tensors, f"chunk.{i}.", step, rule) for i, step in enumerate(steps)),
+        )
+
+
+def spec_digest(spec: Any) -> str:
+    """sha256 of a spec's JSON."""
+    return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+
+
+def _flatten(state: EpisodeState) -> dict[str, Tensor]:
+    tensors = {"w": state.w, **{f"here.{k}": v for k, v in state.here._asdict().items()}}
+    return tensors | {f"rule.{name}": tensor for name, tensor in state.rule_state._asdict().items()}
+
+
+def _unflatten(tensors: Mapping[str, Tensor], prefix: str, step: int, rule: Rule[Any]) -> EpisodeState:
+    rule_state_type = type(rule.init_state(torch.zeros(0)))
+    here = Evaluation(*(tensors[f"{prefix}here.{name}"] for name in Evaluation._fields))
+    rule_state = rule_state_type(*(tensors[f"{prefix}rule.{name}"] for name in rule_state_type._fields))
+    return EpisodeState(tensors[f"{prefix}w"], here, rule_state, step)
+
+
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].contiguous().numpy().data)
+    return digest.hexdigest()

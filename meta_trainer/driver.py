@@ -1,0 +1,111 @@
+"""The process that carries out one attempt of one job: `python -m meta_trainer.driver --run-id RUN --attempt K`.
+
+It knows nothing of the service. What to do stands in the run's `job.json`; what it did, it leaves in the run (see
+docs/architecture.md). SIGTERM asks it to leave a checkpoint and stop; it may be killed at any moment and begun again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import typer
+from registry import Registry, connect
+
+from meta_trainer import jobs
+from meta_trainer.run_recorder import RunRecorder
+from meta_trainer.runners import InProcessRunner, Runner
+from meta_trainer.training import Stopped
+
+logger = logging.getLogger("meta_trainer.driver")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverSettings:
+    """The environment of a driver; read nowhere else in the meta-trainer."""
+
+    tracking_uri: str
+    artifact_location: str = ""
+    data_dir: str | None = None
+    runner: str = "ray"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """
+        Raises:
+            ValueError: a variable is missing or has an unknown value.
+        """
+        tracking_uri = environment.get("HYPERADAM_TRACKING_URI", "")
+        if not tracking_uri:
+            raise ValueError("HYPERADAM_TRACKING_URI is not set")
+        runner = environment.get("HYPERADAM_RUNNER", "ray")
+        if runner not in ("ray", "in-process"):
+            raise ValueError(f"HYPERADAM_RUNNER must be ray or in-process, got {runner!r}")
+        return cls(
+            tracking_uri=tracking_uri,
+            artifact_location=environment.get("HYPERADAM_ARTIFACT_LOCATION", ""),
+            data_dir=environment.get("HYPERADAM_DATA_DIR") or None,
+            runner=runner,
+        )
+
+
+def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverSettings) -> bool:
+    """Carry out one attempt; returns whether it ended well (done, or stopped as asked)."""
+    recorder = RunRecorder(registry, run_id, attempt)
+    stop = threading.Event()
+    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
+        context = jobs.Context(registry, run_id, recorder, _make_runner(settings), settings.data_dir, stop.is_set)
+        outcome = jobs.carry_out(job, context)
+    except Stopped:
+        recorder.done({"outcome": "stopped"})
+    except Exception as error:
+        logger.exception("attempt %d failed", attempt)
+        problem = {"type": type(error).__name__, "message": str(error)}
+        recorder.event("failed", problem)
+        recorder.done({"outcome": "failed", "error": {**problem, "traceback": traceback.format_exc()}})
+        return False
+    else:
+        recorder.event("finished", outcome)
+        recorder.done({"outcome": "succeeded", **outcome})
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return True
+
+
+def _make_runner(settings: DriverSettings) -> Runner:
+    if settings.runner == "in-process":
+        return InProcessRunner()
+    import ray
+
+    from meta_trainer.runners.ray_runner import RayRunner
+
+    ray.init(log_to_driver=True)
+    return RayRunner()
+
+
+def main(
+    run_id: Annotated[str, typer.Option(help="The job's run in the registry.")],
+    attempt: Annotated[int, typer.Option(min=1, help="The number of this attempt.")],
+) -> None:
+    """Carry out one attempt of a job."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = DriverSettings.from_environment(os.environ)
+    registry = connect(settings.tracking_uri, settings.artifact_location)
+    logger.info("attempt %d of run %s begins", attempt, run_id)
+    well: Any = run_attempt(registry, run_id, attempt, settings)
+    logger.info("attempt %d of run %s ends", attempt, run_id)
+    raise typer.Exit(0 if well else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

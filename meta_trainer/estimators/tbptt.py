@@ -1,0 +1,84 @@
+"""Truncated back-propagation through time, first order, without the learner in the graph.
+
+One period runs S steps w_t = w_{t−1} − α d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t is a
+constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
+
+    ∂/∂d_s  1/S Σ_t L(w_t) = −α/S Σ_{t ≥ s} ∇L(w_t) =: u_s,
+
+where the ∇L(w_t) are gradients that the learner computes anyway. So the meta-gradient is that of the surrogate
+Σ_s ⟨u_s, d_s(Θ)⟩: the learner runs forward and backward once a step outside any graph, and only the cell is
+differentiated, by a tape (`hyperadam.kernels`). It equals the differentiable unroll with stopped gradients to rounding.
+
+What is scored is a choice on which the published codes differ (t counts 1 … S within the period):
+
+    next        L(w_t) on the minibatch of step t + 1, so that no update goes unscored; shared with the next period
+    pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is not scored
+    post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from hyperadam.kernels import open_tape
+from hyperadam.rules import Rule
+from torch import Tensor
+
+from meta_trainer.episodes import EpisodeState, evaluate
+from meta_trainer.optimizees import Optimizee
+from meta_trainer.specs import Score
+
+
+class PeriodResult(NamedTuple):
+    """What one period of one chunk of learners gives."""
+
+    gradient: Tensor
+    """d/dΘ of the sum over learners of their mean scored loss; shape (n_theta,)."""
+    state: EpisodeState
+    losses: Tensor
+    """Scored losses; shape (S, L); not finite where a learner diverged."""
+
+
+def truncated_bptt(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+    optimizee: Optimizee,
+    state: EpisodeState,
+    *,
+    n_steps: int,
+    lr: float,
+    score: Score = "next",
+) -> PeriodResult:
+    """Run one period and return its meta-gradient; see the module's docstring.
+
+    Args:
+        theta: the flat Θ, of the optimizee's dtype.
+        n_steps: S, the length of the period.
+        lr: α.
+    """
+    tape = open_tape(rule, theta, state.rule_state)
+    w, here = state.w, state.here
+    scored = []
+    for step in range(state.step, state.step + n_steps):
+        w = w - lr * tape.step(here.gradient)
+        following = evaluate(optimizee, w, step + 1, here.diverged)
+        if score == "next":
+            scored.append(following)
+        elif score == "pre":
+            scored.append(here)
+        else:
+            scored.append(evaluate(optimizee, w, step, here.diverged))
+        here = following
+    upstream = _upstream(torch.stack([e.gradient for e in scored]), score) * (-lr / n_steps)
+    upstream = torch.where(here.diverged[:, None], 0.0, upstream)
+    new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
+    return PeriodResult(tape.backward(upstream), new_state, torch.stack([e.loss for e in scored]))
+
+
+def _upstream(gradients: Tensor, score: Score) -> Tensor:
+    """For each s, the sum of the scored gradients that the update d_s reaches; (S, L, p) both ways."""
+    total = gradients.flip(0).cumsum(0).flip(0)
+    if score == "pre":  # gradients[s] was taken at w_{s−1}: d_s reaches only the later ones
+        return torch.cat([total[1:], torch.zeros_like(total[:1])])
+    return total

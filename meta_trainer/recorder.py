@@ -1,0 +1,55 @@
+"""Where a job tells what happens to it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder(ABC):
+    """Takes metrics, events, checkpoints and files of a running job; see docs/architecture.md for the vocabulary."""
+
+    @abstractmethod
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """One value for each of some series."""
+
+    @abstractmethod
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Something that a person who follows the job wants to see."""
+
+    @abstractmethod
+    def checkpoint(self, update: int, data: bytes) -> None:
+        """A checkpoint to resume from."""
+
+    @abstractmethod
+    def artifact(self, path: str, data: bytes) -> None:
+        """A file of the result."""
+
+    def flush(self) -> None:
+        """Make everything so far durable and visible."""
+
+
+class LogRecorder(Recorder):
+    """Events to the log, the rest nowhere: for scripts and tests."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        logger.debug("step %d: %s", step, dict(values))
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        logger.info("%s %s", kind, dict(data))
+
+    def checkpoint(self, update: int, data: bytes) -> None:
+        logger.debug("checkpoint at update %d, %d bytes", update, len(data))
+
+    def artifact(self, path: str, data: bytes) -> None:
+        logger.debug("artifact %s, %d bytes", path, len(data))
+
+
+def finite_or_none(value: float) -> float | None:
+    """The value as JSON can say it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,61 @@
+"""Running an optimizer on an optimizee without learning anything from it: validation and evaluation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from hyperadam.rules import Rule
+from torch import Tensor
+
+from meta_trainer.optimizees import Optimizee
+
+
+class InnerOptimizer(Protocol):
+    """An optimizer of L learners side by side, learned or designed by hand."""
+
+    def init(self, w: Tensor) -> Any:
+        """The state before the first step, for parameters (L, p)."""
+
+    def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. Nothing is changed in place."""
+
+
+class LearnedOptimizer:
+    """A rule with its Θ: w ← w − α d."""
+
+    def __init__(self, rule: Rule[Any], theta: Tensor, lr: float) -> None:
+        """`theta` is flat, shape (n_theta,), of the dtype that it is run in."""
+        self._rule, self._theta, self._lr = rule, rule.unpack(theta), lr
+
+    def init(self, w: Tensor) -> Any:
+        return self._rule.init_state(w)
+
+    def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
+        with torch.no_grad():
+            direction, state = self._rule.update(self._theta, gradient, state)
+            return w - self._lr * direction, state
+
+
+class Rollout(NamedTuple):
+    """What became of L learners."""
+
+    curves: Tensor
+    """Loss at w_t on the minibatch of step t, t = 0 … T − 1; shape (T, L), float64; not finite once diverged."""
+    final_losses: Tensor
+    """Mean loss at w_T over the minibatches of the run; shape (L,), float64; NaN where it is not finite."""
+    parameters: Tensor
+    """w_T, shape (L, p)."""
+
+
+def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Rollout:
+    """Run T = n_steps steps. A learner that diverges is a result (NaN in its `final_losses`), never an error."""
+    w = optimizee.start()
+    state = optimizer.init(w)
+    curves = torch.empty(n_steps, w.shape[0], dtype=torch.float64)
+    for step in range(n_steps):
+        losses, gradients = optimizee.losses_and_gradients(w, step)
+        curves[step] = losses
+        w, state = optimizer.step(w, gradients, state)
+    final = optimizee.final_losses(w, n_steps)
+    return Rollout(curves, torch.where(final.isfinite(), final, torch.nan), w)

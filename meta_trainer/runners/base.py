@@ -1,0 +1,42 @@
+"""What the training loop and the evaluation ask of a runner: call pure functions, pass their results along by handle."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+Handle = Any
+"""Stands for a value that may be on another machine. Only runners look inside."""
+
+
+class Runner(ABC):
+    """Carries out calls of module-level pure functions. Order of calls and of workers never shows in results."""
+
+    @abstractmethod
+    def put(self, value: Any) -> Handle:
+        """A handle for a value that many calls take: it is sent once to each machine."""
+
+    @abstractmethod
+    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+        """Begin a call; returns one handle for each of its `n_returns` results (a function of several returns a tuple).
+
+        Arguments may be handles. The call may run again elsewhere if its worker is lost.
+        """
+
+    @abstractmethod
+    def get(self, handles: Sequence[Handle]) -> list[Any]:
+        """The values, in the order of the handles; raises what the call raised."""
+
+    def as_completed(self, handles: Iterable[Handle]) -> Iterator[tuple[int, Any]]:
+        """(position, value) as calls end, in no fixed order: for progress, not for sums."""
+        for position, handle in enumerate(handles):
+            yield position, self.get([handle])[0]
+
+    @property
+    @abstractmethod
+    def n_workers(self) -> int:
+        """Calls that can run at the same time now."""
+
+    def close(self) -> None:
+        """Let go of workers; the runner is not used afterwards."""

@@ -1,0 +1,223 @@
+"""The meta-training loop: periods of learners in, updates of Θ out.
+
+An update is one period of every chunk of learners, run wherever the runner likes, and one step of the meta-optimizer on
+the mean of their gradients, summed in chunk order. After some episodes Θ is validated on plain tasks; the best is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from meta_trainer.checkpoints import Checkpoint, CheckpointError, spec_digest
+from meta_trainer.datasets import Dataset
+from meta_trainer.meta_optimizer import MetaOptimizer, MetaUpdate
+from meta_trainer.recorder import Recorder, finite_or_none
+from meta_trainer.runners import Handle, Runner
+from meta_trainer.seeds import generator
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """What a finished meta-training gives."""
+
+    theta: Tensor
+    """The best Θ by validation, shape (n_theta,), float32."""
+    initial_theta: Tensor
+    """Where it started."""
+    best_update: int
+    best_loss: float
+    initial_loss: float
+    n_updates: int
+    seconds: float
+
+
+class Stopped(Exception):
+    """The job was asked to stop; its checkpoint has been handed to the recorder."""
+
+
+class MetaTraining:
+    """One meta-training job.
+
+    Example:
+        >>> trained = MetaTraining(spec, dataset, InProcessRunner(), LogRecorder()).run()
+    """
+
+    def __init__(self, spec: MetaTrainingSpec, dataset: Dataset, runner: Runner, recorder: Recorder) -> None:
+        self._spec, self._runner, self._recorder = spec, runner, recorder
+        self._rule = make_rule(spec.rule)
+        self._initial_theta = initial_theta(spec)
+        self._meta = MetaOptimizer(spec.meta_optimizer, self._initial_theta, spec.n_updates)
+        self._spec_handle, self._dataset_handle = runner.put(spec), runner.put(dataset)
+        self._states: list[Handle] = [None] * spec.n_chunks
+        self._thetas: list[Handle] = []
+        self._best_theta, self._best_update, self._best_loss = self._initial_theta, 0, math.inf
+        self._initial_loss = math.nan
+        self._seconds_before, self._started = 0.0, time.monotonic()
+        self._first_update, self._last_progress = 0, -math.inf
+
+    def restore(self, data: bytes) -> None:
+        """Continue from a checkpoint of the same spec.
+
+        Raises:
+            CheckpointError: damaged, or of another job.
+        """
+        checkpoint = Checkpoint.from_bytes(data, self._rule)
+        if checkpoint.spec_sha256 != spec_digest(self._spec):
+            raise CheckpointError("belongs to a job with another spec")
+        self._meta.load(dict(checkpoint.meta_optimizer), checkpoint.update)
+        self._best_theta, self._best_update = checkpoint.best_theta, checkpoint.best_update
+        self._best_loss, self._initial_loss = checkpoint.best_loss, checkpoint.initial_loss
+        self._seconds_before, self._first_update = checkpoint.seconds, checkpoint.update
+        if checkpoint.states:
+            self._states = [self._runner.put(state) for state in checkpoint.states]
+
+    @property
+    def update(self) -> int:
+        """Updates of Θ done so far."""
+        return self._meta.update_count
+
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> Trained:
+        """Train to the end.
+
+        Raises:
+            Stopped: `should_stop` said so at the end of a period.
+        """
+        spec = self._spec
+        self._recorder.event("started", {"n_updates": spec.n_updates, "resumed_from": self.update or None})
+        if not self.update:
+            self._validate()
+        while self.update < spec.n_updates:
+            self._one_update()
+            episodes, within = divmod(self.update, spec.periods_per_episode)
+            last = self.update == spec.n_updates
+            if not within and (last or episodes % spec.validation.every_episodes == 0):
+                self._validate()
+            stop = not last and should_stop()
+            if stop or last or self.update % spec.checkpoint_every_updates == 0:
+                self._checkpoint()
+            if stop:
+                self._recorder.event("stopped", {"update": self.update})
+                raise Stopped
+        return Trained(
+            theta=self._best_theta,
+            initial_theta=self._initial_theta,
+            best_update=self._best_update,
+            best_loss=self._best_loss,
+            initial_loss=self._initial_loss,
+            n_updates=spec.n_updates,
+            seconds=self._seconds(),
+        )
+
+    def _one_update(self) -> None:
+        began, spec = time.monotonic(), self._spec
+        episode, period = divmod(self.update, spec.periods_per_episode)
+        if not period:
+            self._states, self._thetas = [None] * spec.n_chunks, []
+        self._thetas.append(self._runner.put(self._meta.theta))  # kept for the episode: a lost state is made again from them
+        outcomes = []
+        for chunk, state in enumerate(self._states):
+            outcome, self._states[chunk] = self._runner.call(
+                run_period,
+                self._spec_handle,
+                self._dataset_handle,
+                self._thetas[-1],
+                episode,
+                chunk,
+                state,
+                n_returns=2,
+            )
+            outcomes.append(outcome)
+        results: list[PeriodOutcome] = self._runner.get(outcomes)
+        total = torch.zeros_like(self._initial_theta)
+        for result in results:
+            total += result.gradient
+        done = self._meta.step(total / spec.n_learners)
+        self._report(torch.cat([result.losses for result in results]), done, time.monotonic() - began)
+
+    def _report(self, losses: Tensor, done: MetaUpdate, seconds: float) -> None:
+        spec, update = self._spec, self.update
+        finite = losses[losses.isfinite()]
+        meta_loss = float(finite.mean()) if len(finite) else math.nan
+        self._recorder.metrics(
+            update,
+            {
+                "meta_loss": meta_loss,
+                "gradient_norm": done.gradient_norm,
+                "meta_rate": done.rate,
+                "learner_steps_per_second": spec.n_learners * spec.unroll.period / seconds,
+                "n_diverged": float(len(losses) - len(finite)),
+                "progress": update / spec.n_updates,
+            },
+        )
+        now = time.monotonic()
+        if now - self._last_progress >= 1 or update == spec.n_updates:
+            self._last_progress = now
+            per_update = (now - self._started) / (update - self._first_update)
+            eta_seconds = round(per_update * (spec.n_updates - update), 1)
+            data = {"update": update, "n_updates": spec.n_updates, "meta_loss": finite_or_none(meta_loss)}
+            self._recorder.event("progress", {**data, "eta_seconds": eta_seconds})
+            self._recorder.flush()
+
+    def _validate(self) -> None:
+        loss = validation_loss(self._spec, self._runner, self._spec_handle, self._dataset_handle, self._meta.theta)
+        best = loss < self._best_loss
+        if best:
+            self._best_theta, self._best_update, self._best_loss = self._meta.theta, self.update, loss
+        if not self.update:
+            self._initial_loss = loss
+        self._recorder.metrics(self.update, {"validation_loss": loss})
+        self._recorder.event("validation", {"update": self.update, "loss": finite_or_none(loss), "best": best})
+
+    def _checkpoint(self) -> None:
+        under_way = self.update % self._spec.periods_per_episode != 0
+        checkpoint = Checkpoint(
+            update=self.update,
+            spec_sha256=spec_digest(self._spec),
+            meta_optimizer=self._meta.state(),
+            best_theta=self._best_theta,
+            best_update=self._best_update,
+            best_loss=self._best_loss,
+            initial_loss=self._initial_loss,
+            seconds=self._seconds(),
+            states=tuple(self._runner.get(self._states)) if under_way else (),
+        )
+        self._recorder.checkpoint(self.update, checkpoint.to_bytes())
+        self._recorder.event("checkpoint", {"update": self.update})
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+
+def initial_theta(spec: MetaTrainingSpec) -> Tensor:
+    """The Θ that a job starts from, shape (n_theta,), float32."""
+    rule = make_rule(spec.rule)
+    return rule.pack(rule.init_theta(generator(spec.seed, "theta"), spec.init)).float()
+
+
+def validation_loss(
+    spec: MetaTrainingSpec, runner: Runner, spec_handle: Handle, dataset_handle: Handle, theta: Tensor
+) -> float:
+    """Mean over the validation tasks of the final loss of plain episodes; infinite if any learner diverged."""
+    theta_handle, n = runner.put(theta), spec.validation.n_learners
+    calls = [
+        runner.call(run_validation, spec_handle, dataset_handle, theta_handle, activation, first, last)[0]
+        for activation in dict.fromkeys(spec.task.activations)
+        for first, last in _chunks(n, spec.chunk_size)
+    ]
+    results: list[ValidationOutcome] = runner.get(calls)
+    mean = float(torch.cat([result.final_losses for result in results]).mean())
+    return mean if math.isfinite(mean) else math.inf
+
+
+def _chunks(n: int, size: int) -> list[tuple[int, int]]:
+    return [(first, min(first + size, n)) for first in range(0, n, size)]
+

@@ -1,0 +1,91 @@
+"""The units of work that runners carry out: pure functions of (Θ, state, seeds).
+
+Each runs a fixed chunk of learners on one thread, so its result does not depend on where it runs, on what runs beside it,
+or on how many workers there are. Everything that goes in or out is data: specs, tensors and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from torch import Tensor
+
+from meta_trainer.datasets import Dataset
+from meta_trainer.episodes import EpisodeState, begin, training_optimizee, validation_optimizee
+from meta_trainer.estimators import truncated_bptt
+from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.specs import MetaTrainingSpec
+
+
+class PeriodOutcome(NamedTuple):
+    """What the coordinator needs of one chunk's period."""
+
+    gradient: Tensor
+    """Summed over the chunk's learners; shape (n_theta,)."""
+    losses: Tensor
+    """Mean scored loss of each learner; shape (L,), not finite where one diverged."""
+
+
+class ValidationOutcome(NamedTuple):
+    """Final losses of plain learners, shape (L,), NaN where one diverged."""
+
+    final_losses: Tensor
+
+
+def run_period(
+    spec: MetaTrainingSpec,
+    dataset: Dataset,
+    theta: Tensor,  # shape: (n_theta,)
+    episode: int,
+    chunk: int,
+    state: EpisodeState | None,
+) -> tuple[PeriodOutcome, EpisodeState]:
+    """One period of one chunk; `state` is None at the beginning of an episode."""
+    with one_thread():
+        rule = make_rule(spec.rule)
+        optimizee = training_optimizee(spec, dataset, episode, chunk)
+        result = truncated_bptt(
+            rule,
+            theta,
+            optimizee,
+            state or begin(rule, optimizee),
+            n_steps=spec.unroll.period,
+            lr=spec.unroll.lr,
+            score=spec.unroll.score,
+        )
+        return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
+
+
+def run_validation(
+    spec: MetaTrainingSpec,
+    dataset: Dataset,
+    theta: Tensor,  # shape: (n_theta,)
+    activation: str,
+    first: int,
+    last: int,
+) -> ValidationOutcome:
+    """Plain episodes of the validation learners `first` … `last` − 1 with one activation."""
+    with one_thread():
+        optimizer = LearnedOptimizer(make_rule(spec.rule), theta, spec.unroll.lr)
+        optimizee = validation_optimizee(spec, dataset, activation, range(first, last))
+        return ValidationOutcome(rollout(optimizer, optimizee, spec.unroll.horizon).final_losses)
+
+
+def make_rule(spec: HyperAdamSpec) -> HyperAdamRule:
+    """The rule that a job's spec names."""
+    return HyperAdamRule(spec)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: the partition of its sums, and so their last bits, depends on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,29 @@
+"""The FastAPI application: the one place where routers, errors and middleware meet."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services import observability, problems
+from services.auth import endpoints as auth
+from services.container import Container
+from services.dashboard import endpoints as dashboard
+from services.health import endpoints as health
+from services.jobs import endpoints as jobs
+from services.optimizers import endpoints as optimizers
+
+
+def create_app(services: Container) -> FastAPI:
+    """The service over these parts; several processes may each run one over the same database and registry."""
+    app = FastAPI(
+        title="HyperAdam",
+        summary="Distributed meta-training of learned optimizers, with a registry of their parameters.",
+        version="1",
+        max_body_size=services.settings.max_body_bytes,
+    )
+    app.state.services = services
+    problems.install(app)
+    observability.install(app, services)
+    for part in (jobs, optimizers, auth, health, dashboard):
+        app.include_router(part.router)
+    return app

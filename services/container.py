@@ -1,0 +1,32 @@
+"""What the endpoints of one process share: built by the command line or a test, handed to `create_app`, never global."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from registry.contract import Registry
+from services.database.base import Database
+from services.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """The parts that requests need. Executors are no part of it: the API never asks them anything."""
+
+    settings: Settings
+    database: Database
+    registry: Registry
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when the process begins to shut down; long answers (event streams) end then."""
+
+
+def services_of(request: Request) -> Container:
+    return cast(Container, request.app.state.services)
+
+
+Services = Annotated[Container, Depends(services_of)]
+"""Type of an endpoint's parameter that receives the container."""

@@ -1,0 +1,1 @@
+"""The job store's engine, base class and migrations; every domain keeps its own tables beside its code."""

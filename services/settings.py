@@ -1,0 +1,147 @@
+"""Settings of the server: the only reader of its environment.
+
+Every field is read from `HYPERADAM_<FIELD>`; the four that users know from elsewhere also from `DATABASE_URL`,
+`MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Each of these names with `_FILE` at its end names a file that holds the value,
+as container secrets are given. What is not set is derived from `home`, so that nothing needs to be configured on a laptop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+PREFIX: Final = "HYPERADAM_"
+
+
+def _also(name: str, *others: str) -> AliasChoices:
+    return AliasChoices(name, PREFIX + name.upper(), *others)
+
+
+class Settings(BaseSettings):
+    """How one server process runs. Frozen; built once by the command line (or a test) and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "hyperadam")
+    """Folder of everything that the embedded service keeps."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8400, ge=0, le=65535)
+    """0: a free one."""
+    database_url: str = Field("", validation_alias=_also("database_url", "DATABASE_URL"))
+    """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
+    database_password: SecretStr = SecretStr("")
+    """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a password."""
+    tracking_uri: str = Field("", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI"))
+    """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
+    artifact_location: str = ""
+    """Where runs keep their files; default `home/artifacts` with an embedded registry, else the registry decides."""
+    data_dir: str = ""
+    """Folder of datasets, as the trainers see it; default `home/data`."""
+    ray_address: str = Field("", validation_alias=_also("ray_address", "RAY_ADDRESS"))
+    """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
+    executor: Literal["ray", "process"] = "ray"
+    """What runs drivers: Ray Jobs, or plain processes of this machine."""
+    runner: Literal["", "ray", "in-process"] = ""
+    """How drivers spread their work; default `ray` with the Ray executor, else `in-process`."""
+    python: str = sys.executable
+    """Interpreter that runs drivers."""
+    max_running_jobs: int = Field(default=1, ge=1, le=10_000)
+    """Jobs that are active at a time; the others wait in the queue."""
+    cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    """Time that a driver has to write a checkpoint after it was asked to stop; then it is killed."""
+    poll_seconds: float = Field(default=0.5, gt=0, le=60)
+    """Pause between two ticks of the reconciler."""
+    lease_seconds: float = Field(default=15.0, ge=1, le=3600)
+    """After this time without a sign of life, another reconciler takes over."""
+    heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
+    """Longest silence on an event stream."""
+    max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    max_log_bytes: int = Field(default=16 << 20, ge=1024)
+    """Log kept of one job; what comes after is left out, with a note."""
+    log_json: bool = False
+    """Server log as JSON lines, instead of text for people."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _FileSettings(settings_cls), env_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, given: Any) -> Any:
+        values = dict(given)
+        home = Path(values.get("home") or cls.model_fields["home"].get_default(call_default_factory=True)).expanduser().resolve()
+        values["home"] = home
+        for name, default in _embedded(home).items():
+            if not _first(values, name):
+                values[name] = default if name != "artifact_location" or not _first(values, "tracking_uri") else ""
+        return values
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.runner:
+            object.__setattr__(self, "runner", "ray" if self.executor == "ray" else "in-process")
+        password = self.database_password.get_secret_value()
+        for name in ("database_url", "tracking_uri"):
+            object.__setattr__(self, name, _with_password(getattr(self, name), password))
+        return self
+
+    @property
+    def embedded_registry(self) -> bool:
+        return self.tracking_uri.startswith("sqlite")
+
+
+def _embedded(home: Path) -> Mapping[str, str]:
+    """Defaults below `home`; `artifact_location` first, because it depends on whether a registry was given."""
+    return {
+        "artifact_location": str(home / "artifacts"),
+        "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
+        "database_url": f"sqlite:///{home / 'jobs.db'}",
+        "data_dir": str(home / "data"),
+    }
+
+
+def _names(field_name: str, field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [field_name]
+
+
+def _first(values: Mapping[str, Any], field_name: str) -> Any:
+    names = _names(field_name, Settings.model_fields[field_name])
+    return next((values[name] for name in names if values.get(name)), None)
+
+
+def _with_password(url: str, password: str) -> str:
+    if not password or not url.startswith("postgresql"):
+        return url
+    parsed = make_url(url)
+    return url if parsed.password else parsed.set(password=password).render_as_string(hide_password=False)
+
+
+class _FileSettings(PydanticBaseSettingsSource):
+    """`NAME_FILE=/run/secrets/name`: the value is the file's text, without white space at its ends."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        for name in _names(field_name, field):
+            variable = name if name.isupper() else PREFIX + name.upper()
+            if path := os.environ.get(f"{variable}_FILE"):
+                return Path(path).read_text("utf-8").strip(), field_name, False
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
