@@ -1,0 +1,77 @@
+# `make help` says what there is. Everything runs in a virtual environment of its own, made with plain venv and pip.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= data
+DATA_BUILDER ?= ../shared/datasets/build
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread a process: two test processes share the machine, and sums keep one order.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Tests on the full datasets run where `make data` has put them, and are skipped with a reason elsewhere.
+export HYPERADAM_TEST_DATA ?= $(if $(wildcard $(DATA)/MNIST/raw),$(abspath $(DATA)))
+
+.PHONY: help
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP)  ## Make the virtual environment (every other target does it when needed).
+
+# torch goes first and alone, by its exact version: that takes the CPU build where the package index offers one.
+$(STAMP): pyproject.toml client/pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./client -e '.[dev]'
+	touch $@
+
+.PHONY: demo
+demo: $(STAMP)  ## Meta-train, pull and evaluate a small optimizer on a service of its own: the whole path.
+	$(BIN)/python -m examples.demo
+
+.PHONY: test
+test: test-fast  ## Run all tests, the quick ones first.
+	$(PYTEST) -m slow --durations 5
+
+.PHONY: test-fast
+test-fast: $(STAMP)  ## Run the quick tests, under a minute.
+	$(PYTEST) -m 'not slow' -n 2 --dist loadfile --durations 5
+
+.PHONY: lint
+lint: $(STAMP)  ## Check style, types and import layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: bench
+bench: $(STAMP)  ## Measure one period of meta-training against its yardsticks; prints a table, writes JSON.
+	$(BIN)/python -m benchmarks.period
+
+.PHONY: data
+data: $(STAMP)  ## Put the full datasets into ./data.
+	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(BIN)/python; else \
+	  for name in mnist fashion_mnist cifar10; do $(BIN)/python -m meta_trainer.datasets download $$name --data-dir $(DATA); done; fi
+
+.PHONY: wheels
+wheels: $(STAMP)  ## Build both wheels into ./dist.
+	rm -rf dist build client/build
+	$(BIN)/python -m build --quiet --wheel --outdir dist client
+	$(BIN)/python -m build --quiet --wheel --outdir dist .
+
+.PHONY: constraints
+constraints: $(STAMP)  ## Write constraints.txt from the environment, after a deliberate upgrade.
+	$(BIN)/python -m pip freeze --exclude-editable | sed -E '/^#/d; s/^([^=]+==[^+]+)\+.*/\1/' > constraints.new
+	{ echo "# The versions that were tested together; made by \`make constraints\`."; cat constraints.new; } > constraints.txt
+	rm constraints.new
+
+.PHONY: clean
+clean:  ## Remove everything that was made here, except ./data.
+	rm -rf $(VENV) build dist client/build client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

@@ -1,0 +1,108 @@
+"""Fixtures for every room: seeded random numbers, the full datasets, a real Postgres.
+
+What a machine lacks makes the tests that need it skip, and say why; nothing is replaced by a fake.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _random_numbers() -> Iterator[None]:
+    """Every test starts from the same global seeds and leaves none of its own behind."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])  # noqa: NPY002
+    torch.set_rng_state(before[2])
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the full datasets."""
+    folder = os.environ.get("HYPERADAM_TEST_DATA")
+    if not folder:
+        pytest.skip("the full datasets are not here: run `make data`, or set HYPERADAM_TEST_DATA")
+    if not (Path(folder) / "MNIST" / "raw").is_dir():
+        pytest.fail(f"HYPERADAM_TEST_DATA is {folder}, which has no MNIST/raw")
+    return Path(folder)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server on loopback that trusts its one user."""
+
+    port: int
+
+    def create_database(self) -> str:
+        """SQLAlchemy URL of a new, empty database."""
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        admin = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real server for the session, started in about a second."""
+    binaries = _postgres_binaries()
+    if binaries is None:
+        pytest.skip("the Postgres server is not installed")
+    if os.geteuid() == 0 and shutil.which("runuser") is None:
+        pytest.skip("Postgres refuses to run as root, and runuser is not installed")
+    folder = tmp_path_factory.mktemp("postgres")
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        prefix = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(folder, "postgres")
+        for parent in folder.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    port, data = _free_port(), folder / "data"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*prefix, str(binaries / program), *arguments]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60)
+
+    run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
+    yield Postgres(port)
+    run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """SQLAlchemy URL of a database of the test's own."""
+    return postgres.create_database()
+
+
+def _postgres_binaries() -> Path | None:
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    newest_first = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    return newest_first[0].parent if newest_first else None
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
