@@ -1,4 +1,4 @@
-"""What the endpoints of one process share: built by the command line or a test, handed to `create_app`, never global."""
+"""What the endpoints of one process share: built by the command line or a test, handed to `create_app`; no global."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Every field is read from `HYPERADAM_<FIELD>`; the four that users know from elsewhere also from `DATABASE_URL`,
 `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Each of these names with `_FILE` at its end names a file that holds the value,
-as container secrets are given. What is not set is derived from `home`, so that nothing needs to be configured on a laptop.
+as container secrets are given. What is not set is derived from `home`: a laptop needs no configuration.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from sqlalchemy.engine import make_url
 PREFIX: Final = "HYPERADAM_"
 
 
+def _default_home() -> Path:
+    return Path.home() / ".local" / "share" / "hyperadam"
+
+
 def _also(name: str, *others: str) -> AliasChoices:
     return AliasChoices(name, PREFIX + name.upper(), *others)
 
@@ -30,7 +34,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
-    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "hyperadam")
+    home: Path = Field(default_factory=_default_home)
     """Folder of everything that the embedded service keeps."""
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
@@ -75,8 +79,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _FileSettings(settings_cls), env_settings
 
@@ -84,8 +88,7 @@ class Settings(BaseSettings):
     @classmethod
     def _derive(cls, given: Any) -> Any:
         values = dict(given)
-        home = Path(values.get("home") or cls.model_fields["home"].get_default(call_default_factory=True)).expanduser().resolve()
-        values["home"] = home
+        home = values["home"] = Path(values.get("home") or _default_home()).expanduser().resolve()
         for name, default in _embedded(home).items():
             if not _first(values, name):
                 values[name] = default if name != "artifact_location" or not _first(values, "tracking_uri") else ""
