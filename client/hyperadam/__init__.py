@@ -12,6 +12,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hyperadam.api import ApiError as ApiError
+    from hyperadam.api import AsyncClient as AsyncClient
+    from hyperadam.api import BadAnswer as BadAnswer
+    from hyperadam.api import Client as Client
+    from hyperadam.api import ConfigurationError as ConfigurationError
+    from hyperadam.api import Conflict as Conflict
+    from hyperadam.api import DamagedDownload as DamagedDownload
+    from hyperadam.api import Forbidden as Forbidden
+    from hyperadam.api import HyperAdamError as HyperAdamError
+    from hyperadam.api import IdempotencyMismatch as IdempotencyMismatch
+    from hyperadam.api import InternalError as InternalError
+    from hyperadam.api import MethodNotAllowed as MethodNotAllowed
+    from hyperadam.api import NotFound as NotFound
+    from hyperadam.api import ServerUnreachable as ServerUnreachable
+    from hyperadam.api import TooLarge as TooLarge
+    from hyperadam.api import Unauthorized as Unauthorized
+    from hyperadam.api import Unavailable as Unavailable
+    from hyperadam.api import ValidationFailed as ValidationFailed
+    from hyperadam.api import pull as pull
     from hyperadam.theta import Theta as Theta
     from hyperadam.theta import ThetaError as ThetaError
 
@@ -20,6 +39,26 @@ __version__ = "0.1.0"
 _HOMES = {
     "Theta": "hyperadam.theta",
     "ThetaError": "hyperadam.theta",
+    # The client of the service.
+    "ApiError": "hyperadam.api",
+    "AsyncClient": "hyperadam.api",
+    "BadAnswer": "hyperadam.api",
+    "Client": "hyperadam.api",
+    "ConfigurationError": "hyperadam.api",
+    "Conflict": "hyperadam.api",
+    "DamagedDownload": "hyperadam.api",
+    "Forbidden": "hyperadam.api",
+    "HyperAdamError": "hyperadam.api",
+    "IdempotencyMismatch": "hyperadam.api",
+    "InternalError": "hyperadam.api",
+    "MethodNotAllowed": "hyperadam.api",
+    "NotFound": "hyperadam.api",
+    "ServerUnreachable": "hyperadam.api",
+    "TooLarge": "hyperadam.api",
+    "Unauthorized": "hyperadam.api",
+    "Unavailable": "hyperadam.api",
+    "ValidationFailed": "hyperadam.api",
+    "pull": "hyperadam.api",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -1,0 +1,69 @@
+"""Θ files that were downloaded before, by their sha256, under `$XDG_CACHE_HOME/hyperadam` or `~/.cache/hyperadam`.
+
+    theta/<sha256>.safetensors                   the file; a damaged one is deleted and fetched again
+    versions/<server>/<name>/<number>            its sha256: what lets a pinned version be used without the server
+
+A version is immutable on its server, but a new server may stand at an old URL: the second table is only consulted when
+the server does not answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class ThetaCache:
+    """Files by digest, and digests by pinned version. Safe to share between processes: files appear whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def default(cls, environment: Mapping[str, str] | None = None) -> ThetaCache:
+        """The user's cache."""
+        environment = os.environ if environment is None else environment
+        given = Path(environment.get("XDG_CACHE_HOME", ""))
+        return cls((given if given.is_absolute() else Path.home() / ".cache") / "hyperadam")
+
+    def file(self, sha256: str) -> Path:
+        """Where the Θ file with this digest is, or belongs; its folder exists."""
+        target = self.folder / "theta" / f"{sha256}.safetensors"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def get(self, sha256: str) -> bytes | None:
+        """The file's bytes, if they are here and still have this digest."""
+        file = self.file(sha256)
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            file.unlink(missing_ok=True)
+            return None
+        return data
+
+    def remember(self, url: str, name: str, number: int, sha256: str) -> None:
+        """Note which Θ a version of a server is."""
+        target = self._index(url, name) / str(number)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+        partial.write_text(sha256, encoding="ascii")
+        partial.replace(target)
+
+    def recall(self, url: str, name: str, number: str) -> str | None:
+        """The digest of a version of a server, if it was pulled before."""
+        try:
+            sha256 = (self._index(url, name) / number).read_text(encoding="ascii")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
+        is_digest = len(sha256) == 64 and set(sha256) <= set("0123456789abcdef")
+        return sha256 if is_digest else None
+
+    def _index(self, url: str, name: str) -> Path:
+        server = hashlib.sha256(url.encode()).hexdigest()[:16]
+        return self.folder / "versions" / server / name

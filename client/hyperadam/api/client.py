@@ -1,0 +1,176 @@
+"""`Client` and `AsyncClient`: the service, from Python. The second is the first with `await`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import httpx2
+
+from hyperadam import __version__
+from hyperadam.api.bridge import AsyncWire, BlockingWire, Wire, blocking, run
+from hyperadam.api.cache import ThetaCache
+from hyperadam.api.config import Settings, resolve_settings
+from hyperadam.api.jobs import AsyncJobs, Jobs
+from hyperadam.api.models import Readiness
+from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
+from hyperadam.api.retry import RetryPolicy
+from hyperadam.api.session import Session
+
+if TYPE_CHECKING:
+    from hyperadam.theta import Theta
+
+TIMEOUT_SECONDS: Final = 30.0
+
+
+class AsyncClient:
+    """The service, from asyncio.
+
+    Args:
+        url: the server; default: `HYPERADAM_URL`, else the server that runs on this machine.
+        api_key: default: `HYPERADAM_API_KEY`, else the local server's own.
+        timeout: seconds that the server may be silent during a call.
+        retry: how failures that may pass are met.
+        transport: an `httpx2` transport in place of the network.
+
+    Raises:
+        ConfigurationError: no server or no key is known; the message says how to give one.
+
+    Example:
+        >>> async with hyperadam.AsyncClient() as client:
+        ...     job = await client.jobs.submit("meta-training", {"preset": "quick"})
+        ...     async for event in client.jobs.follow(job.id):
+        ...         print(event.type, event.data)
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        retry: RetryPolicy | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        settings = resolve_settings(url, api_key)
+        http = httpx2.AsyncClient(**_options(settings, timeout), transport=transport)
+        self._connect(AsyncWire(http), settings.url, retry)
+
+    def _connect(self, wire: Wire, url: str, retry: RetryPolicy | None) -> None:
+        self._session = Session(wire, url, retry or RetryPolicy())
+        self.jobs = AsyncJobs(self._session)
+        self.optimizers = AsyncOptimizers(self._session, ThetaCache.default())
+
+    @classmethod
+    def _over(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
+        client = cls.__new__(cls)
+        client._connect(wire, url, retry)
+        return client
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._session.url
+
+    async def live(self) -> bool:
+        """Whether the server's process answers; one try. Raises ServerUnreachable when nothing does."""
+        return (await self._session.request("GET", "/livez", retry=False)).is_success
+
+    async def ready(self) -> Readiness:
+        """Whether the server can do its work; one try. Raises ServerUnreachable when nothing answers."""
+        response = await self._session.request("GET", "/readyz", retry=False, also=frozenset({503}))
+        return self._session.record(Readiness, response)
+
+    async def aclose(self) -> None:
+        """Give all connections back."""
+        await self._session.wire.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class Client:
+    """The service, from Python.
+
+    Args:
+        url: the server; default: `HYPERADAM_URL`, else the server that runs on this machine.
+        api_key: default: `HYPERADAM_API_KEY`, else the local server's own.
+        timeout: seconds that the server may be silent during a call.
+        retry: how failures that may pass are met.
+        transport: an `httpx2` transport in place of the network.
+
+    Raises:
+        ConfigurationError: no server or no key is known; the message says how to give one.
+
+    Example:
+        >>> with hyperadam.Client() as client:
+        ...     job = client.jobs.submit("meta-training", {"preset": "quick"})
+        ...     for event in client.jobs.follow(job.id):
+        ...         print(event.type, event.data)
+        ...     theta = client.optimizers.pull("hyperadam@latest")
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        retry: RetryPolicy | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        settings = resolve_settings(url, api_key)
+        http = httpx2.Client(**_options(settings, timeout), transport=transport)
+        self._twin = AsyncClient._over(BlockingWire(http), settings.url, retry)
+        self.jobs = Jobs(self._twin.jobs)
+        self.optimizers = Optimizers(self._twin.optimizers)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._twin.url
+
+    live = blocking(AsyncClient.live)
+    ready = blocking(AsyncClient.ready)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        run(self._twin.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def pull(reference: str, *, url: str | None = None, api_key: str | None = None) -> Theta:
+    """The Θ of `name@ref` (a number, an alias or `latest`; a bare name means `latest`).
+
+    Verified by its digest and kept in a local cache; a numbered version that was pulled before also works offline.
+    See `Client` for `url` and `api_key`, `AsyncOptimizers.pull` for the errors.
+
+    Example:
+        >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=hyperadam.pull("hyperadam@latest"))
+    """
+    with Client(url, api_key) as client:
+        return client.optimizers.pull(reference)
+
+
+def _options(settings: Settings, timeout: float) -> dict[str, Any]:
+    return {
+        "base_url": settings.url,
+        "timeout": timeout,
+        "headers": {
+            "Authorization": f"Bearer {settings.api_key}",
+            "Accept": "application/json",
+            "User-Agent": f"hyperadam/{__version__}",
+        },
+    }

@@ -1,0 +1,122 @@
+"""Where the server is and which key to show it. The only place where the client reads its environment.
+
+In this order: what the caller gives, `HYPERADAM_URL` and `HYPERADAM_API_KEY`, and the files that a server started on
+this machine with `hyperadam-server up` leaves in its home (`HYPERADAM_HOME`, else `~/.local/share/hyperadam`):
+
+    server.json    {"url": "http://127.0.0.1:8000", "api_key_file": "api-key"}
+    api-key        the key; mode 0600
+
+A key is only ever sent to the server that it belongs to: the file's key never goes to a URL from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from hyperadam.api.errors import ConfigurationError
+
+URL_VARIABLE: Final = "HYPERADAM_URL"
+KEY_VARIABLE: Final = "HYPERADAM_API_KEY"
+HOME_VARIABLE: Final = "HYPERADAM_HOME"
+
+_HOW_TO_GET_A_KEY: Final = (
+    f"set {KEY_VARIABLE}, or pass api_key. `hyperadam-server up` shows a first key when it starts with a new home; "
+    "whoever runs a shared server can make you one"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A server and the key for it."""
+
+    url: str
+    """Without a slash at the end."""
+    api_key: str = field(repr=False)
+
+
+def resolve_settings(
+    url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings from arguments, environment and the files of a local server.
+
+    Raises:
+        ConfigurationError: there is no URL or no key, or one of them is malformed; the message says how to give it.
+    """
+    environment = os.environ if environment is None else environment
+    home = home_dir(environment)
+    url = url or environment.get(URL_VARIABLE) or None
+    api_key = api_key or environment.get(KEY_VARIABLE) or None
+    local = None if url and api_key else _local_server(home)
+    if url is None:
+        if local is None:
+            raise ConfigurationError(
+                f"no server to talk to: set {URL_VARIABLE}, pass url, or start one here with `hyperadam-server up` "
+                f"({home} has no server.json)"
+            )
+        url = local[0]
+    url = check_url(url)
+    if api_key is None and local is not None and local[0] == url:
+        api_key = _read_key(local[1])
+    if api_key is None:
+        raise ConfigurationError(f"no API key for {url}: {_HOW_TO_GET_A_KEY}")
+    return Settings(url=url, api_key=_check_key(api_key))
+
+
+def home_dir(environment: Mapping[str, str]) -> Path:
+    """The home of a server on this machine."""
+    given = environment.get(HOME_VARIABLE)
+    return Path(given).expanduser() if given else Path.home() / ".local" / "share" / "hyperadam"
+
+
+def check_url(url: str) -> str:
+    """The URL without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is not an http(s) URL of a server, or has a query, a fragment or a user in it.
+    """
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        raise ConfigurationError(f"url must begin with http:// or https:// and name a host, got {url!r}")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ConfigurationError("url must not have a user, a query or a fragment")
+    return url.rstrip("/")
+
+
+def _check_key(api_key: str) -> str:
+    if not all("!" <= character <= "~" for character in api_key):
+        raise ConfigurationError("the API key must be visible ASCII characters without spaces; was it copied whole?")
+    return api_key
+
+
+def _local_server(home: Path) -> tuple[str, Path] | None:
+    """(URL, key file) of the server whose home this is."""
+    file = home / "server.json"
+    try:
+        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        return check_url(data["url"]), home / str(data.get("api_key_file", "api-key"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{file} is not a server's address: {error}") from error
+
+
+def _read_key(file: Path) -> str | None:
+    try:
+        if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise ConfigurationError(f"{file} can be read by other users: chmod 600 it, or make a new key")
+        return file.read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the API key: {error}") from error

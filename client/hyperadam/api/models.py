@@ -1,0 +1,254 @@
+"""What the REST API answers with, typed. Times are aware and in UTC; sizes are in bytes, durations in seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from hyperadam.api.decode import Record
+
+ENDED_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError(Record):
+    """Why a job or an attempt failed."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionRef(Record):
+    """The version of Θ that a meta-training job registered."""
+
+    optimizer: str
+    number: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.optimizer}@{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Record):
+    """A job as it was when the server answered."""
+
+    id: str
+    kind: str
+    state: str
+    """queued, starting, running, pausing, paused, cancelling, succeeded, failed or cancelled."""
+    spec: Mapping[str, Any]
+    """Complete: every default is written out."""
+    created_at: datetime
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempt: int = 0
+    run_id: str | None = None
+    progress: float | None = None
+    """From 0 to 1."""
+    eta_seconds: float | None = None
+    error: JobError | None = None
+    version: VersionRef | None = None
+    queue_position: int | None = None
+    actor: str | None = None
+    """Name of the key that submitted it."""
+
+    @property
+    def ended(self) -> bool:
+        """Succeeded, failed or cancelled: nothing more will happen."""
+        return self.state in ENDED_STATES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Record):
+    """Something that happened to a job. Ids count 1, 2, 3, … within the job."""
+
+    id: int
+    type: str
+    time: datetime
+    attempt: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt(Record):
+    """One try at a job; a retry is a new attempt of the same job."""
+
+    number: int
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: JobError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Record):
+    """A state of the training that a job can go on from."""
+
+    update: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogChunk(Record):
+    """A piece of a job's log."""
+
+    text: str
+    next: int
+    """Where the following piece begins, in bytes."""
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricPoint(Record):
+    """One value of one series."""
+
+    step: int
+    value: float | None
+    """None: not finite."""
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSeries:
+    """One metric of a job, in the order of steps."""
+
+    name: str
+    points: tuple[MetricPoint, ...]
+
+    @property
+    def steps(self) -> list[int]:
+        return [point.step for point in self.points]
+
+    @property
+    def values(self) -> list[float]:
+        """NaN where the value was not finite."""
+        return [math.nan if point.value is None else point.value for point in self.points]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact(Record):
+    """A file of a job's result."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Record):
+    """What a job left behind; `raw` has all of its `result.json`."""
+
+    artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaTrainingResult(Result):
+    """The version of Θ that a meta-training job registered, and how good it was on the validation tasks."""
+
+    optimizer: str
+    number: int
+    sha256: str
+    best_update: int | None = None
+    best_validation_loss: float | None = None
+    initial_validation_loss: float | None = None
+    n_updates: int | None = None
+    wall_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRow(Record):
+    """One optimizer on one task: final losses over paired random starts."""
+
+    task: str
+    optimizer: str
+    kind: str
+    """learned or baseline."""
+    mean: float | None
+    """None: not finite."""
+    stderr: float | None = None
+    rate: float | None = None
+    """Learning rate, tuned on other starts for a baseline."""
+    n_diverged: int = 0
+    n_starts: int | None = None
+    finals: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult(Result):
+    """Versions of Θ beside tuned baselines."""
+
+    suite: str
+    dataset: str
+    rows: tuple[EvaluationRow, ...]
+    horizon: int | None = None
+    n_starts: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Record):
+    """One immutable Θ under an optimizer's name."""
+
+    optimizer: str
+    number: int
+    sha256: str
+    """Digest of the whole Θ file."""
+    size_bytes: int
+    created_at: datetime
+    job_id: str | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.optimizer}@{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Record):
+    """A name in the registry that has at least one version."""
+
+    name: str
+    latest: Version
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias(Record):
+    """A movable name for a version."""
+
+    alias: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasChange(Record):
+    """One entry of an alias's history."""
+
+    alias: str
+    actor: str
+    changed_at: datetime
+    old_version: int | None = None
+    new_version: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aliases(Record):
+    """The aliases of one optimizer, and every change of them."""
+
+    items: tuple[Alias, ...]
+    history: tuple[AliasChange, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness(Record):
+    """Whether the server can do its work, and what keeps it from it."""
+
+    ready: bool
+    checks: Mapping[str, str] = field(default_factory=dict)

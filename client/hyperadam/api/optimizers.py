@@ -1,0 +1,134 @@
+"""`client.optimizers`: the registry's versions of Θ, and pulling one into this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from hyperadam.api.bridge import blocking, blocking_iterator
+from hyperadam.api.cache import ThetaCache
+from hyperadam.api.errors import DamagedDownload, ServerUnreachable
+from hyperadam.api.models import Aliases, Optimizer, Version
+from hyperadam.api.session import Session, path_of
+from hyperadam.api.streams import download, download_to
+from hyperadam.names import split_ref
+
+if TYPE_CHECKING:
+    from hyperadam.theta import Theta
+
+MAX_THETA_BYTES: Final = 16 * 2**20
+_log: Final = logging.getLogger("hyperadam")
+
+
+class AsyncOptimizers:
+    """The learned optimizers of a server. Each call raises the exceptions of `hyperadam.api.errors`.
+
+    A `ref` is a version's number, an alias, or `latest`.
+    """
+
+    def __init__(self, session: Session, cache: ThetaCache) -> None:
+        self._session = session
+        self._cache = cache
+
+    def list(self) -> AsyncGenerator[Optimizer]:
+        """The optimizers that have a version."""
+        return self._session.pages(Optimizer, path_of("optimizers"))
+
+    async def get(self, name: str) -> Optimizer:
+        """One optimizer: its latest version and its aliases."""
+        return await self._session.get(Optimizer, path_of("optimizers", name))
+
+    def versions(self, name: str, *, limit: int | None = None) -> AsyncGenerator[Version]:
+        """Its versions, newest first; at most `limit` of them."""
+        return self._session.pages(Version, path_of("optimizers", name, "versions"), limit=limit)
+
+    async def version(self, name: str, ref: str | int = "latest") -> Version:
+        """One version, with its lineage."""
+        return await self._session.get(Version, path_of("optimizers", name, "versions", ref))
+
+    async def weights(self, name: str, ref: str | int = "latest") -> bytes:
+        """The Θ file, verified against the digest that the server announces."""
+        sink = BytesIO()
+        await download(self._session, self._weights_path(name, ref), sink, max_bytes=MAX_THETA_BYTES)
+        return sink.getvalue()
+
+    async def pull(self, reference: str) -> Theta:
+        """The Θ of `name@ref`, verified, from the server or from the local cache.
+
+        The reference is resolved once; what is then fetched is the numbered version. Without the server, a numbered
+        version that was pulled before still works.
+
+        Raises:
+            NotFound: there is no such version.
+            DamagedDownload: what arrives is not what the registry says, or is not a Θ file.
+            ServerUnreachable: and the version is not pinned by number, or not in the cache.
+        """
+        name, ref = split_ref(reference)
+        known = self._cache.recall(self._session.url, name, ref) if ref.isdecimal() else None
+        try:
+            version = await self._resolve(name, ref, retry=known is None)
+        except ServerUnreachable as error:
+            data = self._cache.get(known) if known else None
+            if data is None:
+                raise
+            _log.warning("%s; using version %s of %s from the local cache", error, ref, name)
+            return _theta(data, reference)
+        data = self._cache.get(version.sha256)
+        if data is None:
+            path, target = self._weights_path(name, version.number), self._cache.file(version.sha256)
+            await download_to(self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256)
+            data = target.read_bytes()
+        self._cache.remember(self._session.url, name, version.number, version.sha256)
+        return _theta(data, str(version))
+
+    async def aliases(self, name: str) -> Aliases:
+        """Its aliases, and every change of them."""
+        return await self._session.get(Aliases, path_of("optimizers", name, "aliases"))
+
+    async def set_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Version:
+        """Create or move an alias; the reason goes into its history."""
+        body = {"version": version} | ({} if reason is None else {"reason": reason})
+        response = await self._session.request("PUT", path_of("optimizers", name, "aliases", alias), body=body)
+        return self._session.record(Version, response)
+
+    async def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias; the version stays. Raises NotFound when there is none."""
+        await self._session.request("DELETE", path_of("optimizers", name, "aliases", alias))
+
+    async def _resolve(self, name: str, ref: str, *, retry: bool) -> Version:
+        path = path_of("optimizers", name, "versions", ref)
+        return self._session.record(Version, await self._session.request("GET", path, retry=retry))
+
+    def _weights_path(self, name: str, ref: str | int) -> str:
+        return path_of("optimizers", name, "versions", ref, "weights")
+
+
+class Optimizers:
+    """The learned optimizers of a server. Each call raises the exceptions of `hyperadam.api.errors`.
+
+    A `ref` is a version's number, an alias, or `latest`.
+    """
+
+    def __init__(self, twin: AsyncOptimizers) -> None:
+        self._twin = twin
+
+    list = blocking_iterator(AsyncOptimizers.list)
+    get = blocking(AsyncOptimizers.get)
+    versions = blocking_iterator(AsyncOptimizers.versions)
+    version = blocking(AsyncOptimizers.version)
+    weights = blocking(AsyncOptimizers.weights)
+    pull = blocking(AsyncOptimizers.pull)
+    aliases = blocking(AsyncOptimizers.aliases)
+    set_alias = blocking(AsyncOptimizers.set_alias)
+    delete_alias = blocking(AsyncOptimizers.delete_alias)
+
+
+def _theta(data: bytes, reference: str) -> Theta:
+    from hyperadam.theta import Theta, ThetaError
+
+    try:
+        return Theta.from_bytes(data)
+    except ThetaError as error:
+        raise DamagedDownload(f"{reference} is not a Θ file that this version of hyperadam can run: {error}") from error

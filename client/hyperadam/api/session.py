@@ -1,0 +1,164 @@
+"""One conversation with a server: requests with retries, pages of lists, bodies that are streamed, typed errors.
+
+Knows the conventions of the REST API, not its resources.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import httpx2
+
+from hyperadam.api.bridge import Wire
+from hyperadam.api.decode import RecordT, decode
+from hyperadam.api.errors import BadAnswer, HyperAdamError, ServerUnreachable, problem_error
+from hyperadam.api.retry import NO_RETRY, RetryPolicy
+
+IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "PUT"})
+PAGE_SIZE: Final = 200
+_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+T = TypeVar("T")
+
+
+class Session:
+    """Sends requests over a wire."""
+
+    def __init__(self, wire: Wire, url: str, policy: RetryPolicy) -> None:
+        self.wire = wire
+        self.url = url
+        self.policy = policy
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        retry: bool = True,
+        also: frozenset[int] = frozenset(),
+    ) -> httpx2.Response:
+        """The answer, read whole, with a status of 2xx or one in `also`.
+
+        Args:
+            params: those that are None are left out.
+            idempotent: whether doing it twice is as good as once; None: when the method says so.
+            retry: False: one try only.
+        """
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+
+        async def once() -> httpx2.Response:
+            request = self.wire.build(method, path, params=given, json=body, headers=headers)
+            with self.translated():
+                response = await self.wire.send(request)
+            if response.is_success or response.status_code in also:
+                return response
+            raise self.refusal(response, response.content)
+
+        again = method in IDEMPOTENT_METHODS if idempotent is None else idempotent
+        return await self.retried(once, idempotent=again, policy=self.policy if retry else NO_RETRY)
+
+    async def retried(
+        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, policy: RetryPolicy | None = None
+    ) -> T:
+        """What `attempt` returns, tried as often as the policy says."""
+        policy, failures = policy or self.policy, 0
+        while True:
+            try:
+                return await attempt()
+            except HyperAdamError as error:
+                failures += 1
+                delay = policy.delay_seconds(error, failures, idempotent=idempotent)
+                if delay is None:
+                    raise
+            await self.wire.sleep(delay)
+
+    async def get(self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None) -> RecordT:
+        """The record at a path."""
+        return self.record(kind, await self.request("GET", path, params=params))
+
+    def record(self, kind: type[RecordT], response: httpx2.Response) -> RecordT:
+        """The record in an answer's body."""
+        return decode(kind, self.json(response))
+
+    def json(self, response: httpx2.Response) -> Any:
+        """An answer's body."""
+        try:
+            return response.json()
+        except (ValueError, RecursionError) as error:
+            raise BadAnswer(
+                f"{response.request.method} {response.request.url} answered with something that is not JSON; "
+                f"is {self.url} a HyperAdam server?",
+                request_id=response.headers.get("x-request-id"),
+            ) from error
+
+    async def pages(
+        self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None, *, limit: int | None = None
+    ) -> AsyncGenerator[RecordT]:
+        """All records of a list, fetched page by page as they are consumed; at most `limit` of them."""
+        given, n_left = dict(params or {}), limit
+        while n_left is None or n_left > 0:
+            given["limit"] = PAGE_SIZE if n_left is None else min(n_left, PAGE_SIZE)
+            page = self.json(await self.request("GET", path, params=given))
+            items = page.get("items") if isinstance(page, dict) else None
+            if not isinstance(items, list):
+                raise BadAnswer(f"GET {path} should answer with a list of items")
+            for index, item in enumerate(items[:n_left]):
+                yield decode(kind, item, f"items.{index}")
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+            given["cursor"] = cursor
+            n_left = None if n_left is None else n_left - len(items)
+
+    @asynccontextmanager
+    async def open(self, path: str, **options: Any) -> AsyncIterator[httpx2.Response]:
+        """A 2xx answer whose body is still to be read from the wire; one try. `options` as of `Wire.build`."""
+        with self.translated():
+            response = await self.wire.send(self.wire.build("GET", path, **options), stream=True)
+            try:
+                if not response.is_success:
+                    body = b"".join([chunk async for chunk in self.wire.chunks(response)])
+                    raise self.refusal(response, body)
+                yield response
+            finally:
+                await self.wire.close_response(response)
+
+    def refusal(self, response: httpx2.Response, body: bytes) -> HyperAdamError:
+        """The exception for an answer that is not a success."""
+        if response.status_code < 400:
+            where = response.headers.get("location", "nowhere")
+            return BadAnswer(f"{self.url} answered with status {response.status_code}, to {where}; is the URL right?")
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        return problem_error(response.status_code, document, response.headers)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Failures of the connection become `ServerUnreachable`."""
+        try:
+            yield
+        except httpx2.RequestError as error:
+            reason = str(error) or type(error).__name__
+            if isinstance(error, httpx2.TimeoutException):
+                reason = f"no answer in time ({type(error).__name__})"
+            message = f"cannot reach {self.url}: {reason}"
+            raise ServerUnreachable(message, maybe_done=not isinstance(error, _NEVER_SENT)) from error
+
+
+def path_of(*segments: str | int) -> str:
+    """`/v1/…` of quoted segments; one that is empty or made of dots would be another path, and is refused."""
+    texts = [str(segment) for segment in segments]
+    for text in texts:
+        if text in ("", ".", ".."):
+            raise ValueError(f"not a name: {text!r}")
+    return "/v1/" + "/".join(quote(text, safe="") for text in texts)
