@@ -33,6 +33,8 @@ class Trained:
     """The best Θ by validation, shape (n_theta,), float32."""
     initial_theta: Tensor
     """Where it started."""
+    final_theta: Tensor
+    """Where it ended, best or not."""
     best_update: int
     best_loss: float
     initial_loss: float
@@ -110,6 +112,7 @@ class MetaTraining:
         return Trained(
             theta=self._best_theta,
             initial_theta=self._initial_theta,
+            final_theta=self._meta.theta,
             best_update=self._best_update,
             best_loss=self._best_loss,
             initial_loss=self._initial_loss,

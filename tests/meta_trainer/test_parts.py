@@ -1,0 +1,181 @@
+"""Seeds, learners, tricks, schedule: the parts that the loop is made of."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from meta_trainer.datasets import Dataset, load
+from meta_trainer.episodes import training_optimizee, validation_optimizee
+from meta_trainer.learners import MLP
+from meta_trainer.meta_optimizer import MetaOptimizer
+from meta_trainer.optimizees import Classification
+from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.seeds import derive, generator
+from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec
+from meta_trainer.training import initial_theta
+from meta_trainer.tricks import RandomScaling, WithConvex
+from meta_trainer.work import make_rule
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load("mnist5k")
+
+
+def test_seeds_are_named_not_ordered() -> None:
+    assert derive(1, "a", 2) == derive(1, "a", 2)
+    names = [(1, "a", (2,)), (2, "a", (2,)), (1, "b", (2,)), (1, "a", (3,)), (1, "a", (2, 0)), (1, "a", ())]
+    assert len({derive(seed, purpose, *indices) for seed, purpose, indices in names}) == len(names)
+    assert torch.rand(3, generator=generator(0, "x")).tolist() == torch.rand(3, generator=generator(0, "x")).tolist()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
+def test_batched_mlp_equals_one_module_at_a_time(activation: str, hidden: tuple[int, ...]) -> None:
+    learner, n_learners = MLP((6, *hidden, 5), activation), 3
+    w = learner.start([generator(0, "w", i) for i in range(n_learners)], 0.5, torch.float64)
+    inputs = torch.randn(n_learners, 7, 6, dtype=torch.float64)
+    targets = torch.randint(5, (n_learners, 7))
+    losses, gradients = learner.losses_and_gradients(w, inputs, targets)
+    for i in range(n_learners):
+        layers: list[torch.nn.Module] = []
+        for n_in, n_out in zip((6, *hidden), (*hidden, 5), strict=True):
+            layers += [torch.nn.Linear(n_in, n_out, dtype=torch.float64), _MODULES[activation]()]
+        net = torch.nn.Sequential(*layers[:-1])
+        offset = 0
+        for linear in layers[::2]:
+            assert isinstance(linear, torch.nn.Linear)
+            n = linear.weight.numel()
+            with torch.no_grad():
+                linear.weight.copy_(w[i, offset : offset + n].view(linear.in_features, -1).T)
+                linear.bias.copy_(w[i, offset + n : offset + n + linear.out_features])
+            offset += n + linear.out_features
+        loss = F.cross_entropy(net(inputs[i]), targets[i])
+        loss.backward()
+        flat = torch.cat([torch.cat([m.weight.grad.T.flatten(), m.bias.grad]) for m in layers[::2]])  # type: ignore[union-attr]
+        torch.testing.assert_close(losses[i], loss.detach())
+        torch.testing.assert_close(gradients[i], flat)
+    assert offset == learner.n_coordinates
+
+
+_MODULES = {"sigmoid": torch.nn.Sigmoid, "relu": torch.nn.ReLU, "elu": torch.nn.ELU, "tanh": torch.nn.Tanh}
+
+
+def test_the_paper_basic_learner_has_15910_coordinates(dataset: Dataset) -> None:
+    assert MLP((dataset.n_features, 20, dataset.n_classes), "sigmoid").n_coordinates == 15_910
+
+
+def test_tricks_have_the_gradients_they_claim(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec.model_validate({"task": {"hidden": [2], "batch_size": 3}})
+    optimizee = training_optimizee(spec, dataset, 0, 1, torch.float64)
+    assert isinstance(optimizee, RandomScaling)
+    assert isinstance(optimizee.inner, WithConvex)
+    w = optimizee.start() + 0.1
+    _, gradients = optimizee.losses_and_gradients(w, 3)
+    for column in (1, 500, w.shape[1] - 21, w.shape[1] - 1):
+        bump = torch.zeros_like(w)
+        bump[:, column] = 1e-6
+        slope = (optimizee.losses(w + bump, 3) - optimizee.losses(w - bump, 3)) / 2e-6
+        torch.testing.assert_close(slope, gradients[:, column], rtol=1e-5, atol=1e-8)
+
+
+def test_scaling_starts_at_the_same_network_and_stays_in_range(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec(n_learners=2, chunk_size=2)
+    scaled = training_optimizee(spec, dataset, 0, 0)
+    assert isinstance(scaled, RandomScaling)
+    torch.testing.assert_close(scaled.losses(scaled.start(), 0), scaled.inner.losses(scaled.inner.start(), 0))
+    learner, convex = scaled.scale[:, :-20].log(), scaled.scale[:, -20:].log()
+    assert 2.9 < float(learner.abs().max()) <= 3
+    assert 0.8 < float(convex.abs().max()) <= 1
+
+
+def test_convex_part_is_clipped(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec.model_validate({"tricks": {"random_scaling": 0, "convex_scaling": 0}})
+    optimizee = training_optimizee(spec, dataset, 0, 0)
+    assert isinstance(optimizee, WithConvex)
+    far = optimizee.start()
+    far[:, -20:] = 100
+    losses, gradients = optimizee.losses_and_gradients(far, 0)
+    torch.testing.assert_close(losses, optimizee.inner.losses(far[:, :-20], 0) + 10)
+    assert not gradients[:, -20:].any()
+
+
+def test_plain_fraction_leaves_chunks_unscaled(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec.model_validate({"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}})
+    kinds = [isinstance(training_optimizee(spec, dataset, 0, chunk), RandomScaling) for chunk in range(spec.n_chunks)]
+    assert kinds == [False, False, True, True]
+
+
+def test_activations_take_turns(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec.model_validate({"task": {"activations": ["relu", "tanh", "elu"]}, "tricks": OFF})
+    used = [
+        optimizee.learner.activation
+        for episode in range(3)
+        for chunk in range(spec.n_chunks)
+        if isinstance(optimizee := training_optimizee(spec, dataset, episode, chunk), Classification)
+        and isinstance(optimizee.learner, MLP)
+    ]
+    assert used == ["relu", "tanh", "elu"] * 4
+
+
+OFF = {"random_scaling": 0, "convex_dimension": 0}
+
+
+def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec()
+    together = validation_optimizee(spec, dataset, "relu", range(4))
+    apart = validation_optimizee(spec, dataset, "relu", range(2, 3))
+    assert torch.equal(together.start()[2:3], apart.start())
+    w = together.start()
+    torch.testing.assert_close(together.losses(w, 9)[2:3], apart.losses(w[2:3], 9))
+
+
+def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec()
+    optimizee = validation_optimizee(spec, dataset, "sigmoid", range(2))
+    optimizer = LearnedOptimizer(make_rule(spec.rule), initial_theta(spec), 0.005)
+    result = rollout(optimizer, optimizee, 5)
+    expected = torch.stack([optimizee.losses(result.parameters, step) for step in range(5)]).double().mean(0)
+    torch.testing.assert_close(result.final_losses, expected)
+    assert result.curves.shape == (5, 2)
+    torch.testing.assert_close(result.curves[0], optimizee.losses(optimizee.start(), 0).double())
+
+
+def test_schedule_warms_up_and_falls() -> None:
+    spec = MetaOptimizerSpec(rate=1e-2, warmup_updates=4, final_fraction=0.1)
+    meta = MetaOptimizer(spec, torch.zeros(2), 24)
+    rates = [meta.rate(update) for update in range(24)]
+    assert rates[:4] == pytest.approx([2.5e-3, 5e-3, 7.5e-3, 1e-2])
+    assert rates[4] == pytest.approx(1e-2)
+    assert all(a > b for a, b in zip(rates[4:], rates[5:], strict=False))
+    assert rates[-1] == pytest.approx(1e-3)
+    constant = MetaOptimizer(MetaOptimizerSpec(schedule="constant", warmup_updates=0), torch.zeros(2), 5)
+    assert {constant.rate(update) for update in range(5)} == {1e-3}
+
+
+def test_meta_optimizer_is_clipped_adam() -> None:
+    spec = MetaOptimizerSpec(rate=0.1, schedule="constant", warmup_updates=0, clip_norm=0.5)
+    start = torch.tensor([1.0, -2.0, 3.0])
+    meta = MetaOptimizer(spec, start, 10)
+    parameter = torch.nn.Parameter(start.clone())
+    adam = torch.optim.Adam([parameter], lr=0.1)
+    for gradient in (torch.tensor([3.0, 4.0, 0.0]), torch.tensor([0.1, 0.0, 0.2])):
+        done = meta.step(gradient)
+        norm = float(gradient.norm())
+        assert done.gradient_norm == pytest.approx(norm)
+        parameter.grad = gradient * min(1, 0.5 / norm)
+        adam.step()
+    torch.testing.assert_close(meta.theta, parameter.detach())
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
+    meta = MetaOptimizer(MetaOptimizerSpec(), torch.ones(2), 10)
+    done = meta.step(torch.tensor([math.nan, 1.0]))
+    assert done.skipped
+    assert meta.theta.tolist() == [1, 1]
+    assert not meta.step(torch.tensor([1.0, 1.0])).skipped
+    assert meta.theta.isfinite().all()
+    assert meta.update_count == 2

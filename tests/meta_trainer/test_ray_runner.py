@@ -1,0 +1,66 @@
+"""One experiment description, two runners: the same Θ from this process and from Ray with 1 and 2 workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import ray
+import torch
+from meta_trainer.datasets import load
+from meta_trainer.runners import InProcessRunner
+from meta_trainer.runners.ray_runner import RayRunner
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.training import MetaTraining, Trained
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["1-worker", "2-workers"])
+def runner(request: pytest.FixtureRequest) -> Iterator[RayRunner]:
+    ray.init(address="local", num_cpus=request.param, include_dashboard=False, configure_logging=False)
+    yield RayRunner()
+    ray.shutdown()
+
+
+def train(spec: MetaTrainingSpec, runner: Any, recorder: Any, resume: bytes | None = None) -> Trained:
+    training = MetaTraining(spec, load("mnist5k"), runner, recorder)
+    if resume is not None:
+        training.restore(resume)
+    return training.run()
+
+
+def test_same_theta_as_in_process(runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    expected = train(tiny_spec, InProcessRunner(), type(recorder)())
+    trained = train(tiny_spec, runner, recorder)
+    assert torch.equal(trained.theta, expected.theta)
+    assert torch.equal(trained.final_theta, expected.final_theta)
+    assert trained.best_loss == expected.best_loss
+    assert trained.best_update > 0
+
+
+def test_checkpoints_cross_from_one_runner_to_the_other(
+    runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    expected = train(tiny_spec, runner, recorder)
+    within_an_episode = recorder.checkpoints[3]
+    assert torch.equal(train(tiny_spec, InProcessRunner(), type(recorder)(), within_an_episode).final_theta, expected.final_theta)
+    assert torch.equal(train(tiny_spec, runner, type(recorder)(), within_an_episode).final_theta, expected.final_theta)
+
+
+def _square(x: int) -> int:
+    return x * x
+
+
+def _fail(x: int) -> int:
+    raise ValueError(f"no square of {x}")
+
+
+def test_calls_and_errors(runner: RayRunner) -> None:
+    handles = [runner.call(_square, i)[0] for i in range(5)]
+    assert dict(runner.as_completed(handles)) == {i: i * i for i in range(5)}
+    (chained,) = runner.call(_square, handles[3])
+    assert runner.get([chained]) == [81]
+    with pytest.raises(ValueError, match="no square of 3"):
+        runner.get([runner.call(_fail, 3)[0]])

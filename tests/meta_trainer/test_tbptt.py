@@ -1,0 +1,164 @@
+"""The surrogate's meta-gradient is that of the naive differentiable unroll, and that of finite differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from meta_trainer.datasets import load
+from meta_trainer.episodes import EpisodeState, begin, training_optimizee
+from meta_trainer.estimators import truncated_bptt
+from meta_trainer.optimizees import Optimizee
+from meta_trainer.seeds import generator
+from meta_trainer.specs import MetaTrainingSpec, Score
+from torch import Tensor
+
+SPEC = MetaTrainingSpec.model_validate(
+    {
+        "task": {"hidden": [3], "batch_size": 4, "activations": ["tanh"]},
+        "n_learners": 2,
+        "tricks": {"convex_dimension": 3},
+    }
+)
+RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
+LR = 0.05
+
+
+def theta() -> Tensor:
+    return RULE.pack(RULE.init_theta(generator(0, "theta"), "adam-ensemble"))
+
+
+def optimizee() -> Optimizee:
+    return training_optimizee(SPEC, load("mnist5k"), episode=0, chunk=0, dtype=torch.float64)
+
+
+class Differentiable(Optimizee):
+    """The same losses, left in the graph."""
+
+    def __init__(self, inner: Any) -> None:
+        self.scaling, self.convex, self.data = inner, inner.inner, inner.inner.inner
+
+    def start(self) -> Tensor:
+        return self.scaling.start()
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        k = self.convex.target.shape[1]
+        scaled = w * self.scaling.scale
+        difference = scaled[:, -k:] - self.convex.target
+        convex = difference.square().clamp(max=10).mean(1)
+        return convex + self.data.learner.losses(scaled[:, :-k], *self.data._minibatch(step))
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+def naive_unroll(theta: Tensor, state: EpisodeState, n_steps: int, score: Score) -> Tensor:
+    """d/dΘ of Σ over learners of the mean scored loss, with the learner in the graph and gradients stopped (L,)."""
+    problem = Differentiable(optimizee())
+    theta = theta.clone().requires_grad_()
+    tensors, w, rule_state, total = RULE.unpack(theta), state.w, state.rule_state, torch.zeros((), dtype=torch.float64)
+    for step in range(state.step, state.step + n_steps):
+        leaf = w.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(problem.losses(leaf, step).sum(), leaf)
+        if score == "pre":
+            total = total + problem.losses(w, step).sum()
+        direction, rule_state = RULE.update(tensors, gradient, rule_state)
+        w = w - LR * direction
+        if score != "pre":
+            total = total + problem.losses(w, step + 1 if score == "next" else step).sum()
+    (result,) = torch.autograd.grad(total / n_steps, theta)
+    return result
+
+
+@pytest.mark.parametrize("score", ["next", "pre", "post-same"])
+def test_equals_the_naive_unroll_in_every_period(score: Score) -> None:
+    problem, state = optimizee(), begin(RULE, optimizee())
+    for _ in range(3):
+        expected = naive_unroll(theta(), state, 4, score)
+        result = truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score)
+        assert expected.abs().max() > 1e-6
+        torch.testing.assert_close(result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
+        state = result.state
+    assert state.step == 12
+
+
+def test_periods_continue_one_another() -> None:
+    """Two periods of 3 walk exactly as one of 6."""
+    problem, state = optimizee(), begin(RULE, optimizee())
+    whole = truncated_bptt(RULE, theta(), problem, state, n_steps=6, lr=LR)
+    first = truncated_bptt(RULE, theta(), problem, state, n_steps=3, lr=LR)
+    second = truncated_bptt(RULE, theta(), problem, first.state, n_steps=3, lr=LR)
+    torch.testing.assert_close(second.state.w, whole.state.w, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat([first.losses, second.losses]), whole.losses, rtol=1e-12, atol=0)
+
+
+class Quadratic(Optimizee):
+    """½‖w − a‖² for each learner: its gradient is not constant, but first order must treat it so."""
+
+    def __init__(self, blow_up_at: int | None = None) -> None:
+        self.blow_up_at = blow_up_at
+
+    def start(self) -> Tensor:
+        return torch.zeros(2, 5, dtype=torch.float64)
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        return self.losses_and_gradients(w, step)[0]
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        target = torch.linspace(-1, 1, 10, dtype=torch.float64).view(2, 5)
+        losses, gradients = 0.5 * (w - target).square().sum(1), w - target
+        if self.blow_up_at is not None and step >= self.blow_up_at:
+            bad = torch.tensor([float("nan"), 1.0], dtype=torch.float64)
+            losses, gradients = losses * bad, gradients * bad[:, None]
+        return losses, gradients
+
+
+def test_one_step_gradient_equals_finite_differences() -> None:
+    """With one step there is no later gradient to stop: first order is exact."""
+    problem = Quadratic()
+    state, vector, eps = begin(RULE, problem), theta(), 1e-6
+
+    def loss(v: Tensor) -> float:
+        return float(truncated_bptt(RULE, v, problem, state, n_steps=1, lr=LR).losses.sum())
+
+    gradient = truncated_bptt(RULE, vector, problem, state, n_steps=1, lr=LR).gradient
+    for index in range(0, len(vector), 17):
+        bump = torch.zeros_like(vector)
+        bump[index] = eps
+        slope = (loss(vector + bump) - loss(vector - bump)) / (2 * eps)
+        assert slope == pytest.approx(float(gradient[index]), rel=1e-5, abs=1e-9)
+
+
+def test_a_diverged_learner_is_isolated() -> None:
+    """Learner 0 turns NaN; the meta-gradient is then that of learner 1 alone, and everything carried is finite."""
+    broken = Quadratic(blow_up_at=2)
+    state = begin(RULE, broken)
+    result = truncated_bptt(RULE, theta(), broken, state, n_steps=4, lr=LR)
+    assert result.state.here.diverged.tolist() == [True, False]
+    assert result.gradient.isfinite().all()
+    assert all(part.isfinite().all() for part in (result.state.w, *result.state.rule_state))
+    reference = _OnlySecond()
+    expected = truncated_bptt(RULE, theta(), reference, begin(RULE, reference), n_steps=4, lr=LR)
+    torch.testing.assert_close(result.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
+
+
+class _OnlySecond(Quadratic):
+    def start(self) -> Tensor:
+        return super().start()[1:]
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        losses, gradients = super().losses_and_gradients(w.expand(2, -1), step)
+        return losses[1:], gradients[1:]
+
+
+def test_learning_rate_scales_the_walk() -> None:
+    problem = Quadratic()
+    spec = replace(RULE.spec, n_candidates=1)
+    rule = HyperAdamRule(spec)
+    vector = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
+    one = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, lr=0.01).state.w
+    two = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, lr=0.02).state.w
+    torch.testing.assert_close(two, 2 * one)

@@ -1,0 +1,122 @@
+"""The loop: it learns, repeats itself bit for bit, and continues from any checkpoint."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from meta_trainer.checkpoints import Checkpoint, CheckpointError
+from meta_trainer.datasets import load
+from meta_trainer.runners import InProcessRunner
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.training import MetaTraining, Stopped, initial_theta
+from meta_trainer.work import make_rule
+
+
+def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) -> Any:
+    training = MetaTraining(spec, load("mnist5k"), InProcessRunner(), recorder)
+    if resume is not None:
+        training.restore(resume)
+    return training.run()
+
+
+def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    first, second = train(tiny_spec, recorder), train(tiny_spec, recorder)
+    assert torch.equal(first.theta, second.theta)
+    assert torch.equal(first.final_theta, second.final_theta)
+    assert not torch.equal(first.final_theta, first.initial_theta)
+
+
+def test_another_seed_gives_another_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    other = tiny_spec.model_copy(update={"seed": 8})
+    assert not torch.equal(train(tiny_spec, recorder).final_theta, train(other, recorder).final_theta)
+
+
+def test_resumes_bit_for_bit_from_every_checkpoint(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    whole = train(tiny_spec, recorder)
+    meta_loss = recorder.series("meta_loss")
+    assert sorted(recorder.checkpoints) == list(range(1, tiny_spec.n_updates + 1))
+    for update, data in list(recorder.checkpoints.items()):
+        again = type(recorder)()
+        resumed = train(tiny_spec, again, resume=data)
+        assert torch.equal(resumed.final_theta, whole.final_theta)
+        assert torch.equal(resumed.theta, whole.theta)
+        assert (resumed.best_update, resumed.best_loss) == (whole.best_update, whole.best_loss)
+        assert again.series("meta_loss") == {u: v for u, v in meta_loss.items() if u > update}
+
+
+def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    spec = tiny_spec.model_copy(update={"checkpoint_every_updates": 1000})
+    training = MetaTraining(spec, load("mnist5k"), InProcessRunner(), recorder)
+    with pytest.raises(Stopped):
+        training.run(should_stop=lambda: training.update == 3)
+    assert list(recorder.checkpoints) == [3]
+    resumed = train(spec, type(recorder)(), resume=recorder.checkpoints[3])
+    assert torch.equal(resumed.final_theta, train(spec, type(recorder)()).final_theta)
+
+
+def test_refuses_foreign_and_damaged_checkpoints(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    train(tiny_spec, recorder)
+    data = recorder.checkpoints[3]
+    with pytest.raises(CheckpointError, match="another spec"):
+        train(tiny_spec.model_copy(update={"seed": 8}), recorder, resume=data)
+    flipped = bytearray(data)
+    flipped[-5] ^= 1
+    for damaged in (bytes(flipped), data[:-1], data[:100], b"", b"x" * 1000):
+        with pytest.raises(CheckpointError):
+            train(tiny_spec, recorder, resume=damaged)
+
+
+def test_checkpoint_round_trip(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    train(tiny_spec, recorder)
+    rule = make_rule(tiny_spec.rule)
+    for update, n_states in ((3, 2), (4, 0)):
+        checkpoint = Checkpoint.from_bytes(recorder.checkpoints[update], rule)
+        assert (checkpoint.update, len(checkpoint.states)) == (update, n_states)
+        assert checkpoint.to_bytes() == recorder.checkpoints[update] or n_states  # one tensor order, one header
+
+
+def test_validation_keeps_the_best(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    trained = train(tiny_spec, recorder)
+    series = recorder.series("validation_loss")
+    assert sorted(series) == [0, 2, 4, 6]
+    assert trained.best_loss == min(series.values())
+    assert series[trained.best_update] == trained.best_loss
+    assert trained.initial_loss == series[0]
+
+
+def test_learns(recorder: Any) -> None:
+    """From the paper's start, which hardly moves, a handful of updates already lowers the validation loss."""
+    spec = MetaTrainingSpec.model_validate(
+        {
+            "init": "paper",
+            "rule": {"n_candidates": 5},
+            "task": {"hidden": [5], "batch_size": 32},
+            "tricks": {"random_scaling": 0.5},
+            "unroll": {"horizon": 20, "period": 10},
+            "meta_optimizer": {"rate": 0.05, "warmup_updates": 0},
+            "n_learners": 4,
+            "n_episodes": 8,
+            "validation": {"every_episodes": 4},
+        }
+    )
+    trained = train(spec, recorder)
+    assert trained.best_loss < trained.initial_loss - 0.2
+
+
+def test_reports_what_a_follower_needs(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    train(tiny_spec, recorder)
+    kinds = [kind for kind, _ in recorder.events]
+    assert kinds[0] == "started"
+    assert {"progress", "validation", "checkpoint"} <= set(kinds)
+    last = [data for kind, data in recorder.events if kind == "progress"][-1]
+    assert last["update"] == last["n_updates"] == tiny_spec.n_updates
+    assert math.isfinite(last["meta_loss"])
+    assert recorder.series("progress")[tiny_spec.n_updates] == 1
+
+
+def test_start_is_drawn_from_the_seed(tiny_spec: MetaTrainingSpec) -> None:
+    assert torch.equal(initial_theta(tiny_spec), initial_theta(tiny_spec))
+    assert initial_theta(tiny_spec).dtype == torch.float32
