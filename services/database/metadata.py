@@ -1,0 +1,16 @@
+"""All tables of the service: importing this module registers every domain's with the one metadata."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from services.auth import tables as auth
+from services.database.base import Base
+from services.jobs import tables as jobs
+from services.reconciler import tables as reconciler
+
+TABLE_MODULES = (auth, jobs, reconciler)
+
+
+def metadata() -> MetaData:
+    return Base.metadata

@@ -1,0 +1,26 @@
+"""Alembic migrations, shipped inside the package: `upgrade` brings a database of any earlier version up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+
+from services.database.base import Database
+
+FOLDER: Final = Path(__file__).parent
+
+
+def configuration(database: Database) -> Config:
+    """Alembic's configuration for this database; its environment script finds the database in `attributes`."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["database"] = database
+    return config
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to date; several processes may do so at once."""
+    command.upgrade(configuration(database), revision)

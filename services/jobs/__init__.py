@@ -1,0 +1,1 @@
+"""Jobs: their life cycle, their tables, and every REST call about them."""

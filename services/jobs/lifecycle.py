@@ -1,0 +1,129 @@
+"""The life of a job, as one table and nothing else: no clock, no database, no executor.
+
+    queued ──▶ starting ──▶ running ──▶ succeeded | failed
+      ▲             └────┬─────┘
+      │ resume           ├──▶ pausing ──▶ paused
+      └──────────────────┼──────────────────┘
+                         └──▶ cancelling ──▶ cancelled
+
+(A queued job is paused or cancelled at once; a paused one is cancelled at once.)
+
+Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible. Requests of people
+(pause, resume, cancel) and the last words of attempts (succeed, fail, stop, lose) meet here in any order: a job that
+succeeded before it heard of its cancellation has succeeded, and one that crashed while being cancelled is cancelled.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Trigger(StrEnum):
+    """What may happen to a job."""
+
+    START = "start"
+    """The reconciler takes it from the queue."""
+    RUN = "run"
+    """Its driver works."""
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    STOP = "stop"
+    """The attempt ended early because it was asked to, and can be continued."""
+    LOSE = "lose"
+    """The attempt's process vanished without a last word."""
+
+
+class ImpossibleTransition(Exception):
+    """The job's state does not allow what was asked."""
+
+    def __init__(self, state: State, trigger: Trigger) -> None:
+        super().__init__(f"a job that is {state} cannot {trigger}")
+        self.state = state
+        self.trigger = trigger
+
+
+ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+"""States that nothing leaves."""
+ACTIVE: Final = frozenset({State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING})
+"""States with an attempt that the reconciler watches."""
+STOPPING: Final = frozenset({State.PAUSING, State.CANCELLING})
+"""States in which the attempt has been, or is to be, asked to stop."""
+
+TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
+    State.QUEUED: {
+        Trigger.START: State.STARTING,
+        Trigger.PAUSE: State.PAUSED,
+        Trigger.CANCEL: State.CANCELLED,
+    },
+    State.STARTING: {
+        Trigger.RUN: State.RUNNING,
+        Trigger.PAUSE: State.PAUSING,
+        Trigger.CANCEL: State.CANCELLING,
+        Trigger.SUCCEED: State.SUCCEEDED,
+        Trigger.FAIL: State.FAILED,
+        Trigger.STOP: State.QUEUED,
+        Trigger.LOSE: State.FAILED,
+    },
+    State.RUNNING: {
+        Trigger.RUN: State.RUNNING,
+        Trigger.PAUSE: State.PAUSING,
+        Trigger.CANCEL: State.CANCELLING,
+        Trigger.SUCCEED: State.SUCCEEDED,
+        Trigger.FAIL: State.FAILED,
+        Trigger.STOP: State.QUEUED,
+        Trigger.LOSE: State.FAILED,
+    },
+    State.PAUSING: {
+        Trigger.RUN: State.PAUSING,
+        Trigger.PAUSE: State.PAUSING,
+        Trigger.CANCEL: State.CANCELLING,
+        Trigger.SUCCEED: State.SUCCEEDED,
+        Trigger.FAIL: State.FAILED,
+        Trigger.STOP: State.PAUSED,
+        Trigger.LOSE: State.PAUSED,
+    },
+    State.PAUSED: {
+        Trigger.PAUSE: State.PAUSED,
+        Trigger.RESUME: State.QUEUED,
+        Trigger.CANCEL: State.CANCELLED,
+    },
+    State.CANCELLING: {
+        Trigger.RUN: State.CANCELLING,
+        Trigger.CANCEL: State.CANCELLING,
+        Trigger.SUCCEED: State.SUCCEEDED,
+        Trigger.FAIL: State.CANCELLED,
+        Trigger.STOP: State.CANCELLED,
+        Trigger.LOSE: State.CANCELLED,
+    },
+    State.SUCCEEDED: {},
+    State.FAILED: {},
+    State.CANCELLED: {},
+}
+
+
+def next_state(state: State, trigger: Trigger) -> State:
+    """Where the trigger leads; the same state where it changes nothing.
+
+    Raises:
+        ImpossibleTransition: the table does not allow it.
+    """
+    try:
+        return TRANSITIONS[state][trigger]
+    except KeyError:
+        raise ImpossibleTransition(state, trigger) from None
