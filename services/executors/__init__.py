@@ -1,0 +1,1 @@
+"""Where driver processes run: Ray Jobs, or plain processes of this machine."""

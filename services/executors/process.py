@@ -1,0 +1,74 @@
+"""Drivers as plain processes of this machine, each in a session of its own, so that they outlive the service.
+
+A submission is a folder `home/processes/ID` with a supervisor in it (`services.executors.supervisor`). Whether a
+process lives is asked of the folder's file lock, which the operating system releases with the last process that holds
+it: unlike a process id, it cannot come to mean another process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from services.executors import supervisor
+from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
+
+
+class ProcessExecutor(Executor):
+    """Runs processes under `folder`, which it makes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def check(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ExecutorUnavailable(f"cannot use {self._folder}: {error.strerror}") from error
+
+    def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        folder = self._folder / process_id
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / supervisor.GROUP).exists():
+            return
+        command = [sys.executable, "-m", "services.executors.supervisor", str(folder), *argv]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+        with (folder / "supervisor.log").open("wb") as log:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False)
+        if not (folder / supervisor.GROUP).exists():
+            reason = (folder / "supervisor.log").read_text("utf-8", "replace").strip()
+            raise ExecutorUnavailable(f"the supervisor of {process_id} did not start: {reason[-500:]}")
+
+    def status(self, process_id: str) -> ProcessStatus:
+        folder = self._folder / process_id
+        locked = supervisor.is_locked(folder)  # before the look at its exit status: it ends in between, at worst
+        with suppress(FileNotFoundError):
+            return "succeeded" if (folder / supervisor.EXIT).read_text() == "0" else "failed"
+        if locked:
+            return "running"
+        return "failed" if (folder / supervisor.GROUP).exists() else "unknown"
+
+    def stop(self, process_id: str) -> None:
+        self._signal(process_id, signal.SIGTERM)
+
+    def kill(self, process_id: str) -> None:
+        self._signal(process_id, signal.SIGKILL)
+
+    def log(self, process_id: str, after: int = 0) -> bytes:
+        try:
+            with (self._folder / process_id / supervisor.LOG).open("rb") as log:
+                log.seek(after)
+                return log.read()
+        except FileNotFoundError:
+            return b""
+
+    def _signal(self, process_id: str, number: signal.Signals) -> None:
+        folder = self._folder / process_id
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if supervisor.is_locked(folder):  # so the group's id is still its own
+                os.killpg(int((folder / supervisor.GROUP).read_text()), number)

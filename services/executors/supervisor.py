@@ -1,0 +1,88 @@
+"""The parent of one driver of `ProcessExecutor`: `python -m services.executors.supervisor FOLDER COMMAND…`.
+
+It outlives the service that started it, and keeps in FOLDER what the executor wants to know: `lock`, held as long as
+it or its driver lives; `group`, the id of their process group; `exit`, the driver's exit status. A second supervisor in
+the same folder ends at once without doing anything, so that a repeated submission runs nothing twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+LOCK: Final = "lock"
+GROUP: Final = "group"
+EXIT: Final = "exit"
+LOG: Final = "log"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that readers see all of it or nothing."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a supervisor or driver of this folder is alive."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def supervise(folder: Path, command: list[str], on_started: Callable[[], None]) -> None:
+    """Run the command once in the life of the folder, and keep its exit status."""
+    with (folder / LOCK).open("w") as lock:
+        if not _take(lock, folder):
+            return
+        # the driver inherits the lock: it stays held even if this process is killed
+        with (folder / LOG).open("ab") as log:
+            driver = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock.fileno()]
+            )
+        on_started()
+        write_whole(folder / EXIT, str(driver.wait()))
+
+
+def _take(lock: IO[str], folder: Path) -> bool:
+    """Lock the folder and put our process group's name on it; False if another has, or had, it."""
+    while not (folder / GROUP).exists():
+        with suppress(BlockingIOError):  # held by another supervisor, or for a moment by `is_locked`
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (folder / GROUP).exists():
+                return False
+            write_whole(folder / GROUP, str(os.getpgid(0)))
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def main() -> None:
+    """Return as soon as the driver is started, leaving a child in a session of its own to wait for it."""
+    folder, command = Path(sys.argv[1]), sys.argv[2:]
+    started, on_started = os.pipe()
+    if os.fork():
+        os.close(on_started)
+        os.read(started, 1)  # the end of the file: the child closed its side, or died
+        return
+    os.close(started)
+    os.setsid()
+    signal.signal(signal.SIGTERM, lambda *_: None)  # a request to stop goes to the whole group; the driver decides
+    supervise(folder, command, lambda: os.close(on_started))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from services.executors.contract import Executor
+from services.executors.process import ProcessExecutor
+
+from tests.services.executors.contract import WAITS, ExecutorContract
+
+
+class TestProcessExecutor(ExecutorContract):
+    def make_executor(self, folder: Path) -> Executor:
+        return ProcessExecutor(folder / "processes")
+
+    def test_survives_the_process_that_submitted_it(self, executor: Executor, tmp_path: Path) -> None:
+        code = (
+            "import os, signal, sys\nfrom pathlib import Path\n"
+            "from services.executors.process import ProcessExecutor\n"
+            "ProcessExecutor(Path(sys.argv[1])).submit('orphan', [sys.executable, '-c', sys.argv[2]], {})\n"
+            "os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "processes"), WAITS], check=False)
+        self.until(lambda: b"ready" in executor.log("orphan"))
+        assert executor.status("orphan") == "running"
+        executor.stop("orphan")
+        self.until(lambda: executor.status("orphan") == "succeeded")
+
+    def test_killed_supervisor_leaves_a_driver_that_still_counts(self, executor: Executor, tmp_path: Path) -> None:
+        process_id = self.start(executor, "lonely", WAITS)
+        self.until(lambda: b"ready" in executor.log(process_id))
+        os.kill(int((tmp_path / "processes" / process_id / "group").read_text()), signal.SIGKILL)
+        time.sleep(0.05)
+        assert executor.status(process_id) == "running"
+        executor.stop(process_id)
+        self.until(lambda: executor.status(process_id) == "failed")
+        assert b"asked" in executor.log(process_id)
+
+    def test_racing_submissions_run_once(self, tmp_path: Path) -> None:
+        marks = tmp_path / "marks"
+        code = (
+            "import sys\nfrom pathlib import Path\nfrom services.executors.process import ProcessExecutor\n"
+            "ProcessExecutor(Path(sys.argv[1])).submit('race', [sys.executable, '-c', sys.argv[2]], {})"
+        )
+        mark = f"open({str(marks)!r}, 'a').write('x')"
+        racers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "processes"), mark]) for _ in range(3)]
+        assert [racer.wait() for racer in racers] == [0, 0, 0]
+        executor = self.make_executor(tmp_path)
+        self.until(lambda: executor.status("race") == "succeeded")
+        assert marks.read_text() == "x"
