@@ -1,5 +1,6 @@
 """Versions of Θ and the records of the runs that made them: one contract, an MLflow backend and an in-memory one."""
 
+from registry.connect import connect
 from registry.contract import (
     AliasChange,
     AliasNotFound,
@@ -28,4 +29,5 @@ __all__ = [
     "RunStatus",
     "Version",
     "VersionNotFound",
+    "connect",
 ]

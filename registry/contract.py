@@ -149,7 +149,7 @@ class Registry(ABC):
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Version:
-        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is stored as it is.
+        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is kept as it is.
 
         Raises:
             RegistryError: the key was used before with another Θ.

@@ -1,0 +1,83 @@
+"""What a registry accepts from outside: strict names, bounded texts. Both backends check with these, before anything is
+stored, so that a bad value is refused alike and nothing is silently cut to a backend's limits.
+
+All raise ValueError (`hyperadam.names.InvalidName` for names and paths) with the argument's name in the message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from hyperadam.names import InvalidName
+
+from registry.contract import MetricPoint
+
+MAX_REASON_CHARS: Final = 2000
+MAX_ACTOR_CHARS: Final = 200
+MAX_RUN_NAME_CHARS: Final = 200
+MAX_TAG_CHARS: Final = 4000
+MAX_TAGS: Final = 50
+RESERVED_TAG_PREFIXES: Final = ("hyperadam.", "mlflow.")
+
+_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+_METRIC: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
+_MAX_SEGMENTS: Final = 8
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def check_key(key: str) -> str:
+    """The key of a run or version: 1–200 of letters, digits, '.', '_', ':', '-', beginning with a letter or digit."""
+    if not _KEY.fullmatch(key):
+        raise InvalidName(f"key must be 1–200 of letters, digits, '.', '_', ':', '-', got {key!r}")
+    return key
+
+
+def check_artifact_path(path: str) -> str:
+    """A relative path of strict segments: no leading dot, no '..', no empty segment, no backslash, at most 8 deep."""
+    segments = path.split("/")
+    if len(segments) > _MAX_SEGMENTS or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        raise InvalidName(
+            f"artifact path must be 1–{_MAX_SEGMENTS} segments of letters, digits, '.', '_', '-', "
+            f"none beginning with '.' or '-', got {path!r}"
+        )
+    return path
+
+
+def check_text(value: str, what: str, *, max_chars: int) -> str:
+    """Free text: bounded, encodable, without control characters other than tab and newline."""
+    if len(value) > max_chars:
+        raise ValueError(f"{what} has {len(value)} characters, at most {max_chars} are accepted")
+    if _CONTROL.search(value) or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{what} contains control characters or broken Unicode: {value!r}")
+    return value
+
+
+def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Tags as a new dict: names of letters, digits, '.', '_', '-', none with a reserved prefix; values are texts."""
+    if len(tags or {}) > MAX_TAGS:
+        raise ValueError(f"tags has {len(tags or {})} entries, at most {MAX_TAGS} are accepted")
+    for name, value in (tags or {}).items():
+        if not _TAG.fullmatch(name) or name.startswith(RESERVED_TAG_PREFIXES):
+            raise InvalidName(
+                f"tag name must be 1–100 of letters, digits, '.', '_', '-', "
+                f"not beginning with {' or '.join(RESERVED_TAG_PREFIXES)}, got {name!r}"
+            )
+        check_text(value, f"tag {name!r}", max_chars=MAX_TAG_CHARS)
+    return dict(tags or {})
+
+
+def check_points(points: Sequence[MetricPoint]) -> None:
+    """Every point of a batch, so that a bad one leaves nothing behind."""
+    for point in points:
+        if not _METRIC.fullmatch(point.name):
+            raise InvalidName(f"metric name must be 1–100 of letters, digits, '.', '_', '-', got {point.name!r}")
+        if not 0 <= point.step < 2**63:
+            raise ValueError(f"step of metric {point.name!r} must be between 0 and 2^63 − 1, got {point.step}")
+        if point.time.utcoffset() is None:
+            raise ValueError(f"time of metric {point.name!r} has no time zone: {point.time}")
+        if not isinstance(point.value, (int, float)):
+            raise ValueError(f"value of metric {point.name!r} must be a number, got {point.value!r}")

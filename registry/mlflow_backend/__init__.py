@@ -1,0 +1,23 @@
+"""The registry on MLflow: runs are MLflow runs, versions are registered model versions, through `MlflowClient` alone
+(no fluent global state, no pyfunc, no server needed). The only package that imports MLflow.
+
+| file | idea |
+|---|---|
+| `connection.py` | opens the store: SQLite in WAL mode, Postgres, or an MLflow server; survives a fork |
+| `locks.py` | one writer at a time for what MLflow cannot do atomically |
+| `runs.py`, `metrics.py`, `artifacts.py` | the record of a job |
+| `versions.py`, `aliases.py` | numbered Θ, and the log of alias moves |
+| `backend.py` | `MLflowRegistry`, which puts them together |
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # it would take over Alembic's and SQLAlchemy's loggers
+
+from registry.mlflow_backend.backend import MLflowRegistry  # MLflow reads its environment when it is imported
+
+__all__ = ["MLflowRegistry"]

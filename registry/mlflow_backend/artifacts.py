@@ -1,0 +1,148 @@
+"""Artifacts: small files in a run's own place.
+
+Where that place is a local folder, files are written beside their final name, flushed to the disk and moved into place,
+so that a reader sees a whole file or none (MLflow's own copy is not atomic). Elsewhere MLflow's repositories do it.
+Paths are strict, and no segment begins with a dot: unfinished files do, and are therefore invisible.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from registry import checks
+from registry.contract import ArtifactInfo, ArtifactNotFound, RegistryError
+from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.runs import Runs
+
+
+class Artifacts:
+    """Files of runs, by run id and strict relative path."""
+
+    def __init__(self, client: MlflowClient, runs: Runs) -> None:
+        self._client = client
+        self._runs = runs
+
+    def put(self, run_id: str, path: str, data: bytes) -> None:
+        checks.check_artifact_path(path)
+        root = _local_folder(self._runs.artifact_uri(run_id))
+        if root is None:
+            self._upload(run_id, path, data)
+            return
+        try:
+            _write_whole(root / path, data)
+        except OSError as error:
+            raise RegistryError(f"artifact {path!r} cannot be stored: {error.strerror}") from error
+
+    def get(self, run_id: str, path: str) -> bytes:
+        checks.check_artifact_path(path)
+        root = _local_folder(self._runs.artifact_uri(run_id))
+        if root is None:
+            return self._download(run_id, path)
+        try:
+            return (root / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise _not_found(run_id, path) from None
+
+    def files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
+        if folder:
+            checks.check_artifact_path(folder)
+        root = _local_folder(self._runs.artifact_uri(run_id))
+        found = self._remote_files(run_id, folder) if root is None else _local_files(root, folder)
+        return sorted(found, key=lambda info: info.path)
+
+    def delete(self, run_id: str, path: str) -> None:
+        checks.check_artifact_path(path)
+        uri = self._runs.artifact_uri(run_id)
+        root = _local_folder(uri)
+        if root is not None:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (root / path).unlink()
+        elif self._is_remote_file(run_id, path):
+            repository: Any = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
+            with translated():
+                repository.delete_artifacts(path)
+
+    def _upload(self, run_id: str, path: str, data: bytes) -> None:
+        folder, _, name = path.rpartition("/")
+        with tempfile.TemporaryDirectory() as scratch, translated():
+            file = Path(scratch, name)
+            file.write_bytes(data)
+            self._client.log_artifact(run_id, str(file), folder or None)
+
+    def _download(self, run_id: str, path: str) -> bytes:
+        if not self._is_remote_file(run_id, path):
+            raise _not_found(run_id, path)
+        with tempfile.TemporaryDirectory() as scratch, translated():
+            return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
+
+    def _remote_files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
+        files = []
+        pending = [folder]
+        while pending:
+            with translated():
+                children = self._client.list_artifacts(run_id, pending.pop() or None)
+            for child in children:
+                if child.is_dir:
+                    pending.append(child.path)
+                else:
+                    files.append(ArtifactInfo(path=child.path, size_bytes=int(child.file_size or 0)))
+        return files
+
+    def _is_remote_file(self, run_id: str, path: str) -> bool:
+        with translated():
+            siblings = self._client.list_artifacts(run_id, path.rpartition("/")[0] or None)
+        return any(info.path == path and not info.is_dir for info in siblings)
+
+
+def _local_folder(uri: str) -> Path | None:
+    """The folder that a local path or file: URI names; None for a store elsewhere."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(uri) if not parts.scheme else None
+
+
+def _write_whole(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _local_files(root: Path, folder: str) -> list[ArtifactInfo]:
+    files = []
+    for current, folders, names in os.walk(root / folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                file = Path(current, name)
+                files.append(ArtifactInfo(path=file.relative_to(root).as_posix(), size_bytes=file.stat().st_size))
+    return files
+
+
+def _not_found(run_id: str, path: str) -> ArtifactNotFound:
+    return ArtifactNotFound(f"run {run_id} has no artifact {path!r}")

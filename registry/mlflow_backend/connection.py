@@ -1,0 +1,148 @@
+"""Opening the store that a tracking URI names, and our experiment in it.
+
+A SQLite file is created in WAL mode before MLflow opens it, so that readers and one writer do not wait for each other.
+First connections take a lock, since MLflow's migrations of an empty database must not run twice at once. Connection
+pools do not survive a fork: a child starts with empty ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from registry.contract import RegistryError
+from registry.mlflow_backend.errors import ALREADY_EXISTS, translated
+from registry.mlflow_backend.locks import FileLocks, LeaseLocks, Locks, PostgresLocks
+
+EXPERIMENT: Final = "hyperadam"
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store."""
+
+    client: MlflowClient
+    experiment_id: str
+    locks: Locks
+    engine: Engine | None
+    """For reads that `MlflowClient` cannot express; None behind an MLflow server."""
+
+
+def open_store(tracking_uri: str, artifact_location: str) -> Store:
+    """Open (and, where it is empty, create) the store; errors as `registry.connect` says."""
+    scheme = urlsplit(tracking_uri).scheme
+    if scheme == "sqlite":
+        return _open_sqlite(tracking_uri, artifact_location)
+    if scheme == "postgresql+psycopg":
+        return _open_postgres(tracking_uri, artifact_location)
+    if scheme in ("http", "https"):
+        client = MlflowClient(tracking_uri, tracking_uri)
+        return Store(client, _experiment(client, artifact_location), LeaseLocks(client), None)
+    raise ValueError(
+        "tracking_uri must begin with sqlite:///, postgresql+psycopg://, http://, https:// or memory://, "
+        f"got the scheme {scheme!r}"
+    )
+
+
+def _open_sqlite(uri: str, artifact_location: str) -> Store:
+    database = make_url(uri).database
+    if not database or database == ":memory:":
+        raise ValueError("tracking_uri must name a file, as in sqlite:////var/lib/hyperadam/registry.db")
+    path = Path(database).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    locks = FileLocks(path.with_name(f"{path.name}.lock"))
+    uri = f"sqlite:///{path}"
+    with locks.hold("connect"):
+        with closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        client = migrated_client(uri)
+        experiment_id = _experiment(client, artifact_location or str(path.parent / "artifacts"))
+    return Store(client, experiment_id, locks, _engine(uri))
+
+
+def _open_postgres(uri: str, artifact_location: str) -> Store:
+    try:
+        engine = _engine(uri)
+    except ArgumentError as error:
+        raise ValueError("tracking_uri is not a database URL") from error
+    locks = PostgresLocks(engine)
+    with translated(), locks.hold("connect"):
+        client = migrated_client(uri)
+        if not artifact_location and client.get_experiment_by_name(EXPERIMENT) is None:
+            raise ValueError("artifact_location must be given for a new registry on Postgres: a folder or URI")
+        return Store(client, _experiment(client, artifact_location), locks, engine)
+
+
+def _engine(uri: str) -> Engine:
+    engine = create_engine(uri, pool_pre_ping=True)
+    _engines.add(engine)
+    return engine
+
+
+def migrated_client(uri: str) -> MlflowClient:
+    """A client of a SQL store whose tables exist, made if the database is empty."""
+    with translated(), _quiet("mlflow.store.db.utils"), _quiet("alembic.runtime"):
+        client = MlflowClient(uri, uri)
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+        return client
+
+
+def _experiment(client: MlflowClient, artifact_location: str) -> str:
+    """The id of our experiment, created if there is none; whoever comes second takes the first one's."""
+    with translated():
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            try:
+                return str(client.create_experiment(EXPERIMENT, _absolute(artifact_location) or None))
+            except MlflowException as error:
+                if error.error_code != ALREADY_EXISTS:
+                    raise
+                experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None or experiment.lifecycle_stage != "active":
+            raise RegistryError(f"the experiment {EXPERIMENT!r} was deleted in MLflow: restore it there")
+        return str(experiment.experiment_id)
+
+
+def _absolute(artifact_location: str) -> str:
+    """URIs as they are; a folder as an absolute path."""
+    if not artifact_location or urlsplit(artifact_location).scheme:
+        return artifact_location
+    return str(Path(artifact_location).resolve())
+
+
+@contextmanager
+def _quiet(logger_name: str) -> Iterator[None]:
+    """Keep one logger's announcements of its migrations out of the logs."""
+    logger = logging.getLogger(logger_name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _forget_inherited_connections() -> None:
+    for engine in [*_engines, *TrackingStore._engine_map.values(), *ModelStore._engine_map.values()]:
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_inherited_connections)

@@ -1,0 +1,32 @@
+"""MLflow's exceptions, turned into the contract's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.contract import RegistryError
+
+NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
+ALREADY_EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
+
+
+@contextmanager
+def translated(missing: RegistryError | None = None) -> Iterator[None]:
+    """Raise `missing` where MLflow says that something does not exist, and RegistryError for all its other refusals."""
+    try:
+        yield
+    except MlflowException as error:
+        if missing is not None and error.error_code == NOT_FOUND:
+            raise missing from None
+        raise RegistryError(f"the tracking store refused: {_first_line(error)}") from error
+    except SQLAlchemyError as error:
+        raise RegistryError(f"the tracking store failed: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

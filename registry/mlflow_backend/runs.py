@@ -1,0 +1,88 @@
+"""Runs: found by the key that their opener chose, which lies in a tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from mlflow.entities import ViewType
+
+from registry import checks
+from registry.contract import RegistryError, RunNotFound, RunStatus
+from registry.mlflow_backend.connection import Store
+from registry.mlflow_backend.errors import translated
+
+KEY_TAG: Final = "hyperadam.key"
+
+_MLFLOW_STATUS: Final[dict[RunStatus, str]] = {
+    "running": "RUNNING",
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "cancelled": "KILLED",
+}
+_RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Runs:
+    """Opening, closing and finding runs of our experiment; MLflow runs of others do not exist here."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._location = lru_cache(maxsize=4096)(self._read_location)
+
+    def open(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
+        checks.check_key(key)
+        checks.check_text(name, "name", max_chars=checks.MAX_RUN_NAME_CHARS)
+        all_tags = {**checks.check_tags(tags), KEY_TAG: key}
+        found = self._find(key)
+        if found is not None:
+            return found
+        with translated(), self._store.locks.hold("runs"):
+            found = self._find(key)
+            if found is not None:
+                return found
+            run = self._store.client.create_run(self._store.experiment_id, tags=all_tags, run_name=name or None)
+            return str(run.info.run_id)
+
+    def close(self, run_id: str, status: RunStatus) -> None:
+        if status not in _MLFLOW_STATUS:
+            raise ValueError(f"status must be one of {', '.join(_MLFLOW_STATUS)}, got {status!r}")
+        self.artifact_uri(run_id)
+        with translated(_not_found(run_id)):
+            if status == "running":
+                self._store.client.update_run(run_id, status="RUNNING")
+            else:
+                self._store.client.set_terminated(run_id, status=_MLFLOW_STATUS[status])
+
+    def artifact_uri(self, run_id: str) -> str:
+        """Where the run's artifacts lie; never changes, hence remembered. Raises RunNotFound."""
+        return self._location(run_id)
+
+    def metric_names(self, run_id: str) -> list[str]:
+        self.artifact_uri(run_id)
+        with translated(_not_found(run_id)):
+            return sorted(self._store.client.get_run(run_id).data.metrics)
+
+    def _find(self, key: str) -> str | None:
+        with translated():
+            found = self._store.client.search_runs(
+                [self._store.experiment_id], f"tags.`{KEY_TAG}` = '{key}'", ViewType.ACTIVE_ONLY, max_results=2
+            )
+        if len(found) > 1:
+            raise RegistryError(f"two runs have the key {key!r}: delete one of them in MLflow")
+        return str(found[0].info.run_id) if found else None
+
+    def _read_location(self, run_id: str) -> str:
+        if not _RUN_ID.fullmatch(run_id):
+            raise _not_found(run_id)
+        with translated(_not_found(run_id)):
+            info = self._store.client.get_run(run_id).info
+        if info.experiment_id != self._store.experiment_id or info.lifecycle_stage != "active":
+            raise _not_found(run_id)
+        return str(info.artifact_uri)
+
+
+def _not_found(run_id: str) -> RunNotFound:
+    return RunNotFound(f"no run has the id {run_id!r}")
