@@ -85,12 +85,9 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
 def _make_runner(settings: DriverSettings) -> Runner:
     if settings.runner == "in-process":
         return InProcessRunner()
-    import ray
-
     from meta_trainer.runners.ray_runner import RayRunner
 
-    ray.init(log_to_driver=True)
-    return RayRunner()
+    return RayRunner.connect()
 
 
 def main(

@@ -19,7 +19,7 @@ from meta_trainer.runners.base import Handle, Runner
 
 
 class RayRunner(Runner):
-    """Runs on the cluster that this process is connected to (`ray.init` is the caller's)."""
+    """Runs on the cluster that this process is connected to: by `connect`, or by the caller's own `ray.init`."""
 
     def __init__(self, *, cpus_per_call: float = 1, max_workers: int | None = None) -> None:
         """
@@ -30,6 +30,12 @@ class RayRunner(Runner):
         _register_tensors()
         self._cpus_per_call, self._max_workers = cpus_per_call, max_workers
         self._running: list[Handle] = []
+
+    @classmethod
+    def connect(cls) -> RayRunner:
+        """On the cluster that RAY_ADDRESS names (Ray sets it inside a Ray job); without one, on a Ray of its own."""
+        ray.init(log_to_driver=True)
+        return cls()
 
     def put(self, value: Any) -> Handle:
         return ray.put(value)
