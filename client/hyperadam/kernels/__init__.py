@@ -1,0 +1,80 @@
+"""The same rules, faster: fused kernels behind one small contract, with plain torch wherever a kernel cannot run.
+
+A *tape* records one period of meta-training and differentiates it; a *stepper* runs single steps for the optimizers.
+Callers never ask which implementation they got: `open_tape` and `open_stepper` choose by rule, dtype and device.
+
+    tape = open_tape(rule, theta, state)            d_t, state = update(Θ, g_t, state), detached
+    for ...: w = w - lr * tape.step(gradient(w))
+    theta_grad = tape.backward(upstream)            ∂ Σ_t ⟨upstream_t, d_t⟩ / ∂Θ
+    state = tape.state                              for the next period
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from hyperadam.kernels import cpu
+from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
+from hyperadam.rules import Rule
+
+__all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape", "step"]
+
+
+class Tape(Protocol):
+    """One period. The state it starts from is a constant, and so is every gradient (first order)."""
+
+    @property
+    def state(self) -> Any:
+        """The rule's state after the steps so far, detached; not changed by later steps."""
+
+    def step(
+        self,
+        gradient: Tensor,  # shape: (*batch, p)
+    ) -> Tensor:
+        """The direction d_t, shape `(*batch, p)`, detached."""
+
+    def backward(
+        self,
+        upstream: Tensor,  # shape: (steps, *batch, p)
+    ) -> Tensor:
+        """The gradient of Σ_t ⟨upstream_t, d_t⟩ with respect to Θ, shape `(n_theta,)`. Once, after the last step."""
+
+
+class Stepper(Protocol):
+    """Single steps without derivatives, for a fixed Θ."""
+
+    def step(
+        self,
+        gradient: Tensor,  # shape: (*batch, p)
+        state: Any,
+        *,
+        out_state: Any = None,
+        out: Tensor | None = None,  # shape: (*batch, p)
+    ) -> tuple[Tensor, Any]:
+        """The direction and the new state, written to `out` and `out_state` if given (`out_state=state`: in place)."""
+
+
+def open_tape(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+    state: Any,
+) -> Tape:
+    """A tape that starts from `state`; Θ, state and gradients share dtype and device."""
+    kernel = cpu.kernel_for(rule, theta)
+    return ReferenceTape(rule, theta, state) if kernel is None else cpu.FusedTape(kernel, theta, state)
+
+
+def open_stepper(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+) -> Stepper:
+    """A stepper for Θ, which is read once: open another one for another Θ."""
+    kernel = cpu.kernel_for(rule, theta)
+    return ReferenceStepper(rule, theta) if kernel is None else cpu.FusedStepper(kernel, theta)
+
+
+def step(rule: Rule[Any], theta: Tensor, gradient: Tensor, state: Any, out_state: Any = None) -> tuple[Tensor, Any]:
+    """One step without derivatives: the direction and the new state (`out_state=state`: in place)."""
+    return open_stepper(rule, theta).step(gradient, state, out_state=out_state)

@@ -1,0 +1,129 @@
+"""Compiles the C sources of `native/` at first use, once for each user, machine type, J and dtype.
+
+The library goes to the user's cache under the digest of all that decides its bytes: sources, flags, compiler and CPU.
+It is written aside and renamed, so processes may race. As the file will be loaded as code, its folder must be this
+user's alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from hyperadam import settings
+
+BLOCK: Final = 128
+"""Coordinates that are worked on at a time: their rows stay in the second-level cache."""
+COMPILE_SECONDS: Final = 120
+
+_ARITHMETIC: Final = ("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+"""Never -ffast-math: NaN, infinity and the signs of zeros stay what they are."""
+_FLAGS: Final = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-w", *_ARITHMETIC)
+_TUNING: Final = (("-march=native",), ("-mcpu=native",), ())
+"""Tried in turn: not every compiler knows every one of them on every architecture."""
+
+
+class BuildError(RuntimeError):
+    """The kernel could not be compiled here; the message says why."""
+
+
+def library(n_candidates: int, double: bool) -> Path:
+    """The compiled library for one J and dtype, from the cache or made now.
+
+    Raises:
+        BuildError: no working compiler, or no cache folder that is safe to load code from.
+    """
+    try:
+        folder = private_folder(settings.cache_dir() / "kernels")
+        command = _compiler()
+        defines = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}", *(("-DDOUBLE",) if double else ()))
+        with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
+            digest = _digest(sources, command, defines)
+            target = folder / f"cell-{digest}.so"
+            if not target.exists():
+                _compile(command, defines, sources, target)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise BuildError(str(error)) from error
+    _check_owner(target)
+    return target
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made if need be, if nobody but this user can write to it.
+
+    Raises:
+        BuildError: it is a link, another user's, or writable by others.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _check_owner(folder)
+    return folder
+
+
+def _check_owner(path: Path) -> None:
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise BuildError(f"{path} must belong to this user alone and be no link")
+
+
+@cache
+def _compiler() -> tuple[str, ...]:
+    """The command of a C compiler."""
+    preferred = settings.compiler()
+    for name in [preferred] if preferred else ["cc", "gcc", "clang"]:
+        command = tuple(shlex.split(name))
+        if command and shutil.which(command[0]):
+            return command
+    raise BuildError(f"no C compiler found ({preferred or 'cc, gcc, clang'})")
+
+
+def _digest(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(repr((command, _version(command), _FLAGS, _TUNING, defines, _cpu())).encode())
+    for path in sorted(sources.glob("*.[ch]")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _version(command: tuple[str, ...]) -> str:
+    asked = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True)
+    return asked.stdout
+
+
+@cache
+def _cpu() -> str:
+    """What `-march=native` depends on: machine, model and instruction sets."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    model = [told.get(key) for key in ("model name", "flags", "CPU part", "Features")]
+    return repr((platform.platform(), platform.machine(), platform.processor(), model))
+
+
+def _compile(command: tuple[str, ...], defines: tuple[str, ...], sources: Path, target: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".building-", suffix=".so")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        for tuning in _TUNING:
+            arguments = [*command, *_FLAGS, *tuning, *defines, "-o", str(partial), str(sources / "hyperadam.c"), "-lm"]
+            result = subprocess.run(arguments, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
+            if result.returncode == 0:
+                partial.chmod(0o700)
+                partial.replace(target)
+                return
+        raise BuildError(f"{shlex.join(command)} failed: {result.stderr.strip()[-500:]}")
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""The compiled library as Python functions: one `Library` for each J and dtype, loaded once a process."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from hyperadam.kernels.build import BuildError, library
+from hyperadam.rules import HyperAdamSpec
+
+_LOG: Final = logging.getLogger("hyperadam")
+
+
+class Problem(ctypes.Structure):
+    """`Problem` of cell.h: the learners' shape and the choices of the spec."""
+
+    _fields_ = (
+        ("n_learners", ctypes.c_int64),
+        ("p", ctypes.c_int64),
+        ("norm_epsilon", ctypes.c_double),
+        ("forget_bias", ctypes.c_double),
+        ("epsilon", ctypes.c_double),
+        ("rms", ctypes.c_int32),
+        ("squash", ctypes.c_int32),
+        ("normalize_state", ctypes.c_int32),
+        ("inside_root", ctypes.c_int32),
+    )
+
+    @classmethod
+    def of(cls, spec: HyperAdamSpec, n_learners: int, p: int) -> Problem:
+        return cls(
+            n_learners,
+            p,
+            spec.norm_epsilon,
+            spec.forget_bias,
+            spec.epsilon,
+            spec.normalization == "rms",
+            spec.squash == "asinh",
+            spec.normalize_state,
+            spec.epsilon_inside_root,
+        )
+
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
+_POINTERS: Final = ctypes.POINTER(ctypes.c_void_p)
+
+
+class Library:
+    """The functions of `native/`, for one J and dtype. Calls release the interpreter lock.
+
+    Raises:
+        BuildError: it cannot be compiled or loaded here.
+    """
+
+    def __init__(self, n_candidates: int, dtype: torch.dtype) -> None:
+        try:
+            self._loaded = ctypes.CDLL(str(library(n_candidates, dtype == torch.float64)))
+        except OSError as error:
+            raise BuildError(f"the compiled kernel cannot be loaded: {error}") from error
+        self.n_candidates, self.dtype = n_candidates, dtype
+        passes = [_POINTER] * 4 + [_POINTERS] * 2 + [_POINTER] * 2 + [_INT] * 2
+        self.gradient_scales = self._function("gradient_scales", [_POINTER] * 5)
+        self.state_scales = self._function("state_scales", [_POINTER] * 3)
+        self.first_pass = self._function("first_pass", passes)
+        self.second_pass = self._function("second_pass", passes)
+        self.tape_load = self._function("tape_load", [_POINTER, _POINTERS, _POINTER])
+        self.tape_unload = self._function("tape_unload", [_POINTER, _POINTER, _POINTERS])
+        self.tape_step = self._function("tape_step", [_POINTER] * 10)
+        self.tape_backward = self._function("tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6)
+        self.block_size: int = self._function("block_size", [], ctypes.c_int64)()
+        self.forward_workspace: int = self._function("forward_workspace", [], ctypes.c_int64)()
+        self.backward_workspace: int = self._function("backward_workspace", [], ctypes.c_int64)()
+
+    def _function(self, name: str, arguments: list[Any], result: Any = None) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(self._loaded, name)
+        function.argtypes, function.restype = arguments, result  # type: ignore[attr-defined]
+        return function
+
+    def buffer(self, *shape: int) -> Tensor:
+        """Uninitialised numbers of the kernel's dtype."""
+        return torch.empty(shape, dtype=self.dtype)
+
+
+def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    """The addresses of the tensors' numbers, as a C array."""
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+@cache
+def load_library(n_candidates: int, dtype: torch.dtype) -> Library | None:
+    """The library, or None where it cannot be made, which is logged once."""
+    try:
+        return Library(n_candidates, dtype)
+    except BuildError as error:
+        _note_once(str(error))
+        return None
+
+
+@cache
+def _note_once(reason: str) -> None:
+    _LOG.warning("The fused kernel is not available, plain torch is used instead (same results, slower): %s", reason)
