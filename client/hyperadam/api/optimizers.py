@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hyperadam.api.bridge import blocking, blocking_iterator
@@ -83,6 +84,10 @@ class AsyncOptimizers:
         self._cache.remember(self._session.url, name, version.number, version.sha256)
         return _theta(data, str(version))
 
+    def cached_file(self, sha256: str) -> Path:
+        """Where `pull` keeps the Θ file with this digest."""
+        return self._cache.file(sha256)
+
     async def aliases(self, name: str) -> Aliases:
         """Its aliases, and every change of them."""
         return await self._session.get(Aliases, path_of("optimizers", name, "aliases"))
@@ -123,6 +128,10 @@ class Optimizers:
     aliases = blocking(AsyncOptimizers.aliases)
     set_alias = blocking(AsyncOptimizers.set_alias)
     delete_alias = blocking(AsyncOptimizers.delete_alias)
+
+    def cached_file(self, sha256: str) -> Path:
+        """Where `pull` keeps the Θ file with this digest."""
+        return self._twin.cached_file(sha256)
 
 
 def _theta(data: bytes, reference: str) -> Theta:

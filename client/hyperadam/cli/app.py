@@ -1,0 +1,51 @@
+"""The command's tree: which function answers to which words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hyperadam import __version__
+from hyperadam.cli import evaluation, jobs, optimizers
+
+_EPILOG = (
+    "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that `hyperadam-server up` started on this "
+    "machine. Exit codes: 0 done, 1 the followed job failed or was cancelled, 2 usage, 3 no access to the server, "
+    "4 refused by the server, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="hyperadam",
+    help="Learned optimizers: submit meta-training jobs, watch them, and pull what they learn.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
+app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
+app.command("pull")(optimizers.pull)
+app.command("versions")(optimizers.versions)
+app.command("evaluate")(evaluation.evaluate)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"hyperadam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The server's address, instead of HYPERADAM_URL.")] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    ctx.obj = url

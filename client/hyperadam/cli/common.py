@@ -1,0 +1,115 @@
+"""What all commands share: a client, two consoles, and errors as one clear line with an exit code.
+
+Results go to standard output, progress and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hyperadam.api import Client
+
+OK: Final = 0
+JOB_FAILED: Final = 1
+USAGE: Final = 2
+NO_ACCESS: Final = 3
+REFUSED: Final = 4
+INTERRUPTED: Final = 130
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+
+
+class UsageProblem(Exception):
+    """The command line or a file that it names is not valid."""
+
+
+def connect(ctx: typer.Context) -> Client:
+    """A client of the server that the command line or the environment names."""
+    from hyperadam.api import Client
+
+    return Client(ctx.find_root().obj)
+
+
+def out() -> Console:
+    """Standard output."""
+    from rich.console import Console
+
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on one line."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def command(function: Callable[P, T]) -> Callable[P, T]:
+    """A command whose foreseen errors become a line on standard error and an exit code."""
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            _report(error)
+            raise typer.Exit(code) from error
+
+    return guarded
+
+
+def _exit_code(error: Exception) -> int | None:
+    """None: not foreseen, a bug."""
+    from hyperadam.api import errors
+    from hyperadam.names import InvalidName
+
+    if isinstance(error, (UsageProblem, InvalidName, OSError, errors.ValidationFailed, errors.TooLarge)):
+        return USAGE
+    no_access = (
+        errors.ConfigurationError,
+        errors.ServerUnreachable,
+        errors.Unauthorized,
+        errors.Forbidden,
+        errors.Unavailable,
+    )
+    if isinstance(error, no_access):
+        return NO_ACCESS
+    return REFUSED if isinstance(error, errors.HyperAdamError) else None
+
+
+def _report(error: Exception) -> None:
+    from rich.text import Text
+
+    from hyperadam.api.errors import ApiError, HyperAdamError
+
+    line = Text("error: ", style="bold red").append(str(error), style="default")
+    if isinstance(error, ApiError) and error.problem:
+        line.append(f" ({error.problem})", style="dim") if not error.errors else None
+    if isinstance(error, HyperAdamError) and error.request_id:
+        line.append(f"\n  request {error.request_id}", style="dim")
+    err().print(line)

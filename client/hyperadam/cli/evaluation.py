@@ -1,0 +1,52 @@
+"""`hyperadam evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hyperadam.cli.common import Json, command, connect, err, print_json
+from hyperadam.cli.jobs import finish
+
+if TYPE_CHECKING:
+    from hyperadam.api import Client
+
+
+@command
+def evaluate(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")],
+    suite: Annotated[str | None, typer.Option(help="The tasks; default: activations.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")] = None,
+    starts: Annotated[int | None, typer.Option(min=2, help="Random starts of every optimizer.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Put the report, curves and JSON into this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run learned optimizers beside tuned baselines; prints final losses, mean ± standard error."""
+    if output is not None and not follow:
+        raise typer.BadParameter("needs --follow", param_hint="--output")
+    given = {"suite": suite, "dataset": dataset, "n_starts": starts, "seed": seed}
+    spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}
+    with connect(ctx) as client:
+        job = client.jobs.submit("evaluation", spec)
+        if as_json:
+            print_json(job.raw)
+        elif not follow:
+            typer.echo(job.id)
+        if follow:
+            finish(client, job, as_json=as_json)
+        if output is not None:
+            for path in _download(client, job.id, output):
+                err().print(f"wrote {path}")
+
+
+def _download(client: Client, job_id: str, folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    artifacts = client.jobs.result(job_id).artifacts
+    return [client.jobs.download_result(job_id, artifact.path, folder) for artifact in artifacts]

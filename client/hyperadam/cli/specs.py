@@ -1,0 +1,81 @@
+"""A job's spec from a file, a preset and single values, laid over each other in this order."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hyperadam.cli.common import UsageProblem
+
+
+def build_spec(file: Path | None, preset: str | None, values: Iterable[str]) -> dict[str, Any]:
+    """The spec.
+
+    Args:
+        file: JSON; `-` is standard input.
+        preset: name of a starting point that the server knows.
+        values: `path=value` with a dotted path and JSON, or plain text where it is not JSON.
+
+    Raises:
+        UsageProblem: naming the file or the value that is wrong.
+        OSError: the file cannot be read.
+    """
+    spec = _read(file) if file is not None else {}
+    if preset is not None:
+        spec["preset"] = preset
+    for text in values:
+        path, equals, value = text.partition("=")
+        names = path.removeprefix("spec.").split(".")
+        if not equals or not all(names):
+            raise UsageProblem(f"--set takes path=value, as in unroll.horizon=200, got {text!r}")
+        _place(spec, names, _parse(value), text)
+    return spec
+
+
+def parse_labels(labels: Iterable[str]) -> dict[str, str] | None:
+    """`name=value` texts as a mapping; None when there are none.
+
+    Raises:
+        UsageProblem: one is not of that form.
+    """
+    pairs = {}
+    for text in labels:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageProblem(f"--label takes name=value, got {text!r}")
+        pairs[name] = value
+    return pairs or None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    try:
+        spec = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise UsageProblem(f"--file {file} is not JSON: {error}") from error
+    if not isinstance(spec, dict):
+        raise UsageProblem(f"--file {file} should hold a JSON object, the job's spec")
+    return spec
+
+
+def _place(spec: dict[str, Any], names: list[str], value: Any, text: str) -> None:
+    inner: Any = spec
+    for name in names[:-1]:
+        inner = inner.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise UsageProblem(f"--set {text}: {name} is not an object")
+    inner[names[-1]] = value
+
+
+def _parse(value: str) -> Any:
+    try:
+        return json.loads(value, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
