@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from hyperadam.kernels import open_stepper
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -18,7 +19,7 @@ class InnerOptimizer(Protocol):
         """The state before the first step, for parameters (L, p)."""
 
     def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. Nothing is changed in place."""
+        """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in is used up."""
 
 
 class LearnedOptimizer:
@@ -26,15 +27,14 @@ class LearnedOptimizer:
 
     def __init__(self, rule: Rule[Any], theta: Tensor, lr: float) -> None:
         """`theta` is flat, shape (n_theta,), of the dtype that it is run in."""
-        self._rule, self._theta, self._lr = rule, rule.unpack(theta), lr
+        self._rule, self._stepper, self._lr = rule, open_stepper(rule, theta), lr
 
     def init(self, w: Tensor) -> Any:
         return self._rule.init_state(w)
 
     def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
-        with torch.no_grad():
-            direction, state = self._rule.update(self._theta, gradient, state)
-            return w - self._lr * direction, state
+        direction, state = self._stepper.step(gradient, state, out_state=state)
+        return w - self._lr * direction, state
 
 
 class Rollout(NamedTuple):
