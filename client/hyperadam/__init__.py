@@ -31,14 +31,20 @@ if TYPE_CHECKING:
     from hyperadam.api import Unavailable as Unavailable
     from hyperadam.api import ValidationFailed as ValidationFailed
     from hyperadam.api import pull as pull
+    from hyperadam.optimizers import HyperAdam as HyperAdam
+    from hyperadam.shipped import pretrained as pretrained
+    from hyperadam.shipped import pretrained_names as pretrained_names
     from hyperadam.theta import Theta as Theta
     from hyperadam.theta import ThetaError as ThetaError
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "HyperAdam": "hyperadam.optimizers",
     "Theta": "hyperadam.theta",
     "ThetaError": "hyperadam.theta",
+    "pretrained": "hyperadam.shipped",
+    "pretrained_names": "hyperadam.shipped",
     # The client of the service.
     "ApiError": "hyperadam.api",
     "AsyncClient": "hyperadam.api",

@@ -1,4 +1,4 @@
-"""Strict names: what may be called what, in specs, in the registry and in URLs. One place, so that no two rooms differ."""
+"""Strict names: what may be called what, in specs, in the registry and in URLs; one place, so that no rooms differ."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def check_name(value: str, what: str = "name") -> str:
         InvalidName: with `what` in the message.
     """
     if not _NAME.fullmatch(value) or ".." in value:
-        raise InvalidName(f"{what} must be 1–64 of a–z, 0–9, '.', '_', '-', with a letter or digit at both ends, got {value!r}")
+        rule = "1–64 of a–z, 0–9, '.', '_', '-', with a letter or digit at both ends and no '..'"
+        raise InvalidName(f"{what} must be {rule}, got {value!r}")
     return value
 
 

@@ -1,16 +1,16 @@
 """Θ on disk and on the wire: one safetensors file with a JSON manifest in its header, never a pickle.
 
-The manifest says by which rule a Θ is run (kind and full spec), at which default rate α, how it was made, and the digest
-of its tensors. `Theta.from_bytes` refuses everything that is not exactly that, with a message that names what is wrong;
-it is the one way in, for files, downloads and uploads alike.
+The manifest says by which rule a Θ is run (kind and full spec), at which default rate α, how it was made, and the
+digest of its tensors. `Theta.from_bytes` refuses everything that is not exactly that, with a message that names what is
+wrong; it is the one way in, for files, downloads and uploads alike.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -51,8 +51,9 @@ class Theta:
     """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent version, metrics."""
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.lr, (int, float)) and math.isfinite(self.lr) and self.lr > 0):
+        if not (isinstance(self.lr, (int, float)) and 0 < self.lr <= sys.float_info.max):
             raise ThetaError(f"lr must be a finite number above 0, got {self.lr!r}")
+        _check_json(self.provenance, "provenance")
         expected = self.rule.theta_shapes
         if set(self.tensors) != set(expected):
             missing, extra = sorted(set(expected) - set(self.tensors)), sorted(set(self.tensors) - set(expected))
@@ -63,6 +64,8 @@ class Theta:
                 raise ThetaError(f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {shape}")
             if tensor.dtype != torch.float32:
                 raise ThetaError(f"tensor {name!r} has dtype {tensor.dtype}, expected torch.float32")
+            if tensor.device.type != "cpu" or tensor.requires_grad:
+                raise ThetaError(f"tensor {name!r} must be on the CPU and not require a gradient")
             if not bool(torch.isfinite(tensor).all()):
                 raise ThetaError(f"tensor {name!r} has values that are not finite")
 
@@ -121,7 +124,11 @@ class Theta:
         """
         if len(data) > MAX_FILE_BYTES:
             raise ThetaError(f"file has {len(data)} bytes, at most {MAX_FILE_BYTES} are accepted")
-        manifest = _read_manifest(data)
+        header = _read_header(data)
+        manifest = _read_manifest(header)
+        for name in header.keys() - {"__metadata__"}:
+            if not isinstance(header[name], dict) or header[name].get("dtype") != "F32":
+                raise ThetaError(f"tensor {name!r} does not have the dtype F32")
         try:
             rule = rule_from_spec(manifest["rule"])
             tensors = safetensors.torch.load(data)
@@ -139,7 +146,7 @@ class Theta:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Theta:
         """Read a file written by `save`, or downloaded from the service."""
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return cls.from_bytes(file.read(MAX_FILE_BYTES + 1))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -148,7 +155,7 @@ class Theta:
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
             partial.write_bytes(self.to_bytes())
-            os.replace(partial, target)
+            partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -170,27 +177,46 @@ _MANIFEST_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 }
 
 
-def _read_manifest(data: bytes) -> dict[str, Any]:
-    """The manifest in a safetensors header (8 bytes of length, then JSON), its fields checked for presence and type."""
+def _read_header(data: bytes) -> dict[str, Any]:
+    """The header of a safetensors file: 8 bytes of length, then JSON."""
     header_length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header_length > len(data) - 8:
         raise ThetaError("not a safetensors file: its header is cut short")
     try:
         header = json.loads(data[8 : 8 + header_length])
-        manifest = json.loads(header["__metadata__"][_METADATA_KEY], parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ThetaError(f"header is not valid JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise ThetaError("header is not a JSON object")
+    return header
+
+
+def _read_manifest(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest in a file's header, its fields checked for presence and type."""
+    try:
+        text = header["__metadata__"][_METADATA_KEY]
+        manifest = json.loads(text, parse_constant=_refuse_constant)
     except (KeyError, TypeError) as error:
         raise ThetaError(f"no {_METADATA_KEY!r} manifest in the file's header") from error
+    except (ValueError, RecursionError) as error:
+        raise ThetaError(f"manifest is not valid JSON: {error}") from error
     if not isinstance(manifest, dict):
         raise ThetaError("manifest is not a JSON object")
     for name, kinds in _MANIFEST_TYPES.items():
         if not isinstance(manifest.get(name), kinds) or isinstance(manifest.get(name), bool):
             raise ThetaError(f"manifest {name} is missing or of the wrong type")
     if manifest["format_version"] != FORMAT_VERSION:
-        raise ThetaError(f"manifest format_version {manifest['format_version']} is not supported, expected {FORMAT_VERSION}")
+        version = manifest["format_version"]
+        raise ThetaError(f"manifest format_version {version} is not supported, expected {FORMAT_VERSION}")
     return manifest
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _check_json(value: Mapping[str, Any], name: str) -> None:
+    try:
+        json.dumps(dict(value), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ThetaError(f"{name} is not JSON: {error}") from error

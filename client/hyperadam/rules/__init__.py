@@ -31,7 +31,7 @@ def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
         RuleError: the kind is unknown, a field is unknown, or a value is out of its range. The message names the field.
     """
     kind = spec.get("kind")
-    if kind not in _RULES:
+    if not isinstance(kind, str) or kind not in _RULES:
         raise RuleError(f"kind must be one of {', '.join(_RULES)}, got {kind!r}")
     rule_type, spec_type = _RULES[kind]
     known = {field.name: field for field in fields(spec_type)}

@@ -4,10 +4,11 @@ A rule is two pure functions over a NamedTuple state: `init_state` and `update`.
 devices and draws no random numbers (except in `init_theta`, from the generator it is given). The very same object is
 meta-trained by the service and run inside `torch.optim.Optimizer` subclasses: there is no second copy.
 
-Notation, used by every rule: `p` coordinates of the learner in one flat vector, `*batch` any leading dimensions (several
-learners side by side), `J` candidates. Fields of a state are candidate-major, `(J, *batch, p)`: a linear layer is one
-matrix product `W @ x` over all coordinates of all learners, and a norm over the coordinates of one learner is a
-reduction over contiguous memory.
+Notation, used by every rule: `p` coordinates of the learner in one flat vector, `*batch` any leading dimensions
+(several learners side by side), `J` candidates. Fields of a state are candidate-major, `(J, *batch, p)`: a linear layer
+is one matrix product `W @ x` over all coordinates of all learners, and a norm over the coordinates of one learner is a
+reduction over contiguous memory. The last dimension of every field is p, so that an optimizer can cut a state into its
+parameters and join it again; and no field may be the gradient that was passed in, whose memory is reused.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Rule(ABC, Generic[StateT]):
 
     @abstractmethod
     def init_state(self, gradient: Tensor) -> StateT:
-        """The state before the first step, for gradients like `gradient` (shape `(*batch, p)`), on its device and dtype."""
+        """The state before the first step, for gradients like this one (`(*batch, p)`), on its device and dtype."""
 
     @abstractmethod
     def update(self, theta: Tensors, gradient: Tensor, state: StateT) -> tuple[Tensor, StateT]:
@@ -82,7 +83,4 @@ class Rule(ABC, Generic[StateT]):
         if vector.shape != (self.n_theta,):
             raise RuleError(f"theta has shape {tuple(vector.shape)}; rule {self.kind!r} needs ({self.n_theta},)")
         parts = vector.split([prod(shape) for shape in self.theta_shapes.values()])
-        return {
-            name: part.view(shape)
-            for part, (name, shape) in zip(parts, self.theta_shapes.items(), strict=True)
-        }
+        return {name: part.view(shape) for part, (name, shape) in zip(parts, self.theta_shapes.items(), strict=True)}

@@ -1,6 +1,7 @@
 """HyperAdam's cell (Wang, Sun, Zhang, Zhang: HyperAdam, AAAI 2019, Algorithm 2 and Figure 1).
 
-J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed with learned weights:
+J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed with
+learned weights:
 
     ĝ   = g / ‖g‖                                        normalisation, Section 3.2
     s_t = LSTM(ELU(W_p ĝ + b_p), s_{t−1})                StateCell, line 8
@@ -42,7 +43,7 @@ class HyperAdamSpec:
     normalization: Literal["euclidean", "rms"] = "euclidean"
     """What a vector x over p coordinates is divided by: ‖x‖₂ (the paper), or ‖x‖₂/√p, which does not depend on p."""
     norm_epsilon: float = 1e-16
-    """Added to the squared norm before its root. 0 is allowed: an all-zero vector is then mapped to zeros."""
+    """Added to the squared norm before its root; 0 to 1. With 0, an all-zero vector is mapped to zeros."""
     squash: Literal["none", "asinh"] = "none"
     """Function on every normalised entry; asinh bounds the tails that RMS normalisation leaves."""
     normalize_state: bool = True
@@ -54,9 +55,9 @@ class HyperAdamSpec:
     lstm: bool = True
     """The LSTM of the StateCell (off: ablation of Figure 8a; s_t is then its input)."""
     forget_bias: float = 1.0
-    """Added to the LSTM's forget gate."""
+    """Added to the LSTM's forget gate; −100 to 100."""
     epsilon: float = 1e-24
-    """ε of the moment field; > 0."""
+    """ε of the moment field; 1e-25 to 1 (below that, the derivative of the root overflows float32)."""
     epsilon_inside_root: bool = True
     """√(ṽ + ε) (both public codes) or √ṽ + ε (as the paper prints it)."""
 
@@ -66,12 +67,9 @@ class HyperAdamSpec:
         for name, choices in (("normalization", ("euclidean", "rms")), ("squash", ("none", "asinh"))):
             if getattr(self, name) not in choices:
                 raise RuleError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        if not (math.isfinite(self.norm_epsilon) and self.norm_epsilon >= 0):
-            raise RuleError(f"norm_epsilon must be finite and at least 0, got {self.norm_epsilon}")
-        if not (math.isfinite(self.epsilon) and self.epsilon > 0):
-            raise RuleError(f"epsilon must be finite and above 0, got {self.epsilon}")
-        if not math.isfinite(self.forget_bias):
-            raise RuleError(f"forget_bias must be finite, got {self.forget_bias}")
+        for name, low, high in (("norm_epsilon", 0, 1), ("forget_bias", -100, 100), ("epsilon", 1e-25, 1)):
+            if not low <= getattr(self, name) <= high:
+                raise RuleError(f"{name} must be between {low} and {high}, got {getattr(self, name)}")
 
 
 class HyperAdamState(NamedTuple):
@@ -94,8 +92,8 @@ class HyperAdamState(NamedTuple):
 class HyperAdamRule(Rule[HyperAdamState]):
     """The HyperAdam update as a pure function; see the module's docstring for the equations.
 
-    Exactly scale invariant up to ε: `update(Θ, c·g, ·)` gives the same directions for c > 0 while |c·g| stays well above
-    √ε and inside the range of the dtype's squares. A zero gradient gives a zero direction as long as m is zero.
+    Exactly scale invariant up to ε: `update(Θ, c·g, ·)` gives the same directions for c > 0 while |c·g| stays well
+    above √ε and inside the range of the dtype's squares. A zero gradient gives a zero direction as long as m is zero.
     """
 
     kind = "hyperadam"
@@ -129,9 +127,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
         `paper`: linear layers from a normal of std 0.1 truncated at two deviations with zero biases, LSTM kernel
         Glorot-uniform. All decay rates start at 0.5 and all weights near 0: the untrained optimizer hardly moves.
 
-        `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100 and
-        γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1): the
-        untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
+        `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100
+        and γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1):
+        the untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
         """
         if init not in INITS:
             raise RuleError(f"init must be one of {', '.join(INITS)}, got {init!r}")
@@ -204,7 +202,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
         return m_tilde / (_safe_sqrt(v_tilde) + eps)
 
     def _normalize(self, x: Tensor) -> Tensor:
-        """x over its norm along the last dimension (the coordinates of one learner), then squashed; zeros stay zeros."""
+        """x over its norm along the last dimension (one learner's coordinates), then squashed; zeros stay zeros."""
         square = (x * x).mean(-1, keepdim=True) if self.spec.normalization == "rms" else (x * x).sum(-1, keepdim=True)
         square = square + self.spec.norm_epsilon
         positive = square > 0
@@ -222,7 +220,9 @@ def _linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
 def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
     """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n = 1: the middle."""
     lo, hi = math.log(shortest), math.log(longest)
-    log_tau = torch.linspace(lo, hi, n, dtype=torch.float64) if n > 1 else torch.tensor([(lo + hi) / 2], dtype=torch.float64)
+    if n == 1:
+        lo = hi = (lo + hi) / 2
+    log_tau = torch.linspace(lo, hi, n, dtype=torch.float64)
     return torch.log(torch.expm1(log_tau))
 
 

@@ -1,0 +1,103 @@
+"""Many parameters as one flat vector: what stands between `torch.optim`, which thinks in tensors, and a rule, which
+thinks in coordinates.
+
+`FlatVector` is a buffer with a view in the shape of every parameter. `FlatState` keeps a rule's state flat for the
+parameters that moved in the last step, and in pieces, one a parameter, for those that did not: steps over the same
+parameters copy nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hyperadam.rules import Rule
+
+
+def one_device(parameters: Iterable[Tensor]) -> torch.device:
+    """The device that all parameters are on.
+
+    Raises:
+        ValueError: they are on several.
+    """
+    devices = {parameter.device for parameter in parameters}
+    if len(devices) > 1:
+        names = ", ".join(sorted(map(str, devices)))
+        raise ValueError(f"parameters must be on one device, got {names}: norms are taken over all of them together")
+    return devices.pop()
+
+
+class FlatVector:
+    """A buffer over all coordinates of some parameters; made once and used again in every step."""
+
+    def __init__(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> None:
+        self.parameters = tuple(parameters)
+        self.sizes = [parameter.numel() for parameter in parameters]
+        self.buffer = torch.empty(sum(self.sizes), dtype=dtype, device=one_device(parameters))  # shape: (p,)
+        pieces = self.buffer.split(self.sizes)
+        self.views = [piece.view(parameter.shape) for piece, parameter in zip(pieces, parameters, strict=True)]
+
+    def fits(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> bool:
+        """Whether this is the vector of exactly these parameters, where they are now."""
+        return (
+            len(self.parameters) == len(parameters)
+            and all(mine is theirs for mine, theirs in zip(self.parameters, parameters, strict=True))
+            and self.buffer.device == parameters[0].device
+            and self.buffer.dtype == dtype
+        )
+
+
+class FlatState:
+    """A rule's state over the parameters of an optimizer.
+
+    States are never changed in place, so pieces that were handed out stay what they were.
+    """
+
+    def __init__(self, rule: Rule[Any]) -> None:
+        self._rule = rule
+        self._joined: tuple[FlatVector, Any] | None = None
+        self._parked: dict[Tensor, Any] = {}
+
+    def over(self, vector: FlatVector) -> Any:
+        """The state of the vector's parameters, in its order; a fresh one for those that have none yet."""
+        if self._joined is not None and self._joined[0] is vector:
+            return self._joined[1]
+        self._parked, self._joined = self.pieces(), None
+        pieces = [self._parked.pop(parameter, None) for parameter in vector.parameters]
+        return _join(
+            [
+                self._rule.init_state(vector.buffer.new_zeros(size)) if piece is None else piece
+                for piece, size in zip(pieces, vector.sizes, strict=True)
+            ],
+            vector.buffer,
+        )
+
+    def put(self, vector: FlatVector, state: Any) -> None:
+        """Keep the state that came out of a step over `vector`."""
+        self._joined = vector, state
+
+    def pieces(self) -> dict[Tensor, Any]:
+        """Parameter → its part of the state, fields of shape (J, numel); views where that is possible."""
+        pieces = dict(self._parked)
+        if self._joined is not None:
+            vector, state = self._joined
+            pieces.update(zip(vector.parameters, _cut(state, vector.sizes), strict=True))
+        return pieces
+
+    def replace(self, pieces: Mapping[Tensor, Any]) -> None:
+        """Forget everything and go on from these pieces."""
+        self._joined, self._parked = None, dict(pieces)
+
+
+def _cut(state: Any, sizes: list[int]) -> list[Any]:
+    columns = [field.split(sizes, -1) for field in state]
+    return [state._make(parts) for parts in zip(*columns, strict=True)]
+
+
+def _join(states: list[Any], like: Tensor) -> Any:
+    """One state after the other along the coordinates, on the device and of the dtype of `like`."""
+    fields = (torch.cat(parts, -1).to(like) for parts in zip(*states, strict=True))
+    return states[0]._make(fields)

@@ -1,0 +1,67 @@
+"""HyperAdam as a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hyperadam.optimizers.learned import LearnedOptimizer
+
+
+class HyperAdam(LearnedOptimizer):
+    """J Adams with learned, state-dependent decay rates in every coordinate, mixed with learned weights.
+
+    Wang, Sun, Zhang, Zhang: HyperAdam: A Learnable Task-Adaptive Adam for Network Training, AAAI 2019, Algorithm 2.
+    With g the gradients of all parameters as ONE flat vector and Θ shared by all its coordinates, each step is
+
+        s       = StateCell(g / ‖g‖, s)                  an LSTM: where in the training is this coordinate?
+        β_j, γ_j = AdamCell(s, m)                        decay rates of J Adams
+        m_j     ← β_j m_j + (1 − β_j) g                  v_j ← γ_j v_j + (1 − γ_j) g²        (bias-corrected)
+        ρ_j     = WeightCell(s)                          how much each Adam is trusted; may be negative
+        d       = Σ_j ρ_j m̂_j / √(v̂_j + ε)
+        w       ← w − lr · d
+
+    The equations in full are in `hyperadam.rules.hyperadam`.
+
+    Example:
+        >>> import torch, hyperadam
+        >>> model = torch.nn.Linear(3, 1)
+        >>> inputs = torch.randn(64, 3)
+        >>> targets = inputs @ torch.tensor([[1.0], [-2.0], [0.5]])
+        >>> optimizer = hyperadam.HyperAdam(model.parameters())
+        >>> losses = []
+        >>> for _ in range(100):
+        ...     optimizer.zero_grad()
+        ...     loss = torch.nn.functional.mse_loss(model(inputs), targets)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     losses.append(loss.item())
+        >>> losses[-1] < 0.1 * losses[0]
+        True
+
+    Args:
+        params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
+            `weight_decay`; norms are over all groups together.
+        theta: what meta-training learned; None is `hyperadam.pretrained()`.
+        lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not tuned to the loss;
+            None is the rate that Θ was trained with. Lower it, or schedule it, for runs much longer than those of
+            meta-training (the authors take 1e-3 to 1e-5).
+        weight_decay: decoupled; w ← w − lr · weight_decay · w.
+
+    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32), beside the gradient's buffer.
+
+    Where it differs from the paper: what the paper leaves open, or the published codes do otherwise (the place of ε,
+    normalised states, RMS instead of Euclidean norms, …), is a field of the `HyperAdamSpec` that Θ carries, so that a Θ
+    is run by the rule it was trained with. Weight decay and groups are added here.
+
+    Works with LR schedulers (`OneCycleLR` with `cycle_momentum=False`: no momentum is there to be cycled) and
+    `torch.amp.GradScaler`. What happens with missing, sparse or non-finite gradients, mixed dtypes and checkpoints is
+    said in `LearnedOptimizer`.
+
+    Raises:
+        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr` or
+            `weight_decay` is out of range.
+        TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
+    """
+
+    rule_kinds: ClassVar[frozenset[str]] = frozenset({"hyperadam"})
+    default_theta: ClassVar[str] = "hyperadam-v1"

@@ -1,0 +1,223 @@
+"""What all learned optimizers share: a rule with its Θ, run as a `torch.optim.Optimizer`.
+
+The mathematics is the rule's own `init_state` and `update`, the very functions that were meta-trained. Here is what
+surrounds it: parameters in and out of one flat vector, rates and weight decay of groups, checkpoints, refusals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, ClassVar, Final, overload
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
+from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
+from hyperadam.shipped import pretrained
+from hyperadam.theta import Theta
+
+_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+class LearnedOptimizer(Optimizer):
+    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g, state); w ← w − lr d.
+
+    Abstract; a subclass says which kinds of rule it runs and which Θ is its default. All behave alike:
+
+    - **Missing gradients.** A parameter whose `grad` is None is left out of the step: it does not move or decay, takes
+      no part in norms, and keeps its state for when it comes back.
+    - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation) raise
+      `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN, passed on as other
+      optimizers do, would at once be in the state of every coordinate, for good. Whoever prefers to lose the step
+      catches the error and goes on; `torch.amp.GradScaler` skips such steps by itself. The check is one dot product.
+    - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and computation are
+      float64 if any parameter is, else float32; only w itself is rounded to the parameter's dtype.
+    - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is bit-equal. It carries the
+      digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
+      it returns changes nothing.
+    - **Weight decay** is decoupled (AdamW): w ← (1 − lr · weight_decay) w before the step.
+    - **New groups** (`add_param_group`) start from the rule's zero state.
+    """
+
+    rule_kinds: ClassVar[frozenset[str]]
+    """Kinds of rule that the class runs."""
+    default_theta: ClassVar[str]
+    """Name of the pretrained Θ that is taken when none is given."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        theta: Theta | None = None,
+        lr: float | None = None,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self._theta = pretrained(self.default_theta) if theta is None else theta
+        self._check_theta(self._theta)
+        self._flat = FlatState(self._theta.rule)
+        self._vector: FlatVector | None = None
+        self._tensors: dict[str, Tensor] = {}
+        super().__init__(params, {"lr": self._theta.lr if lr is None else lr, "weight_decay": weight_decay})
+
+    @property
+    def theta(self) -> Theta:
+        """The Θ that is run."""
+        return self._theta
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move the parameters once.
+
+        Args:
+            closure: reevaluates the model with gradients and returns the loss, which is then returned from here.
+
+        Raises:
+            RuntimeError: a gradient is sparse.
+            FloatingPointError: a gradient is not finite; nothing was changed.
+            ValueError: the parameters are on several devices.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
+        if moving:
+            vector = self._read_gradients(moving)
+            direction, state = self._theta.rule.update(self._tensors, vector.buffer, self._flat.over(vector))
+            self._flat.put(vector, state)
+            vector.buffer.copy_(direction)
+            self._move(vector)
+        return loss
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters, with a `lr` and `weight_decay` of their own if given; their state starts from zero.
+
+        Raises:
+            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, or the devices differ.
+            TypeError: a parameter is not of a real floating dtype.
+        """
+        super().add_param_group(param_group)
+        try:
+            self._check_group(self.param_groups[-1])
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+
+    @property
+    def state(self) -> defaultdict[Tensor, Any]:
+        """Parameter → field → tensor of shape (J, *parameter.shape): views of the state as it is now."""
+        return by_parameter(self._flat.pieces(), self._parameters())
+
+    @state.setter
+    def state(self, value: defaultdict[Tensor, Any]) -> None:
+        # torch's constructor and load_state_dict assign it; the truth is in self._flat.
+        if value:
+            raise AttributeError("state cannot be assigned; use load_state_dict")
+
+    def state_dict(self) -> dict[str, Any]:
+        """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with `weights_only=True`."""
+        return super().state_dict() | {"theta_sha256": self._theta.sha256}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave, bit for bit. If it is refused, nothing has changed.
+
+        Raises:
+            ValueError: it comes from another Θ, or its groups, fields or shapes are not those of this optimizer.
+        """
+        pieces: dict[Tensor, Any] = {}
+
+        # The state goes past torch's loader, which would round it to the dtype of the parameters.
+        def take(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
+            check_same_theta(loaded, self._theta)
+            pieces.update(read_state(loaded, self._theta.rule, self._parameters()))
+            return {**loaded, "state": {}}
+
+        def put(_: Optimizer) -> None:
+            self._flat.replace(pieces)
+
+        with (
+            self.register_load_state_dict_pre_hook(take),
+            self.register_load_state_dict_post_hook(put, prepend=True),
+        ):
+            super().load_state_dict(state_dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {"defaults": self.defaults, "param_groups": self.param_groups}
+        return kept | {"_theta": self._theta, "_pieces": self._flat.pieces()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        state.pop("state", None)
+        pieces = state.pop("_pieces", None)
+        super().__setstate__(state)
+        if pieces is not None:
+            self._flat, self._vector, self._tensors = FlatState(self._theta.rule), None, {}
+            self._flat.replace(pieces)
+
+    def _parameters(self) -> Iterator[Tensor]:
+        return chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def _read_gradients(self, moving: list[Tensor]) -> FlatVector:
+        """The gradients in one vector, checked; makes the vector anew when other parameters move than before."""
+        if any(parameter.grad.layout != torch.strided for parameter in moving):  # type: ignore[union-attr]
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; use sparse=False")
+        dtype = torch.float64 if any(p.dtype == torch.float64 for p in self._parameters()) else torch.float32
+        if self._vector is None or not self._vector.fits(moving, dtype):
+            self._vector = FlatVector(moving, dtype)
+            self._tensors = {name: tensor.to(self._vector.buffer) for name, tensor in self._theta.tensors.items()}
+        vector = self._vector
+        torch._foreach_copy_(vector.views, [p.grad for p in moving if p.grad is not None])
+        if not math.isfinite(float(vector.buffer.dot(vector.buffer))):
+            raise FloatingPointError(self._what_is_not_finite(vector))
+        return vector
+
+    def _move(self, vector: FlatVector) -> None:
+        """w ← (1 − lr · weight_decay) w − lr d, group by group; the vector holds d."""
+        views = iter(vector.views)
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                if group["weight_decay"]:
+                    torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(parameters, [next(views) for _ in parameters], alpha=-group["lr"])
+
+    def _what_is_not_finite(self, vector: FlatVector) -> str:
+        bad = {id(p) for p, view in zip(vector.parameters, vector.views, strict=True) if not view.isfinite().all()}
+        if not bad:
+            return f"gradient is too large: its squared norm overflows {vector.buffer.dtype}; nothing was changed"
+        names = chain.from_iterable(
+            group.get("param_names") or [f"{index} of group {number}" for index in range(len(group["params"]))]
+            for number, group in enumerate(self.param_groups)
+        )
+        name = next(name for name, parameter in zip(names, self._parameters(), strict=True) if id(parameter) in bad)
+        return f"gradient of parameter {name} has values that are not finite; nothing was changed"
+
+    def _check_theta(self, theta: Theta) -> None:
+        name = type(self).__name__
+        if not isinstance(theta, Theta):
+            raise TypeError(f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load")
+        if theta.rule.kind not in self.rule_kinds:
+            kinds = " or ".join(sorted(self.rule_kinds))
+            raise ValueError(f"theta is of kind {theta.rule.kind!r}; {name} runs {kinds}")
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        for name in ("lr", "weight_decay"):
+            value = group[name]
+            if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+        for parameter in group["params"]:
+            if parameter.dtype not in _DTYPES:
+                raise TypeError(f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}")
+        one_device(self._parameters())

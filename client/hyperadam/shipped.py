@@ -1,0 +1,36 @@
+"""The Θ that come with the package: files in `hyperadam/pretrained/`, read as package resources, never downloaded."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from hyperadam.theta import Theta
+
+_SUFFIX = ".safetensors"
+
+
+def pretrained_names() -> list[str]:
+    """Names that `pretrained` knows, sorted."""
+    return sorted(file.name.removesuffix(_SUFFIX) for file in _folder().iterdir() if file.name.endswith(_SUFFIX))
+
+
+def pretrained(name: str = "hyperadam-v1") -> Theta:
+    """A Θ that comes with the package; how it was made stands in its `provenance`.
+
+    Example:
+        >>> import hyperadam
+        >>> hyperadam.pretrained("hyperadam-v1").rule.kind
+        'hyperadam'
+
+    Raises:
+        ValueError: there is none of this name; the message lists the names.
+    """
+    names = pretrained_names()
+    if name not in names:
+        raise ValueError(f"no pretrained Θ is named {name!r}; there are: {', '.join(names)}")
+    return Theta.from_bytes((_folder() / f"{name}{_SUFFIX}").read_bytes())
+
+
+def _folder() -> Traversable:
+    return files("hyperadam") / "pretrained"
