@@ -15,7 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Score = Literal["next", "pre", "post-same"]
-BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum"]
+BaselineName = Literal[
+    "adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"
+]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 
@@ -172,13 +174,20 @@ class EvaluationSpec(Spec):
     n_tuning_starts: int = Field(default=4, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
-    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=4)] = ("adam", "adam-1e-12", "sgd", "momentum")
+    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
     seed: Seed = 1
 
     @model_validator(mode="after")
     def _references(self) -> Self:
         for reference in self.optimizers:
             split_ref(reference)
+        return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name, values in (("optimizers", self.optimizers), ("baselines", self.baselines)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
         return self
 
 

@@ -1,0 +1,108 @@
+"""The picture of a report: loss curves with a band of one standard error, one panel for each task."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from meta_trainer.evaluation.statistics import curve, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from meta_trainer.evaluation.report import Report, Row
+
+LEARNED_COLOURS: Final = ("#D55E00", "#CC79A7", "#E69F00", "#000000")
+BASELINE_COLOURS: Final = ("#0072B2", "#56B4E9", "#009E73", "#999999", "#F0E442")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; dashes tell apart what colours alone do not."""
+_DASHES: Final = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+_COLUMNS: Final = 2
+
+
+def curves_png(report: Report) -> bytes:
+    """All tasks as one PNG. The same report gives the same bytes."""
+    tasks = [task.name for task in report.suite.tasks]
+    n_columns = min(_COLUMNS, len(tasks))
+    n_rows = math.ceil(len(tasks) / n_columns)
+    figure = Figure(figsize=(5.2 * n_columns, 3.6 * n_rows + 0.7), dpi=130, layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).flat
+    styles = _styles(report)
+    for panel, task in zip(axes, tasks, strict=False):
+        _draw_task(panel, task, report.of_task(task), styles)
+    for panel in list(axes)[len(tasks) :]:
+        panel.set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
+    spec = report.spec
+    title = f"{report.suite.title}: {spec.dataset}, {spec.n_starts} starts, band ± 1 standard error"
+    figure.suptitle(title, fontsize=11)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _styles(report: Report) -> dict[str, dict[str, Any]]:
+    """Optimizer → how its line is drawn: learned ones thick and solid, baselines thin and dashed."""
+    styles: dict[str, dict[str, Any]] = {}
+    counts = {"learned": 0, "baseline": 0}
+    for row in report.rows:
+        if row.optimizer in styles:
+            continue
+        i = counts[row.kind]
+        counts[row.kind] += 1
+        if row.kind == "learned":
+            colour, dash = LEARNED_COLOURS[i % len(LEARNED_COLOURS)], "-" if i < len(LEARNED_COLOURS) else "--"
+            styles[row.optimizer] = {"color": colour, "ls": dash, "lw": 2.0, "zorder": 3}
+        else:
+            colour = BASELINE_COLOURS[i % len(BASELINE_COLOURS)]
+            styles[row.optimizer] = {"color": colour, "ls": _DASHES[i % len(_DASHES)], "lw": 1.3, "zorder": 2}
+    return styles
+
+
+def _draw_task(panel: Axes, task: str, rows: list[Row], styles: dict[str, dict[str, Any]]) -> None:
+    lows: list[float] = []
+    for row in rows:
+        steps = thinned(len(row.curves))
+        means, errors = (_tensor(values) for values in curve(row.curves[steps]))
+        style = styles[row.optimizer]
+        panel.plot(steps, means, label=row.optimizer, **style)
+        band = torch.nan_to_num(errors)
+        panel.fill_between(steps, means - band, means + band, color=style["color"], alpha=0.18, lw=0)
+        lows += means[means.isfinite()].tolist()
+    panel.set_title(task, fontsize=11)
+    panel.set_xlabel("step")
+    panel.set_ylabel("loss on the minibatch")
+    panel.grid(alpha=0.25, lw=0.5, which="both")
+    panel.margins(x=0.01)
+    _scale(panel, rows, lows)
+
+
+def _tensor(values: list[float | None]) -> Tensor:
+    return torch.tensor([math.nan if value is None else value for value in values], dtype=torch.float64)
+
+
+def _scale(panel: Axes, rows: list[Row], means: list[float]) -> None:
+    """A log axis where losses span more than a factor of 3; cut at twice the start: divergence hides nothing."""
+    if not means or min(means) <= 0:
+        return
+    starts = torch.cat([row.curves[0] for row in rows])
+    start = float(starts[starts.isfinite()].max()) if bool(starts.isfinite().any()) else max(means)
+    top, bottom = min(max(means), 2 * start), min(means)
+    if top / bottom > 3:
+        panel.set_yscale("log")
+    panel.set_ylim(bottom * 0.9, top * 1.1)
+    if panel.get_yscale() == "log":
+        _plain_ticks(panel, bottom, top)
+
+
+def _plain_ticks(panel: Axes, bottom: float, top: float) -> None:
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if top / bottom < 1e3 else (1.0,)))
+    panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    panel.yaxis.set_minor_formatter(NullFormatter())

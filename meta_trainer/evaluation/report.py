@@ -1,0 +1,149 @@
+"""What came out of an evaluation: rows, comparisons, and the files that people and machines read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from torch import Tensor
+
+from meta_trainer.evaluation.statistics import Estimate, curve, estimate, finite_list, thinned
+from meta_trainer.evaluation.suites import Suite
+from meta_trainer.evaluation.tuning import Tuned
+from meta_trainer.recorder import finite_or_none
+from meta_trainer.specs import EvaluationSpec
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One optimizer on one task."""
+
+    task: str
+    optimizer: str
+    kind: Literal["learned", "baseline"]
+    rate: float
+    """α of a learned optimizer, the tuned rate of a baseline."""
+    finals: Tensor
+    """Final losses, shape (n_starts,), float64; NaN where a start diverged."""
+    curves: Tensor
+    """Minibatch losses, shape (T, n_starts), float64."""
+    tuned: Tuned | None
+
+    @cached_property
+    def final(self) -> Estimate:
+        return estimate(self.finals)
+
+    @property
+    def n_diverged(self) -> int:
+        return len(self.finals) - self.final.n
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The lower the better: first fewer divergences, then the mean final loss."""
+        return self.n_diverged, math.inf if math.isnan(self.final.mean) else self.final.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """An evaluation's result. `rows` go task by task; within one, learned optimizers first."""
+
+    spec: EvaluationSpec
+    suite: Suite
+    dataset_fingerprint: str
+    rows: Sequence[Row]
+
+    def of_task(self, task: str) -> list[Row]:
+        return [row for row in self.rows if row.task == task]
+
+    @property
+    def optimizers(self) -> list[str]:
+        """In the order of the rows."""
+        return list(dict.fromkeys(row.optimizer for row in self.rows))
+
+    def best(self, task: str) -> Row:
+        """The row of lowest rank."""
+        return min(self.of_task(task), key=lambda row: row.rank)
+
+    def best_baseline(self, task: str) -> Row | None:
+        """The tuned baseline that is the one to beat; None if none was run."""
+        baselines = [row for row in self.of_task(task) if row.kind == "baseline"]
+        return min(baselines, key=lambda row: row.rank, default=None)
+
+    def difference(self, row: Row) -> tuple[Row, Estimate] | None:
+        """The best tuned baseline and how much higher the row's final loss is, start by start; None for itself."""
+        other = self.best_baseline(row.task)
+        return None if other is None or other is row else (other, estimate(row.finals - other.finals))
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole result, where None stands for what is not finite.
+
+        Of each row: `mean`, `stderr` and the single `finals` of its final loss; `rate`; `n_diverged` of `n_starts`;
+        `best` of its task; `difference` {to, mean, stderr}: its final loss minus that of the best tuned baseline,
+        start by start; `tuning`: the trials behind a baseline's rate. `curves` gives task → optimizer → mean and stderr
+        of the minibatch loss at `curve_steps`; `paper` the paper's own figures.
+        """
+        spec = self.spec
+        steps = thinned(spec.horizon)
+        paper = {task: dict(losses) for task, losses in self.suite.paper.items()}
+        return {
+            "suite": self.suite.name,
+            "title": self.suite.title,
+            "dataset": spec.dataset,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "horizon": spec.horizon,
+            "n_starts": spec.n_starts,
+            "n_tuning_starts": spec.n_tuning_starts,
+            "seed": spec.seed,
+            "rows": [self._row_json(row) for row in self.rows],
+            "paper": {"source": self.suite.paper_source, "final_losses": paper},
+            "curve_steps": steps.tolist(),
+            "curves": {
+                task.name: {row.optimizer: _curve_json(row.curves[steps]) for row in self.of_task(task.name)}
+                for task in self.suite.tasks
+            },
+        }
+
+    def files(self) -> dict[str, bytes]:
+        """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and `curves.png`."""
+        from meta_trainer.evaluation.figures import curves_png
+        from meta_trainer.evaluation.tables import html, markdown
+
+        picture = curves_png(self)
+        return {
+            "result.json": json.dumps(self.to_json(), allow_nan=False).encode(),
+            "report.md": markdown(self).encode(),
+            "report.html": html(self, picture).encode(),
+            "curves.png": picture,
+        }
+
+    def _row_json(self, row: Row) -> dict[str, Any]:
+        difference = self.difference(row)
+        return {
+            "task": row.task,
+            "optimizer": row.optimizer,
+            "kind": row.kind,
+            **row.final.to_json(),
+            "rate": row.rate,
+            "n_diverged": row.n_diverged,
+            "n_starts": len(row.finals),
+            "best": row is self.best(row.task),
+            "finals": finite_list(row.finals),
+            "difference": {"to": difference[0].optimizer, **difference[1].to_json()} if difference else None,
+            "tuning": row.tuned.to_json() if row.tuned else None,
+        }
+
+
+def relative(row: Row, difference: tuple[Row, Estimate] | None) -> float | None:
+    """The difference as a fraction of the other's mean."""
+    if difference is None or not difference[0].final.mean or row.final.n == 0:
+        return None
+    return finite_or_none(difference[1].mean / difference[0].final.mean)
+
+
+def _curve_json(values: Tensor) -> dict[str, Any]:
+    mean, stderr = curve(values)
+    return {"mean": mean, "stderr": stderr}

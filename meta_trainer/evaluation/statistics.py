@@ -1,0 +1,53 @@
+"""Means and standard errors over starts, where a diverged start is counted and never averaged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from meta_trainer.recorder import finite_or_none
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean and standard error over the starts that have a finite value; NaN where there are too few (1 or 2)."""
+
+    mean: float
+    stderr: float
+    n: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"mean": finite_or_none(self.mean), "stderr": finite_or_none(self.stderr)}
+
+
+def estimate(values: Tensor) -> Estimate:
+    """Of values (n,), float64, not finite where a start diverged."""
+    finite = values[values.isfinite()]
+    n = len(finite)
+    mean = float(finite.mean()) if n else math.nan
+    stderr = float(finite.std() / math.sqrt(n)) if n > 1 else math.nan
+    return Estimate(mean, stderr, n)
+
+
+def curve(values: Tensor) -> tuple[list[float | None], list[float | None]]:
+    """Means and standard errors of losses (T, L) step by step, rounded to six digits."""
+    estimates = [estimate(row) for row in values]
+    return [_rounded(e.mean) for e in estimates], [_rounded(e.stderr) for e in estimates]
+
+
+def finite_list(values: Tensor) -> list[float | None]:
+    """The values as JSON can say them."""
+    return [finite_or_none(value) for value in values.tolist()]
+
+
+def thinned(n_steps: int, at_most: int = 500) -> Tensor:
+    """Indices of the steps that a curve keeps: all, or evenly spread ones with the first and the last."""
+    return torch.linspace(0, n_steps - 1, min(n_steps, at_most), dtype=torch.float64).round().long()
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
