@@ -1,0 +1,67 @@
+"""Errors as RFC 9457 problem documents: raise a `Problem` anywhere, the client receives `application/problem+json`.
+
+| file | idea |
+|---|---|
+| `kinds.py` | the exceptions: one class for each problem name of docs/rest.md |
+| `document.py` | the JSON document, and the answer that carries it |
+| `handlers.py` | from any exception to a `Problem`: ours, the framework's, the registry's, unexpected ones |
+| `guard.py` | the outermost layer: also what the framework answers by itself becomes a problem document |
+| `openapi.py` | the same, told in `/openapi.json` |
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.asgi import wrap_outermost
+from services.problems import handlers, openapi
+from services.problems.guard import ProblemGuard
+from services.problems.kinds import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    IdempotencyMismatch,
+    Internal,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    Problem,
+    RangeNotSatisfiable,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    Validation,
+    invalid,
+)
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "FieldError",
+    "Forbidden",
+    "IdempotencyMismatch",
+    "Internal",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "NotFound",
+    "Problem",
+    "RangeNotSatisfiable",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "UnsupportedMediaType",
+    "Validation",
+    "install",
+    "invalid",
+]
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document. To be called before it serves its first request."""
+    handlers.install(app)
+    openapi.install(app)
+    wrap_outermost(app, ProblemGuard)

@@ -1,0 +1,45 @@
+"""The problem document and the answer that carries it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from services.problems.kinds import Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def request_id_of(scope: Scope) -> str | None:
+    """The id that `services.observability` gave to the request; None in an application without it."""
+    value = scope.get("state", {}).get("request_id")
+    return value if isinstance(value, str) else None
+
+
+def document_of(problem: Problem, request_id: str | None) -> dict[str, Any]:
+    """The members of the problem document, in the order in which people read them."""
+    document: dict[str, Any] = {
+        "type": f"/problems/{problem.name}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = [{"field": error.field, "message": error.message} for error in problem.errors]
+    return document | problem.extra
+
+
+def respond(problem: Problem, scope: Scope) -> Response:
+    """The answer to the request of this scope."""
+    return encoded(document_of(problem, request_id_of(scope)), problem.status, problem.headers)
+
+
+def encoded(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    """ASCII JSON, because a document may quote a text that has no UTF-8 form (a lone surrogate from a JSON escape)."""
+    body = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return Response(body, status, {**headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
