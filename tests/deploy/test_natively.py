@@ -1,0 +1,105 @@
+"""The commands of docker-compose.yml without containers: a real Postgres, and a Ray head that asks for its token."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+TOP = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+SERVICES: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))["services"]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def ray_head() -> Iterator[tuple[str, str]]:
+    """The head of the compose file on free ports; gives its dashboard's address and the token."""
+    dashboard, token = free_port(), secrets.token_hex(32)
+    here = {"--port=6379": f"--port={free_port()}", "--dashboard-host=0.0.0.0": "--dashboard-host=127.0.0.1"}
+    command = [here.get(word, word) for word in SERVICES["ray-head"]["command"]]
+    assert set(here.values()) <= set(command), "the compose file's command has changed"
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)  # short: Ray keeps sockets below it
+        (folder / "token").write_text(token)
+        environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+        ports = [f"--dashboard-port={dashboard}", f"--ray-client-server-port={free_port()}"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [BIN / command[0], *command[1:], *ports, f"--temp-dir={folder / 'ray'}"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield f"http://127.0.0.1:{dashboard}", token
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def jobs_status(address: str, token: str | None) -> int:
+    """What the Jobs API answers, or 0 where nobody answers."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{address}/api/jobs/", headers=headers), timeout=5
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return 0  # not up yet
+
+
+def test_the_ray_head_refuses_whoever_has_no_token(ray_head: tuple[str, str]) -> None:
+    address, token = ray_head
+    deadline = time.monotonic() + 60
+    while (status := jobs_status(address, token)) != 200 and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert status == 200
+    assert jobs_status(address, None) == 401
+    assert jobs_status(address, "f" * 64) in (401, 403)
+
+
+def test_migrate_makes_both_databases_ready_and_may_be_repeated(postgres: Any, tmp_path: Path) -> None:
+    import sqlalchemy
+
+    jobs, registry = postgres.create_database(), postgres.create_database()
+    environment = {
+        **os.environ,
+        "HYPERADAM_HOME": str(tmp_path),
+        "HYPERADAM_DATABASE_URL": jobs,
+        "HYPERADAM_TRACKING_URI": registry,
+        "HYPERADAM_ARTIFACT_LOCATION": str(tmp_path / "artifacts"),
+    }
+    command = SERVICES["migrate"]["command"]
+    for _ in range(2):
+        done = subprocess.run(
+            [BIN / command[0], *command[1:]], env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    for url, table in ((jobs, "jobs"), (registry, "registered_models")):
+        engine = sqlalchemy.create_engine(url)
+        assert table in sqlalchemy.inspect(engine).get_table_names()
+        engine.dispose()
