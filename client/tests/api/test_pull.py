@@ -1,0 +1,174 @@
+"""Pulling a Θ: resolved once, verified, cached, usable offline when pinned."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import hyperadam
+import pytest
+import torch
+from hyperadam.api import Client, DamagedDownload, NotFound, ServerUnreachable
+from hyperadam.api.cache import ThetaCache
+from hyperadam.names import InvalidName
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.theta import Theta
+
+GONE = {"type": "/problems/not-found", "detail": "no such version", "status": 404}
+
+
+@pytest.fixture(scope="module")
+def theta() -> Theta:
+    rule = HyperAdamRule(HyperAdamSpec())
+    tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
+    return Theta.from_vector(rule, rule.pack(tensors), lr=0.005, provenance={"seed": 0})
+
+
+@pytest.fixture
+def version(theta: Theta) -> dict[str, Any]:
+    return {
+        "optimizer": "hyperadam",
+        "number": 3,
+        "sha256": theta.sha256,
+        "size_bytes": len(theta.to_bytes()),
+        "created_at": "2026-01-02T03:04:05Z",
+        "job_id": "job_1",
+        "manifest": theta.manifest,
+        "tags": {},
+        "aliases": ["champion"],
+    }
+
+
+@pytest.fixture
+def pulled(server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]) -> Client:
+    """A client that has version 3 in its cache."""
+    server.script = [answer(200, version), answer(200, theta.to_bytes())]
+    client.optimizers.pull("hyperadam@3")
+    server.seen.clear()
+    return client
+
+
+@pytest.mark.parametrize("reference", ["hyperadam@champion", "hyperadam@latest", "hyperadam", "hyperadam@3"])
+def test_a_reference_is_resolved_once_and_the_number_is_fetched(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], reference: str
+) -> None:
+    server.script = [answer(200, version), answer(200, theta.to_bytes())]
+    pulled = client.optimizers.pull(reference)
+    assert pulled.sha256 == theta.sha256
+    assert torch.equal(pulled.vector, theta.vector)
+    ref = reference.partition("@")[2] or "latest"
+    assert [seen.path for seen in server.seen] == [
+        f"/v1/optimizers/hyperadam/versions/{ref}",
+        "/v1/optimizers/hyperadam/versions/3/weights",
+    ]
+
+
+def test_what_is_in_the_cache_is_not_fetched_again(
+    server: Any, answer: Any, pulled: Client, theta: Theta, version: dict[str, Any], cache_dir: Path
+) -> None:
+    server.script = [answer(200, version)]
+    assert pulled.optimizers.pull("hyperadam@champion").sha256 == theta.sha256
+    assert pulled.optimizers.cached_file(theta.sha256).read_bytes() == theta.to_bytes()
+    assert pulled.optimizers.cached_file(theta.sha256).is_relative_to(cache_dir)
+
+
+def test_a_damaged_cache_entry_is_fetched_again(
+    server: Any, answer: Any, pulled: Client, theta: Theta, version: dict[str, Any]
+) -> None:
+    file = pulled.optimizers.cached_file(theta.sha256)
+    file.write_bytes(theta.to_bytes()[:-1])
+    server.script = [answer(200, version), answer(200, theta.to_bytes())]
+    assert pulled.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+    assert file.read_bytes() == theta.to_bytes()
+
+
+def test_a_pinned_version_works_offline_and_says_so(
+    server: Any, answer: Any, pulled: Client, theta: Theta, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = [answer(drop=True)]
+    with caplog.at_level(logging.WARNING, logger="hyperadam"):
+        assert pulled.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+    assert "local cache" in caplog.text
+
+
+@pytest.mark.parametrize("reference", ["hyperadam@latest", "hyperadam@champion", "hyperadam@2", "other@3"])
+def test_anything_else_needs_the_server(server: Any, answer: Any, pulled: Client, reference: str) -> None:
+    server.script = [answer(drop=True) for _ in range(4)]
+    with pytest.raises(ServerUnreachable):
+        pulled.optimizers.pull(reference)
+
+
+def test_offline_with_a_damaged_cache_entry_fails(server: Any, answer: Any, pulled: Client, theta: Theta) -> None:
+    pulled.optimizers.cached_file(theta.sha256).write_bytes(b"damaged")
+    server.script = [answer(drop=True)]
+    with pytest.raises(ServerUnreachable):
+        pulled.optimizers.pull("hyperadam@3")
+
+
+def test_another_server_at_the_same_url_is_believed(server: Any, answer: Any, pulled: Client) -> None:
+    server.script = [answer(404, GONE)]
+    with pytest.raises(NotFound, match="no such version"):
+        pulled.optimizers.pull("hyperadam@3")
+
+
+def test_the_cache_keeps_servers_apart(theta: Theta, tmp_path: Path) -> None:
+    cache = ThetaCache(tmp_path)
+    cache.remember("http://a", "hyperadam", 1, theta.sha256)
+    assert cache.recall("http://a", "hyperadam", "1") == theta.sha256
+    assert cache.recall("http://b", "hyperadam", "1") is None
+    next(tmp_path.rglob("versions/*/hyperadam/1")).write_text("../../etc")
+    assert cache.recall("http://a", "hyperadam", "1") is None
+
+
+def test_other_bytes_than_the_registry_says_are_refused(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], cache_dir: Path
+) -> None:
+    flipped = theta.to_bytes()[:-1] + bytes([theta.to_bytes()[-1] ^ 1])
+    server.script = [answer(200, version), *(answer(200, flipped) for _ in range(4))]
+    with pytest.raises(DamagedDownload, match=theta.sha256):
+        client.optimizers.pull("hyperadam@3")
+    assert list(cache_dir.rglob("*.safetensors")) == []
+
+
+def test_right_bytes_that_are_no_theta_are_refused(
+    server: Any, answer: Any, client: Client, version: dict[str, Any]
+) -> None:
+    import hashlib
+
+    pickled = b"\x80\x04\x95 this would be code"
+    version["sha256"] = hashlib.sha256(pickled).hexdigest()
+    server.script = [answer(200, version), answer(200, pickled)]
+    with pytest.raises(DamagedDownload, match="not a safetensors file"):
+        client.optimizers.pull("hyperadam@3")
+
+
+def test_a_broken_off_download_is_repeated(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]
+) -> None:
+    server.script = [answer(200, version), answer(200, theta.to_bytes()[:99], lost=500), answer(200, theta.to_bytes())]
+    assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+
+
+@pytest.mark.parametrize("reference", ["", "@3", "Hyper@1", "a/../b@1", "hyperadam@../1"])
+def test_bad_references_never_reach_the_server(server: Any, client: Client, reference: str) -> None:
+    with pytest.raises(InvalidName):
+        client.optimizers.pull(reference)
+    assert server.seen == []
+
+
+def test_hyperadam_pull_uses_the_environment(
+    server: Any, answer: Any, theta: Theta, version: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPERADAM_URL", server.url + "/")
+    monkeypatch.setenv("HYPERADAM_API_KEY", "secret")
+    server.script = [answer(200, version), answer(200, theta.to_bytes())]
+    assert hyperadam.pull("hyperadam@champion").sha256 == theta.sha256
+    assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer secret"}
+
+
+def test_the_default_cache_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ThetaCache.default({"XDG_CACHE_HOME": str(tmp_path / "x")}).folder == tmp_path / "x" / "hyperadam"
+    for relative in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "not/absolute"}):
+        assert ThetaCache.default(relative).folder == tmp_path / ".cache" / "hyperadam"

@@ -1,0 +1,140 @@
+"""Live events over connections that break, and files that arrive damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hyperadam.api import AsyncClient, BadAnswer, Client, DamagedDownload, Event, RetryPolicy, ServerUnreachable
+
+TIME = "2026-01-02T03:04:05Z"
+SSE = {"Content-Type": "text/event-stream"}
+
+
+def event(number: int, kind: str = "progress") -> dict[str, Any]:
+    return {"id": number, "type": kind, "time": TIME, "attempt": 1, "data": {"update": number}}
+
+
+def stream(*events: dict[str, Any]) -> bytes:
+    blocks = [f"id: {one['id']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events]
+    return (": ping\n\n" + "".join(blocks)).encode()
+
+
+ENDED = event(5, "job.ended")
+
+
+def numbers(events: Any) -> list[int]:
+    return [one.id for one in events]
+
+
+def test_follow_ends_with_the_last_event(server: Any, answer: Any, client: Client) -> None:
+    server.script = [answer(200, stream(event(1), event(2), event(3), event(4), ENDED), SSE)]
+    events = list(client.jobs.follow("job_1"))
+    assert numbers(events) == [1, 2, 3, 4, 5]
+    assert isinstance(events[0], Event)
+    assert events[0].data == {"update": 1}
+    assert server.seen[0].headers["accept"] == "text/event-stream"
+    assert "last-event-id" not in server.seen[0].headers
+
+
+def test_broken_streams_are_resumed_without_gap_or_repeat(server: Any, answer: Any, client: Client) -> None:
+    half = stream(event(3), event(4))[:-12]
+    server.script = [
+        answer(200, stream(event(1), event(2)), SSE, lost=100),
+        answer(drop=True),
+        answer(503, {}),
+        answer(200, half, SSE, lost=100),
+        answer(200, stream(event(2), event(3), event(4)), SSE),
+        answer(200, stream(ENDED), SSE),
+    ]
+    assert numbers(client.jobs.follow("job_1")) == [1, 2, 3, 4, 5]
+    assert [seen.headers.get("last-event-id") for seen in server.seen] == [None, "2", "2", "2", "3", "4"]
+
+
+def test_a_gap_is_asked_for_again(server: Any, answer: Any, client: Client) -> None:
+    server.script = [
+        answer(200, stream(event(1), event(3)), SSE),
+        answer(200, stream(event(2), event(3), event(4), ENDED), SSE),
+    ]
+    assert numbers(client.jobs.events("job_1", follow=True)) == [1, 2, 3, 4, 5]
+
+
+def test_follow_gives_up_after_failures_in_a_row(server: Any, answer: Any, client: Client) -> None:
+    server.script = [answer(200, stream(event(1)), SSE, lost=9), *(answer(drop=True) for _ in range(3))]
+    seen = []
+    with pytest.raises(ServerUnreachable):
+        seen.extend(numbers(client.jobs.follow("job_1")))
+    assert len(server.seen) == 4
+
+
+def test_following_a_job_past_its_end_ends(server: Any, answer: Any, client: Client) -> None:
+    job = {"id": "job_1", "kind": "evaluation", "state": "failed", "spec": {}, "created_at": TIME}
+    server.script = [answer(200, b"", SSE), answer(200, job), answer(200, b"", SSE), answer(200, job)]
+    assert numbers(client.jobs.follow("job_1", after=5)) == []
+    assert server.seen[0].headers["last-event-id"] == "5"
+
+
+def test_a_stream_of_something_else_is_an_error(server: Any, answer: Any, client: Client) -> None:
+    server.script = [answer(200, b"id: 1\ndata: {broken\n\n", SSE)]
+    with pytest.raises(BadAnswer, match="not JSON"):
+        list(client.jobs.follow("job_1"))
+
+
+def test_a_follower_that_leaves_early_closes_the_connection(server: Any, answer: Any, client: Client) -> None:
+    server.script = [answer(200, stream(event(1), event(2)), SSE, lost=5), answer(200, stream(event(1)), SSE, lost=5)]
+    events = client.jobs.follow("job_1")
+    assert next(events).id == 1
+    events.close()
+    with pytest.raises(StopIteration):
+        next(events)
+    for one in client.jobs.follow("job_1"):
+        assert one.id == 1
+        break
+
+
+def test_the_asynchronous_client_follows_alike(server: Any, answer: Any, quick: RetryPolicy) -> None:
+    server.script = [
+        answer(200, stream(event(1), event(2)), SSE, lost=10),
+        answer(200, stream(event(3), event(4), ENDED), SSE),
+    ]
+
+    async def scenario() -> list[int]:
+        async with AsyncClient(server.url, "key", retry=quick) as client:
+            return [one.id async for one in client.jobs.follow("job_1")]
+
+    assert asyncio.run(scenario()) == [1, 2, 3, 4, 5]
+
+
+def test_a_download_is_repeated_until_it_is_whole(server: Any, answer: Any, client: Client, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 300
+    tag = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Content-Type": "image/png"}
+    server.script = [answer(200, data[:50], tag, lost=1000), answer(200, data[:-1] + b"!", tag), answer(200, data, tag)]
+    path = client.jobs.download_result("job_1", "curves/loss.png", tmp_path)
+    assert path == tmp_path / "loss.png"
+    assert path.read_bytes() == data
+    assert server.seen[0].path == "/v1/jobs/job_1/result/curves/loss.png"
+
+
+def test_a_failed_download_leaves_what_was_there(server: Any, answer: Any, client: Client, tmp_path: Path) -> None:
+    target = tmp_path / "loss.png"
+    target.write_bytes(b"old")
+    tag = {"ETag": f'"{"0" * 64}"'}
+    server.script = [answer(200, b"damaged", tag) for _ in range(4)]
+    with pytest.raises(DamagedDownload, match="sha256"):
+        client.jobs.download_result("job_1", "loss.png", target)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.glob("*partial*")) == []
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_an_endless_download_is_refused(
+    server: Any, answer: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyperadam.api.optimizers.MAX_THETA_BYTES", 1000)
+    server.script = [answer(200, b"x" * 5000)]
+    with pytest.raises(BadAnswer, match="1000 bytes"):
+        client.optimizers.weights("hyperadam")
