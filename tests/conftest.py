@@ -50,14 +50,14 @@ class Postgres:
 
     port: int
 
-    def create_database(self) -> str:
-        """SQLAlchemy URL of a new, empty database."""
+    def create_database(self, template: str = "template1") -> str:
+        """SQLAlchemy URL of a new database, empty or a copy of another one."""
         import psycopg
 
         name = f"test_{uuid.uuid4().hex[:12]}"
         admin = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
         with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
 
