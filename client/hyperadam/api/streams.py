@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -77,6 +78,7 @@ async def follow(session: Session, path: str, job_path: str, *, after: int) -> A
     A connection that ends or breaks before the last event is opened again with `Last-Event-ID`. It gives up after as
     many failures in a row as the policy allows; an event, or a connection that lived for a while, ends the row.
     """
+    policy = replace(session.policy, n_attempts=session.policy.n_follow_attempts)
     last_id, failures, n_empty = after, 0, 0
     while True:
         opened_at, first_id = time.monotonic(), last_id
@@ -88,17 +90,17 @@ async def follow(session: Session, path: str, job_path: str, *, after: int) -> A
                     if event.type == LAST_EVENT:
                         return
         except HyperAdamError as error:
-            if time.monotonic() - opened_at >= session.policy.healthy_seconds:
+            if time.monotonic() - opened_at >= policy.healthy_seconds:
                 failures = 0
             failures += 1
-            delay = session.policy.delay_seconds(error, failures)
+            delay = policy.delay_seconds(error, failures)
             if delay is None:
                 raise
         else:
             n_empty = n_empty + 1 if last_id == first_id else 0
             if n_empty and (await session.get(Job, job_path)).ended and n_empty > 1:
                 return
-            delay = session.policy.backoff_seconds(n_empty + 1)
+            delay = policy.backoff_seconds(n_empty + 1)
         await session.wire.sleep(delay)
 
 

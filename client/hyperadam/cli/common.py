@@ -38,9 +38,9 @@ class UsageProblem(Exception):
 
 def connect(ctx: typer.Context) -> Client:
     """A client of the server that the command line or the environment names."""
-    from hyperadam.api import Client
+    from hyperadam.api import Client, RetryPolicy
 
-    return Client(ctx.find_root().obj)
+    return Client(ctx.find_root().obj, retry=RetryPolicy(n_attempts=3))
 
 
 def out() -> Console:

@@ -112,7 +112,7 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quick() -> RetryPolicy:
-    return RetryPolicy(n_attempts=4, first_delay_seconds=0.001, max_delay_seconds=0.002)
+    return RetryPolicy(n_attempts=4, n_follow_attempts=4, first_delay_seconds=0.001, max_delay_seconds=0.002)
 
 
 @pytest.fixture

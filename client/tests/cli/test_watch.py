@@ -142,7 +142,7 @@ def test_the_evaluation_table_marks_the_best() -> None:
     assert "\x1b[1m 0.2500 ± 0.0100\x1b[0m 0.5000 ± 0.0100" in lines["sigmoid"]
     assert "diverged" in lines["relu"]
     assert "(4 diverged)" in lines["relu"]
-    assert "\x1b[1m 0.1250 ± 0.0100" in lines["relu"]
+    assert "\x1b[1m0.1250 ± 0.0100\x1b[0m" in lines["relu"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0, "0:00"), (59.6, "1:00"), (3725, "1:02:05")])
