@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hyperadam.api import ApiError as ApiError
     from hyperadam.api import AsyncClient as AsyncClient
     from hyperadam.api import BadAnswer as BadAnswer
+    from hyperadam.api import BadRequest as BadRequest
     from hyperadam.api import Client as Client
     from hyperadam.api import ConfigurationError as ConfigurationError
     from hyperadam.api import Conflict as Conflict
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from hyperadam.api import IdempotencyMismatch as IdempotencyMismatch
     from hyperadam.api import InternalError as InternalError
     from hyperadam.api import MethodNotAllowed as MethodNotAllowed
+    from hyperadam.api import NotAcceptable as NotAcceptable
     from hyperadam.api import NotFound as NotFound
+    from hyperadam.api import RangeNotSatisfiable as RangeNotSatisfiable
     from hyperadam.api import ServerUnreachable as ServerUnreachable
     from hyperadam.api import TooLarge as TooLarge
+    from hyperadam.api import TooManyRequests as TooManyRequests
     from hyperadam.api import Unauthorized as Unauthorized
     from hyperadam.api import Unavailable as Unavailable
+    from hyperadam.api import UnsupportedMediaType as UnsupportedMediaType
     from hyperadam.api import ValidationFailed as ValidationFailed
     from hyperadam.api import pull as pull
     from hyperadam.optimizers import HyperAdam as HyperAdam
@@ -50,6 +55,11 @@ _HOMES = {
     "AsyncClient": "hyperadam.api",
     "BadAnswer": "hyperadam.api",
     "Client": "hyperadam.api",
+    "UnsupportedMediaType": "hyperadam.api",
+    "TooManyRequests": "hyperadam.api",
+    "RangeNotSatisfiable": "hyperadam.api",
+    "NotAcceptable": "hyperadam.api",
+    "BadRequest": "hyperadam.api",
     "ConfigurationError": "hyperadam.api",
     "Conflict": "hyperadam.api",
     "DamagedDownload": "hyperadam.api",

@@ -97,6 +97,12 @@ class IdempotencyMismatch(ApiError):
     PROBLEM = "idempotency-mismatch"
 
 
+class BadRequest(ApiError):
+    """The server cannot read the request at all."""
+
+    PROBLEM = "bad-request"
+
+
 class Unauthorized(ApiError):
     """No key, or one that the server does not know."""
 
@@ -137,6 +143,30 @@ class TooLarge(ApiError):
     """The request's body is larger than the server accepts."""
 
     PROBLEM = "too-large"
+
+
+class NotAcceptable(ApiError):
+    """The server has nothing of the media type that was asked for."""
+
+    PROBLEM = "not-acceptable"
+
+
+class UnsupportedMediaType(ApiError):
+    """The server does not read bodies of this media type."""
+
+    PROBLEM = "unsupported-media-type"
+
+
+class RangeNotSatisfiable(ApiError):
+    """The range that was asked for lies outside of the content."""
+
+    PROBLEM = "range-not-satisfiable"
+
+
+class TooManyRequests(ApiError):
+    """The server asks for patience, and still did after all retries."""
+
+    PROBLEM = "too-many-requests"
 
 
 class Unavailable(ApiError):

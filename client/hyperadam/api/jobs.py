@@ -118,7 +118,7 @@ class AsyncJobs:
     async def metrics(self, job_id: str, name: str, *, after_step: int | None = None) -> MetricSeries:
         """One metric, from the step after `after_step` on."""
         params = {"name": name, "after_step": after_step}
-        pages = self._session.pages(MetricPoint, path_of("jobs", job_id, "metrics"), params)
+        pages = self._session.pages(MetricPoint, path_of("jobs", job_id, "metrics"), params, page_size=None)
         return MetricSeries(name=name, points=tuple([point async for point in pages]))
 
     async def logs(self, job_id: str, *, after: int = 0) -> LogChunk:
@@ -163,7 +163,8 @@ class AsyncJobs:
         return self._session.record(Job, await self._session.request("POST", path_of("jobs", job_id, action)))
 
     def _past_events(self, job_id: str, after: int) -> AsyncGenerator[Event]:
-        return self._session.pages(Event, path_of("jobs", job_id, "events"), {"after": after or None})
+        params = {"after": after or None}
+        return self._session.pages(Event, path_of("jobs", job_id, "events"), params, page_size=None)
 
 
 class Jobs:

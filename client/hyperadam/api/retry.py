@@ -21,7 +21,7 @@ class RetryPolicy:
     n_attempts: int = 5
     """Tries in all, the first one included."""
     n_follow_attempts: int = 12
-    """Connections of a live stream that may fail in a row; with the default delays about a minute, a server's restart."""
+    """Connections of a live stream that may fail in a row; with the default delays a minute, enough for a restart."""
     first_delay_seconds: float = 0.25
     max_delay_seconds: float = 8.0
     max_retry_after_seconds: float = 60.0

@@ -100,12 +100,20 @@ class Session:
             ) from error
 
     async def pages(
-        self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None, *, limit: int | None = None
+        self,
+        kind: type[RecordT],
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+        page_size: int | None = PAGE_SIZE,
     ) -> AsyncGenerator[RecordT]:
-        """All records of a list, fetched page by page as they are consumed; at most `limit` of them."""
+        """All records of a list, at most `limit`, fetched page by page as they are consumed.
+
+        `page_size` None leaves the size of a page to the server."""
         given, n_left = dict(params or {}), limit
         while n_left is None or n_left > 0:
-            given["limit"] = PAGE_SIZE if n_left is None else min(n_left, PAGE_SIZE)
+            given["limit"] = page_size if n_left is None else min(n_left, page_size or PAGE_SIZE)
             page = self.json(await self.request("GET", path, params=given))
             items = page.get("items") if isinstance(page, dict) else None
             if not isinstance(items, list):

@@ -48,5 +48,5 @@ def evaluate(
 
 def _download(client: Client, job_id: str, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    artifacts = client.jobs.result(job_id).artifacts
-    return [client.jobs.download_result(job_id, artifact.path, folder) for artifact in artifacts]
+    paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
+    return [client.jobs.download_result(job_id, path, folder) for path in sorted(paths)]
