@@ -79,7 +79,8 @@ class Event(Base):
 class IdempotencyKey(Base):
     __tablename__ = "idempotency_keys"
 
-    actor: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Of the API key that used it: each has its own."""
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     body_sha256: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)

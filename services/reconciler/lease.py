@@ -77,11 +77,11 @@ class LeaseHolder:
         """A write transaction that only the holder of the lease can commit.
 
         Raises:
-            LeaseLost: the lease ended, or is another's.
+            LeaseLost: another has taken it. (One that ended, but that nobody took, is still ours.)
         """
         with self._database.write() as session:
             lease = session.get(Lease, NAME, with_for_update=True)
-            if lease is None or lease.owner != self.owner or lease.expires_at <= self._clock():
+            if lease is None or lease.owner != self.owner:
                 raise LeaseLost(f"{self.owner} no longer holds the lease")
             yield session
 

@@ -94,7 +94,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency_keys",
-        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("body_sha256", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=40), nullable=False),
@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id_jobs"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("actor", "key", name=op.f("pk_idempotency_keys")),
+        sa.PrimaryKeyConstraint("key_id", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_index(op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False)
 

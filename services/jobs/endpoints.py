@@ -1,0 +1,151 @@
+"""REST calls about jobs: HTTP in, use case, HTTP out. The wire is docs/rest.md."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.sse import EventSourceResponse
+
+from services.auth.dependencies import Principal, require
+from services.container import Services
+from services.jobs import schemas, service
+from services.jobs.lifecycle import State, Trigger
+from services.jobs.streams import event_stream
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+Reader = Depends(require("read"))
+Submitter = Annotated[Principal, Depends(require("submit"))]
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+LongLimit = Annotated[int, Query(ge=1, le=10_000)]
+Accept = Annotated[str, Header()]
+Label = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:", max_length=300)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[!-~]+$")]
+Offset = Annotated[int, Query(ge=0, lt=2**31)]
+
+
+@router.post("", status_code=201, responses={200: {"model": schemas.JobAnswer, "description": "Submitted before"}})
+def submit(
+    request: schemas.JobRequest, services: Services, principal: Submitter, response: Response, key: Key = None
+) -> schemas.JobAnswer:
+    """Submit a job. With `Idempotency-Key`, a repeat of the same body gives the same job."""
+    job, created = service.submit(services, request, principal, key)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
+
+
+@router.get("", dependencies=[Reader])
+def listing(
+    services: Services,
+    kind: Annotated[list[schemas.Kind], Query()] = [],  # noqa: B006
+    state: Annotated[list[State], Query()] = [],  # noqa: B006
+    label: Annotated[list[Label], Query(max_length=8)] = [],  # noqa: B006
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> schemas.JobList:
+    """Jobs, newest first. A filter that is given twice admits both; labels must all be there (`label=name:text`)."""
+    position = int(cursor) if cursor else None
+    return service.listing(services, kinds=kind, states=state, labels=label, cursor=position, limit=limit)
+
+
+@router.get("/{job_id}", dependencies=[Reader])
+def show(job_id: str, services: Services) -> schemas.JobAnswer:
+    """One job."""
+    return service.show(services, job_id)
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+    """Cancel: a running job writes a checkpoint, then ends."""
+    return service.act(services, job_id, Trigger.CANCEL)
+
+
+@router.post("/{job_id}/pause", status_code=202)
+def pause(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+    """Pause: a running job writes a checkpoint and frees its workers until it is resumed."""
+    return service.act(services, job_id, Trigger.PAUSE)
+
+
+@router.post("/{job_id}/resume", status_code=202)
+def resume(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+    """Put a paused job back into the queue, to go on from its newest checkpoint."""
+    return service.act(services, job_id, Trigger.RESUME)
+
+
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/{job_id}/events", dependencies=[Reader], response_model=schemas.EventList, responses=_EVENTS)
+def events(
+    job_id: str,
+    services: Services,
+    after: Offset = 0,
+    cursor: Cursor = None,
+    limit: LongLimit = 200,
+    accept: Accept = "",
+    last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")] = None,
+) -> Any:
+    """Events in order; with `Accept: text/event-stream` as a stream that ends after `job.ended`."""
+    first = service.events(services, job_id, after=int(cursor or after), limit=limit)
+    if "text/event-stream" not in accept:
+        return first
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(event_stream(services, job_id, int(last_event_id or cursor or after)), headers=headers)
+
+
+@router.get("/{job_id}/metrics", dependencies=[Reader])
+def metrics(
+    job_id: str,
+    services: Services,
+    name: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = None,
+    after_step: Annotated[int, Query(ge=-1)] = -1,
+    cursor: Cursor = None,
+    limit: LongLimit = 1000,
+) -> schemas.MetricNames | schemas.MetricList:
+    """The names of the job's series; with `name`, the points of one."""
+    if name is None:
+        return service.metric_names(services, job_id)
+    return service.metrics(services, job_id, name, after_step=int(cursor or after_step), limit=limit)
+
+
+@router.get(
+    "/{job_id}/logs",
+    dependencies=[Reader],
+    response_model=schemas.LogAnswer,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def logs(job_id: str, services: Services, after: Offset = 0, accept: Accept = "") -> Any:
+    """A page of the log, from byte `after` on; with `Accept: text/plain` all of it."""
+    if "text/plain" in accept:
+        return PlainTextResponse(service.whole_log(services, job_id))
+    return service.log(services, job_id, after=after)
+
+
+@router.get("/{job_id}/attempts", dependencies=[Reader])
+def attempts(job_id: str, services: Services) -> schemas.AttemptList:
+    """The job's attempts, oldest first."""
+    return service.attempts(services, job_id)
+
+
+@router.get("/{job_id}/checkpoints", dependencies=[Reader])
+def checkpoints(job_id: str, services: Services) -> schemas.CheckpointList:
+    """Checkpoints that are kept."""
+    return service.checkpoints(services, job_id)
+
+
+@router.get("/{job_id}/result", dependencies=[Reader])
+def result(job_id: str, services: Services) -> schemas.ResultAnswer:
+    """The job's `result.json`, with the list of its other files."""
+    return service.result(services, job_id)
+
+
+@router.get("/{job_id}/result/{path:path}", dependencies=[Reader], response_class=Response)
+def result_file(job_id: str, path: str, services: Services) -> Response:
+    """One file of the result. Nothing in it may run as a page of this service."""
+    data, media_type = service.result_file(services, job_id, path)
+    headers = {"Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
+    return Response(data, media_type=media_type, headers={**headers, "X-Content-Type-Options": "nosniff"})

@@ -1,0 +1,140 @@
+"""The wire: what requests and answers about jobs look like, as in docs/rest.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.jobs.lifecycle import State
+
+Kind = Literal["meta-training", "evaluation"]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
+
+
+class JobRequest(BaseModel):
+    """What to do. `spec` is checked by the model of its kind, after its preset is laid under it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind
+    name: Text | None = None
+    labels: dict[LabelName, Text] = Field(default_factory=dict, max_length=32)
+    spec: dict[str, Any] = Field(default_factory=dict)
+
+
+class Answer(BaseModel):
+    """Built from rows by attribute."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ErrorAnswer(Answer):
+    type: str
+    message: str
+
+
+class VersionAnswer(Answer):
+    optimizer: str
+    number: int
+    sha256: str
+
+
+class JobAnswer(Answer):
+    id: str
+    kind: Kind
+    name: str | None
+    labels: dict[str, str]
+    state: State
+    spec: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    attempt: int
+    """Number of the newest attempt; 0 while there was none."""
+    run_id: str | None
+    progress: float
+    eta_seconds: float | None
+    error: ErrorAnswer | None
+    version: VersionAnswer | None
+    queue_position: int | None = None
+    """1: the next to start; null when not queued."""
+    actor: str
+
+
+class JobList(BaseModel):
+    items: list[JobAnswer]
+    next_cursor: str | None
+
+
+class EventAnswer(Answer):
+    id: int
+    type: str
+    time: datetime
+    attempt: int
+    data: dict[str, Any]
+
+
+class EventList(BaseModel):
+    items: list[EventAnswer]
+    next_cursor: str | None
+
+
+class MetricNames(BaseModel):
+    names: list[str]
+
+
+class MetricAnswer(BaseModel):
+    step: int
+    value: float | None
+    """Null when not finite."""
+    time: datetime
+
+
+class MetricList(BaseModel):
+    items: list[MetricAnswer]
+    next_cursor: str | None
+
+
+class LogAnswer(BaseModel):
+    text: str
+    next: int
+    """Offset to go on from, in bytes."""
+    attempt: int
+
+
+class AttemptAnswer(Answer):
+    number: int
+    state: Literal["starting", "running", "succeeded", "failed", "stopped"]
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: ErrorAnswer | None
+
+
+class AttemptList(BaseModel):
+    items: list[AttemptAnswer]
+
+
+class CheckpointAnswer(BaseModel):
+    update: int
+    size_bytes: int
+
+
+class CheckpointList(BaseModel):
+    items: list[CheckpointAnswer]
+
+
+class ArtifactAnswer(Answer):
+    path: str
+    """Below `/result/`."""
+    size_bytes: int
+
+
+class ResultAnswer(BaseModel):
+    """`result.json`, with the list of the other files."""
+
+    model_config = ConfigDict(extra="allow")
+
+    artifacts: list[ArtifactAnswer]

@@ -1,0 +1,44 @@
+"""Server-sent events of one job: everything after the last event that the client has, then what comes, until the end.
+
+Each process follows the job store by itself, so that any API process can serve any stream, and a client that reconnects
+to another one with `Last-Event-ID` misses and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import anyio
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import format_sse_event
+
+from services.container import Container
+from services.jobs import service
+from services.jobs.schemas import EventAnswer
+
+POLL_SECONDS: Final = 0.25
+_PAGE: Final = 500
+
+
+async def event_stream(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
+    """Wire bytes: events, and comments where nothing happens for long; ends with `job.ended`, or with the server."""
+    last_sign = time.monotonic()
+    yield format_sse_event(comment="events of " + job_id)
+    while not services.stopping.is_set():
+        page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
+        for event in page.items:
+            yield _encode(event)
+            after, last_sign = event.id, time.monotonic()
+            if event.type == "job.ended":
+                return
+        if time.monotonic() - last_sign >= services.settings.heartbeat_seconds:
+            yield format_sse_event(comment="still here")
+            last_sign = time.monotonic()
+        if page.next_cursor is None:
+            await anyio.sleep(POLL_SECONDS)
+
+
+def _encode(event: EventAnswer) -> bytes:
+    return format_sse_event(id=str(event.id), event=event.type, data_str=event.model_dump_json())

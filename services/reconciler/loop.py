@@ -1,0 +1,168 @@
+"""The loop: take the lease, start what waits, move every attempt one step, sleep, again.
+
+The reconciler keeps nothing that matters in memory: what is to be done is read from the job store at every tick, so
+that it may be killed between any two statements and another goes on. Trouble with one job is logged, recorded as an
+event of that job and tried again later; the others do not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.contract import Registry
+from services.database.base import Database
+from services.executors.contract import Executor, ExecutorUnavailable
+from services.jobs import changes
+from services.jobs.lifecycle import ACTIVE, State
+from services.jobs.tables import Job
+from services.reconciler.attempts import Attempts
+from services.reconciler.lease import STARTING, LeaseHolder, LeaseLost
+from services.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS: Final = 2.0
+"""Time between two looks at the executor's health."""
+MAX_TROUBLES: Final = 10
+"""Failed tries in a row after which an attempt that was never submitted is given up (about two minutes)."""
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+@dataclass
+class Trouble:
+    """Failed steps of one job in a row."""
+
+    count: int = 0
+    retry_at: float = 0.0
+
+
+class Reconciler:
+    """One instance; any number may run, one at a time holds the lease."""
+
+    def __init__(self, settings: Settings, database: Database, registry: Registry, executor: Executor) -> None:
+        self._settings, self._database, self._executor = settings, database, executor
+        self._lease = LeaseHolder(database, settings.lease_seconds)
+        self._attempts = Attempts(settings, database, registry, executor, self._lease)
+        self._troubles: dict[str, Trouble] = {}
+        self._health, self._renewed_health = STARTING, ""
+        self._checked = self._renewed = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until `stop` is set, then let another take over. Jobs go on."""
+        while not stop.is_set():
+            self._tick_safely()
+            stop.wait(self._settings.poll_seconds)
+        self._release()
+
+    def drain(self) -> None:
+        """Ask every running attempt to stop, and wait: their jobs are back in the queue, to go on at the next start."""
+        deadline = time.monotonic() + self._settings.cancel_grace_seconds + LONGEST_PAUSE_SECONDS
+        while time.monotonic() < deadline:
+            self._tick_safely(draining=True)
+            if not self._active_jobs():
+                break
+            time.sleep(min(0.1, self._settings.poll_seconds))
+        self._release()
+
+    def tick(self, *, draining: bool = False) -> bool:
+        """One pass over all jobs; False if another reconciler is at work.
+
+        Raises:
+            LeaseLost: another took over in the middle of it.
+        """
+        self._check_executor()
+        if not self._renew():
+            return False
+        if self._health != "ok":
+            return True
+        if not draining:
+            self._start_queued()
+        for job_id in self._active_jobs():
+            self._advance(job_id, draining=draining)
+            self._renew()
+        return True
+
+    def _tick_safely(self, *, draining: bool = False) -> None:
+        try:
+            self.tick(draining=draining)
+        except LeaseLost as lost:
+            logger.warning("%s", lost)
+        except SQLAlchemyError:
+            logger.exception("the job store does not answer; trying again")
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+        except SQLAlchemyError:
+            logger.exception("could not give the lease back; it ends by itself")
+
+    def _check_executor(self) -> None:
+        if time.monotonic() - self._checked < CHECK_SECONDS:
+            return
+        self._checked = time.monotonic()
+        try:
+            self._executor.check()
+            self._health = "ok"
+        except ExecutorUnavailable as error:
+            self._health = str(error)
+
+    def _renew(self) -> bool:
+        fresh = time.monotonic() - self._renewed < self._settings.lease_seconds / 3
+        if fresh and self._renewed_health == self._health:
+            return True
+        if not self._lease.acquire(self._health):
+            self._renewed = float("-inf")
+            return False
+        self._renewed, self._renewed_health = time.monotonic(), self._health
+        return True
+
+    def _start_queued(self) -> None:
+        """Take the oldest jobs from the queue while there is room; submitting them comes after."""
+        with self._database.read() as session:
+            if not session.scalar(select(Job.seq).where(Job.state == State.QUEUED).limit(1)):
+                return
+        with self._lease.guarded_write() as session:
+            active = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE))) or 0
+            room = max(0, self._settings.max_running_jobs - active)
+            queue = select(Job).where(Job.state == State.QUEUED).order_by(Job.seq).limit(room).with_for_update()
+            for job in session.scalars(queue).all():
+                changes.begin_attempt(session, job)
+
+    def _active_jobs(self) -> list[str]:
+        with self._database.read() as session:
+            return list(session.scalars(select(Job.id).where(Job.state.in_(ACTIVE)).order_by(Job.seq)))
+
+    def _advance(self, job_id: str, *, draining: bool) -> None:
+        trouble = self._troubles.get(job_id)
+        if trouble is not None and time.monotonic() < trouble.retry_at:
+            return
+        try:
+            self._attempts.advance(job_id, stop=draining)
+        except (LeaseLost, SQLAlchemyError):
+            raise
+        except ExecutorUnavailable as error:
+            self._health, self._checked = str(error), time.monotonic()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's trouble alone
+            self._note_trouble(job_id, error)
+        else:
+            self._troubles.pop(job_id, None)
+
+    def _note_trouble(self, job_id: str, error: Exception) -> None:
+        trouble = self._troubles.setdefault(job_id, Trouble())
+        trouble.count += 1
+        trouble.retry_at = time.monotonic() + min(LONGEST_PAUSE_SECONDS, 0.5 * 2**trouble.count)
+        message = f"{type(error).__name__}: {error}"
+        logger.warning("trouble with %s, try %d: %s", job_id, trouble.count, message, exc_info=error)
+        if trouble.count == 1:
+            with self._lease.guarded_write() as session:
+                if (job := changes.locked_job(session, job_id)) is not None:
+                    changes.append_event(session, job, "service.trouble", {"message": message[:2000]})
+        if trouble.count >= MAX_TROUBLES:
+            self._attempts.fail(job_id, message[:2000])
