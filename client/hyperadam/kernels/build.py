@@ -76,7 +76,6 @@ def _check_owner(path: Path) -> None:
         raise BuildError(f"{path} must belong to this user alone and be no link")
 
 
-@cache
 def _compiler() -> tuple[str, ...]:
     """The command of a C compiler."""
     preferred = settings.compiler()

@@ -144,7 +144,7 @@ typedef struct {
     vec m_tilde, v_tilde, inverse_beta_hat, inverse_gamma_hat, root, inverse_root, ratio;
 } Moments;
 
-/* Lines 11 to 16 of Algorithm 2, x + (1 - β)(y - x) for β x + (1 - β) y: exact where β is near 1. `state` = field M. */
+/* Lines 11 to 16 of Algorithm 2. As 1 - β is exact too, nothing cancels for β near 0 or 1. `state` = field M. */
 INLINE Moments moments(const Problem *problem, vec rate_beta, vec rate_gamma, vec g, const real *state) {
     const vec epsilon = splat((real)problem->epsilon);
     const vec m = load(state), v = load(state + ROWS_SIZE);
@@ -152,10 +152,10 @@ INLINE Moments moments(const Problem *problem, vec rate_beta, vec rate_gamma, ve
     Moments a;
     a.beta = v_sigmoid(rate_beta, &a.beta_c);
     a.gamma = v_sigmoid(rate_gamma, &a.gamma_c);
-    a.m = m + a.beta_c * (g - m);
-    a.v = v + a.gamma_c * (g * g - v);
-    a.beta_hat = beta_hat + a.beta_c * (1 - beta_hat);
-    a.gamma_hat = gamma_hat + a.gamma_c * (1 - gamma_hat);
+    a.m = a.beta * m + a.beta_c * g;
+    a.v = a.gamma * v + a.gamma_c * (g * g);
+    a.beta_hat = a.beta * beta_hat + a.beta_c;
+    a.gamma_hat = a.gamma * gamma_hat + a.gamma_c;
     a.inverse_beta_hat = v_reciprocal(a.beta_hat + epsilon);
     a.inverse_gamma_hat = v_reciprocal(a.gamma_hat + epsilon);
     a.m_tilde = a.m * a.inverse_beta_hat;

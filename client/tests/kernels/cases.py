@@ -1,0 +1,73 @@
+"""Random periods on which a kernel and the plain rule are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from hyperadam.kernels import ReferenceTape, Tape, open_tape
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from torch import Tensor
+
+RMS: dict[str, Any] = {"normalization": "rms", "norm_epsilon": 0.0, "squash": "asinh"}
+AS_PRINTED: dict[str, Any] = {"normalize_state": False, "epsilon_inside_root": False, "epsilon": 1e-8}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A rule, a Θ and the gradients and upstreams of some periods; the numbers follow from the seed alone."""
+
+    n_candidates: int
+    shape: tuple[int, ...]
+    spec: dict[str, Any] = field(default_factory=dict)
+    n_steps: int = 4
+    n_periods: int = 2
+    seed: int = 0
+
+    @property
+    def rule(self) -> HyperAdamRule:
+        return HyperAdamRule(HyperAdamSpec(n_candidates=self.n_candidates, **self.spec))
+
+    def theta(self) -> Tensor:
+        """The published start moved well away from its zeros; float64."""
+        generator = torch.Generator().manual_seed(self.seed)
+        start = self.rule.pack(self.rule.init_theta(generator, "paper"))
+        return start + 0.2 * torch.randn(start.shape, generator=generator, dtype=torch.float64)
+
+    def draw(self, salt: int) -> Tensor:
+        """Shape (periods, steps, *batch, p), float64, of very different sizes."""
+        generator = torch.Generator().manual_seed(1000 * self.seed + salt)
+        shape = (self.n_periods, self.n_steps, *self.shape)
+        numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return numbers * torch.exp(2 * torch.randn(self.shape, generator=generator, dtype=torch.float64))
+
+
+@dataclass
+class Outcome:
+    directions: Tensor
+    gradients: Tensor
+    states: list[tuple[Tensor, ...]]
+
+
+def run(case: Case, *, dtype: torch.dtype, plain: bool = False, gradients: Tensor | None = None) -> Outcome:
+    """All periods of the case, on one tape after another."""
+    rule, theta = case.rule, case.theta().to(dtype)
+    gradients = (case.draw(1) if gradients is None else gradients).to(dtype)
+    state: Any = rule.init_state(gradients[0, 0])
+    directions, theta_gradients, states = [], [], []
+    for inputs, upstream in zip(gradients, case.draw(2).to(dtype), strict=True):
+        tape: Tape = ReferenceTape(rule, theta, state) if plain else open_tape(rule, theta, state)
+        assert isinstance(tape, ReferenceTape) == plain
+        directions += [tape.step(gradient) for gradient in inputs]
+        state = tape.state
+        theta_gradients.append(tape.backward(upstream))
+        states.append(tuple(state))
+    return Outcome(torch.stack(directions), torch.stack(theta_gradients), states)
+
+
+def distance(result: Tensor, expected: Tensor) -> float:
+    """The largest difference over the largest expected number; both may be all zeros."""
+    scale = float(expected.abs().max())
+    difference = float((result.to(expected.dtype) - expected).abs().max())
+    return difference / scale if scale > 0 else difference

@@ -1,0 +1,158 @@
+"""Single fused steps: the plain rule's numbers, in place, the same for any number of threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+from cases import RMS, Case, distance
+from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, step
+from hyperadam.kernels.threads import run_ranges
+
+pytestmark = pytest.mark.usefixtures("needs_compiler")
+
+
+@pytest.fixture
+def restore_threads() -> Iterator[None]:
+    n = torch.get_num_threads()
+    yield
+    torch.set_num_threads(n)
+
+
+def walk(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]:
+    gradients = case.draw(1)[0].to(dtype)
+    state = case.rule.init_state(gradients[0])
+    found = []
+    for gradient in gradients:
+        direction, state = stepper.step(gradient, state)
+        found.append(direction)
+    return [*found, *state]
+
+
+@pytest.mark.parametrize(
+    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (400,)), Case(20, (2, 64), RMS)], ids=str
+)
+def test_is_the_plain_rule(case: Case) -> None:
+    expected = walk(case, ReferenceStepper(case.rule, case.theta()), torch.float64)
+    fused = walk(case, open_stepper(case.rule, case.theta()), torch.float64)
+    single = walk(case, open_stepper(case.rule, case.theta().float()), torch.float32)
+    assert all(distance(mine, right) < 1e-12 for mine, right in zip(fused, expected, strict=True))
+    assert all(distance(mine, right) < 5e-6 for mine, right in zip(single, expected, strict=True))
+
+
+@pytest.mark.parametrize("make", [open_stepper, ReferenceStepper])
+def test_in_place_gives_the_same_and_touches_only_the_given_memory(make: type[ReferenceStepper]) -> None:
+    case = Case(5, (2, 150), RMS)
+    theta, (first, second) = case.theta(), case.draw(1)[0, :2]
+    stepper = make(case.rule, theta)
+    _, expected = stepper.step(first, case.rule.init_state(first))
+    direction, expected = stepper.step(second, expected)
+
+    state, out = case.rule.init_state(first), torch.empty_like(first)
+    addresses = [field.data_ptr() for field in state]
+    for gradient in (first, second):
+        written, returned = stepper.step(gradient, state, out_state=state, out=out)
+        assert written is out
+        assert returned is state
+    assert torch.equal(out, direction)
+    assert all(torch.equal(mine, right) for mine, right in zip(state, expected, strict=True))
+    assert [field.data_ptr() for field in state] == addresses
+
+
+def test_steady_state_allocates_nothing() -> None:
+    case = Case(20, (1, 500), RMS)
+    gradient = case.draw(1)[0, 0].float()
+    stepper, state, out = (
+        open_stepper(case.rule, case.theta().float()),
+        case.rule.init_state(gradient),
+        gradient.clone(),
+    )
+    stepper.step(gradient, state, out_state=state, out=out)
+    with torch.profiler.profile(profile_memory=True) as profile:
+        stepper.step(gradient, state, out_state=state, out=out)
+    assert (
+        sum(abs(event.self_device_memory_usage) + abs(event.self_cpu_memory_usage) for event in profile.events()) == 0
+    )
+
+
+def test_the_number_of_threads_changes_nothing(restore_threads: None) -> None:
+    case = Case(5, (2, 20_000), RMS, n_steps=2)
+    results = []
+    for n in (1, 2, 3):
+        torch.set_num_threads(n)
+        results.append(walk(case, open_stepper(case.rule, case.theta().float()), torch.float32))
+    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*results, strict=True))
+
+
+def test_the_input_state_is_left_alone() -> None:
+    case = Case(5, (1, 20), RMS)
+    gradient = case.draw(1)[0, 0]
+    state = case.rule.init_state(gradient)
+    step(case.rule, case.theta(), gradient, state)
+    assert not any(field.any() for field in state)
+
+
+def test_one_stepper_serves_several_shapes() -> None:
+    case = Case(5, (1, 20), RMS)
+    stepper = open_stepper(case.rule, case.theta())
+    for shape in ((1, 20), (3, 200), (1, 20), (7,)):
+        gradient = torch.randn(shape, dtype=torch.float64)
+        direction, _ = stepper.step(gradient, case.rule.init_state(gradient))
+        expected, _ = ReferenceStepper(case.rule, case.theta()).step(gradient, case.rule.init_state(gradient))
+        assert distance(direction, expected) < 1e-12
+
+
+def test_strided_gradients_and_states_are_read() -> None:
+    case = Case(5, (2, 30), RMS)
+    gradient = torch.randn(30, 2, dtype=torch.float64).T
+    state = case.rule.init_state(gradient)
+    strided = type(state)(*(field.transpose(0, 2).contiguous().transpose(0, 2) for field in state))
+    direction, _ = step(case.rule, case.theta(), gradient, strided)
+    assert torch.equal(direction, step(case.rule, case.theta(), gradient.contiguous(), state)[0])
+
+
+def test_wrong_arguments_are_named() -> None:
+    case = Case(5, (2, 30))
+    stepper, gradient = open_stepper(case.rule, case.theta()), torch.zeros(2, 30, dtype=torch.float64)
+    state = case.rule.init_state(gradient)
+    with pytest.raises(ValueError, match=r"gradient must be torch\.float64"):
+        stepper.step(gradient.float(), state)
+    with pytest.raises(ValueError, match=r"state\.hidden must be"):
+        stepper.step(gradient[:1], state)
+    with pytest.raises(ValueError, match="out must be"):
+        stepper.step(gradient, state, out=gradient[0])
+    with pytest.raises(ValueError, match="must be contiguous"):
+        stepper.step(gradient, state, out=torch.zeros(30, 2, dtype=torch.float64).T)
+    with pytest.raises(ValueError, match="coordinates"):
+        stepper.step(gradient[:, :0], case.rule.init_state(gradient[:, :0]))
+
+
+@pytest.mark.parametrize(("n_blocks", "n_threads"), [(0, 2), (1, 4), (64, 2), (1000, 3), (100, 7)])
+def test_ranges_cover_every_block_once(n_blocks: int, n_threads: int) -> None:
+    seen: list[int] = []
+    run_ranges(n_blocks, n_threads, lambda _, begin, end: seen.extend(range(begin, end)))
+    assert sorted(seen) == list(range(n_blocks))
+
+
+def test_an_error_in_a_thread_is_raised() -> None:
+    def work(thread: int, begin: int, end: int) -> None:
+        if thread == 1:
+            raise RuntimeError(f"{begin} to {end}")
+
+    with pytest.raises(RuntimeError, match="32 to 64"):
+        run_ranges(64, 2, work)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_threads_work_in_a_forked_child() -> None:
+    seen: list[int] = []
+    run_ranges(64, 2, lambda thread, *_: seen.append(thread))
+    child = os.fork()
+    if child == 0:
+        run_ranges(64, 2, lambda *_: None)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert sorted(seen) == [0, 1]
