@@ -1,6 +1,6 @@
 """Checkpoints of a meta-training: everything that its future depends on, as one safetensors file with a digest.
 
-A checkpoint between two episodes holds four vectors as long as Θ; one within an episode also holds the chunks' states.
+A checkpoint between two episodes holds five vectors as long as Θ; one within an episode also holds the chunks' states.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import typer
 from registry import Registry, connect
@@ -90,19 +90,24 @@ def _make_runner(settings: DriverSettings) -> Runner:
     return RayRunner.connect()
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     run_id: Annotated[str, typer.Option(help="The job's run in the registry.")],
     attempt: Annotated[int, typer.Option(min=1, help="The number of this attempt.")],
 ) -> None:
     """Carry out one attempt of a job."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     settings = DriverSettings.from_environment(os.environ)
     registry = connect(settings.tracking_uri, settings.artifact_location)
     logger.info("attempt %d of run %s begins", attempt, run_id)
-    well: Any = run_attempt(registry, run_id, attempt, settings)
+    well = run_attempt(registry, run_id, attempt, settings)
     logger.info("attempt %d of run %s ends", attempt, run_id)
     raise typer.Exit(0 if well else 1)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

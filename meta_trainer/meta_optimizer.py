@@ -28,12 +28,18 @@ class MetaOptimizer:
         self._spec, self._n_updates = spec, n_updates
         self._theta = torch.nn.Parameter(theta.detach().clone())
         self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
+        self._mean = self.theta
         self.update_count = 0
 
     @property
     def theta(self) -> Tensor:
         """Θ now, shape (n_theta,); a copy."""
         return self._theta.detach().clone()
+
+    @property
+    def mean(self) -> Tensor:
+        """The running mean of Θ (Θ itself without averaging), shape (n_theta,); a copy."""
+        return self._mean.clone()
 
     def rate(self, update: int) -> float:
         """The rate of update 0, 1, …: a linear warm-up, then constant or a half cosine down to `final_fraction`."""
@@ -55,6 +61,7 @@ class MetaOptimizer:
         self._theta.grad = gradient * min(1.0, self._spec.clip_norm / norm) if norm else gradient
         self._adam.param_groups[0]["lr"] = rate
         self._adam.step()
+        self._mean = torch.lerp(self.theta, self._mean, self._spec.averaging)
         return MetaUpdate(norm, rate, skipped=False)
 
     def state(self) -> dict[str, Tensor]:
@@ -63,6 +70,7 @@ class MetaOptimizer:
         zeros = torch.zeros_like(self._theta)
         return {
             "theta": self.theta,
+            "mean": self.mean,
             "exp_avg": adam.get("exp_avg", zeros).clone(),
             "exp_avg_sq": adam.get("exp_avg_sq", zeros).clone(),
             "adam_step": torch.as_tensor(adam.get("step", 0.0), dtype=torch.float32).clone(),
@@ -73,6 +81,7 @@ class MetaOptimizer:
         self.update_count = update_count
         with torch.no_grad():
             self._theta.copy_(state["theta"])
+        self._mean = state["mean"].clone()
         self._adam.state[self._theta] = {
             "step": state["adam_step"].clone(),
             "exp_avg": state["exp_avg"].clone(),

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Score = Literal["next", "pre", "post-same"]
+MetaLoss = Literal["mean", "log"]
 BaselineName = Literal[
     "adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"
 ]
@@ -67,6 +68,8 @@ class UnrollSpec(Spec):
     """Steps between two updates of Θ; divides the horizon."""
     score: Score = "next"
     """Which loss step t is scored by: of w_t on minibatch t + 1, of w_{t−1} on t (the 2019 code), or of w_t on t."""
+    meta_loss: MetaLoss = "mean"
+    """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say."""
     lr: float = Field(default=0.005, gt=0, le=1)
     """α, the learner's rate; becomes the Θ's default."""
 
@@ -88,6 +91,8 @@ class MetaOptimizerSpec(Spec):
     """Updates over which the rate rises linearly from 0."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest Euclidean norm of the meta-gradient; a longer one is scaled down to it."""
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+    """Decay d of the running mean Θ̄ ← d Θ̄ + (1 − d) Θ, which is what is validated and kept; 0: Θ itself."""
 
 
 class ValidationSpec(Spec):

@@ -34,7 +34,7 @@ class Trained:
     initial_theta: Tensor
     """Where it started."""
     final_theta: Tensor
-    """Where it ended, best or not."""
+    """Where it ended, best or not, before averaging."""
     best_update: int
     best_loss: float
     initial_loss: float
@@ -64,7 +64,7 @@ class MetaTraining:
         self._best_theta, self._best_update, self._best_loss = self._initial_theta, 0, math.inf
         self._initial_loss = math.nan
         self._seconds_before, self._started = 0.0, time.monotonic()
-        self._first_update, self._last_progress = 0, -math.inf
+        self._updates_began, self._first_update, self._last_progress = self._started, 0, -math.inf
 
     def restore(self, data: bytes) -> None:
         """Continue from a checkpoint of the same spec.
@@ -97,6 +97,7 @@ class MetaTraining:
         self._recorder.event("started", {"n_updates": spec.n_updates, "resumed_from": self.update or None})
         if not self.update:
             self._validate()
+        self._updates_began = time.monotonic()
         while self.update < spec.n_updates:
             self._one_update()
             episodes, within = divmod(self.update, spec.periods_per_episode)
@@ -164,17 +165,18 @@ class MetaTraining:
         now = time.monotonic()
         if now - self._last_progress >= 1 or update == spec.n_updates:
             self._last_progress = now
-            per_update = (now - self._started) / (update - self._first_update)
+            per_update = (now - self._updates_began) / (update - self._first_update)
             eta_seconds = round(per_update * (spec.n_updates - update), 1)
             data = {"update": update, "n_updates": spec.n_updates, "meta_loss": finite_or_none(meta_loss)}
             self._recorder.event("progress", {**data, "eta_seconds": eta_seconds})
             self._recorder.flush()
 
     def _validate(self) -> None:
-        loss = validation_loss(self._spec, self._runner, self._spec_handle, self._dataset_handle, self._meta.theta)
+        candidate = self._meta.mean
+        loss = validation_loss(self._spec, self._runner, self._spec_handle, self._dataset_handle, candidate)
         best = loss < self._best_loss
         if best:
-            self._best_theta, self._best_update, self._best_loss = self._meta.theta, self.update, loss
+            self._best_theta, self._best_update, self._best_loss = candidate, self.update, loss
         if not self.update:
             self._initial_loss = loss
         self._recorder.metrics(self.update, {"validation_loss": loss})

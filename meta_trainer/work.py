@@ -56,6 +56,7 @@ def run_period(
             n_steps=spec.unroll.period,
             lr=spec.unroll.lr,
             score=spec.unroll.score,
+            meta_loss=spec.unroll.meta_loss,
         )
         return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
 

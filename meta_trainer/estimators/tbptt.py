@@ -14,11 +14,13 @@ What is scored is a choice on which the published codes differ (t counts 1 … S
     next        L(w_t) on the minibatch of step t + 1, so that no update goes unscored; shared with the next period
     pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is not scored
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
+
+With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from hyperadam.kernels import open_tape
@@ -27,14 +29,17 @@ from torch import Tensor
 
 from meta_trainer.episodes import EpisodeState, evaluate
 from meta_trainer.optimizees import Optimizee
-from meta_trainer.specs import Score
+from meta_trainer.specs import MetaLoss, Score
+
+SMALLEST_LOSS: Final = 1e-6
+"""Losses below it count as this in the logarithmic meta-loss, whose derivative would not be bounded."""
 
 
 class PeriodResult(NamedTuple):
     """What one period of one chunk of learners gives."""
 
     gradient: Tensor
-    """d/dΘ of the sum over learners of their mean scored loss; shape (n_theta,)."""
+    """d/dΘ of the sum over learners of their meta-loss; shape (n_theta,)."""
     state: EpisodeState
     losses: Tensor
     """Scored losses; shape (S, L); not finite where a learner diverged."""
@@ -49,6 +54,7 @@ def truncated_bptt(
     n_steps: int,
     lr: float,
     score: Score = "next",
+    meta_loss: MetaLoss = "mean",
 ) -> PeriodResult:
     """Run one period and return its meta-gradient; see the module's docstring.
 
@@ -56,6 +62,8 @@ def truncated_bptt(
         theta: the flat Θ, of the optimizee's dtype.
         n_steps: S, the length of the period.
         lr: α.
+        score: which losses are scored.
+        meta_loss: their mean, or the mean of their logarithms.
     """
     tape = open_tape(rule, theta, state.rule_state)
     w, here = state.w, state.here
@@ -70,10 +78,13 @@ def truncated_bptt(
         else:
             scored.append(evaluate(optimizee, w, step, here.diverged))
         here = following
-    upstream = _upstream(torch.stack([e.gradient for e in scored]), score) * (-lr / n_steps)
+    losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
+    if meta_loss == "log":
+        gradients = gradients / losses.clamp_min(SMALLEST_LOSS)[:, :, None]
+    upstream = _upstream(gradients, score) * (-lr / n_steps)
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
-    return PeriodResult(tape.backward(upstream), new_state, torch.stack([e.loss for e in scored]))
+    return PeriodResult(tape.backward(upstream), new_state, losses)
 
 
 def _upstream(gradients: Tensor, score: Score) -> Tensor:

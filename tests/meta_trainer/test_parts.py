@@ -179,3 +179,22 @@ def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
     assert not meta.step(torch.tensor([1.0, 1.0])).skipped
     assert meta.theta.isfinite().all()
     assert meta.update_count == 2
+
+
+def test_averaging_keeps_a_running_mean_through_a_checkpoint() -> None:
+    spec = MetaOptimizerSpec(rate=0.1, schedule="constant", warmup_updates=0, averaging=0.75)
+    meta = MetaOptimizer(spec, torch.zeros(2), 10)
+    expected = torch.zeros(2)
+    for _ in range(3):
+        meta.step(torch.tensor([1.0, -1.0]))
+        expected = 0.75 * expected + 0.25 * meta.theta
+        torch.testing.assert_close(meta.mean, expected)
+    again = MetaOptimizer(spec, torch.zeros(2), 10)
+    again.load(meta.state(), meta.update_count)
+    for optimizer in (meta, again):
+        optimizer.step(torch.tensor([0.5, 0.5]))
+    assert torch.equal(meta.mean, again.mean)
+    assert torch.equal(meta.theta, again.theta)
+    plain = MetaOptimizer(MetaOptimizerSpec(), torch.zeros(2), 10)
+    plain.step(torch.ones(2))
+    assert torch.equal(plain.mean, plain.theta)

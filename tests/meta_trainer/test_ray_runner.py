@@ -45,7 +45,9 @@ def test_checkpoints_cross_from_one_runner_to_the_other(
 ) -> None:
     expected = train(tiny_spec, runner, recorder)
     within_an_episode = recorder.checkpoints[3]
-    assert torch.equal(train(tiny_spec, InProcessRunner(), type(recorder)(), within_an_episode).final_theta, expected.final_theta)
+    assert torch.equal(
+        train(tiny_spec, InProcessRunner(), type(recorder)(), within_an_episode).final_theta, expected.final_theta
+    )
     assert torch.equal(train(tiny_spec, runner, type(recorder)(), within_an_episode).final_theta, expected.final_theta)
 
 

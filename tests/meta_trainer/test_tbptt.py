@@ -13,7 +13,7 @@ from meta_trainer.episodes import EpisodeState, begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.seeds import generator
-from meta_trainer.specs import MetaTrainingSpec, Score
+from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score
 from torch import Tensor
 
 SPEC = MetaTrainingSpec.model_validate(
@@ -55,30 +55,31 @@ class Differentiable(Optimizee):
         raise NotImplementedError
 
 
-def naive_unroll(theta: Tensor, state: EpisodeState, n_steps: int, score: Score) -> Tensor:
+def naive_unroll(theta: Tensor, state: EpisodeState, n_steps: int, score: Score, meta_loss: MetaLoss) -> Tensor:
     """d/dΘ of Σ over learners of the mean scored loss, with the learner in the graph and gradients stopped (L,)."""
-    problem = Differentiable(optimizee())
+    problem, transform = Differentiable(optimizee()), torch.log if meta_loss == "log" else torch.Tensor.double
     theta = theta.clone().requires_grad_()
     tensors, w, rule_state, total = RULE.unpack(theta), state.w, state.rule_state, torch.zeros((), dtype=torch.float64)
     for step in range(state.step, state.step + n_steps):
         leaf = w.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(problem.losses(leaf, step).sum(), leaf)
         if score == "pre":
-            total = total + problem.losses(w, step).sum()
+            total = total + transform(problem.losses(w, step)).sum()
         direction, rule_state = RULE.update(tensors, gradient, rule_state)
         w = w - LR * direction
         if score != "pre":
-            total = total + problem.losses(w, step + 1 if score == "next" else step).sum()
+            total = total + transform(problem.losses(w, step + 1 if score == "next" else step)).sum()
     (result,) = torch.autograd.grad(total / n_steps, theta)
     return result
 
 
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
-def test_equals_the_naive_unroll_in_every_period(score: Score) -> None:
+@pytest.mark.parametrize("meta_loss", ["mean", "log"])
+def test_equals_the_naive_unroll_in_every_period(score: Score, meta_loss: MetaLoss) -> None:
     problem, state = optimizee(), begin(RULE, optimizee())
     for _ in range(3):
-        expected = naive_unroll(theta(), state, 4, score)
-        result = truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score)
+        expected = naive_unroll(theta(), state, 4, score, meta_loss)
+        result = truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
         assert expected.abs().max() > 1e-6
         torch.testing.assert_close(result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
         state = result.state

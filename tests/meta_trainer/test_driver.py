@@ -1,0 +1,175 @@
+"""The driver: what an attempt leaves in its run, when it ends well, fails, is stopped, or is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hyperadam.theta import Theta
+from meta_trainer.driver import DriverSettings, run_attempt
+from registry import ArtifactNotFound, Registry, connect
+
+from tests.meta_trainer.conftest import TINY
+
+SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
+
+
+def open_job(registry: Registry, kind: str = "meta-training", **spec: Any) -> str:
+    run_id = registry.open_run("job_1", name="test")
+    job = {"job_id": "job_1", "kind": kind, "name": None, "spec": spec or TINY}
+    registry.put_artifact(run_id, "job.json", json.dumps(job).encode())
+    return run_id
+
+
+def done(registry: Registry, run_id: str, attempt: int = 1) -> dict[str, Any]:
+    return json.loads(registry.get_artifact(run_id, f"attempts/{attempt:04d}/done.json"))  # type: ignore[no-any-return]
+
+
+def events(registry: Registry, run_id: str) -> list[dict[str, Any]]:
+    files = registry.list_artifacts(run_id, "events")
+    return [json.loads(line) for f in files for line in registry.get_artifact(run_id, f.path).splitlines()]
+
+
+def test_a_training_leaves_everything_in_its_run() -> None:
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    assert run_attempt(registry, run_id, 1, SETTINGS)
+    record = done(registry, run_id)
+    version = registry.version("hyperadam", "latest")
+    assert record["outcome"] == "succeeded"
+    assert record["version"] == {"optimizer": "hyperadam", "number": 1, "sha256": version.sha256}
+    assert version.run_id == run_id
+    theta = Theta.from_bytes(registry.weights("hyperadam", 1))
+    assert theta.lr == 0.005
+    made = theta.provenance
+    assert made["job"] == "job_1"
+    assert made["spec"]["seed"] == 7
+    assert len(made["datasets"]["mnist5k"]) == 64
+    assert set(made["code"]) == {"version", "sources_sha256", "torch", "python"}
+    result = json.loads(registry.get_artifact(run_id, "result/result.json"))
+    assert result["best_validation_loss"] == made["metrics"]["validation_loss"]
+    assert result["sha256"] == version.sha256
+    initial = Theta.from_bytes(registry.get_artifact(run_id, "result/initial.safetensors"))
+    assert initial.provenance["made_by"] == "init paper"
+    assert [p.step for p in registry.metrics(run_id, "meta_loss")] == [1, 2, 3, 4, 5, 6]
+    kinds = [event["type"] for event in events(registry, run_id)]
+    assert kinds[0] == "started"
+    assert kinds[-2:] == ["version", "finished"]
+
+
+def test_a_repeated_attempt_makes_no_second_version() -> None:
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    assert run_attempt(registry, run_id, 1, SETTINGS)
+    assert run_attempt(registry, run_id, 2, SETTINGS)
+    assert len(registry.versions("hyperadam")) == 1
+    assert done(registry, run_id, 2)["version"] == done(registry, run_id, 1)["version"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "error", "message"),
+    [
+        ("meta-training", {"task": {"dataset": "mnist"}}, "DatasetMissing", "python -m meta_trainer.datasets download"),
+        ("meta-training", {"n_episodes": -1}, "ValidationError", "n_episodes"),
+        ("cooking", {"a": 1}, "ValueError", "kind must be one of"),
+    ],
+)
+def test_a_failure_is_recorded_with_its_reason(kind: str, spec: dict[str, Any], error: str, message: str) -> None:
+    registry = connect("memory://")
+    run_id = open_job(registry, kind, **spec)
+    assert not run_attempt(registry, run_id, 1, SETTINGS)
+    record = done(registry, run_id)
+    assert record["outcome"] == "failed"
+    assert record["error"]["type"] == error
+    assert message in record["error"]["message"]
+    assert "Traceback" in record["error"]["traceback"]
+    assert events(registry, run_id)[-1]["type"] == "failed"
+    with pytest.raises(Exception, match="hyperadam"):
+        registry.versions("hyperadam")
+
+
+def test_damaged_checkpoints_are_passed_over() -> None:
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    assert run_attempt(registry, run_id, 1, SETTINGS)
+    sha256 = done(registry, run_id)["version"]["sha256"]
+    newest = registry.list_artifacts(run_id, "checkpoints")[-1].path
+    registry.put_artifact(run_id, newest, registry.get_artifact(run_id, newest)[:-1])
+    assert run_attempt(registry, run_id, 2, SETTINGS)
+    assert done(registry, run_id, 2)["version"]["sha256"] == sha256
+    kinds = [event["type"] for event in events(registry, run_id)]
+    assert "checkpoint.damaged" in kinds
+
+
+def test_settings_name_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match="HYPERADAM_TRACKING_URI is not set"):
+        DriverSettings.from_environment({})
+    with pytest.raises(ValueError, match="HYPERADAM_RUNNER must be ray or in-process"):
+        DriverSettings.from_environment({"HYPERADAM_TRACKING_URI": "x", "HYPERADAM_RUNNER": "spark"})
+
+
+class Process:
+    """A driver as the service starts it."""
+
+    def __init__(self, home: Path, registry: Registry, run_id: str, attempt: int) -> None:
+        self.registry, self.run_id, self.attempt = registry, run_id, attempt
+        environment = {
+            **os.environ,
+            "HYPERADAM_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
+            "HYPERADAM_ARTIFACT_LOCATION": str(home / "artifacts"),
+            "HYPERADAM_RUNNER": "in-process",
+        }
+        command = [sys.executable, "-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", str(attempt)]
+        self.log = home / f"attempt-{attempt}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def n_checkpoints(self) -> int:
+        return len(self.registry.list_artifacts(self.run_id, "checkpoints"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> None:
+    """Attempt 1 is killed with SIGKILL, 2 is stopped with SIGTERM, 3 ends: Θ is that of an undisturbed run."""
+    spec = {**TINY, "n_episodes": 60, "checkpoint_every_updates": 7}
+    undisturbed = connect("memory://")
+    assert run_attempt(undisturbed, open_job(undisturbed, **spec), 1, SETTINGS)
+    expected = Theta.from_bytes(undisturbed.weights("hyperadam", 1))
+
+    registry = connect(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
+    run_id = open_job(registry, **spec)
+    first = Process(tmp_path, registry, run_id, 1)
+    first.wait_for(lambda: first.n_checkpoints() > 0)
+    first.process.kill()
+    assert first.process.wait() == -signal.SIGKILL
+    with pytest.raises(ArtifactNotFound):
+        done(registry, run_id, 1)
+
+    second = Process(tmp_path, registry, run_id, 2)
+    second.wait_for(lambda: any(event["data"].get("resumed_from") for event in events(registry, run_id)))
+    second.process.terminate()
+    assert second.process.wait(60) == 0
+    assert done(registry, run_id, 2)["outcome"] == "stopped"
+
+    third = Process(tmp_path, registry, run_id, 3)
+    assert third.process.wait(120) == 0
+    assert done(registry, run_id, 3)["outcome"] == "succeeded"
+    theta = Theta.from_bytes(registry.weights("hyperadam", 1))
+    assert theta.vector.equal(expected.vector)
+    assert len(registry.versions("hyperadam")) == 1
