@@ -37,7 +37,7 @@ _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
 BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
-    "sgd": Baseline(torch.optim.SGD, (-4, 4)),
+    "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-16, -8)),
     "adagrad": Baseline(torch.optim.Adagrad, (-10, -2)),

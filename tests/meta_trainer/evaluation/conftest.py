@@ -1,0 +1,29 @@
+"""Small evaluations: real data, few steps, few starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hyperadam.theta import Theta
+
+from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
+from meta_trainer.training import initial_theta
+from meta_trainer.work import make_rule
+
+
+@pytest.fixture(scope="session")
+def theta() -> Theta:
+    """An untrained Θ of three candidates: an ensemble of Adams."""
+    spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
+    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), lr=spec.unroll.lr)
+
+
+def evaluation_spec(**fields: Any) -> EvaluationSpec:
+    small = {"n_starts": 5, "n_tuning_starts": 1, "horizon": 3, "baselines": ["adam", "sgd"]}
+    return EvaluationSpec.model_validate({"optimizers": ["hyperadam@1"], **small, **fields})
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> EvaluationSpec:
+    return evaluation_spec()

@@ -1,0 +1,82 @@
+"""Learners side by side move as `torch.optim` moves each of them alone, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from meta_trainer.evaluation.baselines import BASELINES, HandDesigned
+from meta_trainer.specs import BaselineName
+
+N_STEPS = 12
+RATES = (0.01, 0.3, 0.01, 0.05)
+
+
+def gradient_of(w: Tensor, step: int) -> Tensor:
+    """Smooth, different at every step, and zero in some coordinates, as for dead pixels."""
+    return torch.where(torch.arange(w.shape[-1]) % 5 == 0, 0.0, torch.sin(3 * w + step) + 0.1 * w)
+
+
+def start() -> Tensor:
+    return torch.randn(len(RATES), 37, generator=torch.Generator().manual_seed(0))
+
+
+def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]) -> Tensor:
+    parameter = torch.nn.Parameter(w.clone())
+    optimizer = make([parameter])
+    for step in range(N_STEPS):
+        parameter.grad = gradient_of(parameter.detach(), step)
+        optimizer.step()
+    return parameter.detach()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_each_learner_moves_as_if_alone(name: str) -> None:
+    baseline, w = BASELINES[name], start()
+    optimizer = HandDesigned(baseline, RATES)
+    state = optimizer.init(w)
+    for step in range(N_STEPS):
+        w, state = optimizer.step(w, gradient_of(w, step), state)
+    for row, first, rate in zip(w, start(), RATES, strict=True):
+        make = lambda params, rate=rate: baseline.optimizer(params, lr=rate, **baseline.arguments)  # noqa: E731
+        assert torch.equal(row, alone(first, make))
+
+
+def test_names_are_those_that_a_spec_may_ask_for() -> None:
+    assert tuple(BASELINES) == get_args(BaselineName)
+
+
+def test_the_two_adams_differ_where_gradients_are_tiny() -> None:
+    moved = {}
+    for name in ("adam", "adam-1e-12"):
+        optimizer, w = HandDesigned(BASELINES[name], [0.1]), torch.zeros(1, 1)
+        moved[name] = float(optimizer.step(w, torch.full((1, 1), 1e-10), optimizer.init(w))[0])
+    assert abs(moved["adam"]) < 2e-3
+    assert moved["adam-1e-12"] == pytest.approx(-0.1, rel=0.02)
+
+
+def test_a_step_goes_from_the_parameters_it_is_given_and_leaves_them_alone() -> None:
+    optimizer, w = HandDesigned(BASELINES["sgd"], [0.5, 2.0]), torch.ones(2, 3)
+    state, gradient = optimizer.init(torch.zeros(2, 3)), torch.ones(2, 3)
+    first, state = optimizer.step(w, gradient, state)
+    second, _ = optimizer.step(w, gradient, state)
+    assert torch.equal(first, torch.tensor([[0.5] * 3, [-1.0] * 3]))
+    assert torch.equal(second, first)
+    assert torch.equal(w, torch.ones(2, 3))
+    assert torch.equal(gradient, torch.ones(2, 3))
+
+
+def test_a_diverging_learner_leaves_its_neighbours_alone() -> None:
+    optimizer, w = HandDesigned(BASELINES["adam"], [0.1, 0.1]), torch.zeros(2, 3)
+    moved, _ = optimizer.step(w, torch.tensor([[torch.inf] * 3, [1.0] * 3]), optimizer.init(w))
+    assert moved[0].isnan().all()
+    assert torch.allclose(moved[1], torch.tensor(-0.1))
+
+
+def test_one_rate_for_each_learner() -> None:
+    with pytest.raises(ValueError, match="2 learners and 1 rates"):
+        HandDesigned(BASELINES["sgd"], [0.1]).init(torch.zeros(2, 3))

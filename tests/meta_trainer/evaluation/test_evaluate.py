@@ -1,0 +1,169 @@
+"""The evaluation as a job runs it, on real images: protocol, pairing, divergence, progress, stopping, tuning kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hyperadam.theta import Theta
+
+from meta_trainer.datasets import load
+from meta_trainer.evaluation import Report, TuningCache, evaluate
+from meta_trainer.evaluation.cells import Setting
+from meta_trainer.evaluation.report import Row
+from meta_trainer.evaluation.suites import SUITES
+from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
+from meta_trainer.recorder import LogRecorder
+from meta_trainer.runners import InProcessRunner
+from meta_trainer.specs import EvaluationSpec
+from meta_trainer.training import Stopped
+
+TASKS = ("sigmoid", "relu", "elu", "tanh")
+
+
+@pytest.fixture(scope="module")
+def cache() -> TuningCache:
+    return TuningCache()
+
+
+@pytest.fixture(scope="module")
+def report(tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache) -> Report:
+    return evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), LogRecorder(), cache=cache)
+
+
+def of(report: Report, task: str, optimizer: str) -> Row:
+    (row,) = [row for row in report.rows if (row.task, row.optimizer) == (task, optimizer)]
+    return row
+
+
+def test_rows_go_task_by_task_learned_first(report: Report) -> None:
+    optimizers = ("hyperadam@1", "adam", "sgd")
+    assert [(row.task, row.optimizer) for row in report.rows] == [(t, o) for t in TASKS for o in optimizers]
+    assert {row.kind for row in report.rows if row.optimizer == "hyperadam@1"} == {"learned"}
+    assert {(tuple(row.finals.shape), tuple(row.curves.shape)) for row in report.rows} == {((5,), (3, 5))}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_optimizers_begin_at_the_same_starts(report: Report, task: str) -> None:
+    first = [row.curves[0] for row in report.of_task(task)]
+    assert all(torch.allclose(losses, first[0], rtol=1e-6) for losses in first)
+    assert len(set(first[0].tolist())) == 5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spec: EvaluationSpec, task: str) -> None:
+    """One start, with nothing of ours but the images, the start and the indices of the minibatches."""
+    row, start = of(report, task, "adam"), 3
+    setting = Setting(next(t for t in SUITES["activations"].tasks if t.name == task), 3, tiny_spec.seed)
+    optimizee: Any = setting.optimizee(load("mnist5k"), range(start, start + 1))
+    flat = torch.nn.Parameter(optimizee.start()[0])
+    optimizer = torch.optim.Adam([flat], lr=row.rate)
+
+    def loss(step: int) -> torch.Tensor:
+        (x,), (y,) = optimizee._minibatch(step)
+        hidden_weight, hidden_bias, weight, bias = flat.split([784 * 20, 20, 20 * 10, 10])
+        hidden = ACTIVATION_FUNCTIONS[task](x @ hidden_weight.view(784, 20) + hidden_bias)
+        return F.cross_entropy(hidden @ weight.view(20, 10) + bias, y)
+
+    for step in range(3):
+        optimizer.zero_grad()
+        value = loss(step)
+        value.backward()
+        optimizer.step()
+        assert float(row.curves[step, start]) == pytest.approx(float(value.detach()), rel=1e-5)
+    with torch.no_grad():
+        final = sum(float(loss(step)) for step in range(3)) / 3
+    assert float(row.finals[start]) == pytest.approx(final, rel=1e-5)
+
+
+def test_tuning_never_sees_the_starts_that_are_reported(tiny_spec: EvaluationSpec) -> None:
+    setting, dataset = Setting(SUITES["activations"].tasks[0], 3, tiny_spec.seed), load("mnist5k")
+    reported = setting.optimizee(dataset, range(2)).start()
+    tuning = setting.tuning_optimizee(dataset, n_starts=2, n_copies=2).start()
+    assert torch.equal(tuning[:2], tuning[2:])
+    assert not torch.isclose(reported, tuning[:2]).all(1).any()
+
+
+def test_the_result_is_the_same_however_starts_are_cut_into_cells(
+    report: Report,
+    tiny_spec: EvaluationSpec,
+    theta: Theta,
+    cache: TuningCache,
+    monkeypatch: pytest.MonkeyPatch,
+    recorder: Any,
+) -> None:
+    module = sys.modules[evaluate.__module__]
+    monkeypatch.setattr(module, "LEARNED_STARTS_PER_CELL", 3)
+    monkeypatch.setattr(module, "BASELINE_STARTS_PER_CELL", 2)
+    again = evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, cache=cache)
+    assert all(torch.allclose(a.finals, b.finals, rtol=1e-5) for a, b in zip(report.rows, again.rows, strict=True))
+    cells = [data for kind, data in recorder.events if kind == "cell"]
+    assert [cell["done"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert {cell["total"] for cell in cells} == {4 * (2 + 3 + 3)}
+
+
+def test_the_same_spec_gives_the_same_files_with_or_without_kept_rates(
+    report: Report, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
+) -> None:
+    again = evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder)
+    assert again.files()["result.json"] == report.files()["result.json"]
+
+
+def test_progress_counts_every_cell_and_kept_rates_need_none(
+    tiny_spec: EvaluationSpec, theta: Theta, report: Report, cache: TuningCache, recorder: Any
+) -> None:
+    evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, cache=cache)
+    cells = [data for kind, data in recorder.events if kind == "cell"]
+    assert not [cell for cell in cells if "tune" in cell["label"]]
+    assert [cell["label"] for cell in cells[:4]] == [
+        "sigmoid: hyperadam@1",
+        "sigmoid: hyperadam@1",
+        "sigmoid: adam",
+        "sigmoid: sgd",
+    ]
+    progress = recorder.series("progress")
+    assert progress[0] == 0.0
+    assert progress[len(cells)] == 1.0
+    assert list(progress.values()) == sorted(progress.values())
+
+
+def test_an_evaluation_stops_between_two_cells(tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
+    def should_stop() -> bool:
+        return len([kind for kind, _ in recorder.events if kind == "cell"]) >= 2
+
+    with pytest.raises(Stopped):
+        evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, should_stop)
+    assert [kind for kind, _ in recorder.events] == ["cell", "cell", "stopped"]
+
+
+def test_an_exploding_optimizer_is_a_result(
+    tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache, recorder: Any
+) -> None:
+    wild = Theta(theta.rule, theta.tensors, lr=1e30)
+    both = {"wild@1": wild, "hyperadam@1": theta}
+    files = evaluate(tiny_spec, both, load("mnist5k"), InProcessRunner(), recorder, cache=cache).files()
+    rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
+    by_name = {name: [row for row in rows if row["optimizer"] == name] for name in both}
+    saturated = [row for row in by_name["wild@1"] if row["task"] in ("sigmoid", "tanh")]
+    unbounded = [row for row in by_name["wild@1"] if row["task"] in ("relu", "elu")]
+    assert [(row["n_diverged"], row["mean"], row["finals"]) for row in unbounded] == [(5, None, [None] * 5)] * 2
+    assert all(row["n_diverged"] or row["mean"] > 1e20 for row in saturated)
+    assert [row["n_diverged"] for row in by_name["hyperadam@1"]] == [0] * 4
+    assert all(row["difference"]["mean"] is not None for row in by_name["hyperadam@1"])
+
+
+def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
+    spec = EvaluationSpec(optimizers=("hyperadam@1",), baselines=(), n_starts=2, horizon=1)
+    report = evaluate(spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder)
+    assert [row["difference"] for row in report.to_json()["rows"]] == [None] * 4
+
+
+@pytest.mark.parametrize("field", ["optimizers", "baselines"])
+def test_what_is_compared_must_differ(field: str) -> None:
+    names = {"optimizers": ["a@1"], "baselines": ["adam"]}
+    with pytest.raises(ValueError, match=f"{field} must differ"):
+        EvaluationSpec.model_validate({**names, field: names[field] * 2})

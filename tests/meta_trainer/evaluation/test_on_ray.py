@@ -1,0 +1,34 @@
+"""The same numbers from this process and from Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import ray
+from hyperadam.theta import Theta
+
+from meta_trainer.datasets import load
+from meta_trainer.evaluation import evaluate
+from meta_trainer.runners import InProcessRunner
+from meta_trainer.runners.ray_runner import RayRunner
+from meta_trainer.specs import EvaluationSpec
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def runner() -> Iterator[RayRunner]:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, configure_logging=False)
+    yield RayRunner()
+    ray.shutdown()
+
+
+def test_same_result_as_in_process(runner: RayRunner, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
+    dataset, thetas = load("mnist5k"), {"hyperadam@1": theta}
+    expected = evaluate(tiny_spec, thetas, dataset, InProcessRunner(), type(recorder)())
+    report = evaluate(tiny_spec, thetas, dataset, runner, recorder)
+    assert report.to_json() == expected.to_json()
+    cells = [data for kind, data in recorder.events if kind == "cell"]
+    assert len(cells) == cells[-1]["done"] == cells[-1]["total"]
