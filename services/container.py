@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from registry.contract import Registry
+from services.auth.service import ApiKeys
 from services.database.base import Database
+from services.health.checks import Examiner
+from services.optimizers.weights import WeightsCache
 from services.settings import Settings
 
 
@@ -22,6 +26,18 @@ class Container:
     registry: Registry
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process begins to shut down; long answers (event streams) end then."""
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(self.database)
+
+    @cached_property
+    def health(self) -> Examiner:
+        return Examiner(self.database, self.registry)
+
+    @cached_property
+    def weights(self) -> WeightsCache:
+        return WeightsCache(self.registry)
 
 
 def services_of(request: Request) -> Container:

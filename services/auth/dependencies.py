@@ -1,0 +1,65 @@
+"""`require(scope)`: the guard that every endpoint declares, and what it tells of itself in OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from services.auth.scopes import Principal, Scope
+from services.container import Services
+from services.problems import Forbidden, Unauthorized
+
+__all__ = ["Principal", "require", "required_scope"]
+
+_REALM: Final = 'Bearer realm="hyperadam"'
+_BEARER: Final = HTTPBearer(
+    scheme_name="ApiKey",
+    bearerFormat="ha_ID_SECRET",
+    description="An API key, made with `hyperadam-server keys create` or `POST /v1/keys`.",
+    auto_error=False,
+)
+
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+
+
+class _Require:
+    """A dependency that lets a request pass whose key has the scope, and gives the key's holder."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope: Final[Scope] = scope
+
+    async def __call__(self, request: Request, services: Services, credentials: Credentials) -> Principal:
+        if credentials is None or credentials.scheme.lower() != "bearer":
+            raise Unauthorized(
+                "Send an API key in the header 'Authorization: Bearer KEY'.", headers={"WWW-Authenticate": _REALM}
+            )
+        api_keys, key = services.api_keys, credentials.credentials
+        principal = api_keys.recall(key) or await run_in_threadpool(api_keys.verify, key)
+        if principal is None:
+            raise Unauthorized(
+                "The API key is not known, or was revoked.",
+                headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+            )
+        request.state.actor = principal.name
+        if self.scope not in principal.scopes:
+            raise Forbidden(
+                f"The API key {principal.name!r} does not have the scope '{self.scope}'.",
+                headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'},
+            )
+        return principal
+
+
+@cache
+def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
+    """The dependency for one scope; the same object each time, so that a request is checked once."""
+    return _Require(scope)
+
+
+def required_scope(dependency: object) -> Scope | None:
+    """The scope that a dependency demands; None when it is another kind of dependency."""
+    return dependency.scope if isinstance(dependency, _Require) else None

@@ -1,0 +1,58 @@
+"""API keys on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from registry.checks import MAX_ACTOR_CHARS, check_text
+from services.auth.scopes import Scope
+from services.auth.tables import ApiKey
+
+
+def _plain_text(value: str) -> str:
+    return check_text(value, "name", max_chars=MAX_ACTOR_CHARS)
+
+
+class KeyRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"), AfterValidator(_plain_text)]
+    """Whose key it is: stands as actor in jobs and in histories of aliases."""
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({"read"})
+
+
+class KeyAnswer(BaseModel):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, record: ApiKey) -> Self:
+        return cls.model_validate(record, from_attributes=True)
+
+
+class NewKeyAnswer(KeyAnswer):
+    key: str
+    """The whole key; this answer is the only one that ever holds it."""
+
+
+class KeyList(BaseModel):
+    items: list[KeyAnswer]
+
+
+class SelfAnswer(BaseModel):
+    """The key that asks."""
+
+    id: str
+    name: str
+    scopes: list[Scope]
+    """With all that they imply."""

@@ -1,0 +1,131 @@
+"""API keys: made, listed, revoked, and verified at every request.
+
+Verified keys are remembered for a few seconds, so that a burst of reads asks the database once. A revocation is heard
+at once by the process that made it, and by the others when their memory ends.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.checks import MAX_ACTOR_CHARS, check_text
+from services.auth import keys
+from services.auth.scopes import Principal, implied
+from services.auth.tables import ApiKey
+from services.database.base import Database, now
+
+MEMORY_SECONDS: Final = 5.0
+MAX_REMEMBERED: Final = 1024
+LAST_USED_STEP: Final = timedelta(minutes=1)
+"""`last_used_at` is written at most this often, so that reads stay reads."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey:
+    """A key that was just made."""
+
+    key: str
+    """Shown to its holder now, and never again."""
+    record: ApiKey
+
+
+class ApiKeys:
+    """The keys in one database. Thread-safe."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._clock = database, clock
+        self._lock = threading.Lock()
+        self._verified: dict[str, tuple[Principal, float]] = {}
+
+    def create(self, name: str, scopes: Sequence[str]) -> NewKey:
+        """A new key.
+
+        Raises:
+            ValueError: the name is empty, long or has control characters, or a scope is unknown.
+        """
+        if not check_text(name, "name", max_chars=MAX_ACTOR_CHARS).strip():
+            raise ValueError("name must not be empty")
+        if not implied(scopes):
+            raise ValueError("scopes must not be empty")
+        key = keys.new_key()
+        key_id = keys.id_of(key)
+        assert key_id is not None
+        record = ApiKey(
+            id=key_id,
+            name=name,
+            prefix=f"ha_{key_id}",
+            hash=keys.digest(key),
+            scopes=sorted(set(scopes)),
+            created_at=now(),
+        )
+        with self._database.write() as session:
+            session.add(record)
+        return NewKey(key=key, record=record)
+
+    def list(self) -> Sequence[ApiKey]:
+        """All keys, revoked ones too, oldest first."""
+        with self._database.read() as session:
+            return session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
+
+    def revoke(self, key_id: str) -> bool:
+        """Make a key worthless; False when there is no such key. Revoking twice keeps the first moment."""
+        with self._database.write() as session:
+            record = session.get(ApiKey, key_id, with_for_update=True)
+            if record is None:
+                return False
+            record.revoked_at = record.revoked_at or now()
+        with self._lock:
+            self._verified = {k: v for k, v in self._verified.items() if v[0].key_id != key_id}
+        return True
+
+    def recall(self, key: str) -> Principal | None:
+        """The holder of a key that was verified a moment ago; None says nothing about the key. Never blocks."""
+        with self._lock:
+            found = self._verified.get(keys.digest(key))
+        return found[0] if found is not None and self._clock() < found[1] else None
+
+    def verify(self, key: str) -> Principal | None:
+        """The holder of a key, or None when it is malformed, unknown or revoked."""
+        key_id = keys.id_of(key)
+        if key_id is None:
+            return None
+        with self._database.read() as session:
+            record = session.get(ApiKey, key_id)
+        # Compared in constant time, and against something even when there is no such row.
+        stored = record.hash if record is not None else ""
+        if not hmac.compare_digest(stored, keys.digest(key)) or record is None or record.revoked_at is not None:
+            return None
+        self._touch(record)
+        principal = Principal(key_id=key_id, name=record.name, scopes=implied(record.scopes))
+        self._remember(keys.digest(key), principal)
+        return principal
+
+    def _remember(self, digest: str, principal: Principal) -> None:
+        with self._lock:
+            if len(self._verified) >= MAX_REMEMBERED:
+                self._verified.clear()
+            self._verified[digest] = (principal, self._clock() + MEMORY_SECONDS)
+
+    def _touch(self, record: ApiKey) -> None:
+        """Note that the key was used. A courtesy to people: when the database is busy, the request goes on without."""
+        moment: datetime = now()
+        if record.last_used_at is not None and moment - record.last_used_at < LAST_USED_STEP:
+            return
+        try:
+            with self._database.write() as session:
+                if (kept := session.get(ApiKey, record.id)) is not None:
+                    kept.last_used_at = moment
+        except SQLAlchemyError as error:
+            log.warning("auth.last_used_not_written", key_id=record.id, error=type(error).__name__)

@@ -1,0 +1,37 @@
+"""What operators see of the service: request ids, logs, Prometheus metrics.
+
+| file | idea |
+|---|---|
+| `logs.py` | one log, for machines (JSON) or for people, without secrets |
+| `requests.py` | the outermost layer of every request: its id, its line in the log, its measurements |
+| `metrics.py` | counters of this process |
+| `jobs.py` | figures about jobs, read from the database when they are asked for |
+| `endpoints.py` | `GET /metrics` |
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.asgi import wrap_outermost
+from services.container import Container
+from services.observability import endpoints
+from services.observability.jobs import JobsCollector
+from services.observability.logs import configure_logs
+from services.observability.metrics import Metrics
+from services.observability.requests import RequestLayer
+
+__all__ = ["configure_logs", "install"]
+
+
+def install(app: FastAPI, services: Container) -> None:
+    """Give every request an id, a log line and measurements, and offer `/metrics`.
+
+    To be called after `problems.install`, whose layer belongs inside of this one. How logs are written is the process's
+    matter: its entry point calls `configure_logs`.
+    """
+    metrics = Metrics()
+    metrics.registry.register(JobsCollector(services.database))
+    app.state.metrics = metrics
+    app.include_router(endpoints.router)
+    wrap_outermost(app, lambda inner: RequestLayer(inner, metrics))

@@ -1,0 +1,109 @@
+"""The outermost layer of every request: an id for it, its line in the log, its measurements, and its failures."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.observability.metrics import Metrics
+
+HEADER: Final = "X-Request-Id"
+UNMATCHED: Final = "unmatched"
+"""Route label of requests that no route takes, whatever their path."""
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked for every few seconds by machines: logged only when they fail."""
+
+log = structlog.get_logger(__name__)
+
+
+class RequestLayer:
+    """ASGI layer around everything, the layer of problem documents included."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        watch = _Watch(send, request_id)
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            self._metrics.in_progress.track_inprogress(),
+        ):
+            try:
+                await self._app(scope, receive, watch.send)
+            except Exception:
+                log.exception("request.failed", method=scope["method"], path=_printable_path(scope))
+                if not watch.is_complete:
+                    raise  # the server then breaks the connection, so that half an answer does not pass for a whole one
+            finally:
+                self._record(scope, watch)
+
+    def _record(self, scope: Scope, watch: _Watch) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = route_of(scope)
+        self._metrics.requests.labels(method, route, str(watch.status)).inc()
+        self._metrics.latency.labels(method, route).observe(watch.seconds_to_start)
+        if route in _QUIET and watch.status < 500:
+            return
+        log.info(
+            "request",
+            method=scope["method"],
+            path=_printable_path(scope),
+            status=watch.status,
+            duration_ms=round(watch.seconds() * 1000, 1),
+            client=(scope.get("client") or ("unknown",))[0],
+            actor=scope["state"].get("actor"),
+        )
+
+
+class _Watch:
+    """Looks on while an answer is sent, and adds the request id to it."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self._request_id, self._began = send, request_id, time.perf_counter()
+        self.status = 499
+        """As it was sent; 499 when the client went away before."""
+        self.seconds_to_start = 0.0
+        self.is_complete = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.seconds_to_start = message["status"], self.seconds()
+            MutableHeaders(raw=message["headers"])[HEADER] = self._request_id
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.is_complete = True
+        await self._send(message)
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that took the request (`/v1/jobs/{job_id}`)."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else UNMATCHED
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id, if it is harmless in logs and headers; else a new one."""
+    given = Headers(scope=scope).get(HEADER, "")
+    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+
+
+def _printable_path(scope: Scope) -> str:
+    """Without the query, which may hold anything, and without a character that could forge a line of the log."""
+    return quote(scope["path"], safe="/:@!$&'()*+,;=~-._")

@@ -1,0 +1,96 @@
+"""REST calls about optimizers, versions and aliases; the download of weights is in `downloads.py`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from hyperadam.theta import MAX_FILE_BYTES
+
+from services.container import Services
+from services.optimizers import downloads, schemas, service
+from services.optimizers.parameters import READER, Admin, Alias, Limit, Name, NameCursor, NumberCursor, Ref, Submitter
+from services.problems import UnsupportedMediaType
+
+THETA_MEDIA_TYPE: Final = "application/octet-stream"
+
+router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"])
+
+
+@router.get("", dependencies=[READER])
+def listing(services: Services, cursor: NameCursor = None, limit: Limit = 50) -> schemas.OptimizerList:
+    """Optimizers, by name."""
+    return service.listing(services, cursor=cursor, limit=limit)
+
+
+@router.get("/{name}", dependencies=[READER])
+def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
+    """One optimizer."""
+    return service.show(services, name)
+
+
+@router.get("/{name}/versions", dependencies=[READER])
+def versions(name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50) -> schemas.VersionList:
+    """Versions, newest first."""
+    return service.versions(services, name, cursor=int(cursor) if cursor else None, limit=limit)
+
+
+_THETA_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A Θ file, as `hyperadam.Theta.save` writes it.",
+        "content": {THETA_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "/{name}/versions",
+    status_code=201,
+    response_model=schemas.VersionAnswer,
+    responses={200: {"model": schemas.VersionAnswer, "description": "This very file is a version already"}},
+    openapi_extra=_THETA_BODY,
+    max_body_size=MAX_FILE_BYTES,
+)
+async def upload(
+    name: Name, request: Request, services: Services, principal: Submitter, response: Response
+) -> schemas.VersionAnswer:
+    """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the same version."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != THETA_MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}.")
+    answer, is_new = await run_in_threadpool(service.upload, services, name, await request.body(), principal.name)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
+    return answer
+
+
+@router.get("/{name}/versions/{ref}", dependencies=[READER])
+def version(name: Name, ref: Ref, services: Services) -> schemas.VersionAnswer:
+    """One version, by number, alias or `latest`."""
+    return service.version(services, name, ref)
+
+
+@router.get("/{name}/aliases", dependencies=[READER])
+def aliases(name: Name, services: Services) -> schemas.AliasList:
+    """Aliases, and the history of their moves."""
+    return service.aliases(services, name)
+
+
+@router.put("/{name}/aliases/{alias}")
+def move_alias(
+    name: Name, alias: Alias, body: schemas.AliasRequest, services: Services, principal: Admin
+) -> schemas.VersionAnswer:
+    """Point an alias at a version; who did it and why is kept."""
+    return service.move_alias(services, name, alias, body.version, actor=principal.name, reason=body.reason)
+
+
+@router.delete("/{name}/aliases/{alias}", status_code=204)
+def delete_alias(
+    name: Name, alias: Alias, services: Services, principal: Admin, reason: Annotated[schemas.Reason, Query()] = ""
+) -> None:
+    """Remove an alias; its history stays."""
+    services.registry.delete_alias(name, alias, actor=principal.name, reason=reason)
+
+
+router.include_router(downloads.router)

@@ -1,0 +1,33 @@
+"""Names in the paths of these calls: strict, so that no text of a client ever reaches a file system or a query."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Path, Query
+from hyperadam.names import NAME_PATTERN, check_alias, check_name
+from pydantic import AfterValidator
+
+from services.auth.dependencies import Principal, require
+from services.optimizers.schemas import MAX_NUMBER
+from services.problems import NotFound
+
+
+def _ref(value: str) -> str:
+    if check_name(value, "version").isdigit() and not 1 <= int(value) <= MAX_NUMBER:
+        raise NotFound(f"there is no version {value}")
+    return value
+
+
+Name = Annotated[str, Path(pattern=NAME_PATTERN, description="Name of an optimizer"), AfterValidator(check_name)]
+Ref = Annotated[
+    str, Path(pattern=NAME_PATTERN, description="A version's number, an alias, or `latest`"), AfterValidator(_ref)
+]
+Alias = Annotated[str, Path(pattern=NAME_PATTERN), AfterValidator(check_alias)]
+NameCursor = Annotated[str | None, Query(pattern=NAME_PATTERN, description="`next_cursor` of the page before")]
+NumberCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,10}$", description="`next_cursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+READER: Final = Depends(require("read"))
+Submitter = Annotated[Principal, Depends(require("submit"))]
+Admin = Annotated[Principal, Depends(require("admin"))]
