@@ -10,9 +10,7 @@ the server does not answer.
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -21,13 +19,6 @@ class ThetaCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    @classmethod
-    def default(cls, environment: Mapping[str, str] | None = None) -> ThetaCache:
-        """The user's cache."""
-        environment = os.environ if environment is None else environment
-        given = Path(environment.get("XDG_CACHE_HOME", ""))
-        return cls((given if given.is_absolute() else Path.home() / ".cache") / "hyperadam")
 
     def file(self, sha256: str) -> Path:
         """Where the Θ file with this digest is, or belongs; its folder exists."""

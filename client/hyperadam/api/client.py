@@ -16,6 +16,7 @@ from hyperadam.api.models import Readiness
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
+from hyperadam.settings import cache_dir
 
 if TYPE_CHECKING:
     from hyperadam.theta import Theta
@@ -59,7 +60,7 @@ class AsyncClient:
     def _connect(self, wire: Wire, url: str, retry: RetryPolicy | None) -> None:
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
-        self.optimizers = AsyncOptimizers(self._session, ThetaCache.default())
+        self.optimizers = AsyncOptimizers(self._session, ThetaCache(cache_dir()))
 
     @classmethod
     def _over(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:

@@ -165,10 +165,3 @@ def test_hyperadam_pull_uses_the_environment(
     server.script = [answer(200, version), answer(200, theta.to_bytes())]
     assert hyperadam.pull("hyperadam@champion").sha256 == theta.sha256
     assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer secret"}
-
-
-def test_the_default_cache_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert ThetaCache.default({"XDG_CACHE_HOME": str(tmp_path / "x")}).folder == tmp_path / "x" / "hyperadam"
-    for relative in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "not/absolute"}):
-        assert ThetaCache.default(relative).folder == tmp_path / ".cache" / "hyperadam"
