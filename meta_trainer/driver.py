@@ -6,7 +6,6 @@ docs/architecture.md). SIGTERM asks it to leave a checkpoint and stop; it may be
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -18,12 +17,12 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 import typer
-from registry import Registry, connect
 
 from meta_trainer import jobs
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.training import Stopped
+from registry import Registry, connect
 
 logger = logging.getLogger("meta_trainer.driver")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -105,7 +106,7 @@ def _classification(
     activation: str,
     seed: int,
     purpose: str,
-    indices: list[tuple[int, ...]],
+    indices: Sequence[tuple[int, ...]],
     dtype: torch.dtype,
 ) -> Classification:
     learner = MLP((dataset.n_features, *task.hidden, dataset.n_classes), activation)

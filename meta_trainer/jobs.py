@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hyperadam.theta import Theta
-from registry import Registry
 
 from meta_trainer import provenance
 from meta_trainer.datasets import load
@@ -18,6 +17,7 @@ from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
+from registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,11 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     trained = training.run(context.should_stop)
     rule, made = make_rule(spec.rule), provenance.of_training(spec, dataset, trained, job.job_id)
     theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
-    start = {"job": job.job_id, "metrics": {"validation_loss": finite_or_none(trained.initial_loss)}, "made_by": f"init {spec.init}"}
+    start = {
+        "job": job.job_id,
+        "metrics": {"validation_loss": finite_or_none(trained.initial_loss)},
+        "made_by": f"init {spec.init}",
+    }
     initial = Theta.from_vector(rule, trained.initial_theta, lr=spec.unroll.lr, provenance=start)
     context.recorder.artifact("result/initial.safetensors", initial.to_bytes())
     version = context.registry.create_version(spec.register_as, theta, key=job.job_id, run_id=context.run_id)
@@ -92,9 +96,7 @@ def _evaluation(job: Job, context: Context) -> dict[str, Any]:
 
     spec = EvaluationSpec.model_validate(job.spec)
     dataset = load(spec.dataset, context.data_dir)
-    thetas = {
-        reference: Theta.from_bytes(_weights(context.registry, reference)) for reference in spec.optimizers
-    }
+    thetas = {reference: Theta.from_bytes(_weights(context.registry, reference)) for reference in spec.optimizers}
     report = evaluate(spec, thetas, dataset, context.runner, context.recorder, context.should_stop)
     for path, data in report.files().items():
         context.recorder.artifact(f"result/{path}", data)

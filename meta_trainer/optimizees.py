@@ -1,8 +1,8 @@
 """Optimizees: the losses that an optimizer minimises, for L learners side by side, step by step.
 
 An optimizee knows its starts and, for any step, the loss and gradient of every learner on that step's minibatch. All of
-it follows from seeds, so that an optimizee can be made anew for every period, in any process. The training tricks of the
-paper's Section 4 wrap one optimizee in another (`meta_trainer.tricks`).
+it follows from seeds, so that an optimizee can be made anew for every period, in any process. The training tricks of
+the paper's Section 4 wrap one optimizee in another (`meta_trainer.tricks`).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Optimizee(ABC):
 class Classification(Optimizee):
     """Learners of one shape on random minibatches of one dataset.
 
-    Start and minibatch of learner i at step t are drawn from (seed, purpose, indices[i], t): two optimizees with the same
-    seed and purpose are paired, whatever optimizer runs on them and however the learners are batched.
+    Start and minibatch of learner i at step t are drawn from (seed, purpose, indices[i], t): two optimizees with the
+    same seed and purpose are paired, whatever optimizer runs on them and however the learners are batched.
     """
 
     learner: Learner

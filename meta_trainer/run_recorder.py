@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from registry import MetricPoint, Registry
-
 from meta_trainer.checkpoints import CheckpointError
 from meta_trainer.recorder import Recorder
+from registry import MetricPoint, Registry
 
 CHECKPOINT_FOLDER: Final = "checkpoints"
 N_CHECKPOINTS_KEPT: Final = 3

@@ -1,8 +1,8 @@
 """The typed, bounded specs of jobs: the only thing a client can ask with.
 
 A spec is data: numbers within bounds and choices from lists, never code, a path, a URL or an import string. The service
-validates it on submission and stores it complete, with every default written out, so that a job means the same tomorrow.
-"""
+validates it on submission and stores it complete, with every default written out, so that a job means the same
+tomorrow. """
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log"]
-BaselineName = Literal[
-    "adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"
-]
+BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 
@@ -150,7 +148,9 @@ class MetaTrainingSpec(Spec):
     @model_validator(mode="after")
     def _whole_chunks(self) -> Self:
         if self.n_learners % self.chunk_size:
-            raise ValueError(f"n_learners must be a multiple of chunk_size, got {self.n_learners} and {self.chunk_size}")
+            raise ValueError(
+                f"n_learners must be a multiple of chunk_size, got {self.n_learners} and {self.chunk_size}"
+            )
         return self
 
     @property

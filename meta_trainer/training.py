@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +59,7 @@ class MetaTraining:
         self._meta = MetaOptimizer(spec.meta_optimizer, self._initial_theta, spec.n_updates)
         self._spec_handle, self._dataset_handle = runner.put(spec), runner.put(dataset)
         self._states: list[Handle] = [None] * spec.n_chunks
-        self._thetas: list[Handle] = []
+        self._thetas: list[Handle] = []  # of the whole episode: a lost state is made again from them
         self._best_theta, self._best_update, self._best_loss = self._initial_theta, 0, math.inf
         self._initial_loss = math.nan
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -126,7 +125,7 @@ class MetaTraining:
         episode, period = divmod(self.update, spec.periods_per_episode)
         if not period:
             self._states, self._thetas = [None] * spec.n_chunks, []
-        self._thetas.append(self._runner.put(self._meta.theta))  # kept for the episode: a lost state is made again from them
+        self._thetas.append(self._runner.put(self._meta.theta))
         outcomes = []
         for chunk, state in enumerate(self._states):
             outcome, self._states[chunk] = self._runner.call(
@@ -225,4 +224,3 @@ def validation_loss(
 
 def _chunks(n: int, size: int) -> list[tuple[int, int]]:
     return [(first, min(first + size, n)) for first in range(0, n, size)]
-

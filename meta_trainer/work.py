@@ -1,7 +1,7 @@
 """The units of work that runners carry out: pure functions of (Θ, state, seeds).
 
-Each runs a fixed chunk of learners on one thread, so its result does not depend on where it runs, on what runs beside it,
-or on how many workers there are. Everything that goes in or out is data: specs, tensors and numbers.
+Each runs a fixed chunk of learners on one thread, so its result does not depend on where it runs, on what runs beside
+it, or on how many workers there are. Everything that goes in or out is data: specs, tensors and numbers.
 """
 
 from __future__ import annotations

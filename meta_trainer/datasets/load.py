@@ -21,8 +21,8 @@ def load(name: str, data_dir: Path | str | None = None, split: str = "train") ->
 
     Args:
         name: mnist5k, mnist, fashion_mnist or cifar10.
-        data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `cifar-10-batches-bin` or `cifar-10-batches-py`.
-        split: train or test (mnist5k has only train).
+        data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `cifar-10-batches-bin` or
+        `cifar-10-batches-py`. split: train or test (mnist5k has only train).
 
     Raises:
         DatasetMissing: it is not there; the message says how to get it.

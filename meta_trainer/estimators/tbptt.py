@@ -1,7 +1,7 @@
 """Truncated back-propagation through time, first order, without the learner in the graph.
 
-One period runs S steps w_t = w_{t−1} − α d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t is a
-constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
+One period runs S steps w_t = w_{t−1} − α d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t is
+a constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
 
     ∂/∂d_s  1/S Σ_t L(w_t) = −α/S Σ_{t ≥ s} ∇L(w_t) =: u_s,
 

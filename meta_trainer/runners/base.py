@@ -1,4 +1,4 @@
-"""What the training loop and the evaluation ask of a runner: call pure functions, pass their results along by handle."""
+"""What the training loop and the evaluation ask of a runner: call pure functions, pass results along by handle."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The Ray runner: calls become Ray tasks, states travel from task to task through the object store.
 
 Tasks rather than actors, because units of work are pure: Ray places each where a core is free, uses nodes as they join,
-and makes a lost result again from its inputs. Only Θ goes out and gradients come back to the driver; the state of a chunk
-stays in the object store of the node that made it, and Ray prefers to run the next period there.
+and makes a lost result again from its inputs. Only Θ goes out and gradients come back to the driver; the state of a
+chunk stays in the object store of the node that made it, and Ray prefers to run the next period there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import ray
 import torch
 from ray.util import register_serializer
+from torch.utils.dlpack import from_dlpack
 
 from meta_trainer.runners.base import Handle, Runner
 
@@ -92,4 +93,4 @@ def _to_numpy(tensor: torch.Tensor) -> Any:
 
 def _from_numpy(array: Any) -> torch.Tensor:
     """A view of memory that may be shared with other processes, and that nobody writes to: units of work are pure."""
-    return torch.from_dlpack(array)
+    return from_dlpack(array)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import MetaTrainingSpec
 

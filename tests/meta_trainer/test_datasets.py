@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from meta_trainer.datasets import DatasetMissing, load
 
 FULL_DATA = os.environ.get("HYPERADAM_TEST_DATA", "")

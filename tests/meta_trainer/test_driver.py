@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from hyperadam.theta import Theta
+
 from meta_trainer.driver import DriverSettings, run_attempt
 from registry import ArtifactNotFound, Registry, connect
-
 from tests.meta_trainer.conftest import TINY
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")

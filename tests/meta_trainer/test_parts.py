@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 import torch.nn.functional as F
+
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.episodes import training_optimizee, validation_optimizee
 from meta_trainer.learners import MLP
@@ -150,7 +152,7 @@ def test_schedule_warms_up_and_falls() -> None:
     rates = [meta.rate(update) for update in range(24)]
     assert rates[:4] == pytest.approx([2.5e-3, 5e-3, 7.5e-3, 1e-2])
     assert rates[4] == pytest.approx(1e-2)
-    assert all(a > b for a, b in zip(rates[4:], rates[5:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[4:]))
     assert rates[-1] == pytest.approx(1e-3)
     constant = MetaOptimizer(MetaOptimizerSpec(schedule="constant", warmup_updates=0), torch.zeros(2), 5)
     assert {constant.rate(update) for update in range(5)} == {1e-3}

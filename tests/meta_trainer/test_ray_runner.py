@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import ray
 import torch
+
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.ray_runner import RayRunner

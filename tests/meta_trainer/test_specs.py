@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from hyperadam.rules import HyperAdamSpec
-from meta_trainer.specs import PRESETS, EvaluationSpec, MetaTrainingSpec, merge
 from pydantic import ValidationError
+
+from meta_trainer.specs import PRESETS, EvaluationSpec, MetaTrainingSpec, merge
 
 
 @pytest.mark.parametrize("preset", PRESETS)

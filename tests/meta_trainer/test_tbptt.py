@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from torch import Tensor
+
 from meta_trainer.datasets import load
 from meta_trainer.episodes import EpisodeState, begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score
-from torch import Tensor
 
 SPEC = MetaTrainingSpec.model_validate(
     {

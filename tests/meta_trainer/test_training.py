@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from meta_trainer.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
