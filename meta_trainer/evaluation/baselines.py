@@ -39,7 +39,7 @@ BASELINES: Final[dict[str, Baseline]] = {
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
-    "rmsprop": Baseline(torch.optim.RMSprop, (-16, -8)),
+    "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),
     "adagrad": Baseline(torch.optim.Adagrad, (-10, -2)),
     "adadelta": Baseline(torch.optim.Adadelta, (0, 8)),
     "adamw": Baseline(torch.optim.AdamW, _ADAM_GRID),
