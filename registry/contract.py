@@ -5,7 +5,9 @@ names). A *version* is one Θ under an optimizer's name: numbered 1, 2, 3, … w
 An *alias* is a movable name for a version; every move is recorded with who, when and why.
 
 All methods may be called from several threads and processes. What was returned is durable. Names are strict
-(`hyperadam.names`); nothing that a client sends is ever used as a path or a URL.
+(`hyperadam.names`); nothing that a client sends is ever used as a path or a URL. Bad arguments raise ValueError
+(`InvalidName` for names, keys and paths) that names the argument, before anything is stored; `registry.checks` has the
+limits.
 """
 
 from __future__ import annotations
@@ -95,6 +97,11 @@ class AliasChange:
     changed_at: datetime
 
 
+def theta_path(sha256: str) -> str:
+    """Where the file of a version lies among the artifacts of the run that made it."""
+    return f"theta/{sha256}.safetensors"
+
+
 class Registry(ABC):
     """Runs and versions. Backends: `registry.mlflow_backend.MLflowRegistry`, `registry.memory.InMemoryRegistry`."""
 
@@ -110,8 +117,8 @@ class Registry(ABC):
 
     @abstractmethod
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
-        """Append a batch. A point with the same name and step as an earlier one replaces it for readers (a retried
-        attempt repeats steps)."""
+        """Append a batch. Of points with the same name and step, readers see the one with the latest `time`: a retried
+        attempt repeats steps."""
 
     @abstractmethod
     def metric_names(self, run_id: str) -> list[str]:
@@ -149,7 +156,8 @@ class Registry(ABC):
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Version:
-        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is kept as it is.
+        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is kept as it is,
+        and is also among the artifacts of its run, at `theta_path(sha256)`.
 
         Raises:
             RegistryError: the key was used before with another Θ.
@@ -179,7 +187,8 @@ class Registry(ABC):
 
     @abstractmethod
     def set_alias(self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "") -> Version:
-        """Create or move an alias; a name made of digits, or `latest`, is refused."""
+        """Create or move an alias; a name made of digits, or `latest`, is refused. Setting it to where it already
+        points changes nothing and is not recorded."""
 
     @abstractmethod
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:

@@ -26,6 +26,7 @@ from registry.contract import (
     RunStatus,
     Version,
     VersionNotFound,
+    theta_path,
 )
 
 
@@ -130,11 +131,11 @@ class InMemoryRegistry(Registry):
         data = theta.to_bytes()
         manifest = Theta.from_bytes(data).manifest
         with self._lock:
-            if run_id is not None:
-                self._run(run_id)
+            run = self._run(run_id) if run_id is not None else _Run()
             known = self._optimizers.get(optimizer, _Optimizer())
             if key in known.keys:
                 return self._same_key(known, known.keys[key], theta.sha256, key)
+            run.artifacts[theta_path(theta.sha256)] = data
             number = len(known.versions) + 1
             known.versions.append(
                 Version(

@@ -13,11 +13,16 @@
 from __future__ import annotations
 
 import os
+import warnings
+
+from sqlalchemy.exc import SADeprecationWarning
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # it would take over Alembic's and SQLAlchemy's loggers
 
-from registry.mlflow_backend.backend import MLflowRegistry  # MLflow reads its environment when it is imported
+with warnings.catch_warnings():  # MLflow 3.17 declares its tables in a way that SQLAlchemy 2.1 deprecates
+    warnings.filterwarnings("ignore", "The ``noload`` loader strategy", SADeprecationWarning)
+    from registry.mlflow_backend.backend import MLflowRegistry  # MLflow reads its environment when it is imported
 
 __all__ = ["MLflowRegistry"]

@@ -44,6 +44,12 @@ class Store:
     engine: Engine | None
     """For reads that `MlflowClient` cannot express; None behind an MLflow server."""
 
+    def close(self) -> None:
+        """Close the pooled connections to this database; the next use opens new ones."""
+        for engine in _all_engines():
+            if self.engine is not None and engine.url == self.engine.url:
+                engine.dispose()
+
 
 def open_store(tracking_uri: str, artifact_location: str) -> Store:
     """Open (and, where it is empty, create) the store; errors as `registry.connect` says."""
@@ -140,8 +146,13 @@ def _quiet(logger_name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _all_engines() -> list[Engine]:
+    """Ours, and those that MLflow keeps for as long as the process lives."""
+    return [*_engines, *TrackingStore._engine_map.values(), *ModelStore._engine_map.values()]
+
+
 def _forget_inherited_connections() -> None:
-    for engine in [*_engines, *TrackingStore._engine_map.values(), *ModelStore._engine_map.values()]:
+    for engine in _all_engines():
         engine.dispose(close=False)
 
 

@@ -12,12 +12,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from hyperadam.names import check_name
 from hyperadam.theta import Theta
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
 
 from registry import checks
 from registry.alias_log import names_of, targets
@@ -29,14 +29,16 @@ from registry.contract import (
     RegistryError,
     Version,
     VersionNotFound,
+    theta_path,
 )
 from registry.mlflow_backend.aliases import read_log
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import Store
-from registry.mlflow_backend.errors import ALREADY_EXISTS, translated
+from registry.mlflow_backend.errors import translated
 from registry.mlflow_backend.runs import KEY_TAG, Runs
 
-FOLDER: Final = "theta"
+OPTIMIZER_TAG: Final = "hyperadam.optimizer"
+"""On registered models: here are versions of ours."""
 SHA256_TAG: Final = "hyperadam.sha256"
 SIZE_TAG: Final = "hyperadam.size_bytes"
 MANIFEST_TAG: Final = "hyperadam.manifest"
@@ -56,6 +58,7 @@ class Versions:
         self._store = store
         self._runs = runs
         self._artifacts = artifacts
+        self._by_number = lru_cache(maxsize=1024)(self._read_by_number)
 
     def create(
         self, optimizer: str, theta: Theta, key: str, run_id: str | None, tags: Mapping[str, str] | None
@@ -70,15 +73,16 @@ class Versions:
         if existing is not None:
             return existing
         home = run_id or self._runs.open(f"upload:{optimizer}:{_digest(key)}", name=f"upload of {optimizer}")
-        self._artifacts.put(home, _file_path(theta.sha256), data)
+        self._artifacts.put(home, theta_path(theta.sha256), data)
         with translated(), self._store.locks.hold(optimizer):
             self._ensure_model(optimizer)
             return self._find(optimizer, key, theta.sha256) or self._register(optimizer, home, all_tags)
 
     def optimizers(self) -> list[str]:
         with translated():
-            models = _pages(self._store.client.search_registered_models)
-            return sorted(model.name for model in models if any(map(_is_ours, model.latest_versions)))
+            ours = f"tags.`{OPTIMIZER_TAG}` = 'true'"
+            models = list(_pages(self._store.client.search_registered_models, filter_string=ours))
+        return sorted(m.name for m in models if any(map(_is_ours, m.latest_versions)) or self._newest(m.name))
 
     def all(self, optimizer: str) -> list[Version]:
         aliases = targets(self.alias_log(optimizer))
@@ -105,7 +109,7 @@ class Versions:
         version = self._by_number(check_name(optimizer, "optimizer"), number)
         sha256 = version.tags[SHA256_TAG]
         try:
-            data = self._artifacts.get(str(version.run_id), _file_path(sha256))
+            data = self._artifacts.get(str(version.run_id), theta_path(sha256))
         except ArtifactNotFound as error:
             raise RegistryError(f"the Θ file of {optimizer}@{number} is missing") from error
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -125,17 +129,16 @@ class Versions:
         return found[0] if found else None
 
     def _ensure_model(self, optimizer: str) -> None:
-        if self._model(optimizer) is not None:
-            return
-        try:
-            self._store.client.create_registered_model(optimizer)
-        except MlflowException as error:
-            if error.error_code != ALREADY_EXISTS:
-                raise
+        """A registered model of that name with our mark; one that someone else made is taken over."""
+        model = self._model(optimizer)
+        if model is None:
+            self._store.client.create_registered_model(optimizer, tags={OPTIMIZER_TAG: "true"})
+        elif OPTIMIZER_TAG not in model.tags:
+            self._store.client.set_registered_model_tag(optimizer, OPTIMIZER_TAG, "true")
 
     def _register(self, optimizer: str, home: str, tags: Mapping[str, str]) -> Version:
         version = self._store.client.create_model_version(
-            optimizer, source=f"runs:/{home}/{FOLDER}", run_id=home, tags=dict(tags), await_creation_for=0
+            optimizer, source=f"runs:/{home}/theta", run_id=home, tags=dict(tags), await_creation_for=0
         )
         return _version(version, {})
 
@@ -153,14 +156,18 @@ class Versions:
         return replace(version, aliases=names_of(targets(self.alias_log(optimizer)), version.number))
 
     def _latest(self, optimizer: str) -> ModelVersion:
+        newest = self._newest(optimizer)
+        if newest is None:
+            raise _no_optimizer(optimizer)
+        return newest
+
+    def _newest(self, optimizer: str) -> ModelVersion | None:
         with translated():
             ours = f"name = '{optimizer}' and tags.`{SHA256_TAG}` LIKE '%'"
             found = self._store.client.search_model_versions(ours, max_results=1, order_by=["version_number DESC"])
-        if not found:
-            raise _no_optimizer(optimizer)
-        return found[0]
+        return found[0] if found else None
 
-    def _by_number(self, optimizer: str, number: int) -> ModelVersion:
+    def _read_by_number(self, optimizer: str, number: int) -> ModelVersion:
         missing = VersionNotFound(f"optimizer {optimizer!r} has no version {number}")
         try:
             if not 1 <= number <= MAX_NUMBER:
@@ -215,10 +222,6 @@ def _pages(search: Any, **arguments: Any) -> Iterator[Any]:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
-
-
-def _file_path(sha256: str) -> str:
-    return f"{FOLDER}/{sha256}.safetensors"
 
 
 def _no_optimizer(optimizer: str) -> OptimizerNotFound:

@@ -1,0 +1,66 @@
+"""A SQLite database with MLflow's tables, made once and copied for every test: its migrations take seconds."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from registry.mlflow_backend import MLflowRegistry
+from registry.mlflow_backend.connection import migrated_client
+from tests.conftest import Postgres
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "registry.db"
+    migrated_client(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def sqlite_path(migrated_database: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(migrated_database, tmp_path / "registry.db"))
+
+
+@pytest.fixture
+def open_sqlite(sqlite_path: Path) -> Iterator[Callable[[], MLflowRegistry]]:
+    """Opens the test's own database, as often as one likes."""
+    opened: list[MLflowRegistry] = []
+
+    def open_one() -> MLflowRegistry:
+        opened.append(MLflowRegistry(f"sqlite:///{sqlite_path}"))
+        return opened[-1]
+
+    yield open_one
+    for registry in opened:
+        registry.close()
+
+
+@pytest.fixture
+def sqlite_registry(open_sqlite: Callable[[], MLflowRegistry]) -> MLflowRegistry:
+    return open_sqlite()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """Name of a database with MLflow's tables, made by another process since none may be connected to a template."""
+    url = postgres.create_database()
+    code = "import sys; from registry.mlflow_backend.connection import migrated_client; migrated_client(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, url], check=True, timeout=60)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture
+def postgres_registry(postgres: Postgres, postgres_template: str, tmp_path: Path) -> Iterator[MLflowRegistry]:
+    registry = MLflowRegistry(postgres.create_database(template=postgres_template), str(tmp_path))
+    yield registry
+    registry.close()

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from registry import connect
+from registry.memory import InMemoryRegistry
+from tests.registry.alias_contract import AliasContract
+from tests.registry.contract import RegistryContract
+
+
+@pytest.fixture
+def registry() -> InMemoryRegistry:
+    return InMemoryRegistry()
+
+
+class TestInMemoryRegistry(RegistryContract):
+    pass
+
+
+class TestInMemoryAliases(AliasContract):
+    pass
+
+
+def test_connect_gives_a_new_one_each_time() -> None:
+    first, second = connect("memory://"), connect("memory://")
+    first.open_run("job_1", name="")
+    assert isinstance(first, InMemoryRegistry)
+    assert first is not second
