@@ -53,7 +53,7 @@ def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
 
 
 def _read_piece(fields: Mapping[str, Tensor], rule: Rule[Any], parameter: Tensor, index: int) -> Any:
-    fresh = rule.init_state(torch.zeros(parameter.numel()))
+    fresh = rule.init_state(torch.empty(parameter.numel(), device="meta"))
     if set(fields) != set(fresh._fields):
         raise ValueError(f"state of parameter {index} has fields {sorted(fields)}, not {sorted(fresh._fields)}")
     piece = []

@@ -65,15 +65,15 @@ class FlatState:
         """The state of the vector's parameters, in its order; a fresh one for those that have none yet."""
         if self._joined is not None and self._joined[0] is vector:
             return self._joined[1]
-        self._parked, self._joined = self.pieces(), None
-        pieces = [self._parked.pop(parameter, None) for parameter in vector.parameters]
-        return _join(
-            [
-                self._rule.init_state(vector.buffer.new_zeros(size)) if piece is None else piece
-                for piece, size in zip(pieces, vector.sizes, strict=True)
-            ],
-            vector.buffer,
-        )
+        parked = self.pieces()
+        pieces = [parked.pop(parameter, None) for parameter in vector.parameters]
+        fresh = [
+            self._rule.init_state(vector.buffer.new_zeros(size)) if piece is None else piece
+            for piece, size in zip(pieces, vector.sizes, strict=True)
+        ]
+        self._joined = vector, _join(fresh, vector.buffer)
+        self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}  # views no more
+        return self._joined[1]
 
     def put(self, vector: FlatVector, state: Any) -> None:
         """Keep the state that came out of a step over `vector`."""
@@ -97,7 +97,11 @@ def _cut(state: Any, sizes: list[int]) -> list[Any]:
     return [state._make(parts) for parts in zip(*columns, strict=True)]
 
 
+def _clone(state: Any) -> Any:
+    return state._make(field.clone() for field in state)
+
+
 def _join(states: list[Any], like: Tensor) -> Any:
     """One state after the other along the coordinates, on the device and of the dtype of `like`."""
-    fields = (torch.cat(parts, -1).to(like) for parts in zip(*states, strict=True))
+    fields = (torch.cat([part.to(like) for part in parts], -1) for parts in zip(*states, strict=True))
     return states[0]._make(fields)

@@ -1,0 +1,40 @@
+"""What holds for every test of the client: seeded random numbers, put back afterwards, and one thread."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+# Contracts and oracles that several test files share are imported from here.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+torch.set_num_threads(1)
+
+settings.register_profile("hyperadam", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("hyperadam")
+
+
+@pytest.fixture(autouse=True)
+def _random_numbers() -> Iterator[None]:
+    """Every test starts from the same global seeds and leaves none of its own behind."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])  # noqa: NPY002
+    torch.set_rng_state(before[2])
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """NumPy's generator, seeded."""
+    return np.random.default_rng(0)

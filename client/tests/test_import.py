@@ -1,0 +1,103 @@
+"""`import hyperadam` is cheap, and what it offers is pinned."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import hyperadam
+import hyperadam.api  # these bind names in the package: they must hide none of its public ones
+import hyperadam.optimizers
+import hyperadam.shipped
+import pytest
+from hyperadam import Theta
+
+OPTIMIZERS = {"HyperAdam", "Theta", "ThetaError", "__version__", "pretrained", "pretrained_names"}
+CLIENT = {
+    "ApiError",
+    "AsyncClient",
+    "BadAnswer",
+    "BadRequest",
+    "Client",
+    "ConfigurationError",
+    "Conflict",
+    "DamagedDownload",
+    "Forbidden",
+    "HyperAdamError",
+    "IdempotencyMismatch",
+    "InternalError",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "NotFound",
+    "RangeNotSatisfiable",
+    "ServerUnreachable",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "UnsupportedMediaType",
+    "ValidationFailed",
+    "pull",
+}
+
+
+def test_public_names_are_these() -> None:
+    assert set(hyperadam.__all__) == OPTIMIZERS | CLIENT
+    assert dir(hyperadam) == sorted(hyperadam.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS | CLIENT))
+def test_every_public_name_is_there(name: str) -> None:
+    value = getattr(hyperadam, name)
+    assert isinstance(value, str) or value.__name__ == name
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="module 'hyperadam' has no attribute 'Adam'"):
+        _ = hyperadam.Adam
+
+
+def modules_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after a statement."""
+    code = f"import sys, socket\nsocket.socket.connect = None\n{statement}\nprint(*sorted(sys.modules))"
+    command = [sys.executable, "-W", "error", "-c", code]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return {name.partition(".")[0] for name in printed.split()}
+
+
+def test_import_loads_nothing_heavy() -> None:
+    loaded = modules_after("import hyperadam; dir(hyperadam); hyperadam.__version__")
+    assert "hyperadam" in loaded
+    assert not loaded & {"torch", "numpy", "safetensors", "httpx2", "rich", "typer", "ray", "mlflow", "fastapi"}
+
+
+def test_the_optimizer_needs_no_client_and_no_server() -> None:
+    loaded = modules_after("import hyperadam; hyperadam.HyperAdam; hyperadam.pretrained()")
+    assert "torch" in loaded
+    assert not loaded & {"httpx2", "rich", "typer", "ray", "mlflow", "fastapi", "pydantic", "sqlalchemy", "torchvision"}
+
+
+class TestPretrained:
+    def test_every_one_loads(self) -> None:
+        assert "hyperadam-v1" in hyperadam.pretrained_names()
+        for name in hyperadam.pretrained_names():
+            theta = hyperadam.pretrained(name)
+            assert isinstance(theta, Theta)
+            assert theta.provenance["made_by"]
+
+    def test_the_default_is_hyperadam_v1(self) -> None:
+        assert hyperadam.pretrained().sha256 == hyperadam.pretrained("hyperadam-v1").sha256
+
+    def test_is_of_the_papers_size_and_does_not_depend_on_the_learners(self) -> None:
+        theta = hyperadam.pretrained()
+        assert theta.rule.n_theta == 5380
+        assert theta.rule.spec.normalization == "rms"
+
+    def test_each_call_gives_one_of_its_own(self) -> None:
+        hyperadam.pretrained().tensors["lstm.bias"].fill_(7.0)
+        assert not (hyperadam.pretrained().tensors["lstm.bias"] == 7.0).any()
+
+    @pytest.mark.parametrize("name", ["hyperadam", "", "../theta", "hyperadam-v1.safetensors", "README"])
+    def test_unknown_name_lists_the_names(self, name: str) -> None:
+        with pytest.raises(ValueError, match=r"no pretrained Θ is named '.*'; there are: hyperadam-v1"):
+            hyperadam.pretrained(name)
