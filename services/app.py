@@ -20,6 +20,7 @@ def create_app(services: Container) -> FastAPI:
         summary="Distributed meta-training of learned optimizers, with a registry of their parameters.",
         version="1",
         max_body_size=services.settings.max_body_bytes,
+        redirect_slashes=False,
     )
     app.state.services = services
     problems.install(app)

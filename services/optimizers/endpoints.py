@@ -31,7 +31,7 @@ def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
 
 
 @router.get("/{name}/versions", dependencies=[READER])
-def versions(name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50) -> schemas.VersionList:
+def versions(name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50) -> schemas.OptimizerVersionList:
     """Versions, newest first."""
     return service.versions(services, name, cursor=int(cursor) if cursor else None, limit=limit)
 
@@ -48,14 +48,14 @@ _THETA_BODY: Final[dict[str, Any]] = {
 @router.post(
     "/{name}/versions",
     status_code=201,
-    response_model=schemas.VersionAnswer,
-    responses={200: {"model": schemas.VersionAnswer, "description": "This very file is a version already"}},
+    response_model=schemas.OptimizerVersionAnswer,
+    responses={200: {"model": schemas.OptimizerVersionAnswer, "description": "This very file is a version already"}},
     openapi_extra=_THETA_BODY,
     max_body_size=MAX_FILE_BYTES,
 )
 async def upload(
     name: Name, request: Request, services: Services, principal: Submitter, response: Response
-) -> schemas.VersionAnswer:
+) -> schemas.OptimizerVersionAnswer:
     """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the same version."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != THETA_MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}.")
@@ -66,7 +66,7 @@ async def upload(
 
 
 @router.get("/{name}/versions/{ref}", dependencies=[READER])
-def version(name: Name, ref: Ref, services: Services) -> schemas.VersionAnswer:
+def version(name: Name, ref: Ref, services: Services) -> schemas.OptimizerVersionAnswer:
     """One version, by number, alias or `latest`."""
     return service.version(services, name, ref)
 
@@ -80,7 +80,7 @@ def aliases(name: Name, services: Services) -> schemas.AliasList:
 @router.put("/{name}/aliases/{alias}")
 def move_alias(
     name: Name, alias: Alias, body: schemas.AliasRequest, services: Services, principal: Admin
-) -> schemas.VersionAnswer:
+) -> schemas.OptimizerVersionAnswer:
     """Point an alias at a version; who did it and why is kept."""
     return service.move_alias(services, name, alias, body.version, actor=principal.name, reason=body.reason)
 

@@ -19,7 +19,7 @@ def _plain_reason(value: str) -> str:
 Reason = Annotated[str, Field(max_length=MAX_REASON_CHARS), AfterValidator(_plain_reason)]
 
 
-class VersionAnswer(BaseModel):
+class OptimizerVersionAnswer(BaseModel):
     """One immutable Θ under an optimizer's name."""
 
     optimizer: str
@@ -34,14 +34,14 @@ class VersionAnswer(BaseModel):
     aliases: list[str]
 
 
-class VersionList(BaseModel):
-    items: list[VersionAnswer]
+class OptimizerVersionList(BaseModel):
+    items: list[OptimizerVersionAnswer]
     next_cursor: str | None
 
 
 class OptimizerAnswer(BaseModel):
     name: str
-    latest: VersionAnswer
+    latest: OptimizerVersionAnswer
     aliases: dict[str, int]
 
 

@@ -18,8 +18,8 @@ from services.optimizers.schemas import (
     AliasList,
     OptimizerAnswer,
     OptimizerList,
-    VersionAnswer,
-    VersionList,
+    OptimizerVersionAnswer,
+    OptimizerVersionList,
 )
 
 
@@ -37,23 +37,23 @@ def show(services: Container, name: str) -> OptimizerAnswer:
     return OptimizerAnswer(name=name, latest=version_answers(services, [latest])[0], aliases=aliases)
 
 
-def versions(services: Container, name: str, *, cursor: int | None, limit: int) -> VersionList:
+def versions(services: Container, name: str, *, cursor: int | None, limit: int) -> OptimizerVersionList:
     """Versions, newest first, from the one before number `cursor` on."""
     found = [v for v in services.registry.versions(name) if cursor is None or v.number < cursor]
     page = found[:limit]
     more = str(page[-1].number) if len(found) > limit else None
-    return VersionList(items=version_answers(services, page), next_cursor=more)
+    return OptimizerVersionList(items=version_answers(services, page), next_cursor=more)
 
 
-def version(services: Container, name: str, ref: str) -> VersionAnswer:
+def version(services: Container, name: str, ref: str) -> OptimizerVersionAnswer:
     return version_answers(services, [services.registry.version(name, ref)])[0]
 
 
-def version_answers(services: Container, found: Sequence[Version]) -> list[VersionAnswer]:
+def version_answers(services: Container, found: Sequence[Version]) -> list[OptimizerVersionAnswer]:
     """The versions as they go over the wire, with the jobs that made them: one query for all."""
     jobs = _jobs_of_runs(services, {v.run_id for v in found if v.run_id is not None})
     return [
-        VersionAnswer(
+        OptimizerVersionAnswer(
             optimizer=v.optimizer,
             number=v.number,
             sha256=v.sha256,
@@ -76,7 +76,7 @@ def _jobs_of_runs(services: Container, run_ids: set[str]) -> dict[str, str]:
     return {run_id: job_id for run_id, job_id in rows if run_id is not None}
 
 
-def upload(services: Container, name: str, data: bytes, actor: str) -> tuple[VersionAnswer, bool]:
+def upload(services: Container, name: str, data: bytes, actor: str) -> tuple[OptimizerVersionAnswer, bool]:
     """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the same version.
 
     Raises:
@@ -94,7 +94,7 @@ def upload(services: Container, name: str, data: bytes, actor: str) -> tuple[Ver
     return version_answers(services, [made])[0], True
 
 
-def move_alias(services: Container, name: str, alias: str, number: int, *, actor: str, reason: str) -> VersionAnswer:
+def move_alias(services: Container, name: str, alias: str, number: int, *, actor: str, reason: str) -> OptimizerVersionAnswer:
     made = services.registry.set_alias(name, alias, number, actor=actor, reason=reason)
     return version_answers(services, [made])[0]
 

@@ -32,6 +32,9 @@ _MAX_SEGMENT_CHARS: Final = 100
 _PARTS: Final = frozenset({"body", "query", "path", "header", "cookie"})
 _NOT_FOUND: Final = (OptimizerNotFound, VersionNotFound, AliasNotFound, RunNotFound, ArtifactNotFound)
 
+_NEWER_PHRASES: Final = frozenset({"Content Too Large", "Range Not Satisfiable"})
+"""The framework's names of 413 and 416 (RFC 9110), which differ from the standard library's."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -71,7 +74,7 @@ def of_status(scope: Mapping[str, Any], status: int, detail: str, headers: Mappi
     """A problem of the kind of its status; a status without a kind of its own gets the type `about:blank`."""
     phrase = HTTPStatus(status).phrase
     if kind := BY_STATUS.get(status):
-        detail = kind.title if detail in {phrase, ""} else detail
+        detail = kind.title if detail in {"", phrase, *_NEWER_PHRASES} else detail
         return respond(kind(detail, headers=headers), cast(Any, scope))
     document = {"type": "about:blank", "title": phrase, "status": status, "detail": detail or phrase}
     return encoded(document | {"request_id": request_id_of(cast(Any, scope))}, status, headers)
