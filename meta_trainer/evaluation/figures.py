@@ -65,38 +65,41 @@ def _styles(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def _draw_task(panel: Axes, task: str, rows: list[Row], styles: dict[str, dict[str, Any]]) -> None:
-    lows: list[float] = []
+    ceiling, drawn = _ceiling(rows), []
     for row in rows:
-        steps = thinned(len(row.curves))
+        steps, style = thinned(len(row.curves)), styles[row.optimizer]
         means, errors = (_tensor(values) for values in curve(row.curves[steps]))
-        style = styles[row.optimizer]
         panel.plot(steps, means, label=row.optimizer, **style)
-        band = torch.nan_to_num(errors)
+        band = torch.where(means <= ceiling, torch.nan_to_num(errors), 0.0)
         panel.fill_between(steps, means - band, means + band, color=style["color"], alpha=0.18, lw=0)
-        lows += means[means.isfinite()].tolist()
+        drawn.append(means[means <= ceiling])
     panel.set_title(task, fontsize=11)
     panel.set_xlabel("step")
     panel.set_ylabel("loss on the minibatch")
     panel.grid(alpha=0.25, lw=0.5, which="both")
     panel.margins(x=0.01)
-    _scale(panel, rows, lows)
+    _scale(panel, torch.cat(drawn))
+
+
+def _ceiling(rows: list[Row]) -> float:
+    """Twice the loss at the start: what lies above is cut off, so that a divergence hides nothing."""
+    starts = torch.cat([row.curves[0] for row in rows])
+    starts = starts[starts.isfinite()]
+    return 2 * float(starts.max()) if len(starts) else math.inf
 
 
 def _tensor(values: list[float | None]) -> Tensor:
     return torch.tensor([math.nan if value is None else value for value in values], dtype=torch.float64)
 
 
-def _scale(panel: Axes, rows: list[Row], means: list[float]) -> None:
-    """A log axis where losses span more than a factor of 3; cut at twice the start: divergence hides nothing."""
-    if not means or min(means) <= 0:
+def _scale(panel: Axes, means: Tensor) -> None:
+    """Limits around what is drawn; a log axis where it spans more than a factor of 3."""
+    if not len(means) or float(means.min()) <= 0:
         return
-    starts = torch.cat([row.curves[0] for row in rows])
-    start = float(starts[starts.isfinite()].max()) if bool(starts.isfinite().any()) else max(means)
-    top, bottom = min(max(means), 2 * start), min(means)
+    bottom, top = float(means.min()), float(means.max())
+    panel.set_ylim(bottom * 0.85, top * 1.1)
     if top / bottom > 3:
         panel.set_yscale("log")
-    panel.set_ylim(bottom * 0.9, top * 1.1)
-    if panel.get_yscale() == "log":
         _plain_ticks(panel, bottom, top)
 
 

@@ -32,19 +32,17 @@ class _Table:
 def markdown(report: Report) -> str:
     """The report for terminals, issues and READMEs; the picture is expected beside it as `curves.png`."""
     parts = [f"# {report.suite.title}", *_introduction(report)]
-    for table in _tables(report):
-        parts += [f"## {table.caption}", _markdown_table(table)]
-    return "\n\n".join([*parts, "![Loss curves](curves.png)"]) + "\n"
+    final_losses, comparison = (f"## {table.caption}\n\n{_markdown_table(table)}" for table in _tables(report))
+    return "\n\n".join([*parts, final_losses, "![Loss curves](curves.png)", comparison]) + "\n"
 
 
 def html(report: Report, picture: bytes) -> str:
     """The same as a page, with the picture (PNG) inside."""
     body = [f"<h1>{escape(report.suite.title)}</h1>", *(f"<p>{escape(text)}</p>" for text in _introduction(report))]
-    for table in _tables(report):
-        body += [f"<h2>{escape(table.caption)}</h2>", _html_table(table)]
-    image = base64.b64encode(picture).decode()
-    body.append(f'<img alt="Loss curves of every optimizer on every task" src="data:image/png;base64,{image}">')
-    return _PAGE.substitute(title=escape(report.suite.title), body="\n".join(body))
+    final_losses, comparison = (f"<h2>{escape(table.caption)}</h2>\n{_html_table(table)}" for table in _tables(report))
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    image = f'<img alt="Loss curves of every optimizer on every task" src="{source}">'
+    return _PAGE.substitute(title=escape(report.suite.title), body="\n".join([*body, final_losses, image, comparison]))
 
 
 def _introduction(report: Report) -> list[str]:
@@ -61,8 +59,8 @@ def _introduction(report: Report) -> list[str]:
     return [what, how]
 
 
-def _tables(report: Report) -> list[_Table]:
-    return [_final_losses(report), _comparison(report)]
+def _tables(report: Report) -> tuple[_Table, _Table]:
+    return _final_losses(report), _comparison(report)
 
 
 def _final_losses(report: Report) -> _Table:
@@ -96,7 +94,7 @@ def _comparison_row(report: Report, row: Row) -> list[_Text]:
         _Text(_plus_minus(row.final), best),
         _Text(f"{row.n_diverged} of {len(row.finals)}" if row.n_diverged else "0"),
         _Text(against),
-        _Text("–" if fraction is None else f"{fraction:+.1%}"),
+        _Text("–" if fraction is None else f"{fraction:+.1%}" if fraction < 10 else f"× {fraction + 1:.3g}"),
     ]
 
 
