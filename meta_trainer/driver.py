@@ -34,6 +34,7 @@ class DriverSettings:
     tracking_uri: str
     artifact_location: str = ""
     data_dir: str | None = None
+    cache_dir: str | None = None
     runner: str = "ray"
 
     @classmethod
@@ -52,6 +53,7 @@ class DriverSettings:
             tracking_uri=tracking_uri,
             artifact_location=environment.get("HYPERADAM_ARTIFACT_LOCATION", ""),
             data_dir=environment.get("HYPERADAM_DATA_DIR") or None,
+            cache_dir=environment.get("HYPERADAM_CACHE_DIR") or None,
             runner=runner,
         )
 
@@ -63,7 +65,15 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
     previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
-        context = jobs.Context(registry, run_id, recorder, _make_runner(settings), settings.data_dir, stop.is_set)
+        context = jobs.Context(
+            registry=registry,
+            run_id=run_id,
+            recorder=recorder,
+            runner=_make_runner(settings),
+            data_dir=settings.data_dir,
+            cache_dir=settings.cache_dir,
+            should_stop=stop.is_set,
+        )
         outcome = jobs.carry_out(job, context)
     except Stopped:
         recorder.done({"outcome": "stopped"})

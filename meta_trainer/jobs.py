@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import provenance
 from meta_trainer.datasets import load
+from meta_trainer.evaluation import TuningCache, evaluate
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
@@ -35,7 +38,7 @@ class Job:
         return cls(**{field: content.get(field) for field in ("job_id", "kind", "name", "spec")})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What a job is carried out with."""
 
@@ -44,6 +47,9 @@ class Context:
     recorder: RunRecorder
     runner: Runner
     data_dir: str | None
+    """Folder of datasets."""
+    cache_dir: str | None
+    """Folder of this machine for what can be computed again, such as tuned rates."""
     should_stop: Callable[[], bool]
 
 
@@ -92,20 +98,17 @@ def _summary(trained: Trained) -> dict[str, Any]:
 
 
 def _evaluation(job: Job, context: Context) -> dict[str, Any]:
-    from meta_trainer.evaluation import evaluate
-
     spec = EvaluationSpec.model_validate(job.spec)
     dataset = load(spec.dataset, context.data_dir)
     thetas = {reference: Theta.from_bytes(_weights(context.registry, reference)) for reference in spec.optimizers}
-    report = evaluate(spec, thetas, dataset, context.runner, context.recorder, context.should_stop)
+    cache = TuningCache(Path(context.cache_dir) / "tuned-rates") if context.cache_dir else None
+    report = evaluate(spec, thetas, dataset, context.runner, context.recorder, context.should_stop, cache)
     for path, data in report.files().items():
         context.recorder.artifact(f"result/{path}", data)
     return {}
 
 
 def _weights(registry: Registry, reference: str) -> bytes:
-    from hyperadam.names import split_ref
-
     name, ref = split_ref(reference)
     return registry.weights(name, registry.version(name, ref).number)
 
