@@ -1,0 +1,91 @@
+// The REST API as this page uses it. The key lives in this tab's session storage, and goes nowhere but into the header.
+
+const STORED = "hyperadam.key";
+
+export class Problem extends Error {
+  constructor(document, status) {
+    super(document?.detail || document?.title || `The server answered with status ${status}.`);
+    this.status = status;
+    this.requestId = document?.request_id;
+  }
+}
+
+export const key = {
+  get: () => sessionStorage.getItem(STORED),
+  set: (value) => sessionStorage.setItem(STORED, value),
+  forget: () => sessionStorage.removeItem(STORED),
+};
+
+export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
+  const sent = { Authorization: `Bearer ${key.get()}`, ...headers };
+  if (body !== undefined) sent["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers: sent, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ detail: "The server cannot be reached." }, 0);
+  }
+  if (response.ok) return response;
+  const problem = new Problem(await response.json().catch(() => null), response.status);
+  if (response.status === 401) window.dispatchEvent(new CustomEvent("hyperadam:unauthorized", { detail: problem.message }));
+  throw problem;
+}
+
+export const get = async (path, options) => (await request(path, options)).json();
+export const post = async (path, body, headers) => (await request(path, { method: "POST", body, headers })).json();
+export const blob = async (path, signal) => (await request(path, { signal })).blob();
+
+export async function all(path, signal, maxPages = 5) {
+  const items = [];
+  let cursor = null;
+  for (let page = 0; page < maxPages; page++) {
+    const joint = path.includes("?") ? "&" : "?";
+    const answer = await get(cursor ? `${path}${joint}cursor=${encodeURIComponent(cursor)}` : path, { signal });
+    items.push(...answer.items);
+    cursor = answer.next_cursor;
+    if (!cursor) break;
+  }
+  return items;
+}
+
+export function freshKey() {
+  const words = crypto.getRandomValues(new Uint32Array(4));
+  return Array.from(words, (word) => word.toString(16).padStart(8, "0")).join("");
+}
+
+// Events of a job until `job.ended`. EventSource cannot send a header, so the stream is read by hand; it goes on after
+// the last event that was seen when the connection breaks.
+export async function follow(path, onEvent, signal) {
+  let last = 0;
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      const headers = { Accept: "text/event-stream", "Last-Event-ID": String(last) };
+      const response = await request(path, { headers, signal });
+      for await (const event of parse(response.body)) {
+        failures = 0;
+        last = event.id;
+        onEvent(event);
+        if (event.type === "job.ended") return;
+      }
+    } catch (error) {
+      if (signal.aborted || (error.status >= 400 && error.status < 500)) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** failures++, 10_000)));
+  }
+}
+
+async function* parse(body) {
+  let rest = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split(/\r?\n\r?\n/);
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const data = block.split(/\r?\n/).filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart());
+      if (data.length) yield JSON.parse(data.join("\n"));
+    }
+  }
+}
