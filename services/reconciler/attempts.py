@@ -33,8 +33,6 @@ EXIT_SECONDS: Final = 10.0
 """Patience with a process that has said its last word but has not ended."""
 TAIL_BYTES: Final = 2000
 
-DRIVER: Final = ("-m", "meta_trainer.driver")
-
 _RUN_STATUS: Final[Mapping[State, RunStatus]] = {
     State.SUCCEEDED: "finished",
     State.FAILED: "failed",
@@ -80,15 +78,8 @@ class Attempts:
         run_id = self._registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
         order = {"job_id": job.id, "kind": job.kind, "name": job.name, "spec": job.spec}
         self._registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
-        argv = [
-            self._settings.python,
-            "-m",
-            "meta_trainer.driver",
-            "--run-id",
-            run_id,
-            "--attempt",
-            str(attempt.number),
-        ]
+        driver = [self._settings.python, "-m", "meta_trainer.driver"]
+        argv = [*driver, "--run-id", run_id, "--attempt", str(attempt.number)]
         self._executor.submit(attempt.executor_id, argv, self._environment())
         with self._lease.guarded_write() as session:
             mine, current = self._reload(session, job, attempt)

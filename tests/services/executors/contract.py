@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from services.executors.contract import ENDED, Executor
+from services.executors.contract import ENDED, Executor, ExecutorUnavailable
 
 WAITS = """
 import signal, sys, time
@@ -35,9 +35,16 @@ class ExecutorContract(ABC):
     @pytest.fixture
     def executor(self, tmp_path: Path) -> Iterator[Executor]:
         executor = self.make_executor(tmp_path)
-        executor.check()
+        self.until(lambda: self.is_ready(executor))
         yield executor
         executor.close()
+
+    def is_ready(self, executor: Executor) -> bool:
+        try:
+            executor.check()
+        except ExecutorUnavailable:
+            return False
+        return True
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.patience_seconds

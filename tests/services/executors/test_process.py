@@ -9,7 +9,6 @@ from pathlib import Path
 
 from services.executors.contract import Executor
 from services.executors.process import ProcessExecutor
-
 from tests.services.executors.contract import WAITS, ExecutorContract
 
 

@@ -1,0 +1,71 @@
+"""The table of the life cycle: what must hold for any sequence of triggers."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.jobs.lifecycle import (
+    ACTIVE,
+    ENDED,
+    STOPPING,
+    TRANSITIONS,
+    ImpossibleTransition,
+    State,
+    Trigger,
+    next_state,
+)
+
+LAST_WORDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE)
+
+
+def _walk(triggers: list[Trigger]) -> list[State]:
+    states = [State.QUEUED]
+    for trigger in triggers:
+        try:
+            states.append(next_state(states[-1], trigger))
+        except ImpossibleTransition:
+            assert trigger not in TRANSITIONS[states[-1]]
+    return states
+
+
+@given(st.lists(st.sampled_from(Trigger), max_size=40))
+def test_any_sequence_of_triggers_keeps_the_rules(triggers: list[Trigger]) -> None:
+    states = _walk(triggers)
+    for before, after in itertools.pairwise(states):
+        assert before not in ENDED
+        if before is State.CANCELLING:
+            assert after in {State.CANCELLING, State.CANCELLED, State.SUCCEEDED}
+        if after is State.RUNNING:
+            assert before in {State.STARTING, State.RUNNING}
+    if Trigger.CANCEL in triggers:
+        assert states[-1] in ENDED | {State.CANCELLING}
+
+
+@given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(LAST_WORDS))
+def test_an_active_job_always_hears_the_last_word_of_its_attempt(triggers: list[Trigger], word: Trigger) -> None:
+    state = _walk(triggers)[-1]
+    if state in ACTIVE:
+        assert next_state(state, word) not in ACTIVE
+    else:
+        with pytest.raises(ImpossibleTransition):
+            next_state(state, word)
+
+
+def test_every_state_is_in_the_table_and_can_end() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert STOPPING < ACTIVE
+    for state in State:
+        seen, new = {state}, {state}
+        while new:
+            new = {after for before in new for after in TRANSITIONS[before].values()} - seen
+            seen |= new
+        assert seen & ENDED
+
+
+def test_impossible_transition_says_what_and_where() -> None:
+    with pytest.raises(ImpossibleTransition, match="a job that is succeeded cannot cancel"):
+        next_state(State.SUCCEEDED, Trigger.CANCEL)

@@ -1,0 +1,129 @@
+"""Helpers of the service's tests: an executor whose processes are played by the test, and the vocabulary of a play."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from registry.contract import Registry
+from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
+from services.reconciler.loop import Reconciler
+
+
+@dataclass
+class Process:
+    argv: list[str]
+    environment: dict[str, str]
+    status: ProcessStatus = "running"
+    log: bytes = b""
+    signals: list[str] = field(default_factory=list)
+
+
+class PlayedExecutor(Executor):
+    """Keeps its promise of at most one process for an id; everything else happens when the test says so."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, Process] = {}
+        self.submissions: list[str] = []
+        self.down: str | None = None
+        self.broken: dict[str, Exception] = {}
+        """What is raised after a process of this id was started: a crash between submission and its record."""
+
+    def check(self) -> None:
+        if self.down:
+            raise ExecutorUnavailable(self.down)
+
+    def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.check()
+        self.submissions.append(process_id)
+        self.processes.setdefault(process_id, Process(list(argv), dict(environment)))
+        if process_id in self.broken:
+            raise self.broken[process_id]
+
+    def status(self, process_id: str) -> ProcessStatus:
+        self.check()
+        process = self.processes.get(process_id)
+        return process.status if process else "unknown"
+
+    def stop(self, process_id: str) -> None:
+        self.processes[process_id].signals.append("stop")
+
+    def kill(self, process_id: str) -> None:
+        self.processes[process_id].signals.append("kill")
+        self.processes[process_id].status = "failed"
+
+    def log(self, process_id: str, after: int = 0) -> bytes:
+        return self.processes[process_id].log[after:] if process_id in self.processes else b""
+
+
+@dataclass
+class Stage:
+    """One service with everything around it; the test plays the drivers."""
+
+    client: TestClient
+    registry: Registry
+    executor: PlayedExecutor
+    reconciler: Reconciler
+    event_files: dict[str, int] = field(default_factory=dict)
+
+    def submit(self, kind: str = "meta-training", **request: Any) -> str:
+        answer = self.client.post("/v1/jobs", json={"kind": kind, "spec": {"preset": "quick"}, **request})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def tick(self, n: int = 1) -> None:
+        for _ in range(n):
+            self.reconciler.tick()
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"/v1/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def state(self, job_id: str) -> str:
+        return str(self.job(job_id)["state"])
+
+    def act(self, job_id: str, action: str) -> str:
+        answer = self.client.post(f"/v1/jobs/{job_id}/{action}")
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["state"])
+
+    def events(self, job_id: str) -> list[dict[str, Any]]:
+        answer = self.client.get(f"/v1/jobs/{job_id}/events", params={"limit": 1000})
+        items: list[dict[str, Any]] = answer.json()["items"]
+        assert [item["id"] for item in items] == list(range(1, len(items) + 1))
+        return items
+
+    def event_types(self, job_id: str) -> list[str]:
+        return [event["type"] for event in self.events(job_id)]
+
+    def run_id(self, job_id: str) -> str:
+        return self.registry.open_run(job_id, name=job_id)
+
+    def process(self, job_id: str, attempt: int = 1) -> Process:
+        return self.executor.processes[f"{job_id}-a{attempt}"]
+
+    def drive(self, job_id: str, *events: tuple[str, dict[str, Any]], attempt: int = 1) -> None:
+        """The driver writes one file of events."""
+        prefix = f"{attempt:04d}"
+        number = self.event_files.get(job_id + prefix, 0)
+        self.event_files[job_id + prefix] = number + 1
+        lines = [json.dumps({"type": kind, "time": _now(), "data": data}) for kind, data in events]
+        self.registry.put_artifact(
+            self.run_id(job_id), f"events/{prefix}-{number:06d}.jsonl", "\n".join(lines).encode()
+        )
+
+    def finish(self, job_id: str, outcome: str, attempt: int = 1, **more: Any) -> None:
+        """The driver says its last word and ends."""
+        record = json.dumps({"outcome": outcome, "time": _now(), **more}).encode()
+        self.registry.put_artifact(self.run_id(job_id), f"attempts/{attempt:04d}/done.json", record)
+        self.process(job_id, attempt).status = "failed" if outcome == "failed" else "succeeded"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
