@@ -105,6 +105,9 @@ def theta_path(sha256: str) -> str:
 class Registry(ABC):
     """Runs and versions. Backends: `registry.mlflow_backend.MLflowRegistry`, `registry.memory.InMemoryRegistry`."""
 
+    def close(self) -> None:
+        """Close idle connections, as before a shutdown; a later call opens new ones."""
+
     # --- runs ---------------------------------------------------------------------------------------------------
 
     @abstractmethod

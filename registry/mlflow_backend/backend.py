@@ -35,7 +35,6 @@ class MLflowRegistry(Registry):
         self._cache = _BytesCache(MAX_CACHED_BYTES)
 
     def close(self) -> None:
-        """Close idle connections, as before a shutdown; the registry can still be used."""
         self._store.close()
 
     def open_run(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:

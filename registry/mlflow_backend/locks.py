@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import random
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -22,7 +23,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, text
 
 from registry.contract import RegistryError
-from registry.mlflow_backend.errors import ALREADY_EXISTS
+from registry.mlflow_backend.errors import ALREADY_EXISTS, NOT_FOUND
 
 TIMEOUT_SECONDS: Final = 60.0
 LEASE_SECONDS: Final = 30.0
@@ -86,6 +87,7 @@ class LeaseLocks:
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         lease = LEASE_PREFIX + hashlib.sha256(name.encode()).hexdigest()[:24]
+        patience = LEASE_SECONDS * random.uniform(1, 1.5)  # so that two who wait do not end it at the same moment
         seen: tuple[int | None, float] = (None, 0.0)
         for now in _attempts(name):
             if self._taken(lease):
@@ -93,7 +95,7 @@ class LeaseLocks:
             since = self._holder_since(lease)
             if since != seen[0]:
                 seen = (since, now)
-            elif since is not None and now - seen[1] > LEASE_SECONDS:
+            elif since is not None and now - seen[1] > patience:
                 self._end(lease)
         try:
             yield
@@ -104,7 +106,7 @@ class LeaseLocks:
         try:
             self._client.create_registered_model(lease)
         except MlflowException as error:
-            if error.error_code == ALREADY_EXISTS:
+            if error.error_code in (ALREADY_EXISTS, NOT_FOUND):  # the latter: it ended while MLflow looked at it
                 return False
             raise
         return True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from registry import Registry, connect
-from tests.registry.racers import race
+from registry import MetricPoint, Registry, connect
+from tests.registry.racers import Outcome, race
 
 PROCESSES = 3
 ROUNDS = 4
@@ -17,13 +19,19 @@ ROUNDS = 4
 pytestmark = pytest.mark.slow
 
 
-def check_race(uri: str, location: str) -> Registry:
+def check_race(uri: str, location: str) -> None:
+    """Race, then read what is there."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
         barrier = manager.Barrier(PROCESSES)
         futures = [pool.submit(race, uri, location, barrier, index, ROUNDS) for index in range(PROCESSES)]
         outcomes = [future.result(timeout=110) for future in futures]
-    registry = connect(uri, location)
+    with closing(connect(uri, location)) as registry:
+        check_outcomes(registry, outcomes)
+
+
+def check_outcomes(registry: Registry, outcomes: list[Outcome]) -> None:
+    """Everyone saw the same run and versions, numbers have no gap, and the alias's history is one chain."""
     assert {frozenset(runs) for runs, _, _ in outcomes} == {frozenset({registry.open_run("shared", name="")})}
     assert len({tuple(shared) for _, shared, _ in outcomes}) == 1
     numbers = {*outcomes[0][1], *(own for _, _, own in outcomes)}
@@ -33,7 +41,6 @@ def check_race(uri: str, location: str) -> Registry:
     assert [c.old_version for c in history] == [None, *(c.new_version for c in history[:-1])]
     assert registry.version("mlp", "champion").number == history[-1].new_version
     assert {c.actor for c in history} == {f"process-{index}" for index in range(PROCESSES)}
-    return registry
 
 
 def test_on_sqlite(tmp_path: Path) -> None:
@@ -50,10 +57,6 @@ def read_in_a_fork(registry: Registry, run: str, results: multiprocessing.Simple
 
 
 def test_a_forked_child_has_connections_of_its_own(postgres_url: str, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
-    from registry import MetricPoint
-
     registry = connect(postgres_url, str(tmp_path))
     run = registry.open_run("job_1", name="")
     registry.log_metrics(run, [MetricPoint(name="a", value=1.5, step=0, time=datetime.now(UTC))])
@@ -67,3 +70,4 @@ def test_a_forked_child_has_connections_of_its_own(postgres_url: str, tmp_path: 
         child.join(timeout=60)
     assert [child.exitcode for child in children] == [0, 0]
     assert [results.get(), results.get(), parent] == [[1.5], [1.5], [1.5] * 20]
+    registry.close()
