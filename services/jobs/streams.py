@@ -16,6 +16,7 @@ from fastapi.sse import format_sse_event
 
 from services.container import Container
 from services.jobs import service
+from services.jobs.lifecycle import ENDED, State
 from services.jobs.schemas import EventAnswer
 
 POLL_SECONDS: Final = 0.25
@@ -26,6 +27,8 @@ async def event_stream(services: Container, job_id: str, after: int) -> AsyncIte
     """Wire bytes: events, and comments where nothing happens for long; ends with `job.ended`, or with the server."""
     last_sign = time.monotonic()
     yield format_sse_event(comment="events of " + job_id)
+    job = await run_in_threadpool(service.show, services, job_id)
+    had_ended = State(job.state) in ENDED
     while not services.stopping.is_set():
         page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
         for event in page.items:
@@ -37,6 +40,8 @@ async def event_stream(services: Container, job_id: str, after: int) -> AsyncIte
             yield format_sse_event(comment="still here")
             last_sign = time.monotonic()
         if page.next_cursor is None:
+            if had_ended:  # the client has `job.ended` already
+                return
             await anyio.sleep(POLL_SECONDS)
 
 
