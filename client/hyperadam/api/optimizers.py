@@ -98,9 +98,10 @@ class AsyncOptimizers:
         response = await self._session.request("PUT", path_of("optimizers", name, "aliases", alias), body=body)
         return self._session.record(Version, response)
 
-    async def delete_alias(self, name: str, alias: str) -> None:
+    async def delete_alias(self, name: str, alias: str, *, reason: str | None = None) -> None:
         """Remove an alias; the version stays. Raises NotFound when there is none."""
-        await self._session.request("DELETE", path_of("optimizers", name, "aliases", alias))
+        path = path_of("optimizers", name, "aliases", alias)
+        await self._session.request("DELETE", path, params={"reason": reason})
 
     async def _resolve(self, name: str, ref: str, *, retry: bool) -> Version:
         path = path_of("optimizers", name, "versions", ref)

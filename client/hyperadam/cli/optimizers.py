@@ -79,10 +79,10 @@ def set_alias(
 
 @alias_app.command("delete")
 @command
-def delete_alias(ctx: typer.Context, name: OptimizerName, alias: AliasName) -> None:
+def delete_alias(ctx: typer.Context, name: OptimizerName, alias: AliasName, reason: Reason = None) -> None:
     """Remove an alias; the version stays."""
     with connect(ctx) as client:
-        client.optimizers.delete_alias(name, alias)
+        client.optimizers.delete_alias(name, alias, reason=reason)
     typer.echo(f"{name}@{alias} is gone")
 
 

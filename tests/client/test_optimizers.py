@@ -1,0 +1,126 @@
+"""`client.optimizers` against the real application: versions, weights, aliases, pull."""
+
+from __future__ import annotations
+
+import asyncio
+
+import hyperadam
+import pytest
+import torch
+from hyperadam.api import AsyncClient, Client, session
+
+from services.problems.kinds import KINDS
+from tests.client.conftest import QUICK, Service, make_theta
+
+
+def test_versions_and_aliases(service: Service, client: Client) -> None:
+    assert list(client.optimizers.list()) == []
+    first, second = service.register(1), service.register(2)
+    service.register(3, name="rnnprop")
+    assert [one.name for one in client.optimizers.list()] == ["hyperadam", "rnnprop"]
+
+    version = client.optimizers.set_alias("hyperadam", "champion", 1, reason="best so far")
+    assert (version.number, version.sha256, version.aliases) == (1, first.sha256, ("champion",))
+    client.optimizers.set_alias("hyperadam", "champion", 2)
+    one = client.optimizers.get("hyperadam")
+    assert (one.latest.number, dict(one.aliases)) == (2, {"champion": 2})
+    assert [version.number for version in client.optimizers.versions("hyperadam")] == [2, 1]
+    assert [version.number for version in client.optimizers.versions("hyperadam", limit=1)] == [2]
+    for ref in (2, "2", "latest", "champion"):
+        assert client.optimizers.version("hyperadam", ref).sha256 == second.sha256
+    assert client.optimizers.version("hyperadam").manifest["provenance"] == {"seed": 2}
+
+    client.optimizers.delete_alias("hyperadam", "champion", reason="withdrawn")
+    aliases = client.optimizers.aliases("hyperadam")
+    assert aliases.items == ()
+    changes = [(one.old_version, one.new_version, one.actor, one.reason) for one in aliases.history]
+    assert changes == [
+        (None, 1, "admin-key", "best so far"),
+        (1, 2, "admin-key", ""),
+        (2, None, "admin-key", "withdrawn"),
+    ]
+
+
+def test_lists_page_by_themselves(service: Service, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(1, 6):
+        service.register(seed)
+    monkeypatch.setattr(session.Session.pages, "__kwdefaults__", {"limit": None, "page_size": 2})
+    assert [version.number for version in client.optimizers.versions("hyperadam")] == [5, 4, 3, 2, 1]
+    assert [version.number for version in client.optimizers.versions("hyperadam", limit=3)] == [5, 4, 3]
+
+
+def test_weights_and_pull(service: Service, client: Client) -> None:
+    service.register(1)
+    theta = make_theta(1)
+    assert client.optimizers.weights("hyperadam", 1) == theta.to_bytes()
+    pulled = client.optimizers.pull("hyperadam@latest")
+    assert pulled.sha256 == theta.sha256
+    assert torch.equal(pulled.vector, theta.vector)
+    assert client.optimizers.cached_file(theta.sha256).read_bytes() == theta.to_bytes()
+    assert hyperadam.pull("hyperadam@1").sha256 == theta.sha256
+
+
+def test_a_pulled_theta_trains_a_network(service: Service, client: Client) -> None:
+    service.register(1)
+    model = torch.nn.Linear(3, 1)
+    before = model.weight.detach().clone()
+    optimizer = hyperadam.HyperAdam(model.parameters(), theta=client.optimizers.pull("hyperadam"))
+    model(torch.ones(2, 3)).square().mean().backward()
+    optimizer.step()
+    assert not torch.equal(model.weight, before)
+
+
+def test_a_pinned_version_outlives_its_server(service: Service, client: Client) -> None:
+    service.register(1)
+    client.optimizers.pull("hyperadam@1")
+    service.stop()
+    assert client.optimizers.pull("hyperadam@1").sha256 == make_theta(1).sha256
+    for reference in ("hyperadam@latest", "hyperadam@2"):
+        with pytest.raises(hyperadam.ServerUnreachable):
+            client.optimizers.pull(reference)
+
+
+def test_what_does_not_exist_is_not_found(service: Service, client: Client) -> None:
+    service.register(1)
+    calls = [
+        lambda: client.optimizers.get("other"),
+        lambda: client.optimizers.version("hyperadam", 7),
+        lambda: client.optimizers.version("hyperadam", "champion"),
+        lambda: client.optimizers.weights("hyperadam", 7),
+        lambda: client.optimizers.pull("other@latest"),
+        lambda: client.optimizers.aliases("other"),
+        lambda: client.optimizers.set_alias("hyperadam", "champion", 7),
+        lambda: client.optimizers.delete_alias("hyperadam", "champion"),
+        lambda: next(client.optimizers.versions("other")),
+    ]
+    for call in calls:
+        with pytest.raises(hyperadam.NotFound):
+            call()
+
+
+def test_bad_aliases_are_refused(service: Service, client: Client) -> None:
+    service.register(1)
+    for alias in ("latest", "3", "Not A Name"):
+        with pytest.raises(hyperadam.ValidationFailed):
+            client.optimizers.set_alias("hyperadam", alias, 1)
+    with service.client("submit") as submitter, pytest.raises(hyperadam.Forbidden):
+        submitter.optimizers.set_alias("hyperadam", "champion", 1)
+
+
+def test_the_asynchronous_client_does_the_same(service: Service) -> None:
+    service.register(1)
+
+    async def scenario() -> None:
+        async with AsyncClient(service.url, service.keys["admin"], retry=QUICK) as client:
+            assert (await client.optimizers.pull("hyperadam@latest")).sha256 == make_theta(1).sha256
+            await client.optimizers.set_alias("hyperadam", "champion", 1)
+            assert [one.alias for one in (await client.optimizers.aliases("hyperadam")).items] == ["champion"]
+            assert [one.number async for one in client.optimizers.versions("hyperadam")] == [1]
+
+    asyncio.run(scenario())
+
+
+def test_every_problem_of_the_server_is_an_exception_of_the_client() -> None:
+    from hyperadam.api.errors import PROBLEMS
+
+    assert {kind.name for kind in KINDS} == set(PROBLEMS)
