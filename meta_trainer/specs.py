@@ -20,7 +20,14 @@ BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adag
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 
+
+def _check_reference(value: str) -> str:
+    split_ref(value)
+    return value
+
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
+Reference = Annotated[str, AfterValidator(_check_reference)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -169,7 +176,7 @@ class MetaTrainingSpec(Spec):
 class EvaluationSpec(Spec):
     """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches."""
 
-    optimizers: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]
+    optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
     """`name@ref`; the service pins each to a version number on submission."""
     suite: Literal["activations"] = "activations"
     """`activations`: Table 1, the basic MLP with sigmoid, ReLU, ELU and tanh."""
@@ -181,12 +188,6 @@ class EvaluationSpec(Spec):
     horizon: int = Field(default=100, ge=1, le=10_000)
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
     seed: Seed = 1
-
-    @model_validator(mode="after")
-    def _references(self) -> Self:
-        for reference in self.optimizers:
-            split_ref(reference)
-        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -181,7 +181,7 @@ class Attempts:
         brief = {"type": str(error.get("type")), "message": str(error.get("message"))} if error else None
         with self._lease.guarded_write() as session:
             mine, current = self._reload(session, job, attempt)
-            if mine.state != job.state:  # somebody asked for something else meanwhile: look again at the next tick
+            if next_state(State(mine.state), trigger) is not final:  # asked for something else meanwhile: next tick
                 return
             mine.run_id = run_id or mine.run_id
             if trigger is Trigger.SUCCEED and isinstance(version, Mapping):

@@ -93,11 +93,13 @@ class Reconciler:
         try:
             self.tick(draining=draining)
         except LeaseLost as lost:
+            self._renewed = float("-inf")
             logger.warning("%s", lost)
         except SQLAlchemyError:
             logger.exception("the job store does not answer; trying again")
 
     def _release(self) -> None:
+        self._renewed = float("-inf")
         try:
             self._lease.release()
         except SQLAlchemyError:

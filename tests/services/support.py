@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -79,6 +80,12 @@ class Stage:
     def tick(self, n: int = 1) -> None:
         for _ in range(n):
             self.reconciler.tick()
+
+    def tick_until(self, job_id: str, state: str, seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while self.state(job_id) != state:
+            assert time.monotonic() < deadline, f"{job_id} is {self.state(job_id)}, not {state}"
+            self.tick()
 
     def job(self, job_id: str) -> dict[str, Any]:
         answer = self.client.get(f"/v1/jobs/{job_id}")

@@ -1,0 +1,359 @@
+"""The reconciler, tick by tick: what a job lives through from the queue to its end, and all that may go wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.database.base import Database
+from services.reconciler import loop
+from services.reconciler.lease import LeaseHolder, LeaseLost, status
+from services.reconciler.loop import Reconciler
+from services.settings import Settings
+from tests.services.support import PlayedExecutor, Stage
+
+STARTED = ("started", {"n_updates": 50, "resumed_from": None})
+VERSION = {"optimizer": "hyperadam", "number": 1, "sha256": "ab" * 32}
+
+
+def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
+    job = stage.submit(name="the first")
+    stage.tick()
+    assert stage.state(job) == "starting"
+    process = stage.process(job)
+    run_id = stage.run_id(job)
+    assert process.argv[-6:] == ["-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", "1"]
+    assert process.environment == {
+        "HYPERADAM_TRACKING_URI": settings.tracking_uri,
+        "HYPERADAM_ARTIFACT_LOCATION": settings.artifact_location,
+        "HYPERADAM_DATA_DIR": settings.data_dir,
+        "HYPERADAM_RUNNER": "in-process",
+    }
+    order = json.loads(stage.registry.get_artifact(run_id, "job.json"))
+    assert order == {"job_id": job, "kind": "meta-training", "name": "the first", "spec": stage.job(job)["spec"]}
+
+    stage.drive(job, STARTED)
+    stage.tick()
+    assert stage.job(job)["state"] == "running"
+    assert stage.job(job)["started_at"] is not None
+    stage.drive(job, ("progress", {"update": 20, "n_updates": 50, "meta_loss": 2.0, "eta_seconds": 30.0}))
+    stage.tick()
+    assert (stage.job(job)["progress"], stage.job(job)["eta_seconds"]) == (0.4, 30.0)
+
+    stage.drive(job, ("version", VERSION), ("finished", {}))
+    process.log = b"all done\n"
+    stage.finish(job, "succeeded", version=VERSION)
+    stage.tick()
+    done = stage.job(job)
+    assert (done["state"], done["progress"], done["eta_seconds"], done["version"]) == ("succeeded", 1.0, None, VERSION)
+    assert done["ended_at"] is not None
+    assert stage.event_types(job) == [
+        "job.state", "job.state", "started", "progress", "version", "finished", "job.state", "job.ended"
+    ]  # fmt: skip
+    assert stage.client.get(f"/v1/jobs/{job}/logs").json()["text"] == "all done\n"
+    attempts = stage.client.get(f"/v1/jobs/{job}/attempts").json()["items"]
+    assert [(attempt["number"], attempt["state"]) for attempt in attempts] == [(1, "succeeded")]
+
+
+def test_jobs_wait_for_room_and_start_in_order(stage: Stage) -> None:
+    first, second, third = (stage.submit() for _ in range(3))
+    stage.tick(3)
+    assert [stage.job(job)["queue_position"] for job in (first, second, third)] == [None, 1, 2]
+    stage.finish(first, "succeeded")
+    stage.tick(2)
+    assert [stage.state(job) for job in (first, second, third)] == ["succeeded", "starting", "queued"]
+
+
+def test_failure_tells_why(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    error = {"type": "DatasetMissing", "message": "get it so", "traceback": "…"}
+    stage.finish(job, "failed", error=error)
+    stage.tick()
+    assert stage.job(job)["error"] == {"type": "DatasetMissing", "message": "get it so"}
+    assert stage.state(job) == "failed"
+
+
+def test_vanished_process_fails_the_job_with_the_end_of_its_log(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.process(job).log = b"Killed: out of memory\n"
+    stage.process(job).status = "failed"
+    stage.tick()
+    assert stage.state(job) == "failed"
+    error = stage.job(job)["error"]
+    assert error["type"] == "DriverLost"
+    assert "Killed: out of memory" in error["message"]
+
+
+def test_forgotten_process_fails_the_job(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    del stage.executor.processes[f"{job}-a1"]
+    stage.tick()
+    assert stage.job(job)["error"]["type"] == "DriverLost"
+
+
+def test_wrong_status_does_not_decide_success(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.finish(job, "succeeded")
+    stage.process(job).status = "failed"
+    stage.tick()
+    assert stage.state(job) == "succeeded"
+
+
+def test_senseless_last_word_is_a_failure(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.finish(job, "splendid")
+    stage.tick()
+    assert stage.job(job)["error"]["type"] == "InvalidRecord"
+
+
+def test_cancel_stops_then_closes(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.drive(job, STARTED)
+    stage.tick()
+    assert stage.act(job, "cancel") == "cancelling"
+    stage.tick(2)
+    assert stage.process(job).signals == ["stop"]
+    stage.finish(job, "stopped")
+    stage.tick()
+    assert stage.state(job) == "cancelled"
+    assert stage.event_types(job)[-1] == "job.ended"
+
+
+def test_cancel_in_the_queue_is_at_once(stage: Stage) -> None:
+    job = stage.submit()
+    assert stage.act(job, "cancel") == "cancelled"
+    stage.tick()
+    assert stage.executor.processes == {}
+
+
+def test_deaf_driver_is_killed_after_the_grace(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+) -> None:
+    hasty = settings.model_copy(update={"cancel_grace_seconds": 0.01})
+    stage.reconciler = Reconciler(hasty, database, stage.registry, executor)
+    job = stage.submit()
+    stage.tick()
+    stage.act(job, "cancel")
+    stage.tick_until(job, "cancelled")
+    assert stage.process(job).signals == ["stop", "kill"]
+
+
+def test_pause_and_resume_is_a_new_attempt_of_the_same_job(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.drive(job, STARTED)
+    assert stage.act(job, "pause") == "pausing"
+    stage.tick()
+    stage.finish(job, "stopped")
+    stage.tick()
+    assert stage.state(job) == "paused"
+    stage.tick()
+    assert f"{job}-a2" not in stage.executor.processes
+    assert stage.act(job, "resume") == "queued"
+    stage.tick()
+    assert stage.process(job, 2).argv[-1] == "2"
+    stage.drive(job, ("started", {"n_updates": 50, "resumed_from": 20}), attempt=2)
+    stage.finish(job, "succeeded", attempt=2, version=VERSION)
+    stage.tick()
+    assert (stage.state(job), stage.job(job)["attempt"]) == ("succeeded", 2)
+    assert stage.events(job)[-1]["attempt"] == 2
+
+
+@pytest.mark.parametrize(("action", "expected"), [("pause", "succeeded"), ("cancel", "succeeded")])
+def test_job_that_finished_before_it_heard_has_succeeded(stage: Stage, action: str, expected: str) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.act(job, action)
+    stage.finish(job, "succeeded")
+    stage.tick()
+    assert stage.state(job) == expected
+
+
+def test_impossible_actions_are_conflicts_with_the_state(stage: Stage) -> None:
+    job = stage.submit()
+    answer = stage.client.post(f"/v1/jobs/{job}/resume")
+    assert (answer.status_code, answer.json()["state"]) == (409, "queued")
+    stage.act(job, "cancel")
+    for action in ("cancel", "pause", "resume"):
+        answer = stage.client.post(f"/v1/jobs/{job}/{action}")
+        assert (answer.status_code, answer.json()["state"]) == (409, "cancelled")
+    assert stage.client.post("/v1/jobs/job_nobody/cancel").status_code == 404
+
+
+def test_unasked_stop_puts_the_job_back_into_the_queue(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.finish(job, "stopped")
+    stage.tick()
+    assert (stage.state(job), stage.job(job)["queue_position"]) == ("queued", 1)
+
+
+def test_drain_stops_everything_and_leaves_it_resumable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, waiting = stage.submit(), stage.submit()
+    stage.tick()
+    stop = stage.executor.stop
+
+    def obey(process_id: str) -> None:
+        stop(process_id)
+        stage.finish(running, "stopped")
+
+    monkeypatch.setattr(stage.executor, "stop", obey)
+    stage.reconciler.drain()
+    assert [stage.state(job) for job in (running, waiting)] == ["queued", "queued"]
+    assert list(stage.executor.processes) == [f"{running}-a1"]
+    stage.tick()
+    assert stage.process(running, 2).argv[-1] == "2"
+
+
+def test_driver_that_dies_while_draining_is_resumable_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = stage.submit()
+    stage.tick()
+    monkeypatch.setattr(stage.executor, "stop", stage.executor.kill)
+    stage.reconciler.drain()
+    assert stage.state(job) == "queued"
+
+
+def test_events_are_copied_once_whoever_copies(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.drive(job, STARTED, ("checkpoint", {"update": 10}))
+    stage.tick(2)
+    stage.reconciler._lease.release()
+    stage.reconciler = Reconciler(settings, database, stage.registry, executor)
+    stage.drive(job, ("checkpoint", {"update": 20}))
+    stage.tick(2)
+    updates = [event["data"]["update"] for event in stage.events(job) if event["type"] == "checkpoint"]
+    assert updates == [10, 20]
+
+
+def test_lines_that_are_no_events_are_left_out(stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    lines = [b"not json", b"[]", b'{"type": "job.ended", "time": "2026-01-01T00:00:00+00:00", "data": {}}', b"\xff\xfe"]
+    stage.registry.put_artifact(stage.run_id(job), "events/0001-000000.jsonl", b"\n".join(lines))
+    stage.event_files[job + "0001"] = 1
+    stage.drive(job, ("progress", {"update": "x"}), ("cell", {"done": 1, "total": 0, "label": ""}), STARTED)
+    stage.tick()
+    assert stage.event_types(job)[1:] == ["job.state", "progress", "cell", "started"]
+    assert stage.job(job)["progress"] == 0.0
+
+
+def test_long_log_is_cut_with_a_note(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+) -> None:
+    small = settings.model_copy(update={"max_log_bytes": 1024})
+    stage.reconciler = Reconciler(small, database, stage.registry, executor)
+    job = stage.submit()
+    stage.tick()
+    for _ in range(3):
+        stage.process(job).log += b"x" * 700
+        stage.reconciler._attempts._log_copied.clear()
+        stage.tick()
+    text = stage.client.get(f"/v1/jobs/{job}/logs").json()["text"]
+    assert text.startswith("x" * 1024 + "\n[the log is longer")
+    assert len(text) < 1200
+
+
+# --- crashes and trouble --------------------------------------------------------------------------------------------
+
+
+def test_crash_between_submission_and_its_record_starts_nothing_twice(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+) -> None:
+    job = stage.submit()
+    executor.broken[f"{job}-a1"] = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        stage.tick()
+    executor.broken.clear()
+    stage.reconciler._lease.release()
+    stage.reconciler = Reconciler(settings, database, stage.registry, executor)
+    stage.tick()
+    assert executor.submissions == [f"{job}-a1"] * 2
+    assert list(executor.processes) == [f"{job}-a1"]
+    assert stage.job(job)["attempt"] == 1
+
+
+def test_cancel_of_a_job_whose_submission_was_not_recorded_still_stops_it(stage: Stage) -> None:
+    job = stage.submit()
+    stage.executor.broken[f"{job}-a1"] = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        stage.tick()
+    stage.act(job, "cancel")
+    stage.tick()
+    assert stage.process(job).signals == ["stop"]
+    stage.finish(job, "stopped")
+    stage.tick()
+    assert stage.state(job) == "cancelled"
+
+
+def test_trouble_of_one_job_leaves_the_others_alone(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy = settings.model_copy(update={"max_running_jobs": 2})
+    stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
+    monkeypatch.setattr(loop, "LONGEST_PAUSE_SECONDS", 0.0)
+    cursed, healthy = stage.submit(), stage.submit()
+    executor.broken[f"{cursed}-a1"] = ValueError("no such thing")
+    stage.tick(2)
+    stage.finish(healthy, "succeeded")
+    stage.tick()
+    assert stage.state(healthy) == "succeeded"
+    assert stage.event_types(cursed).count("service.trouble") == 1
+    stage.tick(loop.MAX_TROUBLES)
+    assert stage.state(cursed) == "failed"
+    assert stage.job(cursed)["error"] == {"type": "SubmissionFailed", "message": "ValueError: no such thing"}
+
+
+def test_unreachable_executor_loses_nothing_and_is_told(stage: Stage, database: Database) -> None:
+    running, waiting = stage.submit(), stage.submit()
+    stage.tick()
+    assert status(database).executor == "ok"
+    stage.executor.down = "Ray does not answer"
+    stage.reconciler._checked = float("-inf")
+    stage.tick(2)
+    assert [stage.state(job) for job in (running, waiting)] == ["starting", "queued"]
+    assert status(database).executor == "Ray does not answer"
+    stage.executor.down = None
+    stage.reconciler._checked = float("-inf")
+    stage.finish(running, "succeeded")
+    stage.tick(2)
+    assert [stage.state(job) for job in (running, waiting)] == ["succeeded", "starting"]
+
+
+# --- the lease ------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_holder_of_the_lease_works(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+) -> None:
+    second = Reconciler(settings, database, stage.registry, executor)
+    assert stage.reconciler.tick() is True
+    assert second.tick() is False
+    assert status(database).reconciler == "ok"
+    stage.reconciler._lease.release()
+    assert status(database).reconciler != "ok"
+    assert second.tick() is True
+
+
+def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(database: Database) -> None:
+    old, new = LeaseHolder(database, seconds=0.01), LeaseHolder(database, seconds=60)
+    assert old.acquire()
+    with old.guarded_write():
+        pass
+    while not new.acquire():
+        pass
+    with pytest.raises(LeaseLost), old.guarded_write():
+        pytest.fail("the old holder writes")
+    assert not old.acquire()
+    old.release()
+    with new.guarded_write():
+        pass
