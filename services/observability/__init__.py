@@ -17,7 +17,7 @@ from services.asgi import wrap_outermost
 from services.container import Container
 from services.observability import endpoints
 from services.observability.jobs import JobsCollector
-from services.observability.logs import configure_logs
+from services.observability.logs import configure_logs, use_standard_loggers
 from services.observability.metrics import Metrics
 from services.observability.requests import RequestLayer
 
@@ -27,9 +27,10 @@ __all__ = ["configure_logs", "install"]
 def install(app: FastAPI, services: Container) -> None:
     """Give every request an id, a log line and measurements, and offer `/metrics`.
 
-    To be called after `problems.install`, whose layer belongs inside of this one. How logs are written is the process's
-    matter: its entry point calls `configure_logs`.
+    To be called after `problems.install`, whose layer belongs inside of this one. Log events go to the standard
+    library's loggers; how they are written is the process's matter: its entry point calls `configure_logs`.
     """
+    use_standard_loggers()
     metrics = Metrics()
     metrics.registry.register(JobsCollector(services.database))
     app.state.metrics = metrics

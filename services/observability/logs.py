@@ -76,12 +76,14 @@ def _common() -> list[structlog.typing.Processor]:
 
 
 def _clean(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if _SECRET_NAMES.search(name):
+        return REDACTED
     if isinstance(value, dict):
         return {key: _clean(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_clean(name, item) for item in value]
-    if _SECRET_NAMES.search(name) and value is not None:
-        return REDACTED
     if isinstance(value, str):
         for pattern, replacement in _SECRET_TEXTS:
             value = pattern.sub(replacement, value)

@@ -1,0 +1,159 @@
+"""No call without a key that may make it: the guard itself, and that every route of the real application has one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from fastapi.testclient import TestClient
+
+from services.app import create_app
+from services.auth.dependencies import required_scope
+from services.container import Container
+
+PUBLIC = {
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/redoc",
+    "/",
+    "/dashboard/{name}",
+}
+"""What anybody may call: it tells nothing about jobs, optimizers or keys beyond counts."""
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def scopes_of(dependant: Dependant | None) -> Iterator[str]:
+    """The scopes that a route demands, in any depth of its dependencies."""
+    for dependency in dependant.dependencies if dependant is not None else ():
+        if (scope := required_scope(dependency.call)) is not None:
+            yield scope
+        yield from scopes_of(dependency)
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, set[str], list[str]]]:
+    for route in iter_route_contexts(app.routes):
+        yield route.path or "", set(route.methods or ()), list(scopes_of(getattr(route, "dependant", None)))
+
+
+@pytest.fixture
+def app(services: Container) -> FastAPI:
+    return create_app(services)
+
+
+def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
+    found = list(routes(app))
+    assert len(found) > 25
+    unguarded = {path for path, _, scopes in found if not scopes}
+    assert unguarded == PUBLIC
+    assert [path for path, _, scopes in found if len(scopes) > 1] == []
+
+
+def test_nothing_that_writes_is_open_to_readers(app: FastAPI) -> None:
+    weak = [path for path, methods, scopes in routes(app) if methods & WRITES and scopes == ["read"]]
+    assert weak == []
+
+
+def test_aliases_and_keys_are_for_admins(app: FastAPI) -> None:
+    for path, methods, scopes in routes(app):
+        if methods & WRITES and ("/aliases" in path or "/keys" in path):
+            assert scopes == ["admin"], path
+
+
+@pytest.fixture
+def anonymous(services: Container) -> Iterator[TestClient]:
+    with TestClient(create_app(services)) as client:
+        yield client
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_without_a_key(anonymous: TestClient) -> None:
+    answer = anonymous.get("/v1/jobs")
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="hyperadam"'
+    assert answer.json()["type"] == "/problems/unauthorized"
+
+
+@pytest.mark.parametrize("header", ["Bearer ha_aaaaaaaa_" + "b" * 32, "Bearer x", "Bearer \xff\xfe"])
+def test_with_an_unknown_key(anonymous: TestClient, header: str) -> None:
+    answer = anonymous.get("/v1/jobs", headers={"Authorization": header.encode("latin-1")})
+    assert answer.status_code == 401
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Basic YTpi", "Bearer  "])
+def test_with_something_that_is_no_bearer_token(anonymous: TestClient, header: str) -> None:
+    assert anonymous.get("/v1/jobs", headers={"Authorization": header}).status_code == 401
+
+
+def test_a_key_in_the_query_is_no_key(anonymous: TestClient, services: Container) -> None:
+    key = services.api_keys.create("alice", ["admin"]).key
+    assert anonymous.get("/v1/jobs", params={"key": key, "access_token": key}).status_code == 401
+
+
+def test_scopes(anonymous: TestClient, services: Container) -> None:
+    reader = bearer(services.api_keys.create("reader", ["read"]).key)
+    submitter = bearer(services.api_keys.create("submitter", ["submit"]).key)
+    assert anonymous.get("/v1/jobs", headers=reader).status_code == 200
+    assert anonymous.get("/v1/jobs", headers=submitter).status_code == 200
+    refused = anonymous.post("/v1/jobs", json={}, headers=reader)
+    assert refused.status_code == 403
+    assert "'submit'" in refused.json()["detail"]
+    assert 'error="insufficient_scope", scope="submit"' in refused.headers["WWW-Authenticate"]
+    assert anonymous.post("/v1/jobs", json={}, headers=submitter).status_code == 422
+    assert anonymous.get("/v1/keys", headers=submitter).status_code == 403
+
+
+def test_the_guard_comes_before_the_body(anonymous: TestClient) -> None:
+    assert anonymous.post("/v1/jobs", json={"kind": "nonsense"}).status_code == 401
+
+
+def test_the_security_scheme_is_documented(anonymous: TestClient) -> None:
+    schema = anonymous.get("/openapi.json").json()
+    assert schema["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            assert ("security" in operation) == (path not in PUBLIC), (method, path)
+
+
+def test_keys_over_rest(client: TestClient) -> None:
+    made = client.post("/v1/keys", json={"name": "ci", "scopes": ["submit"]})
+    assert made.status_code == 201
+    assert made.headers["Cache-Control"] == "no-store"
+    key, key_id = made.json()["key"], made.json()["id"]
+    seen = client.get("/v1/keys/self", headers=bearer(key)).json()
+    assert seen == {"id": key_id, "name": "ci", "scopes": ["read", "submit"]}
+    listed = client.get("/v1/keys")
+    assert [item["name"] for item in listed.json()["items"]] == ["tester", "ci"]
+    assert key not in listed.text
+    assert "hash" not in listed.text
+    assert client.delete(f"/v1/keys/{key_id}").status_code == 204
+    assert client.get("/v1/keys/self", headers=bearer(key)).status_code == 401
+    assert client.delete("/v1/keys/unknown1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "  "}, "name"),
+        ({"name": "a\u0000"}, "name"),
+        ({"name": "a", "scopes": []}, "scopes"),
+        ({"name": "a", "scopes": ["root"]}, "scopes.0"),
+        ({"name": "a", "colour": 1}, "colour"),
+    ],
+)
+def test_bad_key_requests_name_the_field(client: TestClient, body: dict[str, object], field: str) -> None:
+    answer = client.post("/v1/keys", json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

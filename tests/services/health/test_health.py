@@ -1,0 +1,91 @@
+"""Probes: quick, without a key, and naming what is down, even when it hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from fastapi.testclient import TestClient
+
+from services.app import create_app
+from services.container import Container
+from services.health.checks import Examiner
+from services.reconciler.lease import LeaseHolder
+
+SECRET = "postgresql://me:hunter2@host/db"
+
+
+@pytest.fixture
+def anonymous(services: Container) -> Iterator[TestClient]:
+    with TestClient(create_app(services)) as client:
+        yield client
+
+
+@pytest.fixture
+def at_work(services: Container) -> LeaseHolder:
+    """A reconciler that holds the lease and finds its executor well."""
+    holder = LeaseHolder(services.database, seconds=60)
+    assert holder.acquire("ok")
+    return holder
+
+
+def test_livez_needs_nothing(anonymous: TestClient, services: Container) -> None:
+    services.database.dispose()
+    answer = anonymous.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_all_is_well(anonymous: TestClient, at_work: LeaseHolder) -> None:
+    answer = anonymous.get("/readyz")
+    assert answer.status_code == 200
+    checks = dict.fromkeys(("database", "registry", "executor", "reconciler"), "ok")
+    assert answer.json() == {"ready": True, "checks": checks}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_without_a_reconciler(anonymous: TestClient, at_work: LeaseHolder) -> None:
+    at_work.release()
+    answer = anonymous.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["checks"]["reconciler"] == "no reconciler is at work"
+    assert answer.json()["checks"]["database"] == "ok"
+
+
+def test_the_executor_is_as_the_reconciler_found_it(anonymous: TestClient, at_work: LeaseHolder) -> None:
+    at_work.acquire("Ray does not answer")
+    checks = anonymous.get("/readyz").json()["checks"]
+    assert (checks["executor"], checks["reconciler"]) == ("Ray does not answer", "ok")
+
+
+def test_a_failing_part_is_named_and_its_secrets_are_not(
+    anonymous: TestClient, services: Container, at_work: LeaseHolder
+) -> None:
+    with patch.object(services.registry, "optimizers", side_effect=OSError(SECRET)):
+        answer = anonymous.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["registry"] == "failed with OSError"
+    assert answer.json()["checks"]["database"] == "ok"
+    assert "hunter2" not in answer.text
+
+
+async def examine(examiner: Examiner) -> dict[str, str]:
+    return await examiner.examine()
+
+
+def test_a_hanging_part_is_named_in_bounded_time(services: Container, at_work: LeaseHolder) -> None:
+    import anyio
+
+    release = threading.Event()
+    with patch.object(services.registry, "optimizers", side_effect=lambda: release.wait(30)):
+        examiner = Examiner(services.database, services.registry, limit_seconds=0.2)
+        began = time.monotonic()
+        found = [anyio.run(examine, examiner) for _ in range(2)]
+        assert time.monotonic() - began < 3
+        release.set()
+    for checks in found:
+        assert checks["registry"] == "no answer within 0.2 s"
+        assert checks["reconciler"] == "ok"

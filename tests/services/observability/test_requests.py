@@ -1,0 +1,99 @@
+"""Request ids, and what Prometheus is told of requests and jobs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
+
+from services.container import Container
+from services.database.base import now
+from services.jobs.tables import Event, Job
+
+QUICK = {"kind": "meta-training", "spec": {"preset": "quick"}}
+
+
+def figures(client: TestClient, name: str) -> dict[tuple[str, ...], float]:
+    """Label values → value, of one metric."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_a_sane_id_of_the_client_is_kept(client: TestClient) -> None:
+    for given in ("a", "req-1:2.3_4", "x" * 128):
+        assert client.get("/livez", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a;b", "-a", "<script>", "é"])
+def test_another_one_is_replaced(client: TestClient, given: str) -> None:
+    got = client.get("/livez", headers={"X-Request-Id": given.encode()}).headers["X-Request-Id"]
+    assert re.fullmatch(r"req_[0-9a-f]{32}", got)
+
+
+def test_ids_differ(client: TestClient) -> None:
+    assert len({client.get("/livez").headers["X-Request-Id"] for _ in range(10)}) == 10
+
+
+def test_requests_are_counted_by_template(client: TestClient) -> None:
+    for job in ("a", "b", "c"):
+        client.get(f"/v1/jobs/{job}")
+    client.get("/nowhere/at/all")
+    client.get("/nowhere/else")
+    client.request("BREW", "/v1/jobs")
+    counted = figures(client, "hyperadam_http_requests_total")
+    assert counted["GET", "/v1/jobs/{job_id}", "404"] == 3
+    assert counted["GET", "unmatched", "404"] == 2
+    assert counted["other", "/v1/jobs", "405"] == 1
+    assert not any("nowhere" in label or "BREW" in label for labels in counted for label in labels)
+
+
+def test_latency_is_measured(client: TestClient) -> None:
+    client.get("/v1/jobs")
+    assert figures(client, "hyperadam_http_request_duration_seconds_count")["GET", "/v1/jobs"] == 1
+    assert 0 < figures(client, "hyperadam_http_request_duration_seconds_sum")["GET", "/v1/jobs"] < 10
+    assert figures(client, "hyperadam_http_requests_in_progress")[()] == 1
+
+
+def test_jobs_by_state(client: TestClient, services: Container) -> None:
+    assert figures(client, "hyperadam_jobs") == dict.fromkeys(figures(client, "hyperadam_jobs"), 0)
+    assert len(figures(client, "hyperadam_jobs")) == 9
+    assert figures(client, "hyperadam_queue_oldest_wait_seconds")[()] == 0
+    ids = [client.post("/v1/jobs", json=QUICK).json()["id"] for _ in range(3)]
+    with services.database.write() as session:
+        session.execute(update(Job).where(Job.id == ids[0]).values(created_at=now() - timedelta(seconds=100)))
+        session.execute(update(Job).where(Job.id == ids[2]).values(state="failed"))
+    counted = figures(client, "hyperadam_jobs")
+    assert (counted["queued",], counted["failed",], counted["running",]) == (2, 1, 0)
+    assert 100 <= figures(client, "hyperadam_queue_oldest_wait_seconds")[()] < 160
+    assert figures(client, "hyperadam_job_progress_ratio") == {}
+
+
+def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None:
+    job_id = client.post("/v1/jobs", json=QUICK).json()["id"]
+    with services.database.write() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(state="running", progress=0.25))
+        for number, loss in ((1001, 2.0), (1002, 1.5)):
+            data = {"update": number, "n_updates": 2000, "meta_loss": loss, "eta_seconds": 1.0}
+            session.add(Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data))
+    assert figures(client, "hyperadam_job_progress_ratio") == {(job_id,): 0.25}
+    assert figures(client, "hyperadam_job_meta_loss") == {(job_id,): 1.5}
+
+
+def test_without_a_database_the_rest_is_still_told(client: TestClient, services: Container) -> None:
+    assert figures(client, "hyperadam_database_up")[()] == 1
+    with services.database.engine.begin() as connection:
+        for table in ("idempotency_keys", "events", "log_chunks", "attempts", "jobs"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    assert figures(client, "hyperadam_database_up")[()] == 0
+    assert figures(client, "hyperadam_jobs") == {}
+    assert figures(client, "hyperadam_http_requests_in_progress")[()] == 1

@@ -1,0 +1,56 @@
+"""`/openapi.json` of the real application tells of its errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from services.problems.document import MEDIA_TYPE
+from services.problems.kinds import KINDS
+
+
+@pytest.fixture
+def schema(client: TestClient) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    return document
+
+
+def operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, op) for path, methods in schema["paths"].items() for method, op in methods.items()]
+
+
+def test_every_operation_may_answer_with_a_problem(schema: dict[str, Any]) -> None:
+    assert len(operations(schema)) > 25
+    for path, method, operation in operations(schema):
+        content = operation["responses"]["default"]["content"]
+        assert content == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, (method, path)
+        assert "422" not in operation["responses"], (method, path)
+
+
+def test_the_schema_fits_a_real_problem(client: TestClient, schema: dict[str, Any]) -> None:
+    described = schema["components"]["schemas"]["Problem"]
+    document = client.post("/v1/jobs", json={}).json()
+    assert set(described["required"]) <= set(document) <= set(described["properties"])
+    assert document["type"] in described["properties"]["type"]["examples"]
+
+
+def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            here = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            return here + [found for value in node.values() for found in references(value)]
+        return [found for value in node for found in references(value)] if isinstance(node, list) else []
+
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(schema)}
+    assert names <= set(schema["components"]["schemas"])
+
+
+def test_operation_ids_are_unique(schema: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(schema)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_kinds_differ_in_name() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
