@@ -51,10 +51,7 @@ class FlatVector:
 
 
 class FlatState:
-    """A rule's state over the parameters of an optimizer.
-
-    States are never changed in place, so pieces that were handed out stay what they were.
-    """
+    """A rule's state over the parameters of an optimizer; steps change it in place."""
 
     def __init__(self, rule: Rule[Any]) -> None:
         self._rule = rule
@@ -75,12 +72,8 @@ class FlatState:
         self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}  # views no more
         return self._joined[1]
 
-    def put(self, vector: FlatVector, state: Any) -> None:
-        """Keep the state that came out of a step over `vector`."""
-        self._joined = vector, state
-
     def pieces(self) -> dict[Tensor, Any]:
-        """Parameter → its part of the state, fields of shape (J, numel); views where that is possible."""
+        """Parameter → its part of the state, fields of shape (J, numel): views, which later steps change."""
         pieces = dict(self._parked)
         if self._joined is not None:
             vector, state = self._joined

@@ -1,7 +1,7 @@
 """What all learned optimizers share: a rule with its Θ, run as a `torch.optim.Optimizer`.
 
-The mathematics is the rule's own `init_state` and `update`, the very functions that were meta-trained. Here is what
-surrounds it: parameters in and out of one flat vector, rates and weight decay of groups, checkpoints, refusals.
+The mathematics is the rule's own, run by the stepper that meta-training validates with (`hyperadam.kernels`). Here is
+what surrounds it: parameters in and out of one flat vector, rates and weight decay of groups, checkpoints, refusals.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
 from hyperadam.shipped import pretrained
@@ -62,7 +63,7 @@ class LearnedOptimizer(Optimizer):
         self._check_theta(self._theta)
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
-        self._tensors: dict[str, Tensor] = {}
+        self._stepper: Stepper | None = None
         super().__init__(params, {"lr": self._theta.lr if lr is None else lr, "weight_decay": weight_decay})
 
     @property
@@ -94,10 +95,9 @@ class LearnedOptimizer(Optimizer):
                 loss = closure()
         moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
         if moving:
-            vector = self._read_gradients(moving)
-            direction, state = self._theta.rule.update(self._tensors, vector.buffer, self._flat.over(vector))
-            self._flat.put(vector, state)
-            vector.buffer.copy_(direction)
+            vector, stepper = self._read_gradients(moving)
+            state = self._flat.over(vector)
+            stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
             self._move(vector)
         return loss
 
@@ -127,8 +127,15 @@ class LearnedOptimizer(Optimizer):
             raise AttributeError("state cannot be assigned; use load_state_dict")
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with `weights_only=True`."""
-        return super().state_dict() | {"theta_sha256": self._theta.sha256}
+        """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with `weights_only=True`.
+
+        The state in it is a copy: later steps do not change it.
+        """
+        packed = super().state_dict()
+        state = {
+            index: {name: field.clone() for name, field in fields.items()} for index, fields in packed["state"].items()
+        }
+        return packed | {"state": state, "theta_sha256": self._theta.sha256}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave, bit for bit. If it is refused, nothing has changed.
@@ -163,25 +170,25 @@ class LearnedOptimizer(Optimizer):
         pieces = state.pop("_pieces", None)
         super().__setstate__(state)
         if pieces is not None:
-            self._flat, self._vector, self._tensors = FlatState(self._theta.rule), None, {}
+            self._flat, self._vector, self._stepper = FlatState(self._theta.rule), None, None
             self._flat.replace(pieces)
 
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def _read_gradients(self, moving: list[Tensor]) -> FlatVector:
-        """The gradients in one vector, checked; makes the vector anew when other parameters move than before."""
+    def _read_gradients(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
+        """The gradients in one vector, checked, and what steps over it; both anew when other parameters move."""
         if any(parameter.grad.layout != torch.strided for parameter in moving):  # type: ignore[union-attr]
             raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; use sparse=False")
         dtype = torch.float64 if any(p.dtype == torch.float64 for p in self._parameters()) else torch.float32
-        if self._vector is None or not self._vector.fits(moving, dtype):
+        if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             self._vector = FlatVector(moving, dtype)
-            self._tensors = {name: tensor.to(self._vector.buffer) for name, tensor in self._theta.tensors.items()}
+            self._stepper = open_stepper(self._theta.rule, self._theta.vector.to(self._vector.buffer))
         vector = self._vector
         torch._foreach_copy_(vector.views, [p.grad for p in moving if p.grad is not None])
         if not math.isfinite(float(vector.buffer.dot(vector.buffer))):
             raise FloatingPointError(self._what_is_not_finite(vector))
-        return vector
+        return vector, self._stepper
 
     def _move(self, vector: FlatVector) -> None:
         """w ← (1 − lr · weight_decay) w − lr d, group by group; the vector holds d."""
