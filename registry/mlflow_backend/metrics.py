@@ -49,23 +49,23 @@ class Metrics:
             if self._store.engine is None:
                 rows = self._from_server(run_id, name, after_step)
             else:
-                rows = _from_database(self._store.engine, run_id, name, after_step)
+                rows = _from_database(self._store.engine, run_id, name, after_step, limit)
             return list(islice(_last_of_each_step(name, rows), limit))
 
-    def _from_server(self, run_id: str, name: str, after_step: int) -> Iterator[Any]:
+    def _from_server(self, run_id: str, name: str, after_step: int) -> Sequence[Any]:
         history = self._store.client.get_metric_history(run_id, name)
-        return iter(sorted((m for m in history if m.step > after_step), key=lambda m: (m.step, m.timestamp)))
+        return sorted((m for m in history if m.step > after_step), key=lambda m: (m.step, m.timestamp))
 
 
-def _from_database(engine: Engine, run_id: str, name: str, after_step: int) -> Iterator[Any]:
+def _from_database(engine: Engine, run_id: str, name: str, after_step: int, limit: int | None) -> Sequence[Any]:
     table = SqlMetric.__table__.c
-    query = (
-        select(table.step, table.timestamp, table.value, table.is_nan)
-        .where(table.run_uuid == run_id, table.key == name, table.step > after_step)
-        .order_by(table.step, table.timestamp)
-    )
+    asked = (table.run_uuid == run_id, table.key == name, table.step > after_step)
+    query = select(table.step, table.timestamp, table.value, table.is_nan).where(*asked)
+    if limit is not None:
+        steps = select(table.step).where(*asked).distinct().order_by(table.step).limit(limit)
+        query = query.where(table.step.in_(steps))
     with engine.connect() as connection:
-        yield from connection.execution_options(yield_per=1000).execute(query)
+        return connection.execute(query.order_by(table.step, table.timestamp)).all()
 
 
 def _last_of_each_step(name: str, rows: Iterable[Any]) -> Iterator[MetricPoint]:
