@@ -1,0 +1,138 @@
+"""A headless Chromium, driven by the DevTools protocol over two pipes: no driver program and no open port."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+BINARY: Final = shutil.which("chromium") or shutil.which("google-chrome")
+
+_FLAGS: Final = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--remote-debugging-pipe",
+)
+_LAUNCH: Final = (
+    "import fcntl, os, sys; r, w = (fcntl.fcntl(int(f), fcntl.F_DUPFD, 10) for f in sys.argv[1:3]); "
+    "os.dup2(r, 3); os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
+"""The browser reads commands from descriptor 3 and writes to 4; the pipes may have any other numbers here."""
+
+
+class Chromium:
+    """One browser with one page."""
+
+    def __init__(self, folder: Path, *, width: int = 1100, height: int = 800) -> None:
+        if BINARY is None:
+            raise FileNotFoundError("chromium is not installed")
+        to_browser, self._commands = os.pipe()
+        self._answers, from_browser = os.pipe()
+        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser), BINARY, *flags],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"HOME": str(folder)},
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._count, self._session = b"", 0, None
+        self.complaints: list[str] = []
+        """Exceptions and violations of the content policy, as the page's console has them."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The result of one command of the protocol."""
+        self._count += 1
+        command = {"id": self._count, "method": method, "params": params}
+        if self._session is not None:
+            command["sessionId"] = self._session
+        os.write(self._commands, json.dumps(command).encode() + b"\0")
+        while True:
+            message = self._next_message()
+            if message.get("id") == self._count:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                result: dict[str, Any] = message["result"]
+                return result
+            self._note(message)
+
+    def open(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page; waits when it is a promise."""
+        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    def wait_for(self, expression: str, seconds: float = 15) -> Any:
+        """The expression's value, as soon as it is true."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.evaluate(expression)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{expression} stayed {value!r}; the page says: {self.text()}")
+            time.sleep(0.05)
+        return value
+
+    def text(self) -> str:
+        return str(self.evaluate("document.body ? document.body.innerText : ''"))
+
+    def click(self, label: str) -> None:
+        """Press the button or link that has exactly this text."""
+        found = f"[...document.querySelectorAll('button, a')].find((e) => e.textContent.trim() === {json.dumps(label)})"
+        self.wait_for(f"Boolean({found})")
+        self.evaluate(f"{found}.click()")
+
+    def screenshot(self, file: Path) -> None:
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._commands)
+        os.close(self._answers)
+
+    def _next_message(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            if not select.select([self._answers], [], [], 30)[0]:
+                raise TimeoutError("the browser does not answer")
+            data = os.read(self._answers, 1 << 16)
+            if not data:
+                raise RuntimeError("the browser ended")
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\0")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(message["params"]["exceptionDetails"]))
+        elif message.get("method") == "Log.entryAdded":
+            entry = message["params"]["entry"]
+            if entry["level"] == "error" and entry["source"] != "network":
+                self.complaints.append(entry["text"])
