@@ -31,7 +31,9 @@ def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
 
 
 @router.get("/{name}/versions", dependencies=[READER])
-def versions(name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50) -> schemas.OptimizerVersionList:
+def versions(
+    name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50
+) -> schemas.OptimizerVersionList:
     """Versions, newest first."""
     return service.versions(services, name, cursor=int(cursor) if cursor else None, limit=limit)
 

@@ -94,7 +94,9 @@ def upload(services: Container, name: str, data: bytes, actor: str) -> tuple[Opt
     return version_answers(services, [made])[0], True
 
 
-def move_alias(services: Container, name: str, alias: str, number: int, *, actor: str, reason: str) -> OptimizerVersionAnswer:
+def move_alias(
+    services: Container, name: str, alias: str, number: int, *, actor: str, reason: str
+) -> OptimizerVersionAnswer:
     made = services.registry.set_alias(name, alias, number, actor=actor, reason=reason)
     return version_answers(services, [made])[0]
 

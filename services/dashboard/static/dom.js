@@ -21,7 +21,7 @@ function fill(element, attributes, children) {
 export function table(caption, headings, rows, empty) {
   if (!rows.length) return h("div", { class: "card empty" }, empty);
   const cells = headings.map((text) => h("th", { scope: "col", class: text.endsWith("#") && "number" }, text.replace("#", "")));
-  return h("div", { class: "scroll" }, h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows)));
+  return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows)));
 }
 
 export function notify(text, isError = false) {

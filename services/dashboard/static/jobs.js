@@ -16,7 +16,7 @@ export function jobsPage(content, { holder, signal }) {
   async function refresh() {
     const answer = await get(`/v1/jobs?limit=${limit}`, { signal });
     list.replaceChildren(
-      table("Jobs, newest first", ["Job", "Kind", "State", "Progress", "ETA", "Submitted"], answer.items.map(row),
+      table("Jobs, newest first", ["Job", "State", "Progress", "ETA", "Kind", "Submitted"], answer.items.map(row),
         "No jobs yet. Submit one here, or with the command: hyperadam jobs submit"),
     );
     list.removeAttribute("aria-busy");
@@ -48,10 +48,10 @@ async function submitQuick() {
 function row(job) {
   return h("tr", {},
     h("td", { class: "wide" }, h("a", { href: `#/jobs/${job.id}` }, job.name || job.id), h("span", { class: "sub mono" }, job.name ? job.id : "")),
-    h("td", {}, job.kind),
     h("td", {}, state(job.state), job.queue_position && h("span", { class: "sub" }, `number ${job.queue_position} in the queue`)),
     h("td", {}, progress(job)),
     h("td", {}, ENDED.has(job.state) ? "–" : duration(job.eta_seconds)),
+    h("td", {}, job.kind),
     h("td", {}, when(job.created_at), h("span", { class: "sub" }, `by ${job.actor}`)),
   );
 }
