@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from hyperadam.names import check_name
 from hyperadam.theta import Theta
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModelTag
+from sqlalchemy import select
 
 from registry import checks
 from registry.alias_log import names_of, targets
@@ -118,23 +120,29 @@ class Versions:
 
     def alias_log(self, optimizer: str) -> list[AliasChange]:
         """Raises OptimizerNotFound where not even a name was registered."""
-        model = self._model(check_name(optimizer, "optimizer"))
-        if model is None:
+        tags = self._model_tags(check_name(optimizer, "optimizer"))
+        if OPTIMIZER_TAG not in tags:
             raise _no_optimizer(optimizer)
-        return read_log(model.tags)
+        return read_log(tags)
 
-    def _model(self, optimizer: str) -> RegisteredModel | None:
+    def _model_tags(self, optimizer: str) -> Mapping[str, str]:
+        """Tags of the registered model, if there is one. Every read asks, so databases are read directly."""
         with translated():
-            found = self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1)
-        return found[0] if found else None
+            if self._store.engine is None:
+                found = self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1)
+                return found[0].tags if found else {}
+            table = SqlRegisteredModelTag.__table__.c
+            query = select(table.key, table.value).where(table.name == optimizer)
+            with self._store.engine.connect() as connection:
+                return {row.key: row.value for row in connection.execute(query)}
 
     def _ensure_model(self, optimizer: str) -> None:
         """A registered model of that name with our mark; one that someone else made is taken over."""
-        model = self._model(optimizer)
-        if model is None:
-            self._store.client.create_registered_model(optimizer, tags={OPTIMIZER_TAG: "true"})
-        elif OPTIMIZER_TAG not in model.tags:
-            self._store.client.set_registered_model_tag(optimizer, OPTIMIZER_TAG, "true")
+        if OPTIMIZER_TAG in self._model_tags(optimizer):
+            return
+        if not self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1):
+            self._store.client.create_registered_model(optimizer)
+        self._store.client.set_registered_model_tag(optimizer, OPTIMIZER_TAG, "true")
 
     def _register(self, optimizer: str, home: str, tags: Mapping[str, str]) -> Version:
         version = self._store.client.create_model_version(
