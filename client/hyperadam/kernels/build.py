@@ -22,7 +22,7 @@ from typing import Final
 
 from hyperadam import settings
 
-BLOCK: Final = 128
+BLOCK: Final = 256
 """Coordinates that are worked on at a time: their rows stay in the second-level cache."""
 COMPILE_SECONDS: Final = 120
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from cases import RMS, Case, distance
-from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, step
+from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape, step
 from hyperadam.kernels.threads import run_ranges
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
@@ -32,7 +32,7 @@ def walk(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]
 
 
 @pytest.mark.parametrize(
-    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (400,)), Case(20, (2, 64), RMS)], ids=str
+    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,)), Case(20, (2, 64), RMS)], ids=str
 )
 def test_is_the_plain_rule(case: Case) -> None:
     expected = walk(case, ReferenceStepper(case.rule, case.theta()), torch.float64)
@@ -92,6 +92,18 @@ def test_the_input_state_is_left_alone() -> None:
     state = case.rule.init_state(gradient)
     step(case.rule, case.theta(), gradient, state)
     assert not any(field.any() for field in state)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_callers_arithmetic_keeps_its_denormals(dtype: torch.dtype) -> None:
+    case = Case(5, (1, 20), RMS)
+    gradient = case.draw(1)[0, 0].to(dtype)
+    tape = open_tape(case.rule, case.theta().to(dtype), case.rule.init_state(gradient))
+    tape.step(gradient)
+    tape.backward(gradient[None])
+    step(case.rule, case.theta().to(dtype), gradient, case.rule.init_state(gradient))
+    tiny = torch.full((1,), torch.finfo(dtype).tiny, dtype=dtype)
+    assert float(tiny / 2) > 0
 
 
 def test_one_stepper_serves_several_shapes() -> None:

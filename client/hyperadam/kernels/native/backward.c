@@ -216,6 +216,7 @@ static void correct(const Problem *problem, const double *dots, const real *scal
 void tape_backward(const Problem *problem, const real *theta, int64_t steps, real *const *slots, real *const *g_blocks,
                    real *const *scales, const real *upstream, real *adjoint, double *dots, real *corrections,
                    double *total, real *memory) {
+    const unsigned mode = flush_denormals();
     Tools w = tools(memory, theta);
     Correction *by_learner = (Correction *)corrections;
     const int64_t n_blocks = problem->n_learners * blocks_per_learner(problem), n = problem->n_learners * problem->p;
@@ -239,6 +240,7 @@ void tape_backward(const Problem *problem, const real *theta, int64_t steps, rea
         if (t > 0) correct(problem, dots, scales[t - 1], by_learner);
     }
     flush(w.sums, total);
+    restore_mode(mode);
 }
 
 int64_t backward_workspace(void) {

@@ -74,12 +74,13 @@ static void squares(double *sums, const real *x, int rows) {
 
 /* out = x over its norm, squashed; slope = the squashing function's derivative there, unless NULL. */
 static void normalize(const Problem *problem, real *out, real *slope, const real *x, const real *scales, int rows) {
+    const int squash = problem->squash;
     for (int r = 0; r < rows; r++) {
         const vec scale = splat(scales[r]);
         for (int i = r * BLOCK; i < (r + 1) * BLOCK; i += LANES) {
             const vec y = load(x + i) * scale;
-            store(out + i, problem->squash ? v_asinh(y) : y);
-            if (slope) store(slope + i, problem->squash ? v_rsqrt(1 + y * y) : splat(1));
+            store(out + i, squash ? v_asinh(y) : y);
+            if (slope) store(slope + i, squash ? v_rsqrt(1 + y * y) : splat(1));
         }
     }
 }

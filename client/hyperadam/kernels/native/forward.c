@@ -72,6 +72,7 @@ void gradient_scales(const Problem *problem, const real *g, double *sums, real *
 /* First pass of a step over blocks [begin, end): hidden and cell, and the squares of s_t and m_{t-1}. */
 void first_pass(const Problem *problem, const real *theta, const real *g, const real *scales, real *const *fields,
                 real *const *out, double *sums, real *memory, int64_t begin, int64_t end) {
+    const unsigned mode = flush_denormals();
     Workspace w = workspace(memory);
     const int64_t stride = problem->n_learners * problem->p;
     real *hidden = w.slot + HIDDEN * ROWS_SIZE, *cell = w.slot + CELL * ROWS_SIZE, *m = w.slot + M * ROWS_SIZE;
@@ -87,11 +88,13 @@ void first_pass(const Problem *problem, const real *theta, const real *g, const 
         scatter(out[HIDDEN], hidden, J, stride, at);
         scatter(out[CELL], cell, J, stride, at);
     }
+    restore_mode(mode);
 }
 
 /* Second pass over blocks [begin, end): moments and direction. `out[HIDDEN]` is what the first pass wrote. */
 void second_pass(const Problem *problem, const real *theta, const real *g, const real *scales, real *const *fields,
                  real *const *out, real *direction, real *memory, int64_t begin, int64_t end) {
+    const unsigned mode = flush_denormals();
     Workspace w = workspace(memory);
     const int64_t stride = problem->n_learners * problem->p;
     for (int64_t q = begin; q < end; q++) {
@@ -103,6 +106,7 @@ void second_pass(const Problem *problem, const real *theta, const real *g, const
         for (int field = M; field < FIELDS; field++) scatter(out[field], w.slot + field * ROWS_SIZE, J, stride, at);
         scatter(direction, w.direction, 1, stride, at);
     }
+    restore_mode(mode);
 }
 
 /* A state in the rule's layout, to and from a slot of a tape. */
@@ -121,6 +125,7 @@ void tape_unload(const Problem *problem, const real *slot, real *const *fields) 
 /* One step of a tape: from slot `old` to slot `new`; keeps the gradient in blocks, and the scales, for the backward pass. */
 void tape_step(const Problem *problem, const real *theta, const real *g, real *g_blocks, const real *old, real *new,
                real *scales, real *direction, double *sums, real *memory) {
+    const unsigned mode = flush_denormals();
     Workspace w = workspace(memory);
     const int64_t each = blocks_per_learner(problem);
     for (int64_t learner = 0; learner < problem->n_learners; learner++) {
@@ -147,6 +152,7 @@ void tape_step(const Problem *problem, const real *theta, const real *g, real *g
                   to, w.direction);
         scatter(direction, w.direction, 1, 0, at);
     }
+    restore_mode(mode);
 }
 
 int64_t block_size(void) { return BLOCK; }

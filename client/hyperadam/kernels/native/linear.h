@@ -49,7 +49,8 @@ static void outer(vec *sums, const real *delta, int rows, const real *x, int col
                 vec right[OUTER_COLUMNS];
                 UNROLL for (int c = 0; c < OUTER_COLUMNS; c++) right[c] = load(x + (column + c) * BLOCK + i);
                 UNROLL for (int r = 0; r < ROWS; r++) {
-                    const vec left = load(delta + (row + r) * BLOCK + i);
+                    vec left = load(delta + (row + r) * BLOCK + i);
+                    IN_REGISTER(left);
                     UNROLL for (int c = 0; c < OUTER_COLUMNS; c++) acc[r][c] += left * right[c];
                 }
             }

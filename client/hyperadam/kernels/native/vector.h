@@ -45,13 +45,42 @@ INLINE vec splat(real x) { return x - (vec){0}; }
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec x) { *(vec *)p = x; }
 
+/* Numbers below the normal range (squares of tiny gradients) count as zeros while a kernel runs: they cost up to a
+ * hundred times more, and ε is far above them. The caller's mode is kept. */
+INLINE unsigned flush_denormals(void) {
+#if defined(__AVX__)
+    const unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040);
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+INLINE void restore_mode(unsigned mode) {
+#if defined(__AVX__)
+    _mm_setcsr(mode);
+#else
+    (void)mode;
+#endif
+}
+
+/* Keeps x in a register: the compiler would rather load it once for each use. */
+#if defined(__AVX512F__)
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+#else
+#define IN_REGISTER(x)
+#endif
+
 /* where(m, a, b): a in the lanes where the mask m is all ones, b where it is zero. */
 INLINE vec where(ivec m, vec a, vec b) { return (vec)((m & (ivec)a) | (~m & (ivec)b)); }
 
 INLINE double sum_lanes(vec x) {
-    double total = 0;
-    for (int i = 0; i < LANES; i++) total += (double)x[i];
-    return total;
+    double part[LANES];
+    for (int i = 0; i < LANES; i++) part[i] = (double)x[i];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) part[i] += part[i + half];
+    return part[0];
 }
 
 #define EACH_LANE(f, x)                                     \
@@ -68,11 +97,23 @@ INLINE vec v_exp(vec x) { EACH_LANE(exp, x); }
 INLINE vec v_expm1(vec x) { EACH_LANE(expm1, x); }
 INLINE vec v_tanh(vec x) { EACH_LANE(tanh, x); }
 INLINE vec v_asinh(vec x) { EACH_LANE(asinh, x); }
+INLINE vec v_min(vec a, vec b) { return where(a < b, a, b); }
+INLINE vec v_max(vec a, vec b) { return where(a > b, a, b); }
 #define LARGEST_EXPONENT 700
+INLINE vec clamp_exponent(vec x) { return v_max(splat(-LARGEST_EXPONENT), v_min(splat(LARGEST_EXPONENT), x)); }
 
 #else
 
 #define LARGEST_EXPONENT 87
+
+/* The smaller and the larger of a and b; b where one of them is NaN. */
+#if defined(__AVX512F__)
+INLINE vec v_min(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE vec v_max(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+#else
+INLINE vec v_min(vec a, vec b) { return where(a < b, a, b); }
+INLINE vec v_max(vec a, vec b) { return where(a > b, a, b); }
+#endif
 
 INLINE vec v_sqrt(vec x) {
 #if defined(__AVX512F__)
@@ -104,6 +145,15 @@ INLINE vec v_rsqrt(vec x) {
 #endif
 }
 
+/* √x for x > 0 in the normal range. */
+INLINE vec v_root(vec x) {
+#if defined(__AVX512F__)
+    return x * v_rsqrt(x);
+#else
+    return v_sqrt(x);
+#endif
+}
+
 /* exp(x) = scale (1 + m) with scale a power of two and m = exp(r) - 1 for |r| <= ln(2)/2. |x| <= 87. */
 INLINE void split_exp(vec x, vec *scale, vec *m) {
     const vec shift = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, held in the low bits */
@@ -120,12 +170,7 @@ INLINE void split_exp(vec x, vec *scale, vec *m) {
     *scale = (vec)((ivec)splat(1.0f) + ((ivec)t << 23));
 }
 
-/* NaN is neither above nor below: it stays. */
-INLINE vec clamp_exponent(vec x) {
-    const vec bound = splat(LARGEST_EXPONENT);
-    x = where(x > bound, bound, x);
-    return where(x < -bound, -bound, x);
-}
+INLINE vec clamp_exponent(vec x) { return v_max(splat(-LARGEST_EXPONENT), v_min(splat(LARGEST_EXPONENT), x)); }
 
 INLINE vec v_exp(vec x) {
     vec scale, m;
@@ -140,9 +185,7 @@ INLINE vec v_expm1(vec x) {
 }
 
 INLINE vec v_tanh(vec x) {
-    const vec bound = splat(20);
-    x = where(x > bound, bound, x);
-    vec e = v_expm1(x + x);
+    vec e = v_expm1(v_min(splat(40), x + x));
     return e * v_reciprocal(e + 2);
 }
 
@@ -150,7 +193,7 @@ INLINE vec v_tanh(vec x) {
 INLINE vec v_asinh(vec x) {
     const ivec sign = (ivec)x & (ivec)splat(-0.0f);
     vec t = (vec)((ivec)x ^ sign), square = t * t;
-    vec a = t + square * v_reciprocal(1 + v_sqrt(1 + square));
+    vec a = t + square * v_reciprocal(1 + v_root(1 + square));
     ivec k = ((ivec)(1 + a) - (ivec)splat(0.70710678f)) >> 23;
     vec down = (vec)((ivec)splat(1.0f) - (k << 23)); /* 2^-k */
     vec f = a * down + (down - 1);
@@ -170,14 +213,6 @@ INLINE vec v_asinh(vec x) {
 
 #endif
 
-#ifdef DOUBLE
-INLINE vec clamp_exponent(vec x) {
-    const vec bound = splat(LARGEST_EXPONENT);
-    x = where(x > bound, bound, x);
-    return where(x < -bound, -bound, x);
-}
-#endif
-
 /* The logistic function of x and, to full relative accuracy, 1 minus it. */
 INLINE vec v_sigmoid(vec x, vec *complement) {
     vec e = v_exp(clamp_exponent(-x));
@@ -189,5 +224,5 @@ INLINE vec v_sigmoid(vec x, vec *complement) {
 /* ELU; its derivative is 1 where x > 0 and ELU(x) + 1 elsewhere. */
 INLINE vec v_elu(vec x) {
     const vec zero = splat(0);
-    return where(x > zero, x, v_expm1(where(x > zero, zero, x)));
+    return where(x > zero, x, v_expm1(v_min(zero, x)));
 }
