@@ -27,9 +27,9 @@ from typing import Final
 import hyperadam
 import torch
 from hyperadam.api import EvaluationResult, Job, Readiness
+from hyperadam.cli.common import make_console
 from hyperadam.cli.render import evaluation_table, training_table
 from hyperadam.cli.watch import follow
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
@@ -45,7 +45,7 @@ CLEARLY: Final = 2.0
 """Standard errors by which a mean difference must exceed zero."""
 
 MakeOptimizer = Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
-console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+console = make_console(stderr=False)
 
 
 class DemoFailed(Exception):

@@ -25,6 +25,9 @@ NO_ACCESS: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
 
+PLAIN_WIDTH: Final = 200
+"""Characters in a line of a table where there is no terminal."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -45,16 +48,20 @@ def connect(ctx: typer.Context) -> Client:
 
 def out() -> Console:
     """Standard output."""
-    from rich.console import Console
-
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False)
+    return make_console(stderr=False)
 
 
 def err() -> Console:
     """Standard error."""
+    return make_console(stderr=True)
+
+
+def make_console(*, stderr: bool) -> Console:
+    """As wide as the terminal; in a pipe or a file, wide enough that no table is squeezed."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, markup=False)
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
+    return Console(stderr=stderr, width=width, soft_wrap=width is not None, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:

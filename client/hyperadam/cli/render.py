@@ -180,6 +180,8 @@ def _facts(facts: Mapping[str, Any]) -> Table:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in (None, ""):
             grid.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value)))

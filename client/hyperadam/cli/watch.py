@@ -113,7 +113,7 @@ def _follow_plain(view: JobView, events: Iterable[Event], console: Console) -> N
         view.apply(event)
         for note in view.notes:
             console.print(f"{view.title}: {note}")
-        if not view.notes and view.facts() and time.monotonic() - last >= PLAIN_SECONDS:
+        if view.state == "running" and not view.notes and view.facts() and time.monotonic() - last >= PLAIN_SECONDS:
             console.print(f"{view.title}: {' · '.join(view.facts())}")
             last = time.monotonic()
 
