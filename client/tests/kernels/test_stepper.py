@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from cases import RMS, Case, distance
 from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape, step
 from hyperadam.kernels.threads import run_ranges
+from kernel_cases import RMS, Case, distance
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import AS_PRINTED, RMS, Case, distance, run
 from hyperadam.kernels import ReferenceTape, open_tape
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_cases import AS_PRINTED, RMS, Case, distance, run
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
