@@ -10,6 +10,7 @@ import random
 import shutil
 import socket
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,20 +63,22 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A real server for the session, started in about a second."""
     binaries = _postgres_binaries()
     if binaries is None:
         pytest.skip("the Postgres server is not installed")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
         pytest.skip("Postgres refuses to run as root, and runuser is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:  # pytest closes its own folders to other users
+        yield from _serve(binaries, Path(folder))
+
+
+def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
     prefix: list[str] = []
     if os.geteuid() == 0:
         prefix = ["runuser", "-u", "postgres", "--"]
         shutil.chown(folder, "postgres")
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
     port, data = _free_port(), folder / "data"
 
     def run(program: str, *arguments: str) -> None:
