@@ -95,8 +95,8 @@ class Reconciler:
         except LeaseLost as lost:
             self._renewed = float("-inf")
             logger.warning("%s", lost)
-        except SQLAlchemyError:
-            logger.exception("the job store does not answer; trying again")
+        except Exception:  # whatever it is, the next tick may go well
+            logger.exception("a tick of the reconciler failed")
 
     def _release(self) -> None:
         self._renewed = float("-inf")

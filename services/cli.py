@@ -1,0 +1,191 @@
+"""The command `hyperadam-server`: `up` is everything in one; the others are its parts, for production.
+
+Settings come from the environment (`services.settings`); options here override them.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.auth.service import ApiKeys
+
+console = Console()
+errors = Console(stderr=True)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The HyperAdam service.")
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+
+HomeOption = Annotated[
+    Path | None, typer.Option(help="Folder of everything that the service keeps.", show_default=False)
+]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].", show_default=False)]
+PortOption = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port; 0: a free one [default: 8400].", show_default=False)
+]
+
+
+@app.command()
+def up(home: HomeOption = None, host: HostOption = None, port: PortOption = None) -> None:
+    """Run the whole service on this machine: API, reconciler and a local Ray cluster."""
+    settings = _settings(home=home, host=host, port=port)
+    _configure_logs(settings)
+    from services.embedded.home import HomeInUse
+    from services.embedded.up import up as run
+    from services.serving import CannotListen
+
+    try:
+        run(settings, console)
+    except (HomeInUse, CannotListen) as error:
+        _fail(str(error))
+
+
+@app.command()
+def api(host: HostOption = None, port: PortOption = None) -> None:
+    """Run the REST API alone; any number of such processes may serve one database."""
+    settings = _settings(host=host, port=port)
+    _configure_logs(settings)
+    from registry import connect
+    from services.container import Container
+    from services.database.base import Database
+    from services.database.migrations import upgrade
+    from services.serving import ApiServer, CannotListen, listen, url_of
+
+    try:
+        listener = listen(settings.host, settings.port)
+    except CannotListen as error:
+        _fail(str(error))
+    database = Database(settings.database_url)
+    upgrade(database)
+    registry = connect(settings.tracking_uri, settings.artifact_location)
+    services = Container(settings=settings, database=database, registry=registry)
+    ready = logging.getLogger("services.cli")
+    ApiServer(services, lambda: ready.info("ready at %s", url_of(listener))).run(sockets=[listener])
+    database.dispose()
+
+
+@app.command()
+def reconciler() -> None:
+    """Run the reconciler alone; of several, one works and the others stand by."""
+    settings = _settings()
+    _configure_logs(settings)
+    from registry import connect
+    from services.database.base import Database
+    from services.database.migrations import upgrade
+    from services.executors.make import make_executor
+    from services.reconciler.loop import Reconciler
+
+    if settings.executor == "ray" and not settings.ray_address:
+        _fail("RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, or HYPERADAM_EXECUTOR=process")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    database = Database(settings.database_url)
+    upgrade(database)
+    registry = connect(settings.tracking_uri, settings.artifact_location)
+    Reconciler(settings, database, registry, make_executor(settings)).run(stop)
+    database.dispose()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the job store's tables, and the registry's, up to date."""
+    settings = _settings()
+    from registry import connect
+    from services.database.base import Database
+    from services.database.migrations import upgrade
+
+    database = Database(settings.database_url)
+    upgrade(database)
+    database.dispose()
+    connect(settings.tracking_uri, settings.artifact_location)
+    console.print("The tables are up to date.")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is; stands in jobs and histories.")],
+    scope: Annotated[list[str], typer.Option(help="read, submit or admin; each implies those before it.")] = ["read"],  # noqa: B006
+    home: HomeOption = None,
+) -> None:
+    """Make an API key and print it, alone, on one line. It cannot be shown again."""
+    try:
+        new = _api_keys(home).create(name, scope)
+    except ValueError as error:
+        _fail(str(error))
+    console.print(new.key, markup=False, highlight=False, soft_wrap=True)
+
+
+@keys.command("list")
+def list_keys(home: HomeOption = None) -> None:
+    """Show all keys, without their secrets."""
+    table = Table("id", "name", "scopes", "created", "last used", "revoked")
+    for key in _api_keys(home).list():
+        moments = (key.created_at, key.last_used_at, key.revoked_at)
+        table.add_row(key.id, key.name, " ".join(key.scopes), *(f"{m:%Y-%m-%d %H:%M}" if m else "–" for m in moments))
+    console.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    home: HomeOption = None,
+) -> None:
+    """Make a key worthless."""
+    if not _api_keys(home).revoke(key_id):
+        _fail(f"no API key has the id {key_id!r}")
+    console.print(f"Revoked {key_id}.")
+
+
+def _api_keys(home: Path | None) -> ApiKeys:
+    from services.auth.service import ApiKeys
+    from services.database.base import Database
+    from services.database.migrations import upgrade
+
+    settings = _settings(home=home)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database_url)
+    upgrade(database)
+    return ApiKeys(database)
+
+
+def _settings(**options: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+        _fail("\n".join(["the settings are wrong:", *problems]))
+    except OSError as error:
+        _fail(f"cannot read {error.filename}: {error.strerror}")
+
+
+def _configure_logs(settings: Settings) -> None:
+    from services.observability import configure_logs
+
+    configure_logs(as_json=settings.log_json)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The folder of an embedded service: one service at a time, and what local commands find there.
+
+| file | what |
+|---|---|
+| `lock` | held by the service while it runs |
+| `server.json` | `{"url", "pid", "api_key_file"}`, while it runs |
+| `api-key` | the key that was made on the first start; mode 0600 |
+| `jobs.db`, `mlflow.db`, `artifacts/` | job store and registry |
+| `data/` | datasets |
+| `processes/`, `ray-token`, `ray.log` | of the executors |
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+KEY_FILE: Final = "api-key"
+SERVER_FILE: Final = "server.json"
+
+
+class HomeInUse(Exception):
+    """Another service runs on this home."""
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
+        self.key_file: Final = folder / KEY_FILE
+        self._server_file = folder / SERVER_FILE
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder if need be, and keep every other service off it.
+
+        Raises:
+            HomeInUse: with the other one's URL, if it says so.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HomeInUse(f"a service already runs on {self.folder}{self._other()}") from error
+            self._server_file.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._server_file.unlink(missing_ok=True)
+
+    def announce(self, url: str) -> None:
+        """Tell local commands where the service is."""
+        content = json.dumps({"url": url, "pid": os.getpid(), "api_key_file": KEY_FILE})
+        part = self._server_file.with_suffix(".part")
+        part.write_text(content)
+        part.replace(self._server_file)
+
+    def keep_key(self, key: str) -> None:
+        """Leave the key where only this user can read it."""
+        self.key_file.unlink(missing_ok=True)
+        with os.fdopen(os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key)
+
+    def _other(self) -> str:
+        try:
+            other = json.loads(self._server_file.read_text())
+            return f": {other['url']} (process {other['pid']})"
+        except (OSError, ValueError, KeyError):
+            return ""

@@ -1,0 +1,94 @@
+"""`hyperadam-server up`: the whole service in one command, on nothing but a folder.
+
+Beside the API run the reconciler, in a thread, and a local Ray cluster, in a process that ends with this one. A stop
+asks the running jobs for a checkpoint first; the next start goes on with them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from registry import connect
+from services.container import Container
+from services.database.base import Database
+from services.database.migrations import upgrade
+from services.embedded.home import Home
+from services.embedded.ray_cluster import EmbeddedRay
+from services.executors.contract import Executor
+from services.executors.make import make_executor
+from services.reconciler.loop import Reconciler
+from services.serving import ApiServer, listen, url_of
+from services.settings import Settings
+
+FIRST_KEY_NAME = "admin"
+
+
+def up(settings: Settings, console: Console) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        HomeInUse: another service runs on the same home.
+        CannotListen: the address is taken.
+    """
+    home = Home(settings.home)
+    with home.locked(), listen(settings.host, settings.port) as listener, _executor(settings) as executor:
+        with console.status("Opening the job store and the registry …"):
+            database = Database(settings.database_url)
+            upgrade(database)
+            registry = connect(settings.tracking_uri, settings.artifact_location)
+        services = Container(settings=settings, database=database, registry=registry)
+        new_key = _first_key(services, home)
+        reconciler = Reconciler(settings, database, registry, executor)
+        loop = threading.Thread(target=reconciler.run, args=[services.stopping], name="reconciler")
+
+        def on_ready() -> None:
+            home.announce(url_of(listener))
+            loop.start()
+            _greet(console, url_of(listener), home, new_key)
+
+        ApiServer(services, on_ready).run(sockets=[listener])
+        services.stopping.set()
+        if loop.ident is not None:
+            loop.join()
+            with console.status("Asking running jobs for a checkpoint …"):
+                reconciler.drain()
+        database.dispose()
+    console.print("Stopped.")
+
+
+@contextmanager
+def _executor(settings: Settings) -> Iterator[Executor]:
+    """The executor of the settings, with a Ray cluster around it if none is given."""
+    if settings.executor == "process" or settings.ray_address:
+        yield make_executor(settings)
+        return
+    from services.executors.ray_jobs import RayJobsExecutor  # Ray takes a second to import
+
+    cluster = EmbeddedRay(settings.home)
+    cluster.start()
+    try:
+        yield RayJobsExecutor(cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers)
+    finally:
+        cluster.stop()
+
+
+def _first_key(services: Container, home: Home) -> str | None:
+    """A key that may do everything, made when there is none at all."""
+    if services.api_keys.list():
+        return None
+    key = services.api_keys.create(FIRST_KEY_NAME, ["admin"]).key
+    home.keep_key(key)
+    return key
+
+
+def _greet(console: Console, url: str, home: Home, new_key: str | None) -> None:
+    console.print(f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)")
+    console.print(f"  home     {home.folder}", highlight=False, soft_wrap=True)
+    if new_key is not None:
+        console.print(f"  API key  {new_key}", highlight=False, soft_wrap=True)
+        console.print(f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it")
+    console.print("  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.")

@@ -1,0 +1,77 @@
+"""The HTTP server of one process: uvicorn, with a stop that long answers hear of."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from services.app import create_app
+from services.container import Container
+
+GRACE_SECONDS: Final = 10
+"""Time that requests in flight have when the server stops."""
+
+
+class CannotListen(Exception):
+    """The address is taken, or not ours."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 finds a free one.
+
+    Raises:
+        CannotListen: with a message for people.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL by which this machine reaches the server."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class ApiServer(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT; `run` then returns, so that its caller can stop the rest."""
+
+    def __init__(self, services: Container, on_ready: Callable[[], None]) -> None:
+        self._stopping, self._on_ready = services.stopping, on_ready
+        super().__init__(
+            uvicorn.Config(
+                create_app(services),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen to both signals from now on. (uvicorn's own gives them back, and raises them again, at the end.)"""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
