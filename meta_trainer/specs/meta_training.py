@@ -1,54 +1,15 @@
-"""The typed, bounded specs of jobs: the only thing a client can ask with.
-
-A spec is data: numbers within bounds and choices from lists, never code, a path, a URL or an import string. The service
-validates it on submission and stores it complete, with every default written out, so that a job means the same
-tomorrow. """
+"""The spec of a meta-training job."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
-from hyperadam.names import NAME_PATTERN, check_name, split_ref
 from hyperadam.rules import HyperAdamSpec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
-Activation = Literal["sigmoid", "relu", "elu", "tanh"]
-Score = Literal["next", "pre", "post-same"]
-MetaLoss = Literal["mean", "log"]
-BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"]
-
-ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
-
-
-def _check_reference(value: str) -> str:
-    split_ref(value)
-    return value
-
-
-Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
-Reference = Annotated[str, AfterValidator(_check_reference)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Spec(BaseModel):
-    """Frozen, and refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TaskSpec(Spec):
-    """The learner, its start and its data: an MLP classifier, as in Section 4 of the paper."""
-
-    dataset: DatasetName = "mnist5k"
-    activations: Annotated[tuple[Activation, ...], Field(min_length=1, max_length=16)] = ("sigmoid",)
-    """Chunks of learners take these in turn."""
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(max_length=12)] = (20,)
-    """Widths of the hidden layers."""
-    batch_size: int = Field(default=128, ge=1, le=4096)
-    init_std: float = Field(default=0.1, gt=0, le=10)
-    """Weights and biases start as N(0, init_std²)."""
+from meta_trainer.specs.base import MetaLoss, Name, Score, Seed, Spec
+from meta_trainer.specs.presets import PRESETS, RECOMMENDED_RULE, merge
+from meta_trainer.specs.tasks import TaskSpec
 
 
 class TricksSpec(Spec):
@@ -108,15 +69,6 @@ class ValidationSpec(Spec):
     """Learners for each activation of the task."""
 
 
-RECOMMENDED_RULE: Final[dict[str, Any]] = {
-    "kind": "hyperadam",
-    "normalization": "rms",
-    "norm_epsilon": 0.0,
-    "squash": "asinh",
-}
-"""What a job's `rule` is laid over: norms that do not depend on the number of coordinates."""
-
-
 class MetaTrainingSpec(Spec):
     """A meta-training job: where Θ starts, what it is trained on, and for how long."""
 
@@ -171,57 +123,3 @@ class MetaTrainingSpec(Spec):
     @property
     def n_updates(self) -> int:
         return self.n_episodes * self.periods_per_episode
-
-
-class EvaluationSpec(Spec):
-    """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches."""
-
-    optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
-    """`name@ref`; the service pins each to a version number on submission."""
-    suite: Literal["activations"] = "activations"
-    """`activations`: Table 1, the basic MLP with sigmoid, ReLU, ELU and tanh."""
-    dataset: DatasetName = "mnist5k"
-    n_starts: int = Field(default=20, ge=2, le=1000)
-    """Random starts that every optimizer runs from."""
-    n_tuning_starts: int = Field(default=4, ge=1, le=100)
-    """Other starts, on which the baselines' rates are tuned."""
-    horizon: int = Field(default=100, ge=1, le=10_000)
-    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
-    seed: Seed = 1
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for name, values in (("optimizers", self.optimizers), ("baselines", self.baselines)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
-        return self
-
-
-PRESETS: Final[dict[str, dict[str, Any]]] = {
-    "custom": {},
-    "quick": {
-        "task": {"activations": ["sigmoid", "relu"]},
-        "n_learners": 4,
-        "n_episodes": 10,
-        "validation": {"every_episodes": 5, "n_learners": 2},
-    },
-    "default": {"task": {"dataset": "mnist", "activations": ["sigmoid", "relu", "elu", "tanh"]}},
-    "paper": {
-        "rule": {"normalization": "euclidean", "norm_epsilon": 1e-16, "squash": "none"},
-        "init": "paper",
-        "task": {"dataset": "mnist"},
-        "meta_optimizer": {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0},
-        "n_learners": 1,
-        "chunk_size": 1,
-    },
-}
-"""Named starting points; `{"preset": "quick", "seed": 3}` is the preset with the other fields laid over it."""
-
-
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, object by object."""
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged

@@ -1,0 +1,33 @@
+"""What all specs have in common: the base class, and types that several of them use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from hyperadam.names import NAME_PATTERN, check_name, split_ref
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
+Activation = Literal["sigmoid", "relu", "elu", "tanh"]
+Score = Literal["next", "pre", "post-same"]
+MetaLoss = Literal["mean", "log"]
+BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"]
+
+ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
+
+
+def _check_reference(value: str) -> str:
+    split_ref(value)
+    return value
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
+Reference = Annotated[str, AfterValidator(_check_reference)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Spec(BaseModel):
+    """Frozen, and refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
