@@ -12,58 +12,6 @@ RECOMMENDED_RULE: Final[dict[str, Any]] = {
 }
 """What a job's `rule` is laid over: norms that do not depend on the number of coordinates."""
 
-PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-        given = merge(PRESETS[name], given)
-        if isinstance(given.get("rule"), dict):
-            given["rule"] = merge(RECOMMENDED_RULE, given["rule"])
-        return given
-
-    @model_validator(mode="after")
-    def _whole_chunks(self) -> Self:
-        if self.n_learners % self.chunk_size:
-            raise ValueError(
-                f"n_learners must be a multiple of chunk_size, got {self.n_learners} and {self.chunk_size}"
-            )
-        return self
-
-    @property
-    def n_chunks(self) -> int:
-        return self.n_learners // self.chunk_size
-
-    @property
-    def periods_per_episode(self) -> int:
-        return self.unroll.horizon // self.unroll.period
-
-    @property
-    def n_updates(self) -> int:
-        return self.n_episodes * self.periods_per_episode
-
-
-class EvaluationSpec(Spec):
-    """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches."""
-
-    optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
-    """`name@ref`; the service pins each to a version number on submission."""
-    suite: Literal["activations"] = "activations"
-    """`activations`: Table 1, the basic MLP with sigmoid, ReLU, ELU and tanh."""
-    dataset: DatasetName = "mnist5k"
-    n_starts: int = Field(default=20, ge=2, le=1000)
-    """Random starts that every optimizer runs from."""
-    n_tuning_starts: int = Field(default=4, ge=1, le=100)
-    """Other starts, on which the baselines' rates are tuned."""
-    horizon: int = Field(default=100, ge=1, le=10_000)
-    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
-    seed: Seed = 1
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for name, values in (("optimizers", self.optimizers), ("baselines", self.baselines)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
-        return self
-
-
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
     "quick": {
