@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from hyperadam.api import UnsupportedMediaType as UnsupportedMediaType
     from hyperadam.api import ValidationFailed as ValidationFailed
     from hyperadam.api import pull as pull
+    from hyperadam.optimizers import DMOptimizer as DMOptimizer
     from hyperadam.optimizers import HyperAdam as HyperAdam
+    from hyperadam.optimizers import RNNprop as RNNprop
     from hyperadam.shipped import pretrained as pretrained
     from hyperadam.shipped import pretrained_names as pretrained_names
     from hyperadam.theta import Theta as Theta
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DMOptimizer": "hyperadam.optimizers",
     "HyperAdam": "hyperadam.optimizers",
+    "RNNprop": "hyperadam.optimizers",
     "Theta": "hyperadam.theta",
     "ThetaError": "hyperadam.theta",
     "pretrained": "hyperadam.shipped",

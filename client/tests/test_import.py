@@ -12,7 +12,16 @@ import hyperadam.shipped
 import pytest
 from hyperadam import Theta
 
-OPTIMIZERS = {"HyperAdam", "Theta", "ThetaError", "__version__", "pretrained", "pretrained_names"}
+OPTIMIZERS = {
+    "DMOptimizer",
+    "HyperAdam",
+    "RNNprop",
+    "Theta",
+    "ThetaError",
+    "__version__",
+    "pretrained",
+    "pretrained_names",
+}
 CLIENT = {
     "ApiError",
     "AsyncClient",

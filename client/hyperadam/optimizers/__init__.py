@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from hyperadam.optimizers.dm import DMOptimizer
 from hyperadam.optimizers.hyperadam import HyperAdam
 from hyperadam.optimizers.learned import LearnedOptimizer
+from hyperadam.optimizers.rnnprop import RNNprop
 
-__all__ = ["HyperAdam", "LearnedOptimizer"]
+__all__ = ["DMOptimizer", "HyperAdam", "LearnedOptimizer", "RNNprop"]

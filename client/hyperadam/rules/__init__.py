@@ -7,12 +7,20 @@ from dataclasses import fields
 from typing import Any
 
 from hyperadam.rules.base import Rule, RuleError, Tensors
+from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
+from hyperadam.rules.rnnprop import RNNpropRule, RNNpropSpec, RNNpropState
 
 __all__ = [
+    "DMRule",
+    "DMSpec",
+    "DMState",
     "HyperAdamRule",
     "HyperAdamSpec",
     "HyperAdamState",
+    "RNNpropRule",
+    "RNNpropSpec",
+    "RNNpropState",
     "Rule",
     "RuleError",
     "Tensors",
@@ -21,6 +29,8 @@ __all__ = [
 
 _RULES: dict[str, tuple[type[Any], type[Any]]] = {
     "hyperadam": (HyperAdamRule, HyperAdamSpec),
+    "rnnprop": (RNNpropRule, RNNpropSpec),
+    "dm": (DMRule, DMSpec),
 }
 
 

@@ -37,6 +37,8 @@ class Rule(ABC, Generic[StateT]):
 
     kind: ClassVar[str]
     """Name of the rule in specs and Θ files."""
+    inits: ClassVar[tuple[str, ...]]
+    """Names of the rule's initialisations; the recommended one first."""
 
     @property
     @abstractmethod

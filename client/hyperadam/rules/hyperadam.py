@@ -22,15 +22,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, RuleError, Tensors
-
-INITS: Final = ("adam-ensemble", "paper")
+from hyperadam.rules.base import Rule, Tensors
+from hyperadam.rules.layers import check_choice, check_ranges, draw, linear, lstm, safe_sqrt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +61,11 @@ class HyperAdamSpec:
     """√(ṽ + ε) (both public codes) or √ṽ + ε (as the paper prints it)."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_candidates <= 64:
-            raise RuleError(f"n_candidates must be between 1 and 64, got {self.n_candidates}")
-        for name, choices in (("normalization", ("euclidean", "rms")), ("squash", ("none", "asinh"))):
-            if getattr(self, name) not in choices:
-                raise RuleError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        for name, low, high in (("norm_epsilon", 0, 1), ("forget_bias", -100, 100), ("epsilon", 1e-25, 1)):
-            if not low <= getattr(self, name) <= high:
-                raise RuleError(f"{name} must be between {low} and {high}, got {getattr(self, name)}")
+        check_choice("normalization", self.normalization, ("euclidean", "rms"))
+        check_choice("squash", self.squash, ("none", "asinh"))
+        check_ranges(
+            self, {"n_candidates": (1, 64), "norm_epsilon": (0, 1), "forget_bias": (-100, 100), "epsilon": (1e-25, 1)}
+        )
 
 
 class HyperAdamState(NamedTuple):
@@ -97,6 +93,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
     """
 
     kind = "hyperadam"
+    inits = ("adam-ensemble", "paper")
 
     def __init__(self, spec: HyperAdamSpec | None = None) -> None:
         self._spec = spec or HyperAdamSpec()
@@ -131,15 +128,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
         and γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1):
         the untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
         """
-        if init not in INITS:
-            raise RuleError(f"init must be one of {', '.join(INITS)}, got {init!r}")
-        theta = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in self.theta_shapes.items()}
-        for name, tensor in theta.items():
-            if name == "lstm.weight":
-                bound = math.sqrt(6 / sum(tensor.shape))
-                tensor.uniform_(-bound, bound, generator=generator)
-            elif name.endswith(".weight"):
-                torch.nn.init.trunc_normal_(tensor, std=0.1, a=-0.2, b=0.2, generator=generator)
+        check_choice("init", init, self.inits)
+        theta = draw(self.theta_shapes, generator)
         if init == "adam-ensemble":
             j = self.spec.n_candidates
             theta["adam_cell.weight"] *= 0.3
@@ -165,14 +155,14 @@ class HyperAdamRule(Rule[HyperAdamState]):
         hidden, cell = self._state_cell(theta, gradient, state)
         s = self._normalize(hidden) if spec.normalize_state else hidden
         weight, bias = theta["adam_cell.weight"], theta["adam_cell.bias"]
-        rates = torch.sigmoid(_linear(weight[:, j:], self._normalize(state.m), _linear(weight[:, :j], s, bias)))
+        rates = torch.sigmoid(linear(weight[:, j:], self._normalize(state.m), linear(weight[:, :j], s, bias)))
         beta, gamma = rates[:j], rates[j:]
         m = torch.lerp(gradient.expand_as(beta), state.m, beta)
         v = torch.lerp((gradient * gradient).expand_as(gamma), state.v, gamma)
         one = gradient.new_ones(())
         beta_hat = torch.lerp(one, state.beta_hat, beta)
         gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
-        rho = F.elu(_linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
+        rho = F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
         direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
@@ -181,17 +171,13 @@ class HyperAdamRule(Rule[HyperAdamState]):
         spec, j = self.spec, self.spec.n_candidates
         x = self._normalize(gradient)[None]
         if spec.preprocessing:
-            x = F.elu(_linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
+            x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
         if not spec.lstm:
             return x.expand(j, *gradient.shape), state.cell
         h = state.hidden
         if spec.normalize_lstm:
             x, h = self._normalize(x), self._normalize(h)
-        weight, n_inputs = theta["lstm.weight"], x.shape[0]
-        gates = _linear(weight[:, n_inputs:], h, _linear(weight[:, :n_inputs], x, theta["lstm.bias"]))
-        i, c, f, o = gates.chunk(4)
-        cell = torch.sigmoid(f + spec.forget_bias) * state.cell + torch.sigmoid(i) * torch.tanh(c)
-        return torch.sigmoid(o) * torch.tanh(cell), cell
+        return lstm(theta["lstm.weight"], theta["lstm.bias"], x, h, state.cell, spec.forget_bias)
 
     def _moment_field(self, m: Tensor, v: Tensor, beta_hat: Tensor, gamma_hat: Tensor) -> Tensor:
         """m̂_t, lines 15–16; ε also keeps 0/0 away where a decay rate has rounded to 1."""
@@ -199,7 +185,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
         m_tilde, v_tilde = m / (beta_hat + eps), v / (gamma_hat + eps)
         if self.spec.epsilon_inside_root:
             return m_tilde * torch.rsqrt(v_tilde + eps)
-        return m_tilde / (_safe_sqrt(v_tilde) + eps)
+        return m_tilde / (safe_sqrt(v_tilde) + eps)
 
     def _normalize(self, x: Tensor) -> Tensor:
         """x over its norm along the last dimension (one learner's coordinates), then squashed; zeros stay zeros."""
@@ -211,12 +197,6 @@ class HyperAdamRule(Rule[HyperAdamState]):
         return torch.asinh(y) if self.spec.squash == "asinh" else y
 
 
-def _linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
-    """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result (n_out, *batch, p)."""
-    bias = bias[:, None] if bias.dim() == 1 else bias.reshape(bias.shape[0], -1)
-    return torch.addmm(bias, weight, x.reshape(x.shape[0], -1)).view(weight.shape[0], *x.shape[1:])
-
-
 def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
     """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n = 1: the middle."""
     lo, hi = math.log(shortest), math.log(longest)
@@ -224,9 +204,3 @@ def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
         lo = hi = (lo + hi) / 2
     log_tau = torch.linspace(lo, hi, n, dtype=torch.float64)
     return torch.log(torch.expm1(log_tau))
-
-
-def _safe_sqrt(x: Tensor) -> Tensor:
-    """√x with derivative 0 at x = 0."""
-    positive = x > 0
-    return torch.where(positive, torch.sqrt(torch.where(positive, x, 1.0)), 0.0)

@@ -1,0 +1,47 @@
+"""DMoptimizer as a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hyperadam.optimizers.learned import LearnedOptimizer
+
+
+class DMOptimizer(LearnedOptimizer):
+    """An LSTM in every coordinate that reads the gradient and says the step.
+
+    Andrychowicz et al.: Learning to learn by gradient descent by gradient descent, NIPS 2016. In every coordinate, with
+    Θ shared by all of them, each step is
+
+        x  = [log(max(|g|, e^−10)) / 10, clip(e^10 g, −1, 1)]
+        d  = 0.1 · Linear(LSTM(LSTM(x)))
+        w  ← w − lr · d
+
+    The equations in full, and how their signs go with the published code, are in `hyperadam.rules.dm`. It is here for
+    comparison: it is known not to carry over to learners and horizons other than those it was trained on.
+
+    Example:
+        >>> theta = hyperadam.pull("dm@latest")
+        >>> optimizer = hyperadam.DMOptimizer(model.parameters(), theta=theta)
+
+    Args:
+        params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
+            `weight_decay`.
+        theta: what meta-training learned, by a job of rule `dm`, such as the preset `dm-paper`. None is the Θ
+            `dm-paper` of the package; as long as `hyperadam.pretrained_names()` has none, Θ must be given.
+        lr: α; 1 is the published scale. None is the rate that Θ was trained with.
+        weight_decay: decoupled; w ← w − lr · weight_decay · w.
+
+    Memory: 80 numbers a coordinate (320 bytes in float32), beside the gradient's buffer.
+
+    A coordinate whose gradient is 0 may still move, as published. Everything else that is common to learned optimizers
+    (missing, sparse or non-finite gradients, mixed dtypes, checkpoints) is said in `LearnedOptimizer`.
+
+    Raises:
+        ValueError: there is no Θ, or it is of another kind; there are no parameters, or they are on several devices; or
+            `lr` or `weight_decay` is out of range.
+        TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
+    """
+
+    rule_kinds: ClassVar[frozenset[str]] = frozenset({"dm"})
+    default_theta: ClassVar[str] = "dm-paper"

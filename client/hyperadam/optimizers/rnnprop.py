@@ -1,0 +1,48 @@
+"""RNNprop as a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hyperadam.optimizers.learned import LearnedOptimizer
+
+
+class RNNprop(LearnedOptimizer):
+    """An LSTM in every coordinate that reads what RMSProp and Adam would do and says the step.
+
+    Lv, Jiang, Li: Learning gradient descent: better generalization and longer horizons, ICML 2017. In every coordinate,
+    with Θ shared by all of them, each step is
+
+        m  ← 0.95 m + 0.05 g,   v ← 0.95 v + 0.05 g²          (bias-corrected to m̂, v̂)
+        x  = [g / (√v̂ + ε), m̂ / (√v̂ + ε)]
+        d  = 0.1 · tanh(Linear(LSTM(LSTM(ELU(Linear(x))))))
+        w  ← w − lr · d
+
+    The equations in full, and how their signs go with the published code, are in `hyperadam.rules.rnnprop`.
+
+    Example:
+        >>> theta = hyperadam.pull("rnnprop@latest")
+        >>> optimizer = hyperadam.RNNprop(model.parameters(), theta=theta)
+
+    Args:
+        params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
+            `weight_decay`.
+        theta: what meta-training learned, by a job of rule `rnnprop`, such as the preset `rnnprop-paper`. None is the Θ
+            `rnnprop-paper` of the package; as long as `hyperadam.pretrained_names()` has none, Θ must be given.
+        lr: α; 1 is the published scale, at which no coordinate moves by more than 0.1 a step. None is the rate that Θ
+            was trained with.
+        weight_decay: decoupled; w ← w − lr · weight_decay · w.
+
+    Memory: 84 numbers a coordinate (336 bytes in float32), beside the gradient's buffer.
+
+    A coordinate whose gradient is 0 may still move, as published. Everything else that is common to learned optimizers
+    (missing, sparse or non-finite gradients, mixed dtypes, checkpoints) is said in `LearnedOptimizer`.
+
+    Raises:
+        ValueError: there is no Θ, or it is of another kind; there are no parameters, or they are on several devices; or
+            `lr` or `weight_decay` is out of range.
+        TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
+    """
+
+    rule_kinds: ClassVar[frozenset[str]] = frozenset({"rnnprop"})
+    default_theta: ClassVar[str] = "rnnprop-paper"

@@ -1,0 +1,130 @@
+"""RNNprop's rule (Lv, Jiang, Li: Learning gradient descent: better generalization and longer horizons, ICML 2017).
+
+An LSTM in every coordinate, all with the same Θ, reads what RMSProp and Adam would do and says the step:
+
+    m_t = β₁ m_{t−1} + (1 − β₁) g,    m̂_t = m_t / (1 − β₁^t)
+    v_t = β₂ v_{t−1} + (1 − β₂) g²,   v̂_t = v_t / (1 − β₂^t)
+    x_t = [ g / (√v̂_t + ε),  m̂_t / (√v̂_t + ε) ]               input: invariant to the scale of g up to ε
+    h_t = LSTM(LSTM(ELU(W_p x_t + b_p)))                       two layers of 20
+    d_t = 0.1 · tanh(w_o · h_t + b_o)                          no step is longer than 0.1 α
+
+Direction: the published code adds its output to w, we take w ← w − α d as for every rule. Negating w_o and b_o turns
+one into the other, and both are drawn symmetrically: training learns either. α = 1 gives the published scale.
+
+Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and memory speak too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hyperadam.rules.base import Rule, Tensors
+from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw, linear, safe_sqrt
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNpropSpec:
+    """Every choice of the rule."""
+
+    kind: Literal["rnnprop"] = "rnnprop"
+    beta1: float = 0.95
+    """β₁, decay rate of the first moment; 0 to 0.9999."""
+    beta2: float = 0.95
+    """β₂, decay rate of the second moment; 0 to 0.9999."""
+    epsilon: float = 1e-8
+    """ε, outside the root; 1e-16 to 1."""
+    n_hidden: int = 20
+    """H, units of the linear layer and of each LSTM layer; 1 to 64."""
+    n_layers: int = 2
+    """LSTM layers; 1 to 4."""
+    forget_bias: float = 1.0
+    """Added to the forget gates; −100 to 100."""
+    output_scale: float = 0.1
+    """What the tanh is multiplied by: the longest step; 1e-6 to 1000."""
+
+    def __post_init__(self) -> None:
+        ranges = {"beta1": (0, 0.9999), "beta2": (0, 0.9999), "epsilon": (1e-16, 1), "n_hidden": (1, 64)}
+        check_ranges(self, ranges | {"n_layers": (1, 4), "forget_bias": (-100, 100), "output_scale": (1e-6, 1000)})
+
+
+class RNNpropState(NamedTuple):
+    """What RNNprop carries from step to step; 4 H + 4 numbers a coordinate with 2 layers. All zeros at first."""
+
+    hidden: Tensor
+    """Hidden states of the layers, one layer after the other; shape (n_layers · H, *batch, p)."""
+    cell: Tensor
+    """Cell states likewise; shape (n_layers · H, *batch, p)."""
+    m: Tensor
+    """First moment m_t; shape (1, *batch, p)."""
+    v: Tensor
+    """Second moment v_t; shape (1, *batch, p)."""
+    beta1_hat: Tensor
+    """1 − β₁^t, for each coordinate by its own number of steps; shape (1, *batch, p)."""
+    beta2_hat: Tensor
+    """1 − β₂^t likewise; shape (1, *batch, p)."""
+
+
+class RNNpropRule(Rule[RNNpropState]):
+    """The RNNprop update as a pure function; see the module's docstring for the equations."""
+
+    kind = "rnnprop"
+    inits = ("paper",)
+
+    def __init__(self, spec: RNNpropSpec | None = None) -> None:
+        self._spec = spec or RNNpropSpec()
+
+    @property
+    def spec(self) -> RNNpropSpec:
+        return self._spec
+
+    @cached_property
+    def _lstm(self) -> LSTMStack:
+        spec, h = self.spec, self.spec.n_hidden
+        return LSTMStack(n_inputs=h, n_hidden=h, n_layers=spec.n_layers, forget_bias=spec.forget_bias)
+
+    @property
+    def theta_shapes(self) -> dict[str, tuple[int, ...]]:
+        h = self.spec.n_hidden
+        before = {"preprocess.weight": (h, 2), "preprocess.bias": (h,)}
+        return before | self._lstm.shapes | {"output.weight": (1, h), "output.bias": (1,)}
+
+    def init_theta(self, generator: torch.Generator, init: str = "paper") -> dict[str, Tensor]:
+        """A fresh Θ.
+
+        `paper`: LSTM kernels Glorot-uniform, linear layers from a normal truncated at two deviations, of std 0.1 and
+        for the output layer 0.01, biases 0: the untrained optimizer hardly moves.
+        """
+        check_choice("init", init, self.inits)
+        theta = draw(self.theta_shapes, generator)
+        theta["output.weight"] *= 0.1
+        return theta
+
+    def init_state(self, gradient: Tensor) -> RNNpropState:
+        def zeros(n: int) -> Tensor:
+            return gradient.new_zeros((n, *gradient.shape))
+
+        n = self._lstm.n_states
+        return RNNpropState(zeros(n), zeros(n), zeros(1), zeros(1), zeros(1), zeros(1))
+
+    def update(
+        self,
+        theta: Tensors,
+        gradient: Tensor,  # shape: (*batch, p)
+        state: RNNpropState,
+    ) -> tuple[Tensor, RNNpropState]:
+        spec, g, one = self.spec, gradient[None], gradient.new_ones(())
+        m, v = torch.lerp(g, state.m, spec.beta1), torch.lerp(g * g, state.v, spec.beta2)
+        beta1_hat = torch.lerp(one, state.beta1_hat, spec.beta1)
+        beta2_hat = torch.lerp(one, state.beta2_hat, spec.beta2)
+        root = safe_sqrt(v / beta2_hat) + spec.epsilon
+        x = torch.cat([g / root, m / beta1_hat / root])
+        x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
+        output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
+        direction = spec.output_scale * torch.tanh(linear(theta["output.weight"], output, theta["output.bias"])[0])
+        return direction, RNNpropState(hidden, cell, m, v, beta1_hat, beta2_hat)

@@ -1,0 +1,90 @@
+"""DMoptimizer and RNNprop a second time: plain NumPy in float64, coordinate by coordinate, gate by gate.
+
+Written from the papers, for one coordinate's scalar gradient at a time. It shares no code, no layout and no order of
+summation with the rules; DMoptimizer's input is in the two cases of its Appendix A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import copysign, exp, log, sqrt, tanh
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Step = Callable[[float, int], float]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+class Memory:
+    """The LSTM layers of one coordinate."""
+
+    def __init__(self, spec: Mapping[str, Any], theta: Mapping[str, Array]) -> None:
+        self.n, self.forget_bias, self.theta = spec["n_hidden"], spec["forget_bias"], theta
+        self.states = [(np.zeros(self.n), np.zeros(self.n)) for _ in range(spec["n_layers"])]
+
+    def read(self, x: Array) -> Array:
+        """The last layer's hidden state."""
+        for layer, (h, c) in enumerate(self.states):
+            kernel, bias = self.theta[f"lstm.{layer + 1}.weight"], self.theta[f"lstm.{layer + 1}.bias"]
+            z = bias + np.array([row @ np.concatenate([x, h]) for row in kernel])
+            i, new, f, o = (z[k * self.n : (k + 1) * self.n] for k in range(4))
+            c = sigmoid(f + self.forget_bias) * c + sigmoid(i) * np.tanh(new)
+            x = sigmoid(o) * np.tanh(c)
+            self.states[layer] = x, c
+        return x
+
+    def speak(self, x: Array) -> float:
+        """The output layer on the last hidden state."""
+        return float(self.theta["output.weight"][0] @ self.read(x) + self.theta["output.bias"][0])
+
+
+def dm_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array) -> Array:
+    """d_1 … d_T of `DMSpec` for gradients of shape (T, p); shape (T, p)."""
+    k = spec["log_range"]
+
+    def read(g: float) -> tuple[float, float]:
+        if spec["preprocessing"] == "log-sign":
+            return log(max(abs(g), 2.0**-126)) / k, copysign(1.0, g) if g else 0.0
+        return (log(abs(g)) / k, copysign(1.0, g)) if abs(g) >= exp(-k) else (-1.0, exp(k) * g)
+
+    def coordinate() -> Step:
+        memory = Memory(spec, theta)
+        return lambda g, _: spec["output_scale"] * memory.speak(np.array(read(g)))
+
+    return _all(coordinate, gradients)
+
+
+def rnnprop_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array) -> Array:
+    """d_1 … d_T of `RNNpropSpec` for gradients of shape (T, p); shape (T, p)."""
+    b1, b2 = spec["beta1"], spec["beta2"]
+
+    def coordinate() -> Step:
+        memory, seen = Memory(spec, theta), []
+
+        def step(g: float, t: int) -> float:
+            seen.append(g)  # moments as weighted sums over the whole past instead of recursions
+            m = sum((1 - b1) * b1 ** (t - s) * past for s, past in enumerate(seen, 1)) / (1 - b1**t)
+            v = sum((1 - b2) * b2 ** (t - s) * past**2 for s, past in enumerate(seen, 1)) / (1 - b2**t)
+            root = sqrt(v) + spec["epsilon"]
+            z = theta["preprocess.weight"] @ np.array([g / root, m / root]) + theta["preprocess.bias"]
+            return float(spec["output_scale"] * tanh(memory.speak(np.where(z > 0, z, np.expm1(np.minimum(z, 0))))))
+
+        return step
+
+    return _all(coordinate, gradients)
+
+
+def _all(coordinate: Callable[[], Step], gradients: Array) -> Array:
+    """A fresh coordinate for each column, stepped through its rows."""
+    directions = np.zeros_like(gradients)
+    for column in range(gradients.shape[1]):
+        step = coordinate()
+        for t in range(len(gradients)):
+            directions[t, column] = step(float(gradients[t, column]), t + 1)
+    return directions
