@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -20,6 +22,7 @@ from services.settings import Settings
 
 if TYPE_CHECKING:
     from services.auth.service import ApiKeys
+    from services.embedded.home import Home
 
 console = Console()
 errors = Console(stderr=True)
@@ -41,15 +44,22 @@ PortOption = Annotated[
 def up(home: HomeOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Run the whole service on this machine: API, reconciler and a local Ray cluster."""
     settings = _settings(home=home, host=host, port=port)
-    _configure_logs(settings)
-    from services.embedded.home import HomeInUse
-    from services.embedded.up import up as run
-    from services.serving import CannotListen
+    from services.embedded.home import Home, HomeInUse
 
+    place = Home(settings.home)
     try:
-        run(settings, console)
-    except (HomeInUse, CannotListen) as error:
+        with place.locked(), _brief_errors():
+            _up(settings, place)
+    except HomeInUse as error:
         _fail(str(error))
+
+
+def _up(settings: Settings, home: Home) -> None:
+    with console.status("Starting …"):  # the imports take seconds
+        from services.embedded.up import up as run
+
+    _configure_logs(settings)
+    run(settings, home, console)
 
 
 @app.command()
@@ -61,15 +71,13 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
     from services.container import Container
     from services.database.base import Database
     from services.database.migrations import upgrade
-    from services.serving import ApiServer, CannotListen, listen, url_of
+    from services.serving import ApiServer, listen, url_of
 
-    try:
+    with _brief_errors():
         listener = listen(settings.host, settings.port)
-    except CannotListen as error:
-        _fail(str(error))
-    database = Database(settings.database_url)
-    upgrade(database)
-    registry = connect(settings.tracking_uri, settings.artifact_location)
+        database = Database(settings.database_url)
+        upgrade(database)
+        registry = connect(settings.tracking_uri, settings.artifact_location)
     services = Container(settings=settings, database=database, registry=registry)
     ready = logging.getLogger("services.cli")
     ApiServer(services, lambda: ready.info("ready at %s", url_of(listener))).run(sockets=[listener])
@@ -92,9 +100,10 @@ def reconciler() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    database = Database(settings.database_url)
-    upgrade(database)
-    registry = connect(settings.tracking_uri, settings.artifact_location)
+    with _brief_errors():
+        database = Database(settings.database_url)
+        upgrade(database)
+        registry = connect(settings.tracking_uri, settings.artifact_location)
     Reconciler(settings, database, registry, make_executor(settings)).run(stop)
     database.dispose()
 
@@ -107,10 +116,11 @@ def migrate() -> None:
     from services.database.base import Database
     from services.database.migrations import upgrade
 
-    database = Database(settings.database_url)
-    upgrade(database)
-    database.dispose()
-    connect(settings.tracking_uri, settings.artifact_location)
+    with _brief_errors():
+        database = Database(settings.database_url)
+        upgrade(database)
+        database.dispose()
+        connect(settings.tracking_uri, settings.artifact_location)
     console.print("The tables are up to date.")
 
 
@@ -176,6 +186,24 @@ def _configure_logs(settings: Settings) -> None:
 
     configure_logs(as_json=settings.log_json)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@contextmanager
+def _brief_errors() -> Iterator[None]:
+    """What an operator can mend is told in a sentence, without a traceback."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from registry import RegistryError
+    from services.serving import CannotListen
+
+    try:
+        yield
+    except CannotListen as error:
+        _fail(str(error))
+    except RegistryError as error:
+        _fail(f"the registry cannot be opened: {error}")
+    except SQLAlchemyError as error:
+        _fail(f"the job store cannot be opened: {str(error).splitlines()[0]}")
 
 
 def _fail(message: str) -> NoReturn:

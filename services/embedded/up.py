@@ -27,15 +27,13 @@ from services.settings import Settings
 FIRST_KEY_NAME = "admin"
 
 
-def up(settings: Settings, console: Console) -> None:
-    """Run until SIGTERM or SIGINT.
+def up(settings: Settings, home: Home, console: Console) -> None:
+    """Run until SIGTERM or SIGINT. The home is locked by the caller.
 
     Raises:
-        HomeInUse: another service runs on the same home.
         CannotListen: the address is taken.
     """
-    home = Home(settings.home)
-    with home.locked(), listen(settings.host, settings.port) as listener, _executor(settings) as executor:
+    with listen(settings.host, settings.port) as listener, _executor(settings) as executor:
         with console.status("Opening the job store and the registry …"):
             database = Database(settings.database_url)
             upgrade(database)
@@ -86,9 +84,13 @@ def _first_key(services: Container, home: Home) -> str | None:
 
 
 def _greet(console: Console, url: str, home: Home, new_key: str | None) -> None:
-    console.print(f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)")
+    console.print(
+        f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)", soft_wrap=True
+    )
     console.print(f"  home     {home.folder}", highlight=False, soft_wrap=True)
     if new_key is not None:
         console.print(f"  API key  {new_key}", highlight=False, soft_wrap=True)
-        console.print(f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it")
-    console.print("  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.")
+        console.print(
+            f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it", soft_wrap=True
+        )
+    console.print("  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.", soft_wrap=True)

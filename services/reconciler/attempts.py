@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 LOG_SECONDS: Final = 1.0
 """Time between two copies of a running attempt's log."""
-EXIT_SECONDS: Final = 10.0
-"""Patience with a process that has said its last word but has not ended."""
+EXIT_SECONDS: Final = 1.5
+"""Patience with a process that has said its last word but has not ended; then it is told to, and no longer watched."""
 TAIL_BYTES: Final = 2000
 
 _RUN_STATUS: Final[Mapping[State, RunStatus]] = {
@@ -99,7 +99,10 @@ class Attempts:
         run_id = job.run_id or self._registry.open_run(job.id, name=job.name or job.id)
         done = self._done(run_id, attempt)
         self._copy(job, attempt, run_id, final=done is not None or status in ENDED)
-        if done is not None and (status in ENDED or self._waited_long(attempt)):
+        if done is not None and status not in ENDED and self._waited_long(attempt):
+            self._executor.stop(attempt.executor_id)
+            status = "unknown"
+        if done is not None and status in ENDED:
             self._conclude(job, attempt, run_id, done)
         elif done is None and status in ENDED:
             self._conclude_lost(job, attempt, run_id, status)
