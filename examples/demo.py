@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import hyperadam
 import torch
@@ -40,6 +40,8 @@ N_STEPS: Final = 100
 N_STARTS: Final = 12
 BATCH_SIZE: Final = 128
 READY_SECONDS: Final = 120.0
+LIMIT_SECONDS: Final = 900
+"""More than twice what the demo takes on two cores; then something is stuck."""
 STOP_SECONDS: Final = 60.0
 CLEARLY: Final = 2.0
 """Standard errors by which a mean difference must exceed zero."""
@@ -57,6 +59,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the service's home: database, artifacts, log")
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(LIMIT_SECONDS)
     started = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="hyperadam-demo-"))
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
@@ -69,6 +73,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
+        signal.alarm(0)
         if keep:
             console.print(f"kept {home}")
         else:
@@ -238,6 +243,10 @@ def verdict(clearly: bool) -> Text:
 
 
 # --- small things -----------------------------------------------------------------------------------------------
+
+
+def out_of_time(*_: object) -> NoReturn:
+    raise DemoFailed(f"not done after {LIMIT_SECONDS} s; run it with --keep and read server.log in the home")
 
 
 def heading(text: str) -> None:
