@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meta_trainer.datasets import Dataset
+from meta_trainer.datasets import Data
 from meta_trainer.learners import Learner
 from meta_trainer.seeds import generator
 
@@ -43,26 +43,33 @@ class Optimizee(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Classification(Optimizee):
-    """Learners of one shape on random minibatches of one dataset.
+class Supervised(Optimizee):
+    """Learners of one shape on random minibatches of the same data.
 
-    Start and minibatch of learner i at step t are drawn from (seed, purpose, indices[i], t): two optimizees with the
-    same seed and purpose are paired, whatever optimizer runs on them and however the learners are batched.
+    Start, minibatch and dropout mask of learner i at step t are drawn from (seed, purpose, indices[i], t): two
+    optimizees with the same seed and purpose are paired, whatever optimizer runs on them and however the learners are
+    batched.
+
+    The loss of step t is that of its minibatch and its mask, whenever it is asked for. So the final loss of a learner
+    with dropout is taken with the masks of its run: the mean of the very functions that were minimised, as it is of the
+    very minibatches. (The paper is silent here.)
     """
 
     learner: Learner
-    dataset: Dataset
+    dataset: Data
     seed: int
     purpose: str
     indices: Sequence[tuple[int, ...]]
     """The name of each learner within the purpose; L of them."""
     batch_size: int = 128
-    init_std: float = 0.1
+    init_std: float | tuple[float, ...] = 0.1
+    """One for all learners, or one for each."""
     dtype: torch.dtype = torch.float32
 
     def start(self) -> Tensor:
         generators = [generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices]
-        return self.learner.start(generators, self.init_std, self.dtype)
+        std = self.init_std if isinstance(self.init_std, float | int) else torch.tensor(self.init_std)
+        return self.learner.start(generators, std, self.dtype)
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         with torch.no_grad():
@@ -71,11 +78,16 @@ class Classification(Optimizee):
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         return self.learner.losses_and_gradients(w, *self._minibatch(step))
 
-    def _minibatch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs (L, batch, n_features) and targets (L, batch)."""
-        name, n = f"{self.purpose}/minibatch", len(self.dataset)
-        draws = [
-            torch.randint(n, (self.batch_size,), generator=generator(self.seed, name, *index, step))
-            for index in self.indices
-        ]
-        return self.dataset.minibatch(torch.stack(draws), self.dtype)
+    def _minibatch(self, step: int) -> tuple[Tensor, ...]:
+        """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their noise."""
+        drawn = self.dataset.draw(self._generators("minibatch", step), self.batch_size, self.dtype)
+        if not self.learner.is_random:
+            return drawn
+        return *drawn, self.learner.noise(self._generators("noise", step), self.batch_size, self.dtype)
+
+    def _generators(self, what: str, step: int) -> list[torch.Generator]:
+        return [generator(self.seed, f"{self.purpose}/{what}", *index, step) for index in self.indices]
+
+
+Classification = Supervised
+"""Its name where the targets are labels."""

@@ -1,4 +1,4 @@
-"""Datasets of images with labels, whole in memory: minibatches are drawn by seeded indices, without a data loader.
+"""Data that learners are trained on, whole in memory or made up: minibatches are drawn by seeds, without a data loader.
 
 `mnist5k` is embedded; `mnist`, `fashion_mnist` and `cifar10` are read from a data folder, in the layouts that
 torchvision or the official sites write. Nothing is downloaded unless asked for:
@@ -6,7 +6,8 @@ torchvision or the official sites write. Nothing is downloaded unless asked for:
     python -m meta_trainer.datasets download mnist --data-dir DIR
 """
 
-from meta_trainer.datasets.base import Dataset, DatasetMissing
+from meta_trainer.datasets.base import Data, Dataset, DatasetMissing, TensorData
 from meta_trainer.datasets.load import load
+from meta_trainer.datasets.sequences import SineSequences
 
-__all__ = ["Dataset", "DatasetMissing", "load"]
+__all__ = ["Data", "Dataset", "DatasetMissing", "SineSequences", "TensorData", "load"]

@@ -1,10 +1,12 @@
-"""What a dataset is: bytes in memory, a scale, and a fingerprint."""
+"""What learners are trained on: anything that draws minibatches from seeds; above all, labelled images in memory."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +14,23 @@ from torch import Tensor
 
 class DatasetMissing(FileNotFoundError):
     """The dataset is not in the data folder; the message says how to get it."""
+
+
+class Data(Protocol):
+    """A source of minibatches."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a job."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that decides what is drawn."""
+
+    def draw(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs (L, batch, …) and targets (L, batch, …), row i from generator i alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +62,13 @@ class Dataset:
         channels, height, width = self.image_shape
         return channels * height * width
 
+    def draw(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        """Images (L, batch, n_features) and labels (L, batch), drawn with replacement; row i from generator i."""
+        draws = [torch.randint(len(self), (batch_size,), generator=g) for g in generators]
+        return self.minibatch(torch.stack(draws), dtype)
+
     def minibatch(self, indices: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of any shape."""
         flat = self.images.view(len(self), -1)[indices.reshape(-1)].to(dtype).mul_(1 / 255)
@@ -56,4 +82,39 @@ class Dataset:
         digest = hashlib.sha256(f"{tuple(self.images.shape)} {self.n_classes} {self.offset}".encode())
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.labels.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class TensorData:
+    """A user's own examples: inputs and targets of any shape, drawn with replacement."""
+
+    name: str
+    inputs: Tensor
+    """Shape (n, …)."""
+    targets: Tensor
+    """Shape (n, …)."""
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or not len(self.inputs):
+            raise ValueError(f"inputs and targets must be as many, got {len(self.inputs)} and {len(self.targets)}")
+
+    def draw(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (L, batch, …); floating point ones in `dtype`, others as they are."""
+        chosen = torch.stack([torch.randint(len(self.inputs), (batch_size,), generator=g) for g in generators])
+        inputs, targets = (
+            tensor[chosen].to(dtype) if tensor.is_floating_point() else tensor[chosen]
+            for tensor in (self.inputs, self.targets)
+        )
+        return inputs, targets
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over shapes, types and numbers."""
+        digest = hashlib.sha256()
+        for tensor in (self.inputs, self.targets):
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -18,27 +19,56 @@ class Learner(ABC):
         """p, the length of one network's flat vector."""
 
     @abstractmethod
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Mean loss of each learner on its own minibatch.
 
         Args:
             w: shape (L, p).
             inputs: shape (L, batch, n_features).
             targets: shape (L, batch).
+            noise: what `noise` drew for this step; None: the network without its randomness.
 
         Returns:
             Shape (L,).
         """
 
-    def start(self, generators: Sequence[torch.Generator], std: float, dtype: torch.dtype) -> Tensor:
-        """Every coordinate from N(0, std²), as in the paper; learner i from generator i; shape (L, p)."""
-        draws = [torch.randn(self.n_coordinates, generator=g) for g in generators]
-        return torch.stack(draws).to(dtype) * std
+    @property
+    def is_random(self) -> bool:
+        """Whether the network itself draws random numbers in training, as dropout does."""
+        return False
 
-    def losses_and_gradients(self, w: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def noise(self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype) -> Tensor:
+        """The random numbers of one step, row i from generator i alone; asked for only where `is_random`."""
+        raise NotImplementedError(f"{type(self).__name__} is not random")
+
+    def start(self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype) -> Tensor:
+        """Every coordinate from N(0, std²), as in the paper; learner i from generator i; shape (L, p).
+
+        Args:
+            std: one number, or one for each learner, shape (L,).
+        """
+        draws = [torch.randn(self.n_coordinates, generator=g) for g in generators]
+        return torch.stack(draws).to(dtype) * (std[:, None].to(dtype) if isinstance(std, Tensor) else std)
+
+    def losses_and_gradients(
+        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Losses (L,) and their gradients with respect to w (L, p), both detached."""
         with torch.enable_grad():
             leaf = w.detach().requires_grad_()
-            losses = self.losses(leaf, inputs, targets)
+            losses = self.losses(leaf, inputs, targets, noise)
             (gradients,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach(), gradients
+
+
+class Classifier(Learner):
+    """A network that gives a logit for each class; its loss is the softmax cross-entropy."""
+
+    @abstractmethod
+    def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Shape (L, batch, n_classes) for w (L, p) and inputs (L, batch, n_features)."""
+
+    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        logits = self.logits(w, inputs, noise)
+        flat = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        return flat.view(targets.shape).mean(1)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from meta_trainer.learners.base import Learner
+from meta_trainer.learners.base import Classifier
 
 ACTIVATION_FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "sigmoid": torch.sigmoid,
@@ -20,7 +20,7 @@ ACTIVATION_FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 }
 
 
-class MLP(Learner):
+class MLP(Classifier):
     """Linear layers `sizes[0] → … → sizes[-1]` with an activation between them; softmax cross-entropy.
 
     In the flat vector each layer is its weight (n_in, n_out), row by row, then its bias (n_out,).
@@ -40,13 +40,7 @@ class MLP(Learner):
     def n_coordinates(self) -> int:
         return sum(self._lengths)
 
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        logits = self.logits(w, inputs)
-        flat = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        return flat.view(targets.shape).mean(1)
-
-    def logits(self, w: Tensor, inputs: Tensor) -> Tensor:
-        """Shape (L, batch, sizes[-1]) for w (L, p) and inputs (L, batch, sizes[0])."""
+    def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         parts = iter(w.split(self._lengths, dim=1))
         x = inputs
         for layer, (n_in, n_out) in enumerate(pairwise(self.sizes)):

@@ -1,0 +1,106 @@
+"""Convolutional networks: CNN-1 (c-c-p-f) and CNN-2 (c-c-p-c-c-p-f-f) of the paper, with batch norm and dropout.
+
+Learners go one after the other through each network: on one thread that took about half the time of a grouped
+convolution over all learners, and a third to two thirds of `vmap`'s (docs/decisions/0012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from meta_trainer.learners.base import Classifier
+
+Architecture = Literal["cnn-1", "cnn-2"]
+
+KERNEL_SIZE: Final = 3
+DROPOUT: Final = 0.5
+BATCH_NORM_EPSILON: Final = 1e-5
+
+_CHANNELS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {"cnn-1": ((16, 16),), "cnn-2": ((16, 16), (32, 32))}
+_HIDDEN: Final[dict[str, tuple[int, ...]]] = {"cnn-1": (), "cnn-2": (64,)}
+
+
+class CNN(Classifier):
+    """Convolutions 3×3 (same size) with ReLU, 2×2 max-pooling after every second one, linear layers with ReLU between.
+
+    Batch norm stands between a convolution and its ReLU, and is by the minibatch's own mean and variance, at all times,
+    without scale or offset: it has neither parameters nor buffers. Dropout (one half) stands before the last layer.
+
+    In the flat vector each layer is its weight, as `torch.nn` shapes it, then its bias.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        image_shape: tuple[int, int, int],
+        n_classes: int,
+        *,
+        batch_norm: bool = False,
+        dropout: bool = False,
+    ) -> None:
+        """
+        Args:
+            image_shape: (channels, height, width).
+        """
+        if architecture not in _CHANNELS:
+            raise ValueError(f"architecture must be one of {', '.join(_CHANNELS)}, got {architecture!r}")
+        if min(image_shape[1:]) < 2 ** len(_CHANNELS[architecture]):
+            raise ValueError(f"image_shape {image_shape} is too small to be pooled by {architecture}")
+        self.architecture, self.image_shape, self.n_classes = architecture, image_shape, n_classes
+        self.batch_norm, self.dropout = batch_norm, dropout
+        self._blocks = _CHANNELS[architecture]
+        self._shapes = list(self._layer_shapes())
+        self._lengths = [n for shape in self._shapes for n in (torch.Size(shape).numel(), shape[0])]
+
+    @property
+    def n_coordinates(self) -> int:
+        return sum(self._lengths)
+
+    @property
+    def is_random(self) -> bool:
+        return self.dropout
+
+    def noise(self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype) -> Tensor:
+        """Masks of what enters the last layer: 0 or 2, with the same probability; shape (L, batch, n_inputs)."""
+        shape = (batch_size, self._shapes[-1][1])
+        kept = torch.stack([torch.rand(shape, generator=g) >= DROPOUT for g in generators])
+        return kept.to(dtype) / (1 - DROPOUT)
+
+    def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
+        masks: Sequence[Tensor | None] = [None] * len(w) if noise is None else list(noise)
+        return torch.stack([self._one(*learner) for learner in zip(w, inputs, masks, strict=True)])
+
+    def _one(self, w: Tensor, inputs: Tensor, mask: Tensor | None) -> Tensor:
+        """Logits (batch, n_classes) of one learner's w (p,) for inputs (batch, n_features)."""
+        parts = iter(w.split(self._lengths))
+        layers = iter([(next(parts).view(shape), next(parts)) for shape in self._shapes])
+        x = inputs.view(-1, *self.image_shape)
+        for block in self._blocks:
+            for _ in block:
+                x = F.conv2d(x, *next(layers), padding=KERNEL_SIZE // 2)
+                if self.batch_norm:
+                    x = F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
+                x = F.relu(x)
+            x = F.max_pool2d(x, 2)
+        x = x.flatten(1)
+        for _ in _HIDDEN[self.architecture]:
+            x = F.relu(F.linear(x, *next(layers)))
+        return F.linear(x if mask is None else x * mask, *next(layers))
+
+    def _layer_shapes(self) -> Iterator[tuple[int, ...]]:
+        """Shapes of the weights; each has a bias as long as its first dimension."""
+        channels, height, width = self.image_shape
+        for block in self._blocks:
+            for n_out in block:
+                yield n_out, channels, KERNEL_SIZE, KERNEL_SIZE
+                channels = n_out
+            height, width = height // 2, width // 2
+        n_in = channels * height * width
+        for n_out in (*_HIDDEN[self.architecture], self.n_classes):
+            yield n_out, n_in
+            n_in = n_out
