@@ -60,6 +60,28 @@ def test_weights_and_pull(service: Service, client: Client) -> None:
     assert hyperadam.pull("hyperadam@1").sha256 == theta.sha256
 
 
+def test_push(client: Client) -> None:
+    theta = make_theta(1)
+    version = client.optimizers.push("mine", theta)
+    assert (str(version), version.sha256, version.job_id) == ("mine@1", theta.sha256, None)
+    assert client.optimizers.push("mine", theta).number == 1
+    assert client.optimizers.push("mine", make_theta(2)).number == 2
+
+
+def test_keys(service: Service, client: Client) -> None:
+    assert (client.keys.current().name, client.keys.current().scopes[-1:]) == ("admin-key", ("admin",))
+    new = client.keys.create("notebook", ["submit"])
+    assert new.key not in repr(new)
+    assert new.id in [key.id for key in client.keys.list()]
+    with Client(service.url, new.key, retry=QUICK) as notebook:
+        assert notebook.keys.current().name == "notebook"
+        with pytest.raises(hyperadam.Forbidden):
+            notebook.keys.create("another")
+        client.keys.revoke(new.id)
+        with pytest.raises(hyperadam.Unauthorized):
+            notebook.keys.current()
+
+
 def test_a_pulled_theta_trains_a_network(service: Service, client: Client) -> None:
     service.register(1)
     model = torch.nn.Linear(3, 1)

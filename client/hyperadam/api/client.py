@@ -12,6 +12,7 @@ from hyperadam.api.bridge import AsyncWire, BlockingWire, Wire, blocking, run
 from hyperadam.api.cache import ThetaCache
 from hyperadam.api.config import Settings, resolve_settings
 from hyperadam.api.jobs import AsyncJobs, Jobs
+from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.models import Readiness
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.retry import RetryPolicy
@@ -61,6 +62,7 @@ class AsyncClient:
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
         self.optimizers = AsyncOptimizers(self._session, ThetaCache(cache_dir()))
+        self.keys = AsyncKeys(self._session)
 
     @classmethod
     def _over(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
@@ -130,6 +132,7 @@ class Client:
         self._twin = AsyncClient._over(BlockingWire(http), settings.url, retry)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
+        self.keys = Keys(self._twin.keys)
 
     @property
     def url(self) -> str:

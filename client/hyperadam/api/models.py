@@ -252,3 +252,24 @@ class Readiness(Record):
 
     ready: bool
     checks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey(Record):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    prefix: str | None = None
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewApiKey(ApiKey):
+    """An API key that was just made."""
+
+    key: str = field(repr=False)
+    """What its holder sends; never shown again."""

@@ -84,6 +84,17 @@ class AsyncOptimizers:
         self._cache.remember(self._session.url, name, version.number, version.sha256)
         return _theta(data, str(version))
 
+    async def push(self, name: str, theta: Theta) -> Version:
+        """Register a Θ that was made elsewhere; the very same Θ gives the version that it is already."""
+        response = await self._session.request(
+            "POST",
+            path_of("optimizers", name, "versions"),
+            content=theta.to_bytes(),
+            headers={"Content-Type": "application/octet-stream"},
+            idempotent=True,
+        )
+        return self._session.record(Version, response)
+
     def cached_file(self, sha256: str) -> Path:
         """Where `pull` keeps the Θ file with this digest."""
         return self._cache.file(sha256)
@@ -126,6 +137,7 @@ class Optimizers:
     version = blocking(AsyncOptimizers.version)
     weights = blocking(AsyncOptimizers.weights)
     pull = blocking(AsyncOptimizers.pull)
+    push = blocking(AsyncOptimizers.push)
     aliases = blocking(AsyncOptimizers.aliases)
     set_alias = blocking(AsyncOptimizers.set_alias)
     delete_alias = blocking(AsyncOptimizers.delete_alias)

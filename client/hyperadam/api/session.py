@@ -40,6 +40,7 @@ class Session:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         retry: bool = True,
@@ -49,13 +50,15 @@ class Session:
 
         Args:
             params: those that are None are left out.
+            body: sent as JSON.
+            content: sent as it is, in place of `body`.
             idempotent: whether doing it twice is as good as once; None: when the method says so.
             retry: False: one try only.
         """
         given = {name: value for name, value in (params or {}).items() if value is not None}
 
         async def once() -> httpx2.Response:
-            request = self.wire.build(method, path, params=given, json=body, headers=headers)
+            request = self.wire.build(method, path, params=given, json=body, content=content, headers=headers)
             with self.translated():
                 response = await self.wire.send(request)
             if response.is_success or response.status_code in also:

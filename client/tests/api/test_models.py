@@ -16,6 +16,7 @@ from hyperadam import api
 from hyperadam.api.decode import decode
 from hyperadam.api.errors import PROBLEMS, problem_error
 from hyperadam.api.jobs import AsyncJobs, Jobs
+from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 
 JOB = {
@@ -105,7 +106,7 @@ def test_problem_names_are_those_of_the_documentation() -> None:
         pytest.skip("the client is tested without the project around it")
     section = page.read_text("utf-8").partition("\nNames: ")[2].partition("\n")[0]
     documented = dict(re.findall(r"`([a-z-]+)` (\d{3})", section))
-    assert set(documented) <= set(PROBLEMS)
+    assert set(documented) == set(PROBLEMS)
     for name, status in documented.items():
         error = problem_error(int(status), {"type": f"/problems/{name}", "detail": "why"}, {"x-request-id": "r"})
         assert type(error) is PROBLEMS[name]
@@ -130,7 +131,9 @@ def test_validation_lists_its_fields() -> None:
     assert str(error) == "the spec is not valid\n  spec.seed: too small"
 
 
-@pytest.mark.parametrize(("blocking", "asynchronous"), [(Jobs, AsyncJobs), (Optimizers, AsyncOptimizers)])
+@pytest.mark.parametrize(
+    ("blocking", "asynchronous"), [(Jobs, AsyncJobs), (Optimizers, AsyncOptimizers), (Keys, AsyncKeys)]
+)
 def test_both_clients_have_the_same_methods(blocking: type, asynchronous: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:
         public = inspect.getmembers(kind, inspect.isfunction)

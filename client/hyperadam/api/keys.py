@@ -1,0 +1,45 @@
+"""`client.keys`: API keys, for those who may make them (scope `admin`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from hyperadam.api.bridge import blocking, blocking_iterator
+from hyperadam.api.models import ApiKey, NewApiKey
+from hyperadam.api.session import Session, path_of
+
+
+class AsyncKeys:
+    """The API keys of a server. Each call raises the exceptions of `hyperadam.api.errors`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def current(self) -> ApiKey:
+        """The key that this client uses."""
+        return await self._session.get(ApiKey, path_of("keys", "self"))
+
+    def list(self) -> AsyncGenerator[ApiKey]:
+        """All keys, revoked ones too."""
+        return self._session.pages(ApiKey, path_of("keys"))
+
+    async def create(self, name: str, scopes: Sequence[str] = ("read",)) -> NewApiKey:
+        """A new key; `.key` is shown this once. Scopes: read, submit, admin, each implying those before it."""
+        body = {"name": name, "scopes": [*scopes]}
+        return self._session.record(NewApiKey, await self._session.request("POST", path_of("keys"), body=body))
+
+    async def revoke(self, key_id: str) -> None:
+        """Make a key worthless."""
+        await self._session.request("DELETE", path_of("keys", key_id))
+
+
+class Keys:
+    """The API keys of a server. Each call raises the exceptions of `hyperadam.api.errors`."""
+
+    def __init__(self, twin: AsyncKeys) -> None:
+        self._twin = twin
+
+    current = blocking(AsyncKeys.current)
+    list = blocking_iterator(AsyncKeys.list)
+    create = blocking(AsyncKeys.create)
+    revoke = blocking(AsyncKeys.revoke)
