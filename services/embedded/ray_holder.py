@@ -1,29 +1,86 @@
 """The process that holds a local Ray cluster: `python -m services.embedded.ray_holder FD`.
 
-It starts Ray, writes the dashboard's address to the file descriptor, and stops Ray when its standard input ends, which
-happens even if its parent is killed. A process of its own, because Ray ends its process when its head is lost, and
-because Linux kills Ray's processes when the very thread that started them ends.
+It starts a head node on ports that are free, so that several services (and other Ray clusters) can live on one machine,
+writes the dashboard's address to the file descriptor, and stops the node when its standard input ends, which happens
+even if its parent is killed. Ray's own command starts the node, because `ray.init` gives no say about every port.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import socket
+import subprocess
 import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from typing import Final
 
-import ray
+START_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 20.0
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
-    context = ray.init(
-        address="local",  # never a cluster that something else left behind
-        include_dashboard=True,
-        dashboard_host="127.0.0.1",
-        log_to_driver=False,
-    )
-    with os.fdopen(int(sys.argv[1]), "w") as answer:
-        answer.write(f"http://{context.dashboard_url}\n")
+    dashboard, agent, client = free_ports(3)
+    node = start_node(dashboard, agent, client)
+    threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
+    address = f"http://127.0.0.1:{dashboard}"
+    if wait_until_it_answers(address, node):
+        with os.fdopen(int(sys.argv[1]), "w") as answer:
+            answer.write(f"{address}\n")
+    sys.exit(node.wait())
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that nothing listens on just now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def start_node(dashboard_port: int, agent_port: int, client_port: int) -> subprocess.Popen[bytes]:
+    """A head node in the foreground of a process of its own; it ends with this one."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+    command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1"]
+    command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
+    command += [f"--dashboard-agent-listen-port={agent_port}", f"--ray-client-server-port={client_port}"]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: PLW1509  # no other thread yet
+
+
+def wait_until_it_answers(address: str, node: subprocess.Popen[bytes]) -> bool:
+    """Whether the dashboard came up (any answer counts: without a token it is a refusal)."""
+    deadline = time.monotonic() + START_SECONDS
+    while node.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{address}/api/version", timeout=2).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    node.terminate()
+    return False
+
+
+def _stop_when_input_ends(node: subprocess.Popen[bytes]) -> None:
     sys.stdin.read()
-    ray.shutdown()
+    node.terminate()
+    try:
+        node.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        node.kill()
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":
