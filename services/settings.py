@@ -26,7 +26,7 @@ def _default_home() -> Path:
 
 
 def _also(name: str, *others: str) -> AliasChoices:
-    return AliasChoices(name, PREFIX + name.upper(), *others)
+    return AliasChoices(PREFIX + name.upper(), *others)
 
 
 class Settings(BaseSettings):
@@ -87,11 +87,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, given: Any) -> Any:
-        values = dict(given)
+        values = {name: value for name in cls.model_fields if (value := _first(given, name)) is not None}
         home = values["home"] = Path(values.get("home") or _default_home()).expanduser().resolve()
         for name, default in _embedded(home).items():
-            if not _first(values, name):
-                values[name] = default if name != "artifact_location" or not _first(values, "tracking_uri") else ""
+            if not values.get(name):
+                values[name] = default if name != "artifact_location" or not values.get("tracking_uri") else ""
         return values
 
     @model_validator(mode="after")
@@ -119,13 +119,15 @@ def _embedded(home: Path) -> Mapping[str, str]:
 
 
 def _names(field_name: str, field: FieldInfo) -> list[str]:
+    """The keys under which sources give a field: its variables, if it has several, before its own name."""
     alias = field.validation_alias
-    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [field_name]
+    return [*map(str, alias.choices), field_name] if isinstance(alias, AliasChoices) else [field_name]
 
 
 def _first(values: Mapping[str, Any], field_name: str) -> Any:
+    """The first value that is given and not an empty text."""
     names = _names(field_name, Settings.model_fields[field_name])
-    return next((values[name] for name in names if values.get(name)), None)
+    return next((values[name] for name in names if values.get(name, "") != ""), None)
 
 
 def _with_password(url: str, password: str) -> str:
@@ -142,9 +144,9 @@ class _FileSettings(PydanticBaseSettingsSource):
         for name in _names(field_name, field):
             variable = name if name.isupper() else PREFIX + name.upper()
             if path := os.environ.get(f"{variable}_FILE"):
-                return Path(path).read_text("utf-8").strip(), field_name, False
+                return Path(path).read_text("utf-8").strip(), _names(field_name, field)[0], False
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {key: value for value, key, _ in found if value is not None}

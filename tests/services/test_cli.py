@@ -1,0 +1,210 @@
+"""The command `hyperadam-server`: keys and migrations in process; `up` as a real process with real drivers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from services.auth.service import ApiKeys
+from services.cli import app
+from services.database.base import Database
+from services.embedded.home import Home
+from services.executors.process import ProcessExecutor
+
+COMMAND = [sys.executable, "-m", "services.cli"]
+TINY = {"preset": "quick", "n_episodes": 1, "task": {"activations": ["sigmoid"]}, "checkpoint_every_updates": 1}
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> CliRunner:
+    return CliRunner(env={"HYPERADAM_HOME": str(tmp_path), "COLUMNS": "200"})
+
+
+def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> None:
+    made = runner.invoke(app, ["keys", "create", "robot", "--scope", "submit"])
+    assert made.exit_code == 0, made.output
+    key = made.stdout.strip()
+    database = Database(f"sqlite:///{tmp_path}/jobs.db")
+    holder = ApiKeys(database).verify(key)
+    assert holder is not None
+    assert (holder.name, holder.scopes) == ("robot", {"read", "submit"})
+    listed = runner.invoke(app, ["keys", "list"]).stdout
+    assert holder.key_id in listed
+    assert key not in listed
+    assert runner.invoke(app, ["keys", "revoke", holder.key_id]).exit_code == 0
+    assert ApiKeys(database).verify(key) is None
+    database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["keys", "create", "robot", "--scope", "root"], "scopes must be of read, submit, admin"),
+        (["keys", "revoke", "nobodyxx"], "no API key has the id"),
+        (["reconciler"], "RAY_ADDRESS is not set"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(runner: CliRunner, arguments: list[str], message: str) -> None:
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("HYPERADAM_PORT", "70000", "port: "),
+        ("HYPERADAM_DATABASE_PASSWORD_FILE", "/does/not/exist", "cannot read /does/not/exist"),
+        ("DATABASE_URL", "sqlite:////does/not/exist/jobs.db", "the job store cannot be opened"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_sentence(runner: CliRunner, variable: str, value: str, message: str) -> None:
+    result = runner.invoke(app, ["migrate"], env={variable: value})
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.locked():
+        home.announce("http://127.0.0.1:1234")
+        result = runner.invoke(app, ["up"])
+    assert result.exit_code == 1
+    assert f"already runs on {tmp_path}: http://127.0.0.1:1234 (process {os.getpid()})" in result.stderr
+    assert not (tmp_path / "server.json").exists()
+
+
+# --- the whole service ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Service:
+    process: subprocess.Popen[str]
+    http: httpx2.Client
+
+    def get(self, path: str) -> Any:
+        return self.http.get(path).raise_for_status().json()
+
+    def submit(self, **spec: Any) -> str:
+        answer = self.http.post("/v1/jobs", json={"kind": "meta-training", "spec": {**TINY, **spec}})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def wait(self, job_id: str, *states: str, seconds: float = 90) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while (job := self.get(f"/v1/jobs/{job_id}"))["state"] not in states:
+            assert time.monotonic() < deadline, job
+            assert job["state"] not in {"failed", "cancelled"}, job
+            time.sleep(0.1)
+        return dict(job)
+
+
+@contextmanager
+def running(home: Path, **environment: str) -> Iterator[Service]:
+    """`hyperadam-server up` with plain processes as executor; killed at the end, should it still live."""
+    variables = {**os.environ, "HYPERADAM_EXECUTOR": "process", **environment}
+    log = (home.parent / "up.log").open("w")
+    command = [*COMMAND, "up", "--home", str(home), "--port", "0"]
+    process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        deadline = time.monotonic() + 90
+        while (server := _announced(home)).get("pid") != process.pid:
+            assert process.poll() is None, (home.parent / "up.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        key = (home / server["api_key_file"]).read_text()
+        with httpx2.Client(base_url=server["url"], headers={"Authorization": f"Bearer {key}"}) as http:
+            yield Service(process, http)
+    finally:
+        process.kill()
+        process.communicate()
+        log.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home whose drivers are gone at the end, whatever became of the test."""
+    yield tmp_path / "home"
+    executor = ProcessExecutor(tmp_path / "home" / "processes")
+    for folder in (tmp_path / "home" / "processes").glob("*"):
+        executor.kill(folder.name)
+
+
+def _announced(home: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((home / "server.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) -> None:
+    with running(home) as service:
+        assert (home / "api-key").stat().st_mode & 0o777 == 0o600
+        job = service.wait(service.submit(), "succeeded")
+        assert job["version"]["number"] == 1
+        assert service.http.get("/readyz").status_code == 200
+        long = service.submit(n_episodes=500)
+        service.wait(long, "running")
+        while not service.get(f"/v1/jobs/{long}/checkpoints")["items"]:
+            time.sleep(0.1)
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = service.process.communicate(timeout=60)
+        assert service.process.returncode == 0
+        assert (home / "api-key").read_text() in output
+        assert not (home / "server.json").exists()
+    with running(home) as service:
+        deadline = time.monotonic() + 60
+        while not (started := _started(service, long, attempt=2)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert started[0]["data"]["resumed_from"] > 0
+        assert service.http.post(f"/v1/jobs/{long}/cancel").status_code == 202
+        deadline = time.monotonic() + 60
+        while service.get(f"/v1/jobs/{long}")["state"] != "cancelled":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        attempts = service.get(f"/v1/jobs/{long}/attempts")["items"]
+        assert [attempt["state"] for attempt in attempts] == ["stopped", "stopped"]
+        service.process.send_signal(signal.SIGINT)
+        output, _ = service.process.communicate(timeout=60)
+        assert service.process.returncode == 0
+        assert "API key" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed_service_finds_its_drivers_again(home: Path) -> None:
+    with running(home) as service:
+        job = service.submit(n_episodes=4)
+        service.wait(job, "running")
+        service.process.kill()
+        service.process.wait()
+    with running(home) as service:
+        done = service.wait(job, "succeeded")
+        assert done["attempt"] == 1
+        assert [version["number"] for version in service.get("/v1/optimizers/hyperadam/versions")["items"]] == [1]
+        events = service.get(f"/v1/jobs/{job}/events?limit=1000")["items"]
+        assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+        assert [event["type"] for event in events].count("started") == 1
+
+
+def _started(service: Service, job_id: str, attempt: int) -> list[dict[str, Any]]:
+    events = service.get(f"/v1/jobs/{job_id}/events?limit=5000")["items"]
+    return [event for event in events if event["type"] == "started" and event["attempt"] == attempt]
