@@ -28,7 +28,7 @@ class Evaluation(NamedTuple):
     gradient: Tensor
     """Shape (L, p); zero for diverged learners."""
     diverged: Tensor
-    """Learners that met a value that is not finite and stand still since; shape (L,), bool."""
+    """Learners that met a value that is not finite; shape (L,), bool."""
 
 
 class EpisodeState(NamedTuple):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import torch
-from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.rules import Rule, rule_from_spec
 from torch import Tensor
 
 from meta_trainer.datasets import Dataset
 from meta_trainer.episodes import EpisodeState, begin, training_optimizee, validation_optimizee
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.rollout import LearnedOptimizer, rollout
-from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs import MetaTrainingSpec, RuleSpec
 
 
 class PeriodOutcome(NamedTuple):
@@ -76,9 +77,9 @@ def run_validation(
         return ValidationOutcome(rollout(optimizer, optimizee, spec.unroll.horizon).final_losses)
 
 
-def make_rule(spec: HyperAdamSpec) -> HyperAdamRule:
+def make_rule(spec: RuleSpec) -> Rule[Any]:
     """The rule that a job's spec names."""
-    return HyperAdamRule(spec)
+    return rule_from_spec(asdict(spec))
 
 
 @contextmanager

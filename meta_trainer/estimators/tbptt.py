@@ -15,7 +15,8 @@ What is scored is a choice on which the published codes differ (t counts 1 … S
     pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is not scored
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
 
-With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L.
+With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the meta-loss `last`, L of
+the last t alone, only that ∇L remains, and 1/S is 1.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class PeriodResult(NamedTuple):
     """d/dΘ of the sum over learners of their meta-loss; shape (n_theta,)."""
     state: EpisodeState
     losses: Tensor
-    """Scored losses; shape (S, L); not finite where a learner diverged."""
+    """Scored losses; shape (S, L), or (1, L) where the last alone is scored; not finite where a learner diverged."""
 
 
 def truncated_bptt(
@@ -63,7 +64,7 @@ def truncated_bptt(
         n_steps: S, the length of the period.
         lr: α.
         score: which losses are scored.
-        meta_loss: their mean, or the mean of their logarithms.
+        meta_loss: their mean, the mean of their logarithms, or the last one.
     """
     tape = open_tape(rule, theta, state.rule_state)
     w, here = state.w, state.here
@@ -81,7 +82,10 @@ def truncated_bptt(
     losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
     if meta_loss == "log":
         gradients = gradients / losses.clamp_min(SMALLEST_LOSS)[:, :, None]
-    upstream = _upstream(gradients, score) * (-lr / n_steps)
+    elif meta_loss == "last":
+        gradients[:-1] = 0.0
+        losses = losses[-1:]
+    upstream = _upstream(gradients, score) * (-lr / len(losses))
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
     return PeriodResult(tape.backward(upstream), new_state, losses)

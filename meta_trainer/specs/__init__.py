@@ -12,10 +12,12 @@ from meta_trainer.specs.base import (
     Activation,
     BaselineName,
     DatasetName,
+    Init,
     MetaLoss,
     Name,
     Positive,
     Reference,
+    RuleSpec,
     Score,
     Seed,
     Spec,
@@ -28,23 +30,25 @@ from meta_trainer.specs.meta_training import (
     UnrollSpec,
     ValidationSpec,
 )
-from meta_trainer.specs.presets import PRESETS, RECOMMENDED_RULE, merge
+from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.tasks import TaskSpec
 
 __all__ = [
     "ACTIVATIONS",
     "PRESETS",
-    "RECOMMENDED_RULE",
+    "RECOMMENDED",
     "Activation",
     "BaselineName",
     "DatasetName",
     "EvaluationSpec",
+    "Init",
     "MetaLoss",
     "MetaOptimizerSpec",
     "MetaTrainingSpec",
     "Name",
     "Positive",
     "Reference",
+    "RuleSpec",
     "Score",
     "Seed",
     "Spec",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from hyperadam.names import NAME_PATTERN, check_name, split_ref
+from hyperadam.rules import DMSpec, HyperAdamSpec, RNNpropSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Score = Literal["next", "pre", "post-same"]
-MetaLoss = Literal["mean", "log"]
+MetaLoss = Literal["mean", "log", "last"]
+Init = Literal["adam-ensemble", "paper"]
+RuleSpec = Annotated[HyperAdamSpec | RNNpropSpec | DMSpec, Field(discriminator="kind")]
 BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
-from hyperadam.rules import HyperAdamSpec
+from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, model_validator
 
-from meta_trainer.specs.base import MetaLoss, Name, Score, Seed, Spec
-from meta_trainer.specs.presets import PRESETS, RECOMMENDED_RULE, merge
+from meta_trainer.specs.base import Init, MetaLoss, Name, RuleSpec, Score, Seed, Spec
+from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.tasks import TaskSpec
 
 
@@ -35,7 +36,8 @@ class UnrollSpec(Spec):
     score: Score = "next"
     """Which loss step t is scored by: of w_t on minibatch t + 1, of w_{t−1} on t (the 2019 code), or of w_t on t."""
     meta_loss: MetaLoss = "mean"
-    """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say."""
+    """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say; or the
+    loss of each period's last step alone (RNNprop)."""
     lr: float = Field(default=0.005, gt=0, le=1)
     """α, the learner's rate; becomes the Θ's default."""
 
@@ -73,10 +75,12 @@ class MetaTrainingSpec(Spec):
     """A meta-training job: where Θ starts, what it is trained on, and for how long."""
 
     register_as: Name = "hyperadam"
-    """The optimizer under whose name the learned Θ becomes a new version."""
-    rule: HyperAdamSpec = HyperAdamSpec(**RECOMMENDED_RULE)
-    """Fields that are not given are those of `RECOMMENDED_RULE`, then those of `HyperAdamSpec`."""
-    init: Literal["adam-ensemble", "paper"] = "adam-ensemble"
+    """The optimizer under whose name the learned Θ becomes a new version; for other rules, their kind if not given."""
+    rule: RuleSpec = HyperAdamSpec(**RECOMMENDED["hyperadam"]["rule"])
+    """`kind` is `hyperadam`, `rnnprop` or `dm`. Fields that are not given are those of `RECOMMENDED`, then those of the
+    kind's own spec."""
+    init: Init = "adam-ensemble"
+    """One of the rule's initialisations; if not given, its first. `adam-ensemble` is HyperAdam's alone."""
     task: TaskSpec = TaskSpec()
     tricks: TricksSpec = TricksSpec()
     unroll: UnrollSpec = UnrollSpec()
@@ -93,16 +97,14 @@ class MetaTrainingSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _lay_over_defaults(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        given = dict(data)
-        name = given.pop("preset", "custom")
-        if name not in PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-        given = merge(PRESETS[name], given)
-        if isinstance(given.get("rule"), dict):
-            given["rule"] = merge(RECOMMENDED_RULE, given["rule"])
-        return given
+        return lay_out(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _init_of_the_rule(self) -> Self:
+        inits = rule_from_spec(asdict(self.rule)).inits
+        if self.init not in inits:
+            raise ValueError(f"init must be one of {', '.join(inits)} for rule {self.rule.kind!r}, got {self.init!r}")
+        return self
 
     @model_validator(mode="after")
     def _whole_chunks(self) -> Self:

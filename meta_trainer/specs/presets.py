@@ -1,16 +1,29 @@
-"""Named starting points of a meta-training, and how fields are laid over them."""
+"""Where a meta-training's spec begins: what goes well with its rule, then a named preset, then what was given.
+
+Everything here is JSON, before validation; `meta_trainer.specs.meta_training` says what the fields mean.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-RECOMMENDED_RULE: Final[dict[str, Any]] = {
-    "kind": "hyperadam",
-    "normalization": "rms",
-    "norm_epsilon": 0.0,
-    "squash": "asinh",
+DEFAULT_KIND: Final = "hyperadam"
+
+RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
+    "hyperadam": {"rule": {"kind": "hyperadam", "normalization": "rms", "norm_epsilon": 0.0, "squash": "asinh"}},
+    "rnnprop": {"rule": {"kind": "rnnprop"}, "register_as": "rnnprop", "init": "paper", "unroll": {"lr": 1.0}},
+    "dm": {"rule": {"kind": "dm"}, "register_as": "dm", "init": "paper", "unroll": {"lr": 1.0}},
 }
-"""What a job's `rule` is laid over: norms that do not depend on the number of coordinates."""
+"""What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the number of
+coordinates; for the others, the rate at which their output has its published scale."""
+
+_PAPER: Final[dict[str, Any]] = {
+    "init": "paper",
+    "task": {"dataset": "mnist"},
+    "meta_optimizer": {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0},
+    "n_learners": 1,
+    "chunk_size": 1,
+}
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
@@ -21,16 +34,37 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "validation": {"every_episodes": 5, "n_learners": 2},
     },
     "default": {"task": {"dataset": "mnist", "activations": ["sigmoid", "relu", "elu", "tanh"]}},
-    "paper": {
-        "rule": {"normalization": "euclidean", "norm_epsilon": 1e-16, "squash": "none"},
-        "init": "paper",
-        "task": {"dataset": "mnist"},
-        "meta_optimizer": {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0},
-        "n_learners": 1,
-        "chunk_size": 1,
+    # The HyperAdam paper's own training, and under it those of the learned optimizers that it compares with: RNNprop is
+    # scored by the last step of a period alone; DMoptimizer is older than RS and CC.
+    "paper": _PAPER
+    | {"rule": {"kind": "hyperadam", "normalization": "euclidean", "norm_epsilon": 1e-16, "squash": "none"}},
+    "rnnprop-paper": _PAPER | {"rule": {"kind": "rnnprop"}, "unroll": {"meta_loss": "last"}},
+    "dm-paper": _PAPER
+    | {
+        "rule": {"kind": "dm"},
+        "unroll": {"meta_loss": "mean"},
+        "tricks": {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0},
     },
 }
 """Named starting points; `{"preset": "quick", "seed": 3}` is the preset with the other fields laid over it."""
+
+
+def lay_out(given: dict[str, Any]) -> dict[str, Any]:
+    """A spec without `preset`: the recommendations of its rule's kind, under its preset, under what was given.
+
+    Raises:
+        ValueError: the preset is unknown, or is one of another kind of rule than the one given.
+    """
+    given = dict(given)
+    name = given.pop("preset", "custom")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    preset = PRESETS[name]
+    own, wanted = _kind(preset.get("rule")), _kind(given.get("rule"))
+    if own and wanted and own != wanted:
+        raise ValueError(f"rule must be of kind {own!r} with preset {name!r}, got {wanted!r}")
+    recommended = RECOMMENDED.get(wanted or own or DEFAULT_KIND, {})
+    return merge(merge(recommended, preset), given)
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -40,3 +74,9 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _kind(rule: Any) -> str | None:
+    """The kind of a rule's spec, as an object or as a dataclass; None where it says none."""
+    kind = rule.get("kind") if isinstance(rule, dict) else getattr(rule, "kind", None)
+    return kind if isinstance(kind, str) else None

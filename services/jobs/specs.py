@@ -1,14 +1,15 @@
 """From what a client sent to a complete spec, or to errors that name the fields.
 
 Pydantic says where an error is as a path of keys. A rule about several fields of an object is raised by the object's
-own validator, without saying which; such a message begins with the name of the field to blame, which is appended.
+own validator, without saying which; such a message begins with the name of the field to blame, which is appended. Where
+an object may be of several kinds, the path says which one was meant; the client knows, and that key is left out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from hyperadam.names import split_ref
 from pydantic import BaseModel, ValidationError
@@ -44,22 +45,38 @@ def _complete(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def field_errors(model: type[BaseModel], error: ValidationError) -> list[FieldError]:
     """Each error with its path below `spec`."""
     return [
-        FieldError(_path(model, item["loc"], item["msg"]), item["msg"].removeprefix("Value error, "))
+        FieldError(_path(model, item["loc"], item["type"], item["msg"]), item["msg"].removeprefix("Value error, "))
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
 
-def _path(model: type[BaseModel], location: Sequence[int | str], message: str) -> str:
+def _path(model: type[BaseModel], location: Sequence[int | str], kind: str, message: str) -> str:
+    keys, place = _place(model, location)
+    if kind.startswith("union_tag"):
+        return ".".join(["spec", *keys, "kind"])
     blamed = message.removeprefix("Value error, ").partition(" ")[0]
-    own = blamed in _fields_at(model, location) or (blamed == "preset" and not location)
-    return ".".join(["spec", *map(str, location), *([blamed] if own and message.startswith("Value error") else [])])
+    own = blamed in _field_types(place) or (blamed == "preset" and not location)
+    return ".".join(["spec", *keys, *([blamed] if own and message.startswith("Value error") else [])])
 
 
-def _fields_at(model: type[Any], location: Sequence[int | str]) -> frozenset[str]:
-    """Names of the fields of the object at this place; empty where there is no object."""
+def _place(model: type[Any], location: Sequence[int | str]) -> tuple[list[str], type[Any]]:
+    """The keys of a location without those that tell kinds of object apart, and the type of what stands there."""
+    keys, place = [], model
     for key in location:
-        model = _field_types(model).get(str(key), object)
-    return frozenset(_field_types(model))
+        of_kind = {_kind(member): member for member in get_args(place)}
+        if key in of_kind:
+            place = of_kind[key]
+        else:
+            keys.append(str(key))
+            place = _field_types(place).get(str(key), object)
+    return keys, place
+
+
+def _kind(model: Any) -> str | None:
+    """What tells the type apart from the others of a union: the default of its field `kind`."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return model.model_fields["kind"].default if "kind" in model.model_fields else None
+    return getattr(model, "kind", None)
 
 
 def _field_types(model: type[Any]) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import torch
 
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import MetaTrainingSpec
+
+torch.set_num_threads(1)  # as work units do; small tensors gain nothing from more
 
 
 class MemoryRecorder(Recorder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hyperadam.rules import HyperAdamSpec
+from hyperadam.rules import DMSpec, HyperAdamSpec, RNNpropSpec
 from pydantic import ValidationError
 
 from meta_trainer.specs import PRESETS, EvaluationSpec, MetaTrainingSpec, merge
@@ -33,6 +33,30 @@ def test_a_rule_is_laid_over_the_recommended_one() -> None:
     assert (spec.rule.n_candidates, spec.rule.normalization, spec.rule.squash) == (5, "rms", "asinh")
 
 
+@pytest.mark.parametrize(("kind", "rule"), [("rnnprop", RNNpropSpec()), ("dm", DMSpec())])
+def test_other_rules_come_with_recommendations_of_their_own(kind: str, rule: Any) -> None:
+    spec = MetaTrainingSpec.model_validate({"preset": "quick", "rule": {"kind": kind}})
+    assert spec.rule == rule
+    assert (spec.init, spec.unroll.lr, spec.register_as) == ("paper", 1.0, kind)
+    assert spec.n_episodes == 10
+    assert MetaTrainingSpec(rule=rule).rule == rule
+    given = {"rule": {"kind": kind, "n_hidden": 7}, "unroll": {"lr": 0.5}, "register_as": "mine"}
+    spec = MetaTrainingSpec.model_validate(given)
+    assert (spec.rule.n_hidden, spec.unroll.lr, spec.register_as) == (7, 0.5, "mine")  # type: ignore[union-attr]
+
+
+def test_the_presets_of_the_other_rules() -> None:
+    rnnprop = MetaTrainingSpec.model_validate({"preset": "rnnprop-paper"})
+    assert (rnnprop.rule, rnnprop.unroll.meta_loss, rnnprop.tricks.random_scaling) == (RNNpropSpec(), "last", 3.0)
+    dm = MetaTrainingSpec.model_validate({"preset": "dm-paper"})
+    assert (dm.rule, dm.unroll.meta_loss, dm.tricks.random_scaling) == (DMSpec(), "mean", 0.0)
+    for spec in (rnnprop, dm):
+        assert (spec.unroll.lr, spec.unroll.horizon, spec.unroll.period, spec.n_learners) == (1.0, 100, 20, 1)
+        assert (spec.task.dataset, spec.register_as) == ("mnist", spec.rule.kind)
+    wider = MetaTrainingSpec.model_validate({"preset": "rnnprop-paper", "rule": {"beta2": 0.99}})
+    assert wider.rule == RNNpropSpec(beta2=0.99)
+
+
 def test_counts() -> None:
     spec = MetaTrainingSpec.model_validate({"n_learners": 6, "chunk_size": 3, "n_episodes": 7})
     assert (spec.n_chunks, spec.periods_per_episode, spec.n_updates) == (2, 5, 35)
@@ -46,8 +70,15 @@ def test_counts() -> None:
         ({"bogus": 1}, ("bogus",), "not permitted"),
         ({"unroll": {"horizon": 7}}, ("unroll",), "horizon must be a multiple of period"),
         ({"n_learners": 3}, (), "n_learners must be a multiple of chunk_size"),
-        ({"rule": {"n_candidates": 100}}, ("rule",), "n_candidates must be between 1 and 64"),
-        ({"rule": {"bogus": 1}}, ("rule", "bogus"), "Unexpected keyword"),
+        ({"rule": {"n_candidates": 100}}, ("rule", "hyperadam"), "n_candidates must be between 1 and 64"),
+        ({"rule": {"bogus": 1}}, ("rule", "hyperadam", "bogus"), "Unexpected keyword"),
+        ({"rule": {"kind": "dm", "squash": "none"}}, ("rule", "dm", "squash"), "Unexpected keyword"),
+        ({"rule": {"kind": "rnnprop", "beta1": 2}}, ("rule", "rnnprop"), "beta1 must be between 0 and 0.9999"),
+        ({"rule": {"kind": "adam"}}, ("rule",), "expected tags: 'hyperadam', 'rnnprop', 'dm'"),
+        ({"rule": {"kind": ["dm"]}}, ("rule",), "expected tags: 'hyperadam', 'rnnprop', 'dm'"),
+        ({"rule": 5}, ("rule",), "valid dictionary"),
+        ({"rule": {"kind": "dm"}, "init": "adam-ensemble"}, (), "init must be one of paper for rule 'dm'"),
+        ({"preset": "dm-paper", "rule": {"kind": "rnnprop"}}, (), "rule must be of kind 'dm' with preset 'dm-paper'"),
         ({"register_as": "../up"}, ("register_as",), "pattern"),
         ({"register_as": "a..b"}, ("register_as",), "must be 1–64"),
         ({"meta_optimizer": {"rate": float("nan")}}, ("meta_optimizer", "rate"), ""),

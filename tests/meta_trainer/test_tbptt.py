@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.rules import DMRule, DMSpec, HyperAdamRule, HyperAdamSpec, RNNpropRule, RNNpropSpec, Rule
 from torch import Tensor
 
 from meta_trainer.datasets import load
@@ -25,11 +25,12 @@ SPEC = MetaTrainingSpec.model_validate(
     }
 )
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
+RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
 LR = 0.05
 
 
-def theta() -> Tensor:
-    return RULE.pack(RULE.init_theta(generator(0, "theta"), "adam-ensemble"))
+def theta(rule: Rule[Any] = RULE) -> Tensor:
+    return rule.pack(rule.init_theta(generator(0, "theta"), rule.inits[0]))
 
 
 def optimizee() -> Optimizee:
@@ -56,35 +57,51 @@ class Differentiable(Optimizee):
         raise NotImplementedError
 
 
-def naive_unroll(theta: Tensor, state: EpisodeState, n_steps: int, score: Score, meta_loss: MetaLoss) -> Tensor:
-    """d/dΘ of Σ over learners of the mean scored loss, with the learner in the graph and gradients stopped (L,)."""
-    problem, transform = Differentiable(optimizee()), torch.log if meta_loss == "log" else torch.Tensor.double
+def naive_unroll(
+    rule: Rule[Any], theta: Tensor, state: EpisodeState, n_steps: int, score: Score, meta_loss: MetaLoss
+) -> Tensor:
+    """d/dΘ of Σ over learners of their meta-loss, with the learner in the graph and gradients stopped; (n_theta,)."""
+    problem, scored = Differentiable(optimizee()), []
     theta = theta.clone().requires_grad_()
-    tensors, w, rule_state, total = RULE.unpack(theta), state.w, state.rule_state, torch.zeros((), dtype=torch.float64)
+    tensors, w, rule_state = rule.unpack(theta), state.w, state.rule_state
     for step in range(state.step, state.step + n_steps):
         leaf = w.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(problem.losses(leaf, step).sum(), leaf)
         if score == "pre":
-            total = total + transform(problem.losses(w, step)).sum()
-        direction, rule_state = RULE.update(tensors, gradient, rule_state)
+            scored.append(problem.losses(w, step))
+        direction, rule_state = rule.update(tensors, gradient, rule_state)
         w = w - LR * direction
         if score != "pre":
-            total = total + transform(problem.losses(w, step + 1 if score == "next" else step)).sum()
-    (result,) = torch.autograd.grad(total / n_steps, theta)
+            scored.append(problem.losses(w, step + 1 if score == "next" else step))
+    losses = torch.stack(scored).log() if meta_loss == "log" else torch.stack(scored)
+    meta_losses = losses[-1] if meta_loss == "last" else losses.mean(0)
+    (result,) = torch.autograd.grad(meta_losses.sum(), theta)
     return result
 
 
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
-@pytest.mark.parametrize("meta_loss", ["mean", "log"])
-def test_equals_the_naive_unroll_in_every_period(score: Score, meta_loss: MetaLoss) -> None:
-    problem, state = optimizee(), begin(RULE, optimizee())
+@pytest.mark.parametrize("meta_loss", ["mean", "log", "last"])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+def test_equals_the_naive_unroll_in_every_period(rule: Rule[Any], score: Score, meta_loss: MetaLoss) -> None:
+    problem, state = optimizee(), begin(rule, optimizee())
     for _ in range(3):
-        expected = naive_unroll(theta(), state, 4, score, meta_loss)
-        result = truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
+        expected = naive_unroll(rule, theta(rule), state, 4, score, meta_loss)
+        result = truncated_bptt(rule, theta(rule), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
         assert expected.abs().max() > 1e-6
         torch.testing.assert_close(result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
         state = result.state
     assert state.step == 12
+
+
+@pytest.mark.parametrize("score", ["next", "pre", "post-same"])
+def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> None:
+    problem, state = optimizee(), begin(RULE, optimizee())
+    mean, last = (
+        truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
+        for meta_loss in ("mean", "last")
+    )
+    assert torch.equal(last.losses, mean.losses[-1:])
+    assert torch.equal(last.state.w, mean.state.w)
 
 
 def test_periods_continue_one_another() -> None:

@@ -60,6 +60,12 @@ def test_submitted_job_is_complete_and_queued(client: TestClient) -> None:
         ({"task": {"hidden": [20, 0]}}, "spec.task.hidden.1"),
         ({"register_as": "../etc"}, "spec.register_as"),
         ({"rule": {"kind": "hyperadam", "squash": "cube"}}, "spec.rule.squash"),
+        ({"rule": {"kind": "hyperadam", "n_candidates": 65}}, "spec.rule.n_candidates"),
+        ({"rule": {"kind": "rnnprop", "beta1": 1.5}}, "spec.rule.beta1"),
+        ({"rule": {"kind": "dm", "normalization": "rms"}}, "spec.rule.normalization"),
+        ({"rule": {"kind": "adam"}}, "spec.rule.kind"),
+        ({"rule": {"kind": "rnnprop"}, "init": "adam-ensemble"}, "spec.init"),
+        ({"preset": "paper", "rule": {"kind": "dm"}}, "spec.rule"),
         ({"runtime_env": {}}, "spec.runtime_env"),
     ],
 )
