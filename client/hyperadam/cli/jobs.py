@@ -35,7 +35,9 @@ def submit(
     ctx: typer.Context,
     kind: Annotated[str, typer.Argument(help="meta-training or evaluation.")] = "meta-training",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Where the spec begins: quick, default or paper.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Where the spec begins: quick, default, paper, rnnprop-paper or dm-paper.")
+    ] = None,
     values: Annotated[
         list[str] | None, typer.Option("--set", help="A field of the spec, as in unroll.horizon=200 (JSON).")
     ] = None,
