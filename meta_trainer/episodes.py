@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.datasets import Dataset
-from meta_trainer.learners import MLP
-from meta_trainer.optimizees import Classification, Optimizee
+from meta_trainer.datasets import Data, Dataset
+from meta_trainer.optimizees import Optimizee
 from meta_trainer.seeds import generator
-from meta_trainer.specs import MetaTrainingSpec, TaskSpec
+from meta_trainer.specs import Activation, MetaTrainingSpec, MLPTaskSpec, TricksSpec
+from meta_trainer.tasks import Scales, SpecTasks, TaskSource, source_of
 from meta_trainer.tricks import RandomScaling, WithConvex
 
 LARGEST_GRADIENT = 1e18
@@ -65,52 +65,54 @@ def evaluate(optimizee: Optimizee, w: Tensor, step: int, diverged: Tensor) -> Ev
 
 def training_optimizee(
     spec: MetaTrainingSpec,
-    dataset: Dataset,
+    data: TaskSource | Mapping[str, Data] | Dataset,
     episode: int,
     chunk: int,
     dtype: torch.dtype = torch.float32,
 ) -> Optimizee:
     """The optimizee of one chunk of learners in one episode of meta-training, tricks included."""
-    activations, tricks = spec.task.activations, spec.tricks
-    activation = activations[(episode * spec.n_chunks + chunk) % len(activations)]
-    learners = range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)
-    indices = [(episode, learner) for learner in learners]
-    optimizee = _classification(spec.task, dataset, activation, spec.seed, "training", indices, dtype)
-    plain = chunk < round(tricks.plain_fraction * spec.n_chunks)
-    ranges = [(optimizee.learner.n_coordinates, 0.0 if plain else tricks.random_scaling)]
-    result: Optimizee = optimizee
-    if tricks.convex_dimension:
-        target = [
-            torch.rand(tricks.convex_dimension, generator=generator(spec.seed, "training/convex", *index)) * 2 - 1
-            for index in indices
-        ]
+    tricks = spec.tricks
+    drawn = source_of(data).training(spec, episode, chunk, dtype)
+    indices, k = drawn.optimizee.indices, tricks.convex_dimension
+    result: Optimizee = drawn.optimizee
+    if k:
+        target = [torch.rand(k, generator=generator(spec.seed, "training/convex", *index)) * 2 - 1 for index in indices]
         result = WithConvex(result, torch.stack(target).to(dtype))
-        ranges.append((tricks.convex_dimension, 0.0 if plain else tricks.convex_scaling))
-    if any(r for _, r in ranges):
-        scales = [_random_scale(ranges, generator(spec.seed, "training/scale", *index)) for index in indices]
-        result = RandomScaling(result, torch.stack(scales).to(dtype))
+    plain = chunk < round(tricks.plain_fraction * spec.n_chunks)
+    lengths = (drawn.optimizee.learner.n_coordinates, k) if k else (drawn.optimizee.learner.n_coordinates,)
+    own_scales: Sequence[Scales | None] = drawn.scales or [None] * len(indices)
+    ranges = [_scaling_ranges(tricks, scales)[: len(lengths)] for scales in own_scales]
+    if not plain and any(r for own in ranges for r in own):
+        scale = [
+            _random_scale(list(zip(lengths, own, strict=True)), generator(spec.seed, "training/scale", *index))
+            for own, index in zip(ranges, indices, strict=True)
+        ]
+        result = RandomScaling(result, torch.stack(scale).to(dtype))
     return result
 
 
 def validation_optimizee(
-    spec: MetaTrainingSpec, dataset: Dataset, activation: str, learners: range, dtype: torch.dtype = torch.float32
+    spec: MetaTrainingSpec,
+    data: Mapping[str, Data] | Dataset,
+    activation: Activation,
+    learners: range,
+    dtype: torch.dtype = torch.float32,
 ) -> Optimizee:
-    """Plain learners on the same starts and minibatches at every validation of a job."""
-    indices = [(learner,) for learner in learners]
-    return _classification(spec.task, dataset, activation, spec.seed, f"validation/{activation}", indices, dtype)
+    """Plain learners of the spec's `task` with one activation, as every validation of a job runs them."""
+    if spec.task is None:
+        raise ValueError("task must be given to have validation learners by activation")
+    task = MLPTaskSpec(activation=activation, **spec.task.model_dump(exclude={"activations"}))
+    by_name = {data.name: data} if isinstance(data, Dataset) else data
+    return SpecTasks(by_name).plain(spec, task, learners, dtype)
 
 
-def _classification(
-    task: TaskSpec,
-    dataset: Dataset,
-    activation: str,
-    seed: int,
-    purpose: str,
-    indices: Sequence[tuple[int, ...]],
-    dtype: torch.dtype,
-) -> Classification:
-    learner = MLP((dataset.n_features, *task.hidden, dataset.n_classes), activation)
-    return Classification(learner, dataset, seed, purpose, indices, task.batch_size, task.init_std, dtype)
+def _scaling_ranges(tricks: TricksSpec, scales: Scales | None) -> tuple[float, float]:
+    """Ranges r of random scaling of the learner and of its convex part."""
+    own, convex = (scales.random_scaling, scales.convex_scaling) if scales else (None, None)
+    return (
+        tricks.random_scaling if own is None else own,
+        tricks.convex_scaling if convex is None else convex,
+    )
 
 
 def _random_scale(ranges: list[tuple[int, float]], g: torch.Generator) -> Tensor:

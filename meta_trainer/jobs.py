@@ -18,6 +18,7 @@ from meta_trainer.recorder import finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
+from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
 from registry import Registry
@@ -66,11 +67,11 @@ def carry_out(job: Job, context: Context) -> dict[str, Any]:
 
 def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     spec = MetaTrainingSpec.model_validate(job.spec)
-    dataset = load(spec.task.dataset, context.data_dir)
-    training = MetaTraining(spec, dataset, context.runner, context.recorder)
+    source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
+    training = MetaTraining(spec, source, context.runner, context.recorder)
     context.recorder.restore_newest(training.restore)
     trained = training.run(context.should_stop)
-    rule, made = make_rule(spec.rule), provenance.of_training(spec, dataset, trained, job.job_id)
+    rule, made = make_rule(spec.rule), provenance.of_training(spec, source.fingerprints, trained, job.job_id)
     theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
     start = {
         "job": job.job_id,

@@ -12,18 +12,21 @@ from typing import Any
 
 import torch
 
-from meta_trainer.datasets import Dataset
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training import Trained
 
 
-def of_training(spec: MetaTrainingSpec, dataset: Dataset, trained: Trained, job_id: str) -> dict[str, Any]:
-    """The provenance of a meta-trained Θ: job, full spec, data, code, and what validation said."""
+def of_training(spec: MetaTrainingSpec, datasets: Mapping[str, str], trained: Trained, job_id: str) -> dict[str, Any]:
+    """The provenance of a meta-trained Θ: job, full spec, data, code, and what validation said.
+
+    Args:
+        datasets: fingerprints of the data by name.
+    """
     return {
         "job": job_id,
         "spec": spec.model_dump(mode="json"),
-        "datasets": {dataset.name: dataset.fingerprint},
+        "datasets": dict(datasets),
         "code": code_version(),
         "metrics": {
             "validation_loss": finite_or_none(trained.best_loss),

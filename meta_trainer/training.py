@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from meta_trainer.checkpoints import Checkpoint, CheckpointError, spec_digest
-from meta_trainer.datasets import Dataset
+from meta_trainer.datasets import Data, Dataset
 from meta_trainer.meta_optimizer import MetaOptimizer, MetaUpdate
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.tasks import TaskSource, source_of
 from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
 
 
@@ -52,12 +53,24 @@ class MetaTraining:
         >>> trained = MetaTraining(spec, dataset, InProcessRunner(), LogRecorder()).run()
     """
 
-    def __init__(self, spec: MetaTrainingSpec, dataset: Dataset, runner: Runner, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        spec: MetaTrainingSpec,
+        data: TaskSource | Mapping[str, Data] | Dataset,
+        runner: Runner,
+        recorder: Recorder,
+    ) -> None:
+        """
+        Args:
+            data: the data that the spec names, one set or several by name; or a source that takes the place of what
+            the spec says about tasks.
+        """
+        self._source, self._timeline = source_of(data), spec.timeline
         self._spec, self._runner, self._recorder = spec, runner, recorder
         self._rule = make_rule(spec.rule)
         self._initial_theta = initial_theta(spec)
         self._meta = MetaOptimizer(spec.meta_optimizer, self._initial_theta, spec.n_updates)
-        self._spec_handle, self._dataset_handle = runner.put(spec), runner.put(dataset)
+        self._spec_handle, self._source_handle = runner.put(spec), runner.put(self._source)
         self._states: list[Handle] = [None] * spec.n_chunks
         self._thetas: list[Handle] = []  # of the whole episode: a lost state is made again from them
         self._best_theta, self._best_update, self._best_loss = self._initial_theta, 0, math.inf
@@ -99,7 +112,7 @@ class MetaTraining:
         self._updates_began = time.monotonic()
         while self.update < spec.n_updates:
             self._one_update()
-            episodes, within = divmod(self.update, spec.periods_per_episode)
+            episodes, within = self._timeline.locate(self.update)
             last = self.update == spec.n_updates
             if not within and (last or episodes % spec.validation.every_episodes == 0):
                 self._validate()
@@ -122,7 +135,7 @@ class MetaTraining:
 
     def _one_update(self) -> None:
         began, spec = time.monotonic(), self._spec
-        episode, period = divmod(self.update, spec.periods_per_episode)
+        episode, period = self._timeline.locate(self.update)
         if not period:
             self._states, self._thetas = [None] * spec.n_chunks, []
         self._thetas.append(self._runner.put(self._meta.theta))
@@ -131,7 +144,7 @@ class MetaTraining:
             outcome, self._states[chunk] = self._runner.call(
                 run_period,
                 self._spec_handle,
-                self._dataset_handle,
+                self._source_handle,
                 self._thetas[-1],
                 episode,
                 chunk,
@@ -172,7 +185,8 @@ class MetaTraining:
 
     def _validate(self) -> None:
         candidate = self._meta.mean
-        loss = validation_loss(self._spec, self._runner, self._spec_handle, self._dataset_handle, candidate)
+        handles = self._spec_handle, self._source_handle
+        loss = validation_loss(self._spec, self._source, self._runner, *handles, candidate)
         best = loss < self._best_loss
         if best:
             self._best_theta, self._best_update, self._best_loss = candidate, self.update, loss
@@ -182,7 +196,7 @@ class MetaTraining:
         self._recorder.event("validation", {"update": self.update, "loss": finite_or_none(loss), "best": best})
 
     def _checkpoint(self) -> None:
-        under_way = self.update % self._spec.periods_per_episode != 0
+        under_way = self._timeline.locate(self.update).period != 0
         checkpoint = Checkpoint(
             update=self.update,
             spec_sha256=spec_digest(self._spec),
@@ -208,17 +222,31 @@ def initial_theta(spec: MetaTrainingSpec) -> Tensor:
 
 
 def validation_loss(
-    spec: MetaTrainingSpec, runner: Runner, spec_handle: Handle, dataset_handle: Handle, theta: Tensor
+    spec: MetaTrainingSpec,
+    source: TaskSource,
+    runner: Runner,
+    spec_handle: Handle,
+    source_handle: Handle,
+    theta: Tensor,  # shape: (n_theta,)
 ) -> float:
-    """Mean over the validation tasks of the final loss of plain episodes; infinite if any learner diverged."""
+    """Final loss of plain episodes, infinite if any learner diverged.
+
+    It is the mean over the activations of a `task`; over the tasks of a distribution, whose losses may have different
+    units, the geometric mean of their means.
+    """
     theta_handle, n = runner.put(theta), spec.validation.n_learners
+    tasks, chunks = range(source.n_validation_tasks(spec)), _chunks(n, spec.chunk_size)
     calls = [
-        runner.call(run_validation, spec_handle, dataset_handle, theta_handle, activation, first, last)[0]
-        for activation in dict.fromkeys(spec.task.activations)
-        for first, last in _chunks(n, spec.chunk_size)
+        runner.call(run_validation, spec_handle, source_handle, theta_handle, task, first, last)[0]
+        for task in tasks
+        for first, last in chunks
     ]
     results: list[ValidationOutcome] = runner.get(calls)
-    mean = float(torch.cat([result.final_losses for result in results]).mean())
+    losses = torch.cat([result.final_losses for result in results])
+    if spec.tasks is None:
+        mean = float(losses.mean())
+    else:
+        mean = math.prod(losses.view(len(tasks), n).mean(1).tolist()) ** (1 / len(tasks))
     return mean if math.isfinite(mean) else math.inf
 
 

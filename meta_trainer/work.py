@@ -15,11 +15,11 @@ import torch
 from hyperadam.rules import Rule, rule_from_spec
 from torch import Tensor
 
-from meta_trainer.datasets import Dataset
-from meta_trainer.episodes import EpisodeState, begin, training_optimizee, validation_optimizee
+from meta_trainer.episodes import EpisodeState, begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.rollout import LearnedOptimizer, rollout
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec
+from meta_trainer.tasks import TaskSource
 
 
 class PeriodOutcome(NamedTuple):
@@ -39,7 +39,7 @@ class ValidationOutcome(NamedTuple):
 
 def run_period(
     spec: MetaTrainingSpec,
-    dataset: Dataset,
+    source: TaskSource,
     theta: Tensor,  # shape: (n_theta,)
     episode: int,
     chunk: int,
@@ -48,32 +48,33 @@ def run_period(
     """One period of one chunk; `state` is None at the beginning of an episode."""
     with one_thread():
         rule = make_rule(spec.rule)
-        optimizee = training_optimizee(spec, dataset, episode, chunk)
+        optimizee = training_optimizee(spec, source, episode, chunk)
         result = truncated_bptt(
             rule,
             theta,
             optimizee,
-            state or begin(rule, optimizee),
+            state,
             n_steps=spec.unroll.period,
             lr=spec.unroll.lr,
             score=spec.unroll.score,
             meta_loss=spec.unroll.meta_loss,
+            weights=step_weights(spec.unroll, state.step),
         )
         return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
 
 
 def run_validation(
     spec: MetaTrainingSpec,
-    dataset: Dataset,
+    source: TaskSource,
     theta: Tensor,  # shape: (n_theta,)
-    activation: str,
+    task: int,
     first: int,
     last: int,
 ) -> ValidationOutcome:
-    """Plain episodes of the validation learners `first` … `last` − 1 with one activation."""
+    """Plain episodes of the learners `first` … `last` − 1 of one validation task."""
     with one_thread():
         optimizer = LearnedOptimizer(make_rule(spec.rule), theta, spec.unroll.lr)
-        optimizee = validation_optimizee(spec, dataset, activation, range(first, last))
+        optimizee = source.validation(spec, task, range(first, last))
         return ValidationOutcome(rollout(optimizer, optimizee, spec.unroll.horizon).final_losses)
 
 

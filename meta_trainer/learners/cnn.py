@@ -7,15 +7,14 @@ convolution over all learners, and a third to two thirds of `vmap`'s (docs/decis
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from meta_trainer.learners.base import Classifier
-
-Architecture = Literal["cnn-1", "cnn-2"]
+from meta_trainer.specs import Architecture
 
 KERNEL_SIZE: Final = 3
 DROPOUT: Final = 0.5

@@ -10,6 +10,7 @@ from __future__ import annotations
 from meta_trainer.specs.base import (
     ACTIVATIONS,
     Activation,
+    Architecture,
     BaselineName,
     DatasetName,
     Init,
@@ -22,6 +23,7 @@ from meta_trainer.specs.base import (
     Seed,
     Spec,
 )
+from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.meta_training import (
     MetaOptimizerSpec,
@@ -30,28 +32,39 @@ from meta_trainer.specs.meta_training import (
     UnrollSpec,
     ValidationSpec,
 )
+from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.tasks import TaskSpec
 
 __all__ = [
     "ACTIVATIONS",
+    "DISTRIBUTIONS",
     "PRESETS",
     "RECOMMENDED",
     "Activation",
+    "Architecture",
     "BaselineName",
+    "CNNFamily",
+    "CNNTaskSpec",
     "DatasetName",
     "EvaluationSpec",
     "Init",
+    "LSTMFamily",
+    "LSTMTaskSpec",
+    "MLPFamily",
+    "MLPTaskSpec",
     "MetaLoss",
     "MetaOptimizerSpec",
     "MetaTrainingSpec",
     "Name",
+    "PlainTaskSpec",
     "Positive",
     "Reference",
     "RuleSpec",
     "Score",
     "Seed",
     "Spec",
+    "TaskDistribution",
     "TaskSpec",
     "TricksSpec",
     "UnrollSpec",

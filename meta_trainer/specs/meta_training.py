@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal, Self
 
@@ -9,8 +10,11 @@ from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import Init, MetaLoss, Name, RuleSpec, Score, Seed, Spec
+from meta_trainer.specs.distributions import TaskDistribution
+from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.tasks import TaskSpec
+from meta_trainer.timeline import Timeline, timeline
 
 
 class TricksSpec(Spec):
@@ -38,6 +42,9 @@ class UnrollSpec(Spec):
     meta_loss: MetaLoss = "mean"
     """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say; or the
     loss of each period's last step alone (RNNprop)."""
+    late_weight: float = Field(default=0.0, ge=0, le=16)
+    """k: step t of the episode counts (k + 1) (t/T)^k in the meta-loss. The first periods, whose losses and gradients are
+    by far the largest, otherwise decide the step size for all; 0: all steps count the same (the paper)."""
     lr: float = Field(default=0.005, gt=0, le=1)
     """α, the learner's rate; becomes the Θ's default."""
 
@@ -81,7 +88,10 @@ class MetaTrainingSpec(Spec):
     kind's own spec."""
     init: Init = "adam-ensemble"
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` is HyperAdam's alone."""
-    task: TaskSpec = TaskSpec()
+    task: TaskSpec | None = TaskSpec()
+    """What is trained on, said simply; null where `tasks` is given."""
+    tasks: TaskDistribution | None = None
+    """What is trained on, as a distribution, instead of `task`."""
     tricks: TricksSpec = TricksSpec()
     unroll: UnrollSpec = UnrollSpec()
     meta_optimizer: MetaOptimizerSpec = MetaOptimizerSpec()
@@ -97,7 +107,18 @@ class MetaTrainingSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _lay_over_defaults(cls, data: Any) -> Any:
-        return lay_out(data) if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        given = lay_out(data)
+        return given | {"task": None} if given.get("tasks") is not None and "task" not in data else given
+
+    @model_validator(mode="after")
+    def _one_way_to_say_tasks(self) -> Self:
+        if (self.task is None) == (self.tasks is None):
+            raise ValueError("tasks and task exclude each other, and one of them must be given")
+        if any(steps % self.unroll.period for steps in self._horizons):
+            raise ValueError(f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}")
+        return self
 
     @model_validator(mode="after")
     def _init_of_the_rule(self) -> Self:
@@ -120,8 +141,40 @@ class MetaTrainingSpec(Spec):
 
     @property
     def periods_per_episode(self) -> int:
+        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn."""
         return self.unroll.horizon // self.unroll.period
 
     @property
+    def timeline(self) -> Timeline:
+        """The lengths of the episodes."""
+        shortest, longest = (steps // self.unroll.period for steps in self._horizons)
+        return timeline(self.seed, self.n_episodes, shortest, longest)
+
+    @property
     def n_updates(self) -> int:
-        return self.n_episodes * self.periods_per_episode
+        return self.timeline.n_updates
+
+    @property
+    def simple_tasks(self) -> list[MLPTaskSpec]:
+        """What `task` means: chunks of learners take these in turn."""
+        if self.task is None:
+            return []
+        same = self.task.model_dump(exclude={"activations"})
+        return [MLPTaskSpec(activation=activation, **same) for activation in self.task.activations]
+
+    @property
+    def validation_tasks(self) -> Sequence[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec]:
+        """What Θ is chosen by: the training activations, or what the distribution declares."""
+        return self.tasks.validation if self.tasks else list(dict.fromkeys(self.simple_tasks))
+
+    @property
+    def data_tasks(self) -> Sequence[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec]:
+        """Tasks that between them use all the data of the job."""
+        drawn = [task for family in self.tasks.families for task in family.typical()] if self.tasks else []
+        return [*drawn, *self.validation_tasks]
+
+    @property
+    def _horizons(self) -> tuple[int, int]:
+        """The shortest and the longest T of an episode."""
+        own = self.unroll.horizon, self.unroll.horizon
+        return (self.tasks.horizon or own) if self.tasks else own

@@ -1,0 +1,127 @@
+"""What a distribution draws: within its ranges, in its proportions, from seeds alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from statistics import fmean
+from typing import Any
+
+import pytest
+import torch
+
+from meta_trainer.datasets import load
+from meta_trainer.episodes import training_optimizee
+from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MetaTrainingSpec, MLPTaskSpec, TaskDistribution
+from meta_trainer.tasks import SpecTasks, sample_scales, sample_task
+from meta_trainer.timeline import Place, Timeline, timeline
+from meta_trainer.tricks import RandomScaling
+
+N = 600
+
+
+def distribution(**given: Any) -> TaskDistribution:
+    return TaskDistribution.model_validate(given)
+
+
+def within(share: float, expected: float, n: int = N) -> bool:
+    """Within four standard errors of a binomial."""
+    return abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / n)
+
+
+def test_kinds_come_in_proportion_to_their_shares() -> None:
+    drawn = distribution(mlp={"share": 3}, cnn={}, lstm={"share": 2})
+    kinds = Counter(sample_task(drawn, 0, episode, 0).kind for episode in range(N))
+    assert all(within(kinds[kind] / N, share / 6) for kind, share in (("mlp", 3), ("cnn", 1), ("lstm", 2)))
+
+
+def test_mlps_fill_their_ranges() -> None:
+    drawn = distribution(
+        mlp={"depth": [0, 3], "width": [4, 64], "activations": ["relu", "tanh"], "batch_sizes": [8, 16, 32]}
+    )
+    tasks = [task for i in range(N) if isinstance(task := sample_task(drawn, 1, i, 0), MLPTaskSpec)]
+    depths = Counter(len(task.hidden) for task in tasks)
+    assert sorted(depths) == [0, 1, 2, 3]
+    assert all(within(n / N, 1 / 4) for n in depths.values())
+    widths = [width for task in tasks for width in task.hidden]
+    assert min(widths) == 4
+    assert max(widths) > 58
+    assert max(widths) <= 64
+    below = sum(width < 16 for width in widths) / len(widths)
+    assert within(below, math.log(16 / 4) / math.log(65 / 4), len(widths))
+    assert any(len(set(task.hidden)) > 1 for task in tasks)
+    assert within(sum(task.activation == "relu" for task in tasks) / N, 1 / 2)
+    assert {task.batch_size for task in tasks} == {8, 16, 32}
+
+
+def test_cnns_and_lstms_take_every_choice() -> None:
+    drawn = distribution(
+        cnn={"architectures": ["cnn-1", "cnn-2"], "batch_norm": [False, True], "dropout": [False, True]},
+        lstm={"n_layers": [1, 2], "hidden": [10, 20], "noise_stds": [0.1, 0.01]},
+    )
+    tasks = [sample_task(drawn, 0, episode, 0) for episode in range(N)]
+    cnns = {(t.architecture, t.batch_norm, t.dropout) for t in tasks if isinstance(t, CNNTaskSpec)}
+    lstms = {(t.n_layers, t.noise_std) for t in tasks if isinstance(t, LSTMTaskSpec)}
+    assert (len(cnns), len(lstms)) == (8, 4)
+
+
+def test_scales_are_each_learners_own() -> None:
+    drawn = distribution(mlp={"init_std": [0.01, 1]}, random_scaling=[0, 3], convex_scaling=[0.5, 1])
+    scales = [sample_scales(drawn, 0, 0, 0, learner) for learner in range(N)]
+    logs = [math.log10(s.init_std) for s in scales]
+    assert -2 <= min(logs) < -1.95 < -0.05 < max(logs) <= 0
+    assert abs(fmean(logs) + 1) < 4 * 2 / math.sqrt(12 * N)
+    ranges = [s.random_scaling or 0.0 for s in scales]
+    assert abs(fmean(ranges) - 1.5) < 4 * 3 / math.sqrt(12 * N)
+    assert all(0.5 <= (s.convex_scaling or 0) <= 1 for s in scales)
+    assert sample_scales(distribution(mlp={}), 0, 0, 0, 0) == (0.1, None, None)
+
+
+def test_draws_are_named_by_seed_episode_and_chunk() -> None:
+    drawn = distribution(mlp={"width": [1, 1024]})
+    assert sample_task(drawn, 0, 5, 1) == sample_task(drawn, 0, 5, 1)
+    names = [(0, 5, 1), (1, 5, 1), (0, 6, 1), (0, 5, 2)]
+    assert len({sample_task(drawn, *name) for name in names}) == len(names)
+
+
+def test_random_scaling_takes_each_learners_range() -> None:
+    given = {"mlp": {"width": [2, 2]}, "random_scaling": [0, 3]}
+    spec = MetaTrainingSpec.model_validate({"tasks": given, "n_learners": 4, "chunk_size": 4})
+    optimizee = training_optimizee(spec, load("mnist5k"), 0, 0)
+    assert isinstance(optimizee, RandomScaling)
+    assert spec.tasks
+    widest = optimizee.scale[:, :-20].log().abs().amax(1)
+    expected = [sample_scales(spec.tasks, spec.seed, 0, 0, learner).random_scaling for learner in range(4)]
+    torch.testing.assert_close(widest, torch.tensor(expected), rtol=0.01, atol=0)
+
+
+def test_a_distribution_of_one_is_the_simple_task() -> None:
+    tasks = {"mlp": {"activations": ["relu"], "width": [4, 4], "batch_sizes": [8]}}
+    simple = MetaTrainingSpec.model_validate({"task": {"activations": ["relu"], "hidden": [4], "batch_size": 8}})
+    drawn = MetaTrainingSpec.model_validate({"tasks": tasks})
+    a, b = (training_optimizee(spec, load("mnist5k"), 2, 1) for spec in (simple, drawn))
+    assert torch.equal(a.start(), b.start())
+    assert torch.equal(a.losses(a.start(), 7), b.losses(b.start(), 7))
+    source = SpecTasks({"mnist5k": load("mnist5k")})
+    assert torch.equal(*(source.validation(spec, 0, range(2)).start() for spec in (simple, drawn)))
+
+
+def test_places_in_a_timeline() -> None:
+    line = Timeline([2, 1, 3])
+    assert line.n_updates == 6
+    assert [line.locate(u) for u in range(7)] == [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2), Place(3, 0)]
+
+
+def test_horizons_are_log_uniform_multiples_of_the_period() -> None:
+    lengths = timeline(3, 4000, 1, 7).lengths
+    for k in range(1, 8):
+        assert within(lengths.count(k) / 4000, math.log((k + 1) / k) / math.log(8), 4000)
+    assert timeline(3, 50, 1, 7).lengths == lengths[:50]
+    assert timeline(4, 50, 1, 7).lengths != lengths[:50]
+    assert set(timeline(3, 50, 5, 5).lengths) == {5}
+
+
+@pytest.mark.parametrize(("horizon", "n_updates"), [(None, 50), ([20, 20], 10), ([100, 100], 50)])
+def test_counts(horizon: list[int] | None, n_updates: int) -> None:
+    spec = MetaTrainingSpec.model_validate({"tasks": {"mlp": {}, "horizon": horizon}, "n_episodes": 10})
+    assert spec.n_updates == n_updates
