@@ -18,7 +18,7 @@ from torch import Tensor
 from meta_trainer.episodes import EpisodeState, begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.rollout import LearnedOptimizer, rollout
-from meta_trainer.specs import MetaTrainingSpec, RuleSpec
+from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
 from meta_trainer.tasks import TaskSource
 
 
@@ -49,6 +49,7 @@ def run_period(
     with one_thread():
         rule = make_rule(spec.rule)
         optimizee = training_optimizee(spec, source, episode, chunk)
+        state = state or begin(rule, optimizee)
         result = truncated_bptt(
             rule,
             theta,
@@ -61,6 +62,12 @@ def run_period(
             weights=step_weights(spec.unroll, state.step),
         )
         return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
+
+
+def step_weights(unroll: UnrollSpec, first_step: int) -> Tensor:
+    """What the steps after `first_step` count in the meta-loss, (k + 1) (t/T)^k; shape (period,)."""
+    t = torch.arange(first_step + 1, first_step + unroll.period + 1) / unroll.horizon
+    return (unroll.late_weight + 1) * t**unroll.late_weight
 
 
 def run_validation(

@@ -16,7 +16,7 @@ What is scored is a choice on which the published codes differ (t counts 1 … S
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
 
 With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the meta-loss `last`, L of
-the last t alone, only that ∇L remains, and 1/S is 1.
+the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps multiply their ∇L.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def truncated_bptt(
     lr: float,
     score: Score = "next",
     meta_loss: MetaLoss = "mean",
+    weights: Tensor | None = None,  # shape: (S,)
 ) -> PeriodResult:
     """Run one period and return its meta-gradient; see the module's docstring.
 
@@ -65,6 +66,7 @@ def truncated_bptt(
         lr: α.
         score: which losses are scored.
         meta_loss: their mean, the mean of their logarithms, or the last one.
+        weights: how much each scored step counts in the meta-loss; None: all the same.
     """
     tape = open_tape(rule, theta, state.rule_state)
     w, here = state.w, state.here
@@ -85,6 +87,8 @@ def truncated_bptt(
     elif meta_loss == "last":
         gradients[:-1] = 0.0
         losses = losses[-1:]
+    if weights is not None:
+        gradients = gradients * weights[:, None, None]
     upstream = _upstream(gradients, score) * (-lr / len(losses))
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)

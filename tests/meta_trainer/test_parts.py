@@ -16,10 +16,10 @@ from meta_trainer.meta_optimizer import MetaOptimizer
 from meta_trainer.optimizees import Classification
 from meta_trainer.rollout import LearnedOptimizer, rollout
 from meta_trainer.seeds import derive, generator
-from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec
+from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.training import initial_theta
 from meta_trainer.tricks import RandomScaling, WithConvex
-from meta_trainer.work import make_rule
+from meta_trainer.work import make_rule, step_weights
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +200,12 @@ def test_averaging_keeps_a_running_mean_through_a_checkpoint() -> None:
     plain = MetaOptimizer(MetaOptimizerSpec(), torch.zeros(2), 10)
     plain.step(torch.ones(2))
     assert torch.equal(plain.mean, plain.theta)
+
+
+def test_late_steps_count_more_and_the_mean_weight_stays_one() -> None:
+    for late_weight in (0.0, 1.0, 3.0):
+        unroll = UnrollSpec(horizon=1000, period=100, late_weight=late_weight)
+        weights = torch.cat([step_weights(unroll, first) for first in range(0, 1000, 100)])
+        assert float(weights.mean()) == pytest.approx(1, abs=2e-3 * (late_weight + 1))
+        assert float(weights[-1]) == pytest.approx(late_weight + 1)
+        assert bool((weights.diff() >= 0).all())

@@ -93,6 +93,19 @@ def test_equals_the_naive_unroll_in_every_period(rule: Rule[Any], score: Score, 
     assert state.step == 12
 
 
+def test_weights_choose_between_steps() -> None:
+    """A weight on the last step alone is the meta-loss `last`; the meta-gradient is linear in the weights."""
+    problem, state = optimizee(), begin(RULE, optimizee())
+
+    def gradient(*weights: float, **options: Any) -> Tensor:
+        given = torch.tensor(weights, dtype=torch.float64) if weights else None
+        return truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, weights=given, **options).gradient
+
+    torch.testing.assert_close(gradient(0, 0, 0, 4), gradient(meta_loss="last"), rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(gradient(1, 1, 1, 1), gradient(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient(1, 0, 2, 0) + gradient(0, 3, 0, 1), gradient(1, 3, 2, 1), rtol=1e-9, atol=1e-14)
+
+
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
 def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> None:
     problem, state = optimizee(), begin(RULE, optimizee())
