@@ -78,7 +78,7 @@ def training_optimizee(
     if k:
         target = [torch.rand(k, generator=generator(spec.seed, "training/convex", *index)) * 2 - 1 for index in indices]
         result = WithConvex(result, torch.stack(target).to(dtype))
-    plain = chunk < round(tricks.plain_fraction * spec.n_chunks)
+    plain = (chunk + episode) % spec.n_chunks < round(tricks.plain_fraction * spec.n_chunks)  # every chunk in its turn
     lengths = (drawn.optimizee.learner.n_coordinates, k) if k else (drawn.optimizee.learner.n_coordinates,)
     own_scales: Sequence[Scales | None] = drawn.scales or [None] * len(indices)
     ranges = [_scaling_ranges(tricks, scales)[: len(lengths)] for scales in own_scales]

@@ -27,7 +27,7 @@ class TricksSpec(Spec):
     convex_scaling: float = Field(default=1.0, ge=0, le=10)
     """RS for the coordinates of the convex function."""
     plain_fraction: float = Field(default=0.0, ge=0, le=1)
-    """Share of the chunks of every update that run without RS (rounded to whole chunks)."""
+    """Share of the chunks of every episode that run without RS (rounded to whole chunks, all in turn)."""
 
 
 class UnrollSpec(Spec):
@@ -43,8 +43,8 @@ class UnrollSpec(Spec):
     """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say; or the
     loss of each period's last step alone (RNNprop)."""
     late_weight: float = Field(default=0.0, ge=0, le=16)
-    """k: step t of the episode counts (k + 1) (t/T)^k in the meta-loss. The first periods, whose losses and gradients are
-    by far the largest, otherwise decide the step size for all; 0: all steps count the same (the paper)."""
+    """k: step t of the episode counts (k + 1) (t/T)^k in the meta-loss. The first periods, whose losses and gradients
+    are by far the largest, otherwise decide the step size for all; 0: all steps count the same (the paper)."""
     lr: float = Field(default=0.005, gt=0, le=1)
     """α, the learner's rate; becomes the Θ's default."""
 

@@ -25,15 +25,28 @@ _PAPER: Final[dict[str, Any]] = {
     "chunk_size": 1,
 }
 
+_ALL_ACTIVATIONS: Final = ["sigmoid", "relu", "elu", "tanh"]
+_MILD_TRICKS: Final = {"random_scaling": 1.0, "plain_fraction": 0.5}
+
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
     "quick": {
-        "task": {"activations": ["sigmoid", "relu"]},
+        "task": {"activations": _ALL_ACTIVATIONS},
+        "tricks": _MILD_TRICKS,
+        "meta_optimizer": {"rate": 1.5e-3, "warmup_updates": 5, "averaging": 0.8},
         "n_learners": 4,
-        "n_episodes": 10,
-        "validation": {"every_episodes": 5, "n_learners": 2},
+        "chunk_size": 1,
+        "n_episodes": 12,
+        "validation": {"every_episodes": 3, "n_learners": 2},
     },
-    "default": {"task": {"dataset": "mnist", "activations": ["sigmoid", "relu", "elu", "tanh"]}},
+    "default": {
+        "task": {"dataset": "mnist", "activations": _ALL_ACTIVATIONS},
+        "tricks": _MILD_TRICKS,
+        "meta_optimizer": {"rate": 6e-4, "warmup_updates": 20, "averaging": 0.98},
+        "n_episodes": 300,
+        "validation": {"every_episodes": 15, "n_learners": 3},
+        "checkpoint_every_updates": 25,
+    },
     # The HyperAdam paper's own training, and under it those of the learned optimizers that it compares with: RNNprop is
     # scored by the last step of a period alone; DMoptimizer is older than RS and CC.
     "paper": _PAPER

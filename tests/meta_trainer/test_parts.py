@@ -109,6 +109,8 @@ def test_plain_fraction_leaves_chunks_unscaled(dataset: Dataset) -> None:
     spec = MetaTrainingSpec.model_validate({"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}})
     kinds = [isinstance(training_optimizee(spec, dataset, 0, chunk), RandomScaling) for chunk in range(spec.n_chunks)]
     assert kinds == [False, False, True, True]
+    kinds = [isinstance(training_optimizee(spec, dataset, 3, chunk), RandomScaling) for chunk in range(spec.n_chunks)]
+    assert kinds == [True, False, False, True]  # in turn, so that no task is always plain
 
 
 def test_activations_take_turns(dataset: Dataset) -> None:

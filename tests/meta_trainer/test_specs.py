@@ -38,7 +38,7 @@ def test_other_rules_come_with_recommendations_of_their_own(kind: str, rule: Any
     spec = MetaTrainingSpec.model_validate({"preset": "quick", "rule": {"kind": kind}})
     assert spec.rule == rule
     assert (spec.init, spec.unroll.lr, spec.register_as) == ("paper", 1.0, kind)
-    assert spec.n_episodes == 10
+    assert spec.n_episodes == 12  # of the preset
     assert MetaTrainingSpec(rule=rule).rule == rule
     given = {"rule": {"kind": kind, "n_hidden": 7}, "unroll": {"lr": 0.5}, "register_as": "mine"}
     spec = MetaTrainingSpec.model_validate(given)
