@@ -59,14 +59,18 @@ def run_period(
             lr=spec.unroll.lr,
             score=spec.unroll.score,
             meta_loss=spec.unroll.meta_loss,
-            weights=step_weights(spec.unroll, state.step),
+            weights=step_weights(spec.unroll, state.step, spec.horizon_of(episode)),
         )
         return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
 
 
-def step_weights(unroll: UnrollSpec, first_step: int) -> Tensor:
-    """What the steps after `first_step` count in the meta-loss, (k + 1) (t/T)^k; shape (period,)."""
-    t = torch.arange(first_step + 1, first_step + unroll.period + 1) / unroll.horizon
+def step_weights(unroll: UnrollSpec, first_step: int, horizon: int | None = None) -> Tensor:
+    """What the steps after `first_step` count in the meta-loss, (k + 1) (t/T)^k; shape (period,).
+
+    Args:
+        horizon: T of the episode; None: that of `unroll`.
+    """
+    t = torch.arange(first_step + 1, first_step + unroll.period + 1) / (horizon or unroll.horizon)
     return (unroll.late_weight + 1) * t**unroll.late_weight
 
 

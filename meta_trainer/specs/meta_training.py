@@ -150,6 +150,10 @@ class MetaTrainingSpec(Spec):
         shortest, longest = (steps // self.unroll.period for steps in self._horizons)
         return timeline(self.seed, self.n_episodes, shortest, longest)
 
+    def horizon_of(self, episode: int) -> int:
+        """T of an episode, in steps."""
+        return self.timeline.lengths[episode] * self.unroll.period
+
     @property
     def n_updates(self) -> int:
         return self.timeline.n_updates

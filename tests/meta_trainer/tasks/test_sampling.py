@@ -16,6 +16,7 @@ from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MetaTrainingSpec, MLPT
 from meta_trainer.tasks import SpecTasks, sample_scales, sample_task
 from meta_trainer.timeline import Place, Timeline, timeline
 from meta_trainer.tricks import RandomScaling
+from meta_trainer.work import step_weights
 
 N = 600
 
@@ -119,6 +120,18 @@ def test_horizons_are_log_uniform_multiples_of_the_period() -> None:
     assert timeline(3, 50, 1, 7).lengths == lengths[:50]
     assert timeline(4, 50, 1, 7).lengths != lengths[:50]
     assert set(timeline(3, 50, 5, 5).lengths) == {5}
+
+
+def test_late_weights_follow_the_drawn_horizon() -> None:
+    given = {"tasks": {"mlp": {}, "horizon": [20, 200]}, "n_episodes": 40, "unroll": {"late_weight": 1}}
+    spec = MetaTrainingSpec.model_validate(given)
+    for episode, n_periods in enumerate(spec.timeline.lengths):
+        horizon = spec.horizon_of(episode)
+        assert horizon == 20 * n_periods
+        last = step_weights(spec.unroll, horizon - 20, horizon)
+        assert float(last[-1]) == 2
+        whole = torch.cat([step_weights(spec.unroll, first, horizon) for first in range(0, horizon, 20)])
+        assert float(whole.mean()) == pytest.approx(1 + 1 / horizon)
 
 
 @pytest.mark.parametrize(("horizon", "n_updates"), [(None, 50), ([20, 20], 10), ([100, 100], 50)])
