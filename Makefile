@@ -50,8 +50,8 @@ lint: $(STAMP)  ## Check style, types and import layers.
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
-bench: $(STAMP)  ## Measure one period of meta-training against its yardsticks; prints a table, writes JSON.
-	$(BIN)/python -m benchmarks.period
+bench: $(STAMP)  ## Measure every speed of docs/performance.md; prints a table, writes build/bench.json.
+	$(BIN)/python -m benchmarks --json build/bench.json
 
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.

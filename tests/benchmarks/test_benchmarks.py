@@ -1,0 +1,117 @@
+"""Every row of the table can be measured, at sizes that say nothing about speed, and tells what it must tell."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import period
+from benchmarks.__main__ import ROWS, line, main, run
+from benchmarks.floors import ForwardProducts, copy_bandwidth
+from benchmarks.rows import TINY, Measured, NotMeasured, Row, Spread, in_turn
+
+SLOW = ("ray-1", "ray-2", "memory")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(period, "N_STEPS", 2)
+
+
+def check(row: Row) -> None:
+    told = run(row, TINY)
+    assert told["name"] == row.name
+    if "not_measured" in told:
+        assert row.name.endswith("-gpu")
+        assert line(told).endswith(f"not measured: {told['not_measured']}")
+        return
+    assert told["ratios"]
+    assert all(math.isfinite(ratio) and ratio > 0 for ratio in told["ratios"])
+    assert told["ratio"]["least"] <= told["ratio"]["median"] <= told["ratio"]["most"]
+    assert f"{told['ratio']['median']:.2f}" in line(told)
+    assert told["floor"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in SLOW], ids=lambda row: row.name)
+def test_row(row: Row) -> None:
+    check(row)
+
+
+@pytest.mark.slow
+def test_rows_of_several_processes() -> None:
+    for row in ROWS:
+        if row.name in SLOW:
+            check(row)
+
+
+def test_table_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setattr("benchmarks.__main__.QUICK", TINY)
+    monkeypatch.setattr("benchmarks.floors.copy_bandwidth", lambda: 1e9)
+    target = tmp_path / "new" / "bench.json"
+    main(["--quick", "--only", "cnn-step", "--only", "coordinator-16", "--json", str(target)])
+    table = capsys.readouterr().out
+    written = json.loads(target.read_text())
+    assert [row["name"] for row in written["rows"]] == ["cnn-step", "coordinator-16"]
+    assert all(line(row) in table for row in written["rows"])
+    assert written["machine"]["copy_bytes_a_second"] == 1e9
+
+
+def test_names_are_unique_and_asked_for_by_name() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    with pytest.raises(SystemExit):
+        main(["--only", "nothing-of-the-kind"])
+
+
+@pytest.mark.parametrize(
+    ("better", "ratio", "verdict"),
+    [
+        ("below", 1.0, "aim"),
+        ("below", 1.5, "holds"),
+        ("below", 2.5, "misses"),
+        ("above", 2.0, "aim"),
+        ("above", 1.9, "holds"),
+        ("above", 1.5, "misses"),
+    ],
+)
+def test_verdicts(better: str, ratio: float, verdict: str) -> None:
+    bounds = {"below": (2.0, 1.0), "above": (1.8, 2.0)}[better]
+    row = Row(
+        name="x",
+        what="",
+        compared_with="",
+        better=better,  # type: ignore[arg-type]
+        at_least=bounds[0],
+        aim=bounds[1],
+        measure=lambda effort: Measured([ratio]),
+    )
+    assert run(row, TINY)["verdict"] == verdict
+
+
+def test_what_cannot_be_measured_says_why() -> None:
+    def refuse(effort: object) -> Measured:
+        raise NotMeasured("no GPU")
+
+    told = run(Row(name="x", what="y", compared_with="z", measure=refuse), TINY)
+    assert told["not_measured"] == "no GPU"
+    assert "verdict" not in told
+
+
+def test_times_are_taken_in_turn() -> None:
+    calls: list[str] = []
+    ticks = iter(range(100))
+    times = in_turn(2, lambda: calls.append("a"), lambda: calls.append("b"), clock=lambda: float(next(ticks)))
+    assert calls == ["a", "b"] * 3
+    assert times == [[1.0, 1.0], [1.0, 1.0]]
+    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+
+
+def test_floors() -> None:
+    products = ForwardProducts([(4, 2), (2, 2)], 10)
+    products()
+    assert products.flops == 2 * 10 * (8 + 4)
+    assert copy_bandwidth(n_bytes=2**16, rounds=1) > 0
