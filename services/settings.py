@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Where runs keep their files; default `home/artifacts` with an embedded registry, else the registry decides."""
     data_dir: str = ""
     """Folder of datasets, as the trainers see it; default `home/data`."""
+    cache_dir: str = ""
+    """Folder of what trainers can compute again, such as tuned rates, as they see it; default `home/cache`."""
     ray_address: str = Field("", validation_alias=_also("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
@@ -59,6 +61,8 @@ class Settings(BaseSettings):
     """Interpreter that runs drivers."""
     max_running_jobs: int = Field(default=1, ge=1, le=10_000)
     """Jobs that are active at a time; the others wait in the queue."""
+    max_attempts: int = Field(default=5, ge=1, le=1000)
+    """Attempts of a job that may be lost in a row without progress; then it fails. Progress begins the count again."""
     cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)
     """Time that a driver has to write a checkpoint after it was asked to stop; then it is killed."""
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
@@ -115,6 +119,7 @@ def _embedded(home: Path) -> Mapping[str, str]:
         "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
         "database_url": f"sqlite:///{home / 'jobs.db'}",
         "data_dir": str(home / "data"),
+        "cache_dir": str(home / "cache"),
     }
 
 

@@ -20,7 +20,8 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
 
-TIMEOUT_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 10.0
+"""Limit of one request; shorter than the reconciler's lease. A submission that was slower is found at the next try."""
 
 _STATUS: Final[Mapping[JobStatus, ProcessStatus]] = {
     JobStatus.PENDING: "pending",

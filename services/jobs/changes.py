@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.database.base import now
 from services.jobs.lifecycle import ENDED, State, Trigger, next_state
+from services.jobs.retries import Losses, delay
 from services.jobs.tables import Attempt, Event, Job
+
+_ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
+    Trigger.SUCCEED: "succeeded",
+    Trigger.FAIL: "failed",
+    Trigger.STOP: "stopped",
+    Trigger.LOSE: "lost",
+    Trigger.GIVE_UP: "lost",
+}
 
 
 def locked_job(session: Session, job_id: str) -> Job | None:
@@ -47,8 +56,10 @@ def apply(session: Session, job: Job, trigger: Trigger) -> bool:
     old, new = State(job.state), next_state(State(job.state), trigger)
     if new is old:
         return False
-    job.state = new
+    job.state, job.retry_at = new, None
     append_event(session, job, "job.state", {"from": old, "to": new})
+    if trigger is Trigger.RESUME:
+        job.lost_attempts = 0
     if new is State.RUNNING and job.started_at is None:
         job.started_at = now()
     if new not in (State.RUNNING, State.PAUSING, State.CANCELLING):
@@ -79,9 +90,22 @@ def end_attempt(
     session: Session, job: Job, attempt: Attempt, trigger: Trigger, error: Mapping[str, Any] | None = None
 ) -> None:
     """The attempt's last word, and what it means for the job."""
-    attempt.state = {Trigger.SUCCEED: "succeeded", Trigger.STOP: "stopped"}.get(trigger, "failed")
+    attempt.state = _ATTEMPT_STATES[trigger]
     attempt.ended_at, attempt.error = now(), dict(error) if error else None
     if trigger is Trigger.SUCCEED:
         job.progress = 1.0
+    if attempt.state == "lost":
+        losses = Losses.of(job).after_another(job.progress)
+        job.lost_attempts, job.lost_progress = losses.in_a_row, losses.furthest
     apply(session, job, trigger)
     job.error = dict(error) if error and job.state == State.FAILED else None
+    if attempt.state == "lost" and job.state == State.QUEUED:
+        _await_retry(session, job, error)
+
+
+def _await_retry(session: Session, job: Job, error: Mapping[str, Any] | None) -> None:
+    """The job is in the queue again, but not to be started at once."""
+    job.retry_at = now() + delay(job.lost_attempts)
+    reason = str((error or {}).get("message", "")).partition("\n")[0]
+    data = {"attempt": job.attempt + 1, "reason": reason, "retry_at": job.retry_at.isoformat()}
+    append_event(session, job, "job.retry", data)

@@ -6,10 +6,11 @@
       └──────────────────┼──────────────────┘
                          └──▶ cancelling ──▶ cancelled
 
-(A queued job is paused or cancelled at once; a paused one is cancelled at once.)
+(A queued job is paused or cancelled at once; a paused one is cancelled at once. A job whose attempt was lost goes back
+into the queue, as one that was stopped without having been asked to.)
 
 Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible. Requests of people
-(pause, resume, cancel) and the last words of attempts (succeed, fail, stop, lose) meet here in any order: a job that
+(pause, resume, cancel) and the ends of attempts (succeed, fail, stop, lose, give up) meet here in any order: a job that
 succeeded before it heard of its cancellation has succeeded, and one that crashed while being cancelled is cancelled.
 """
 
@@ -46,7 +47,9 @@ class Trigger(StrEnum):
     STOP = "stop"
     """The attempt ended early because it was asked to, and can be continued."""
     LOSE = "lose"
-    """The attempt's process vanished without a last word."""
+    """The attempt's process vanished without a last word; another attempt goes on."""
+    GIVE_UP = "give up"
+    """The same, once too often."""
 
 
 class ImpossibleTransition(Exception):
@@ -78,7 +81,8 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.QUEUED,
-        Trigger.LOSE: State.FAILED,
+        Trigger.LOSE: State.QUEUED,
+        Trigger.GIVE_UP: State.FAILED,
     },
     State.RUNNING: {
         Trigger.RUN: State.RUNNING,
@@ -87,7 +91,8 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.QUEUED,
-        Trigger.LOSE: State.FAILED,
+        Trigger.LOSE: State.QUEUED,
+        Trigger.GIVE_UP: State.FAILED,
     },
     State.PAUSING: {
         Trigger.RUN: State.PAUSING,
@@ -97,6 +102,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.PAUSED,
         Trigger.LOSE: State.PAUSED,
+        Trigger.GIVE_UP: State.PAUSED,
     },
     State.PAUSED: {
         Trigger.PAUSE: State.PAUSED,
@@ -110,6 +116,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.FAIL: State.CANCELLED,
         Trigger.STOP: State.CANCELLED,
         Trigger.LOSE: State.CANCELLED,
+        Trigger.GIVE_UP: State.CANCELLED,
     },
     State.SUCCEEDED: {},
     State.FAILED: {},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.jobs.lifecycle import State
@@ -50,6 +51,11 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[str, int]:
     query = select(Job.seq).where(Job.state == State.QUEUED, Job.seq <= last).order_by(Job.seq)
     queue = list(session.scalars(query))
     return {job.id: bisect_left(queue, job.seq) + 1 for job in waiting}
+
+
+def due(moment: datetime) -> ColumnElement[bool]:
+    """Of jobs that may be started now: they are queued, and wait for no later moment."""
+    return and_(Job.state == State.QUEUED, or_(Job.retry_at.is_(None), Job.retry_at <= moment))
 
 
 def events(session: Session, job_id: str, *, after: int, limit: int) -> list[Event]:

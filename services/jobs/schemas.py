@@ -61,6 +61,8 @@ class JobAnswer(Answer):
     version: VersionAnswer | None
     queue_position: int | None = None
     """1: the next to start; null when not queued."""
+    retry_at: datetime | None
+    """When the next attempt may start after one that was lost; null when none waits for that."""
     actor: str
 
 
@@ -107,7 +109,7 @@ class LogAnswer(BaseModel):
 
 class AttemptAnswer(Answer):
     number: int
-    state: Literal["starting", "running", "succeeded", "failed", "stopped"]
+    state: Literal["starting", "running", "succeeded", "failed", "stopped", "lost"]
     started_at: datetime | None
     ended_at: datetime | None
     error: ErrorAnswer | None

@@ -36,6 +36,12 @@ class Job(Base):
     version: Mapped[dict[str, Any] | None]
     last_event_id: Mapped[int] = mapped_column(default=0)
     log_bytes: Mapped[int] = mapped_column(default=0)
+    lost_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Attempts in a row that were lost and got no further than those before them."""
+    lost_progress: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    """The furthest progress of any attempt that was lost."""
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Not to be started before, because its attempt was lost; None otherwise."""
 
     __table_args__ = (Index(None, "state", "seq"), Index(None, "kind", "seq"))
 
@@ -46,7 +52,7 @@ class Attempt(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(20))
-    """starting, running, succeeded, failed or stopped."""
+    """starting, running, succeeded, failed, stopped or lost."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """None until the executor is known to have it; a crash before that repeats the submission, which is harmless."""

@@ -20,6 +20,7 @@ from services.database.base import Database, now
 from services.executors.contract import ENDED, Executor, ProcessStatus
 from services.jobs import changes, queries
 from services.jobs.lifecycle import ACTIVE, STOPPING, State, Trigger, next_state
+from services.jobs.retries import Losses
 from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
 from services.reconciler.lease import LeaseHolder
@@ -91,6 +92,7 @@ class Attempts:
             "HYPERADAM_TRACKING_URI": self._settings.tracking_uri,
             "HYPERADAM_ARTIFACT_LOCATION": self._settings.artifact_location,
             "HYPERADAM_DATA_DIR": self._settings.data_dir,
+            "HYPERADAM_CACHE_DIR": self._settings.cache_dir,
             "HYPERADAM_RUNNER": self._settings.runner,
         }
 
@@ -159,15 +161,14 @@ class Attempts:
             self._end(job, attempt, Trigger.STOP, None, run_id)
             return
         message = f"the process of attempt {attempt.number} ended ({status}) without a last word"
-        tail = self._log_tail(job)
-        error = {"type": "DriverLost", "message": f"{message}; the end of its log:\n{tail}" if tail else message}
-        self._end(job, attempt, Trigger.LOSE, error, run_id)
-
-    def _log_tail(self, job: Job) -> str:
         with self._database.read() as session:
-            end = session.get_one(Job, job.seq).log_bytes
-            data, _ = queries.log_page(session, job.id, after=max(0, end - TAIL_BYTES))
-        return data.decode("utf-8", "replace").strip()
+            current = session.get_one(Job, job.seq)
+            log, _ = queries.log_page(session, job.id, after=max(0, current.log_bytes - TAIL_BYTES))
+        if tail := log.decode("utf-8", "replace").strip():
+            message += f"\nThe end of its log:\n{tail}"
+        losses = Losses.of(current).after_another(current.progress)
+        trigger = Trigger.LOSE if losses.in_a_row < self._settings.max_attempts else Trigger.GIVE_UP
+        self._end(job, attempt, trigger, {"type": "DriverLost", "message": message}, run_id)
 
     def _end(
         self,

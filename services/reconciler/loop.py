@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.contract import Registry
-from services.database.base import Database
+from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
-from services.jobs import changes
-from services.jobs.lifecycle import ACTIVE, State
+from services.jobs import changes, queries
+from services.jobs.lifecycle import ACTIVE
 from services.jobs.tables import Job
 from services.reconciler.attempts import Attempts
 from services.reconciler.lease import STARTING, LeaseHolder, LeaseLost
@@ -40,6 +40,10 @@ class Trouble:
     """Failed steps of one job in a row."""
 
     count: int = 0
+    faults: int = 0
+    """Those that are not the executor's: of it, every one is forgiven."""
+    refusal: str = ""
+    """What the executor said, or why it said nothing, if that was the last of them."""
     retry_at: float = 0.0
 
 
@@ -51,7 +55,7 @@ class Reconciler:
         self._lease = LeaseHolder(database, settings.lease_seconds)
         self._attempts = Attempts(settings, database, registry, executor, self._lease)
         self._troubles: dict[str, Trouble] = {}
-        self._health, self._renewed_health = STARTING, ""
+        self._health, self._told_health = STARTING, ""
         self._checked = self._renewed = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -80,13 +84,17 @@ class Reconciler:
         self._check_executor()
         if not self._renew():
             return False
-        if self._health != "ok":
+        if self._health != "ok":  # jobs run on, and nothing can be known about them
             return True
         if not draining:
             self._start_queued()
-        for job_id in self._active_jobs():
-            self._advance(job_id, draining=draining)
+        active = self._active_jobs()
+        self._troubles = {job_id: trouble for job_id, trouble in self._troubles.items() if job_id in active}
+        for job_id in active:
+            answers = self._advance(job_id, draining=draining)
             self._renew()
+            if not answers:
+                break
         return True
 
     def _tick_safely(self, *, draining: bool = False) -> None:
@@ -109,31 +117,41 @@ class Reconciler:
         if time.monotonic() - self._checked < CHECK_SECONDS:
             return
         self._checked = time.monotonic()
+        before = self._health
         try:
             self._executor.check()
             self._health = "ok"
         except ExecutorUnavailable as error:
             self._health = str(error)
+        if self._health == before:
+            return
+        if self._health in ("ok", STARTING):
+            logger.info("the executor: %s", self._health)
+        else:
+            logger.warning("the executor cannot be used: %s", self._health)
 
     def _renew(self) -> bool:
+        """Keep the lease, and tell by it how the executor is: a cluster may look well and yet take no job."""
+        refusals = (trouble.refusal for trouble in self._troubles.values() if trouble.refusal)
+        health = next(refusals, "ok") if self._health == "ok" else self._health
         fresh = time.monotonic() - self._renewed < self._settings.lease_seconds / 3
-        if fresh and self._renewed_health == self._health:
+        if fresh and self._told_health == health:
             return True
-        if not self._lease.acquire(self._health):
+        if not self._lease.acquire(health):
             self._renewed = float("-inf")
             return False
-        self._renewed, self._renewed_health = time.monotonic(), self._health
+        self._renewed, self._told_health = time.monotonic(), health
         return True
 
     def _start_queued(self) -> None:
         """Take the oldest jobs from the queue while there is room; submitting them comes after."""
         with self._database.read() as session:
-            if not session.scalar(select(Job.seq).where(Job.state == State.QUEUED).limit(1)):
+            if not session.scalar(select(Job.seq).where(queries.due(now())).limit(1)):
                 return
         with self._lease.guarded_write() as session:
             active = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE))) or 0
             room = max(0, self._settings.max_running_jobs - active)
-            queue = select(Job).where(Job.state == State.QUEUED).order_by(Job.seq).limit(room).with_for_update()
+            queue = select(Job).where(queries.due(now())).order_by(Job.seq).limit(room).with_for_update()
             for job in session.scalars(queue).all():
                 changes.begin_attempt(session, job)
 
@@ -141,30 +159,33 @@ class Reconciler:
         with self._database.read() as session:
             return list(session.scalars(select(Job.id).where(Job.state.in_(ACTIVE)).order_by(Job.seq)))
 
-    def _advance(self, job_id: str, *, draining: bool) -> None:
+    def _advance(self, job_id: str, *, draining: bool) -> bool:
+        """Move one job; False if the executor did not answer, so that it is better not asked about others just now."""
         trouble = self._troubles.get(job_id)
         if trouble is not None and time.monotonic() < trouble.retry_at:
-            return
+            return True
         try:
             self._attempts.advance(job_id, stop=draining)
         except (LeaseLost, SQLAlchemyError):
             raise
-        except ExecutorUnavailable as error:
-            self._health, self._checked = str(error), time.monotonic()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's trouble alone
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others do not notice
             self._note_trouble(job_id, error)
-        else:
-            self._troubles.pop(job_id, None)
+            return not isinstance(error, ExecutorUnavailable)
+        self._troubles.pop(job_id, None)
+        return True
 
     def _note_trouble(self, job_id: str, error: Exception) -> None:
         trouble = self._troubles.setdefault(job_id, Trouble())
+        refused, message = isinstance(error, ExecutorUnavailable), f"{type(error).__name__}: {error}"[:2000]
         trouble.count += 1
+        trouble.faults += not refused
+        trouble.refusal = str(error) if refused else ""
         trouble.retry_at = time.monotonic() + min(LONGEST_PAUSE_SECONDS, 0.5 * 2**trouble.count)
-        message = f"{type(error).__name__}: {error}"
-        logger.warning("trouble with %s, try %d: %s", job_id, trouble.count, message, exc_info=error)
+        shown = None if refused else error
+        logger.warning("trouble with %s, try %d: %s", job_id, trouble.count, message, exc_info=shown)
         if trouble.count == 1:
             with self._lease.guarded_write() as session:
                 if (job := changes.locked_job(session, job_id)) is not None:
-                    changes.append_event(session, job, "service.trouble", {"message": message[:2000]})
-        if trouble.count >= MAX_TROUBLES:
-            self._attempts.fail(job_id, message[:2000])
+                    changes.append_event(session, job, "service.trouble", {"message": message})
+        if trouble.faults >= MAX_TROUBLES:
+            self._attempts.fail(job_id, message)

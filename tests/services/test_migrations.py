@@ -6,13 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, text
 
 from services.database.base import Database
 from services.database.metadata import metadata
-from services.database.migrations import upgrade
+from services.database.migrations import configuration, upgrade
+from services.jobs.tables import Job
 
 
 def test_metadata_equals_migrations(tmp_path: Path) -> None:
@@ -21,6 +23,22 @@ def test_metadata_equals_migrations(tmp_path: Path) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata()) == []
+    database.dispose()
+
+
+def test_jobs_of_the_first_schema_get_through_to_the_newest_and_back(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/jobs.db")
+    upgrade(database, "0001")
+    values = "'job_1', 'evaluation', '{}', '{}', 'queued', 'me', '2026-01-01 00:00:00.000000', 0, 0, 0, 0"
+    with database.write() as session:
+        columns = "id, kind, labels, spec, state, actor, created_at, attempt, progress, last_event_id, log_bytes"
+        session.execute(text(f"INSERT INTO jobs ({columns}) VALUES ({values})"))
+    upgrade(database)
+    with database.read() as session:
+        job = session.scalars(select(Job)).one()
+    assert (job.id, job.lost_attempts, job.lost_progress, job.retry_at) == ("job_1", 0, 0.0, None)
+    command.downgrade(configuration(database), "0001")
+    assert "retry_at" not in {column["name"] for column in inspect(database.engine).get_columns("jobs")}
     database.dispose()
 
 

@@ -60,6 +60,7 @@ def test_empty_variables_count_as_not_given(monkeypatch: pytest.MonkeyPatch, tmp
         tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
         artifact_location=str(tmp_path / "artifacts"),
         data_dir=str(tmp_path / "data"),
+        cache_dir=str(tmp_path / "cache"),
     )
 
 

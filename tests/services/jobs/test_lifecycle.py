@@ -19,7 +19,8 @@ from services.jobs.lifecycle import (
     next_state,
 )
 
-LAST_WORDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE)
+ENDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE, Trigger.GIVE_UP)
+"""Of attempts."""
 
 
 def _walk(triggers: list[Trigger]) -> list[State]:
@@ -45,14 +46,21 @@ def test_any_sequence_of_triggers_keeps_the_rules(triggers: list[Trigger]) -> No
         assert states[-1] in ENDED | {State.CANCELLING}
 
 
-@given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(LAST_WORDS))
-def test_an_active_job_always_hears_the_last_word_of_its_attempt(triggers: list[Trigger], word: Trigger) -> None:
+@given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(ENDS))
+def test_an_active_job_always_hears_of_the_end_of_its_attempt(triggers: list[Trigger], end: Trigger) -> None:
     state = _walk(triggers)[-1]
     if state in ACTIVE:
-        assert next_state(state, word) not in ACTIVE
+        assert next_state(state, end) not in ACTIVE
     else:
         with pytest.raises(ImpossibleTransition):
-            next_state(state, word)
+            next_state(state, end)
+
+
+@given(st.lists(st.sampled_from(Trigger), max_size=20))
+def test_a_lost_attempt_never_ends_a_job_that_was_not_to_end(triggers: list[Trigger]) -> None:
+    state = _walk(triggers)[-1]
+    if state in ACTIVE:
+        assert (next_state(state, Trigger.LOSE) in ENDED) == (state is State.CANCELLING)
 
 
 def test_every_state_is_in_the_table_and_can_end() -> None:

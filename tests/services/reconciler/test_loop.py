@@ -28,6 +28,7 @@ def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
         "HYPERADAM_TRACKING_URI": settings.tracking_uri,
         "HYPERADAM_ARTIFACT_LOCATION": settings.artifact_location,
         "HYPERADAM_DATA_DIR": settings.data_dir,
+        "HYPERADAM_CACHE_DIR": settings.cache_dir,
         "HYPERADAM_RUNNER": "in-process",
     }
     order = json.loads(stage.registry.get_artifact(run_id, "job.json"))
@@ -73,26 +74,6 @@ def test_failure_tells_why(stage: Stage) -> None:
     stage.tick()
     assert stage.job(job)["error"] == {"type": "DatasetMissing", "message": "get it so"}
     assert stage.state(job) == "failed"
-
-
-def test_vanished_process_fails_the_job_with_the_end_of_its_log(stage: Stage) -> None:
-    job = stage.submit()
-    stage.tick()
-    stage.process(job).log = b"Killed: out of memory\n"
-    stage.process(job).status = "failed"
-    stage.tick()
-    assert stage.state(job) == "failed"
-    error = stage.job(job)["error"]
-    assert error["type"] == "DriverLost"
-    assert "Killed: out of memory" in error["message"]
-
-
-def test_forgotten_process_fails_the_job(stage: Stage) -> None:
-    job = stage.submit()
-    stage.tick()
-    del stage.executor.processes[f"{job}-a1"]
-    stage.tick()
-    assert stage.job(job)["error"]["type"] == "DriverLost"
 
 
 def test_wrong_status_does_not_decide_success(stage: Stage) -> None:

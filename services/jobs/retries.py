@@ -1,0 +1,47 @@
+"""When a job whose attempt was lost is tried again, and when it is given up: arithmetic, without clock or database.
+
+Machines fail, and a job should not; but one that takes its process down whenever it comes to the same point must not be
+tried for ever. What tells them apart is progress: only losses in a row that got no further than before are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol, Self
+
+FIRST_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 60.0
+
+
+class _Counts(Protocol):
+    @property
+    def lost_attempts(self) -> int: ...
+    @property
+    def lost_progress(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Attempts of one job that were lost."""
+
+    in_a_row: int = 0
+    """Those that got no further than any before them, since the last that did."""
+    furthest: float = 0.0
+    """Progress of the job, in [0, 1], when the luckiest of them was lost."""
+
+    @classmethod
+    def of(cls, job: _Counts) -> Self:
+        return cls(job.lost_attempts, job.lost_progress)
+
+    def after_another(self, progress: float) -> Losses:
+        """With one more, lost at this progress."""
+        if progress > self.furthest:
+            return Losses(0, progress)
+        return Losses(self.in_a_row + 1, self.furthest)
+
+
+def delay(in_a_row: int) -> timedelta:
+    """Pause before the next attempt: as short as the first while there is progress, else doubling up to the longest."""
+    doublings = min(max(in_a_row - 1, 0), 30)
+    return timedelta(seconds=min(LONGEST_SECONDS, FIRST_SECONDS * 2**doublings))
