@@ -12,8 +12,7 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import provenance
-from meta_trainer.datasets import load
-from meta_trainer.evaluation import TuningCache, evaluate
+from meta_trainer.evaluation import EvaluationData, TuningCache, evaluate
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
@@ -100,12 +99,12 @@ def _summary(trained: Trained) -> dict[str, Any]:
 
 def _evaluation(job: Job, context: Context) -> dict[str, Any]:
     spec = EvaluationSpec.model_validate(job.spec)
-    dataset = load(spec.dataset, context.data_dir)
+    data = EvaluationData.load(spec, context.data_dir)
     thetas = {reference: Theta.from_bytes(_weights(context.registry, reference)) for reference in spec.optimizers}
     cache = TuningCache(Path(context.cache_dir) / "tuned-rates") if context.cache_dir else None
-    report = evaluate(spec, thetas, dataset, context.runner, context.recorder, context.should_stop, cache)
-    for path, data in report.files().items():
-        context.recorder.artifact(f"result/{path}", data)
+    report = evaluate(spec, thetas, data, context.runner, context.recorder, context.should_stop, cache)
+    for path, content in report.files().items():
+        context.recorder.artifact(f"result/{path}", content)
     return {}
 
 

@@ -1,16 +1,22 @@
 """Evaluation: learned optimizers beside tuned baselines, on paired starts and minibatches.
 
-    suites/        what is run: tasks, and the paper's own figures (a new suite is one file and one line)
+What is run stands in `meta_trainer.specs.suites` (a new suite is one file and one line); this package runs it.
+
+    data.py        what the learners of a suite are trained and tested on
     baselines.py   torch.optim's optimizers on many learners at once (a new one is one line)
     tuning.py      the rate of each baseline on each task, found on other starts, kept by content
     cells.py       the units of work that a runner carries out; schedule.py hands them to it
-    report.py      what came out, as JSON; tables.py as Markdown and HTML, figures.py as a picture
+    testing.py     loss and accuracies on the test split
+    timing.py      seconds per update
+    report.py      what came out, as JSON; tables.py as tables, pages.py as Markdown and HTML
+    figures.py     loss curves; charts.py the other pictures
 
 `evaluate` puts these together.
 """
 
+from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.evaluate import evaluate
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.tuning import TuningCache
 
-__all__ = ["Report", "TuningCache", "evaluate"]
+__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate"]

@@ -1,4 +1,4 @@
-"""The picture of a report: loss curves with a band of one standard error, one panel for each task."""
+"""Loss curves with a band of one standard error, one panel for each task; and what all pictures have in common."""
 
 from __future__ import annotations
 
@@ -22,31 +22,35 @@ BASELINE_COLOURS: Final = ("#0072B2", "#56B4E9", "#009E73", "#999999", "#F0E442"
 """Okabe and Ito's palette, which colour-blind readers can tell apart; dashes tell apart what colours alone do not."""
 _DASHES: Final = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _COLUMNS: Final = 2
+BAND: Final = "band ± 1 standard error"
 
 
 def curves_png(report: Report) -> bytes:
     """All tasks as one PNG. The same report gives the same bytes."""
-    tasks = [task.name for task in report.suite.tasks]
+    tasks = report.tasks
     n_columns = min(_COLUMNS, len(tasks))
     n_rows = math.ceil(len(tasks) / n_columns)
     figure = Figure(figsize=(5.2 * n_columns, 3.6 * n_rows + 0.7), dpi=130, layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).flat
-    styles = _styles(report)
+    styles = line_styles(report)
     for panel, task in zip(axes, tasks, strict=False):
         _draw_task(panel, task, report.of_task(task), styles)
     for panel in list(axes)[len(tasks) :]:
         panel.set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    spec = report.spec
-    title = f"{report.suite.title}: {spec.dataset}, {spec.n_starts} starts, band ± 1 standard error"
+    return finished(figure, f"{report.suite.title}: {report.dataset}, {report.spec.n_starts} starts, {BAND}")
+
+
+def finished(figure: Figure, title: str) -> bytes:
+    """The figure as PNG, without anything that changes from day to day."""
     figure.suptitle(title, fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _styles(report: Report) -> dict[str, dict[str, Any]]:
+def line_styles(report: Report) -> dict[str, dict[str, Any]]:
     """Optimizer → how its line is drawn: learned ones thick and solid, baselines thin and dashed."""
     styles: dict[str, dict[str, Any]] = {}
     counts = {"learned": 0, "baseline": 0}
@@ -100,10 +104,10 @@ def _scale(panel: Axes, means: Tensor) -> None:
     panel.set_ylim(bottom * 0.85, top * 1.1)
     if top / bottom > 3:
         panel.set_yscale("log")
-        _plain_ticks(panel, bottom, top)
+        plain_ticks(panel, bottom, top)
 
 
-def _plain_ticks(panel: Axes, bottom: float, top: float) -> None:
+def plain_ticks(panel: Axes, bottom: float, top: float) -> None:
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if top / bottom < 1e3 else (1.0,)))

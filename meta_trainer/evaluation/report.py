@@ -12,10 +12,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from meta_trainer.evaluation.statistics import Estimate, curve, estimate, finite_list, thinned
-from meta_trainer.evaluation.suites import Suite
+from meta_trainer.evaluation.testing import MEASURES
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs.suites import Suite
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,10 +29,12 @@ class Row:
     rate: float
     """α of a learned optimizer, the tuned rate of a baseline."""
     finals: Tensor
-    """Final losses, shape (n_starts,), float64; NaN where a start diverged."""
+    """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start diverged; or seconds."""
     curves: Tensor
-    """Minibatch losses, shape (T, n_starts), float64."""
-    tuned: Tuned | None
+    """Minibatch losses, shape (T, n_starts), float64; T is 0 where only time was measured."""
+    test: Tensor | None = None
+    """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
+    tuned: Tuned | None = None
 
     @cached_property
     def final(self) -> Estimate:
@@ -40,6 +43,11 @@ class Row:
     @property
     def n_diverged(self) -> int:
         return len(self.finals) - self.final.n
+
+    @property
+    def test_measures(self) -> dict[str, Estimate]:
+        """By name; empty where there is no test split."""
+        return {} if self.test is None else dict(zip(MEASURES, map(estimate, self.test.T), strict=True))
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -53,8 +61,14 @@ class Report:
 
     spec: EvaluationSpec
     suite: Suite
+    dataset: str
     dataset_fingerprint: str
     rows: Sequence[Row]
+
+    @property
+    def tasks(self) -> list[str]:
+        """In the order of the rows."""
+        return list(dict.fromkeys(row.task for row in self.rows))
 
     def of_task(self, task: str) -> list[Row]:
         return [row for row in self.rows if row.task == task]
@@ -78,50 +92,67 @@ class Report:
         other = self.best_baseline(row.task)
         return None if other is None or other is row else (other, estimate(row.finals - other.finals))
 
+    def ratio(self, row: Row) -> Estimate | None:
+        """How many times as long as `torch.optim.Adam` an update takes, repeat by repeat; None in other suites."""
+        if self.suite.measure != "seconds per update":
+            return None
+        adam = next(other for other in self.of_task(row.task) if other.optimizer == "adam")
+        return estimate(row.finals / adam.finals)
+
     def to_json(self) -> dict[str, Any]:
         """The whole result, where None stands for what is not finite.
 
-        Of each row: `mean`, `stderr` and the single `finals` of its final loss; `rate`; `n_diverged` of `n_starts`;
-        `best` of its task; `difference` {to, mean, stderr}: its final loss minus that of the best tuned baseline,
-        start by start; `tuning`: the trials behind a baseline's rate. `curves` gives task → optimizer → mean and stderr
-        of the minibatch loss at `curve_steps`; `paper` the paper's own figures.
+        Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`; `n_diverged` of
+        `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value minus that of the best baseline,
+        start by start; `tuning`: the trials behind a baseline's rate; `test`: {loss, top1, top2}, each {mean, stderr},
+        on the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where there are none.
+
+        `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or, for a task that is
+        shorter than the others, at its `task_steps`; `paper` the paper's own figures.
         """
         spec = self.spec
-        steps = thinned(spec.horizon)
+        steps = {task: thinned(len(self.of_task(task)[0].curves)) for task in self.tasks}
         paper = {task: dict(losses) for task, losses in self.suite.paper.items()}
+        paper_test = {
+            task: {name: figures._asdict() for name, figures in published.items()}
+            for task, published in self.suite.paper_test.items()
+        }
         return {
             "suite": self.suite.name,
             "title": self.suite.title,
-            "dataset": spec.dataset,
+            "measure": self.suite.measure,
+            "quick": spec.quick,
+            "dataset": self.dataset,
             "dataset_fingerprint": self.dataset_fingerprint,
             "horizon": spec.horizon,
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
             "seed": spec.seed,
             "rows": [self._row_json(row) for row in self.rows],
-            "paper": {"source": self.suite.paper_source, "final_losses": paper},
-            "curve_steps": steps.tolist(),
+            "paper": {"source": self.suite.paper_source, "final_losses": paper, "test": paper_test},
+            "curve_steps": max(steps.values(), key=lambda s: s[-1:].tolist()).tolist(),
+            "task_steps": {task: steps[task].tolist() for task in self.tasks},
             "curves": {
-                task.name: {row.optimizer: _curve_json(row.curves[steps]) for row in self.of_task(task.name)}
-                for task in self.suite.tasks
+                task: {row.optimizer: _curve_json(row.curves[steps[task]]) for row in self.of_task(task)}
+                for task in self.tasks
             },
         }
 
     def files(self) -> dict[str, bytes]:
-        """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and `curves.png`."""
-        from meta_trainer.evaluation.figures import curves_png
-        from meta_trainer.evaluation.tables import html, markdown
+        """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and the pictures beside them."""
+        from meta_trainer.evaluation.pages import html, markdown
+        from meta_trainer.evaluation.pictures import pictures
 
-        picture = curves_png(self)
+        drawn = pictures(self)
         return {
             "result.json": json.dumps(self.to_json(), allow_nan=False).encode(),
-            "report.md": markdown(self).encode(),
-            "report.html": html(self, picture).encode(),
-            "curves.png": picture,
+            "report.md": markdown(self, drawn).encode(),
+            "report.html": html(self, drawn).encode(),
+            **{picture.name: picture.png for picture in drawn},
         }
 
     def _row_json(self, row: Row) -> dict[str, Any]:
-        difference = self.difference(row)
+        difference, ratio = self.difference(row), self.ratio(row)
         return {
             "task": row.task,
             "optimizer": row.optimizer,
@@ -134,6 +165,8 @@ class Report:
             "finals": finite_list(row.finals),
             "difference": {"to": difference[0].optimizer, **difference[1].to_json()} if difference else None,
             "tuning": row.tuned.to_json() if row.tuned else None,
+            "test": {name: value.to_json() for name, value in row.test_measures.items()} or None,
+            "ratio": ratio.to_json() if ratio else None,
         }
 
 

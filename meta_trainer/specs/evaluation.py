@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from meta_trainer.specs.base import BaselineName, DatasetName, Reference, Seed, Spec
+from meta_trainer.specs.suites import SUITES, Task
+
+_WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
+
+
+def _check_suite(value: str) -> str:
+    if value not in SUITES:
+        raise ValueError(f"suite must be one of {', '.join(SUITES)}, got {value!r}")
+    return value
 
 
 class EvaluationSpec(Spec):
-    """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches."""
+    """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches.
+
+    `dataset`, `horizon`, `n_starts`, `n_tuning_starts` and `baselines` default to the suite's own size, or to its quick
+    one; the defaults written here are those of `table1`.
+    """
 
     optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
     """`name@ref`; the service pins each to a version number on submission."""
-    suite: Literal["activations"] = "activations"
-    """`activations`: Table 1, the basic MLP with sigmoid, ReLU, ELU and tanh."""
+    suite: Annotated[str, AfterValidator(_check_suite), Field(json_schema_extra={"enum": list(SUITES)})] = "table1"
+    """What is run: see `meta_trainer.specs.suites`."""
+    quick: Annotated[bool, Field(strict=True)] = False
+    """The suite's quick size instead of its full one, with minibatches of 16: to see that everything works."""
     dataset: DatasetName = "mnist5k"
+    """What learners on images are trained on; made-up sequences need none."""
     n_starts: int = Field(default=20, ge=2, le=1000)
-    """Random starts that every optimizer runs from."""
+    """Random starts that every optimizer runs from; in `timing`, how often each is timed."""
     n_tuning_starts: int = Field(default=4, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
+    """Steps of a run; some tasks of `longer` take a fifth of it. In `timing`, updates that are timed together."""
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
     seed: Seed = 1
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The suite's, on this spec's data and for its steps."""
+        return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_suites_size(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        name = given.get("suite", "table1")
+        if not isinstance(name, str) or name not in SUITES:
+            return given
+        suite = SUITES[name]
+        return {**asdict(suite.quick if given.get("quick") is True else suite.size), **given}
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         for name, values in (("optimizers", self.optimizers), ("baselines", self.baselines)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_suite(self) -> Self:
+        suite = SUITES[self.suite]
+        if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
+            raise ValueError(f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on")
+        if suite.measure == "seconds per update" and "adam" not in self.baselines:
+            raise ValueError(f"baselines must contain adam in the suite {self.suite}: its ratios are to adam")
         return self

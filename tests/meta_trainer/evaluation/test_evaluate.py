@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from hyperadam.theta import Theta
 
-from meta_trainer.datasets import load
-from meta_trainer.evaluation import Report, TuningCache, evaluate
+from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
 from meta_trainer.evaluation.cells import Setting
 from meta_trainer.evaluation.report import Row
-from meta_trainer.evaluation.suites import SUITES
 from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.training import Stopped
+from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
+DATA = EvaluationData.load(evaluation_spec())
 TASKS = ("sigmoid", "relu", "elu", "tanh")
 
 
@@ -32,7 +32,7 @@ def cache() -> TuningCache:
 
 @pytest.fixture(scope="module")
 def report(tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache) -> Report:
-    return evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), LogRecorder(), cache=cache)
+    return evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder(), cache=cache)
 
 
 def of(report: Report, task: str, optimizer: str) -> Row:
@@ -58,8 +58,8 @@ def test_all_optimizers_begin_at_the_same_starts(report: Report, task: str) -> N
 def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spec: EvaluationSpec, task: str) -> None:
     """One start, with nothing of ours but the images, the start and the indices of the minibatches."""
     row, start = of(report, task, "adam"), 3
-    setting = Setting(next(t for t in SUITES["activations"].tasks if t.name == task), 3, tiny_spec.seed)
-    optimizee: Any = setting.optimizee(load("mnist5k"), range(start, start + 1))
+    setting = Setting(next(t for t in tiny_spec.tasks if t.name == task), tiny_spec.seed)
+    optimizee: Any = setting.optimizee(DATA.train, range(start, start + 1))
     flat = torch.nn.Parameter(optimizee.start()[0])
     optimizer = torch.optim.Adam([flat], lr=row.rate)
 
@@ -81,9 +81,9 @@ def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spe
 
 
 def test_tuning_never_sees_the_starts_that_are_reported(tiny_spec: EvaluationSpec) -> None:
-    setting, dataset = Setting(SUITES["activations"].tasks[0], 3, tiny_spec.seed), load("mnist5k")
-    reported = setting.optimizee(dataset, range(2)).start()
-    tuning = setting.tuning_optimizee(dataset, n_starts=2, n_copies=2).start()
+    setting = Setting(tiny_spec.tasks[0], tiny_spec.seed)
+    reported = setting.optimizee(DATA.train, range(2)).start()
+    tuning = setting.tuning_optimizee(DATA.train, n_starts=2, n_copies=2).start()
     assert torch.equal(tuning[:2], tuning[2:])
     assert not torch.isclose(reported, tuning[:2]).all(1).any()
 
@@ -99,7 +99,7 @@ def test_the_result_is_the_same_however_starts_are_cut_into_cells(
     module = sys.modules[evaluate.__module__]
     monkeypatch.setattr(module, "LEARNED_STARTS_PER_CELL", 3)
     monkeypatch.setattr(module, "BASELINE_STARTS_PER_CELL", 2)
-    again = evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, cache=cache)
+    again = evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache)
     assert all(torch.allclose(a.finals, b.finals, rtol=1e-5) for a, b in zip(report.rows, again.rows, strict=True))
     cells = [data for kind, data in recorder.events if kind == "cell"]
     assert [cell["done"] for cell in cells] == list(range(1, len(cells) + 1))
@@ -109,14 +109,14 @@ def test_the_result_is_the_same_however_starts_are_cut_into_cells(
 def test_the_same_spec_gives_the_same_files_with_or_without_kept_rates(
     report: Report, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
 ) -> None:
-    again = evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder)
+    again = evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)
     assert again.files()["result.json"] == report.files()["result.json"]
 
 
 def test_progress_counts_every_cell_and_kept_rates_need_none(
     tiny_spec: EvaluationSpec, theta: Theta, report: Report, cache: TuningCache, recorder: Any
 ) -> None:
-    evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, cache=cache)
+    evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache)
     cells = [data for kind, data in recorder.events if kind == "cell"]
     assert not [cell for cell in cells if "tune" in cell["label"]]
     assert [cell["label"] for cell in cells[:4]] == [
@@ -136,7 +136,7 @@ def test_an_evaluation_stops_between_two_cells(tiny_spec: EvaluationSpec, theta:
         return len([kind for kind, _ in recorder.events if kind == "cell"]) >= 2
 
     with pytest.raises(Stopped):
-        evaluate(tiny_spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder, should_stop)
+        evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, should_stop)
     assert [kind for kind, _ in recorder.events] == ["cell", "cell", "stopped"]
 
 
@@ -145,7 +145,7 @@ def test_an_exploding_optimizer_is_a_result(
 ) -> None:
     wild = Theta(theta.rule, theta.tensors, lr=1e30)
     both = {"wild@1": wild, "hyperadam@1": theta}
-    files = evaluate(tiny_spec, both, load("mnist5k"), InProcessRunner(), recorder, cache=cache).files()
+    files = evaluate(tiny_spec, both, DATA, InProcessRunner(), recorder, cache=cache).files()
     rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
     by_name = {name: [row for row in rows if row["optimizer"] == name] for name in both}
     saturated = [row for row in by_name["wild@1"] if row["task"] in ("sigmoid", "tanh")]
@@ -158,7 +158,7 @@ def test_an_exploding_optimizer_is_a_result(
 
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
     spec = EvaluationSpec(optimizers=("hyperadam@1",), baselines=(), n_starts=2, horizon=1)
-    report = evaluate(spec, {"hyperadam@1": theta}, load("mnist5k"), InProcessRunner(), recorder)
+    report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)
     assert [row["difference"] for row in report.to_json()["rows"]] == [None] * 4
 
 

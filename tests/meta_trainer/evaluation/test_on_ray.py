@@ -9,8 +9,7 @@ import pytest
 import ray
 from hyperadam.theta import Theta
 
-from meta_trainer.datasets import load
-from meta_trainer.evaluation import evaluate
+from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import EvaluationSpec
@@ -26,9 +25,9 @@ def runner() -> Iterator[RayRunner]:
 
 
 def test_same_result_as_in_process(runner: RayRunner, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
-    dataset, thetas = load("mnist5k"), {"hyperadam@1": theta}
-    expected = evaluate(tiny_spec, thetas, dataset, InProcessRunner(), type(recorder)())
-    report = evaluate(tiny_spec, thetas, dataset, runner, recorder)
+    data, thetas = EvaluationData.load(tiny_spec), {"hyperadam@1": theta}
+    expected = evaluate(tiny_spec, thetas, data, InProcessRunner(), type(recorder)())
+    report = evaluate(tiny_spec, thetas, data, runner, recorder)
     assert report.to_json() == expected.to_json()
     cells = [data for kind, data in recorder.events if kind == "cell"]
     assert len(cells) == cells[-1]["done"] == cells[-1]["total"]

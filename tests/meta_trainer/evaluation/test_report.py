@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.suites import MLPTask, Suite
 from meta_trainer.evaluation.tuning import Tuned
-from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
+from meta_trainer.specs.suites import Suite
 
 NAN = math.nan
 N_STEPS = 4
 SUITE = Suite(
     name="made-up",
     title="Made <up>",
-    tasks=(MLPTask("one", "relu"), MLPTask("two", "relu"), MLPTask("three", "relu")),
+    learners=dict.fromkeys(("one", "two", "three"), MLPTaskSpec()),
     paper_source="Table 0",
     paper={"one": {"Adam": 0.35}, "two": {"HyperAdam": 0.3}},
 )
@@ -53,7 +53,7 @@ def report() -> Report:
         row("three", "sgd", [NAN, 3.0, NAN], tuned=True),
     ]
     spec = EvaluationSpec(optimizers=("hyper@1",), n_starts=3, horizon=N_STEPS)
-    return Report(spec, SUITE, "ab" * 32, rows)
+    return Report(spec, SUITE, "mnist5k", "ab" * 32, rows)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,8 @@ def test_curves_have_a_value_for_each_step_and_start(files: dict[str, bytes]) ->
 
 def test_the_paper_stands_beside(files: dict[str, bytes]) -> None:
     result = json.loads(files["result.json"])
-    assert result["paper"] == {"source": "Table 0", "final_losses": {"one": {"Adam": 0.35}, "two": {"HyperAdam": 0.3}}}
+    losses = {"one": {"Adam": 0.35}, "two": {"HyperAdam": 0.3}}
+    assert result["paper"] == {"source": "Table 0", "final_losses": losses, "test": {}}
     header, _, one, two, three = table_lines(files)[:5]
     assert header.endswith("| paper: Adam | paper: HyperAdam |")
     assert one.endswith("| 0.35 | – |")

@@ -1,20 +1,17 @@
-"""`activations`: Table 1 of the paper, the basic MLP with other activations than it was meta-trained on."""
+"""`table1`: the basic MLP with other activations than it was meta-trained on."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from meta_trainer.evaluation.suites.base import MLPTask, Suite
+from meta_trainer.specs.base import ACTIVATIONS
+from meta_trainer.specs.plain_tasks import MLPTaskSpec
+from meta_trainer.specs.suites.base import Suite
 
-ACTIVATIONS_SUITE: Final = Suite(
-    name="activations",
+TABLE1: Final = Suite(
+    name="table1",
     title="Basic MLP with different activation functions",
-    tasks=(
-        MLPTask("sigmoid", "sigmoid"),
-        MLPTask("relu", "relu"),
-        MLPTask("elu", "elu"),
-        MLPTask("tanh", "tanh"),
-    ),
+    learners={activation: MLPTaskSpec(activation=activation) for activation in ACTIVATIONS},
     paper_source="Table 1: MNIST, 100 steps, mean of 100 starts",
     paper={
         "sigmoid": {"Adam": 0.35, "DMoptimizer": 0.38, "RNNprop": 0.34, "HyperAdam": 0.33},

@@ -1,0 +1,87 @@
+"""Seconds per update, once the gradient is there: optimizers as users run them, timed in turn on one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+import torch
+from hyperadam.optimizers import DMOptimizer, HyperAdam, LearnedOptimizer, RNNprop
+from hyperadam.theta import Theta
+from torch import Tensor
+from torch.optim import Optimizer
+
+from meta_trainer.datasets import Data
+from meta_trainer.evaluation.baselines import BASELINES
+from meta_trainer.evaluation.tuning import rate_of
+from meta_trainer.learners import MLP
+from meta_trainer.specs.suites import Task
+from meta_trainer.tasks import optimizee_of
+from meta_trainer.work import one_thread
+
+_LEARNED: Final[tuple[type[LearnedOptimizer], ...]] = (HyperAdam, RNNprop, DMOptimizer)
+
+
+def time_updates(
+    task: Task,
+    data: Mapping[str, Data],
+    seed: int,
+    thetas: Mapping[str, bytes],
+    baselines: Sequence[str],
+    n_repeats: int,
+) -> dict[str, list[float]]:
+    """Time `task.horizon` updates of each optimizer, one after the other, `n_repeats` times, after a round to warm up.
+
+    Each has the parameters of one MLP as a model has them, a weight and a bias a layer, and always the same gradient.
+
+    Args:
+        thetas: Θ files by the names of the learned optimizers.
+
+    Returns:
+        Seconds per update of each repeat, by optimizer.
+    """
+    with one_thread():
+        optimizee = optimizee_of(task.learner, data, seed, f"evaluation/{task.name}", [(0,)])
+        start = optimizee.start()
+        _, gradient = optimizee.losses_and_gradients(start, 0)
+        if not isinstance(optimizee.learner, MLP):
+            raise TypeError(f"task {task.name} must be an MLP to be timed, got {type(optimizee.learner).__name__}")
+        sizes = optimizee.learner.sizes
+        optimizers: dict[str, Optimizer] = {}
+        for name, file in thetas.items():
+            optimizers[name] = _learned(_parameters(sizes, start[0], gradient[0]), Theta.from_bytes(file))
+        for name in baselines:
+            optimizers[name] = _baseline(_parameters(sizes, start[0], gradient[0]), name)
+        rounds = [{name: _time(one, task.horizon) for name, one in optimizers.items()} for _ in range(n_repeats + 1)]
+        return {name: [seconds[name] for seconds in rounds[1:]] for name in optimizers}
+
+
+def _parameters(sizes: Sequence[int], start: Tensor, gradient: Tensor) -> list[torch.nn.Parameter]:
+    shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (n_out,))]
+    lengths = [torch.Size(shape).numel() for shape in shapes]
+    parameters = []
+    for shape, w, g in zip(shapes, start.split(lengths), gradient.split(lengths), strict=True):
+        parameter = torch.nn.Parameter(w.clone().view(shape))
+        parameter.grad = g.clone().view(shape)
+        parameters.append(parameter)
+    return parameters
+
+
+def _learned(parameters: list[torch.nn.Parameter], theta: Theta) -> Optimizer:
+    kind = theta.rule.spec.kind
+    return next(made for made in _LEARNED if kind in made.rule_kinds)(parameters, theta)
+
+
+def _baseline(parameters: list[torch.nn.Parameter], name: str) -> Optimizer:
+    """As it comes, at some rate: the time does not depend on it."""
+    baseline = BASELINES[name]
+    return baseline.optimizer(parameters, lr=rate_of(baseline.grid[0]), **baseline.arguments)  # type: ignore[call-arg]
+
+
+def _time(optimizer: Optimizer, n_updates: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(n_updates):
+        optimizer.step()
+    return (time.perf_counter() - begin) / n_updates

@@ -1,0 +1,97 @@
+"""What a suite is: named learners, how large it is by default, and the paper's own figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from meta_trainer.specs.base import BaselineName, DatasetName
+from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+
+Learner = MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec
+Measure = Literal["final loss", "seconds per update"]
+
+QUICK_BATCH_SIZE: Final = 16
+
+
+class Task(NamedTuple):
+    """One row of a table: a learner on its data for some steps."""
+
+    name: str
+    """Unique within its suite; decides starts and minibatches together with the seed."""
+    learner: Learner
+    horizon: int
+
+
+class OnTest(NamedTuple):
+    """Published measures on the test split."""
+
+    loss: float
+    top1: float
+    """Share of images whose most likely class is right, in [0, 1]."""
+    top2: float
+    """The same for the two most likely."""
+
+
+class Axis(NamedTuple):
+    """What the tasks of a suite are drawn along."""
+
+    label: str
+    values: Mapping[str, float]
+    """By task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Values of an `EvaluationSpec` where it does not say them itself."""
+
+    dataset: DatasetName = "mnist5k"
+    horizon: int = 100
+    n_starts: int = 20
+    n_tuning_starts: int = 4
+    baselines: tuple[BaselineName, ...] = ("adam", "adam-1e-12", "sgd", "momentum")
+
+
+def quick_size(dataset: DatasetName = "mnist5k", horizon: int = 5) -> Size:
+    """A size of seconds: for tests, and to see that everything works before the full one."""
+    return Size(dataset=dataset, horizon=horizon, n_starts=2, n_tuning_starts=1, baselines=("adam",))
+
+
+QUICK: Final = quick_size()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Tasks that are reported together."""
+
+    name: str
+    title: str
+    learners: Mapping[str, Learner]
+    """By the name of the task; those on images take the evaluation's dataset in place of their own."""
+    size: Size = Size()
+    quick: Size = QUICK
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """The fraction of the evaluation's horizon that a task runs for; 1 where it is not named."""
+    measure: Measure = "final loss"
+    with_test: bool = False
+    """Whether learners are measured on the test split at the end."""
+    axis: Axis | None = None
+    paper_source: str = ""
+    """Where the paper's figures stand."""
+    paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The paper's figures in `measure`: task → optimizer → value."""
+    paper_test: Mapping[str, Mapping[str, OnTest]] = field(default_factory=dict)
+    """The same on the test split."""
+
+    def tasks(self, *, dataset: DatasetName, horizon: int, quick: bool) -> tuple[Task, ...]:
+        """The tasks of one evaluation; quick ones have smaller minibatches."""
+        return tuple(
+            Task(name, _adapted(learner, dataset, quick=quick), max(1, round(horizon * self.shares.get(name, 1.0))))
+            for name, learner in self.learners.items()
+        )
+
+
+def _adapted(learner: Learner, dataset: DatasetName, *, quick: bool) -> Learner:
+    changes = {} if isinstance(learner, LSTMTaskSpec) else {"dataset": dataset}
+    return learner.model_copy(update=changes | ({"batch_size": QUICK_BATCH_SIZE} if quick else {}))

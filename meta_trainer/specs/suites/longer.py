@@ -1,0 +1,23 @@
+"""`longer`: 2,000 and 10,000 steps, where an optimizer was meta-trained on 100."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+from meta_trainer.specs.suites.base import Learner, Size, Suite, quick_size
+
+_LEARNERS: Final[dict[str, Learner]] = {
+    "mlp-9": MLPTaskSpec(hidden=(20,) * 9),
+    "lstm-2": LSTMTaskSpec(n_layers=2),
+    "cnn-2": CNNTaskSpec(architecture="cnn-2"),
+}
+
+LONGER: Final = Suite(
+    name="longer",
+    title="Longer horizons: a fifth, and the whole, of 10,000 steps",
+    learners={f"{name}-{part}": learner for name, learner in _LEARNERS.items() for part in ("fifth", "whole")},
+    shares={f"{name}-fifth": 0.2 for name in _LEARNERS},
+    size=Size(horizon=10_000, n_starts=4, n_tuning_starts=1),
+    quick=quick_size(horizon=10),
+)
