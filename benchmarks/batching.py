@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.jobs import images, spec
-from benchmarks.rows import Effort, Measured, NotMeasured, Row, in_turn, ratios
+from benchmarks.rows import Effort, Measured, NotMeasured, Row, ratios, seconds
 from meta_trainer.tasks import source_of
 from meta_trainer.training import initial_theta
 from meta_trainer.work import run_period
@@ -38,8 +38,17 @@ def _periods(n_learners: int, tiny: bool, n_periods: int = 1) -> Callable[[], No
 
 @cache
 def _batched_times(effort: Effort) -> list[list[float]]:
-    """Seconds of one period of a chunk of each of `SIZES`, in turn."""
-    return in_turn(effort.rounds, *(_periods(n, effort.tiny) for n in SIZES))
+    """Seconds of one period of a chunk of each of `SIZES`, in turn.
+
+    Each runs once before it is timed, every time: the cell keeps its memory for one size, as a worker's chunks have.
+    """
+    works = [_periods(n, effort.tiny) for n in SIZES]
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(effort.rounds):
+        for work, taken in zip(works, times, strict=True):
+            work()
+            taken.append(seconds(work))
+    return times
 
 
 def _batched(n_learners: int) -> Callable[[Effort], Measured]:

@@ -1,16 +1,17 @@
-"""How long each update of a meta-training takes, told by its own recorder."""
+"""How long each update of a meta-training takes, told by its own recorder, and how much of it is work."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meta_trainer.recorder import Recorder
-from meta_trainer.runners import Runner
+from meta_trainer.runners import Handle, Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource
 from meta_trainer.training import MetaTraining
+from meta_trainer.work import run_period
 
 
 class Laps(Recorder):
@@ -42,3 +43,38 @@ def laps(spec: MetaTrainingSpec, source: TaskSource, runner: Runner) -> list[flo
     recorder = Laps()
     MetaTraining(spec, source, runner, recorder).run()
     return recorder.seconds
+
+
+class Metered(Runner):
+    """Another runner, with the processor time that periods take wherever they run."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._seconds: list[Handle] = []
+
+    def put(self, value: Any) -> Handle:
+        return self._runner.put(value)
+
+    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+        if function is not run_period:
+            return self._runner.call(function, *arguments, n_returns=n_returns)
+        *results, seconds = self._runner.call(_timed_period, *arguments, n_returns=n_returns + 1)
+        self._seconds.append(seconds)
+        return tuple(results)
+
+    def get(self, handles: Sequence[Handle]) -> list[Any]:
+        return self._runner.get(handles)
+
+    @property
+    def n_workers(self) -> int:
+        return self._runner.n_workers
+
+    def processor_seconds(self) -> float:
+        """Of all periods so far."""
+        return float(sum(self._runner.get(self._seconds)))
+
+
+def _timed_period(*arguments: Any) -> tuple[Any, Any, float]:
+    begin = time.process_time()
+    outcome, state = run_period(*arguments)
+    return outcome, state, time.process_time() - begin

@@ -1,24 +1,36 @@
 """What Ray costs with one worker, and what a second worker gains: whole updates of `MetaTraining`, wall time.
 
 Wall time, because the work is spread over processes: these rows say something only on a machine that is otherwise
-idle.
+idle. The processor time of the periods, printed beside them, says whether the units themselves got dearer.
 """
 
 from __future__ import annotations
 
 import statistics
 from functools import cache
+from typing import NamedTuple
 
 from benchmarks.jobs import images, spec
-from benchmarks.laps import laps
+from benchmarks.laps import Metered, laps
 from benchmarks.rows import Effort, Measured, Row, ratios
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.tasks import source_of
 
+MOST_ROUNDS = 3
+"""A round is three episodes, of about ten seconds each on one core."""
+
+
+class Episodes(NamedTuple):
+    """The updates of one episode, by the way they were run and by round."""
+
+    wall_seconds: dict[str, list[float]]
+    processor_seconds: dict[str, list[float]]
+    """Of the periods alone."""
+
 
 @cache
-def _times(effort: Effort) -> dict[str, list[float]]:
-    """Seconds of the updates of an episode in process, on Ray with one worker and with two, in turn, by round."""
+def _episodes(effort: Effort) -> Episodes:
+    """In process, on Ray with one worker and with two, in turn."""
     import ray
 
     from meta_trainer.runners.ray_runner import RayRunner
@@ -31,26 +43,33 @@ def _times(effort: Effort) -> dict[str, list[float]]:
             "one worker": RayRunner(cpus_per_call=2),  # of two cores, so one call at a time
             "two workers": RayRunner(),
         }
-        if effort.rounds > 1:
-            laps(spec(tiny=True), source, runners["two workers"])  # starts the workers
-        rounds = [
-            {name: sum(laps(job, source, runner)) for name, runner in runners.items()} for _ in range(effort.rounds)
-        ]
+        laps(spec(tiny=True), source, runners["two workers"])  # starts the workers
+        found = Episodes({name: [] for name in runners}, {name: [] for name in runners})
+        for _ in range(min(effort.rounds, MOST_ROUNDS)):
+            for name, runner in runners.items():
+                metered = Metered(runner)
+                found.wall_seconds[name].append(sum(laps(job, source, metered)))
+                found.processor_seconds[name].append(metered.processor_seconds())
     finally:
         ray.shutdown()
-    return {name: [taken[name] for taken in rounds] for name in runners}
+    return found
+
+
+def _processor_time(episodes: Episodes, way: str) -> str:
+    inflation = ratios(episodes.processor_seconds[way], episodes.processor_seconds["in process"])
+    return f"processor time of the periods: {statistics.median(inflation):.2f} × in process"
 
 
 def _one_worker(effort: Effort) -> Measured:
-    times = _times(effort)
-    floor = f"in process: {statistics.median(times['in process']):.1f} s an episode"
-    return Measured(ratios(times["one worker"], times["in process"]), floor)
+    episodes = _episodes(effort)
+    wall = episodes.wall_seconds
+    return Measured(ratios(wall["one worker"], wall["in process"]), _processor_time(episodes, "one worker"))
 
 
 def _two_workers(effort: Effort) -> Measured:
-    times = _times(effort)
-    floor = f"one worker: {statistics.median(times['one worker']):.1f} s an episode"
-    return Measured(ratios(times["one worker"], times["two workers"]), floor)
+    episodes = _episodes(effort)
+    wall = episodes.wall_seconds
+    return Measured(ratios(wall["one worker"], wall["two workers"]), _processor_time(episodes, "two workers"))
 
 
 ROWS = [
