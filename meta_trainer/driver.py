@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -62,14 +62,16 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
     """Carry out one attempt; returns whether it ended well (done, or stopped as asked)."""
     recorder = RunRecorder(registry, run_id, attempt)
     stop = threading.Event()
-    previous = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    previous = _on_sigterm(stop)
     try:
         job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
+        runner = _make_runner(settings)
+        _on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which ends the process
         context = jobs.Context(
             registry=registry,
             run_id=run_id,
             recorder=recorder,
-            runner=_make_runner(settings),
+            runner=runner,
             data_dir=settings.data_dir,
             cache_dir=settings.cache_dir,
             should_stop=stop.is_set,
@@ -89,6 +91,11 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
     finally:
         signal.signal(signal.SIGTERM, previous)
     return True
+
+
+def _on_sigterm(stop: threading.Event) -> Any:
+    """Let SIGTERM set the event; returns the handler before it."""
+    return signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
 
 def _make_runner(settings: DriverSettings) -> Runner:

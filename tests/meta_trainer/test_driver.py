@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from hyperadam.theta import Theta
 
+from meta_trainer import driver
 from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.runners import InProcessRunner
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
 
@@ -107,6 +109,28 @@ def test_damaged_checkpoints_are_passed_over() -> None:
     assert done(registry, run_id, 2)["version"]["sha256"] == sha256
     kinds = [event["type"] for event in events(registry, run_id)]
     assert "checkpoint.damaged" in kinds
+
+
+class Signalling(InProcessRunner):
+    """Takes SIGTERM for itself, as `ray.init` does; the signal comes with the first call."""
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+
+    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Any, ...]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().call(function, *arguments, n_returns=n_returns)
+
+
+def test_a_runner_that_takes_sigterm_for_itself_does_not_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_make_runner", lambda _: Signalling())
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_attempt(registry, run_id, 1, SETTINGS)
+    assert done(registry, run_id)["outcome"] == "stopped"
+    assert registry.list_artifacts(run_id, "checkpoints") != []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_settings_name_what_is_wrong() -> None:
