@@ -33,7 +33,7 @@ def introduction(report: Report) -> list[str]:
     seeds = f"Seed {spec.seed}; dataset sha256 {report.dataset_fingerprint[:16]}."
     if _is_timing(report):
         what = (
-            f"Seconds per update once the gradient is there, on one thread: mean ± standard error over {spec.n_starts} "
+            f"Time per update once the gradient is there, on one thread: mean ± standard error over {spec.n_starts} "
             f"repeats of {spec.horizon} updates each, the optimizers in turn. Lowest in bold."
         )
         how = f"Baselines are those of torch.optim as they come. The figures are of this machine. {seeds}"
@@ -65,23 +65,28 @@ def _is_timing(report: Report) -> bool:
 
 def _finals(report: Report) -> Table:
     """Like the paper's: a row for each task, a column for each optimizer, the paper's own columns last."""
-    paper, optimizers = report.suite.paper, report.optimizers
+    paper, optimizers, timing = report.suite.paper, report.optimizers, _is_timing(report)
     authors = list(dict.fromkeys(name for values in paper.values() for name in values))
     rows = []
     for task in report.tasks:
         of = {row.optimizer: row for row in report.of_task(task)}
-        cells = [Text(_final(of[name]), of[name] is report.best(task)) for name in optimizers]
+        texts = {name: _milliseconds(row.final) if timing else _final(row) for name, row in of.items()}
+        cells = [Text(texts[name], of[name] is report.best(task)) for name in optimizers]
         published = [paper.get(task, {}).get(name) for name in authors]
         rows.append([Text(task), *cells, *(Text(_published(report, value)) for value in published)])
     source = f" (columns “paper”: {report.suite.paper_source})" if authors else ""
-    caption = "Seconds per update" if _is_timing(report) else "Final losses"
+    caption = "Time per update" if timing else "Final losses"
     return Table(f"{caption}{source}", ["task", *optimizers, *(f"paper: {name}" for name in authors)], rows)
 
 
 def _published(report: Report, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.4f}" if _is_timing(report) else f"{value:.2f}"
+    return f"{1e3 * value:.2f} ms" if _is_timing(report) else f"{value:.2f}"
+
+
+def _milliseconds(seconds: Estimate) -> str:
+    return f"{1e3 * seconds.mean:.3f} ± {1e3 * seconds.stderr:.3f} ms"
 
 
 def _on_test(report: Report) -> Table:

@@ -207,8 +207,9 @@ def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:
 
 def test_evaluate_without_following(service: Service, client: Client) -> None:
     service.register(1)
-    job_id = run("evaluate", "hyperadam@1", "--no-follow").stdout.strip()
-    assert client.jobs.get(job_id).kind == "evaluation"
+    job_id = run("evaluate", "hyperadam@1", "--suite", "table2", "--quick", "--no-follow").stdout.strip()
+    job = client.jobs.get(job_id)
+    assert (job.kind, job.spec["suite"], job.spec["quick"], job.spec["n_starts"]) == ("evaluation", "table2", True, 2)
     assert "spec.optimizers.1" in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
 
 

@@ -186,6 +186,8 @@ class EvaluationResult(Result):
     suite: str
     dataset: str
     rows: tuple[EvaluationRow, ...]
+    measure: str = "final loss"
+    """What the rows' means are of: final loss, or seconds per update."""
     horizon: int | None = None
     n_starts: int | None = None
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def evaluate(
     ctx: typer.Context,
     references: Annotated[list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")],
-    suite: Annotated[str | None, typer.Option(help="The tasks; default: activations.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="table1 (default), table2, table3, deep-mlp, cnn-100, longer or timing.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The suite's quick size, to see that everything works.")
+    ] = False,
     dataset: Annotated[str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")] = None,
     starts: Annotated[int | None, typer.Option(min=2, help="Random starts of every optimizer.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
@@ -31,7 +36,7 @@ def evaluate(
     """Run learned optimizers beside tuned baselines; prints final losses, mean ± standard error."""
     if output is not None and not follow:
         raise typer.BadParameter("needs --follow", param_hint="--output")
-    given = {"suite": suite, "dataset": dataset, "n_starts": starts, "seed": seed}
+    given = {"suite": suite, "quick": quick or None, "dataset": dataset, "n_starts": starts, "seed": seed}
     spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}
     with connect(ctx) as client:
         job = client.jobs.submit("evaluation", spec)

@@ -107,7 +107,9 @@ def training_table(result: MetaTrainingResult) -> Table:
 def evaluation_table(result: EvaluationResult) -> Table:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
-    title = f"final loss after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
+    title = f"{result.measure} after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
+    if result.measure == "seconds per update":
+        title = f"{result.measure}, {result.n_starts} repeats of {result.horizon} updates"
     table = _table("task", title=title)
     for name in names:
         table.add_column(name, justify="right")
@@ -123,13 +125,17 @@ def _loss(row: EvaluationRow | None, best: float | None) -> Text:
 
     if row is None:
         return Text("")
-    mean = "diverged" if row.mean is None else f"{row.mean:.4f}"
+    mean = "diverged" if row.mean is None else _value(row.mean)
     text = Text(mean, style="bold" if row.mean is not None and row.mean == best else "")
     if row.mean is not None and row.stderr is not None:
-        text.append(f" ± {row.stderr:.4f}")
+        text.append(f" ± {_value(row.stderr)}")
     if row.n_diverged:
         text.append(f" ({row.n_diverged} diverged)", style="red")
     return text
+
+
+def _value(value: float) -> str:
+    return f"{value:.4f}" if not value or 5e-3 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
 def optimizers_table(optimizers: Iterable[Optimizer]) -> Table:

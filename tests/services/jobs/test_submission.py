@@ -99,6 +99,19 @@ def test_evaluation_pins_its_references(client: TestClient, registry: InMemoryRe
     assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": twice})) == ["spec.optimizers"]
 
 
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"suite": "table9"}, "spec.suite"),
+        ({"suite": "table3", "dataset": "mnist5k"}, "spec.dataset"),
+        ({"suite": "timing", "baselines": []}, "spec.baselines"),
+    ],
+)
+def test_wrong_evaluation_names_the_field(client: TestClient, spec: dict[str, Any], field: str) -> None:
+    body = {"kind": "evaluation", "spec": {"optimizers": ["adamine@1"], **spec}}
+    assert _fields(client.post("/v1/jobs", json=body)) == [field]
+
+
 @pytest.mark.parametrize("reference", ["nobody", "adamine@2", "adamine@challenger", "Not A Name", "adamine@../x"])
 def test_unknown_reference_is_named(
     client: TestClient, registry: InMemoryRegistry, theta: Theta, reference: str
