@@ -160,8 +160,9 @@ def test_the_settings_that_the_server_gets_are_those_of_postgres(
 
 
 def test_server_commands_exist() -> None:
-    from services.cli import app
     from typer.main import get_command
+
+    from services.cli import app
 
     commands = set(getattr(get_command(app), "commands"))  # noqa: B009 - typer types it as a single command
     used = {
