@@ -12,6 +12,8 @@ import hyperadam.shipped
 import pytest
 from hyperadam import Theta
 
+pytestmark = pytest.mark.slow
+
 OPTIMIZERS = {
     "DMOptimizer",
     "HyperAdam",

@@ -42,10 +42,11 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "default": {
         "task": {"dataset": "mnist", "activations": _ALL_ACTIVATIONS},
         "tricks": _MILD_TRICKS,
-        "meta_optimizer": {"rate": 6e-4, "warmup_updates": 20, "averaging": 0.98},
-        "n_episodes": 300,
-        "validation": {"every_episodes": 15, "n_learners": 3},
-        "checkpoint_every_updates": 25,
+        "meta_optimizer": {"rate": 2e-3, "warmup_updates": 5, "averaging": 0.8},
+        "n_learners": 4,
+        "chunk_size": 1,
+        "n_episodes": 14,
+        "validation": {"every_episodes": 2},
     },
     # The HyperAdam paper's own training, and under it those of the learned optimizers that it compares with: RNNprop is
     # scored by the last step of a period alone; DMoptimizer is older than RS and CC.

@@ -21,6 +21,8 @@ from typer.testing import CliRunner
 from services.jobs.lifecycle import Trigger
 from tests.client.conftest import Service, make_theta
 
+pytestmark = pytest.mark.slow
+
 TRAINED = {
     "optimizer": "hyperadam",
     "number": 1,

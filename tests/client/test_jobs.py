@@ -18,6 +18,8 @@ from services.jobs.lifecycle import Trigger
 from services.problems import Unavailable
 from tests.client.conftest import QUICK, Service
 
+pytestmark = pytest.mark.slow
+
 SPEC = {"preset": "quick", "seed": 3}
 TRAINED = {
     "optimizer": "hyperadam",

@@ -12,6 +12,8 @@ from hyperadam.api import AsyncClient, Client, session
 from services.problems.kinds import KINDS
 from tests.client.conftest import QUICK, Service, make_theta
 
+pytestmark = pytest.mark.slow
+
 
 def test_versions_and_aliases(service: Service, client: Client) -> None:
     assert list(client.optimizers.list()) == []

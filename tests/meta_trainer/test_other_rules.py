@@ -19,6 +19,8 @@ from meta_trainer.training import MetaTraining
 from registry import Registry, connect
 from tests.meta_trainer.conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
 OPTIMIZERS: dict[str, type[LearnedOptimizer]] = {"rnnprop": hyperadam.RNNprop, "dm": hyperadam.DMOptimizer}
 KINDS = pytest.mark.parametrize("kind", OPTIMIZERS)

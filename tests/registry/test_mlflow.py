@@ -21,6 +21,8 @@ from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
 from tests.registry.thetas import make_theta
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def registry(request: pytest.FixtureRequest) -> MLflowRegistry:

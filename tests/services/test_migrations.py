@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -15,6 +16,8 @@ from services.database.base import Database
 from services.database.metadata import metadata
 from services.database.migrations import configuration, upgrade
 from services.jobs.tables import Job
+
+pytestmark = pytest.mark.slow
 
 
 def test_metadata_equals_migrations(tmp_path: Path) -> None:

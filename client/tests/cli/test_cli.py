@@ -11,6 +11,8 @@ import pytest
 from hyperadam.cli import app
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.slow
+
 run = CliRunner().invoke
 
 

@@ -15,6 +15,8 @@ from hyperadam.kernels import ReferenceStepper, ReferenceTape, build, library, o
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.settings import SettingsError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -21,6 +21,8 @@ from meta_trainer.specs import EvaluationSpec
 from meta_trainer.training import Stopped
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
+pytestmark = pytest.mark.slow
+
 DATA = EvaluationData.load(evaluation_spec())
 TASKS = ("sigmoid", "relu", "elu", "tanh")
 

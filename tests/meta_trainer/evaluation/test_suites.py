@@ -24,6 +24,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
 
+pytestmark = pytest.mark.slow
+
 LOSS_SUITES = sorted({suite.name for suite in SUITES.values() if suite.measure == "final loss"})
 
 

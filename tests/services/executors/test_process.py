@@ -7,9 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from services.executors.contract import Executor
 from services.executors.process import ProcessExecutor
 from tests.services.executors.contract import WAITS, ExecutorContract
+
+pytestmark = pytest.mark.slow
 
 
 class TestProcessExecutor(ExecutorContract):

@@ -14,6 +14,8 @@ from registry.contract import MetricPoint
 from services.container import Container
 from tests.services.support import Stage
 
+pytestmark = pytest.mark.slow
+
 
 def _get(client: TestClient, path: str, **params: Any) -> Any:
     answer = client.get(path, params=params)

@@ -16,6 +16,8 @@ from services.container import Container
 from services.serving import ApiServer, listen, url_of
 from tests.services.support import Stage
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Message:

@@ -8,11 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from registry.memory import InMemoryRegistry
 from services.container import Container
 from services.executors.process import ProcessExecutor
 from services.reconciler.loop import Reconciler
 from tests.services.support import Stage
+
+pytestmark = pytest.mark.slow
 
 KILLED = """
 import os, signal, sys

@@ -16,6 +16,8 @@ from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
 
+pytestmark = pytest.mark.slow
+
 VERSION = {"optimizer": "hyperadam", "number": 1, "sha256": "ab" * 32}
 
 
