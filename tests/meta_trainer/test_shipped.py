@@ -1,0 +1,29 @@
+"""The shipped Θ still reaches what docs/reproduction says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hyperadam
+import pytest
+import torch
+
+from meta_trainer.datasets import load
+from meta_trainer.learners import MLP
+from meta_trainer.optimizees import Classification
+from meta_trainer.rollout import LearnedOptimizer, rollout
+
+pytestmark = pytest.mark.slow
+
+TABLE_1 = {"sigmoid": 0.2729, "relu": 0.2430, "elu": 0.2210, "tanh": 0.2590}
+"""Means over 20 starts; the standard error over 6 starts is at most 0.008."""
+
+
+@pytest.mark.parametrize("activation", TABLE_1)
+def test_table_1(activation: str, data_dir: Path) -> None:
+    theta, dataset = hyperadam.pretrained("hyperadam-v1"), load("mnist", data_dir)
+    learner = MLP((dataset.n_features, 20, dataset.n_classes), activation)
+    problem = Classification(learner, dataset, 5, "test-shipped", [(i,) for i in range(6)])
+    with torch.no_grad():
+        result = rollout(LearnedOptimizer(theta.rule, theta.vector, theta.lr), problem, 100)
+    assert float(result.final_losses.mean()) == pytest.approx(TABLE_1[activation], abs=0.03)
