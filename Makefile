@@ -55,7 +55,7 @@ bench: $(STAMP)  ## Measure every speed of docs/performance.md; prints a table, 
 
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.
-	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(BIN)/python; else \
+	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(abspath $(BIN)/python); else \
 	  for name in mnist fashion_mnist cifar10; do $(BIN)/python -m meta_trainer.datasets download $$name --data-dir $(DATA); done; fi
 
 .PHONY: wheels
