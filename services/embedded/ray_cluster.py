@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 TOKEN_FILE: Final = "ray-token"
 RESTART_SECONDS: Final = 5.0
-STOP_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 60.0
 
 
 class EmbeddedRay:

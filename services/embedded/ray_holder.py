@@ -21,7 +21,8 @@ from contextlib import ExitStack
 from typing import Final
 
 START_SECONDS: Final = 120.0
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 45.0
+"""Ray drains its node for up to 30 s before it ends."""
 _PR_SET_PDEATHSIG: Final = 1
 
 

@@ -54,7 +54,7 @@ def ray_head() -> Iterator[tuple[str, str]]:
             yield f"http://127.0.0.1:{dashboard}", token
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)  # Ray drains its node for up to 30 s
 
 
 def jobs_status(address: str, token: str | None) -> int:
