@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -225,11 +226,22 @@ def test_refusals_have_their_exit_codes(service: Service, monkeypatch: pytest.Mo
     assert "request " in failed.stderr
 
 
+def _listen_to_interrupts() -> None:
+    """As at a terminal: what a shell runs in the background is started with interrupts ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupting_a_follower_leaves_the_job_alone(service: Service, client: Client) -> None:
     job_id = client.jobs.submit("meta-training", {"preset": "quick"}).id
     service.begin(job_id)
     program = Path(sys.executable).with_name("hyperadam")
-    follower = subprocess.Popen([program, "jobs", "follow", job_id], stderr=subprocess.PIPE, text=True, env=os.environ)
+    follower = subprocess.Popen(
+        [program, "jobs", "follow", job_id],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        preexec_fn=_listen_to_interrupts,
+    )
     assert follower.stderr is not None
     assert "meta-training" in follower.stderr.readline()
     follower.send_signal(2)
