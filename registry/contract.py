@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from hyperadam.theta import Theta
 
@@ -97,9 +97,13 @@ class AliasChange:
     changed_at: datetime
 
 
+THETA_FOLDER: Final = "theta"
+"""The files of versions, among the artifacts of a run."""
+
+
 def theta_path(sha256: str) -> str:
     """Where the file of a version lies among the artifacts of the run that made it."""
-    return f"theta/{sha256}.safetensors"
+    return f"{THETA_FOLDER}/{sha256}.safetensors"
 
 
 class Registry(ABC):
@@ -117,6 +121,11 @@ class Registry(ABC):
     @abstractmethod
     def close_run(self, run_id: str, status: RunStatus) -> None:
         """Set the run's status; closing twice, or reopening with `running`, is allowed."""
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> None:
+        """Remove the run with its series and artifacts; its key may be opened anew. Where it made versions, their Θ files
+        stay, and with them the run and its series. A run that is not there is no error, nor one half deleted."""
 
     @abstractmethod
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:

@@ -14,6 +14,7 @@ from hyperadam.theta import Theta
 from registry import checks
 from registry.alias_log import names_of, targets
 from registry.contract import (
+    THETA_FOLDER,
     AliasChange,
     AliasNotFound,
     ArtifactInfo,
@@ -67,6 +68,14 @@ class InMemoryRegistry(Registry):
     def close_run(self, run_id: str, status: RunStatus) -> None:
         with self._lock:
             self._run(run_id).status = status
+
+    def delete_run(self, run_id: str) -> None:
+        with self._lock:
+            run = self._runs.get(run_id, _Run())
+            run.artifacts = {path: data for path, data in run.artifacts.items() if path.startswith(f"{THETA_FOLDER}/")}
+            if not run.artifacts:
+                self._runs.pop(run_id, None)
+                self._run_ids = {key: kept for key, kept in self._run_ids.items() if kept != run_id}
 
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         checks.check_points(points)

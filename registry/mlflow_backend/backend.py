@@ -12,6 +12,7 @@ from hyperadam.theta import Theta
 
 from registry.alias_log import targets
 from registry.contract import AliasChange, AliasNotFound, ArtifactInfo, MetricPoint, Registry, RunStatus, Version
+from registry.contract import THETA_FOLDER, RunNotFound
 from registry.mlflow_backend import aliases
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import open_store
@@ -42,6 +43,18 @@ class MLflowRegistry(Registry):
 
     def close_run(self, run_id: str, status: RunStatus) -> None:
         self._runs.close(run_id, status)
+
+    def delete_run(self, run_id: str) -> None:
+        try:
+            files = self._artifacts.files(run_id, "")
+        except RunNotFound:
+            return
+        kept = [file for file in files if file.path.startswith(f"{THETA_FOLDER}/")]
+        for file in files:
+            if file not in kept:
+                self._artifacts.delete(run_id, file.path)
+        if not kept:
+            self._runs.delete(run_id)
 
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         self._runs.artifact_uri(run_id)

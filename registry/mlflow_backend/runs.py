@@ -56,6 +56,12 @@ class Runs:
             else:
                 self._store.client.set_terminated(run_id, status=_MLFLOW_STATUS[status])
 
+    def delete(self, run_id: str) -> None:
+        """In MLflow's way: marked as deleted, and gone for good with `mlflow gc`."""
+        with translated(_not_found(run_id)):
+            self._store.client.delete_run(run_id)
+        self._location.cache_clear()
+
     def artifact_uri(self, run_id: str) -> str:
         """Where the run's artifacts lie; never changes, hence remembered. Raises RunNotFound."""
         return self._location(run_id)
