@@ -124,8 +124,8 @@ class Registry(ABC):
 
     @abstractmethod
     def delete_run(self, run_id: str) -> None:
-        """Remove the run with its series and artifacts; its key may be opened anew. Where it made versions, their Θ files
-        stay, and with them the run and its series. A run that is not there is no error, nor one half deleted."""
+        """Remove the run with its series and artifacts; its key may be opened anew. Where it made versions, their Θ
+        files stay, and with them the run and its series. A run that is not there is no error, nor one half deleted."""
 
     @abstractmethod
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:

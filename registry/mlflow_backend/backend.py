@@ -11,8 +11,17 @@ from hyperadam.names import check_alias
 from hyperadam.theta import Theta
 
 from registry.alias_log import targets
-from registry.contract import AliasChange, AliasNotFound, ArtifactInfo, MetricPoint, Registry, RunStatus, Version
-from registry.contract import THETA_FOLDER, RunNotFound
+from registry.contract import (
+    THETA_FOLDER,
+    AliasChange,
+    AliasNotFound,
+    ArtifactInfo,
+    MetricPoint,
+    Registry,
+    RunNotFound,
+    RunStatus,
+    Version,
+)
 from registry.mlflow_backend import aliases
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import open_store

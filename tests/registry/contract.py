@@ -92,6 +92,34 @@ class RunContract:
                         call()
                 assert registry.optimizers() == []
 
+    def test_a_deleted_run_is_gone_and_its_key_is_free(self, registry: Registry) -> None:
+        run = registry.open_run("job_1", name="")
+        other = registry.open_run("job_2", name="")
+        registry.log_metrics(run, [point(1, 1.0)])
+        for each in (run, other):
+            registry.put_artifact(each, "checkpoints/1.safetensors", b"1")
+        for _ in range(2):
+            registry.delete_run(run)
+        with pytest.raises(RunNotFound):
+            registry.get_artifact(run, "checkpoints/1.safetensors")
+        anew = registry.open_run("job_1", name="")
+        assert anew != run
+        assert registry.list_artifacts(anew) == []
+        assert registry.metric_names(anew) == []
+        assert registry.get_artifact(other, "checkpoints/1.safetensors") == b"1"
+        for unknown in UNKNOWN_RUNS:
+            registry.delete_run(unknown)
+
+    def test_versions_outlive_their_run(self, registry: Registry) -> None:
+        run = registry.open_run("job_1", name="")
+        made = registry.create_version("o", make_theta(), key="job_1", run_id=run)
+        registry.put_artifact(run, "result/result.json", b"{}")
+        registry.delete_run(run)
+        assert registry.version("o", "1") == made
+        assert registry.weights("o", 1) == make_theta().to_bytes()
+        assert [file.path for file in registry.list_artifacts(run)] == [theta_path(made.sha256)]
+        assert registry.open_run("job_1", name="") == run
+
 
 class MetricContract:
     @pytest.fixture
