@@ -3,9 +3,12 @@
 from registry.connect import connect
 from registry.contract import (
     AliasChange,
+    AliasMoved,
     AliasNotFound,
+    AliasProtected,
     ArtifactInfo,
     ArtifactNotFound,
+    Evaluation,
     MetricPoint,
     OptimizerNotFound,
     Registry,
@@ -18,9 +21,12 @@ from registry.contract import (
 
 __all__ = [
     "AliasChange",
+    "AliasMoved",
     "AliasNotFound",
+    "AliasProtected",
     "ArtifactInfo",
     "ArtifactNotFound",
+    "Evaluation",
     "MetricPoint",
     "OptimizerNotFound",
     "Registry",

@@ -1,23 +1,103 @@
 """Aliases as a log: the changes, oldest first, are the truth; where an alias points now is read off them.
 
-So a move is one append, whole or not at all, and a history that disagrees with the present cannot exist.
+So a move is one append, whole or not at all, and a history that disagrees with the present cannot exist. What may be
+appended is decided here, for every backend alike: `moved`, `deleted` and `promoted` give the next change, or None where
+there is nothing to change. Backends call them while they keep other writers out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
-from registry.contract import AliasChange
+from registry import checks
+from registry.contract import AliasChange, AliasMoved, AliasNotFound, AliasProtected
 
 
 def targets(changes: Iterable[AliasChange]) -> dict[str, int]:
     """Alias → version number, after all changes."""
-    current: dict[str, int | None] = {}
-    for change in changes:
-        current[change.alias] = change.new_version
-    return {alias: number for alias, number in current.items() if number is not None}
+    return {alias: last.new_version for alias, last in _last(changes).items() if last.new_version is not None}
+
+
+def protected(changes: Iterable[AliasChange]) -> frozenset[str]:
+    """The aliases that only `Registry.promote` moves, after all changes."""
+    return frozenset(alias for alias, last in _last(changes).items() if last.protected)
 
 
 def names_of(current: Mapping[str, int], number: int) -> tuple[str, ...]:
     """Sorted aliases that point at a version."""
     return tuple(sorted(alias for alias, target in current.items() if target == number))
+
+
+def moved(
+    log: Sequence[AliasChange], alias: str, number: int, *, actor: str, reason: str, protected: bool | None
+) -> AliasChange | None:
+    """The change that `Registry.set_alias` makes.
+
+    Raises:
+        AliasProtected: it is, and `protected` does not end that.
+    """
+    last = _last(log).get(alias)
+    was_protected = last is not None and last.protected
+    stays = was_protected if protected is None else protected
+    if last is not None and (last.new_version, was_protected) == (number, stays):
+        return None
+    if was_protected and stays:
+        raise _protected(alias)
+    return _change(last, alias, number, actor=actor, reason=reason, protected=stays)
+
+
+def deleted(log: Sequence[AliasChange], optimizer: str, alias: str, *, actor: str, reason: str) -> AliasChange:
+    """The change that `Registry.delete_alias` makes.
+
+    Raises:
+        AliasNotFound, AliasProtected.
+    """
+    last = _last(log).get(alias)
+    if last is None or last.new_version is None:
+        raise AliasNotFound(f"optimizer {optimizer!r} has no alias {alias!r}")
+    if last.protected:
+        raise _protected(alias)
+    return _change(last, alias, None, actor=actor, reason=reason, protected=False)
+
+
+def promoted(
+    log: Sequence[AliasChange], alias: str, number: int, *, expected: int | None, actor: str, reason: str
+) -> AliasChange | None:
+    """The change that `Registry.promote` makes.
+
+    Raises:
+        AliasMoved: the alias does not point at `expected`.
+    """
+    if any((change.alias, change.new_version, change.actor) == (alias, number, actor) for change in log):
+        return None
+    last = _last(log).get(alias)
+    current = None if last is None else last.new_version
+    if current != expected:
+        raise AliasMoved(f"alias {alias!r} points at {current}, not at {expected}")
+    if current == number:
+        return None
+    return _change(last, alias, number, actor=actor, reason=reason, protected=last is not None and last.protected)
+
+
+def _last(changes: Iterable[AliasChange]) -> dict[str, AliasChange]:
+    return {change.alias: change for change in changes}
+
+
+def _change(
+    last: AliasChange | None, alias: str, number: int | None, *, actor: str, reason: str, protected: bool
+) -> AliasChange:
+    now = datetime.now(UTC)
+    return AliasChange(
+        alias=alias,
+        old_version=None if last is None else last.new_version,
+        new_version=number,
+        actor=checks.check_text(actor, "actor", max_chars=checks.MAX_ACTOR_CHARS),
+        reason=checks.check_text(reason, "reason", max_chars=checks.MAX_REASON_CHARS),
+        changed_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+        protected=protected,
+    )
+
+
+def _protected(alias: str) -> AliasProtected:
+    return AliasProtected(f"alias {alias!r} is protected: only a promotion rule moves it until that is ended")

@@ -6,19 +6,27 @@ All raise ValueError (`hyperadam.names.InvalidName` for names and paths) with th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from hyperadam.names import InvalidName
+from hyperadam.theta import Theta, ThetaError
 
-from registry.contract import MetricPoint
+from registry.contract import Evaluation, MetricPoint
 
 MAX_REASON_CHARS: Final = 2000
 MAX_ACTOR_CHARS: Final = 200
 MAX_RUN_NAME_CHARS: Final = 200
 MAX_TAG_CHARS: Final = 4000
 MAX_TAGS: Final = 50
+MAX_DESCRIPTION_CHARS: Final = 4000
+MAX_MANIFEST_CHARS: Final = 90_000
+MAX_EVALUATIONS: Final = 50
+"""Of one version."""
+MAX_SUMMARY_CHARS: Final = 50_000
 RESERVED_TAG_PREFIXES: Final = ("hyperadam.", "mlflow.")
 
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
@@ -61,13 +69,55 @@ def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     if len(tags or {}) > MAX_TAGS:
         raise ValueError(f"tags has {len(tags or {})} entries, at most {MAX_TAGS} are accepted")
     for name, value in (tags or {}).items():
-        if not _TAG.fullmatch(name) or name.startswith(RESERVED_TAG_PREFIXES):
-            raise InvalidName(
-                f"tag name must be 1–100 of letters, digits, '.', '_', '-', "
-                f"not beginning with {' or '.join(RESERVED_TAG_PREFIXES)}, got {name!r}"
-            )
+        check_tag_name(name)
         check_text(value, f"tag {name!r}", max_chars=MAX_TAG_CHARS)
     return dict(tags or {})
+
+
+def check_tag_name(name: str) -> str:
+    """The name of a tag that is not reserved."""
+    if not _TAG.fullmatch(name) or name.startswith(RESERVED_TAG_PREFIXES):
+        raise InvalidName(
+            f"tag name must be 1–100 of letters, digits, '.', '_', '-', "
+            f"not beginning with {' or '.join(RESERVED_TAG_PREFIXES)}, got {name!r}"
+        )
+    return name
+
+
+def changed_tags(tags: Mapping[str, str], changes: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Tags after changes, of which those to None remove; checked as a whole."""
+    merged: dict[str, str | None] = {**tags, **{check_tag_name(name): value for name, value in (changes or {}).items()}}
+    return check_tags({name: value for name, value in merged.items() if value is not None})
+
+
+def check_description(description: str) -> str:
+    """What people say about a version."""
+    return check_text(description, "description", max_chars=MAX_DESCRIPTION_CHARS)
+
+
+def manifest_text(theta: Theta) -> str:
+    """Θ's manifest as one JSON text.
+
+    Raises:
+        ThetaError: it is longer than is kept.
+    """
+    text = json.dumps(theta.manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    if len(text) > MAX_MANIFEST_CHARS:
+        raise ThetaError(f"manifest has {len(text)} characters, at most {MAX_MANIFEST_CHARS} are accepted")
+    return text
+
+
+def summary_text(evaluation: Evaluation) -> str:
+    """An evaluation's summary as one JSON text."""
+    check_key(evaluation.key)
+    _check_zone(evaluation.evaluated_at, "evaluated_at")
+    try:
+        text = json.dumps(evaluation.summary, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"summary is not JSON: {error}") from error
+    if len(text) > MAX_SUMMARY_CHARS:
+        raise ValueError(f"summary has {len(text)} characters, at most {MAX_SUMMARY_CHARS} are accepted")
+    return text
 
 
 def check_points(points: Sequence[MetricPoint]) -> None:
@@ -77,7 +127,16 @@ def check_points(points: Sequence[MetricPoint]) -> None:
             raise InvalidName(f"metric name must be 1–100 of letters, digits, '.', '_', '-', got {point.name!r}")
         if not 0 <= point.step < 2**63:
             raise ValueError(f"step of metric {point.name!r} must be between 0 and 2^63 − 1, got {point.step}")
-        if point.time.utcoffset() is None:
-            raise ValueError(f"time of metric {point.name!r} has no time zone: {point.time}")
+        _check_zone(point.time, f"time of metric {point.name!r}")
         if not isinstance(point.value, (int, float)):
             raise ValueError(f"value of metric {point.name!r} must be a number, got {point.value!r}")
+
+
+def age(evaluation: Evaluation) -> tuple[datetime, str]:
+    """What evaluations of one version are sorted by."""
+    return evaluation.evaluated_at, evaluation.key
+
+
+def _check_zone(time: datetime, what: str) -> None:
+    if time.utcoffset() is None:
+        raise ValueError(f"{what} has no time zone: {time}")

@@ -2,7 +2,8 @@
 
 Two things are kept. A *run* is the record of one job: metric series and artifacts (small files under strict relative
 names). A *version* is one Θ under an optimizer's name: numbered 1, 2, 3, … without gaps, immutable, with its lineage.
-An *alias* is a movable name for a version; every move is recorded with who, when and why.
+An *alias* is a movable name for a version; every move is recorded with who, when and why. What people and evaluations
+say about a version (description, tags, results) may change; its Θ, number and lineage never do.
 
 All methods may be called from several threads and processes. What was returned is durable. Names are strict
 (`hyperadam.names`); nothing that a client sends is ever used as a path or a URL. Bad arguments raise ValueError
@@ -47,6 +48,14 @@ class AliasNotFound(RegistryError):
     """The optimizer has no such alias."""
 
 
+class AliasProtected(RegistryError):
+    """Only `promote` moves that alias."""
+
+
+class AliasMoved(RegistryError):
+    """The alias does not point where the caller saw it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricPoint:
     """One value of one series. `value` may be NaN or infinite; it comes back as it was written."""
@@ -65,6 +74,18 @@ class ArtifactInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What one evaluation found out about a version, in short."""
+
+    key: str
+    """Of the job that did it."""
+    evaluated_at: datetime
+    """With time zone (UTC), to the millisecond."""
+    summary: Mapping[str, Any]
+    """JSON of the evaluation's own making, without NaN."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """One immutable Θ under an optimizer's name."""
 
@@ -78,7 +99,10 @@ class Version:
     """The run that made it; None for an uploaded one."""
     manifest: Mapping[str, Any]
     """The Θ file's own manifest."""
+    description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, ...] = ()
+    """Oldest first."""
     aliases: tuple[str, ...] = ()
     """Sorted. `latest` is not an alias but always means the highest number."""
 
@@ -95,6 +119,8 @@ class AliasChange:
     actor: str
     reason: str
     changed_at: datetime
+    protected: bool = False
+    """Whether from then on only `promote` moves it."""
 
 
 THETA_FOLDER: Final = "theta"
@@ -173,6 +199,7 @@ class Registry(ABC):
 
         Raises:
             RegistryError: the key was used before with another Θ.
+            ThetaError: its manifest is longer than a registry keeps.
         """
 
     @abstractmethod
@@ -195,16 +222,58 @@ class Registry(ABC):
     def weights(self, optimizer: str, number: int) -> bytes:
         """The Θ file, verified against the version's digest on the way out (a damaged one raises RegistryError)."""
 
+    @abstractmethod
+    def annotate(
+        self,
+        optimizer: str,
+        number: int,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Version:
+        """Change what people say about a version. A description of None stays as it is, and so do tags that are not
+        named; a tag of None is removed. Repeating it is harmless, also when it was cut off half-way."""
+
+    @abstractmethod
+    def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
+        """Add an evaluation's summary, or replace the one with the same key (safe to repeat after a crash). A version
+        keeps its newest `registry.checks.MAX_EVALUATIONS`."""
+
     # --- aliases ------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def set_alias(self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "") -> Version:
+    def set_alias(
+        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+    ) -> Version:
         """Create or move an alias; a name made of digits, or `latest`, is refused. Setting it to where it already
-        points changes nothing and is not recorded."""
+        points changes nothing and is not recorded.
+
+        Args:
+            protected: True: from now on only `promote` moves it; False: that is over, and this very call may move it;
+                None: as it is (a new alias is not protected).
+
+        Raises:
+            AliasProtected: it is, and stays so.
+        """
 
     @abstractmethod
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
-        """Remove an alias; raises AliasNotFound."""
+        """Remove an alias; raises AliasNotFound, and AliasProtected."""
+
+    @abstractmethod
+    def promote(
+        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+    ) -> bool:
+        """Move an alias, protected or not, because a rule says so; what is protected stays so. Whether this call moved
+        it: a move to this version that the same actor made before is not made again (safe to repeat after a crash, even
+        when others have moved the alias since).
+
+        Args:
+            expected: where the alias pointed when the rule was asked; None: nowhere.
+
+        Raises:
+            AliasMoved: it points elsewhere now; ask the rule again.
+        """
 
     @abstractmethod
     def alias_history(self, optimizer: str) -> list[AliasChange]:

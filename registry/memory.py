@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hyperadam.names import check_alias, check_name
 from hyperadam.theta import Theta
 
-from registry import checks
+from registry import alias_log, checks
 from registry.alias_log import names_of, targets
 from registry.contract import (
     THETA_FOLDER,
@@ -19,6 +19,7 @@ from registry.contract import (
     AliasNotFound,
     ArtifactInfo,
     ArtifactNotFound,
+    Evaluation,
     MetricPoint,
     OptimizerNotFound,
     Registry,
@@ -139,6 +140,7 @@ class InMemoryRegistry(Registry):
         kept_tags = checks.check_tags(tags)
         data = theta.to_bytes()
         manifest = Theta.from_bytes(data).manifest
+        checks.manifest_text(theta)
         with self._lock:
             run = self._run(run_id) if run_id is not None else _Run()
             known = self._optimizers.get(optimizer, _Optimizer())
@@ -190,22 +192,55 @@ class InMemoryRegistry(Registry):
             known = self._known(optimizer)
             return known.files[self._with_aliases(known, number).number - 1]
 
-    def set_alias(self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "") -> Version:
+    def annotate(
+        self,
+        optimizer: str,
+        number: int,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Version:
+        with self._lock:
+            version = self._with_aliases(self._known(optimizer), number)
+            kept = version.description if description is None else checks.check_description(description)
+            return self._rewrite(replace(version, description=kept, tags=checks.changed_tags(version.tags, tags)))
+
+    def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
+        checks.summary_text(evaluation)
+        kept = replace(evaluation, evaluated_at=_milliseconds(evaluation.evaluated_at))
+        with self._lock:
+            version = self._with_aliases(self._known(optimizer), number)
+            others = [one for one in version.evaluations if one.key != evaluation.key]
+            newest = sorted([*others, kept], key=checks.age)[-checks.MAX_EVALUATIONS :]
+            return self._rewrite(replace(version, evaluations=tuple(newest)))
+
+    def set_alias(
+        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+    ) -> Version:
         check_alias(alias)
         with self._lock:
             known = self._known(optimizer)
             self._with_aliases(known, number)
-            if targets(known.changes).get(alias) != number:
-                self._record(known, alias, number, actor, reason)
+            change = alias_log.moved(known.changes, alias, number, actor=actor, reason=reason, protected=protected)
+            known.changes += [change] if change else []
             return self._with_aliases(known, number)
 
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
         check_alias(alias)
         with self._lock:
             known = self._known(optimizer)
-            if alias not in targets(known.changes):
-                raise AliasNotFound(f"optimizer {optimizer!r} has no alias {alias!r}")
-            self._record(known, alias, None, actor, reason)
+            known.changes.append(alias_log.deleted(known.changes, optimizer, alias, actor=actor, reason=reason))
+
+    def promote(
+        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+    ) -> bool:
+        check_alias(alias)
+        with self._lock:
+            known = self._known(optimizer)
+            self._with_aliases(known, number)
+            change = alias_log.promoted(known.changes, alias, number, expected=expected, actor=actor, reason=reason)
+            known.changes += [change] if change else []
+            return change is not None
 
     def alias_history(self, optimizer: str) -> list[AliasChange]:
         with self._lock:
@@ -232,24 +267,19 @@ class InMemoryRegistry(Registry):
             raise RegistryError(f"key {key!r} was used before for another Θ, {version.optimizer}@{number}")
         return version
 
-    def _record(self, known: _Optimizer, alias: str, number: int | None, actor: str, reason: str) -> None:
-        known.changes.append(
-            AliasChange(
-                alias=alias,
-                old_version=targets(known.changes).get(alias),
-                new_version=number,
-                actor=checks.check_text(actor, "actor", max_chars=checks.MAX_ACTOR_CHARS),
-                reason=checks.check_text(reason, "reason", max_chars=checks.MAX_REASON_CHARS),
-                changed_at=_now(),
-            )
-        )
+    def _rewrite(self, version: Version) -> Version:
+        self._optimizers[version.optimizer].versions[version.number - 1] = replace(version, aliases=())
+        return version
 
 
 def _now() -> datetime:
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return _milliseconds(datetime.now(UTC))
+
+
+def _milliseconds(time: datetime) -> datetime:
+    utc = time.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
 def _to_milliseconds(point: MetricPoint) -> MetricPoint:
-    time = point.time.astimezone(UTC)
-    return replace(point, value=float(point.value), time=time.replace(microsecond=time.microsecond // 1000 * 1000))
+    return replace(point, value=float(point.value), time=_milliseconds(point.time))

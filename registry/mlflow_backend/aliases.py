@@ -13,13 +13,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from registry import checks
 from registry.contract import AliasChange
 from registry.mlflow_backend.errors import translated
 
@@ -42,35 +41,29 @@ def read_log(tags: Mapping[str, str]) -> list[AliasChange]:
                 actor=record["actor"],
                 reason=record["reason"],
                 changed_at=datetime.fromisoformat(record["time"]),
+                protected=record.get("protected", False),
             )
         )
         current[alias] = number
     return changes
 
 
-def append(
-    client: MlflowClient,
-    optimizer: str,
-    log: list[AliasChange],
-    alias: str,
-    number: int | None,
-    actor: str,
-    reason: str,
-) -> None:
+def append(client: MlflowClient, optimizer: str, log: list[AliasChange], change: AliasChange) -> None:
     """Record a change after those of `log`, and mirror it; the caller holds the optimizer's lock."""
     record = {
-        "alias": alias,
-        "version": number,
-        "actor": checks.check_text(actor, "actor", max_chars=checks.MAX_ACTOR_CHARS),
-        "reason": checks.check_text(reason, "reason", max_chars=checks.MAX_REASON_CHARS),
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "alias": change.alias,
+        "version": change.new_version,
+        "actor": change.actor,
+        "reason": change.reason,
+        "time": change.changed_at.isoformat(timespec="milliseconds"),
+        "protected": change.protected,
     }
     key = f"{_PREFIX}{len(log) + 1:08d}.{uuid.uuid4().hex[:8]}"
     with translated():
         client.set_registered_model_tag(optimizer, key, json.dumps(record, ensure_ascii=False))
-    if _MIRRORED.fullmatch(alias):
+    if _MIRRORED.fullmatch(change.alias):
         with suppress(MlflowException):  # the move is recorded: a mirror that lags does not undo it
-            if number is None:
-                client.delete_registered_model_alias(optimizer, alias)
+            if change.new_version is None:
+                client.delete_registered_model_alias(optimizer, change.alias)
             else:
-                client.set_registered_model_alias(optimizer, alias, str(number))
+                client.set_registered_model_alias(optimizer, change.alias, str(change.new_version))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from hyperadam.names import check_alias
 from hyperadam.theta import Theta
 
-from registry.alias_log import targets
+from registry import alias_log
 from registry.contract import (
     THETA_FOLDER,
     AliasChange,
-    AliasNotFound,
     ArtifactInfo,
+    Evaluation,
     MetricPoint,
     Registry,
     RunNotFound,
@@ -27,6 +28,7 @@ from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import open_store
 from registry.mlflow_backend.errors import translated
 from registry.mlflow_backend.metrics import Metrics
+from registry.mlflow_backend.notes import Notes
 from registry.mlflow_backend.runs import Runs
 from registry.mlflow_backend.versions import Versions
 
@@ -42,6 +44,7 @@ class MLflowRegistry(Registry):
         self._metrics = Metrics(self._store)
         self._artifacts = Artifacts(self._store.client, self._runs)
         self._versions = Versions(self._store, self._runs, self._artifacts)
+        self._notes = Notes(self._store, self._versions)
         self._cache = _BytesCache(MAX_CACHED_BYTES)
 
     def close(self) -> None:
@@ -115,23 +118,48 @@ class MLflowRegistry(Registry):
             self._cache.put((optimizer, number), data)
         return data
 
-    def set_alias(self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "") -> Version:
-        check_alias(alias)
-        version = self._versions.by_ref(optimizer, str(number))
-        with translated(), self._store.locks.hold(optimizer):
-            log = self._versions.alias_log(optimizer)
-            if targets(log).get(alias) != number:
-                aliases.append(self._store.client, optimizer, log, alias, number, actor, reason)
-        return self._versions.by_ref(optimizer, str(version.number))
+    def annotate(
+        self,
+        optimizer: str,
+        number: int,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Version:
+        return self._notes.annotate(optimizer, number, description, tags)
+
+    def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
+        return self._notes.attach(optimizer, number, evaluation)
+
+    def set_alias(
+        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+    ) -> Version:
+        wish = partial(alias_log.moved, alias=alias, number=number, actor=actor, reason=reason, protected=protected)
+        self._change_alias(optimizer, alias, number, wish)
+        return self._versions.by_ref(optimizer, str(number))
 
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
+        wish = partial(alias_log.deleted, optimizer=optimizer, alias=alias, actor=actor, reason=reason)
+        self._change_alias(optimizer, alias, None, wish)
+
+    def promote(
+        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+    ) -> bool:
+        rule = partial(alias_log.promoted, alias=alias, number=number, expected=expected, actor=actor, reason=reason)
+        return self._change_alias(optimizer, alias, number, rule)
+
+    def _change_alias(
+        self, optimizer: str, alias: str, number: int | None, wish: Callable[[list[AliasChange]], AliasChange | None]
+    ) -> bool:
+        """Append what `wish` makes of the log, if anything; the version, or any of the optimizer, must exist."""
         check_alias(alias)
-        self._versions.by_ref(optimizer, "latest")
+        self._versions.by_ref(optimizer, "latest" if number is None else str(number))
         with translated(), self._store.locks.hold(optimizer):
             log = self._versions.alias_log(optimizer)
-            if alias not in targets(log):
-                raise AliasNotFound(f"optimizer {optimizer!r} has no alias {alias!r}")
-            aliases.append(self._store.client, optimizer, log, alias, None, actor, reason)
+            change = wish(log)
+            if change is not None:
+                aliases.append(self._store.client, optimizer, log, change)
+            return change is not None
 
     def alias_history(self, optimizer: str) -> list[AliasChange]:
         self._versions.by_ref(optimizer, "latest")

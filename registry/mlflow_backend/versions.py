@@ -27,6 +27,7 @@ from registry.contract import (
     AliasChange,
     AliasNotFound,
     ArtifactNotFound,
+    Evaluation,
     OptimizerNotFound,
     RegistryError,
     Version,
@@ -45,7 +46,8 @@ SHA256_TAG: Final = "hyperadam.sha256"
 SIZE_TAG: Final = "hyperadam.size_bytes"
 MANIFEST_TAG: Final = "hyperadam.manifest"
 RUN_TAG: Final = "hyperadam.run_id"
-MAX_MANIFEST_CHARS: Final = 90_000
+EVALUATION_PREFIX: Final = "hyperadam.evaluation."
+"""Of tags with an evaluation's summary; the rest of their names is its key."""
 MAX_NUMBER: Final = 2**31 - 1
 """MLflow's column for version numbers holds no more."""
 
@@ -60,7 +62,7 @@ class Versions:
         self._store = store
         self._runs = runs
         self._artifacts = artifacts
-        self._by_number = lru_cache(maxsize=1024)(self._read_by_number)
+        self._place = lru_cache(maxsize=1024)(self._read_place)
 
     def create(
         self, optimizer: str, theta: Theta, key: str, run_id: str | None, tags: Mapping[str, str] | None
@@ -101,17 +103,30 @@ class Versions:
         if ref == "latest":
             return _version(self._latest(optimizer), aliases)
         if ref.isdigit():
-            return _version(self._by_number(optimizer, int(ref)), aliases)
+            return _version(self.by_number(optimizer, int(ref)), aliases)
         if ref not in aliases:
             self._latest(optimizer)
             raise AliasNotFound(f"optimizer {optimizer!r} has no alias {ref!r}")
-        return _version(self._by_number(optimizer, aliases[ref]), aliases)
+        return _version(self.by_number(optimizer, aliases[ref]), aliases)
+
+    def by_number(self, optimizer: str, number: int) -> ModelVersion:
+        missing = VersionNotFound(f"optimizer {optimizer!r} has no version {number}")
+        try:
+            if not 1 <= number <= MAX_NUMBER:
+                raise missing
+            with translated(missing):
+                version = self._store.client.get_model_version(optimizer, str(number))
+            if not _is_ours(version):
+                raise missing
+        except VersionNotFound:
+            self._latest(optimizer)
+            raise
+        return version
 
     def weights(self, optimizer: str, number: int) -> bytes:
-        version = self._by_number(check_name(optimizer, "optimizer"), number)
-        sha256 = version.tags[SHA256_TAG]
+        run_id, sha256 = self._place(check_name(optimizer, "optimizer"), number)
         try:
-            data = self._artifacts.get(str(version.run_id), theta_path(sha256))
+            data = self._artifacts.get(run_id, theta_path(sha256))
         except ArtifactNotFound as error:
             raise RegistryError(f"the Θ file of {optimizer}@{number} is missing") from error
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -175,25 +190,14 @@ class Versions:
             found = self._store.client.search_model_versions(ours, max_results=1, order_by=["version_number DESC"])
         return found[0] if found else None
 
-    def _read_by_number(self, optimizer: str, number: int) -> ModelVersion:
-        missing = VersionNotFound(f"optimizer {optimizer!r} has no version {number}")
-        try:
-            if not 1 <= number <= MAX_NUMBER:
-                raise missing
-            with translated(missing):
-                version = self._store.client.get_model_version(optimizer, str(number))
-            if not _is_ours(version):
-                raise missing
-        except VersionNotFound:
-            self._latest(optimizer)
-            raise
-        return version
+    def _read_place(self, optimizer: str, number: int) -> tuple[str, str]:
+        """The run that holds the version's file, and the file's digest: what never changes."""
+        version = self.by_number(optimizer, number)
+        return str(version.run_id), version.tags[SHA256_TAG]
 
 
 def _own_tags(theta: Theta, size_bytes: int, key: str, run_id: str | None) -> dict[str, str]:
-    manifest = json.dumps(theta.manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    if len(manifest) > MAX_MANIFEST_CHARS:
-        raise RegistryError(f"Θ's manifest has {len(manifest)} characters, at most {MAX_MANIFEST_CHARS} are accepted")
+    manifest = checks.manifest_text(theta)
     tags = {KEY_TAG: key, SHA256_TAG: theta.sha256, SIZE_TAG: str(size_bytes), MANIFEST_TAG: manifest}
     return tags if run_id is None else {**tags, RUN_TAG: run_id}
 
@@ -208,9 +212,29 @@ def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
         created_at=_EPOCH + timedelta(milliseconds=version.creation_timestamp),
         run_id=version.tags.get(RUN_TAG),
         manifest=json.loads(version.tags[MANIFEST_TAG]),
-        tags={name: value for name, value in version.tags.items() if not name.startswith(checks.RESERVED_TAG_PREFIXES)},
+        description=version.description or "",
+        tags=free_tags(version.tags),
+        evaluations=_evaluations(version.tags),
         aliases=names_of(aliases, number),
     )
+
+
+def free_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that people set."""
+    return {name: value for name, value in tags.items() if not name.startswith(checks.RESERVED_TAG_PREFIXES)}
+
+
+def _evaluations(tags: Mapping[str, str]) -> tuple[Evaluation, ...]:
+    records = {
+        name.removeprefix(EVALUATION_PREFIX): json.loads(text)
+        for name, text in tags.items()
+        if name.startswith(EVALUATION_PREFIX)
+    }
+    found = [
+        Evaluation(key=key, evaluated_at=datetime.fromisoformat(record["time"]), summary=record["summary"])
+        for key, record in records.items()
+    ]
+    return tuple(sorted(found, key=checks.age))
 
 
 def _is_ours(version: ModelVersion) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hyperadam.names import InvalidName
 
-from registry import AliasNotFound, Registry
+from registry import AliasMoved, AliasNotFound, AliasProtected, OptimizerNotFound, Registry, VersionNotFound
 from tests.registry.bad_inputs import BAD_REASONS, NOT_ALIASES
 from tests.registry.thetas import make_theta
 
@@ -101,3 +101,83 @@ class AliasContract:
             registry.version("mlp", "champion")
         with pytest.raises(AliasNotFound, match="champion"):
             registry.delete_alias("mlp", "champion", actor="ann")
+
+    def test_a_protected_alias_stays(self, registry: Registry) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
+        assert registry.set_alias("mlp", "champion", 1, actor="ben").number == 1
+        for act in (
+            lambda: registry.set_alias("mlp", "champion", 2, actor="ben"),
+            lambda: registry.set_alias("mlp", "champion", 2, actor="ben", protected=True),
+            lambda: registry.delete_alias("mlp", "champion", actor="ben"),
+        ):
+            with pytest.raises(AliasProtected, match="champion"):
+                act()
+        registry.set_alias("mlp", "stable", 2, actor="ben")
+        assert registry.version("mlp", "champion").number == 1
+        assert [(c.alias, c.protected) for c in registry.alias_history("mlp")] == [
+            ("champion", True),
+            ("stable", False),
+        ]
+
+    def test_protection_begins_and_ends_by_recorded_changes(self, registry: Registry) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann")
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True, reason="by rule only")
+        registry.set_alias("mlp", "champion", 2, actor="ann", protected=False, reason="by hand again")
+        registry.set_alias("mlp", "champion", 3, actor="ann")
+        registry.delete_alias("mlp", "champion", actor="ann")
+        told = [(c.old_version, c.new_version, c.protected) for c in registry.alias_history("mlp")]
+        assert told == [(None, 1, False), (1, 1, True), (1, 2, False), (2, 3, False), (3, None, False)]
+
+    def test_a_rule_moves_a_protected_alias(self, registry: Registry) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
+        assert registry.promote("mlp", "champion", 2, expected=1, actor="job_1", reason="−3 %")
+        change = registry.alias_history("mlp")[-1]
+        assert (change.old_version, change.new_version, change.actor, change.reason) == (1, 2, "job_1", "−3 %")
+        assert change.protected
+        with pytest.raises(AliasProtected):
+            registry.set_alias("mlp", "champion", 3, actor="ann")
+
+    def test_a_rule_makes_an_alias(self, registry: Registry) -> None:
+        assert registry.promote("mlp", "champion", 2, expected=None, actor="job_1")
+        assert registry.version("mlp", "champion").number == 2
+        assert not registry.alias_history("mlp")[0].protected
+
+    def test_a_rule_that_saw_another_champion_is_asked_again(self, registry: Registry) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann")
+        for expected in (None, 2):
+            with pytest.raises(AliasMoved, match="at 1"):
+                registry.promote("mlp", "champion", 3, expected=expected, actor="job_1")
+        registry.delete_alias("mlp", "champion", actor="ann")
+        with pytest.raises(AliasMoved, match="None"):
+            registry.promote("mlp", "champion", 3, expected=1, actor="job_1")
+        assert len(registry.alias_history("mlp")) == 2
+
+    def test_a_promotion_is_never_made_twice(self, registry: Registry) -> None:
+        assert registry.promote("mlp", "champion", 2, expected=None, actor="job_1")
+        assert not registry.promote("mlp", "champion", 2, expected=None, actor="job_1")
+        registry.set_alias("mlp", "champion", 1, actor="ann", reason="withdrawn")
+        assert not registry.promote("mlp", "champion", 2, expected=None, actor="job_1")
+        assert registry.version("mlp", "champion").number == 1
+        assert registry.promote("mlp", "champion", 2, expected=1, actor="job_2")
+
+    def test_of_racing_promotions_one_wins(self, registry: Registry) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
+
+        def race(number: int) -> bool:
+            try:
+                return registry.promote("mlp", "champion", number, expected=1, actor=f"job_{number}")
+            except AliasMoved:
+                return False
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(race, (2, 3))) == [False, True]
+        assert len(registry.alias_history("mlp")) == 2
+
+    def test_promotions_of_what_is_not_there(self, registry: Registry) -> None:
+        with pytest.raises(VersionNotFound):
+            registry.promote("mlp", "champion", 7, expected=None, actor="job_1")
+        with pytest.raises(OptimizerNotFound):
+            registry.promote("cnn", "champion", 1, expected=None, actor="job_1")
+        with pytest.raises(InvalidName, match="alias"):
+            registry.promote("mlp", "latest", 1, expected=None, actor="job_1")
+        assert registry.alias_history("mlp") == []

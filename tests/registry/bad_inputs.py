@@ -63,3 +63,8 @@ BAD_REASONS = [
     ("ann", "\ud800", "reason contains"),
 ]
 NOT_ALIASES = ["latest", "1", "007", "", "Champion", "a b", "a/b", "-a", "@", "a" * 65]
+BAD_SUMMARIES = [
+    ({"mean": float("nan")}, "summary is not JSON"),
+    ({"mean": object()}, "summary is not JSON"),
+    ({"text": "x" * 50_001}, "summary has 500"),
+]

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from hyperadam.names import InvalidName
-from hyperadam.theta import Theta
+from hyperadam.theta import Theta, ThetaError
 
 from registry import (
     ArtifactInfo,
@@ -306,6 +306,13 @@ class VersionContract:
         with pytest.raises(RegistryError, match=r"key 'job_1' .* mlp@1"):
             registry.create_version("mlp", make_theta(1), key="job_1")
         assert [v.number for v in registry.versions("mlp")] == [1]
+
+    def test_a_manifest_that_would_be_cut_is_refused(self, registry: Registry) -> None:
+        theta = make_theta()
+        long = Theta(theta.rule, theta.tensors, theta.lr, {"note": "x" * 90_000})
+        with pytest.raises(ThetaError, match=r"manifest has 90\d\d\d characters"):
+            registry.create_version("mlp", long, key="k")
+        assert registry.optimizers() == []
 
     def test_the_same_theta_under_two_keys_is_two_versions(self, registry: Registry) -> None:
         assert [registry.create_version("mlp", make_theta(), key=key).number for key in ("a", "b")] == [1, 2]

@@ -6,6 +6,7 @@ from registry import connect
 from registry.memory import InMemoryRegistry
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
+from tests.registry.notes_contract import NotesContract
 
 
 @pytest.fixture
@@ -18,6 +19,10 @@ class TestInMemoryRegistry(RegistryContract):
 
 
 class TestInMemoryAliases(AliasContract):
+    pass
+
+
+class TestInMemoryNotes(NotesContract):
     pass
 
 

@@ -19,6 +19,7 @@ from registry.contract import theta_path
 from registry.mlflow_backend import MLflowRegistry
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
+from tests.registry.notes_contract import NotesContract
 from tests.registry.thetas import make_theta
 
 pytestmark = pytest.mark.slow
@@ -35,6 +36,10 @@ class TestMLflowRegistry(RegistryContract):
 
 
 class TestMLflowAliases(AliasContract):
+    pass
+
+
+class TestMLflowNotes(NotesContract):
     pass
 
 
@@ -81,6 +86,25 @@ class TestStore:
     def test_mlflow_neither_calls_home_nor_unpickles(self) -> None:
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+
+    def test_changes_of_another_process_are_seen_at_once(self, open_sqlite: Callable[[], MLflowRegistry]) -> None:
+        first, second = open_sqlite(), open_sqlite()
+        first.create_version("mlp", make_theta(), key="k")
+        assert second.version("mlp", "1").description == ""
+        first.annotate("mlp", 1, description="changed", tags={"env": "prod"})
+        assert second.version("mlp", "1") == first.version("mlp", "1") == first.versions("mlp")[0]
+
+    def test_a_log_from_before_protection_is_read(
+        self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path
+    ) -> None:
+        registry = open_sqlite()
+        registry.create_version("mlp", make_theta(), key="k")
+        old = {"alias": "champion", "version": 1, "actor": "ann", "reason": "", "time": "2026-01-02T03:04:05.678+00:00"}
+        client = MlflowClient(f"sqlite:///{sqlite_path}", f"sqlite:///{sqlite_path}")
+        client.set_registered_model_tag("mlp", "hyperadam.alias.00000001.0123abcd", json.dumps(old))
+        assert [c.protected for c in registry.alias_history("mlp")] == [False]
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
+        assert [c.protected for c in registry.alias_history("mlp")] == [False, True]
 
 
 class TestArtifactFiles:

@@ -18,7 +18,10 @@ import pytest
 from mlflow import MlflowClient
 
 from registry import (
+    AliasMoved,
+    AliasProtected,
     ArtifactNotFound,
+    Evaluation,
     MetricPoint,
     OptimizerNotFound,
     Registry,
@@ -113,6 +116,20 @@ def test_versions_and_aliases(registry: Registry, server: str) -> None:
     assert [v.number for v in other.versions("cnn")] == [2, 1]
     assert "cnn" in other.optimizers()
     assert [(c.alias, c.new_version, c.reason) for c in other.alias_history("cnn")] == [("champion", 2, "Θ\n")]
+
+
+def test_notes_and_promotions(registry: Registry, server: str) -> None:
+    registry.create_version("noted", make_theta(), key="k", tags={"env": "test"})
+    registry.annotate("noted", 1, description="Θ\n", tags={"env": None, "team": "a"})
+    evaluation = Evaluation(key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary={"mean": 0.5})
+    registry.attach_evaluation("noted", 1, evaluation)
+    registry.set_alias("noted", "champion", 1, actor="ann", protected=True)
+    seen = connect(server).version("noted", "champion")
+    assert (seen.description, dict(seen.tags), seen.evaluations) == ("Θ\n", {"team": "a"}, (evaluation,))
+    with pytest.raises(AliasProtected):
+        registry.delete_alias("noted", "champion", actor="ann")
+    with pytest.raises(AliasMoved):
+        registry.promote("noted", "champion", 1, expected=None, actor="job_1")
 
 
 def test_what_does_not_exist(registry: Registry) -> None:

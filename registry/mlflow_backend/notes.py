@@ -1,0 +1,57 @@
+"""What people and evaluations say about a version: MLflow's own description and tags, and tags of ours with summaries.
+
+None of it is ever read from a cache: another process may have just changed it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC
+
+from hyperadam.names import check_name
+
+from registry import checks
+from registry.contract import Evaluation, Version
+from registry.mlflow_backend.connection import Store
+from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.versions import EVALUATION_PREFIX, Versions, free_tags
+
+
+class Notes:
+    """Changes of descriptions, tags and attached evaluations."""
+
+    def __init__(self, store: Store, versions: Versions) -> None:
+        self._store = store
+        self._versions = versions
+
+    def annotate(
+        self, optimizer: str, number: int, description: str | None, changes: Mapping[str, str | None] | None
+    ) -> Version:
+        if description is not None:
+            checks.check_description(description)
+        client, place = self._store.client, (check_name(optimizer, "optimizer"), str(number))
+        self._versions.by_number(optimizer, number)
+        with translated(), self._store.locks.hold(optimizer):
+            before = free_tags(self._versions.by_number(optimizer, number).tags)
+            after = checks.changed_tags(before, changes)
+            for name in sorted(before.keys() - after.keys()):
+                client.delete_model_version_tag(*place, key=name)
+            for name in sorted(name for name in after if before.get(name) != after[name]):
+                client.set_model_version_tag(*place, key=name, value=after[name])
+            if description is not None:
+                client.update_model_version(*place, description=description)
+        return self._versions.by_ref(optimizer, str(number))
+
+    def attach(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
+        summary = json.loads(checks.summary_text(evaluation))
+        time = evaluation.evaluated_at.astimezone(UTC).isoformat(timespec="milliseconds")
+        text = json.dumps({"time": time, "summary": summary}, ensure_ascii=False)
+        client, place = self._store.client, (check_name(optimizer, "optimizer"), str(number))
+        self._versions.by_number(optimizer, number)
+        with translated(), self._store.locks.hold(optimizer):
+            client.set_model_version_tag(*place, key=EVALUATION_PREFIX + evaluation.key, value=text)
+            kept = self._versions.by_ref(optimizer, str(number)).evaluations
+            for oldest in kept[: -checks.MAX_EVALUATIONS]:
+                client.delete_model_version_tag(*place, key=EVALUATION_PREFIX + oldest.key)
+        return self._versions.by_ref(optimizer, str(number))
