@@ -22,7 +22,7 @@ from meta_trainer.runners import Handle, Runner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, source_of
-from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
+from meta_trainer.work import PeriodOutcome, ValidationOutcome, chunk_gradient, make_rule, run_period, run_validation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,8 +154,8 @@ class MetaTraining:
             outcomes.append(outcome)
         results: list[PeriodOutcome] = self._runner.get(outcomes)
         total = torch.zeros_like(self._initial_theta)
-        for result in results:
-            total += result.gradient
+        for chunk, result in enumerate(results):
+            total += chunk_gradient(spec, episode, chunk, result)
         done = self._meta.step(total / spec.n_learners)
         self._report(torch.cat([result.losses for result in results]), done, time.monotonic() - began)
 
@@ -163,13 +163,15 @@ class MetaTraining:
         spec, update = self._spec, self.update
         finite = losses[losses.isfinite()]
         meta_loss = float(finite.mean()) if len(finite) else math.nan
+        episode = self._timeline.locate(update - 1).episode
+        steps_per_second = spec.n_learners * spec.period_of(episode) / seconds
         self._recorder.metrics(
             update,
             {
                 "meta_loss": meta_loss,
                 "gradient_norm": done.gradient_norm,
                 "meta_rate": done.rate,
-                "learner_steps_per_second": spec.n_learners * spec.unroll.period / seconds,
+                "learner_steps_per_second": steps_per_second,
                 "n_diverged": float(len(losses) - len(finite)),
                 "progress": update / spec.n_updates,
             },
@@ -179,8 +181,10 @@ class MetaTraining:
             self._last_progress = now
             per_update = (now - self._updates_began) / (update - self._first_update)
             eta_seconds = round(per_update * (spec.n_updates - update), 1)
-            data = {"update": update, "n_updates": spec.n_updates, "meta_loss": finite_or_none(meta_loss)}
-            self._recorder.event("progress", {**data, "eta_seconds": eta_seconds})
+            place = {"update": update, "n_updates": spec.n_updates, "meta_loss": finite_or_none(meta_loss)}
+            speed = {"period_seconds": round(seconds, 3), "learner_steps_per_second": round(steps_per_second, 1)}
+            data = {**place, **speed, "n_workers": self._runner.n_workers, "eta_seconds": eta_seconds}
+            self._recorder.event("progress", data)
             self._recorder.flush()
 
     def _validate(self) -> None:

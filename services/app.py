@@ -21,6 +21,7 @@ def create_app(services: Container) -> FastAPI:
         version="1",
         max_body_size=services.settings.max_body_bytes,
         redirect_slashes=False,
+        telemetry=observability.telemetry(services.settings),
     )
     app.state.services = services
     problems.install(app)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -76,6 +77,8 @@ class Settings(BaseSettings):
     """Log kept of one job; what comes after is left out, with a note."""
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
+    trace_endpoint: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+    """Where traces of requests go: an OpenTelemetry collector (`http://collector:4318/v1/traces`); empty: nowhere."""
 
     @classmethod
     def settings_customise_sources(
@@ -106,6 +109,16 @@ class Settings(BaseSettings):
         for name in ("database_url", "tracking_uri"):
             object.__setattr__(self, name, _with_password(getattr(self, name), password))
         return self
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _can_trace(cls, value: str) -> str:
+        if value:
+            try:
+                import_module("opentelemetry.exporter.otlp.proto.http")
+            except ImportError as error:
+                raise ValueError("needs the extra `tracing`: pip install 'hyperadam-server[tracing]'") from error
+        return value
 
     @property
     def embedded_registry(self) -> bool:

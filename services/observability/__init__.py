@@ -1,4 +1,4 @@
-"""What operators see of the service: request ids, logs, Prometheus metrics.
+"""What operators see of the service: request ids, logs, Prometheus metrics, traces.
 
 | file | idea |
 |---|---|
@@ -7,6 +7,7 @@
 | `metrics.py` | counters of this process |
 | `jobs.py` | figures about jobs, read from the database when they are asked for |
 | `endpoints.py` | `GET /metrics` |
+| `traces.py` | spans of requests, where a collector is set |
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from services.observability.jobs import JobsCollector
 from services.observability.logs import configure_logs, use_standard_loggers
 from services.observability.metrics import Metrics
 from services.observability.requests import RequestLayer
+from services.observability.traces import telemetry
 
-__all__ = ["configure_logs", "install"]
+__all__ = ["configure_logs", "install", "telemetry"]
 
 
 def install(app: FastAPI, services: Container) -> None:

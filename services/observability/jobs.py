@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.database.base import Database, now
+from services.health.checks import OK
 from services.jobs.lifecycle import ACTIVE, State
-from services.jobs.tables import Event, Job
+from services.jobs.tables import Attempt, Event, Job
+from services.reconciler import lease
 
-MAX_ACTIVE_JOBS = 100
+MAX_ACTIVE_JOBS: Final = 100
 """Labels by job are given for the newest active ones only."""
+N_WAITS: Final = 100
+"""Jobs whose wait in the queue is summed up: the newest that were started."""
+QUANTILES: Final = (0.5, 0.9, 1.0)
+
+PROGRESS: Final[Mapping[str, tuple[str, str]]] = {
+    "meta_loss": ("hyperadam_job_meta_loss", "Newest meta-loss that an active job told of."),
+    "period_seconds": ("hyperadam_job_period_seconds", "Time that the newest period of an active job took."),
+    "learner_steps_per_second": ("hyperadam_job_learner_steps_per_second", "Steps of all learners of an active job."),
+    "n_workers": ("hyperadam_job_workers", "Workers alive that an active job can use."),
+}
+"""Member of a driver's `progress` event → name and help of the gauge that shows it."""
 
 log = structlog.get_logger(__name__)
 
 
 class JobsCollector(Collector):
-    """Jobs by state, the wait of the oldest queued one, and how the active ones do."""
+    """Jobs by state, waits in the queue, the reconciler and its executor, and how the active jobs do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +51,8 @@ class JobsCollector(Collector):
         up = GaugeMetricFamily("hyperadam_database_up", "Whether the database answered.")
         try:
             with self._database.read() as session:
-                figures = [_by_state(session), _oldest_wait(session), *_active(session)]
+                figures = [_by_state(session), _oldest_wait(session), _waits(session), *_active(session)]
+            figures += _parts(self._database)
         except SQLAlchemyError as error:
             log.warning("metrics.database_failed", error=type(error).__name__)
             figures = []
@@ -65,15 +79,41 @@ def _oldest_wait(session: Session) -> Metric:
     return family
 
 
+def _waits(session: Session) -> Metric:
+    first = and_(Attempt.job_id == Job.id, Attempt.number == 1)
+    started = select(Job.created_at, Attempt.created_at).join(Attempt, first).order_by(Job.seq.desc()).limit(N_WAITS)
+    waits = sorted((taken - submitted).total_seconds() for submitted, taken in session.execute(started))
+    family = GaugeMetricFamily(
+        "hyperadam_queue_wait_seconds",
+        f"Time from submission to the first attempt, of the newest {N_WAITS} jobs that were started.",
+        labels=["quantile"],
+    )
+    for share in QUANTILES if waits else ():
+        family.add_metric([f"{share:g}"], max(0.0, waits[round(share * (len(waits) - 1))]))
+    return family
+
+
+def _parts(database: Database) -> Sequence[Metric]:
+    found = lease.status(database)
+    return [
+        GaugeMetricFamily(f"hyperadam_{part}_up", f"Whether {meaning}.", value=float(finding == OK))
+        for part, finding, meaning in (
+            ("reconciler", found.reconciler, "a reconciler is at work"),
+            ("executor", found.executor, "the executor takes jobs, as the reconciler found it"),
+        )
+    ]
+
+
 def _active(session: Session) -> Sequence[Metric]:
     progress = GaugeMetricFamily("hyperadam_job_progress_ratio", "Progress of an active job.", labels=["job"])
-    loss = GaugeMetricFamily("hyperadam_job_meta_loss", "Newest meta-loss that an active job told of.", labels=["job"])
+    told = {member: GaugeMetricFamily(*about, labels=["job"]) for member, about in PROGRESS.items()}
     for job in _active_jobs(session):
         progress.add_metric([job.id], job.progress)
-        value = _newest_progress(session, job.id).get("meta_loss")
-        if isinstance(value, (int, float)):
-            loss.add_metric([job.id], value)
-    return progress, loss
+        newest = _newest_progress(session, job.id)
+        for member, family in told.items():
+            if isinstance(value := newest.get(member), (int, float)):
+                family.add_metric([job.id], value)
+    return progress, *told.values()
 
 
 def _active_jobs(session: Session) -> Sequence[Row[str, float]]:

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.observability.metrics import Metrics
+from services.observability.traces import QUIET_PATHS, mark_span
 
 HEADER: Final = "X-Request-Id"
 UNMATCHED: Final = "unmatched"
@@ -20,8 +21,6 @@ UNMATCHED: Final = "unmatched"
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""Asked for every few seconds by machines: logged only when they fail."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +39,7 @@ class RequestLayer:
         scope.setdefault("state", {})["request_id"] = request_id
         watch = _Watch(send, request_id)
         with (
-            structlog.contextvars.bound_contextvars(request_id=request_id),
+            structlog.contextvars.bound_contextvars(request_id=request_id, **mark_span(request_id)),
             self._metrics.in_progress.track_inprogress(),
         ):
             try:
@@ -57,7 +56,7 @@ class RequestLayer:
         route = route_of(scope)
         self._metrics.requests.labels(method, route, str(watch.status)).inc()
         self._metrics.latency.labels(method, route).observe(watch.seconds_to_start)
-        if route in _QUIET and watch.status < 500:
+        if route in QUIET_PATHS and watch.status < 500:
             return
         log.info(
             "request",

@@ -11,8 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
 from services.container import Container
-from services.database.base import now
-from services.jobs.tables import Event, Job
+from services.database.base import Base, now
+from services.jobs.lifecycle import State
+from services.jobs.tables import Attempt, Event, Job
+from services.reconciler.lease import LeaseHolder
 
 QUICK = {"kind": "meta-training", "spec": {"preset": "quick"}}
 
@@ -66,7 +68,7 @@ def test_latency_is_measured(client: TestClient) -> None:
 
 def test_jobs_by_state(client: TestClient, services: Container) -> None:
     assert figures(client, "hyperadam_jobs") == dict.fromkeys(figures(client, "hyperadam_jobs"), 0)
-    assert len(figures(client, "hyperadam_jobs")) == 9
+    assert set(figures(client, "hyperadam_jobs")) == {(state.value,) for state in State}
     assert figures(client, "hyperadam_queue_oldest_wait_seconds")[()] == 0
     ids = [client.post("/v1/jobs", json=QUICK).json()["id"] for _ in range(3)]
     with services.database.write() as session:
@@ -83,17 +85,45 @@ def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None
     with services.database.write() as session:
         session.execute(update(Job).where(Job.id == job_id).values(state="running", progress=0.25))
         for number, loss in ((1001, 2.0), (1002, 1.5)):
-            data = {"update": number, "n_updates": 2000, "meta_loss": loss, "eta_seconds": 1.0}
+            speed = {"period_seconds": 0.25, "learner_steps_per_second": 640.0, "n_workers": 2}
+            data = {"update": number, "n_updates": 2000, "meta_loss": loss, "eta_seconds": 1.0, **speed}
             session.add(Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data))
     assert figures(client, "hyperadam_job_progress_ratio") == {(job_id,): 0.25}
-    assert figures(client, "hyperadam_job_meta_loss") == {(job_id,): 1.5}
+    told = {"meta_loss": 1.5, "period_seconds": 0.25, "learner_steps_per_second": 640.0, "workers": 2.0}
+    assert {name: figures(client, f"hyperadam_job_{name}") for name in told} == {
+        name: {(job_id,): value} for name, value in told.items()
+    }
+
+
+def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
+    assert figures(client, "hyperadam_queue_wait_seconds") == {}
+    ids = [client.post("/v1/jobs", json=QUICK).json()["id"] for _ in range(11)]
+    moment = now()
+    with services.database.write() as session:
+        session.execute(update(Job).values(created_at=moment))
+        for seconds, job_id in enumerate(ids):
+            for number in (1, 2):  # the second attempt did not come from the queue for the first time
+                taken = moment + timedelta(seconds=seconds * number)
+                session.add(Attempt(job_id=job_id, number=number, state="lost", created_at=taken))
+    assert figures(client, "hyperadam_queue_wait_seconds") == {("0.5",): 5.0, ("0.9",): 9.0, ("1",): 10.0}
+
+
+def test_the_reconciler_and_its_executor(client: TestClient, services: Container) -> None:
+    def up() -> tuple[float, float]:
+        reconciler, executor = (figures(client, f"hyperadam_{part}_up")[()] for part in ("reconciler", "executor"))
+        return reconciler, executor
+
+    assert up() == (0, 0)
+    holder = LeaseHolder(services.database, seconds=60)
+    holder.acquire("Ray does not answer")
+    assert up() == (1, 0)
+    holder.acquire("ok")
+    assert up() == (1, 1)
 
 
 def test_without_a_database_the_rest_is_still_told(client: TestClient, services: Container) -> None:
     assert figures(client, "hyperadam_database_up")[()] == 1
-    with services.database.engine.begin() as connection:
-        for table in ("idempotency_keys", "events", "log_chunks", "attempts", "jobs"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
+    Base.metadata.drop_all(services.database.engine)
     assert figures(client, "hyperadam_database_up")[()] == 0
     assert figures(client, "hyperadam_jobs") == {}
     assert figures(client, "hyperadam_http_requests_in_progress")[()] == 1
