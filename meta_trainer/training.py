@@ -22,7 +22,7 @@ from meta_trainer.runners import Handle, Runner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, source_of
-from meta_trainer.work import PeriodOutcome, ValidationOutcome, chunk_gradient, make_rule, run_period, run_validation
+from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,8 +154,8 @@ class MetaTraining:
             outcomes.append(outcome)
         results: list[PeriodOutcome] = self._runner.get(outcomes)
         total = torch.zeros_like(self._initial_theta)
-        for chunk, result in enumerate(results):
-            total += chunk_gradient(spec, episode, chunk, result)
+        for result in results:
+            total += result.gradient
         done = self._meta.step(total / spec.n_learners)
         self._report(torch.cat([result.losses for result in results]), done, time.monotonic() - began)
 
@@ -163,8 +163,7 @@ class MetaTraining:
         spec, update = self._spec, self.update
         finite = losses[losses.isfinite()]
         meta_loss = float(finite.mean()) if len(finite) else math.nan
-        episode = self._timeline.locate(update - 1).episode
-        steps_per_second = spec.n_learners * spec.period_of(episode) / seconds
+        steps_per_second = spec.n_learners * spec.unroll.period / seconds
         self._recorder.metrics(
             update,
             {
