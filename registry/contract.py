@@ -141,8 +141,17 @@ class Registry(ABC):
     # --- runs ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def open_run(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
-        """The id of the run with this key (a job's id), created if there is none yet: safe to repeat after a crash."""
+    def open_run(
+        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+    ) -> str:
+        """The id of the run with this key (a job's id), created if there is none yet: safe to repeat after a crash.
+
+        Args:
+            parent_run_id: the run that it is shown below, as a trial's is below its study's.
+
+        Raises:
+            RunNotFound: there is no such parent.
+        """
 
     @abstractmethod
     def close_run(self, run_id: str, status: RunStatus) -> None:

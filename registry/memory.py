@@ -57,11 +57,15 @@ class InMemoryRegistry(Registry):
         self._run_ids: dict[str, str] = {}
         self._optimizers: dict[str, _Optimizer] = {}
 
-    def open_run(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
+    def open_run(
+        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+    ) -> str:
         checks.check_key(key)
         checks.check_text(name, "name", max_chars=checks.MAX_RUN_NAME_CHARS)
         checks.check_tags(tags)
         with self._lock:
+            if parent_run_id is not None:
+                self._run(parent_run_id)
             run_id = self._run_ids.setdefault(key, uuid.uuid4().hex)
             self._runs.setdefault(run_id, _Run())
             return run_id

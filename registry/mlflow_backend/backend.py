@@ -50,8 +50,10 @@ class MLflowRegistry(Registry):
     def close(self) -> None:
         self._store.close()
 
-    def open_run(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
-        return self._runs.open(key, name=name, tags=tags)
+    def open_run(
+        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+    ) -> str:
+        return self._runs.open(key, name=name, tags=tags, parent_run_id=parent_run_id)
 
     def close_run(self, run_id: str, status: RunStatus) -> None:
         self._runs.close(run_id, status)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from mlflow.entities import ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from registry import checks
 from registry.contract import RegistryError, RunNotFound, RunStatus
@@ -32,10 +33,15 @@ class Runs:
         self._store = store
         self._location = lru_cache(maxsize=4096)(self._read_location)
 
-    def open(self, key: str, *, name: str, tags: Mapping[str, str] | None = None) -> str:
+    def open(
+        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+    ) -> str:
         checks.check_key(key)
         checks.check_text(name, "name", max_chars=checks.MAX_RUN_NAME_CHARS)
         all_tags = {**checks.check_tags(tags), KEY_TAG: key}
+        if parent_run_id is not None:
+            self.artifact_uri(parent_run_id)
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
         found = self._find(key)
         if found is not None:
             return found

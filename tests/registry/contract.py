@@ -51,6 +51,13 @@ class RunContract:
         assert registry.open_run("job_1", name="another name") == first
         assert registry.open_run("job_2", name="first") != first
 
+    def test_below_a_parent(self, registry: Registry) -> None:
+        study = registry.open_run("job_1", name="study")
+        trial = registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study)
+        assert registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study) == trial != study
+        with pytest.raises(RunNotFound):
+            registry.open_run("job_1.t00001", name="trial 1", parent_run_id="0" * 32)
+
     def test_threads_that_race_for_a_key_get_one_run(self, registry: Registry) -> None:
         with ThreadPoolExecutor(4) as pool:
             ids = set(pool.map(lambda _: registry.open_run("job_1", name="racing"), range(8)))

@@ -54,6 +54,11 @@ class TestStore:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert (sqlite_path.parent / "artifacts" / run / "artifacts" / "a" / "b").read_bytes() == b"data"
 
+    def test_a_run_below_another_is_nested_for_mlflow(self, sqlite_registry: MLflowRegistry, sqlite_path: Path) -> None:
+        parent = sqlite_registry.open_run("job_1", name="study")
+        child = sqlite_registry.open_run("job_1.t0", name="trial 0", parent_run_id=parent)
+        assert MlflowClient(f"sqlite:///{sqlite_path}").get_run(child).data.tags["mlflow.parentRunId"] == parent
+
     def test_everything_is_there_for_another_process(self, open_sqlite: Callable[[], MLflowRegistry]) -> None:
         first = open_sqlite()
         run = first.open_run("job_1", name="")
