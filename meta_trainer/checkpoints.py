@@ -8,19 +8,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import safetensors
 import safetensors.torch
 import torch
 from hyperadam.rules import Rule
+from pydantic import BaseModel
 from torch import Tensor
 
 from meta_trainer.episodes import EpisodeState, Evaluation
 
+BEST_CHECKPOINT: Final = "best/checkpoint.safetensors"
+"""Artifact of a run: the checkpoint at the best validation so far; the newest ones may not reach back to it."""
 FORMAT_VERSION: Final = 1
 _KEY: Final = "hyperadam-checkpoint"
+_INDIFFERENT: Final = {"register_as", "checkpoint_every_updates", "max_attempts", "backoff_seconds"}
+"""Fields of a spec that do not change Θ."""
 
 
 class CheckpointError(ValueError):
@@ -42,6 +47,8 @@ class Checkpoint:
     initial_loss: float
     seconds: float
     """Time spent on the job so far, over all attempts."""
+    watch: Mapping[str, int] = field(default_factory=lambda: {"bad_updates": 0, "bad_validations": 0})
+    """`DivergenceWatch.state`; checkpoints from before it are read as having nothing to say."""
     states: tuple[EpisodeState, ...] = ()
     """One for each chunk when an episode is under way."""
 
@@ -59,6 +66,7 @@ class Checkpoint:
             "best_loss": self.best_loss,
             "initial_loss": self.initial_loss,
             "seconds": self.seconds,
+            "watch": dict(self.watch),
             "steps": [state.step for state in self.states],
         }
         header["digest"] = _digest(header, tensors)
@@ -91,9 +99,13 @@ class Checkpoint:
         )
 
 
-def spec_digest(spec: Any) -> str:
-    """sha256 of a spec's JSON."""
-    return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+def spec_digest(spec: BaseModel) -> str:
+    """sha256 of what a spec says that decides Θ.
+
+    Values that are defaults are left out, so that a checkpoint outlives an upgrade that adds a field.
+    """
+    decisive = spec.model_dump_json(exclude=_INDIFFERENT, exclude_defaults=True)
+    return hashlib.sha256(decisive.encode()).hexdigest()
 
 
 def _flatten(state: EpisodeState) -> dict[str, Tensor]:

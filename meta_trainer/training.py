@@ -10,12 +10,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from meta_trainer.checkpoints import Checkpoint, CheckpointError, spec_digest
+from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint, CheckpointError, spec_digest
 from meta_trainer.datasets import Data, Dataset
+from meta_trainer.divergence import DivergenceWatch
 from meta_trainer.meta_optimizer import MetaOptimizer, MetaUpdate
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Handle, Runner
@@ -23,6 +25,9 @@ from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, source_of
 from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
+
+MOST_TOLD: Final = 100
+"""Events of one attempt about learners that diverged; the series `n_diverged` counts them all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +44,10 @@ class Trained:
     best_loss: float
     initial_loss: float
     n_updates: int
+    """That were done."""
     seconds: float
+    diverged: str | None = None
+    """Why the training was stopped early, if it was."""
 
 
 class Stopped(Exception):
@@ -75,6 +83,7 @@ class MetaTraining:
         self._thetas: list[Handle] = []  # of the whole episode: a lost state is made again from them
         self._best_theta, self._best_update, self._best_loss = self._initial_theta, 0, math.inf
         self._initial_loss = math.nan
+        self._watch, self._diverged_learners, self._n_told = DivergenceWatch(spec.divergence), frozenset[int](), 0
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._updates_began, self._first_update, self._last_progress = self._started, 0, -math.inf
 
@@ -91,6 +100,7 @@ class MetaTraining:
         self._best_theta, self._best_update = checkpoint.best_theta, checkpoint.best_update
         self._best_loss, self._initial_loss = checkpoint.best_loss, checkpoint.initial_loss
         self._seconds_before, self._first_update = checkpoint.seconds, checkpoint.update
+        self._watch.load(checkpoint.watch)
         if checkpoint.states:
             self._states = [self._runner.put(state) for state in checkpoint.states]
 
@@ -110,18 +120,21 @@ class MetaTraining:
         if not self.update:
             self._validate()
         self._updates_began = time.monotonic()
-        while self.update < spec.n_updates:
+        while self.update < spec.n_updates and not self._watch.verdict:
             self._one_update()
             episodes, within = self._timeline.locate(self.update)
             last = self.update == spec.n_updates
             if not within and (last or episodes % spec.validation.every_episodes == 0):
                 self._validate()
-            stop = not last and should_stop()
-            if stop or last or self.update % spec.checkpoint_every_updates == 0:
-                self._checkpoint()
+            over = last or self._watch.verdict is not None
+            stop = not over and should_stop()
+            if stop or over or self.update % spec.checkpoint_every_updates == 0:
+                self.checkpoint()
             if stop:
                 self._recorder.event("stopped", {"update": self.update})
                 raise Stopped
+        if (reason := self._watch.verdict) is not None:
+            self._recorder.event("diverged", {"update": self.update, "why": reason, "best_update": self._best_update})
         return Trained(
             theta=self._best_theta,
             initial_theta=self._initial_theta,
@@ -129,8 +142,9 @@ class MetaTraining:
             best_update=self._best_update,
             best_loss=self._best_loss,
             initial_loss=self._initial_loss,
-            n_updates=spec.n_updates,
+            n_updates=self.update,
             seconds=self._seconds(),
+            diverged=self._watch.verdict,
         )
 
     def _one_update(self) -> None:
@@ -139,9 +153,9 @@ class MetaTraining:
         if not period:
             self._states, self._thetas = [None] * spec.n_chunks, []
         self._thetas.append(self._runner.put(self._meta.theta))
-        outcomes = []
+        outcomes, states = [], []
         for chunk, state in enumerate(self._states):
-            outcome, self._states[chunk] = self._runner.call(
+            outcome, state_after = self._runner.call(
                 run_period,
                 self._spec_handle,
                 self._source_handle,
@@ -152,12 +166,27 @@ class MetaTraining:
                 n_returns=2,
             )
             outcomes.append(outcome)
-        results: list[PeriodOutcome] = self._runner.get(outcomes)
+            states.append(state_after)
+        results = [_without_poison(outcome) for outcome in self._runner.get(outcomes)]
+        self._states = states  # only now: should a call fail, those before it make a checkpoint to see it fail again
         total = torch.zeros_like(self._initial_theta)
         for result in results:
             total += result.gradient
         done = self._meta.step(total / spec.n_learners)
-        self._report(torch.cat([result.losses for result in results]), done, time.monotonic() - began)
+        losses = torch.cat([result.losses for result in results])
+        self._note_divergence(losses, done, episode, period)
+        self._report(losses, done, time.monotonic() - began)
+
+    def _note_divergence(self, losses: Tensor, done: MetaUpdate, episode: int, period: int) -> None:
+        """Count the learners that diverged, and tell of those that did so in this period."""
+        before = self._diverged_learners if period else frozenset[int]()
+        now = frozenset(torch.nonzero(~losses.isfinite()).flatten().tolist())
+        self._watch.update(len(now), len(losses), skipped=done.skipped)
+        self._diverged_learners = before | now
+        if now - before and self._n_told < MOST_TOLD:
+            self._n_told += 1
+            where = {"update": self.update, "seed": self._spec.seed, "episode": episode}
+            self._recorder.event("learners.diverged", {**where, "learners": sorted(now - before)})
 
     def _report(self, losses: Tensor, done: MetaUpdate, seconds: float) -> None:
         spec, update = self._spec, self.update
@@ -195,12 +224,20 @@ class MetaTraining:
             self._best_theta, self._best_update, self._best_loss = candidate, self.update, loss
         if not self.update:
             self._initial_loss = loss
+        self._watch.validation(loss, self._initial_loss)
         self._recorder.metrics(self.update, {"validation_loss": loss})
         self._recorder.event("validation", {"update": self.update, "loss": finite_or_none(loss), "best": best})
+        if best and self.update:
+            self._recorder.artifact(BEST_CHECKPOINT, self._state().to_bytes())
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Hand everything that the future depends on to the recorder; `restore` takes it."""
+        self._recorder.checkpoint(self.update, self._state().to_bytes())
+        self._recorder.event("checkpoint", {"update": self.update})
+
+    def _state(self) -> Checkpoint:
         under_way = self._timeline.locate(self.update).period != 0
-        checkpoint = Checkpoint(
+        return Checkpoint(
             update=self.update,
             spec_sha256=spec_digest(self._spec),
             meta_optimizer=self._meta.state(),
@@ -209,10 +246,9 @@ class MetaTraining:
             best_loss=self._best_loss,
             initial_loss=self._initial_loss,
             seconds=self._seconds(),
+            watch=self._watch.state(),
             states=tuple(self._runner.get(self._states)) if under_way else (),
         )
-        self._recorder.checkpoint(self.update, checkpoint.to_bytes())
-        self._recorder.event("checkpoint", {"update": self.update})
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
@@ -251,6 +287,15 @@ def validation_loss(
     else:
         mean = math.prod(losses.view(len(tasks), n).mean(1).tolist()) ** (1 / len(tasks))
     return mean if math.isfinite(mean) else math.inf
+
+
+def _without_poison(outcome: PeriodOutcome) -> PeriodOutcome:
+    """The outcome; one whose gradient is not finite counts as a chunk of learners that diverged, and adds nothing."""
+    if outcome.gradient.isfinite().all():
+        return outcome
+    return outcome._replace(
+        gradient=torch.zeros_like(outcome.gradient), losses=torch.full_like(outcome.losses, torch.nan)
+    )
 
 
 def _chunks(n: int, size: int) -> list[tuple[int, int]]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Handle = Any
 """Stands for a value that may be on another machine. Only runners look inside."""
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+"""Takes the kind of an event and its data, as `Recorder.event` does."""
+
+
+class WorkLost(Exception):
+    """Machines failed in a way that a runner cannot mend: a value is gone, with everything it could be made from.
+
+    It says nothing about the job, which can go on from its last checkpoint.
+    """
 
 
 class Runner(ABC):
@@ -21,12 +31,16 @@ class Runner(ABC):
     def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
         """Begin a call; returns one handle for each of its `n_returns` results (a function of several returns a tuple).
 
-        Arguments may be handles. The call may run again elsewhere if its worker is lost.
+        Arguments may be handles. The call may run again elsewhere if its worker is lost or slow.
         """
 
     @abstractmethod
     def get(self, handles: Sequence[Handle]) -> list[Any]:
-        """The values, in the order of the handles; raises what the call raised."""
+        """The values, in the order of the handles; raises what the call raised.
+
+        Raises:
+            WorkLost: a value is gone and cannot be made again.
+        """
 
     def as_completed(self, handles: Iterable[Handle]) -> Iterator[tuple[int, Any]]:
         """(position, value) as calls end, in no fixed order: for progress, not for sums."""
@@ -37,6 +51,10 @@ class Runner(ABC):
     @abstractmethod
     def n_workers(self) -> int:
         """Calls that can run at the same time now."""
+
+    def listen(self, tell: Tell) -> None:
+        """Tell of what happens to workers: `workers` (`{"n", "before"}`; 0: the job waits for one) and `call.repeated`
+        (`{"call", "seconds"}`: it took so long that it was begun again elsewhere)."""
 
     def close(self) -> None:
         """Let go of workers; the runner is not used afterwards."""

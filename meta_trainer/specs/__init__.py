@@ -25,6 +25,7 @@ from meta_trainer.specs.base import (
 )
 from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
 from meta_trainer.specs.evaluation import EvaluationSpec
+from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.meta_training import (
     MetaOptimizerSpec,
     MetaTrainingSpec,
@@ -47,8 +48,10 @@ __all__ = [
     "CNNFamily",
     "CNNTaskSpec",
     "DatasetName",
+    "DivergenceSpec",
     "EvaluationSpec",
     "Init",
+    "JobSpec",
     "LSTMFamily",
     "LSTMTaskSpec",
     "MLPFamily",

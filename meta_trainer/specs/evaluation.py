@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_trainer.specs.base import BaselineName, DatasetName, Reference, Seed, Spec
+from meta_trainer.specs.base import BaselineName, DatasetName, Reference, Seed
+from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.suites import SUITES, Task
 
 _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
@@ -20,7 +21,7 @@ def _check_suite(value: str) -> str:
     return value
 
 
-class EvaluationSpec(Spec):
+class EvaluationSpec(JobSpec):
     """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches.
 
     `dataset`, `horizon`, `n_starts`, `n_tuning_starts` and `baselines` default to the suite's own size, or to its quick

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import Init, MetaLoss, Name, RuleSpec, Score, Seed, Spec
 from meta_trainer.specs.distributions import TaskDistribution
+from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.tasks import TaskSpec
@@ -78,7 +79,7 @@ class ValidationSpec(Spec):
     """Learners for each activation of the task."""
 
 
-class MetaTrainingSpec(Spec):
+class MetaTrainingSpec(JobSpec):
     """A meta-training job: where Θ starts, what it is trained on, and for how long."""
 
     register_as: Name = "hyperadam"
@@ -100,6 +101,7 @@ class MetaTrainingSpec(Spec):
     """Learners whose meta-gradients are averaged in one update of Θ."""
     chunk_size: int = Field(default=2, ge=1, le=256)
     """Learners run as one batch by one worker; part of the spec because it decides the order of sums."""
+    divergence: DivergenceSpec = DivergenceSpec()
     n_episodes: int = Field(default=100, ge=1, le=1_000_000)
     checkpoint_every_updates: int = Field(default=10, ge=1, le=100_000)
     seed: Seed = 0
