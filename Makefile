@@ -53,6 +53,10 @@ lint: $(STAMP)  ## Check style, types and import layers.
 bench: $(STAMP)  ## Measure every speed of docs/performance.md; prints a table, writes build/bench.json.
 	$(BIN)/python -m benchmarks --json build/bench.json
 
+.PHONY: openapi
+openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of the REST API.
+	$(BIN)/python -m services.api_document docs/openapi.json
+
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.
 	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(abspath $(BIN)/python); else \

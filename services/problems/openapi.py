@@ -1,13 +1,17 @@
-"""Problem documents in `/openapi.json`: every operation answers with one by default."""
+"""Problem documents in `/openapi.json`: which ones an operation may answer with, told from what it takes.
+
+Whatever is not listed for an operation is its default answer, a problem too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
 
 from services.problems.document import MEDIA_TYPE
-from services.problems.kinds import KINDS
+from services.problems.kinds import BY_STATUS, KINDS
 
 _TEXT: Final = {"type": "string"}
 
@@ -35,20 +39,62 @@ SCHEMA: Final[dict[str, Any]] = {
     },
 }
 
+_CONTENT: Final[dict[str, Any]] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _DEFAULT: Final[dict[str, Any]] = {
     "description": "A problem: " + ", ".join(f"{kind.status} {kind.name}" for kind in KINDS),
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": _CONTENT,
 }
+RESPONSES: Final[dict[str, Any]] = {
+    kind.__name__: {
+        "description": ", or ".join(f"{other.title} (`{other.name}`)" for other in KINDS if other.status == status),
+        "content": _CONTENT,
+    }
+    for status, kind in BY_STATUS.items()
+}
+"""For `components.responses`, one a status."""
+
+_READS: Final = frozenset({"get", "head"})
 
 
 def install(app: FastAPI) -> None:
-    """Make a problem the default answer of every operation (so the framework adds no 422 of its own)."""
+    """Make a problem the default answer of every operation (so the framework adds no 422 of its own), and list them."""
     app.router.responses = {"default": _DEFAULT, **app.router.responses}
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
         schema = original()
-        schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = SCHEMA
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = SCHEMA
+        components["responses"] = RESPONSES
+        for operations in schema["paths"].values():
+            for method, operation in operations.items():
+                _list_problems(method, operation)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _list_problems(method: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    for status in sorted(problem_statuses(method, operation)):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{BY_STATUS[status].__name__}"})
+
+
+def problem_statuses(method: str, operation: Mapping[str, Any]) -> set[int]:
+    """The statuses of the problems that an operation may answer with, as its document shows."""
+    parameters = operation.get("parameters", ())
+    has_body, in_path = "requestBody" in operation, any(one["in"] == "path" for one in parameters)
+    found = {500}
+    if operation.get("security"):
+        found |= {401, 403, 429, 503}
+    if parameters or has_body:
+        found |= {422}
+    if has_body:
+        found |= {400, 413}
+    if in_path:
+        found |= {404}
+    if method not in _READS:
+        found |= {409}
+    if any(one["in"] == "header" and one["name"] == "Range" for one in parameters):
+        found |= {416}
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -26,7 +27,29 @@ def test_every_operation_may_answer_with_a_problem(schema: dict[str, Any]) -> No
     for path, method, operation in operations(schema):
         content = operation["responses"]["default"]["content"]
         assert content == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, (method, path)
-        assert "422" not in operation["responses"], (method, path)
+
+
+def test_every_answer_with_an_error_status_is_a_problem(schema: dict[str, Any]) -> None:
+    """But for `/readyz`, whose 503 names what is down."""
+    problem = re.compile(r"#/components/responses/[A-Z][A-Za-z]+")
+    for path, method, operation in operations(schema):
+        for status, answer in operation["responses"].items():
+            if status >= "400" and status != "default" and (path, status) != ("/readyz", "503"):
+                assert problem.fullmatch(answer["$ref"]), (method, path, status)
+    for answer in schema["components"]["responses"].values():
+        assert answer["content"] == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def test_an_operation_lists_the_problems_that_belong_to_what_it_takes(schema: dict[str, Any]) -> None:
+    def listed(method: str, path: str) -> set[int]:
+        answers = schema["paths"][path][method]["responses"]
+        return {int(status) for status in answers if status.isdigit() and int(status) >= 400}
+
+    assert listed("get", "/livez") == {500}
+    assert listed("get", "/v1/keys") == {401, 403, 429, 500, 503}
+    assert listed("post", "/v1/jobs") == {400, 401, 403, 409, 413, 422, 429, 500, 503}
+    assert listed("post", "/v1/jobs/{job_id}/cancel") >= {401, 403, 404, 409}
+    assert 416 in listed("get", "/v1/optimizers/{name}/versions/{ref}/weights")
 
 
 def test_the_schema_fits_a_real_problem(client: TestClient, schema: dict[str, Any]) -> None:
@@ -43,8 +66,8 @@ def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
             return here + [found for value in node.values() for found in references(value)]
         return [found for value in node for found in references(value)] if isinstance(node, list) else []
 
-    names = {reference.removeprefix("#/components/schemas/") for reference in references(schema)}
-    assert names <= set(schema["components"]["schemas"])
+    there = {f"#/components/{kind}/{name}" for kind, named in schema["components"].items() for name in named}
+    assert set(references(schema)) <= there
 
 
 def test_operation_ids_are_unique(schema: dict[str, Any]) -> None:
