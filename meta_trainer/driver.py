@@ -18,9 +18,9 @@ from typing import Annotated, Any, Self
 
 import typer
 
-from meta_trainer import jobs
+from meta_trainer import failures, jobs
 from meta_trainer.run_recorder import RunRecorder
-from meta_trainer.runners import InProcessRunner, Runner
+from meta_trainer.runners import InProcessRunner, Runner, WorkLost
 from meta_trainer.training import Stopped
 from registry import Registry, connect
 
@@ -66,6 +66,7 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
     try:
         job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
         runner = _make_runner(settings)
+        runner.listen(recorder.tell)
         _on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which ends the process
         context = jobs.Context(
             registry=registry,
@@ -79,9 +80,13 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
         outcome = jobs.carry_out(job, context)
     except Stopped:
         recorder.done({"outcome": "stopped"})
+    except WorkLost:  # the machines' fault, not the job's: no last word, so that the service begins another attempt
+        logger.exception("attempt %d is lost", attempt)
+        recorder.flush()
+        return False
     except Exception as error:
         logger.exception("attempt %d failed", attempt)
-        problem = {"type": type(error).__name__, "message": str(error)}
+        problem = failures.record(error)
         recorder.event("failed", problem)
         recorder.done({"outcome": "failed", "error": {**problem, "traceback": traceback.format_exc()}})
         return False

@@ -11,7 +11,7 @@ from typing import Any, Self
 from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
-from meta_trainer import provenance
+from meta_trainer import failures, provenance
 from meta_trainer.evaluation import EvaluationData, TuningCache, evaluate
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.run_recorder import RunRecorder
@@ -69,7 +69,8 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
     training = MetaTraining(spec, source, context.runner, context.recorder)
     context.recorder.restore_newest(training.restore)
-    trained = training.run(context.should_stop)
+    with failures.kept(training, spec, context.recorder):
+        trained = training.run(context.should_stop)
     rule, made = make_rule(spec.rule), provenance.of_training(spec, source.fingerprints, trained, job.job_id)
     theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
     start = {
@@ -93,6 +94,7 @@ def _summary(trained: Trained) -> dict[str, Any]:
         "best_validation_loss": finite_or_none(trained.best_loss),
         "initial_validation_loss": finite_or_none(trained.initial_loss),
         "n_updates": trained.n_updates,
+        "diverged": trained.diverged,
         "wall_seconds": round(trained.seconds, 3),
     }
 

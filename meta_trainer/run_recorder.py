@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from meta_trainer.checkpoints import CheckpointError
+from meta_trainer.checkpoints import BEST_CHECKPOINT, CheckpointError
 from meta_trainer.recorder import Recorder
-from registry import MetricPoint, Registry
+from registry import ArtifactNotFound, MetricPoint, Registry
 
 CHECKPOINT_FOLDER: Final = "checkpoints"
 N_CHECKPOINTS_KEPT: Final = 3
@@ -37,6 +37,11 @@ class RunRecorder(Recorder):
         self._events.append(json.dumps(line, allow_nan=False))
         self._flush_now_and_then()
 
+    def tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        """An event that a follower is to see at once: nothing else may happen for long."""
+        self.event(kind, data)
+        self.flush()
+
     def checkpoint(self, update: int, data: bytes) -> None:
         self._registry.put_artifact(self._run_id, f"{CHECKPOINT_FOLDER}/{update:08d}.safetensors", data)
         for info in self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)[:-N_CHECKPOINTS_KEPT]:
@@ -62,15 +67,22 @@ class RunRecorder(Recorder):
         data = json.dumps({**record, "time": datetime.now(UTC).isoformat()}, allow_nan=False)
         self._registry.put_artifact(self._run_id, f"attempts/{self._attempt:04d}/done.json", data.encode())
 
-    def restore_newest(self, restore: Any) -> int | None:
-        """Give the newest undamaged checkpoint's bytes to `restore`; returns its update, or None if there is none."""
-        for info in reversed(self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)):
+    def restore_newest(self, restore: Callable[[bytes], None]) -> str | None:
+        """Give the newest undamaged checkpoint's bytes to `restore`: of the last ones, or else that of the best Θ.
+
+        Returns:
+            Its path, or None if there is none.
+        """
+        newest_first = reversed(self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER))
+        for path in [*(info.path for info in newest_first), BEST_CHECKPOINT]:
             try:
-                restore(self._registry.get_artifact(self._run_id, info.path))
-            except CheckpointError as error:
-                self.event("checkpoint.damaged", {"path": info.path, "message": str(error)})
+                restore(self._registry.get_artifact(self._run_id, path))
+            except ArtifactNotFound:  # the best one, before there is any
                 continue
-            return int(info.path.rsplit("/", 1)[1].split(".")[0])
+            except CheckpointError as error:
+                self.event("checkpoint.damaged", {"path": path, "message": str(error)})
+                continue
+            return path
         return None
 
     def _flush_now_and_then(self) -> None:

@@ -109,6 +109,17 @@ class MetaTraining:
         """Updates of Θ done so far."""
         return self._meta.update_count
 
+    @property
+    def theta(self) -> Tensor:
+        """Θ now, shape (n_theta,)."""
+        return self._meta.theta
+
+    @property
+    def whereabouts(self) -> dict[str, int]:
+        """What the next update is drawn from, besides Θ and the spec."""
+        episode, period = self._timeline.locate(self.update)
+        return {"update": self.update, "episode": episode, "period": period, "seed": self._spec.seed}
+
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Trained:
         """Train to the end.
 
