@@ -19,13 +19,13 @@ from services.settings import Settings
 
 def document() -> dict[str, Any]:
     """The OpenAPI document. The same for every deployment: nothing is opened, and no setting shows in it."""
-    settings = Settings()
+    settings = Settings.model_validate({})
     services = Container(settings=settings, database=Database(settings.database_url), registry=InMemoryRegistry())
     return create_app(services).openapi()
 
 
 def text() -> str:
-    """The document as it stands in a file: keys in the order of the code, one to a line, so that changes are readable."""
+    """The document as it stands in a file: keys in the order of the code, one to a line, for readable changes."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
