@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,15 +13,16 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import failures, provenance
-from meta_trainer.evaluation import EvaluationData, TuningCache, evaluate
-from meta_trainer.recorder import finite_or_none
+from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, summary
+from meta_trainer.promotion import Promotion
+from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
-from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
+from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
-from registry import Registry
+from registry import Evaluation, Registry, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ def carry_out(job: Job, context: Context) -> dict[str, Any]:
 
 def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     spec = MetaTrainingSpec.model_validate(job.spec)
+    if spec.promote is not None:  # data that is missing is better missed now than at the end
+        EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
     source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
     training = MetaTraining(spec, source, context.runner, context.recorder)
     context.recorder.restore_newest(training.restore)
@@ -85,6 +89,8 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     context.recorder.event("version", registered)
     result = {**registered, **_summary(trained)}
     context.recorder.artifact("result/result.json", json.dumps(result, allow_nan=False).encode())
+    if spec.promote is not None:
+        _promotion(spec.promote, version, job.job_id, context).carry_out()
     return {"version": registered}
 
 
@@ -100,19 +106,42 @@ def _summary(trained: Trained) -> dict[str, Any]:
 
 
 def _evaluation(job: Job, context: Context) -> dict[str, Any]:
-    spec = EvaluationSpec.model_validate(job.spec)
-    data = EvaluationData.load(spec, context.data_dir)
-    thetas = {reference: Theta.from_bytes(_weights(context.registry, reference)) for reference in spec.optimizers}
-    cache = TuningCache(Path(context.cache_dir) / "tuned-rates") if context.cache_dir else None
-    report = evaluate(spec, thetas, data, context.runner, context.recorder, context.should_stop, cache)
-    for path, content in report.files().items():
-        context.recorder.artifact(f"result/{path}", content)
+    _evaluate(EvaluationSpec.model_validate(job.spec), job.job_id, context, context.recorder, "result")
     return {}
 
 
-def _weights(registry: Registry, reference: str) -> bytes:
-    name, ref = split_ref(reference)
-    return registry.weights(name, registry.version(name, ref).number)
+def _evaluate(spec: EvaluationSpec, job_id: str, context: Context, recorder: Recorder, folder: str) -> Report:
+    """Run an evaluation; its files go below `folder`, and what it says of each version to that version."""
+    data = EvaluationData.load(spec, context.data_dir)
+    versions = {reference: context.registry.version(*split_ref(reference)) for reference in spec.optimizers}
+    files = {reference: context.registry.weights(v.optimizer, v.number) for reference, v in versions.items()}
+    thetas = {reference: Theta.from_bytes(file) for reference, file in files.items()}
+    cache = TuningCache(Path(context.cache_dir) / "tuned-rates") if context.cache_dir else None
+    report = evaluate(spec, thetas, data, context.runner, recorder, context.should_stop, cache)
+    for path, content in report.files().items():
+        recorder.artifact(f"{folder}/{path}", content)
+    for reference, version in versions.items():
+        told = Evaluation(key=job_id, evaluated_at=datetime.now(UTC), summary=summary(report, reference))
+        context.registry.attach_evaluation(version.optimizer, version.number, told)
+    return report
+
+
+def _promotion(rule: PromotionSpec, version: Version, job_id: str, context: Context) -> Promotion:
+    """The rule with its evaluation, whose files go to `result/promotion/`."""
+
+    def compare(champion: int) -> Report:
+        references = tuple(f"{version.optimizer}@{number}" for number in (version.number, champion))
+        recorder = PartRecorder(context.recorder, "promotion")
+        return _evaluate(rule.evaluation(references), job_id, context, recorder, "result/promotion")
+
+    return Promotion(
+        rule=rule,
+        version=version,
+        job_id=job_id,
+        registry=context.registry,
+        recorder=context.recorder,
+        compare=compare,
+    )
 
 
 _KINDS: dict[str, Callable[[Job, Context], dict[str, Any]]] = {

@@ -50,6 +50,31 @@ class LogRecorder(Recorder):
         logger.debug("artifact %s, %d bytes", path, len(data))
 
 
+class PartRecorder(Recorder):
+    """For work that is a part of a job: what it tells goes to the job under the part's name, its metrics nowhere.
+
+    Events `cell` become `promotion.cell` where the part is called `promotion`; files keep their paths.
+    """
+
+    def __init__(self, whole: Recorder, part: str) -> None:
+        self._whole, self._part = whole, part
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        logger.debug("%s, step %d: %s", self._part, step, dict(values))
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._whole.event(f"{self._part}.{kind}", data)
+
+    def checkpoint(self, update: int, data: bytes) -> None:
+        raise NotImplementedError(f"{self._part} leaves no checkpoints of its own")
+
+    def artifact(self, path: str, data: bytes) -> None:
+        self._whole.artifact(path, data)
+
+    def flush(self) -> None:
+        self._whole.flush()
+
+
 def finite_or_none(value: float) -> float | None:
     """The value as JSON can say it."""
     return value if math.isfinite(value) else None

@@ -8,7 +8,7 @@ What is run stands in `meta_trainer.specs.suites` (a new suite is one file and o
     cells.py       the units of work that a runner carries out; schedule.py hands them to it
     testing.py     loss and accuracies on the test split
     timing.py      seconds per update
-    report.py      what came out, as JSON; tables.py as tables, pages.py as Markdown and HTML
+    report.py      what came out, as JSON; tables.py as tables, pages.py as Markdown and HTML; summary.py in short
     figures.py     loss curves; charts.py the other pictures
 
 `evaluate` puts these together.
@@ -17,6 +17,7 @@ What is run stands in `meta_trainer.specs.suites` (a new suite is one file and o
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.evaluate import evaluate
 from meta_trainer.evaluation.report import Report
+from meta_trainer.evaluation.summary import summary
 from meta_trainer.evaluation.tuning import TuningCache
 
-__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate"]
+__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate", "summary"]

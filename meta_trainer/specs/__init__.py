@@ -35,6 +35,7 @@ from meta_trainer.specs.meta_training import (
 )
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
+from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Name",
     "PlainTaskSpec",
     "Positive",
+    "PromotionSpec",
     "Reference",
     "RuleSpec",
     "Score",

@@ -14,6 +14,7 @@ from meta_trainer.specs.distributions import TaskDistribution
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
+from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.timeline import Timeline, timeline
 
@@ -105,6 +106,8 @@ class MetaTrainingSpec(JobSpec):
     n_episodes: int = Field(default=100, ge=1, le=1_000_000)
     checkpoint_every_updates: int = Field(default=10, ge=1, le=100_000)
     seed: Seed = 0
+    promote: PromotionSpec | None = None
+    """Whether, and by what rule, the new version takes over an alias when the training is done."""
 
     @model_validator(mode="before")
     @classmethod

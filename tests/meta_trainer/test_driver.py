@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from meta_trainer.driver import DriverSettings, run_attempt
 from meta_trainer.runners import InProcessRunner
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
+from tests.registry.thetas import make_theta
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
 
@@ -76,10 +78,67 @@ def test_a_repeated_attempt_makes_no_second_version() -> None:
     assert done(registry, run_id, 2)["version"] == done(registry, run_id, 1)["version"]
 
 
+@pytest.mark.slow
+def test_an_evaluation_is_attached_to_its_versions() -> None:
+    registry = connect("memory://")
+    for seed in (1, 2):
+        registry.create_version("hyper", make_theta(seed), key=f"k{seed}")
+    spec = {"optimizers": ["hyper@1", "hyper@2"], "suite": "table1", "quick": True}
+    run_id = open_job(registry, "evaluation", **spec)
+    for attempt in (1, 2):
+        assert run_attempt(registry, run_id, attempt, SETTINGS), done(registry, run_id, attempt)
+    result = json.loads(registry.get_artifact(run_id, "result/result.json"))
+    for number in (1, 2):
+        (told,) = registry.version("hyper", str(number)).evaluations
+        assert told.key == "job_1"
+        assert {name: told.summary["settings"][name] for name in ("suite", "quick", "n_starts", "seed")} == {
+            "suite": "table1",
+            "quick": True,
+            "n_starts": 2,
+            "seed": 1,
+        }
+        rows = {row["task"]: row for row in result["rows"] if row["optimizer"] == f"hyper@{number}"}
+        assert told.summary["tasks"].keys() == rows.keys()
+        for task, row in rows.items():
+            assert told.summary["tasks"][task]["mean"] == row["mean"]
+            assert told.summary["tasks"][task]["baseline"]["difference"]["mean"] == row["difference"]["mean"]
+
+
+@pytest.mark.slow
+def test_a_training_asks_its_promotion_rule() -> None:
+    registry = connect("memory://")
+    rule = {"alias": "champion", "if_better_on": "table1", "quick": True, "by_standard_errors": 0}
+    run_id = open_job(registry, **{**TINY, "promote": rule})
+    registry.create_version("hyperadam", make_theta(1), key="k")
+    registry.set_alias("hyperadam", "champion", 1, actor="ann")
+    assert run_attempt(registry, run_id, 1, SETTINGS), done(registry, run_id)
+    told = events(registry, run_id)
+    assert [event["type"] for event in told if event["type"] == "cell"] == []
+    (promotion,) = (event["data"] for event in told if event["type"] == "promotion")
+    assert (promotion["candidate"], promotion["champion"]) == (2, 1)
+    assert promotion["promoted"] is (promotion["log_ratio"] < 0)
+    assert registry.version("hyperadam", "champion").number == (2 if promotion["promoted"] else 1)
+    report = json.loads(registry.get_artifact(run_id, "result/promotion/result.json"))
+    means = {(row["task"], row["optimizer"]): row["finals"] for row in report["rows"]}
+    ratios = [
+        math.log(means[task, "hyperadam@2"][s] / means[task, "hyperadam@1"][s]) for task, _ in means for s in (0, 1)
+    ]
+    assert promotion["log_ratio"] == pytest.approx(sum(ratios) / len(ratios))
+    assert [p.step for p in registry.metrics(run_id, "progress")] == [1, 2, 3, 4, 5, 6]
+    assert json.loads(registry.get_artifact(run_id, "result/result.json"))["number"] == 2
+    assert [len(v.evaluations) for v in registry.versions("hyperadam")] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "error", "message"),
     [
         ("meta-training", {"task": {"dataset": "mnist"}}, "DatasetMissing", "python -m meta_trainer.datasets download"),
+        (
+            "meta-training",
+            {**TINY, "promote": {"if_better_on": "table3"}},
+            "DatasetMissing",
+            "python -m meta_trainer.datasets download",
+        ),
         ("meta-training", {"n_episodes": -1}, "ValidationError", "n_episodes"),
         ("cooking", {"a": 1}, "ValueError", "kind must be one of"),
     ],
