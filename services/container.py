@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from registry.contract import Registry
+from services.auth.rates import RateLimits
 from services.auth.service import ApiKeys
 from services.database.base import Database
 from services.health.checks import Examiner
@@ -30,6 +31,10 @@ class Container:
     @cached_property
     def api_keys(self) -> ApiKeys:
         return ApiKeys(self.database)
+
+    @cached_property
+    def rate_limits(self) -> RateLimits:
+        return RateLimits(self.settings)
 
     @cached_property
     def health(self) -> Examiner:

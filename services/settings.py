@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """Interpreter that runs drivers."""
     max_running_jobs: int = Field(default=1, ge=1, le=10_000)
     """Jobs that are active at a time; the others wait in the queue."""
+    max_running_jobs_per_key: int = Field(default=0, ge=0, le=10_000)
+    """Of these, jobs that were submitted with the same API key; 0: as many as in all."""
     max_attempts: int = Field(default=5, ge=1, le=1000)
     """Attempts of a job that may be lost in a row without progress; then it fails. Progress begins the count again."""
     cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)
@@ -72,6 +74,12 @@ class Settings(BaseSettings):
     """After this time without a sign of life, another reconciler takes over."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
+    requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)
+    """Requests that one process takes from one API key, on average; 0: as many as come."""
+    writes_per_second: float = Field(default=50.0, ge=0, le=1e6)
+    """Of these, requests that change something; 0: as many as come."""
+    rate_burst_seconds: float = Field(default=10.0, ge=1, le=3600)
+    """A key that was silent for so long may send at once all that it could have sent."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     max_log_bytes: int = Field(default=16 << 20, ge=1024)
     """Log kept of one job; what comes after is left out, with a note."""

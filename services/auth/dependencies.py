@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Annotated, Final
@@ -11,12 +12,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.auth.scopes import Principal, Scope
-from services.container import Services
-from services.problems import Forbidden, Unauthorized
+from services.container import Container, Services
+from services.problems import Forbidden, TooManyRequests, Unauthorized
 
 __all__ = ["Principal", "require", "required_scope"]
 
 _REALM: Final = 'Bearer realm="hyperadam"'
+_READS: Final = frozenset({"GET", "HEAD"})
 _BEARER: Final = HTTPBearer(
     scheme_name="ApiKey",
     bearerFormat="ha_ID_SECRET",
@@ -42,16 +44,27 @@ class _Require:
         principal = api_keys.recall(key) or await run_in_threadpool(api_keys.verify, key)
         if principal is None:
             raise Unauthorized(
-                "The API key is not known, or was revoked.",
+                "The API key is not known, was revoked or has expired.",
                 headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
             )
         request.state.actor = principal.name
+        self._check_rate(request, services, principal)
         if self.scope not in principal.scopes:
             raise Forbidden(
                 f"The API key {principal.name!r} does not have the scope '{self.scope}'.",
                 headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'},
             )
         return principal
+
+    def _check_rate(self, request: Request, services: Container, principal: Principal) -> None:
+        limits = services.rate_limits
+        kinds = [limits.requests] if request.method in _READS else [limits.requests, limits.writes]
+        wait = max(limit.seconds_to_wait(principal.key_id) for limit in kinds)
+        if wait > 0:
+            raise TooManyRequests(
+                f"The API key {principal.name!r} sends more requests than this server takes from one key.",
+                headers={"Retry-After": str(math.ceil(wait))},
+            )
 
 
 @cache

@@ -7,14 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from services.auth.dependencies import Principal, require
+from services.auth.making import make_key
 from services.auth.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer, SelfAnswer
 from services.auth.scopes import SCOPES
 from services.container import Services
+from services.idempotency.dependencies import Post, post
 from services.problems import NotFound
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 Admin = Depends(require("admin"))
+AdminPost = Annotated[Post, Depends(post("admin"))]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]
 
 
@@ -31,12 +34,14 @@ def listing(services: Services) -> KeyList:
     return KeyList(items=[KeyAnswer.of(record) for record in services.api_keys.list()])
 
 
-@router.post("", status_code=201, dependencies=[Admin])
-def create(request: KeyRequest, services: Services, response: Response) -> NewKeyAnswer:
-    """Make a key. The answer is the only one that ever holds it."""
-    new = services.api_keys.create(request.name, sorted(request.scopes))
+@router.post("", status_code=201, responses={200: {"model": NewKeyAnswer, "description": "A repeat; `key` is null"}})
+def create(request: KeyRequest, services: Services, post: AdminPost, response: Response) -> NewKeyAnswer:
+    """Make a key. The answer is the only one that ever holds it: a repeat with the same `Idempotency-Key` tells of the
+    same key, without its secret."""
+    record, key = make_key(services, request, post)
+    response.status_code = 201 if key is not None else 200
     response.headers["Cache-Control"] = "no-store"
-    return NewKeyAnswer(**KeyAnswer.of(new.record).model_dump(), key=new.key)
+    return NewKeyAnswer(**KeyAnswer.of(record).model_dump(), key=key)
 
 
 @router.delete("/{key_id}", status_code=204, dependencies=[Admin])

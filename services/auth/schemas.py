@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
 
 from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth.scopes import Scope
@@ -22,6 +22,12 @@ class KeyRequest(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"), AfterValidator(_plain_text)]
     """Whose key it is: stands as actor in jobs and in histories of aliases."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({"read"})
+    expires_at: AwareDatetime | None = None
+    """Worthless from then on; null: never by itself."""
+
+    @field_serializer("scopes")
+    def _in_order(self, scopes: frozenset[Scope]) -> list[Scope]:
+        return sorted(scopes)
 
 
 class KeyAnswer(BaseModel):
@@ -34,6 +40,7 @@ class KeyAnswer(BaseModel):
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    expires_at: datetime | None
 
     @classmethod
     def of(cls, record: ApiKey) -> Self:
@@ -41,8 +48,8 @@ class KeyAnswer(BaseModel):
 
 
 class NewKeyAnswer(KeyAnswer):
-    key: str
-    """The whole key; this answer is the only one that ever holds it."""
+    key: str | None
+    """The whole key; this answer is the only one that ever holds it. Null in the answer to a repeated request."""
 
 
 class KeyList(BaseModel):

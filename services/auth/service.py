@@ -26,10 +26,15 @@ from services.database.base import Database, now
 
 MEMORY_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 1024
+LONGEST_LIFE: Final = timedelta(days=3650)
 LAST_USED_STEP: Final = timedelta(minutes=1)
 """`last_used_at` is written at most this often, so that reads stay reads."""
 
 log = structlog.get_logger(__name__)
+
+
+def _is_valid(record: ApiKey) -> bool:
+    return record.revoked_at is None and (record.expires_at is None or now() < record.expires_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +54,26 @@ class ApiKeys:
         self._lock = threading.Lock()
         self._verified: dict[str, tuple[Principal, float]] = {}
 
-    def create(self, name: str, scopes: Sequence[str]) -> NewKey:
+    def create(self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None) -> NewKey:
         """A new key.
 
         Raises:
-            ValueError: the name is empty, long or has control characters, or a scope is unknown.
+            ValueError: the name is empty, long or has control characters, a scope is unknown, or the key would have
+                expired already.
         """
+        new = self.new(name, scopes, expires_at=expires_at)
+        with self._database.write() as session:
+            session.add(new.record)
+        return new
+
+    def new(self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None) -> NewKey:
+        """The same, but not in the database yet."""
         if not check_text(name, "name", max_chars=MAX_ACTOR_CHARS).strip():
             raise ValueError("name must not be empty")
         if not implied(scopes):
             raise ValueError("scopes must not be empty")
+        if expires_at is not None and not now() < expires_at <= now() + LONGEST_LIFE:
+            raise ValueError(f"expires_at must be in the future, and at most {LONGEST_LIFE.days} days ahead")
         key = keys.new_key()
         key_id = keys.id_of(key)
         assert key_id is not None
@@ -69,10 +84,14 @@ class ApiKeys:
             hash=keys.digest(key),
             scopes=sorted(set(scopes)),
             created_at=now(),
+            expires_at=expires_at,
         )
-        with self._database.write() as session:
-            session.add(record)
         return NewKey(key=key, record=record)
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """What is kept of one key."""
+        with self._database.read() as session:
+            return session.get(ApiKey, key_id)
 
     def list(self) -> Sequence[ApiKey]:
         """All keys, revoked ones too, oldest first."""
@@ -97,7 +116,7 @@ class ApiKeys:
         return found[0] if found is not None and self._clock() < found[1] else None
 
     def verify(self, key: str) -> Principal | None:
-        """The holder of a key, or None when it is malformed, unknown or revoked."""
+        """The holder of a key, or None when it is malformed, unknown, revoked or expired."""
         key_id = keys.id_of(key)
         if key_id is None:
             return None
@@ -105,18 +124,19 @@ class ApiKeys:
             record = session.get(ApiKey, key_id)
         # Compared in constant time, and against something even when there is no such row.
         stored = record.hash if record is not None else ""
-        if not hmac.compare_digest(stored, keys.digest(key)) or record is None or record.revoked_at is not None:
+        if not hmac.compare_digest(stored, keys.digest(key)) or record is None or not _is_valid(record):
             return None
         self._touch(record)
         principal = Principal(key_id=key_id, name=record.name, scopes=implied(record.scopes))
-        self._remember(keys.digest(key), principal)
+        self._remember(keys.digest(key), principal, record.expires_at)
         return principal
 
-    def _remember(self, digest: str, principal: Principal) -> None:
+    def _remember(self, digest: str, principal: Principal, expires_at: datetime | None = None) -> None:
+        left = MEMORY_SECONDS if expires_at is None else (expires_at - now()).total_seconds()
         with self._lock:
             if len(self._verified) >= MAX_REMEMBERED:
                 self._verified.clear()
-            self._verified[digest] = (principal, self._clock() + MEMORY_SECONDS)
+            self._verified[digest] = (principal, self._clock() + min(MEMORY_SECONDS, left))
 
     def _touch(self, record: ApiKey) -> None:
         """Note that the key was used. A courtesy to people: when the database is busy, the request goes on without."""

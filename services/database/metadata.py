@@ -6,10 +6,11 @@ from sqlalchemy import MetaData
 
 from services.auth import tables as auth
 from services.database.base import Base
+from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
 from services.reconciler import tables as reconciler
 
-TABLE_MODULES = (auth, jobs, reconciler)
+TABLE_MODULES = (auth, idempotency, jobs, reconciler)
 
 
 def metadata() -> MetaData:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.database.base import now
-from services.jobs.lifecycle import ENDED, State, Trigger, next_state
+from services.jobs import queries
+from services.jobs.lifecycle import ACTIVE, ENDED, TRANSITIONS, State, Trigger, next_state
 from services.jobs.retries import Losses, delay
 from services.jobs.tables import Attempt, Event, Job
 
@@ -23,12 +23,19 @@ _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
     Trigger.STOP: "stopped",
     Trigger.LOSE: "lost",
     Trigger.GIVE_UP: "lost",
+    Trigger.FALTER: "failed",
 }
+_UNLUCKY: Final = frozenset({Trigger.LOSE, Trigger.GIVE_UP, Trigger.FALTER})
+"""Ends of attempts that are counted, and after which another may follow."""
+
+
+_WORKING: Final = ACTIVE - {State.STARTING}
+"""States in which the newest estimate of the time left still means something."""
 
 
 def locked_job(session: Session, job_id: str) -> Job | None:
     """The job, locked until the transaction ends."""
-    return session.scalar(select(Job).where(Job.id == job_id).with_for_update())
+    return queries.job(session, job_id, lock=True)
 
 
 def append_event(
@@ -58,16 +65,26 @@ def apply(session: Session, job: Job, trigger: Trigger) -> bool:
         return False
     job.state, job.retry_at = new, None
     append_event(session, job, "job.state", {"from": old, "to": new})
-    if trigger is Trigger.RESUME:
+    if trigger in (Trigger.RESUME, Trigger.RETRY):
         job.lost_attempts = 0
+    if trigger is Trigger.RETRY:
+        job.ended_at, job.error = None, None
+    if trigger is Trigger.EXPIRE and new is State.FAILED:
+        job.error = _deadline_error(job)
     if new is State.RUNNING and job.started_at is None:
         job.started_at = now()
-    if new not in (State.RUNNING, State.PAUSING, State.CANCELLING):
+    if new not in _WORKING:
         job.eta_seconds = None
     if new in ENDED:
         job.ended_at = now()
         append_event(session, job, "job.ended", {"state": new})
     return True
+
+
+def apply_if_possible(session: Session, job: Job, trigger: Trigger) -> None:
+    """The same for what came too late where the job has moved on meanwhile."""
+    if trigger in TRANSITIONS[State(job.state)]:
+        apply(session, job, trigger)
 
 
 def begin_attempt(session: Session, job: Job) -> Attempt:
@@ -94,13 +111,21 @@ def end_attempt(
     attempt.ended_at, attempt.error = now(), dict(error) if error else None
     if trigger is Trigger.SUCCEED:
         job.progress = 1.0
-    if attempt.state == "lost":
+    if trigger in _UNLUCKY:
         losses = Losses.of(job).after_another(job.progress)
         job.lost_attempts, job.lost_progress = losses.in_a_row, losses.furthest
+    expired = job.state == State.EXPIRING
     apply(session, job, trigger)
-    job.error = dict(error) if error and job.state == State.FAILED else None
-    if attempt.state == "lost" and job.state == State.QUEUED:
+    if job.state == State.FAILED:
+        job.error = _deadline_error(job) if expired else dict(error) if error else None
+    if trigger in _UNLUCKY and job.state == State.QUEUED:
         _await_retry(session, job, error)
+
+
+def _deadline_error(job: Job) -> dict[str, Any]:
+    moment = job.deadline.isoformat() if job.deadline else "which was taken back"
+    message = f"the job had not ended at its deadline, {moment}; its newest checkpoint is kept"
+    return {"type": "DeadlineExceeded", "message": message}
 
 
 def _await_retry(session: Session, job: Job, error: Mapping[str, Any] | None) -> None:

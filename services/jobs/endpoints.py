@@ -10,7 +10,8 @@ from fastapi.sse import EventSourceResponse
 
 from services.auth.dependencies import Principal, require
 from services.container import Services
-from services.jobs import schemas, service
+from services.idempotency.dependencies import Post, post
+from services.jobs import actions, schemas, service, thinning
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import event_stream
 
@@ -18,22 +19,36 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 Reader = Depends(require("read"))
 Submitter = Annotated[Principal, Depends(require("submit"))]
+Submission = Annotated[Post, Depends(post("submit"))]
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 LongLimit = Annotated[int, Query(ge=1, le=10_000)]
 Accept = Annotated[str, Header()]
-Label = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:", max_length=300)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[!-~]+$")]
+Label = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f\x7f]*$", max_length=300)]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 
 
-@router.post("", status_code=201, responses={200: {"model": schemas.JobAnswer, "description": "Submitted before"}})
-def submit(
-    request: schemas.JobRequest, services: Services, principal: Submitter, response: Response, key: Key = None
+_REPEATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": schemas.JobAnswer, "description": "A repeat: the Idempotency-Key was used with this request before"}
+}
+
+
+@router.post("", status_code=201, responses=_REPEATED)
+def submit(request: schemas.JobRequest, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+    """Submit a job."""
+    return _created(response, *actions.submit(services, request, post))
+
+
+@router.post("/{job_id}/clone", status_code=201, responses=_REPEATED)
+def clone(
+    job_id: str, request: schemas.CloneRequest, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
-    """Submit a job. With `Idempotency-Key`, a repeat of the same body gives the same job."""
-    job, created = service.submit(services, request, principal, key)
-    response.status_code = 201 if created else 200
+    """Submit a job like this one but for what the body says; it knows its original (`cloned_from`)."""
+    return _created(response, *actions.clone(services, job_id, request, post))
+
+
+def _created(response: Response, job: schemas.JobAnswer, is_new: bool) -> schemas.JobAnswer:
+    response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
@@ -58,22 +73,45 @@ def show(job_id: str, services: Services) -> schemas.JobAnswer:
     return service.show(services, job_id)
 
 
-@router.post("/{job_id}/cancel", status_code=202)
-def cancel(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+@router.patch("/{job_id}")
+def edit(job_id: str, request: schemas.EditRequest, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+    """Change name, labels, priority or deadline; what is left out stays."""
+    return actions.edit(services, job_id, request)
+
+
+@router.delete("/{job_id}", status_code=204)
+def delete(job_id: str, services: Services, principal: Submitter) -> None:
+    """Delete an ended job with its events, logs, metrics and files; versions of Θ stay. `admin` for another key's."""
+    actions.delete(services, job_id, principal)
+
+
+@router.post("/{job_id}/cancel", status_code=202, responses=_REPEATED)
+def cancel(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
     """Cancel: a running job writes a checkpoint, then ends."""
-    return service.act(services, job_id, Trigger.CANCEL)
+    return _accepted(response, *actions.act(services, job_id, Trigger.CANCEL, post))
 
 
-@router.post("/{job_id}/pause", status_code=202)
-def pause(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+@router.post("/{job_id}/pause", status_code=202, responses=_REPEATED)
+def pause(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
     """Pause: a running job writes a checkpoint and frees its workers until it is resumed."""
-    return service.act(services, job_id, Trigger.PAUSE)
+    return _accepted(response, *actions.act(services, job_id, Trigger.PAUSE, post))
 
 
-@router.post("/{job_id}/resume", status_code=202)
-def resume(job_id: str, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+@router.post("/{job_id}/resume", status_code=202, responses=_REPEATED)
+def resume(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
     """Put a paused job back into the queue, to go on from its newest checkpoint."""
-    return service.act(services, job_id, Trigger.RESUME)
+    return _accepted(response, *actions.act(services, job_id, Trigger.RESUME, post))
+
+
+@router.post("/{job_id}/retry", status_code=202, responses=_REPEATED)
+def retry(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+    """Put a job that failed or was cancelled back into the queue: a new attempt, from its newest checkpoint."""
+    return _accepted(response, *actions.act(services, job_id, Trigger.RETRY, post))
+
+
+def _accepted(response: Response, job: schemas.JobAnswer, is_new: bool) -> schemas.JobAnswer:
+    response.status_code = 202 if is_new else 200
+    return job
 
 
 _EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
@@ -102,13 +140,17 @@ def metrics(
     job_id: str,
     services: Services,
     name: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = None,
-    after_step: Annotated[int, Query(ge=-1)] = -1,
+    after_step: Annotated[int, Query(ge=-1, lt=2**63)] = -1,
     cursor: Cursor = None,
     limit: LongLimit = 1000,
+    points: Annotated[int | None, Query(ge=thinning.MIN_POINTS, le=10_000)] = None,
 ) -> schemas.MetricNames | schemas.MetricList:
-    """The names of the job's series; with `name`, the points of one."""
+    """The names of the job's series; with `name`, the points of one: page by page, or with `points` at most so many,
+    which show the shape of the whole series."""
     if name is None:
         return service.metric_names(services, job_id)
+    if points is not None:
+        return service.thinned_metrics(services, job_id, name, after_step=after_step, n_points=points)
     return service.metrics(services, job_id, name, after_step=int(cursor or after_step), limit=limit)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from services.jobs.lifecycle import ImpossibleTransition
-from services.problems import Conflict, FieldError, IdempotencyMismatch, NotFound, Validation
+from services.jobs.lifecycle import ImpossibleTransition, State
+from services.problems import Conflict, FieldError, Forbidden, NotFound, Validation
 
 
 def job_not_found(job_id: str) -> NotFound:
@@ -24,8 +25,19 @@ def conflict(impossible: ImpossibleTransition) -> Conflict:
     return Conflict(f"{str(impossible).capitalize()}.", state=impossible.state)
 
 
-def idempotency_mismatch() -> IdempotencyMismatch:
-    return IdempotencyMismatch("This Idempotency-Key was used before with another body.")
+def deadline_passed(state: State, deadline: datetime) -> Conflict:
+    return Conflict(
+        f"The job's deadline, {deadline.isoformat()}, has passed: give it another (PATCH), or none, and retry then.",
+        state=state,
+    )
+
+
+def not_ended(state: State) -> Conflict:
+    return Conflict(f"A job that is {state} cannot be deleted: cancel it first.", state=state)
+
+
+def not_yours(job_id: str) -> Forbidden:
+    return Forbidden(f"The job {job_id!r} was submitted with another API key: deleting it needs the scope 'admin'.")
 
 
 def invalid(errors: Sequence[FieldError]) -> Validation:

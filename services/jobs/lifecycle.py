@@ -3,15 +3,18 @@
     queued ──▶ starting ──▶ running ──▶ succeeded | failed
       ▲             └────┬─────┘
       │ resume           ├──▶ pausing ──▶ paused
-      └──────────────────┼──────────────────┘
-                         └──▶ cancelling ──▶ cancelled
+      ├──────────────────┼──────────────────┘
+      │                  ├──▶ cancelling ──▶ cancelled
+      │                  └──▶ expiring ──▶ failed
+      └── retry: of a failed or cancelled job
 
-(A queued job is paused or cancelled at once; a paused one is cancelled at once. A job whose attempt was lost goes back
-into the queue, as one that was stopped without having been asked to.)
+(A queued job is paused or cancelled at once, and expires at once; so does a paused one. A job whose attempt was lost
+goes back into the queue, as one that was stopped without having been asked to.)
 
 Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible. Requests of people
-(pause, resume, cancel) and the ends of attempts (succeed, fail, stop, lose, give up) meet here in any order: a job that
-succeeded before it heard of its cancellation has succeeded, and one that crashed while being cancelled is cancelled.
+(pause, resume, cancel, retry), the deadline (expire) and the ends of attempts (succeed, fail, stop, lose, give up) meet
+here in any order: a job that succeeded before it heard of its cancellation has succeeded, and one that crashed while
+being cancelled is cancelled.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ class State(StrEnum):
     PAUSING = "pausing"
     PAUSED = "paused"
     CANCELLING = "cancelling"
+    EXPIRING = "expiring"
+    """Its deadline has passed; the attempt is asked to stop, and the job fails."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -42,6 +47,10 @@ class Trigger(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    EXPIRE = "expire"
+    """Its deadline has passed."""
+    RETRY = "retry"
+    """It has failed or was cancelled, and is to go on from its newest checkpoint after all."""
     SUCCEED = "succeed"
     FAIL = "fail"
     STOP = "stop"
@@ -50,6 +59,8 @@ class Trigger(StrEnum):
     """The attempt's process vanished without a last word; another attempt goes on."""
     GIVE_UP = "give up"
     """The same, once too often."""
+    FALTER = "falter"
+    """The attempt failed, but might do better another time; another attempt goes on."""
 
 
 class ImpossibleTransition(Exception):
@@ -62,10 +73,10 @@ class ImpossibleTransition(Exception):
 
 
 ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
-"""States that nothing leaves."""
-ACTIVE: Final = frozenset({State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING})
+"""States in which nothing more happens by itself; only a retry leaves them."""
+ACTIVE: Final = frozenset({State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING, State.EXPIRING})
 """States with an attempt that the reconciler watches."""
-STOPPING: Final = frozenset({State.PAUSING, State.CANCELLING})
+STOPPING: Final = frozenset({State.PAUSING, State.CANCELLING, State.EXPIRING})
 """States in which the attempt has been, or is to be, asked to stop."""
 
 TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
@@ -73,41 +84,49 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.START: State.STARTING,
         Trigger.PAUSE: State.PAUSED,
         Trigger.CANCEL: State.CANCELLED,
+        Trigger.EXPIRE: State.FAILED,
     },
     State.STARTING: {
         Trigger.RUN: State.RUNNING,
         Trigger.PAUSE: State.PAUSING,
         Trigger.CANCEL: State.CANCELLING,
+        Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.QUEUED,
         Trigger.LOSE: State.QUEUED,
         Trigger.GIVE_UP: State.FAILED,
+        Trigger.FALTER: State.QUEUED,
     },
     State.RUNNING: {
         Trigger.RUN: State.RUNNING,
         Trigger.PAUSE: State.PAUSING,
         Trigger.CANCEL: State.CANCELLING,
+        Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.QUEUED,
         Trigger.LOSE: State.QUEUED,
         Trigger.GIVE_UP: State.FAILED,
+        Trigger.FALTER: State.QUEUED,
     },
     State.PAUSING: {
         Trigger.RUN: State.PAUSING,
         Trigger.PAUSE: State.PAUSING,
         Trigger.CANCEL: State.CANCELLING,
+        Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
         Trigger.STOP: State.PAUSED,
         Trigger.LOSE: State.PAUSED,
         Trigger.GIVE_UP: State.PAUSED,
+        Trigger.FALTER: State.PAUSED,
     },
     State.PAUSED: {
         Trigger.PAUSE: State.PAUSED,
         Trigger.RESUME: State.QUEUED,
         Trigger.CANCEL: State.CANCELLED,
+        Trigger.EXPIRE: State.FAILED,
     },
     State.CANCELLING: {
         Trigger.RUN: State.CANCELLING,
@@ -117,10 +136,22 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.STOP: State.CANCELLED,
         Trigger.LOSE: State.CANCELLED,
         Trigger.GIVE_UP: State.CANCELLED,
+        Trigger.FALTER: State.CANCELLED,
+    },
+    State.EXPIRING: {
+        Trigger.RUN: State.EXPIRING,
+        Trigger.CANCEL: State.CANCELLING,
+        Trigger.EXPIRE: State.EXPIRING,
+        Trigger.SUCCEED: State.SUCCEEDED,
+        Trigger.FAIL: State.FAILED,
+        Trigger.STOP: State.FAILED,
+        Trigger.LOSE: State.FAILED,
+        Trigger.GIVE_UP: State.FAILED,
+        Trigger.FALTER: State.FAILED,
     },
     State.SUCCEEDED: {},
-    State.FAILED: {},
-    State.CANCELLED: {},
+    State.FAILED: {Trigger.RETRY: State.QUEUED},
+    State.CANCELLED: {Trigger.RETRY: State.QUEUED},
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -10,14 +11,21 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from services.jobs.lifecycle import State
+from services.jobs.lifecycle import ACTIVE, ENDED, State
 from services.jobs.tables import Attempt, Event, Job, LogChunk
 
 LOG_PAGE_BYTES: Final = 1 << 20
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+QUEUE_ORDER: Final = (Job.priority.desc(), Job.seq)
+"""The job that starts next is the first in this order of those that may start."""
 
 
-def job(session: Session, job_id: str) -> Job | None:
-    return session.scalar(select(Job).where(Job.id == job_id))
+def job(session: Session, job_id: str, *, lock: bool = False) -> Job | None:
+    """The job, locked until the transaction ends if so asked; None for whatever is the id of none."""
+    if not _ID.fullmatch(job_id):  # what no id may contain, a database may refuse to compare
+        return None
+    query = select(Job).where(Job.id == job_id)
+    return session.scalar(query.with_for_update() if lock else query)
 
 
 def jobs(
@@ -44,18 +52,44 @@ def jobs(
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[str, int]:
     """Places in the queue (1: the next to start) of those jobs that wait in it."""
-    waiting = [job for job in jobs if job.state == State.QUEUED]
+    waiting = [job.id for job in jobs if job.state == State.QUEUED]
     if not waiting:
         return {}
-    last = max(job.seq for job in waiting)
-    query = select(Job.seq).where(Job.state == State.QUEUED, Job.seq <= last).order_by(Job.seq)
-    queue = list(session.scalars(query))
-    return {job.id: bisect_left(queue, job.seq) + 1 for job in waiting}
+    place = func.row_number().over(order_by=QUEUE_ORDER)
+    queue = select(Job.id, place.label("place")).where(Job.state == State.QUEUED).subquery()
+    rows = session.execute(select(queue.c.id, queue.c.place).where(queue.c.id.in_(waiting)))
+    return {row.id: row.place for row in rows}
 
 
 def due(moment: datetime) -> ColumnElement[bool]:
     """Of jobs that may be started now: they are queued, and wait for no later moment."""
     return and_(Job.state == State.QUEUED, or_(Job.retry_at.is_(None), Job.retry_at <= moment))
+
+
+def overdue(session: Session, moment: datetime) -> list[str]:
+    """Ids of jobs that have not ended by their deadline, and were not told so yet."""
+    open_states = [state.value for state in State if state not in ENDED | {State.CANCELLING, State.EXPIRING}]
+    return list(session.scalars(select(Job.id).where(Job.state.in_(open_states), Job.deadline <= moment)))
+
+
+def active_by_key(session: Session) -> Counter[str | None]:
+    """How many jobs of each API key are active; None: of keys that were not recorded."""
+    states = [state.value for state in ACTIVE]
+    rows = session.execute(select(Job.api_key_id, func.count()).where(Job.state.in_(states)).group_by(Job.api_key_id))
+    return Counter({row.api_key_id: row[1] for row in rows})
+
+
+def remaining_seconds(session: Session) -> list[float | None]:
+    """Of every active job, the newest estimate of the time that it will still take."""
+    states = [state.value for state in ACTIVE]
+    return list(session.scalars(select(Job.eta_seconds).where(Job.state.in_(states))))
+
+
+def recent_durations(session: Session, n_jobs: int) -> list[float]:
+    """Seconds from start to end of the jobs that succeeded last."""
+    query = select(Job.started_at, Job.ended_at).where(Job.state == State.SUCCEEDED)
+    rows = session.execute(query.order_by(Job.seq.desc()).limit(n_jobs))
+    return [(ended - started).total_seconds() for started, ended in rows if started and ended]
 
 
 def events(session: Session, job_id: str, *, after: int, limit: int) -> list[Event]:

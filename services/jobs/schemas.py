@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.jobs.lifecycle import State
 
 Kind = Literal["meta-training", "evaluation"]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+MAX_LABELS: Final = 32
 
 
 class JobRequest(BaseModel):
-    """What to do. `spec` is checked by the model of its kind, after its preset is laid under it."""
+    """What to do. `spec` is checked by the model of its kind, after its preset is laid under it.
+
+    Fields that came later are left out of a dump where they say nothing: digests of earlier requests stay the same.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind
     name: Text | None = None
-    labels: dict[LabelName, Text] = Field(default_factory=dict, max_length=32)
+    labels: dict[LabelName, Text] = Field(default_factory=dict, max_length=MAX_LABELS)
     spec: dict[str, Any] = Field(default_factory=dict)
+    priority: Priority = Field(default=0, exclude_if=lambda value: value == 0)
+    """The highest starts first."""
+    deadline: AwareDatetime | None = Field(default=None, exclude_if=lambda value: value is None)
+    """A job that has not ended by then is stopped, with a checkpoint, and fails."""
+
+
+class CloneRequest(BaseModel):
+    """What is to be different in a copy of a job; what is left out stays (but the deadline, which is not copied)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text | None = None
+    labels: dict[LabelName, Text] | None = Field(default=None, max_length=MAX_LABELS)
+    priority: Priority | None = None
+    deadline: AwareDatetime | None = None
+    spec: dict[str, Any] = Field(default_factory=dict)
+    """A JSON merge patch (RFC 7396) of the job's complete spec: null takes a field back to its default."""
+
+
+class EditRequest(BaseModel):
+    """A JSON merge patch (RFC 7396) of what may change about a job at any time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text | None = None
+    labels: dict[LabelName, Text | None] = Field(default_factory=dict, max_length=2 * MAX_LABELS)
+    """Null removes a label."""
+    priority: Priority = 0
+    deadline: AwareDatetime | None = None
 
 
 class Answer(BaseModel):
@@ -32,6 +66,10 @@ class Answer(BaseModel):
 
 
 class ErrorAnswer(Answer):
+    """An update of Θ that failed also has `update`, `episode`, `period` and `seed`, from which it can be seen again."""
+
+    model_config = ConfigDict(from_attributes=True, extra="allow")
+
     type: str
     message: str
 
@@ -61,6 +99,12 @@ class JobAnswer(Answer):
     version: VersionAnswer | None
     queue_position: int | None = None
     """1: the next to start; null when not queued."""
+    starts_in_seconds: float | None = None
+    """Estimate for a queued job, from those of the active ones and from the jobs that succeeded last; null: unknown."""
+    priority: int
+    deadline: datetime | None
+    cloned_from: str | None
+    """Id of the job whose spec this one began from."""
     retry_at: datetime | None
     """When the next attempt may start after one that was lost; null when none waits for that."""
     actor: str
@@ -98,6 +142,7 @@ class MetricAnswer(BaseModel):
 class MetricList(BaseModel):
     items: list[MetricAnswer]
     next_cursor: str | None
+    """Null after the last page, and when the series was thinned out (`points`)."""
 
 
 class LogAnswer(BaseModel):

@@ -1,28 +1,17 @@
-"""Use cases of jobs: what the endpoints call. Each opens its own transactions and answers with wire models."""
+"""Reads of jobs: what the endpoints call. Each opens its own transaction and answers with wire models."""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
 import json
 import math
 import re
-import secrets
-from base64 import b32encode
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
-
 from registry.contract import ArtifactNotFound, MetricPoint
-from services.auth.scopes import Principal
 from services.container import Container
-from services.database.base import now
-from services.jobs import changes, errors, queries, schemas
-from services.jobs.lifecycle import ImpossibleTransition, State, Trigger
-from services.jobs.specs import complete_spec
-from services.jobs.tables import IdempotencyKey, Job
+from services.jobs import errors, queries, schemas, thinning, views
 
 RESULT_TYPES: Final = {
     "json": "application/json",
@@ -37,74 +26,9 @@ _RESULT_PATH: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99}/){0,8}[A-Z
 _CHECKPOINT: Final = re.compile(r"checkpoints/(\d+)\.safetensors")
 
 
-def submit(
-    services: Container, request: schemas.JobRequest, principal: Principal, key: str | None
-) -> tuple[schemas.JobAnswer, bool]:
-    """The job, and whether this call made it (False: the key was used before, with the same body).
-
-    Raises:
-        Problem: 422 for a wrong spec, or for a key that was used with another body.
-    """
-    digest = _digest(request)
-    if key is not None and (earlier := _earlier(services, principal, key, digest)):
-        return earlier, False
-    spec = complete_spec(request.kind, request.spec, services.registry)
-    try:
-        with services.database.write() as session:
-            job = _insert(session, request, spec, principal.name)
-            if key is not None:
-                session.flush()
-                session.add(_key_row(principal, key, digest, job))
-                session.flush()
-            return _answer(session, job), True
-    except IntegrityError:  # another request with this key was faster
-        if key is None or (earlier := _earlier(services, principal, key, digest)) is None:
-            raise
-        return earlier, False
-
-
-def _digest(request: schemas.JobRequest) -> str:
-    return hashlib.sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
-def _earlier(services: Container, principal: Principal, key: str, digest: str) -> schemas.JobAnswer | None:
-    with services.database.read() as session:
-        row = session.get(IdempotencyKey, (principal.key_id, key))
-        if row is None:
-            return None
-        if row.body_sha256 != digest:
-            raise errors.idempotency_mismatch()
-        return _answer(session, _require(session, row.job_id))
-
-
-def _key_row(principal: Principal, key: str, digest: str, job: Job) -> IdempotencyKey:
-    return IdempotencyKey(
-        key_id=principal.key_id, key=key, body_sha256=digest, job_id=job.id, created_at=job.created_at
-    )
-
-
-def _insert(session: Session, request: schemas.JobRequest, spec: dict[str, object], actor: str) -> Job:
-    job = Job(
-        id=f"job_{b32encode(secrets.token_bytes(10)).decode().lower()}",
-        kind=request.kind,
-        name=request.name,
-        labels=dict(request.labels),
-        spec=spec,
-        state=State.QUEUED,
-        actor=actor,
-        created_at=now(),
-        attempt=0,
-        progress=0.0,
-        last_event_id=0,
-        log_bytes=0,
-    )
-    session.add(job)
-    return job
-
-
 def show(services: Container, job_id: str) -> schemas.JobAnswer:
     with services.database.read() as session:
-        return _answer(session, _require(session, job_id))
+        return views.answer(services, session, views.require(session, job_id))
 
 
 def listing(
@@ -119,31 +43,13 @@ def listing(
     pairs = [(name, value) for name, _, value in (label.partition(":") for label in labels)]
     with services.database.read() as session:
         rows = queries.jobs(session, kinds=kinds, states=states, labels=pairs, before=cursor, limit=limit + 1)
-        page, positions = rows[:limit], queries.queue_positions(session, rows[:limit])
-        items = [_to_wire(job, positions.get(job.id)) for job in page]
-    return schemas.JobList(items=items, next_cursor=str(page[-1].seq) if len(rows) > limit else None)
-
-
-def act(services: Container, job_id: str, trigger: Trigger) -> schemas.JobAnswer:
-    """Ask for a pause, a resumption or a cancellation.
-
-    Raises:
-        Problem: 404; 409 with the present state where it does not allow that.
-    """
-    with services.database.write() as session:
-        job = changes.locked_job(session, job_id)
-        if job is None:
-            raise errors.job_not_found(job_id)
-        try:
-            changes.apply(session, job, trigger)
-        except ImpossibleTransition as impossible:
-            raise errors.conflict(impossible) from impossible
-        return _answer(session, job)
+        items = views.answers(services, session, rows[:limit])
+    return schemas.JobList(items=items, next_cursor=str(rows[limit - 1].seq) if len(rows) > limit else None)
 
 
 def events(services: Container, job_id: str, *, after: int, limit: int) -> schemas.EventList:
     with services.database.read() as session:
-        _require(session, job_id)
+        views.require(session, job_id)
         rows = queries.events(session, job_id, after=after, limit=limit + 1)
         items = [schemas.EventAnswer.model_validate(row) for row in rows[:limit]]
     return schemas.EventList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
@@ -155,10 +61,20 @@ def metric_names(services: Container, job_id: str) -> schemas.MetricNames:
 
 
 def metrics(services: Container, job_id: str, name: str, *, after_step: int, limit: int) -> schemas.MetricList:
+    """A page of a series."""
     run_id = show(services, job_id).run_id
     points = services.registry.metrics(run_id, name, after_step=after_step, limit=limit + 1) if run_id else []
     items = [_metric(point) for point in points[:limit]]
     return schemas.MetricList(items=items, next_cursor=str(items[-1].step) if len(points) > limit else None)
+
+
+def thinned_metrics(
+    services: Container, job_id: str, name: str, *, after_step: int, n_points: int
+) -> schemas.MetricList:
+    """The shape of a whole series in at most `n_points` of its points."""
+    run_id = show(services, job_id).run_id
+    points = services.registry.metrics(run_id, name, after_step=after_step) if run_id else []
+    return schemas.MetricList(items=[_metric(point) for point in thinning.thinned(points, n_points)], next_cursor=None)
 
 
 def _metric(point: MetricPoint) -> schemas.MetricAnswer:
@@ -169,7 +85,7 @@ def _metric(point: MetricPoint) -> schemas.MetricAnswer:
 def log(services: Container, job_id: str, *, after: int) -> schemas.LogAnswer:
     """A page of the log. A character that is still incomplete at its end is left for the next page."""
     with services.database.read() as session:
-        job = _require(session, job_id)
+        job = views.require(session, job_id)
         data, attempt = queries.log_page(session, job_id, after=after)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
@@ -179,13 +95,13 @@ def log(services: Container, job_id: str, *, after: int) -> schemas.LogAnswer:
 
 def whole_log(services: Container, job_id: str) -> bytes:
     with services.database.read() as session:
-        job = _require(session, job_id)
+        job = views.require(session, job_id)
         return queries.log_page(session, job_id, after=0, max_bytes=job.log_bytes + 1)[0]
 
 
 def attempts(services: Container, job_id: str) -> schemas.AttemptList:
     with services.database.read() as session:
-        _require(session, job_id)
+        views.require(session, job_id)
         rows = queries.attempts(session, job_id)
     return schemas.AttemptList(items=[schemas.AttemptAnswer.model_validate(row) for row in rows])
 
@@ -226,19 +142,3 @@ def result_file(services: Container, job_id: str, path: str) -> tuple[bytes, str
         return services.registry.get_artifact(run_id, f"result/{path}"), RESULT_TYPES[match[1]]
     except ArtifactNotFound as error:
         raise errors.no_result_file(job_id, path) from error
-
-
-def _require(session: Session, job_id: str) -> Job:
-    job = queries.job(session, job_id)
-    if job is None:
-        raise errors.job_not_found(job_id)
-    return job
-
-
-def _answer(session: Session, job: Job) -> schemas.JobAnswer:
-    session.flush()
-    return _to_wire(job, queries.queue_positions(session, [job]).get(job.id))
-
-
-def _to_wire(job: Job, queue_position: int | None) -> schemas.JobAnswer:
-    return schemas.JobAnswer.model_validate(job).model_copy(update={"queue_position": queue_position})

@@ -24,23 +24,23 @@ _PAGE: Final = 500
 
 
 async def event_stream(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """Wire bytes: events, and comments where nothing happens for long; ends with `job.ended`, or with the server."""
+    """Wire bytes: events, and comments where nothing happens for long. Ends with the job, which is when `job.ended` is
+    the last event that there is (a retry adds more), or with the server."""
     last_sign = time.monotonic()
     yield format_sse_event(comment="events of " + job_id)
     job = await run_in_threadpool(service.show, services, job_id)
-    had_ended = State(job.state) in ENDED
+    is_over = State(job.state) in ENDED  # if nothing comes now, the client has `job.ended` already
     while not services.stopping.is_set():
         page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
         for event in page.items:
             yield _encode(event)
             after, last_sign = event.id, time.monotonic()
-            if event.type == "job.ended":
-                return
+            is_over = event.type == "job.ended"
         if time.monotonic() - last_sign >= services.settings.heartbeat_seconds:
             yield format_sse_event(comment="still here")
             last_sign = time.monotonic()
         if page.next_cursor is None:
-            if had_ended:  # the client has `job.ended` already
+            if is_over:
                 return
             await anyio.sleep(POLL_SECONDS)
 

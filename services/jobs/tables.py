@@ -42,8 +42,22 @@ class Job(Base):
     """The furthest progress of any attempt that was lost."""
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Not to be started before, because its attempt was lost; None otherwise."""
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Of those that wait, the job with the highest starts first, and of equal ones the oldest."""
+    deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """A job that has not ended by then fails."""
+    cloned_from: Mapped[str | None] = mapped_column(String(40))
+    """Id of the job whose spec this one began from; it may be deleted since."""
+    api_key_id: Mapped[str | None] = mapped_column(String(40))
+    """Of the API key that submitted it, for limits by key; None where that was not recorded."""
 
-    __table_args__ = (Index(None, "state", "seq"), Index(None, "kind", "seq"))
+    __table_args__ = (
+        Index(None, "state", "seq"),
+        Index(None, "kind", "seq"),
+        Index("ix_jobs_queue", "state", priority.desc(), "seq"),
+        Index(None, "run_id"),
+        Index(None, "deadline"),
+    )
 
 
 class Attempt(Base):
@@ -80,17 +94,6 @@ class Event(Base):
     time: Mapped[datetime] = mapped_column(UtcDateTime)
     attempt: Mapped[int]
     data: Mapped[dict[str, Any]]
-
-
-class IdempotencyKey(Base):
-    __tablename__ = "idempotency_keys"
-
-    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    """Of the API key that used it: each has its own."""
-    key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    body_sha256: Mapped[str] = mapped_column(String(64))
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class LogChunk(Base):

@@ -13,14 +13,14 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.contract import Registry
 from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
-from services.jobs import changes, queries
-from services.jobs.lifecycle import ACTIVE
+from services.jobs import changes, queries, queue
+from services.jobs.lifecycle import ACTIVE, Trigger
 from services.jobs.tables import Job
 from services.reconciler.attempts import Attempts
 from services.reconciler.lease import STARTING, LeaseHolder, LeaseLost
@@ -84,6 +84,7 @@ class Reconciler:
         self._check_executor()
         if not self._renew():
             return False
+        self._expire_overdue()
         if self._health != "ok":  # jobs run on, and nothing can be known about them
             return True
         if not draining:
@@ -144,16 +145,22 @@ class Reconciler:
         return True
 
     def _start_queued(self) -> None:
-        """Take the oldest jobs from the queue while there is room; submitting them comes after."""
+        """Take jobs from the queue while there is room; submitting them comes after."""
         with self._database.read() as session:
             if not session.scalar(select(Job.seq).where(queries.due(now())).limit(1)):
                 return
         with self._lease.guarded_write() as session:
-            active = session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(ACTIVE))) or 0
-            room = max(0, self._settings.max_running_jobs - active)
-            queue = select(Job).where(queries.due(now())).order_by(Job.seq).limit(room).with_for_update()
-            for job in session.scalars(queue).all():
-                changes.begin_attempt(session, job)
+            queue.take(session, queue.Limits.of(self._settings))
+
+    def _expire_overdue(self) -> None:
+        """Let jobs fail whose deadline has passed: at once where nothing runs, else after a checkpoint."""
+        with self._database.read() as session:
+            overdue = queries.overdue(session, now())
+        for job_id in overdue:
+            with self._lease.guarded_write() as session:
+                job = changes.locked_job(session, job_id)
+                if job is not None and job.deadline is not None and job.deadline <= now():
+                    changes.apply_if_possible(session, job, Trigger.EXPIRE)
 
     def _active_jobs(self) -> list[str]:
         with self._database.read() as session:

@@ -23,8 +23,8 @@ ENDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE, Trigger.GIVE_
 """Of attempts."""
 
 
-def _walk(triggers: list[Trigger]) -> list[State]:
-    states = [State.QUEUED]
+def _walk(triggers: list[Trigger], start: State = State.QUEUED) -> list[State]:
+    states = [start]
     for trigger in triggers:
         try:
             states.append(next_state(states[-1], trigger))
@@ -37,13 +37,35 @@ def _walk(triggers: list[Trigger]) -> list[State]:
 def test_any_sequence_of_triggers_keeps_the_rules(triggers: list[Trigger]) -> None:
     states = _walk(triggers)
     for before, after in itertools.pairwise(states):
-        assert before not in ENDED
+        if before in ENDED:
+            assert before is not State.SUCCEEDED
+            assert after is State.QUEUED
         if before is State.CANCELLING:
             assert after in {State.CANCELLING, State.CANCELLED, State.SUCCEEDED}
+        if before is State.EXPIRING:
+            assert after in {State.EXPIRING, State.CANCELLING, State.FAILED, State.SUCCEEDED}
         if after is State.RUNNING:
             assert before in {State.STARTING, State.RUNNING}
-    if Trigger.CANCEL in triggers:
+    if Trigger.CANCEL in triggers and Trigger.RETRY not in triggers:
         assert states[-1] in ENDED | {State.CANCELLING}
+
+
+@given(st.lists(st.sampled_from(sorted(set(Trigger) - {Trigger.RETRY})), max_size=20), st.sampled_from(State))
+def test_only_a_retry_leaves_an_end(triggers: list[Trigger], start: State) -> None:
+    states = _walk(triggers, start)
+    first_end = next((index for index, state in enumerate(states) if state in ENDED), len(states))
+    assert len(set(states[first_end:])) <= 1
+
+
+@given(st.lists(st.sampled_from(Trigger), max_size=20))
+def test_whatever_is_not_over_can_expire_unless_it_is_being_cancelled(triggers: list[Trigger]) -> None:
+    state = _walk(triggers)[-1]
+    if state in ENDED | {State.CANCELLING}:
+        with pytest.raises(ImpossibleTransition):
+            next_state(state, Trigger.EXPIRE)
+    else:
+        expired = next_state(state, Trigger.EXPIRE)
+        assert expired is (State.EXPIRING if state in ACTIVE else State.FAILED)
 
 
 @given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(ENDS))
@@ -60,7 +82,7 @@ def test_an_active_job_always_hears_of_the_end_of_its_attempt(triggers: list[Tri
 def test_a_lost_attempt_never_ends_a_job_that_was_not_to_end(triggers: list[Trigger]) -> None:
     state = _walk(triggers)[-1]
     if state in ACTIVE:
-        assert (next_state(state, Trigger.LOSE) in ENDED) == (state is State.CANCELLING)
+        assert (next_state(state, Trigger.LOSE) in ENDED) == (state in {State.CANCELLING, State.EXPIRING})
 
 
 def test_every_state_is_in_the_table_and_can_end() -> None:

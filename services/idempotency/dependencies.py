@@ -1,0 +1,37 @@
+"""`post(scope)`: the dependency of every POST: its guard, and its `Idempotency-Key`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from services.auth.dependencies import Principal, require
+from services.auth.scopes import Scope
+from services.idempotency.service import Post
+
+__all__ = ["Post", "post"]
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="A repeat with the same key and body does nothing twice; with another body it is refused.",
+    ),
+]
+
+
+@cache
+def post(scope: Scope) -> Callable[..., Awaitable[Post]]:
+    """The dependency for one scope."""
+    guard = require(scope)
+
+    async def posted(request: Request, key: Key = None, principal: Principal = Depends(guard)) -> Post:
+        return Post(principal=principal, operation=f"POST {request.url.path}", key=key)
+
+    return posted
