@@ -15,17 +15,27 @@ from meta_trainer.evaluation.tables import Table, introduction, tables
 
 def markdown(report: Report, pictures: Sequence[Picture]) -> str:
     """The report for terminals, issues and READMEs; the pictures are expected beside it."""
-    main, *others = (f"## {table.caption}\n\n{_markdown_table(table)}" for table in tables(report))
-    drawn = [f"![{picture.description}]({picture.name})" for picture in pictures]
-    return "\n\n".join([f"# {report.suite.title}", *introduction(report), main, *drawn, *others]) + "\n"
+    return markdown_page(report.suite.title, introduction(report), tables(report), pictures)
 
 
 def html(report: Report, pictures: Sequence[Picture]) -> str:
     """The same as a page, with the pictures inside."""
-    main, *others = (f"<h2>{escape(table.caption)}</h2>\n{_html_table(table)}" for table in tables(report))
-    heading = [f"<h1>{escape(report.suite.title)}</h1>", *(f"<p>{escape(text)}</p>" for text in introduction(report))]
+    return html_page(report.suite.title, introduction(report), tables(report), pictures)
+
+
+def markdown_page(title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
+    """Any report: what is said first, the main table, pictures, the other tables."""
+    main, *others = (f"## {table.caption}\n\n{_markdown_table(table)}" for table in tables)
+    drawn = [f"![{picture.description}]({picture.name})" for picture in pictures]
+    return "\n\n".join([f"# {title}", *texts, main, *drawn, *others]) + "\n"
+
+
+def html_page(title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
+    """The same as one page that needs nothing else."""
+    main, *others = (f"<h2>{escape(table.caption)}</h2>\n{_html_table(table)}" for table in tables)
+    heading = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in texts)]
     body = "\n".join([*heading, main, *map(_image, pictures), *others])
-    return _PAGE.substitute(title=escape(report.suite.title), body=body)
+    return _PAGE.substitute(title=escape(title), body=body)
 
 
 def _image(picture: Picture) -> str:
