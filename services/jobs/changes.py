@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from services.database.base import now
 from services.jobs import queries
 from services.jobs.lifecycle import ACTIVE, ENDED, TRANSITIONS, State, Trigger, next_state
-from services.jobs.retries import Losses, delay
+from services.jobs.retries import FIRST_SECONDS, Losses, delay
 from services.jobs.tables import Attempt, Event, Job
 
 _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
@@ -130,7 +130,7 @@ def _deadline_error(job: Job) -> dict[str, Any]:
 
 def _await_retry(session: Session, job: Job, error: Mapping[str, Any] | None) -> None:
     """The job is in the queue again, but not to be started at once."""
-    job.retry_at = now() + delay(job.lost_attempts)
+    job.retry_at = now() + delay(job.lost_attempts, job.spec.get("backoff_seconds", FIRST_SECONDS))
     reason = str((error or {}).get("message", "")).partition("\n")[0]
     data = {"attempt": job.attempt + 1, "reason": reason, "retry_at": job.retry_at.isoformat()}
     append_event(session, job, "job.retry", data)

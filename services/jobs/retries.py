@@ -1,14 +1,16 @@
-"""When a job whose attempt was lost is tried again, and when it is given up: arithmetic, without clock or database.
+"""When a job whose attempt was lost, or failed, is tried again, and when it is given up: without clock or database.
 
 Machines fail, and a job should not; but one that takes its process down whenever it comes to the same point must not be
-tried for ever. What tells them apart is progress: only losses in a row that got no further than before are counted.
+tried for ever. What tells them apart is progress: only losses in a row that got no further than before are counted. And
+an error that comes again as it was, at the same update, would come a third time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 60.0
@@ -23,7 +25,7 @@ class _Counts(Protocol):
 
 @dataclass(frozen=True)
 class Losses:
-    """Attempts of one job that were lost."""
+    """Attempts of one job that were lost, or failed."""
 
     in_a_row: int = 0
     """Those that got no further than any before them, since the last that did."""
@@ -41,7 +43,13 @@ class Losses:
         return Losses(self.in_a_row + 1, self.furthest)
 
 
-def delay(in_a_row: int) -> timedelta:
+def delay(in_a_row: int, first_seconds: float = FIRST_SECONDS) -> timedelta:
     """Pause before the next attempt: as short as the first while there is progress, else doubling up to the longest."""
     doublings = min(max(in_a_row - 1, 0), 30)
-    return timedelta(seconds=min(LONGEST_SECONDS, FIRST_SECONDS * 2**doublings))
+    return timedelta(seconds=min(max(LONGEST_SECONDS, first_seconds), first_seconds * 2**doublings))
+
+
+def is_final(error: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    """Whether no attempt would do better: the driver says so, or `before`, the last attempt's error, was the same."""
+    same = before is not None and all(error.get(key) == before.get(key) for key in ("type", "message", "update"))
+    return bool(error.get("final")) or same

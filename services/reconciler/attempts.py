@@ -20,7 +20,7 @@ from services.database.base import Database, now
 from services.executors.contract import ENDED, Executor, ProcessStatus
 from services.jobs import changes, queries
 from services.jobs.lifecycle import ACTIVE, STOPPING, State, Trigger, next_state
-from services.jobs.retries import Losses
+from services.jobs.retries import Losses, is_final
 from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
 from services.reconciler.lease import LeaseHolder
@@ -33,6 +33,9 @@ LOG_SECONDS: Final = 1.0
 EXIT_SECONDS: Final = 1.5
 """Patience with a process that has said its last word but has not ended; then it is told to, and no longer watched."""
 TAIL_BYTES: Final = 2000
+
+_ERROR_FIELDS: Final = ("type", "message", "update", "episode", "period", "seed")
+"""Of a driver's error, what the job store keeps."""
 
 _RUN_STATUS: Final[Mapping[State, RunStatus]] = {
     State.SUCCEEDED: "finished",
@@ -151,10 +154,14 @@ class Attempts:
         triggers = {"succeeded": Trigger.SUCCEED, "stopped": Trigger.STOP, "failed": Trigger.FAIL}
         trigger, error = triggers.get(str(done.get("outcome"))), done.get("error")
         if trigger is None:
-            trigger, error = Trigger.FAIL, {"type": "InvalidRecord", "message": f"done.json says {done!r:.200}"}
+            message = f"done.json says {done!r:.200}"
+            trigger, error = Trigger.FAIL, {"type": "InvalidRecord", "message": message, "final": True}
         elif trigger is Trigger.FAIL and not isinstance(error, Mapping):
             error = {"type": "Unknown", "message": "the driver failed without saying why"}
-        self._end(job, attempt, trigger, error if trigger is Trigger.FAIL else None, run_id, done.get("version"))
+        error = dict(error or {}) if trigger is Trigger.FAIL else None
+        if error and not is_final(error, self._error_before(attempt)) and self._may_retry(job):
+            trigger = Trigger.FALTER
+        self._end(job, attempt, trigger, error, run_id, done.get("version"))
 
     def _conclude_lost(self, job: Job, attempt: Attempt, run_id: str, status: ProcessStatus) -> None:
         if attempt.stop_requested_at is not None:  # killed, or stopped before it could listen: as was asked
@@ -166,9 +173,22 @@ class Attempts:
             log, _ = queries.log_page(session, job.id, after=max(0, current.log_bytes - TAIL_BYTES))
         if tail := log.decode("utf-8", "replace").strip():
             message += f"\nThe end of its log:\n{tail}"
-        losses = Losses.of(current).after_another(current.progress)
-        trigger = Trigger.LOSE if losses.in_a_row < self._settings.max_attempts else Trigger.GIVE_UP
+        trigger = Trigger.LOSE if self._may_retry(job) else Trigger.GIVE_UP
         self._end(job, attempt, trigger, {"type": "DriverLost", "message": message}, run_id)
+
+    def _may_retry(self, job: Job) -> bool:
+        """Whether the bounds of the job and of the service leave another attempt after this one."""
+        with self._database.read() as session:
+            current = session.get_one(Job, job.seq)
+            losses = Losses.of(current).after_another(current.progress)
+            own = int(current.spec.get("max_attempts", self._settings.max_attempts))
+        return losses.in_a_row < min(own, self._settings.max_attempts)
+
+    def _error_before(self, attempt: Attempt) -> dict[str, Any] | None:
+        """The error of the attempt before this one."""
+        with self._database.read() as session:
+            before = session.get(Attempt, (attempt.job_id, attempt.number - 1))
+            return before.error if before else None
 
     def _end(
         self,
@@ -182,7 +202,7 @@ class Attempts:
         final = next_state(State(job.state), trigger)
         if run_id is not None and final in _RUN_STATUS:
             self._registry.close_run(run_id, _RUN_STATUS[final])
-        brief = {"type": str(error.get("type")), "message": str(error.get("message"))} if error else None
+        brief = {name: error[name] for name in _ERROR_FIELDS if name in error} if error else None
         with self._lease.guarded_write() as session:
             mine, current = self._reload(session, job, attempt)
             if next_state(State(mine.state), trigger) is not final:  # asked for something else meanwhile: next tick

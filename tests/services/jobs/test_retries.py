@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.jobs.retries import Losses, delay
+from services.jobs.retries import Losses, delay, is_final
 
 shares = st.floats(min_value=0, max_value=1)
 
@@ -28,3 +28,14 @@ def test_delays_double_up_to_a_minute() -> None:
         timedelta(seconds=seconds) for seconds in (1, 1, 2, 4, 8, 16, 32, 60, 60)
     ]
     assert delay(10_000) == timedelta(seconds=60)
+    assert [delay(in_a_row, 100.0) for in_a_row in range(3)] == [timedelta(seconds=100)] * 3
+    assert delay(5, 0.0) == timedelta()
+
+
+def test_an_error_is_final_where_the_driver_says_so_or_it_came_before_at_the_same_update() -> None:
+    error = {"type": "IndexError", "message": "index 7 is out of range", "update": 31, "seed": 5}
+    assert is_final({**error, "final": True}, None)
+    assert is_final(error, {**error, "seed": 6})
+    assert not is_final(error, None)
+    for other in ({"update": 30}, {"message": "index 8 is out of range"}, {"type": "KeyError"}):
+        assert not is_final(error, {**error, **other})

@@ -70,7 +70,7 @@ def test_failure_tells_why(stage: Stage) -> None:
     job = stage.submit()
     stage.tick()
     error = {"type": "DatasetMissing", "message": "get it so", "traceback": "…"}
-    stage.finish(job, "failed", error=error)
+    stage.finish(job, "failed", error={**error, "final": True})
     stage.tick()
     assert stage.job(job)["error"] == {"type": "DatasetMissing", "message": "get it so"}
     assert stage.state(job) == "failed"

@@ -10,7 +10,7 @@ import pytest
 
 from services.database.base import Database
 from services.executors.contract import ExecutorUnavailable
-from services.jobs import retries
+from services.jobs import changes
 from services.reconciler import loop
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
@@ -38,7 +38,7 @@ def attempts(stage: Stage, job: str) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "delay", lambda in_a_row, first_seconds: timedelta())
 
 
 @pytest.mark.usefixtures("at_once")
@@ -128,15 +128,62 @@ def test_progress_begins_the_count_again(
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_the_driver_itself_calls_a_failure_is_not_tried_again(stage: Stage) -> None:
+def test_what_the_driver_calls_final_is_not_tried_again(stage: Stage) -> None:
     job = stage.submit()
     stage.tick()
     lose(stage, job, 1)
     stage.tick()
-    stage.finish(job, "failed", attempt=2, error={"type": "DatasetMissing", "message": "get it so"})
+    stage.finish(job, "failed", attempt=2, error={"type": "DatasetMissing", "message": "get it so", "final": True})
     stage.tick(3)
     assert (stage.state(job), attempts(stage, job)) == ("failed", [(1, "lost"), (2, "failed")])
     assert stage.job(job)["error"] == {"type": "DatasetMissing", "message": "get it so"}
+
+
+def fail(stage: Stage, job: str, attempt: int, update: int, message: str = "index 7 is out of range") -> None:
+    """The driver fails at an update."""
+    where = {"update": update, "episode": 1, "period": 2, "seed": 5}
+    stage.finish(job, "failed", attempt=attempt, error={"type": "IndexError", "message": message, **where})
+    stage.tick()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_failed_attempt_is_tried_again_until_the_same_error_comes_at_the_same_update(stage: Stage) -> None:
+    job = stage.submit()
+    for attempt, (update, message) in enumerate([(30, "a"), (31, "a"), (31, "b"), (31, "b")], start=1):
+        stage.tick()
+        fail(stage, job, attempt, update, message)
+    failed = stage.job(job)
+    assert (failed["state"], attempts(stage, job)) == ("failed", [(number, "failed") for number in (1, 2, 3, 4)])
+    assert failed["error"] == {"type": "IndexError", "message": "b", "update": 31, "episode": 1, "period": 2, "seed": 5}
+    assert stage.event_types(job).count("job.retry") == 3
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_jobs_own_bound_counts_where_it_is_lower(stage: Stage) -> None:
+    answer = stage.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"max_attempts": 2}})
+    job = str(answer.json()["id"])
+    for attempt in (1, 2):
+        stage.tick()
+        fail(stage, job, attempt, update=attempt)
+    assert (stage.state(job), attempts(stage, job)) == ("failed", [(1, "failed"), (2, "failed")])
+
+
+def test_the_jobs_own_pause_is_kept(stage: Stage) -> None:
+    answer = stage.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"backoff_seconds": 1000}})
+    job = str(answer.json()["id"])
+    stage.tick()
+    fail(stage, job, 1, update=3)
+    waits = datetime.fromisoformat(stage.job(job)["retry_at"]) - datetime.now(UTC)
+    assert timedelta(seconds=900) < waits <= timedelta(seconds=1000)
+
+
+@pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_failure_of_an_attempt_that_was_to_stop_fulfils_the_request(stage: Stage, action: str, state: str) -> None:
+    job = stage.submit()
+    stage.tick(2)
+    stage.act(job, action)
+    fail(stage, job, 1, update=3)
+    assert stage.state(job) == state
 
 
 def test_cancel_while_it_waits_for_a_retry(stage: Stage) -> None:
