@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,3 +39,10 @@ def _random_numbers() -> Iterator[None]:
 def rng() -> np.random.Generator:
     """NumPy's generator, seeded."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def needs_compiler() -> None:
+    """Skips where the fused CPU kernel cannot be compiled."""
+    if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
+        pytest.skip("no C compiler on this machine")

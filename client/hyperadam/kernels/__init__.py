@@ -19,7 +19,7 @@ from hyperadam.kernels import cpu
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.rules import Rule
 
-__all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape", "step"]
+__all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape"]
 
 
 class Tape(Protocol):
@@ -43,7 +43,11 @@ class Tape(Protocol):
 
 
 class Stepper(Protocol):
-    """Single steps without derivatives, for a fixed Θ."""
+    """Single steps without derivatives, for a fixed Θ.
+
+    Gradients and directions are of Θ's dtype; so is the state, or all of it is bfloat16: half the memory, with the same
+    arithmetic between reading and rounding.
+    """
 
     def step(
         self,
@@ -73,8 +77,3 @@ def open_stepper(
     """A stepper for Θ, which is read once: open another one for another Θ."""
     kernel = cpu.kernel_for(rule, theta)
     return ReferenceStepper(rule, theta) if kernel is None else cpu.FusedStepper(kernel, theta)
-
-
-def step(rule: Rule[Any], theta: Tensor, gradient: Tensor, state: Any, out_state: Any = None) -> tuple[Tensor, Any]:
-    """One step without derivatives: the direction and the new state (`out_state=state`: in place)."""
-    return open_stepper(rule, theta).step(gradient, state, out_state=out_state)

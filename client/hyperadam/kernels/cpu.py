@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hyperadam import settings
+from hyperadam.kernels.checks import checked, checked_state, checked_targets, stored_dtype
 from hyperadam.kernels.library import Library, Problem, load_library, pointers
 from hyperadam.kernels.pool import POOL
 from hyperadam.kernels.reference import check_upstream
@@ -23,6 +24,7 @@ from hyperadam.rules import HyperAdamRule, HyperAdamState, Rule
 SMALLEST_EPSILON: Final = 1e-30
 """Below it, approximate reciprocals in float32 would leave their range."""
 _DTYPES: Final = (torch.float32, torch.float64)
+_CPU: Final = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -61,42 +63,28 @@ class _Layout:
     shape: tuple[int, ...]
     n_learners: int
     n_blocks: int
+    state_dtype: torch.dtype
     problem: Problem
 
     @classmethod
-    def of(cls, kernel: Kernel, shape: torch.Size) -> _Layout:
+    def of(cls, kernel: Kernel, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
         if not shape or shape[-1] < 1:
             raise ValueError(f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}")
         n_learners, p = shape[:-1].numel(), shape[-1]
         n_blocks = n_learners * -(-p // kernel.library.block_size)
-        return cls(tuple(shape), n_learners, n_blocks, Problem.of(kernel.rule.spec, n_learners, p))
+        problem = Problem.of(kernel.rule.spec, n_learners, p, bf16_state=state_dtype == torch.bfloat16)
+        return cls(tuple(shape), n_learners, n_blocks, state_dtype, problem)
+
+    def fits(self, shape: torch.Size, state_dtype: torch.dtype) -> bool:
+        return self.shape == tuple(shape) and self.state_dtype == state_dtype
 
     @property
     def address(self) -> Any:
         return ctypes.byref(self.problem)
 
 
-def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
-        raise ValueError(
-            f"{name} must be {dtype} of shape {shape} on the CPU, "
-            f"got {tensor.dtype} of shape {tuple(tensor.shape)} on {tensor.device}"
-        )
-    return tensor
-
-
-def _checked_state(state: Any, kernel: Kernel, shape: tuple[int, ...]) -> HyperAdamState:
-    full = (kernel.rule.spec.n_candidates, *shape)
-    return HyperAdamState(
-        *(
-            _checked(f"state.{name}", field, full, kernel.library.dtype).detach()
-            for name, field in zip(HyperAdamState._fields, state, strict=True)
-        )
-    )
-
-
 def _checked_theta(kernel: Kernel, theta: Tensor) -> Tensor:
-    return _checked("theta", theta.detach(), (kernel.rule.n_theta,), kernel.library.dtype).contiguous()
+    return checked("theta", theta, (kernel.rule.n_theta,), kernel.library.dtype, _CPU).contiguous()
 
 
 class FusedTape:
@@ -105,9 +93,10 @@ class FusedTape:
     def __init__(self, kernel: Kernel, theta: Tensor, state: Any) -> None:
         self._kernel, self._library = kernel, kernel.library
         self._theta = _checked_theta(kernel, theta).clone()
-        self._layout = layout = _Layout.of(kernel, state[0].shape[1:])
-        fields = [field.contiguous() for field in _checked_state(state, kernel, layout.shape)]
         library = self._library
+        self._layout = layout = _Layout.of(kernel, state[0].shape[1:], library.dtype)
+        checked_fields = checked_state("state", state, library.n_candidates, layout.shape, library.dtype, _CPU)
+        fields = [field.contiguous() for field in checked_fields]
         self._sums = torch.empty(layout.n_blocks * 2 * library.n_candidates, dtype=torch.float64)
         self._workspace = library.buffer(library.forward_workspace)
         self._slots = [self._slot()]
@@ -128,7 +117,7 @@ class FusedTape:
 
     def step(self, gradient: Tensor) -> Tensor:
         layout, library = self._layout, self._library
-        gradient = _checked("gradient", gradient.detach(), layout.shape, library.dtype).contiguous()
+        gradient = checked("gradient", gradient, layout.shape, library.dtype, _CPU).contiguous()
         self._gradients.append(library.buffer(layout.n_blocks * library.block_size))
         self._scales.append(library.buffer(layout.n_learners * self._kernel.n_scales))
         self._slots.append(self._slot())
@@ -176,7 +165,11 @@ class FusedTape:
 
 
 class FusedStepper:
-    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step allocates nothing."""
+    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step allocates nothing.
+
+    A state in bfloat16 is widened block by block and rounded to nearest when it is written; all arithmetic is in the
+    dtype of Θ. The hidden state is rounded before it is read by the second pass, unlike in `ReferenceStepper`.
+    """
 
     def __init__(self, kernel: Kernel, theta: Tensor) -> None:
         self._kernel, self._library = kernel, kernel.library
@@ -184,10 +177,10 @@ class FusedStepper:
         self._layout: _Layout | None = None
         self._workspaces: list[Tensor] = []
 
-    def _prepare(self, shape: torch.Size) -> _Layout:
+    def _prepare(self, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
         """Buffers for one shape; the same ones as long as the shape stays."""
-        if self._layout is None or self._layout.shape != tuple(shape):
-            self._layout = _Layout.of(self._kernel, shape)
+        if self._layout is None or not self._layout.fits(shape, state_dtype):
+            self._layout = _Layout.of(self._kernel, shape, state_dtype)
             self._sums = torch.empty(self._layout.n_blocks * 2 * self._library.n_candidates, dtype=torch.float64)
             self._scales = self._library.buffer(self._layout.n_learners * self._kernel.n_scales)
         while len(self._workspaces) < torch.get_num_threads():
@@ -197,19 +190,22 @@ class FusedStepper:
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, HyperAdamState]:
-        library, layout = self._library, self._prepare(gradient.shape)
-        gradient = _checked("gradient", gradient.detach(), layout.shape, library.dtype).contiguous()
-        fields = HyperAdamState(*(field.contiguous() for field in _checked_state(state, self._kernel, layout.shape)))
+        library = self._library
+        layout = self._prepare(gradient.shape, stored_dtype(state, library.dtype))
+        gradient = checked("gradient", gradient, layout.shape, library.dtype, _CPU).contiguous()
+        fields = HyperAdamState(*(field.contiguous() for field in self._checked_state("state", state, layout)))
         if out_state is None:
             out_state = HyperAdamState(*(torch.empty_like(field) for field in fields))
         if out is None:
             out = torch.empty_like(gradient)
-        targets = [_checked("out", out, layout.shape, library.dtype)]
-        targets += _checked_state(out_state, self._kernel, layout.shape)
-        if not all(target.is_contiguous() for target in targets):
-            raise ValueError("out and the fields of out_state must be contiguous to be written to")
-        self._run(layout, gradient, pointers(fields), pointers(out_state), out)
+        target = checked("out", out, layout.shape, library.dtype, _CPU)
+        targets = self._checked_state("out_state", out_state, layout)
+        checked_targets(target, targets)
+        self._run(layout, gradient, pointers(fields), pointers(targets), target)
         return out, out_state
+
+    def _checked_state(self, name: str, state: Any, layout: _Layout) -> HyperAdamState:
+        return checked_state(name, state, self._library.n_candidates, layout.shape, layout.state_dtype, _CPU)
 
     def _run(self, layout: _Layout, gradient: Tensor, fields: Any, out: Any, direction: Tensor) -> None:
         library, theta, g = self._library, self._theta.data_ptr(), gradient.data_ptr()

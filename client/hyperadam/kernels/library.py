@@ -30,10 +30,11 @@ class Problem(ctypes.Structure):
         ("squash", ctypes.c_int32),
         ("normalize_state", ctypes.c_int32),
         ("inside_root", ctypes.c_int32),
+        ("bf16_state", ctypes.c_int32),
     )
 
     @classmethod
-    def of(cls, spec: HyperAdamSpec, n_learners: int, p: int) -> Problem:
+    def of(cls, spec: HyperAdamSpec, n_learners: int, p: int, *, bf16_state: bool = False) -> Problem:
         return cls(
             n_learners,
             p,
@@ -44,6 +45,7 @@ class Problem(ctypes.Structure):
             spec.squash == "asinh",
             spec.normalize_state,
             spec.epsilon_inside_root,
+            bf16_state,
         )
 
 

@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from threading import Lock
+from typing import Final
 
 import torch
 from torch import Tensor
 
+KEPT_BYTES: Final = 2**30
+"""What may lie idle beside the buffers of the size that was used last."""
+
+_Key = tuple[int, torch.dtype]
+
 
 class BufferPool:
-    """Buffers of one size and dtype at a time; those of another size are let go when it is asked for."""
+    """Idle buffers by size and dtype, so that a worker may turn from chunks of one size to another and back.
 
-    def __init__(self) -> None:
+    Buffers of the size that was used last are always kept; those of other sizes, the longest unused first, are let go
+    as soon as all together hold more than `kept_bytes`.
+    """
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._lock = Lock()
-        self._key: tuple[int, torch.dtype] | None = None
-        self._free: list[Tensor] = []
+        self._kept_bytes, self._idle_bytes = kept_bytes, 0
+        self._idle: OrderedDict[_Key, list[Tensor]] = OrderedDict()  # the size used last comes last
+
+    @property
+    def idle_bytes(self) -> int:
+        """Of all buffers that nobody uses."""
+        return self._idle_bytes
 
     def take(self, size: int, dtype: torch.dtype) -> Tensor:
         """A flat buffer of `size` numbers, not initialised."""
         with self._lock:
-            if self._key != (size, dtype):
-                self._key, self._free = (size, dtype), []
-            if self._free:
-                return self._free.pop()
+            idle = self._of((size, dtype))
+            self._drop_others()
+            if idle:
+                buffer = idle.pop()
+                self._idle_bytes -= buffer.nbytes
+                return buffer
         return torch.empty(size, dtype=dtype)
 
     def give_back(self, buffers: list[Tensor]) -> None:
         """Buffers that nobody uses any more."""
         with self._lock:
-            self._free += [buffer for buffer in buffers if (buffer.numel(), buffer.dtype) == self._key]
+            for buffer in buffers:
+                self._of((buffer.numel(), buffer.dtype)).append(buffer)
+                self._idle_bytes += buffer.nbytes
+            self._drop_others()
+
+    def _of(self, key: _Key) -> list[Tensor]:
+        idle = self._idle.setdefault(key, [])
+        self._idle.move_to_end(key)
+        return idle
+
+    def _drop_others(self) -> None:
+        while self._idle_bytes > self._kept_bytes and len(self._idle) > 1:
+            _, dropped = self._idle.popitem(last=False)
+            self._idle_bytes -= sum(buffer.nbytes for buffer in dropped)
 
 
 POOL = BufferPool()

@@ -38,7 +38,7 @@ class ReferenceTape:
 
 
 class ReferenceStepper:
-    """Single steps by `rule.update`; see `hyperadam.kernels.Stepper`."""
+    """Single steps by `rule.update`; see `hyperadam.kernels.Stepper`. A state in bfloat16 is widened as a whole."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor) -> None:
         self._rule, self._theta = rule, rule.unpack(theta.detach())
@@ -47,14 +47,19 @@ class ReferenceStepper:
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        direction, new_state = self._rule.update(self._theta, gradient, state)
+        direction, new_state = self._rule.update(self._theta, gradient, _cast(state, gradient.dtype))
         if out is not None:
             direction = out.copy_(direction)
         if out_state is None:
-            return direction, new_state
+            return direction, _cast(new_state, state[0].dtype)
         for target, field in zip(out_state, new_state, strict=True):
             target.copy_(field)
         return direction, out_state
+
+
+def _cast(state: Any, dtype: torch.dtype) -> Any:
+    """The state in a dtype; itself where it is."""
+    return state if state[0].dtype == dtype else type(state)(*(field.to(dtype) for field in state))
 
 
 def check_upstream(upstream: Tensor, directions: list[Tensor]) -> None:

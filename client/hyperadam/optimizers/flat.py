@@ -39,6 +39,7 @@ class FlatVector:
         self.buffer = torch.empty(sum(self.sizes), dtype=dtype, device=one_device(parameters))  # shape: (p,)
         pieces = self.buffer.split(self.sizes)
         self.views = [piece.view(parameter.shape) for piece, parameter in zip(pieces, parameters, strict=True)]
+        self._norm = self.buffer.new_empty(())
 
     def fits(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> bool:
         """Whether this is the vector of exactly these parameters, where they are now."""
@@ -49,6 +50,10 @@ class FlatVector:
             and self.buffer.dtype == dtype
         )
 
+    def norm(self) -> float:
+        """Euclidean; not finite if any coordinate is not, or if its square overflows the buffer's dtype."""
+        return float(torch.linalg.vector_norm(self.buffer, out=self._norm))
+
 
 class FlatState:
     """A rule's state over the parameters of an optimizer; steps change it in place."""
@@ -58,17 +63,17 @@ class FlatState:
         self._joined: tuple[FlatVector, Any] | None = None
         self._parked: dict[Tensor, Any] = {}
 
-    def over(self, vector: FlatVector) -> Any:
-        """The state of the vector's parameters, in its order; a fresh one for those that have none yet."""
-        if self._joined is not None and self._joined[0] is vector:
+    def over(self, vector: FlatVector, dtype: torch.dtype) -> Any:
+        """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those that have none."""
+        if self._joined is not None and self._joined[0] is vector and self._joined[1][0].dtype == dtype:
             return self._joined[1]
         parked = self.pieces()
         pieces = [parked.pop(parameter, None) for parameter in vector.parameters]
         fresh = [
-            self._rule.init_state(vector.buffer.new_zeros(size)) if piece is None else piece
+            self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype)) if piece is None else piece
             for piece, size in zip(pieces, vector.sizes, strict=True)
         ]
-        self._joined = vector, _join(fresh, vector.buffer)
+        self._joined = vector, _join(fresh, vector.buffer.device, dtype)
         self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}  # views no more
         return self._joined[1]
 
@@ -94,7 +99,7 @@ def _clone(state: Any) -> Any:
     return state._make(field.clone() for field in state)
 
 
-def _join(states: list[Any], like: Tensor) -> Any:
-    """One state after the other along the coordinates, on the device and of the dtype of `like`."""
-    fields = (torch.cat([part.to(like) for part in parts], -1) for parts in zip(*states, strict=True))
+def _join(states: list[Any], device: torch.device, dtype: torch.dtype) -> Any:
+    """One state after the other along the coordinates."""
+    fields = (torch.cat([part.to(device, dtype) for part in parts], -1) for parts in zip(*states, strict=True))
     return states[0]._make(fields)

@@ -46,8 +46,9 @@ class HyperAdam(LearnedOptimizer):
             None is the rate that Θ was trained with. Lower it, or schedule it, for runs much longer than those of
             meta-training (the authors take 1e-3 to 1e-5).
         weight_decay: decoupled; w ← w − lr · weight_decay · w.
+        state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
-    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32), beside the gradient's buffer.
+    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the gradient's buffer.
 
     Where it differs from the paper: what the paper leaves open, or the published codes do otherwise (the place of ε,
     normalised states, RMS instead of Euclidean norms, …), is a field of the `HyperAdamSpec` that Θ carries, so that a Θ
@@ -58,8 +59,8 @@ class HyperAdam(LearnedOptimizer):
     said in `LearnedOptimizer`.
 
     Raises:
-        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr` or
-            `weight_decay` is out of range.
+        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr`,
+            `weight_decay` or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 

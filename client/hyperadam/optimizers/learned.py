@@ -36,9 +36,11 @@ class LearnedOptimizer(Optimizer):
     - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation) raise
       `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN, passed on as other
       optimizers do, would at once be in the state of every coordinate, for good. Whoever prefers to lose the step
-      catches the error and goes on; `torch.amp.GradScaler` skips such steps by itself. The check is one dot product.
+      catches the error and goes on; `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
     - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and computation are
-      float64 if any parameter is, else float32; only w itself is rounded to the parameter's dtype.
+      float64 if any parameter is, else float32; only w itself is rounded to the parameter's dtype. With
+      `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half the memory, and rounded to nearest after
+      every step; computation stays as it is. Checkpoints load into either.
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is bit-equal. It carries the
       digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
       it returns changes nothing.
@@ -58,7 +60,11 @@ class LearnedOptimizer(Optimizer):
         lr: float | None = None,
         *,
         weight_decay: float = 0.0,
+        state_dtype: torch.dtype | None = None,
     ) -> None:
+        if state_dtype not in (None, torch.bfloat16):
+            raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
+        self._state_dtype = state_dtype
         self._theta = self._shipped_theta() if theta is None else theta
         self._check_theta(self._theta)
         self._flat = FlatState(self._theta.rule)
@@ -96,7 +102,7 @@ class LearnedOptimizer(Optimizer):
         moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
         if moving:
             vector, stepper = self._read_gradients(moving)
-            state = self._flat.over(vector)
+            state = self._flat.over(vector, self._state_dtype or vector.buffer.dtype)
             stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
             self._move(vector)
         return loss
@@ -162,7 +168,7 @@ class LearnedOptimizer(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {"defaults": self.defaults, "param_groups": self.param_groups}
-        return kept | {"_theta": self._theta, "_pieces": self._flat.pieces()}
+        return kept | {"_theta": self._theta, "_state_dtype": self._state_dtype, "_pieces": self._flat.pieces()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
@@ -186,7 +192,7 @@ class LearnedOptimizer(Optimizer):
             self._stepper = open_stepper(self._theta.rule, self._theta.vector.to(self._vector.buffer))
         vector = self._vector
         torch._foreach_copy_(vector.views, [p.grad for p in moving if p.grad is not None])
-        if not math.isfinite(float(vector.buffer.dot(vector.buffer))):
+        if not math.isfinite(vector.norm()):
             raise FloatingPointError(self._what_is_not_finite(vector))
         return vector, self._stepper
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
-from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape, step
+from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape
 from hyperadam.kernels.threads import run_ranges
+from hyperadam.rules import HyperAdamRule
 from kernel_cases import RMS, Case, distance
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
@@ -90,7 +92,7 @@ def test_the_input_state_is_left_alone() -> None:
     case = Case(5, (1, 20), RMS)
     gradient = case.draw(1)[0, 0]
     state = case.rule.init_state(gradient)
-    step(case.rule, case.theta(), gradient, state)
+    open_stepper(case.rule, case.theta()).step(gradient, state)
     assert not any(field.any() for field in state)
 
 
@@ -101,7 +103,7 @@ def test_the_callers_arithmetic_keeps_its_denormals(dtype: torch.dtype) -> None:
     tape = open_tape(case.rule, case.theta().to(dtype), case.rule.init_state(gradient))
     tape.step(gradient)
     tape.backward(gradient[None])
-    step(case.rule, case.theta().to(dtype), gradient, case.rule.init_state(gradient))
+    open_stepper(case.rule, case.theta().to(dtype)).step(gradient, case.rule.init_state(gradient))
     tiny = torch.full((1,), torch.finfo(dtype).tiny, dtype=dtype)
     assert float(tiny / 2) > 0
 
@@ -121,8 +123,9 @@ def test_strided_gradients_and_states_are_read() -> None:
     gradient = torch.randn(30, 2, dtype=torch.float64).T
     state = case.rule.init_state(gradient)
     strided = type(state)(*(field.transpose(0, 2).contiguous().transpose(0, 2) for field in state))
-    direction, _ = step(case.rule, case.theta(), gradient, strided)
-    assert torch.equal(direction, step(case.rule, case.theta(), gradient.contiguous(), state)[0])
+    stepper = open_stepper(case.rule, case.theta())
+    direction, _ = stepper.step(gradient, strided)
+    assert torch.equal(direction, stepper.step(gradient.contiguous(), state)[0])
 
 
 def test_wrong_arguments_are_named() -> None:
@@ -168,3 +171,62 @@ def test_threads_work_in_a_forked_child() -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert sorted(seen) == [0, 1]
+
+
+class RoundedHidden(HyperAdamRule):
+    """The rule with s_t rounded to bfloat16 as soon as it is made, as the fused steps store it."""
+
+    def _state_cell(self, *arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden, cell = super()._state_cell(*arguments)
+        return hidden.bfloat16().to(hidden), cell
+
+
+@pytest.mark.parametrize(
+    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,), RMS), Case(20, (2, 64), n_steps=12)], ids=str
+)
+def test_a_bfloat16_state_is_rounded_to_nearest_and_nothing_else_is(case: Case) -> None:
+    gradients, theta = case.draw(1)[0], case.theta()
+    fused, plain = open_stepper(case.rule, theta), ReferenceStepper(RoundedHidden(case.rule.spec), theta)
+    state = rounded = case.rule.init_state(gradients[0].bfloat16())
+    for gradient in gradients:
+        direction, state = fused.step(gradient, state)
+        expected, rounded = plain.step(gradient, rounded)
+        assert distance(direction, expected) < 1e-12
+        assert all(torch.equal(mine, right) for mine, right in zip(state, rounded, strict=True))
+        assert state.v.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("make", [open_stepper, ReferenceStepper])
+def test_a_bfloat16_state_stays_near_the_full_one_and_in_place(make: type[ReferenceStepper]) -> None:
+    case = Case(5, (2, 300), RMS, n_steps=20)
+    theta, gradients = case.theta().float(), case.draw(1)[0].float()
+    full, state = case.rule.init_state(gradients[0]), case.rule.init_state(gradients[0].bfloat16())
+    stepper, addresses = make(case.rule, theta), [field.data_ptr() for field in state]
+    for gradient in gradients:
+        expected, full = stepper.step(gradient, full)
+        direction, _ = stepper.step(gradient, state, out_state=state)
+        assert distance(direction, expected) < 0.03
+    assert [field.data_ptr() for field in state] == addresses
+
+
+def test_bfloat16_keeps_nan_and_infinity() -> None:
+    case = Case(2, (40,), RMS)
+    gradient = case.draw(1)[0, 0].float()
+    gradient[3] = torch.nan
+    state = case.rule.init_state(gradient.bfloat16())
+    state.v[0, 5] = torch.inf
+    _, after = open_stepper(case.rule, case.theta().float()).step(gradient, state)
+    _, plain = ReferenceStepper(case.rule, case.theta().float()).step(gradient, state)
+    assert torch.equal(after.m.isnan(), plain.m.isnan())
+    assert after.m.isnan().any()
+    assert after.v[0, 5] == torch.inf
+
+
+def test_a_state_has_one_dtype() -> None:
+    case = Case(2, (7,))
+    gradient = case.draw(1)[0, 0]
+    state = case.rule.init_state(gradient.bfloat16())
+    with pytest.raises(ValueError, match=r"state\.v must be torch\.bfloat16"):
+        open_stepper(case.rule, case.theta()).step(gradient, state._replace(v=state.v.double()))
+    with pytest.raises(ValueError, match=r"out_state\.hidden must be torch\.bfloat16"):
+        open_stepper(case.rule, case.theta()).step(gradient, state, out_state=case.rule.init_state(gradient))

@@ -34,6 +34,7 @@ typedef struct {
     int64_t n_learners, p;
     double norm_epsilon, forget_bias, epsilon;
     int32_t rms, squash, normalize_state, inside_root;
+    int32_t bf16_state; /* of the optimizer's steps; tapes keep `real` */
 } Problem;
 
 /* Where block q lies: its learner, its first coordinate in the flat (learners, p) order, and how many it holds. */
@@ -59,6 +60,51 @@ INLINE void gather(real *block, const real *field, int rows, int64_t stride, Blo
 
 INLINE void scatter(real *field, const real *block, int rows, int64_t stride, Block at) {
     for (int r = 0; r < rows; r++) memcpy(field + r * stride + at.start, block + r * BLOCK, at.n * sizeof(real));
+}
+
+/* bfloat16 is the upper half of a float. */
+INLINE real widen(uint16_t x) {
+    const uint32_t bits = (uint32_t)x << 16;
+    float y;
+    memcpy(&y, &bits, sizeof y);
+    return (real)y;
+}
+
+/* To the nearest bfloat16, halfway to the even one. */
+INLINE uint16_t narrow(real x) {
+    const float y = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &y, sizeof bits);
+    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
+}
+
+/* J rows of a state's field, to and from a block of `real`. */
+static void gather_field(const Problem *problem, real *block, const void *field, int64_t stride, Block at) {
+    if (!problem->bf16_state) {
+        gather(block, field, J, stride, at);
+        return;
+    }
+    for (int r = 0; r < J; r++) {
+        const uint16_t *from = (const uint16_t *)field + r * stride + at.start;
+        for (int i = 0; i < at.n; i++) block[r * BLOCK + i] = widen(from[i]);
+        for (int i = at.n; i < BLOCK; i++) block[r * BLOCK + i] = 0;
+    }
+}
+
+/* What is stored stays in the block: rounded, where the field is. */
+static void scatter_field(const Problem *problem, void *field, real *block, int64_t stride, Block at) {
+    if (!problem->bf16_state) {
+        scatter(field, block, J, stride, at);
+        return;
+    }
+    for (int r = 0; r < J; r++) {
+        uint16_t *to = (uint16_t *)field + r * stride + at.start;
+        for (int i = 0; i < at.n; i++) {
+            to[i] = narrow(block[r * BLOCK + i]);
+            block[r * BLOCK + i] = widen(to[i]);
+        }
+    }
 }
 
 static void squares(double *sums, const real *x, int rows) {

@@ -70,8 +70,8 @@ void gradient_scales(const Problem *problem, const real *g, double *sums, real *
 }
 
 /* First pass of a step over blocks [begin, end): hidden and cell, and the squares of s_t and m_{t-1}. */
-void first_pass(const Problem *problem, const real *theta, const real *g, const real *scales, real *const *fields,
-                real *const *out, double *sums, real *memory, int64_t begin, int64_t end) {
+void first_pass(const Problem *problem, const real *theta, const real *g, const real *scales, void *const *fields,
+                void *const *out, double *sums, real *memory, int64_t begin, int64_t end) {
     const unsigned mode = flush_denormals();
     Workspace w = workspace(memory);
     const int64_t stride = problem->n_learners * problem->p;
@@ -79,31 +79,33 @@ void first_pass(const Problem *problem, const real *theta, const real *g, const 
     for (int64_t q = begin; q < end; q++) {
         const Block at = locate(problem, q);
         gather(w.g, g, 1, stride, at);
-        gather(hidden, fields[HIDDEN], J, stride, at);
-        gather(cell, fields[CELL], J, stride, at);
-        gather(m, fields[M], J, stride, at);
+        gather_field(problem, hidden, fields[HIDDEN], stride, at);
+        gather_field(problem, cell, fields[CELL], stride, at);
+        gather_field(problem, m, fields[M], stride, at);
         squares(sums + q * 2 * J + J, m, J);
         state_cell(problem, theta, w.gates, w.g, scales[at.learner * SCALES], at.n, hidden, cell, hidden, cell);
+        scatter_field(problem, out[HIDDEN], hidden, stride, at);
+        scatter_field(problem, out[CELL], cell, stride, at);
         squares(sums + q * 2 * J, hidden, J);
-        scatter(out[HIDDEN], hidden, J, stride, at);
-        scatter(out[CELL], cell, J, stride, at);
     }
     restore_mode(mode);
 }
 
 /* Second pass over blocks [begin, end): moments and direction. `out[HIDDEN]` is what the first pass wrote. */
-void second_pass(const Problem *problem, const real *theta, const real *g, const real *scales, real *const *fields,
-                 real *const *out, real *direction, real *memory, int64_t begin, int64_t end) {
+void second_pass(const Problem *problem, const real *theta, const real *g, const real *scales, void *const *fields,
+                 void *const *out, real *direction, real *memory, int64_t begin, int64_t end) {
     const unsigned mode = flush_denormals();
     Workspace w = workspace(memory);
     const int64_t stride = problem->n_learners * problem->p;
     for (int64_t q = begin; q < end; q++) {
         const Block at = locate(problem, q);
         gather(w.g, g, 1, stride, at);
-        gather(w.slot + HIDDEN * ROWS_SIZE, out[HIDDEN], J, stride, at);
-        for (int field = M; field < FIELDS; field++) gather(w.slot + field * ROWS_SIZE, fields[field], J, stride, at);
+        gather_field(problem, w.slot + HIDDEN * ROWS_SIZE, out[HIDDEN], stride, at);
+        for (int field = M; field < FIELDS; field++)
+            gather_field(problem, w.slot + field * ROWS_SIZE, fields[field], stride, at);
         adam_cell(problem, theta, w.heads, w.g, scales + at.learner * SCALES + 1, w.slot, w.slot, w.slot, w.direction);
-        for (int field = M; field < FIELDS; field++) scatter(out[field], w.slot + field * ROWS_SIZE, J, stride, at);
+        for (int field = M; field < FIELDS; field++)
+            scatter_field(problem, out[field], w.slot + field * ROWS_SIZE, stride, at);
         scatter(direction, w.direction, 1, stride, at);
     }
     restore_mode(mode);
