@@ -1,0 +1,103 @@
+"""Requests nobody thought of, made from the service's own OpenAPI document: no answer may contradict it.
+
+Right and wrong requests to every operation, against the real application in process. Jobs are rows that nobody starts.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from registry.memory import InMemoryRegistry
+from services import api_document
+from services.app import create_app
+from services.container import Container
+from services.database.base import Database
+from services.settings import Settings
+from tests.registry.thetas import make_theta
+
+pytestmark = pytest.mark.slow
+
+N_EXAMPLES = 8
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+OPERATIONS = [
+    (method.upper(), path)
+    for path, methods in api_document.document()["paths"].items()
+    for method in methods
+    if path != "/readyz"  # its 503 is an answer, not a failure
+]
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """The application, a key for it, and path parameters that lead to something that is there."""
+
+    app: FastAPI
+    headers: dict[str, str]
+    known: dict[str, str]
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """SQLite alone, for time; what databases differ in is in `test_hostile.py`, on both."""
+    shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
+    return f"sqlite:///{tmp_path / 'jobs.db'}"
+
+
+@pytest.fixture
+def fuzzed(database: Database, settings: Settings, registry: InMemoryRegistry) -> Fuzzed:
+    unlimited = settings.model_copy(update={"requests_per_second": 0.0, "writes_per_second": 0.0})
+    services = Container(settings=unlimited, database=database, registry=registry)
+    headers = {"Authorization": f"Bearer {services.api_keys.create('fuzzer', ['admin']).key}"}
+    app = create_app(services)
+    registry.create_version("known", make_theta(), key="1")
+    registry.set_alias("known", "champion", 1, actor="fuzzer")
+    with TestClient(app, headers=headers) as client:
+        job = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
+    return Fuzzed(app, headers, {"job_id": job, "name": "known", "ref": "champion", "alias": "champion"})
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])
+def test_answers_are_as_documented(method: str, path: str, fuzzed: Fuzzed) -> None:
+    operation = schemathesis.openapi.from_asgi("/openapi.json", fuzzed.app)[path][method]
+    known = {name: value for name, value in fuzzed.known.items() if f"{{{name}}}" in path}
+    kinds = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
+    kinds += [operation.as_strategy(path_parameters=known)] if known else []
+
+    @hypothesis.settings(
+        max_examples=N_EXAMPLES * len(kinds),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategies.one_of(kinds))
+    def no_answer_contradicts(case: Any) -> None:
+        case.call_and_validate(headers=fuzzed.headers, checks=CHECKS)
+
+    no_answer_contradicts()
