@@ -44,6 +44,32 @@ class EpisodeState(NamedTuple):
     """Steps taken since the episode began."""
 
 
+def join_states(states: Sequence[EpisodeState]) -> EpisodeState:
+    """Several groups of learners at the same step as one: rows one after the other."""
+    here = [torch.cat(parts) for parts in zip(*(state.here for state in states), strict=True)]
+    rule_state = join_rule_states([state.rule_state for state in states])
+    return EpisodeState(torch.cat([state.w for state in states]), Evaluation(*here), rule_state, states[0].step)
+
+
+def split_state(state: EpisodeState, sizes: Sequence[int]) -> list[EpisodeState]:
+    """The inverse of `join_states` for groups of these sizes; rule states are copies."""
+    heres = [Evaluation(*parts) for parts in zip(*(field.split(list(sizes)) for field in state.here), strict=True)]
+    rule_states = split_rule_state(state.rule_state, sizes)
+    parts = zip(state.w.split(list(sizes)), heres, rule_states, strict=True)
+    return [EpisodeState(w, here, rule_state, state.step) for w, here, rule_state in parts]
+
+
+def join_rule_states(states: Sequence[Any]) -> Any:
+    """A rule's states of several groups of learners as one: their fields are (·, L, p)."""
+    return type(states[0])(*(torch.cat(fields, dim=1) for fields in zip(*states, strict=True)))
+
+
+def split_rule_state(state: Any, sizes: Sequence[int]) -> list[Any]:
+    """The inverse of `join_rule_states`, as contiguous copies, which may be written to."""
+    fields = [[part.clone(memory_format=torch.contiguous_format) for part in f.split(list(sizes), 1)] for f in state]
+    return [type(state)(*parts) for parts in zip(*fields, strict=True)]
+
+
 def begin(rule: Rule[Any], optimizee: Optimizee) -> EpisodeState:
     """The state before an episode's first step."""
     w = optimizee.start()

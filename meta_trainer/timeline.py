@@ -26,10 +26,15 @@ class Place(NamedTuple):
 
 
 class Timeline:
-    """The lengths of all episodes of a job, in periods."""
+    """The lengths of all episodes of a job."""
 
-    def __init__(self, lengths: list[int]) -> None:
-        self.lengths = lengths
+    def __init__(self, lengths: list[int], horizons: list[int] | None = None) -> None:
+        """
+        Args:
+            lengths: in periods.
+            horizons: in steps; None: periods of one step.
+        """
+        self.lengths, self.horizons = lengths, horizons or lengths
         self._ends = list(accumulate(lengths))
 
     @property
@@ -44,10 +49,36 @@ class Timeline:
 
 
 @lru_cache(maxsize=16)
-def timeline(seed: int, n_episodes: int, shortest: int, longest: int) -> Timeline:
-    """Episodes of `shortest` to `longest` periods, log-uniform: k with probability ~ log((k + 1) / k)."""
-    if shortest == longest:
-        return Timeline([shortest] * n_episodes)
-    draws = torch.rand(n_episodes, generator=generator(seed, "training/horizon"), dtype=torch.float64)
-    lengths = (shortest * ((longest + 1) / shortest) ** draws).floor().clamp(max=longest)
-    return Timeline([int(length) for length in lengths.tolist()])
+def timeline(
+    seed: int,
+    n_episodes: int,
+    shortest: int,
+    longest: int,
+    *,
+    period: int | None = 1,
+    curriculum: tuple[int, float] | None = None,
+) -> Timeline:
+    """Episodes of `shortest` to `longest` steps, log-uniform: k periods with probability ~ log((k + 1) / k).
+
+    Args:
+        shortest: in steps, like `longest`; both multiples of the period.
+        period: steps of one; None: each episode is one period, of any number of steps.
+        curriculum: longest horizon of the first episode, and the share of the episodes over which it grows to
+            `longest`, by a constant factor from each to the next. Until it has reached `shortest`, no horizon is drawn.
+    """
+    unit = period or 1
+    lowest, highest = shortest // unit, longest // unit
+    bounds = [highest] * n_episodes
+    if curriculum:
+        initial, share = curriculum
+        first, n_growing = min(max(1, initial // unit), highest), max(1, round(share * n_episodes))
+        bounds[:n_growing] = [int(first * (highest / first) ** (e / n_growing)) for e in range(n_growing)]
+    if shortest < longest:
+        draws = torch.rand(n_episodes, generator=generator(seed, "training/horizon"), dtype=torch.float64).tolist()
+        bounds = [_log_uniform(min(lowest, bound), bound, u) for bound, u in zip(bounds, draws, strict=True)]
+    horizons = [n * unit for n in bounds]
+    return Timeline(bounds if period else [1] * n_episodes, horizons)
+
+
+def _log_uniform(low: int, high: int, u: float) -> int:
+    return min(high, int(low * ((high + 1) / low) ** u))

@@ -24,7 +24,7 @@ from meta_trainer.runners import Handle, Runner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, source_of
-from meta_trainer.work import PeriodOutcome, ValidationOutcome, make_rule, run_period, run_validation
+from meta_trainer.work import PeriodOutcome, ValidationOutcome, chunk_gradient, make_rule, run_period, run_validation
 
 MOST_TOLD: Final = 100
 """Events of one attempt about learners that diverged; the series `n_diverged` counts them all."""
@@ -181,8 +181,8 @@ class MetaTraining:
         results = [_without_poison(outcome) for outcome in self._runner.get(outcomes)]
         self._states = states  # only now: should a call fail, those before it make a checkpoint to see it fail again
         total = torch.zeros_like(self._initial_theta)
-        for result in results:
-            total += result.gradient
+        for chunk, result in enumerate(results):
+            total += chunk_gradient(spec, episode, chunk, result)
         done = self._meta.step(total / spec.n_learners)
         losses = torch.cat([result.losses for result in results])
         self._note_divergence(losses, done, episode, period)
@@ -203,7 +203,8 @@ class MetaTraining:
         spec, update = self._spec, self.update
         finite = losses[losses.isfinite()]
         meta_loss = float(finite.mean()) if len(finite) else math.nan
-        steps_per_second = spec.n_learners * spec.unroll.period / seconds
+        episode = self._timeline.locate(update - 1).episode
+        steps_per_second = spec.n_learners * spec.period_of(episode) / seconds
         self._recorder.metrics(
             update,
             {
@@ -305,7 +306,7 @@ def _without_poison(outcome: PeriodOutcome) -> PeriodOutcome:
     if outcome.gradient.isfinite().all():
         return outcome
     return outcome._replace(
-        gradient=torch.zeros_like(outcome.gradient), losses=torch.full_like(outcome.losses, torch.nan)
+        gradient=torch.zeros_like(outcome.gradient), losses=torch.full_like(outcome.losses, torch.nan), slopes=()
     )
 
 

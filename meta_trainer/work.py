@@ -15,8 +15,9 @@ import torch
 from hyperadam.rules import Rule, rule_from_spec
 from torch import Tensor
 
-from meta_trainer.episodes import EpisodeState, begin, training_optimizee
-from meta_trainer.estimators import truncated_bptt
+from meta_trainer.episodes import EpisodeState, training_optimizee
+from meta_trainer.estimators import SMALLEST_LOSS, Objective, Period, estimate, meta_gradient
+from meta_trainer.optimizees import Optimizee
 from meta_trainer.rollout import LearnedOptimizer, rollout
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
 from meta_trainer.tasks import TaskSource
@@ -26,9 +27,11 @@ class PeriodOutcome(NamedTuple):
     """What the coordinator needs of one chunk's period."""
 
     gradient: Tensor
-    """Summed over the chunk's learners; shape (n_theta,)."""
+    """Summed over the chunk's learners, without what `slopes` stand for; shape (n_theta,)."""
     losses: Tensor
     """Mean scored loss of each learner; shape (L,), not finite where one diverged."""
+    slopes: tuple[Tensor, ...] = ()
+    """See `meta_trainer.estimators.Estimate`: perturbations do not travel, their seeds and losses do."""
 
 
 class ValidationOutcome(NamedTuple):
@@ -44,34 +47,67 @@ def run_period(
     episode: int,
     chunk: int,
     state: EpisodeState | None,
-) -> tuple[PeriodOutcome, EpisodeState]:
+) -> tuple[PeriodOutcome, EpisodeState | None]:
     """One period of one chunk; `state` is None at the beginning of an episode."""
     with one_thread():
-        rule = make_rule(spec.rule)
+        horizon, n_steps = spec.horizon_of(episode), spec.period_of(episode)
         optimizee = training_optimizee(spec, source, episode, chunk)
-        state = state or begin(rule, optimizee)
-        result = truncated_bptt(
-            rule,
-            theta,
-            optimizee,
-            state,
-            n_steps=spec.unroll.period,
+        period = Period(
+            rule=make_rule(spec.rule),
+            theta=theta,
+            optimizee=optimizee,
+            objective=objective_of(spec.unroll, optimizee, state.step if state else 0, n_steps, horizon),
             lr=spec.unroll.lr,
-            score=spec.unroll.score,
-            meta_loss=spec.unroll.meta_loss,
-            weights=step_weights(spec.unroll, state.step, spec.horizon_of(episode)),
+            n_steps=n_steps,
+            horizon=horizon,
+            seed=spec.seed,
+            episode=episode,
+            learners=learners_of(spec, chunk),
         )
-        return PeriodOutcome(result.gradient, result.losses.mean(0)), result.state
+        result = estimate(spec.estimator, period, state)
+        return PeriodOutcome(result.gradient, result.losses, result.slopes), result.state
 
 
-def step_weights(unroll: UnrollSpec, first_step: int, horizon: int | None = None) -> Tensor:
-    """What the steps after `first_step` count in the meta-loss, (k + 1) (t/T)^k; shape (period,).
+def chunk_gradient(spec: MetaTrainingSpec, episode: int, chunk: int, outcome: PeriodOutcome) -> Tensor:
+    """The meta-gradient of a chunk's period, summed over its learners; shape (n_theta,)."""
+    learners = learners_of(spec, chunk)
+    return meta_gradient(outcome.gradient, outcome.slopes, seed=spec.seed, episode=episode, learners=learners)
+
+
+def learners_of(spec: MetaTrainingSpec, chunk: int) -> range:
+    """The numbers of a chunk's learners within the job."""
+    return range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)
+
+
+def objective_of(unroll: UnrollSpec, optimizee: Optimizee, first_step: int, n_steps: int, horizon: int) -> Objective:
+    """How the `n_steps` steps after `first_step` of an episode of `horizon` steps are scored."""
+    scale = None
+    if unroll.loss_scaling == "initial":
+        losses = optimizee.losses(optimizee.start(), 0)
+        scale = torch.where(losses.isfinite(), losses.clamp_min(SMALLEST_LOSS), 1.0)
+    weights = step_weights(unroll, first_step, horizon, n_steps)
+    return Objective(score=unroll.score, meta_loss=unroll.meta_loss, weights=weights, scale=scale)
+
+
+def step_weights(unroll: UnrollSpec, first_step: int, horizon: int | None = None, n_steps: int | None = None) -> Tensor:
+    """What the steps after `first_step` count in the meta-loss, a_t; shape (S,).
+
+        a_t = (1 − f) (k + 1) (t/T)^k + f T/n [t > T − n]
+
+    with k = `late_weight`, f = `final_weight` and n = `final_steps`, at most T: 1 on the average of an episode, but for
+    the rounding of the sum of (t/T)^k.
 
     Args:
         horizon: T of the episode; None: that of `unroll`.
+        n_steps: S; None: the period of `unroll`.
     """
-    t = torch.arange(first_step + 1, first_step + unroll.period + 1) / (horizon or unroll.horizon)
-    return (unroll.late_weight + 1) * t**unroll.late_weight
+    horizon = horizon or unroll.horizon
+    t = torch.arange(first_step + 1, first_step + (n_steps or unroll.period or horizon) + 1)
+    weights = (unroll.late_weight + 1) * (t / horizon) ** unroll.late_weight
+    if not unroll.final_weight:
+        return weights
+    n_final = min(unroll.final_steps, horizon)
+    return (1 - unroll.final_weight) * weights + unroll.final_weight * horizon / n_final * (t > horizon - n_final)
 
 
 def run_validation(

@@ -16,24 +16,24 @@ What is scored is a choice on which the published codes differ (t counts 1 … S
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
 
 With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the meta-loss `last`, L of
-the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps multiply their ∇L.
+the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps multiply their ∇L, and a scale of a learner's
+losses divides them all (`meta_trainer.estimators.objective`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from hyperadam.kernels import open_tape
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.episodes import EpisodeState, evaluate
+from meta_trainer.episodes import EpisodeState, Evaluation
+from meta_trainer.estimators.objective import Objective
+from meta_trainer.estimators.walk import walk
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.specs import MetaLoss, Score
-
-SMALLEST_LOSS: Final = 1e-6
-"""Losses below it count as this in the logarithmic meta-loss, whose derivative would not be bounded."""
 
 
 class PeriodResult(NamedTuple):
@@ -57,6 +57,7 @@ def truncated_bptt(
     score: Score = "next",
     meta_loss: MetaLoss = "mean",
     weights: Tensor | None = None,  # shape: (S,)
+    scale: Tensor | None = None,  # shape: (L,)
 ) -> PeriodResult:
     """Run one period and return its meta-gradient; see the module's docstring.
 
@@ -67,32 +68,54 @@ def truncated_bptt(
         score: which losses are scored.
         meta_loss: their mean, the mean of their logarithms, or the last one.
         weights: how much each scored step counts in the meta-loss; None: all the same.
+        scale: what each learner's losses are divided by; None: 1.
     """
+    objective = Objective(score=score, meta_loss=meta_loss, weights=weights, scale=scale)
+    return one_tape(rule, theta, optimizee, state, objective, n_steps=n_steps, lr=lr)
+
+
+def cut_bptt(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+    optimizee: Optimizee,
+    state: EpisodeState,
+    objective: Objective,
+    *,
+    n_steps: int,
+    truncation: int,
+    lr: float,
+) -> PeriodResult:
+    """One period whose derivative is cut after every `truncation` steps, which divide it."""
+    gradient, losses = torch.zeros_like(theta), []
+    for first in range(0, n_steps, truncation):
+        own = objective.segment(first, first + truncation, n_steps)
+        result = one_tape(rule, theta, optimizee, state, own, n_steps=truncation, lr=lr)
+        state = result.state
+        gradient += result.gradient * (truncation / n_steps)
+        losses.append(result.losses)
+    return PeriodResult(gradient, state, objective.scored(torch.cat(losses)))
+
+
+def one_tape(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+    optimizee: Optimizee,
+    state: EpisodeState,
+    objective: Objective,
+    *,
+    n_steps: int,
+    lr: float,
+) -> PeriodResult:
+    """One period that is differentiated as a whole."""
     tape = open_tape(rule, theta, state.rule_state)
-    w, here = state.w, state.here
-    scored = []
-    for step in range(state.step, state.step + n_steps):
-        w = w - lr * tape.step(here.gradient)
-        following = evaluate(optimizee, w, step + 1, here.diverged)
-        if score == "next":
-            scored.append(following)
-        elif score == "pre":
-            scored.append(here)
-        else:
-            scored.append(evaluate(optimizee, w, step, here.diverged))
-        here = following
+    scored: list[Evaluation] = []
+    w, here = walk(optimizee, state, tape.step, scored.append, n_steps=n_steps, lr=lr, score=objective.score)
     losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
-    if meta_loss == "log":
-        gradients = gradients / losses.clamp_min(SMALLEST_LOSS)[:, :, None]
-    elif meta_loss == "last":
-        gradients[:-1] = 0.0
-        losses = losses[-1:]
-    if weights is not None:
-        gradients = gradients * weights[:, None, None]
-    upstream = _upstream(gradients, score) * (-lr / len(losses))
+    counted = objective.scored(losses)
+    upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (-lr / len(counted))
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
-    return PeriodResult(tape.backward(upstream), new_state, losses)
+    return PeriodResult(tape.backward(upstream), new_state, counted)
 
 
 def _upstream(gradients: Tensor, score: Score) -> Tensor:

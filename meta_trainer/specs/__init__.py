@@ -24,19 +24,29 @@ from meta_trainer.specs.base import (
     Spec,
 )
 from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
+from meta_trainer.specs.estimators import (
+    ESSingleSpec,
+    ESSpec,
+    EstimatorSpec,
+    MixPart,
+    MixSpec,
+    PESSpec,
+    TBPTTSpec,
+    parts_of,
+)
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.meta_training import (
     MetaOptimizerSpec,
     MetaTrainingSpec,
     TricksSpec,
-    UnrollSpec,
     ValidationSpec,
 )
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
+from meta_trainer.specs.unrolls import CurriculumSpec, UnrollSpec
 
 __all__ = [
     "ACTIVATIONS",
@@ -48,8 +58,12 @@ __all__ = [
     "BaselineName",
     "CNNFamily",
     "CNNTaskSpec",
+    "CurriculumSpec",
     "DatasetName",
     "DivergenceSpec",
+    "ESSingleSpec",
+    "ESSpec",
+    "EstimatorSpec",
     "EvaluationSpec",
     "Init",
     "JobSpec",
@@ -60,7 +74,10 @@ __all__ = [
     "MetaLoss",
     "MetaOptimizerSpec",
     "MetaTrainingSpec",
+    "MixPart",
+    "MixSpec",
     "Name",
+    "PESSpec",
     "PlainTaskSpec",
     "Positive",
     "PromotionSpec",
@@ -69,10 +86,12 @@ __all__ = [
     "Score",
     "Seed",
     "Spec",
+    "TBPTTSpec",
     "TaskDistribution",
     "TaskSpec",
     "TricksSpec",
     "UnrollSpec",
     "ValidationSpec",
     "merge",
+    "parts_of",
 ]

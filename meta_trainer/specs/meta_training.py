@@ -9,13 +9,15 @@ from typing import Any, Literal, Self
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, model_validator
 
-from meta_trainer.specs.base import Init, MetaLoss, Name, RuleSpec, Score, Seed, Spec
+from meta_trainer.specs.base import Init, Name, RuleSpec, Seed, Spec
 from meta_trainer.specs.distributions import TaskDistribution
+from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, parts_of
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
+from meta_trainer.specs.unrolls import UnrollSpec
 from meta_trainer.timeline import Timeline, timeline
 
 
@@ -30,31 +32,6 @@ class TricksSpec(Spec):
     """RS for the coordinates of the convex function."""
     plain_fraction: float = Field(default=0.0, ge=0, le=1)
     """Share of the chunks of every episode that run without RS (rounded to whole chunks, all in turn)."""
-
-
-class UnrollSpec(Spec):
-    """Episodes and periods of truncated back-propagation through time."""
-
-    horizon: int = Field(default=100, ge=1, le=100_000)
-    """T, steps of one episode."""
-    period: int = Field(default=20, ge=1, le=1000)
-    """Steps between two updates of Θ; divides the horizon."""
-    score: Score = "next"
-    """Which loss step t is scored by: of w_t on minibatch t + 1, of w_{t−1} on t (the 2019 code), or of w_t on t."""
-    meta_loss: MetaLoss = "mean"
-    """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say; or the
-    loss of each period's last step alone (RNNprop)."""
-    late_weight: float = Field(default=0.0, ge=0, le=16)
-    """k: step t of the episode counts (k + 1) (t/T)^k in the meta-loss. The first periods, whose losses and gradients
-    are by far the largest, otherwise decide the step size for all; 0: all steps count the same (the paper)."""
-    lr: float = Field(default=0.005, gt=0, le=1)
-    """α, the learner's rate; becomes the Θ's default."""
-
-    @model_validator(mode="after")
-    def _whole_periods(self) -> Self:
-        if self.horizon % self.period:
-            raise ValueError(f"horizon must be a multiple of period, got {self.horizon} and {self.period}")
-        return self
 
 
 class MetaOptimizerSpec(Spec):
@@ -96,6 +73,8 @@ class MetaTrainingSpec(JobSpec):
     """What is trained on, as a distribution, instead of `task`."""
     tricks: TricksSpec = TricksSpec()
     unroll: UnrollSpec = UnrollSpec()
+    estimator: EstimatorSpec = TBPTTSpec()
+    """How the meta-gradient is had: `kind` is `tbptt`, `es`, `pes`, `es-single` or `mix`."""
     meta_optimizer: MetaOptimizerSpec = MetaOptimizerSpec()
     validation: ValidationSpec = ValidationSpec()
     n_learners: int = Field(default=8, ge=1, le=4096)
@@ -121,8 +100,20 @@ class MetaTrainingSpec(JobSpec):
     def _one_way_to_say_tasks(self) -> Self:
         if (self.task is None) == (self.tasks is None):
             raise ValueError("tasks and task exclude each other, and one of them must be given")
-        if any(steps % self.unroll.period for steps in self._horizons):
+        if self.unroll.period and any(steps % self.unroll.period for steps in self._horizons):
             raise ValueError(f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}")
+        return self
+
+    @model_validator(mode="after")
+    def _periods_that_the_estimator_takes(self) -> Self:
+        period = self.unroll.period
+        for _, part in parts_of(self.estimator):
+            if isinstance(part, ESSpec) and period:
+                raise ValueError(f"estimator 'es' runs whole episodes: unroll.period must be null, got {period}")
+            if isinstance(part, TBPTTSpec) and part.truncation:
+                whole = (period,) if period else self._horizons
+                if any(steps % part.truncation for steps in whole) or (not period and self._horizons_vary):
+                    raise ValueError(f"estimator has a truncation of {part.truncation}, which must divide every period")
         return self
 
     @model_validator(mode="after")
@@ -146,18 +137,23 @@ class MetaTrainingSpec(JobSpec):
 
     @property
     def periods_per_episode(self) -> int:
-        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn."""
-        return self.unroll.horizon // self.unroll.period
+        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn or grows."""
+        return self.unroll.horizon // (self.unroll.period or self.unroll.horizon)
 
     @property
     def timeline(self) -> Timeline:
         """The lengths of the episodes."""
-        shortest, longest = (steps // self.unroll.period for steps in self._horizons)
-        return timeline(self.seed, self.n_episodes, shortest, longest)
+        growth = self.unroll.curriculum
+        bounds = (growth.initial, growth.growth) if growth else None
+        return timeline(self.seed, self.n_episodes, *self._horizons, period=self.unroll.period, curriculum=bounds)
 
     def horizon_of(self, episode: int) -> int:
         """T of an episode, in steps."""
-        return self.timeline.lengths[episode] * self.unroll.period
+        return self.timeline.horizons[episode]
+
+    def period_of(self, episode: int) -> int:
+        """Steps of each of an episode's periods."""
+        return self.unroll.period or self.horizon_of(episode)
 
     @property
     def n_updates(self) -> int:
@@ -181,6 +177,10 @@ class MetaTrainingSpec(JobSpec):
         """Tasks that between them use all the data of the job."""
         drawn = [task for family in self.tasks.families for task in family.typical()] if self.tasks else []
         return [*drawn, *self.validation_tasks]
+
+    @property
+    def _horizons_vary(self) -> bool:
+        return self._horizons[0] != self._horizons[1] or self.unroll.curriculum is not None
 
     @property
     def _horizons(self) -> tuple[int, int]:

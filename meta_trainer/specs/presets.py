@@ -78,6 +78,8 @@ def lay_out(given: dict[str, Any]) -> dict[str, Any]:
     if own and wanted and own != wanted:
         raise ValueError(f"rule must be of kind {own!r} with preset {name!r}, got {wanted!r}")
     recommended = RECOMMENDED.get(wanted or own or DEFAULT_KIND, {})
+    if _takes_whole_episodes(given.get("estimator")):
+        recommended = merge(recommended, {"unroll": {"period": None}})
     return merge(merge(recommended, preset), given)
 
 
@@ -90,7 +92,16 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _takes_whole_episodes(estimator: Any) -> bool:
+    """Whether an estimator, or a part of a mix, as an object or as a spec, has no periods: those of kind `es`."""
+    parts = estimator.get("parts") if isinstance(estimator, dict) else getattr(estimator, "parts", None)
+    if not isinstance(parts, list | tuple):
+        return _kind(estimator) == "es"
+    inner = [part.get("estimator") if isinstance(part, dict) else getattr(part, "estimator", None) for part in parts]
+    return any(_kind(each) == "es" for each in inner)
+
+
 def _kind(rule: Any) -> str | None:
-    """The kind of a rule's spec, as an object or as a dataclass; None where it says none."""
+    """The kind of a rule's or an estimator's spec, as an object or as a spec; None where it says none."""
     kind = rule.get("kind") if isinstance(rule, dict) else getattr(rule, "kind", None)
     return kind if isinstance(kind, str) else None

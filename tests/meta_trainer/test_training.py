@@ -11,7 +11,7 @@ import torch
 from meta_trainer.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
-from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.training import MetaTraining, Stopped, initial_theta
 from meta_trainer.work import make_rule
 
@@ -46,6 +46,31 @@ def test_resumes_bit_for_bit_from_every_checkpoint(tiny_spec: MetaTrainingSpec, 
         assert torch.equal(resumed.theta, whole.theta)
         assert (resumed.best_update, resumed.best_loss) == (whole.best_update, whole.best_loss)
         assert again.series("meta_loss") == {u: v for u, v in meta_loss.items() if u > update}
+
+
+PES = {"kind": "pes", "n_pairs": 2, "sigma": 0.1}
+ESTIMATORS: list[dict[str, Any]] = [
+    {"unroll": {"period": None}, "estimator": {"kind": "es", "n_pairs": 2}},
+    {"estimator": PES},
+    {"estimator": {"kind": "es-single", "n_pairs": 2}},
+    {"estimator": {"kind": "mix", "parts": [{"estimator": PES}, {"weight": 2, "estimator": {"kind": "tbptt"}}]}},
+    {"unroll": {"period": None}, "estimator": {"kind": "tbptt", "truncation": 2}},
+]
+
+
+@pytest.mark.parametrize("given", ESTIMATORS, ids=["es", "pes", "es-single", "mix", "tbptt-in-parts"])
+def test_resumes_bit_for_bit_with_every_estimator(
+    given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    """PES' and ES-Single's particles are in the middle of an episode in these checkpoints."""
+    base = tiny_spec.model_dump(exclude={"estimator"})
+    spec = MetaTrainingSpec.model_validate(merge(base, {"n_episodes": 2, **given}))
+    whole = train(spec, recorder)
+    assert not torch.equal(whole.final_theta, whole.initial_theta)
+    assert whole.n_updates == (2 if spec.unroll.period is None else 4)
+    for update in {1, whole.n_updates - 1}:
+        resumed = train(spec, type(recorder)(), resume=recorder.checkpoints[update])
+        assert torch.equal(resumed.final_theta, whole.final_theta)
 
 
 def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:

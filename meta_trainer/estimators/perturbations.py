@@ -1,0 +1,43 @@
+"""The directions ε ~ N(0, I) in which Θ is perturbed: drawn by name, so that they never travel.
+
+A worker draws them to run its learners, and whoever adds the gradient up draws the very same ones again. Each belongs
+to a part of the job's estimator, an episode, a learner and a pair; where they change from period to period, to a period
+too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from meta_trainer.seeds import generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directions:
+    """The directions of one learner in one episode, for one part of the estimator."""
+
+    seed: int
+    part: int
+    """The number of the estimator in a mix; 0 for one alone."""
+    episode: int
+    learner: int
+    n_theta: int
+
+    def of(self, pair: int, period: int | None = None) -> Tensor:
+        """ε of one pair for a whole episode, or for one of its periods; shape (n_theta,), float32."""
+        indices = (self.part, self.episode, self.learner, pair)
+        if period is None:
+            g = generator(self.seed, "training/perturbation", *indices)
+        else:
+            g = generator(self.seed, "training/period-perturbation", *indices, period)
+        return torch.randn(self.n_theta, generator=g)
+
+    def accumulated(self, pair: int, n_periods: int) -> Tensor:
+        """Σ ε of one pair over the first `n_periods` periods; shape (n_theta,), float32."""
+        total = torch.zeros(self.n_theta)
+        for period in range(n_periods):
+            total += self.of(pair, period)
+        return total

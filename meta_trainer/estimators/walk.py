@@ -1,0 +1,52 @@
+"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α d_t."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from meta_trainer.episodes import EpisodeState, Evaluation, evaluate
+from meta_trainer.optimizees import Optimizee
+from meta_trainer.specs import Score
+
+
+class Arrival(NamedTuple):
+    """Where the learners are after a period."""
+
+    w: Tensor
+    """Shape (L, p)."""
+    here: Evaluation
+
+
+def walk(
+    optimizee: Optimizee,
+    state: EpisodeState,
+    direction: Callable[[Tensor], Tensor],
+    visit: Callable[[Evaluation], object],
+    *,
+    n_steps: int,
+    lr: float,
+    score: Score,
+) -> Arrival:
+    """Take S = `n_steps` steps from `state`.
+
+    Args:
+        direction: from g_t to d_t, both (L, p); called once a step.
+        visit: takes each of the S scored evaluations in turn.
+        lr: α.
+        score: which losses are scored; see `meta_trainer.estimators.tbptt`.
+    """
+    w, here = state.w, state.here
+    for step in range(state.step, state.step + n_steps):
+        w = w - lr * direction(here.gradient)
+        following = evaluate(optimizee, w, step + 1, here.diverged)
+        if score == "next":
+            visit(following)
+        elif score == "pre":
+            visit(here)
+        else:
+            visit(evaluate(optimizee, w, step, here.diverged))
+        here = following
+    return Arrival(w, here)

@@ -1,0 +1,74 @@
+"""Which meta-gradient estimator a job uses: the derivative of truncated unrolls, or losses of perturbed Θ, or both.
+
+`docs/estimators.md` says what each of them estimates, what it costs, and when to take it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from meta_trainer.specs.base import Positive, Spec
+
+
+class TBPTTSpec(Spec):
+    """First-order back-propagation through time, truncated; over whole episodes with `unroll.period` null."""
+
+    kind: Literal["tbptt"] = "tbptt"
+    truncation: int | None = Field(default=None, ge=1, le=100_000)
+    """Steps between two cuts of the derivative; divides the period. Null: the period."""
+
+
+class _Perturbed(Spec):
+    sigma: float = Field(default=0.01, ge=1e-6, le=1)
+    """σ: losses are those of Θ ± σ ε with ε ~ N(0, I)."""
+    n_pairs: int = Field(default=4, ge=1, le=1024)
+    """N, antithetic pairs for each learner: 2 N runs without derivatives."""
+
+
+class ESSpec(_Perturbed):
+    """Evolution strategies over whole episodes: `unroll.period` is null."""
+
+    kind: Literal["es"] = "es"
+
+
+class PESSpec(_Perturbed):
+    """Persistent evolution strategies (Vicol et al. 2021): a new perturbation every period; all so far count."""
+
+    kind: Literal["pes"] = "pes"
+
+
+class ESSingleSpec(_Perturbed):
+    """ES-Single (Vicol 2023): one perturbation of each particle for the whole episode, an update every period."""
+
+    kind: Literal["es-single"] = "es-single"
+
+
+SingleEstimatorSpec = Annotated[TBPTTSpec | ESSpec | PESSpec | ESSingleSpec, Field(discriminator="kind")]
+
+
+class MixPart(Spec):
+    """One estimator of a mix."""
+
+    weight: Positive = 1.0
+    estimator: SingleEstimatorSpec
+
+
+class MixSpec(Spec):
+    """A weighted sum of estimators, on the same learners."""
+
+    kind: Literal["mix"] = "mix"
+    parts: Annotated[tuple[MixPart, ...], Field(min_length=2, max_length=4)]
+
+
+EstimatorSpec = Annotated[TBPTTSpec | ESSpec | PESSpec | ESSingleSpec | MixSpec, Field(discriminator="kind")]
+
+
+def parts_of(
+    estimator: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec | MixSpec,
+) -> list[tuple[float, TBPTTSpec | ESSpec | PESSpec | ESSingleSpec]]:
+    """Each single estimator with its weight, in order."""
+    if isinstance(estimator, MixSpec):
+        return [(part.weight, part.estimator) for part in estimator.parts]
+    return [(1.0, estimator)]

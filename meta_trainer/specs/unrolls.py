@@ -1,0 +1,66 @@
+"""How episodes are run and scored: their lengths, the steps between two updates of Θ, and the meta-loss."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from meta_trainer.specs.base import MetaLoss, Score, Spec
+
+
+class CurriculumSpec(Spec):
+    """Horizons that grow over the job, so that Θ meets long episodes when it already does well on short ones."""
+
+    initial: int = Field(default=20, ge=1, le=100_000)
+    """The longest horizon of the first episode, in steps; rounded down to whole periods."""
+    growth: float = Field(default=0.5, gt=0, le=1)
+    """Share of the job's episodes over which the longest horizon grows to its full length, by the same factor each."""
+
+
+class UnrollSpec(Spec):
+    """Episodes, the steps between two updates of Θ, and what is scored."""
+
+    horizon: int = Field(default=100, ge=1, le=100_000)
+    """T, steps of one episode."""
+    period: int | None = Field(default=20, ge=1, le=100_000)
+    """Steps between two updates of Θ; divides the horizon. Null: whole episodes, one update for each."""
+    curriculum: CurriculumSpec | None = None
+    """How horizons grow; null: they are what they are from the first episode on."""
+    score: Score = "next"
+    """Which loss step t is scored by: of w_t on minibatch t + 1, of w_{t−1} on t (the 2019 code), or of w_t on t."""
+    meta_loss: MetaLoss = "mean"
+    """Mean of the scored losses (Eq. 8), or of their logarithms, which gives late and small losses the same say; or the
+    loss of each period's last step alone (RNNprop)."""
+    late_weight: float = Field(default=0.0, ge=0, le=16)
+    """k: step t of the episode counts (k + 1) (t/T)^k in the meta-loss. The first periods, whose losses and gradients
+    are by far the largest, otherwise decide the step size for all; 0: all steps count the same (the paper)."""
+    final_weight: float = Field(default=0.0, ge=0, le=1)
+    """f: the meta-loss is (1 − f) times what the fields above say, and f times the mean over the episode's last
+    `final_steps` scored losses."""
+    final_steps: int = Field(default=1, ge=1, le=100_000)
+    """Steps whose mean is the final loss of `final_weight`: a single minibatch is noisy. At most the horizon."""
+    loss_scaling: Literal["none", "initial"] = "none"
+    """Divide the losses of each learner by its loss before the first step, so that tasks of any unit count alike."""
+    lr: float = Field(default=0.005, gt=0, le=1)
+    """α, the learner's rate; becomes the Θ's default."""
+
+    @model_validator(mode="after")
+    def _whole_periods(self) -> Self:
+        if self.period and self.horizon % self.period:
+            raise ValueError(f"horizon must be a multiple of period, got {self.horizon} and {self.period}")
+        return self
+
+    @model_validator(mode="after")
+    def _what_the_meta_loss_can_be(self) -> Self:
+        if self.meta_loss == "last" and self.final_weight:
+            raise ValueError("final_weight must be 0 with meta_loss 'last', which scores one step of each period")
+        if self.meta_loss == "log" and self.loss_scaling != "none":
+            raise ValueError("loss_scaling must be 'none' with meta_loss 'log': a logarithm has no scale to divide by")
+        return self
+
+    @model_validator(mode="after")
+    def _curriculum_of_whole_periods(self) -> Self:
+        if self.curriculum and self.curriculum.initial < (self.period or 1):
+            raise ValueError(f"curriculum must begin with at least one period, got {self.curriculum.initial} steps")
+        return self
