@@ -11,13 +11,12 @@ from services.auth.making import make_key
 from services.auth.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer, SelfAnswer
 from services.auth.scopes import SCOPES
 from services.container import Services
-from services.idempotency.dependencies import Post, post
+from services.idempotency.dependencies import AdminPost
 from services.problems import NotFound
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 Admin = Depends(require("admin"))
-AdminPost = Annotated[Post, Depends(post("admin"))]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]
 
 

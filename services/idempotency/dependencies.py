@@ -12,7 +12,7 @@ from services.auth.dependencies import Principal, require
 from services.auth.scopes import Scope
 from services.idempotency.service import Post
 
-__all__ = ["Post", "post"]
+__all__ = ["AdminPost", "Post", "Submission", "post"]
 
 Key = Annotated[
     str | None,
@@ -35,3 +35,7 @@ def post(scope: Scope) -> Callable[..., Awaitable[Post]]:
         return Post(principal=principal, operation=f"POST {request.url.path}", key=key)
 
     return posted
+
+
+Submission = Annotated[Post, Depends(post("submit"))]
+AdminPost = Annotated[Post, Depends(post("admin"))]

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse
 
 from services.auth.dependencies import Principal, require
 from services.container import Services
-from services.idempotency.dependencies import Post, post
+from services.idempotency.dependencies import Submission
 from services.jobs import actions, schemas, service, thinning
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import event_stream
@@ -19,7 +19,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 Reader = Depends(require("read"))
 Submitter = Annotated[Principal, Depends(require("submit"))]
-Submission = Annotated[Post, Depends(post("submit"))]
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 LongLimit = Annotated[int, Query(ge=1, le=10_000)]

@@ -9,8 +9,9 @@ from fastapi.concurrency import run_in_threadpool
 from hyperadam.theta import MAX_FILE_BYTES
 
 from services.container import Services
+from services.idempotency.dependencies import Submission
 from services.optimizers import downloads, schemas, service
-from services.optimizers.parameters import READER, Admin, Alias, Limit, Name, NameCursor, NumberCursor, Ref, Submitter
+from services.optimizers.parameters import READER, Admin, Alias, Limit, Name, NameCursor, NumberCursor, Ref
 from services.problems import UnsupportedMediaType
 
 THETA_MEDIA_TYPE: Final = "application/octet-stream"
@@ -56,12 +57,12 @@ _THETA_BODY: Final[dict[str, Any]] = {
     max_body_size=MAX_FILE_BYTES,
 )
 async def upload(
-    name: Name, request: Request, services: Services, principal: Submitter, response: Response
+    name: Name, request: Request, services: Services, post: Submission, response: Response
 ) -> schemas.OptimizerVersionAnswer:
     """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the same version."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != THETA_MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}.")
-    answer, is_new = await run_in_threadpool(service.upload, services, name, await request.body(), principal.name)
+    answer, is_new = await run_in_threadpool(service.upload, services, name, await request.body(), post)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
     return answer

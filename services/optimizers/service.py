@@ -11,6 +11,7 @@ from sqlalchemy import select
 from registry.alias_log import targets
 from registry.contract import OptimizerNotFound, Version
 from services.container import Container
+from services.idempotency.service import Post, digest
 from services.jobs.tables import Job
 from services.optimizers.schemas import (
     AliasAnswer,
@@ -76,20 +77,23 @@ def _jobs_of_runs(services: Container, run_ids: set[str]) -> dict[str, str]:
     return {run_id: job_id for run_id, job_id in rows if run_id is not None}
 
 
-def upload(services: Container, name: str, data: bytes, actor: str) -> tuple[OptimizerVersionAnswer, bool]:
-    """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the same version.
+def upload(services: Container, name: str, data: bytes, post: Post) -> tuple[OptimizerVersionAnswer, bool]:
+    """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the same version. So the
+    idempotency key, which cannot be claimed together with the version, is claimed before.
 
     Raises:
         ThetaError: the bytes are not a valid Θ file.
+        IdempotencyMismatch: the key was used with other bytes.
     """
     theta = Theta.from_bytes(data)
+    post.once(services.database, digest(data), theta.sha256, lambda _session: None)
     try:
         known = [v for v in services.registry.versions(name) if v.sha256 == theta.sha256]
     except OptimizerNotFound:
         known = []
     if known:
         return version_answers(services, known[-1:])[0], False
-    tags = {"source": "upload", "uploaded_by": actor}
+    tags = {"source": "upload", "uploaded_by": post.principal.name}
     made = services.registry.create_version(name, theta, key=f"upload-{theta.sha256}", tags=tags)
     return version_answers(services, [made])[0], True
 

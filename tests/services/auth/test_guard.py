@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -59,6 +60,15 @@ def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
 def test_nothing_that_writes_is_open_to_readers(app: FastAPI) -> None:
     weak = [path for path, methods, scopes in routes(app) if methods & WRITES and scopes == ["read"]]
     assert weak == []
+
+
+def test_every_post_takes_an_idempotency_key(app: FastAPI) -> None:
+    posts = {path: operations["post"] for path, operations in app.openapi()["paths"].items() if "post" in operations}
+    assert len(posts) >= 8
+    for path, operation in posts.items():
+        headers = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
+        assert headers == ["Idempotency-Key"], path
+        assert {"200"} < set(operation["responses"]), path
 
 
 def test_aliases_and_keys_are_for_admins(app: FastAPI) -> None:
@@ -140,6 +150,24 @@ def test_keys_over_rest(client: TestClient) -> None:
     assert client.delete(f"/v1/keys/{key_id}").status_code == 204
     assert client.get("/v1/keys/self", headers=bearer(key)).status_code == 401
     assert client.delete("/v1/keys/unknown1").status_code == 404
+
+
+def test_a_repeated_request_makes_one_key_and_shows_it_once(client: TestClient) -> None:
+    headers, body = {"Idempotency-Key": "one"}, {"name": "ci", "scopes": ["read", "submit"]}
+    first, again = (client.post("/v1/keys", json=body, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == {**first.json(), "key": None}
+    assert [item["name"] for item in client.get("/v1/keys").json()["items"]] == ["tester", "ci"]
+    other = client.post("/v1/keys", json={**body, "name": "other"}, headers=headers)
+    assert other.json()["type"] == "/problems/idempotency-mismatch"
+
+
+def test_a_key_over_rest_may_expire(client: TestClient) -> None:
+    moment = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    made = client.post("/v1/keys", json={"name": "guest", "expires_at": moment}).json()
+    assert datetime.fromisoformat(made["expires_at"]) == datetime.fromisoformat(moment)
+    late = client.post("/v1/keys", json={"name": "late", "expires_at": "2020-01-01T00:00:00Z"})
+    assert [error["field"] for error in late.json()["errors"]] == ["expires_at"]
 
 
 @pytest.mark.parametrize(

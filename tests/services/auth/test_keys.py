@@ -42,6 +42,19 @@ def test_a_key_has_its_form_and_its_holder(api_keys: ApiKeys) -> None:
     assert principal.scopes == {"read", "submit"}
 
 
+def test_a_key_that_has_expired_is_nobodys_even_if_it_is_remembered(api_keys: ApiKeys, clock: Clock) -> None:
+    soon = now() + timedelta(seconds=2)
+    key = api_keys.create("guest", ["read"], expires_at=soon).key
+    assert api_keys.verify(key) is not None
+    assert api_keys.recall(key) is not None
+    clock.now += 2.0
+    assert api_keys.recall(key) is None
+    with patch("services.auth.service.now", return_value=soon):
+        assert api_keys.verify(key) is None
+    with pytest.raises(ValueError, match="expires_at"):
+        api_keys.create("late", ["read"], expires_at=now())
+
+
 def test_the_database_holds_no_key(api_keys: ApiKeys, database: Database) -> None:
     new = api_keys.create("alice", ["read"])
     with database.read() as session:

@@ -37,6 +37,15 @@ def test_the_same_bytes_are_the_same_version(client: TestClient, registry: Count
     assert [len(registry.versions(name)) for name in ("mine", "hyper")] == [1, 3]
 
 
+def test_an_idempotency_key_is_for_one_upload(client: TestClient, registry: CountingRegistry) -> None:
+    headers = BINARY | {"Idempotency-Key": "one"}
+    first, again = (client.post(PATH, content=make_theta(5).to_bytes(), headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    other = client.post(PATH, content=make_theta(6).to_bytes(), headers=headers)
+    assert other.json()["type"] == "/problems/idempotency-mismatch"
+    assert len(registry.versions("mine")) == 1
+
+
 def test_bad_files_are_refused(client: TestClient, registry: CountingRegistry, subtests: pytest.Subtests) -> None:
     good = make_theta(5).to_bytes()
     bad = {
