@@ -11,7 +11,19 @@ from hyperadam.theta import MAX_FILE_BYTES
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.optimizers import downloads, schemas, service
-from services.optimizers.parameters import READER, Admin, Alias, Limit, Name, NameCursor, NumberCursor, Ref
+from services.optimizers.parameters import (
+    READER,
+    Admin,
+    Alias,
+    Limit,
+    Name,
+    NameCursor,
+    NumberCursor,
+    Ref,
+    Reference,
+    Submitter,
+)
+from services.optimizers.search import Searched
 from services.problems import UnsupportedMediaType
 
 THETA_MEDIA_TYPE: Final = "application/octet-stream"
@@ -20,9 +32,11 @@ router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"])
 
 
 @router.get("", dependencies=[READER])
-def listing(services: Services, cursor: NameCursor = None, limit: Limit = 50) -> schemas.OptimizerList:
-    """Optimizers, by name."""
-    return service.listing(services, cursor=cursor, limit=limit)
+def listing(
+    services: Services, search: Searched, cursor: NameCursor = None, limit: Limit = 50
+) -> schemas.OptimizerList:
+    """Optimizers, by name; with a search, those with a version that it admits."""
+    return service.listing(services, search, cursor=cursor, limit=limit)
 
 
 @router.get("/{name}", dependencies=[READER])
@@ -33,10 +47,10 @@ def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
 
 @router.get("/{name}/versions", dependencies=[READER])
 def versions(
-    name: Name, services: Services, cursor: NumberCursor = None, limit: Limit = 50
+    name: Name, services: Services, search: Searched, cursor: NumberCursor = None, limit: Limit = 50
 ) -> schemas.OptimizerVersionList:
-    """Versions, newest first."""
-    return service.versions(services, name, cursor=int(cursor) if cursor else None, limit=limit)
+    """Versions, newest first; with a search, those that it admits."""
+    return service.versions(services, name, search, cursor=int(cursor) if cursor else None, limit=limit)
 
 
 _THETA_BODY: Final[dict[str, Any]] = {
@@ -74,6 +88,24 @@ def version(name: Name, ref: Ref, services: Services) -> schemas.OptimizerVersio
     return service.version(services, name, ref)
 
 
+@router.patch("/{name}/versions/{ref}")
+def annotate(
+    name: Name,
+    ref: Ref,
+    body: schemas.AnnotationRequest,
+    services: Services,
+    principal: Submitter,  # noqa: ARG001
+) -> schemas.OptimizerVersionAnswer:
+    """Describe and tag a version. Its Θ and its lineage never change."""
+    return service.annotate(services, name, ref, body)
+
+
+@router.get("/{name}/versions/{ref}/compare", dependencies=[READER])
+def compare(name: Name, ref: Ref, to: Reference, services: Services) -> schemas.ComparisonAnswer:
+    """This version (left) and another one (right): specs, lineage, metrics and evaluations side by side."""
+    return service.compare(services, name, ref, to)
+
+
 @router.get("/{name}/aliases", dependencies=[READER])
 def aliases(name: Name, services: Services) -> schemas.AliasList:
     """Aliases, and the history of their moves."""
@@ -84,8 +116,8 @@ def aliases(name: Name, services: Services) -> schemas.AliasList:
 def move_alias(
     name: Name, alias: Alias, body: schemas.AliasRequest, services: Services, principal: Admin
 ) -> schemas.OptimizerVersionAnswer:
-    """Point an alias at a version; who did it and why is kept."""
-    return service.move_alias(services, name, alias, body.version, actor=principal.name, reason=body.reason)
+    """Point an alias at a version, and protect it or not; who did it and why is kept."""
+    return service.move_alias(services, name, alias, body, actor=principal.name)
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query
-from hyperadam.names import NAME_PATTERN, check_alias, check_name
+from hyperadam.names import NAME_PATTERN, check_alias, check_name, split_ref
 from pydantic import AfterValidator
 
 from services.auth.dependencies import Principal, require
@@ -19,9 +19,17 @@ def _ref(value: str) -> str:
     return value
 
 
+def _reference(value: str) -> str:
+    _ref(split_ref(value)[1])
+    return value
+
+
 Name = Annotated[str, Path(pattern=NAME_PATTERN, description="Name of an optimizer"), AfterValidator(check_name)]
 Ref = Annotated[
     str, Path(pattern=NAME_PATTERN, description="A version's number, an alias, or `latest`"), AfterValidator(_ref)
+]
+Reference = Annotated[
+    str, Query(max_length=129, description="The other version, as `name@ref`"), AfterValidator(_reference)
 ]
 Alias = Annotated[str, Path(pattern=NAME_PATTERN), AfterValidator(check_alias)]
 NameCursor = Annotated[str | None, Query(pattern=NAME_PATTERN, description="`next_cursor` of the page before")]

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from registry.checks import MAX_REASON_CHARS, check_text
+from registry.checks import (
+    MAX_DESCRIPTION_CHARS,
+    MAX_REASON_CHARS,
+    MAX_TAGS,
+    changed_tags,
+    check_description,
+    check_text,
+)
 
 MAX_NUMBER = 2**31 - 1
 
@@ -19,8 +26,34 @@ def _plain_reason(value: str) -> str:
 Reason = Annotated[str, Field(max_length=MAX_REASON_CHARS), AfterValidator(_plain_reason)]
 
 
+def _plain_tags(changes: dict[str, str | None]) -> dict[str, str | None]:
+    changed_tags({}, changes)
+    return changes
+
+
+class LineageAnswer(BaseModel):
+    """Where a version comes from; of an uploaded one, what its file says."""
+
+    source: Literal["job", "upload"]
+    job_id: str | None
+    parent: str | None
+    """The version that the training started from, as `name@number`."""
+    datasets: dict[str, str]
+    """Fingerprints by name."""
+    code: dict[str, str]
+    """Versions of this software and of the libraries beneath it."""
+
+
+class AttachedEvaluation(BaseModel):
+    """What an evaluation found out about the version, in short."""
+
+    job_id: str
+    evaluated_at: datetime
+    summary: dict[str, Any]
+
+
 class OptimizerVersionAnswer(BaseModel):
-    """One immutable Θ under an optimizer's name."""
+    """One immutable Θ under an optimizer's name, with what is known and said about it."""
 
     optimizer: str
     number: int
@@ -30,8 +63,14 @@ class OptimizerVersionAnswer(BaseModel):
     job_id: str | None
     """The job that made it; null for one that was uploaded."""
     manifest: dict[str, Any]
+    description: str
     tags: dict[str, str]
     aliases: list[str]
+    lineage: LineageAnswer
+    metrics: dict[str, float | None]
+    """By name: what training measured, and means of the newest full evaluations as `suite/task`; null: not finite."""
+    evaluations: list[AttachedEvaluation]
+    """Oldest first."""
 
 
 class OptimizerVersionList(BaseModel):
@@ -50,16 +89,75 @@ class OptimizerList(BaseModel):
     next_cursor: str | None
 
 
+class AnnotationRequest(BaseModel):
+    """What people say about a version; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: Annotated[
+        str | None,
+        Field(max_length=MAX_DESCRIPTION_CHARS),
+        AfterValidator(lambda text: text if text is None else check_description(text)),
+    ] = None
+    tags: Annotated[dict[str, str | None], Field(max_length=MAX_TAGS), AfterValidator(_plain_tags)] = {}
+    """Name → value; null removes the tag."""
+
+
+class Difference(BaseModel):
+    """One field that differs; null where it is missing."""
+
+    field: str
+    left: Any
+    right: Any
+
+
+class MetricComparison(BaseModel):
+    metric: str
+    left: float | None
+    right: float | None
+
+
+class TaskComparison(BaseModel):
+    """What both evaluations say of one task; null where there is none."""
+
+    task: str
+    left: dict[str, Any] | None
+    right: dict[str, Any] | None
+
+
+class EvaluationComparison(BaseModel):
+    """Evaluations with the same settings, hence from the same starts; null where a version has none such."""
+
+    settings: dict[str, Any]
+    left_job_id: str | None
+    right_job_id: str | None
+    tasks: list[TaskComparison]
+
+
+class ComparisonAnswer(BaseModel):
+    """Two versions side by side."""
+
+    left: OptimizerVersionAnswer
+    right: OptimizerVersionAnswer
+    spec: list[Difference]
+    lineage: list[Difference]
+    metrics: list[MetricComparison]
+    evaluations: list[EvaluationComparison]
+
+
 class AliasRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int = Field(ge=1, le=MAX_NUMBER)
     reason: Reason = ""
+    protected: Annotated[bool | None, Field(strict=True)] = None
+    """True: from now on only a promotion rule moves the alias; false: that is over; null: as it is."""
 
 
 class AliasAnswer(BaseModel):
     alias: str
     version: int
+    protected: bool
 
 
 class AliasChangeAnswer(BaseModel):
@@ -69,6 +167,7 @@ class AliasChangeAnswer(BaseModel):
     actor: str
     reason: str
     changed_at: datetime
+    protected: bool
 
 
 class AliasList(BaseModel):

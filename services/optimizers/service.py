@@ -4,32 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 
+from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 from sqlalchemy import select
 
-from registry.alias_log import targets
+from registry.alias_log import protected, targets
 from registry.contract import OptimizerNotFound, Version
 from services.container import Container
 from services.idempotency.service import Post, digest
 from services.jobs.tables import Job
+from services.optimizers import comparison
+from services.optimizers.lineage import lineage_of, metrics_of
 from services.optimizers.schemas import (
     AliasAnswer,
     AliasChangeAnswer,
     AliasList,
+    AliasRequest,
+    AnnotationRequest,
+    AttachedEvaluation,
+    ComparisonAnswer,
     OptimizerAnswer,
     OptimizerList,
     OptimizerVersionAnswer,
     OptimizerVersionList,
 )
+from services.optimizers.search import Search
+from services.problems import invalid
 
 
-def listing(services: Container, *, cursor: str | None, limit: int) -> OptimizerList:
-    """Optimizers by name, from the one after `cursor` on."""
-    names = [name for name in services.registry.optimizers() if cursor is None or name > cursor]
-    page = names[:limit]
-    items = [show(services, name) for name in page]
-    return OptimizerList(items=items, next_cursor=page[-1] if len(names) > limit else None)
+def listing(services: Container, search: Search, *, cursor: str | None, limit: int) -> OptimizerList:
+    """Optimizers with a version that the search admits, by name, from the one after `cursor` on."""
+    names = (name for name in services.registry.optimizers() if cursor is None or name > cursor)
+    page = list(islice((name for name in names if search.is_empty or _has(services, name, search)), limit + 1))
+    items = [show(services, name) for name in page[:limit]]
+    return OptimizerList(items=items, next_cursor=page[limit - 1] if len(page) > limit else None)
+
+
+def _has(services: Container, name: str, search: Search) -> bool:
+    return any(map(search.admits, services.registry.versions(name)))
 
 
 def show(services: Container, name: str) -> OptimizerAnswer:
@@ -38,9 +52,10 @@ def show(services: Container, name: str) -> OptimizerAnswer:
     return OptimizerAnswer(name=name, latest=version_answers(services, [latest])[0], aliases=aliases)
 
 
-def versions(services: Container, name: str, *, cursor: int | None, limit: int) -> OptimizerVersionList:
-    """Versions, newest first, from the one before number `cursor` on."""
-    found = [v for v in services.registry.versions(name) if cursor is None or v.number < cursor]
+def versions(services: Container, name: str, search: Search, *, cursor: int | None, limit: int) -> OptimizerVersionList:
+    """Versions that the search admits, newest first, from the one before number `cursor` on."""
+    earlier = [v for v in services.registry.versions(name) if cursor is None or v.number < cursor]
+    found = [v for v in earlier if search.admits(v)]
     page = found[:limit]
     more = str(page[-1].number) if len(found) > limit else None
     return OptimizerVersionList(items=version_answers(services, page), next_cursor=more)
@@ -53,20 +68,55 @@ def version(services: Container, name: str, ref: str) -> OptimizerVersionAnswer:
 def version_answers(services: Container, found: Sequence[Version]) -> list[OptimizerVersionAnswer]:
     """The versions as they go over the wire, with the jobs that made them: one query for all."""
     jobs = _jobs_of_runs(services, {v.run_id for v in found if v.run_id is not None})
-    return [
-        OptimizerVersionAnswer(
-            optimizer=v.optimizer,
-            number=v.number,
-            sha256=v.sha256,
-            size_bytes=v.size_bytes,
-            created_at=v.created_at,
-            job_id=jobs.get(v.run_id) if v.run_id is not None else None,
-            manifest=dict(v.manifest),
-            tags=dict(v.tags),
-            aliases=list(v.aliases),
-        )
-        for v in found
-    ]
+    return [_answer(v, jobs.get(v.run_id) if v.run_id is not None else None) for v in found]
+
+
+def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
+    return OptimizerVersionAnswer(
+        optimizer=version.optimizer,
+        number=version.number,
+        sha256=version.sha256,
+        size_bytes=version.size_bytes,
+        created_at=version.created_at,
+        job_id=job_id,
+        manifest=dict(version.manifest),
+        description=version.description,
+        tags=dict(version.tags),
+        aliases=list(version.aliases),
+        lineage=lineage_of(version, job_id),
+        metrics=metrics_of(version),
+        evaluations=[
+            AttachedEvaluation(job_id=one.key, evaluated_at=one.evaluated_at, summary=dict(one.summary))
+            for one in version.evaluations
+        ],
+    )
+
+
+def annotate(services: Container, name: str, ref: str, request: AnnotationRequest) -> OptimizerVersionAnswer:
+    """
+    Raises:
+        Problem: 422 where there would be too many tags.
+    """
+    number = services.registry.version(name, ref).number
+    try:
+        made = services.registry.annotate(name, number, description=request.description, tags=request.tags)
+    except ValueError as error:
+        raise invalid("tags", str(error)) from error
+    return version_answers(services, [made])[0]
+
+
+def compare(services: Container, name: str, ref: str, other: str) -> ComparisonAnswer:
+    """Two versions side by side; `other` is a reference, `name@ref`."""
+    left, right = services.registry.version(name, ref), services.registry.version(*split_ref(other))
+    answers = version_answers(services, [left, right])
+    return ComparisonAnswer(
+        left=answers[0],
+        right=answers[1],
+        spec=comparison.spec_differences(left, right),
+        lineage=comparison.lineage_differences(left, right),
+        metrics=comparison.metrics(left, right),
+        evaluations=comparison.evaluations(left, right),
+    )
 
 
 def _jobs_of_runs(services: Container, run_ids: set[str]) -> dict[str, str]:
@@ -99,13 +149,23 @@ def upload(services: Container, name: str, data: bytes, post: Post) -> tuple[Opt
 
 
 def move_alias(
-    services: Container, name: str, alias: str, number: int, *, actor: str, reason: str
+    services: Container, name: str, alias: str, request: AliasRequest, *, actor: str
 ) -> OptimizerVersionAnswer:
-    made = services.registry.set_alias(name, alias, number, actor=actor, reason=reason)
+    """
+    Raises:
+        AliasProtected: it is, and the request does not end that.
+    """
+    made = services.registry.set_alias(
+        name, alias, request.version, actor=actor, reason=request.reason, protected=request.protected
+    )
     return version_answers(services, [made])[0]
 
 
 def aliases(services: Container, name: str) -> AliasList:
     history = services.registry.alias_history(name)
-    now = [AliasAnswer(alias=alias, version=number) for alias, number in sorted(targets(history).items())]
+    locked = protected(history)
+    now = [
+        AliasAnswer(alias=alias, version=number, protected=alias in locked)
+        for alias, number in sorted(targets(history).items())
+    ]
     return AliasList(items=now, history=[AliasChangeAnswer(**asdict(change)) for change in history])

@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from registry.contract import (
+    AliasMoved,
     AliasNotFound,
+    AliasProtected,
     ArtifactNotFound,
     OptimizerNotFound,
     RegistryError,
@@ -25,7 +27,17 @@ from registry.contract import (
     VersionNotFound,
 )
 from services.problems.document import encoded, request_id_of, respond
-from services.problems.kinds import BY_STATUS, FieldError, Internal, NotFound, Problem, Unavailable, Validation, invalid
+from services.problems.kinds import (
+    BY_STATUS,
+    Conflict,
+    FieldError,
+    Internal,
+    NotFound,
+    Problem,
+    Unavailable,
+    Validation,
+    invalid,
+)
 
 MAX_FIELD_ERRORS: Final = 50
 _MAX_SEGMENT_CHARS: Final = 100
@@ -88,6 +100,8 @@ async def _unexpected(request: Request, _error: Exception) -> Response:
 def _of_registry(error: Exception) -> Problem:
     if isinstance(error, _NOT_FOUND):
         return NotFound(str(error))
+    if isinstance(error, (AliasProtected, AliasMoved)):
+        return Conflict(str(error))
     log.error("registry.failed", error=str(error), exc_info=error)
     return Unavailable("The registry cannot answer now.", headers={"Retry-After": "1"})
 

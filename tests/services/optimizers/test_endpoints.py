@@ -92,7 +92,7 @@ def test_an_alias_moves_and_its_history_says_who_and_why(client: TestClient) -> 
     assert client.put(f"{HYPER}/aliases/stable", json={"version": 1}).status_code == 200
     assert client.delete(f"{HYPER}/aliases/champion", params={"reason": "broken"}).status_code == 204
     answer = client.get(f"{HYPER}/aliases").json()
-    assert answer["items"] == [{"alias": "stable", "version": 1}]
+    assert answer["items"] == [{"alias": "stable", "version": 1, "protected": False}]
     told = [(c["alias"], c["old_version"], c["new_version"], c["actor"], c["reason"]) for c in answer["history"]]
     assert told == [
         ("champion", None, 2, "alice", "better"),
