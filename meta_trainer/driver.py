@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Self
 
 import typer
@@ -70,6 +71,7 @@ def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverS
         _on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which ends the process
         context = jobs.Context(
             registry=registry,
+            connect=partial(connect, settings.tracking_uri, settings.artifact_location),
             run_id=run_id,
             recorder=recorder,
             runner=runner,

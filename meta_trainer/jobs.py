@@ -19,6 +19,7 @@ from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
+from meta_trainer.specs.study import StudySpec
 from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
@@ -45,6 +46,8 @@ class Context:
     """What a job is carried out with."""
 
     registry: Registry
+    connect: Callable[[], Registry]
+    """The same registry, from another process; travels to wherever trials of a study run."""
     run_id: str
     recorder: RunRecorder
     runner: Runner
@@ -144,7 +147,26 @@ def _promotion(rule: PromotionSpec, version: Version, job_id: str, context: Cont
     )
 
 
+def _study(job: Job, context: Context) -> dict[str, Any]:
+    from meta_trainer.studies.study import Study  # Optuna is for studies alone
+
+    study = Study(
+        spec=StudySpec.model_validate(job.spec),
+        job_id=job.job_id,
+        title=job.name or "Study",
+        registry=context.registry,
+        connect=context.connect,
+        run_id=context.run_id,
+        recorder=context.recorder,
+        data_dir=context.data_dir,
+        cache_dir=context.cache_dir,
+        should_stop=context.should_stop,
+    )
+    return study.carry_out()
+
+
 _KINDS: dict[str, Callable[[Job, Context], dict[str, Any]]] = {
     "meta-training": _meta_training,
     "evaluation": _evaluation,
+    "study": _study,
 }

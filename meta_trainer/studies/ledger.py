@@ -1,0 +1,135 @@
+"""The ledger of a study: what is known of every trial, as JSON in the study's run.
+
+It is the only state of a study. Whoever goes on after a crash, a pause or on another machine reads it, and each trial's
+own checkpoints, and needs nothing of what Tune or Optuna keep in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from meta_trainer.recorder import finite_or_none
+from registry import ArtifactNotFound, Registry
+
+LEDGER_PATH: Final = "study/ledger.json"
+
+
+class TrialState(StrEnum):
+    RUNNING = "running"
+    """Proposed, and not ended; after a crash or a pause it goes on from its checkpoint."""
+    COMPLETED = "completed"
+    """Trained to the end."""
+    STOPPED = "stopped"
+    """By the scheduler, or at the study's time limit."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReport:
+    """What a trial says at a validation."""
+
+    update: int
+    """Updates of Θ done."""
+    validation_loss: float
+    """Infinite where a learner diverged."""
+    best_validation_loss: float
+    seconds: float
+    """Training time of the trial so far, over all its attempts."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: finite_or_none(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """None stands for what is not finite."""
+        values: dict[str, Any] = {name: math.inf if value is None else value for name, value in content.items()}
+        return cls(**values)
+
+
+@dataclass(kw_only=True)
+class TrialRecord:
+    """One trial: a point of the space with a seed."""
+
+    number: int
+    """From 0."""
+    point: int
+    """Trials of the same point differ only in their seed."""
+    seed: int
+    values: dict[str, Any]
+    """Value of each varied field by its path; under PBT the newest ones."""
+    n_updates: int
+    """Of the whole training."""
+    state: TrialState = TrialState.RUNNING
+    run_id: str | None = None
+    reports: list[TrialReport] = field(default_factory=list)
+    score: float | None = None
+    """Of the suite, where the objective is one: None until it is known, infinite where a start diverged."""
+    node: str | None = None
+    """Host that it last ran on."""
+    error: str | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """PBT: what else was trained with, as {update, values}, oldest first."""
+
+    @property
+    def ended(self) -> bool:
+        return self.state is not TrialState.RUNNING
+
+    @property
+    def updates(self) -> int:
+        return self.reports[-1].update if self.reports else 0
+
+    @property
+    def seconds(self) -> float:
+        return self.reports[-1].seconds if self.reports else 0.0
+
+    def add(self, report: TrialReport) -> None:
+        """Take in a report; one that is known is a repetition after a crash."""
+        if report.update > self.updates:
+            self.reports.append(report)
+
+    def to_json(self) -> dict[str, Any]:
+        content = asdict(self) | {"reports": [report.to_json() for report in self.reports]}
+        if self.score is not None:
+            content["score"] = {"finite": finite_or_none(self.score)}
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        reports = [TrialReport.from_json(report) for report in content["reports"]]
+        score = content["score"]
+        if score is not None:
+            score = math.inf if score["finite"] is None else score["finite"]
+        return cls(**{**content, "state": TrialState(content["state"]), "reports": reports, "score": score})
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """All trials, in the order of their numbers, and the time that the study took so far."""
+
+    trials: list[TrialRecord] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @classmethod
+    def load(cls, registry: Registry, run_id: str) -> Self:
+        """The study's ledger as it was last saved; an empty one for a new study."""
+        try:
+            content = json.loads(registry.get_artifact(run_id, LEDGER_PATH))
+        except ArtifactNotFound:
+            return cls()
+        return cls(trials=[TrialRecord.from_json(trial) for trial in content["trials"]], seconds=content["seconds"])
+
+    def save(self, registry: Registry, run_id: str) -> None:
+        """Make it durable."""
+        content = {"trials": [trial.to_json() for trial in self.trials], "seconds": self.seconds}
+        registry.put_artifact(run_id, LEDGER_PATH, json.dumps(content, allow_nan=False).encode())
+
+    def of_point(self, point: int) -> list[TrialRecord]:
+        return [trial for trial in self.trials if trial.point == point]
+
+    def in_state(self, state: TrialState) -> list[TrialRecord]:
+        return [trial for trial in self.trials if trial.state is state]

@@ -1,0 +1,144 @@
+"""Tune's stopping rules, rebuilt from a study's ledger, and its population-based training.
+
+Tune's own save files are pickles on one machine. A stopping rule, however, knows nothing but the results that it was
+told; it is told those of the ledger again, and is as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ray import tune
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
+
+from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, IntSpec, LogUniformSpec, UniformSpec
+from meta_trainer.specs.study import ASHASpec, MedianSpec, PopulationSpec, StudySpec
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport
+from meta_trainer.studies.objective import watched
+from meta_trainer.studies.search import WORST
+
+RESOURCE: Final = "update"
+"""Name in Tune's results of how far a trial is, in meta-updates."""
+WATCHED: Final = "watched"
+"""Name in Tune's results of what schedulers go by; smaller is better."""
+
+_AS_IS: Final[dict[str, Any]] = {"time_attr": RESOURCE, "metric": WATCHED, "mode": "min"}
+
+
+def make_scheduler(spec: StudySpec, ledger: Ledger) -> TrialScheduler:
+    """The scheduler of the spec, as it was when the ledger was written."""
+    if isinstance(spec.searcher, PopulationSpec):
+        return _population(spec, spec.searcher)
+    match spec.scheduler:
+        case ASHASpec() as asha:
+            rule: Any = ASHAScheduler(
+                max_t=max(asha.grace_updates, spec.base.n_updates),
+                grace_period=asha.grace_updates,
+                reduction_factor=asha.reduction,
+                stop_last_trials=False,
+                **_AS_IS,
+            )
+        case MedianSpec() as median:
+            rule = MedianStoppingRule(
+                grace_period=median.grace_updates, min_samples_required=median.min_trials, **_AS_IS
+            )
+        case _:
+            return FIFOScheduler()
+    return ResumedScheduler(rule, spec, ledger)
+
+
+def result_of(spec: StudySpec, report: TrialReport) -> dict[str, Any]:
+    """A report as schedulers read it."""
+    return {RESOURCE: report.update, WATCHED: min(watched(spec, report), WORST)}
+
+
+@dataclass(eq=False)
+class _Known:
+    """Stands for a trial: Tune's rules ask for nothing but its id."""
+
+    trial_id: str
+
+
+class ResumedScheduler(FIFOScheduler):
+    """A stopping rule that knows trials by their number in the ledger, whatever Tune calls them in this attempt."""
+
+    def __init__(self, rule: Any, spec: StudySpec, ledger: Ledger) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._rule, self._known = rule, dict[int, _Known]()
+        for trial in ledger.trials:
+            self._tell_again(spec, trial)
+
+    def _tell_again(self, spec: StudySpec, trial: TrialRecord) -> None:
+        known = self._of(trial.number)
+        for report in trial.reports:
+            self._rule.on_trial_result(None, known, result_of(spec, report))
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        self._of(trial.config["number"])
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """A rule's wish to pause a trial for the sake of others is not followed: there is a core for each that runs."""
+        if WATCHED not in result:
+            return str(TrialScheduler.CONTINUE)
+        decision = self._rule.on_trial_result(tune_controller, self._of(trial.config["number"]), result)
+        return str(TrialScheduler.STOP if decision == TrialScheduler.STOP else TrialScheduler.CONTINUE)
+
+    def _of(self, number: int) -> _Known:
+        if number not in self._known:
+            self._known[number] = _Known(str(number))
+            self._rule.on_trial_add(None, self._known[number])
+        return self._known[number]
+
+
+def _population(spec: StudySpec, searcher: PopulationSpec) -> PopulationBasedTraining:
+    return PopulationBasedTraining(
+        perturbation_interval=searcher.perturb_every_updates,
+        hyperparam_mutations={"values": {path: _mutation(domain) for path, domain in spec.space.items()}},
+        quantile_fraction=searcher.quantile,
+        custom_explore_fn=_bounded(spec),
+        require_attrs=False,
+        log_config=False,
+        **_AS_IS,
+    )
+
+
+def _mutation(domain: DomainSpec) -> Any:
+    match domain:
+        case UniformSpec():
+            return (
+                tune.quniform(domain.low, domain.high, domain.step)
+                if domain.step
+                else tune.uniform(domain.low, domain.high)
+            )
+        case LogUniformSpec():
+            return tune.loguniform(domain.low, domain.high)
+        case IntSpec():
+            return tune.randint(domain.low, domain.high + 1)
+        case ChoiceSpec():
+            return list(domain.options)
+
+
+def _bounded(spec: StudySpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """PBT multiplies numbers by 0.8 or 1.2; the result goes back into the domain."""
+
+    def explore(config: dict[str, Any]) -> dict[str, Any]:
+        values = {path: _inside(spec.space[path], value) for path, value in config["values"].items()}
+        return {**config, "values": values}
+
+    return explore
+
+
+def _inside(domain: DomainSpec, value: Any) -> Any:
+    if isinstance(domain, ChoiceSpec):
+        return value
+    if domain.values is not None:
+        return min(domain.values, key=lambda allowed: abs(allowed - value))
+    return min(max(float(value), domain.low), domain.high)

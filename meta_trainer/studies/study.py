@@ -1,0 +1,91 @@
+"""A study as a job: run its trials, register the best Θ, leave a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyperadam.theta import Theta
+
+from meta_trainer.run_recorder import RunRecorder
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.studies import report
+from meta_trainer.studies.analysis import best_trial
+from meta_trainer.studies.conductor import Conductor, StudyFailed, trial_key
+from meta_trainer.studies.ledger import Ledger, TrialState
+from meta_trainer.studies.trial import THETA_PATH
+from meta_trainer.training import Stopped
+from registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One attempt of a study.
+
+    Its run holds `study/ledger.json` (see `ledger`), `study/control.json` (see `control`) and `result/`, whose
+    `result.json` is that of a study under way as soon as its first trial has ended.
+    """
+
+    spec: StudySpec
+    job_id: str
+    title: str
+    registry: Registry
+    connect: Callable[[], Registry]
+    """The same registry, from any process."""
+    run_id: str
+    recorder: RunRecorder
+    data_dir: str | None
+    cache_dir: str | None
+    should_stop: Callable[[], bool]
+
+    def carry_out(self) -> dict[str, Any]:
+        """Run it to its end; returns the version of the best Θ.
+
+        Raises:
+            Stopped: as asked, after checkpoints of the trials under way.
+            StudyFailed: too many trials failed, or none gave a finite objective.
+        """
+        from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import
+
+        conductor = Conductor(
+            self.spec, self.registry, self.run_id, self.job_id, self.recorder, self._publish, self.should_stop
+        )
+        progress = {"n_trials": conductor.max_trials, "resumed_trials": len(conductor.ledger.trials)}
+        self.recorder.event("study.started", progress)
+        if not conductor.over:
+            folder = str(Path(self.cache_dir) / "studies") if self.cache_dir else None
+            run_trials(conductor, Tools(self.connect, self.data_dir), folder)
+        conductor.close()
+        if conductor.paused and not conductor.complete:
+            self.recorder.event("stopped", {"trials": sum(trial.ended for trial in conductor.ledger.trials)})
+            raise Stopped
+        return self._conclude(conductor.ledger, failing=conductor.failing)
+
+    def _publish(self, ledger: Ledger) -> None:
+        """The result so far: what the command line shows of a study under way."""
+        content = report.to_json(self.spec, ledger, None)
+        self.recorder.artifact("result/result.json", json.dumps(content, allow_nan=False).encode())
+
+    def _conclude(self, ledger: Ledger, *, failing: bool) -> dict[str, Any]:
+        failed = ledger.in_state(TrialState.FAILED)
+        if failing:
+            self._leave_report(ledger, None)
+            raise StudyFailed(f"{len(failed)} trials failed, the first: {failed[0].error}")
+        best = best_trial(self.spec, ledger)
+        if best is None or best.run_id is None:
+            self._leave_report(ledger, None)
+            raise StudyFailed("no trial has a finite objective" + (f"; {failed[0].error}" if failed else ""))
+        theta = Theta.from_bytes(self.registry.get_artifact(best.run_id, THETA_PATH))
+        name = self.spec.trial_spec(best.values, best.seed).register_as
+        version = self.registry.create_version(name, theta, key=trial_key(self.job_id, best.number), run_id=best.run_id)
+        registered = {"optimizer": version.optimizer, "number": version.number, "sha256": version.sha256}
+        self.recorder.event("version", registered)
+        self._leave_report(ledger, registered)
+        return {"version": registered}
+
+    def _leave_report(self, ledger: Ledger, version: dict[str, Any] | None) -> None:
+        for path, content in report.files(self.spec, ledger, version, self.title).items():
+            self.recorder.artifact(f"result/{path}", content)
