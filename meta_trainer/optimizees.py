@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meta_trainer.datasets import Data
+from meta_trainer.datasets import Data, Dataset
 from meta_trainer.learners import Learner
 from meta_trainer.seeds import generator
 
@@ -77,6 +77,30 @@ class Supervised(Optimizee):
 
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         return self.learner.losses_and_gradients(w, *self._minibatch(step))
+
+    def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
+        """The same, in one pass over all images where that is less: each image's loss, times how often it was drawn."""
+        dataset = self.dataset
+        if not (
+            isinstance(dataset, Dataset) and self.learner.is_separable and n_steps * self.batch_size > len(dataset)
+        ):
+            return super().final_losses(w, n_steps)
+        counts, total = self._counts(dataset, n_steps), torch.zeros(len(w), dtype=torch.float64)
+        for indices in torch.arange(len(dataset)).split(self.batch_size):
+            examples, often = dataset.minibatch(indices.expand(len(w), -1), self.dtype), counts[:, indices]
+            with torch.no_grad():
+                losses = self.learner.example_losses(w, *examples)
+            total += (losses * often).where(often > 0, 0.0).sum(1)  # what was never drawn may be infinite
+        return total / n_drawn
+
+    def _counts(self, dataset: Dataset, n_steps: int) -> Tensor:
+        """How often each image is drawn in steps 0 … n_steps − 1; shape (L, n), float64."""
+        counts = torch.zeros(len(self.indices), len(dataset), dtype=torch.float64)
+        ones = torch.ones(len(self.indices), self.batch_size, dtype=torch.float64)
+        for step in range(n_steps):
+            drawn = dataset.draw_indices(self._generators("minibatch", step), self.batch_size)
+            counts.scatter_add_(1, drawn, ones)
+        return counts
 
     def _minibatch(self, step: int) -> tuple[Tensor, ...]:
         """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their noise."""

@@ -66,8 +66,11 @@ class Dataset:
         self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
         """Images (L, batch, n_features) and labels (L, batch), drawn with replacement; row i from generator i."""
-        draws = [torch.randint(len(self), (batch_size,), generator=g) for g in generators]
-        return self.minibatch(torch.stack(draws), dtype)
+        return self.minibatch(self.draw_indices(generators, batch_size), dtype)
+
+    def draw_indices(self, generators: Sequence[torch.Generator], batch_size: int) -> Tensor:
+        """Which images `draw` takes; shape (L, batch), int64."""
+        return torch.stack([torch.randint(len(self), (batch_size,), generator=g) for g in generators])
 
     def minibatch(self, indices: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of any shape."""

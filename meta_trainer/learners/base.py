@@ -33,6 +33,15 @@ class Learner(ABC):
         """
 
     @property
+    def is_separable(self) -> bool:
+        """Whether the loss is a mean of `example_losses`: no randomness, and no example that acts on another's."""
+        return False
+
+    def example_losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, shape (L, batch), for the arguments of `losses`; only where `is_separable`."""
+        raise NotImplementedError(f"{type(self).__name__} is not separable")
+
+    @property
     def is_random(self) -> bool:
         """Whether the network itself draws random numbers in training, as dropout does."""
         return False
@@ -68,7 +77,17 @@ class Classifier(Learner):
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
         """Shape (L, batch, n_classes) for w (L, p) and inputs (L, batch, n_features)."""
 
+    @property
+    def is_separable(self) -> bool:
+        return not self.is_random
+
+    def example_losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        return _cross_entropy(self.logits(w, inputs), targets)
+
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        logits = self.logits(w, inputs, noise)
-        flat = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        return flat.view(targets.shape).mean(1)
+        return _cross_entropy(self.logits(w, inputs, noise), targets).mean(1)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Shape (L, batch) for logits (L, batch, n_classes)."""
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
