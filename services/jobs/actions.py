@@ -21,6 +21,7 @@ from services.idempotency.service import Post, digest
 from services.jobs import changes, errors, schemas, service, views
 from services.jobs.lifecycle import ENDED, ImpossibleTransition, State, Trigger
 from services.jobs.merge_patch import merged
+from services.jobs.promotion import check_promotion
 from services.jobs.specs import complete_spec
 from services.jobs.tables import Job
 from services.problems import invalid
@@ -123,6 +124,7 @@ def _create(
         return service.show(services, earlier), False
     deadline = _checked_deadline(request.deadline)
     spec = complete_spec(request.kind, request.spec, services.registry)
+    check_promotion(spec, post.principal, services.registry)
 
     def insert(session: Session) -> schemas.JobAnswer:
         job = _new_job(job_id, request, spec, deadline, post.principal, cloned_from)

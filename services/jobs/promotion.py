@@ -1,0 +1,42 @@
+"""Who may ask for a promotion, and of what. The rule itself is the driver's (`meta_trainer.promotion`).
+
+Aliases are for the scope `admin`. By protecting one, an admin hands it over to rules: then any key that may submit jobs
+may ask for one, but at the suite's full size. An alias that is not protected moves for admins' jobs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from registry.alias_log import protected
+from registry.contract import OptimizerNotFound, Registry
+from services.auth.scopes import Principal
+from services.problems import Forbidden, invalid
+
+
+def check_promotion(spec: Mapping[str, Any], principal: Principal, registry: Registry) -> None:
+    """Refuse a complete spec whose promotion the principal may not ask for.
+
+    Raises:
+        Problem: 403 naming the alias; 422 naming `spec.promote.quick`.
+    """
+    rule = spec.get("promote")
+    if rule is None:
+        return
+    alias = rule["alias"]
+    if _is_protected(registry, spec["register_as"], alias):
+        if rule["quick"]:
+            raise invalid("spec.promote.quick", f"alias {alias!r} is protected: only the suite's full size moves it")
+    elif "admin" not in principal.scopes:
+        raise Forbidden(
+            f"spec.promote: alias {alias!r} is not protected, hence for keys with the scope 'admin'; one of them can "
+            "open it to promotion rules by protecting it."
+        )
+
+
+def _is_protected(registry: Registry, optimizer: str, alias: str) -> bool:
+    try:
+        return alias in protected(registry.alias_history(optimizer))
+    except OptimizerNotFound:
+        return False
