@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.jobs.lifecycle import State
 
@@ -14,6 +14,21 @@ Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 MAX_LABELS: Final = 32
+MAX_SPEC_DEPTH: Final = 32
+
+
+def _shallow(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec, if its objects and lists are nested no deeper than libraries that walk it by recursion can follow."""
+    level: list[Any] = [spec]
+    for _ in range(MAX_SPEC_DEPTH):
+        parts = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [node for part in parts for node in part if isinstance(node, (dict, list))]
+        if not level:
+            return spec
+    raise ValueError(f"nested deeper than {MAX_SPEC_DEPTH} levels")
+
+
+GivenSpec = Annotated[dict[str, Any], AfterValidator(_shallow)]
 
 
 class JobRequest(BaseModel):
@@ -27,7 +42,7 @@ class JobRequest(BaseModel):
     kind: Kind
     name: Text | None = None
     labels: dict[LabelName, Text] = Field(default_factory=dict, max_length=MAX_LABELS)
-    spec: dict[str, Any] = Field(default_factory=dict)
+    spec: GivenSpec = Field(default_factory=dict)
     priority: Priority = Field(default=0, exclude_if=lambda value: value == 0)
     """The highest starts first."""
     deadline: AwareDatetime | None = Field(default=None, exclude_if=lambda value: value is None)
@@ -43,7 +58,7 @@ class CloneRequest(BaseModel):
     labels: dict[LabelName, Text] | None = Field(default=None, max_length=MAX_LABELS)
     priority: Priority | None = None
     deadline: AwareDatetime | None = None
-    spec: dict[str, Any] = Field(default_factory=dict)
+    spec: GivenSpec = Field(default_factory=dict)
     """A JSON merge patch (RFC 7396) of the job's complete spec: null takes a field back to its default."""
 
 
