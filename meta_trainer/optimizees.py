@@ -80,10 +80,8 @@ class Supervised(Optimizee):
 
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
         """The same, in one pass over all images where that is less: each image's loss, times how often it was drawn."""
-        dataset = self.dataset
-        if not (
-            isinstance(dataset, Dataset) and self.learner.is_separable and n_steps * self.batch_size > len(dataset)
-        ):
+        dataset, n_drawn = self.dataset, n_steps * self.batch_size
+        if not (isinstance(dataset, Dataset) and self.learner.is_separable and n_drawn > len(dataset)):
             return super().final_losses(w, n_steps)
         counts, total = self._counts(dataset, n_steps), torch.zeros(len(w), dtype=torch.float64)
         for indices in torch.arange(len(dataset)).split(self.batch_size):
@@ -111,7 +109,3 @@ class Supervised(Optimizee):
 
     def _generators(self, what: str, step: int) -> list[torch.Generator]:
         return [generator(self.seed, f"{self.purpose}/{what}", *index, step) for index in self.indices]
-
-
-Classification = Supervised
-"""Its name where the targets are labels."""

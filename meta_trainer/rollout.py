@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -22,7 +23,7 @@ class InnerOptimizer(Protocol):
         """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in is used up."""
 
 
-class LearnedOptimizer:
+class Learned:
     """A rule with its Θ: w ← w − α d."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor, lr: float) -> None:
@@ -50,12 +51,21 @@ class Rollout(NamedTuple):
 
 def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Rollout:
     """Run T = n_steps steps. A learner that diverges is a result (NaN in its `final_losses`), never an error."""
+    (result,) = rollouts(optimizer, optimizee, [n_steps])
+    return result
+
+
+def rollouts(optimizer: InnerOptimizer, optimizee: Optimizee, horizons: Sequence[int]) -> list[Rollout]:
+    """One run as it stands after each of these numbers of steps, which rise: the first steps are run only once."""
     w = optimizee.start()
     state = optimizer.init(w)
-    curves = torch.empty(n_steps, w.shape[0], dtype=torch.float64)
-    for step in range(n_steps):
+    curves = torch.empty(horizons[-1], w.shape[0], dtype=torch.float64)
+    results = []
+    for step in range(horizons[-1]):
         losses, gradients = optimizee.losses_and_gradients(w, step)
         curves[step] = losses
         w, state = optimizer.step(w, gradients, state)
-    final = optimizee.final_losses(w, n_steps)
-    return Rollout(curves, torch.where(final.isfinite(), final, torch.nan), w)
+        if step + 1 in horizons:
+            final = optimizee.final_losses(w, step + 1)
+            results.append(Rollout(curves[: step + 1], torch.where(final.isfinite(), final, torch.nan), w))
+    return results

@@ -18,7 +18,7 @@ from torch import Tensor
 from meta_trainer.episodes import EpisodeState, training_optimizee
 from meta_trainer.estimators import SMALLEST_LOSS, Objective, Period, estimate, meta_gradient
 from meta_trainer.optimizees import Optimizee
-from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.rollout import Learned, rollout
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
 from meta_trainer.tasks import TaskSource
 
@@ -120,7 +120,7 @@ def run_validation(
 ) -> ValidationOutcome:
     """Plain episodes of the learners `first` … `last` − 1 of one validation task."""
     with one_thread():
-        optimizer = LearnedOptimizer(make_rule(spec.rule), theta, spec.unroll.lr)
+        optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.lr)
         optimizee = source.validation(spec, task, range(first, last))
         return ValidationOutcome(rollout(optimizer, optimizee, spec.unroll.horizon).final_losses)
 

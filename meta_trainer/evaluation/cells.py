@@ -1,11 +1,11 @@
 """The units of work of an evaluation: pure functions on one thread, whose results do not depend on where they run.
 
-A cell is some starts of one optimizer on one task, or the tuning of one baseline on one task.
+A cell is some starts of one optimizer on one learner, or the tuning of one baseline on it, at one or several horizons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,28 +19,29 @@ from meta_trainer.evaluation.testing import measure
 from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
 from meta_trainer.optimizees import Supervised
-from meta_trainer.rollout import InnerOptimizer, LearnedOptimizer, rollout
-from meta_trainer.specs.suites import Task
+from meta_trainer.rollout import InnerOptimizer, Learned, rollouts
+from meta_trainer.specs.suites import Learner
 from meta_trainer.tasks import optimizee_of
 from meta_trainer.work import one_thread
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all optimizers of one task have in common."""
+    """What all optimizers of one task have in common, and all horizons of one stream."""
 
-    task: Task
+    learner: Learner
+    stream: str
+    """See `Task.stream`."""
     seed: int
 
     def optimizee(self, data: Mapping[str, Data], starts: range) -> Supervised:
         """The learners that are reported: the same starts and minibatches for every optimizer."""
-        purpose = f"evaluation/{self.task.name}"
-        return optimizee_of(self.task.learner, data, self.seed, purpose, [(i,) for i in starts])
+        return optimizee_of(self.learner, data, self.seed, f"evaluation/{self.stream}", [(i,) for i in starts])
 
     def tuning_optimizee(self, data: Mapping[str, Data], n_starts: int, n_copies: int) -> Supervised:
         """Learners that are never reported; copy k of start i is learner k · n_starts + i."""
-        purpose, indices = f"evaluation/{self.task.name}/tuning", [(i,) for i in range(n_starts)] * n_copies
-        return optimizee_of(self.task.learner, data, self.seed, purpose, indices)
+        indices = [(i,) for i in range(n_starts)] * n_copies
+        return optimizee_of(self.learner, data, self.seed, f"evaluation/{self.stream}/tuning", indices)
 
 
 class Outcome(NamedTuple):
@@ -58,34 +59,37 @@ def run_learned(
     setting: Setting,
     data: EvaluationData,
     starts: range,
+    horizons: Sequence[int],
     rule_spec: Mapping[str, Any],
     theta: Tensor,  # shape: (n_theta,)
     lr: float,
-) -> Outcome:
-    """A learned optimizer from some starts, in float32."""
-    return _run(setting, data, starts, LearnedOptimizer(rule_from_spec(rule_spec), theta, lr))
+) -> list[Outcome]:
+    """A learned optimizer from some starts, in float32, as it stands after each of the horizons, which rise."""
+    return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, lr))
 
 
-def run_baseline(setting: Setting, data: EvaluationData, starts: range, name: str, rate: float) -> Outcome:
+def run_baseline(
+    setting: Setting, data: EvaluationData, starts: range, horizons: Sequence[int], name: str, rate: float
+) -> list[Outcome]:
     """A baseline from some starts, all at one rate."""
-    return _run(setting, data, starts, HandDesigned(BASELINES[name], [rate] * len(starts)))
+    return _run(setting, data, starts, horizons, HandDesigned(BASELINES[name], [rate] * len(starts)))
 
 
-def run_tuning(setting: Setting, data: EvaluationData, n_starts: int, name: str) -> Tuned:
-    """The rate of a baseline for the task."""
+def run_tuning(
+    setting: Setting, data: EvaluationData, n_starts: int, horizons: Sequence[int], name: str
+) -> dict[int, Tuned]:
+    """The rates of a baseline by horizon."""
     with one_thread():
-        return tune(
-            BASELINES[name],
-            lambda n_copies: setting.tuning_optimizee(data.train, n_starts, n_copies),
-            setting.task.horizon,
-        )
+        return tune(BASELINES[name], lambda n: setting.tuning_optimizee(data.train, n_starts, n), horizons)
 
 
-def _run(setting: Setting, data: EvaluationData, starts: range, optimizer: InnerOptimizer) -> Outcome:
+def _run(
+    setting: Setting, data: EvaluationData, starts: range, horizons: Sequence[int], optimizer: InnerOptimizer
+) -> list[Outcome]:
     with one_thread():
         optimizee = setting.optimizee(data.train, starts)
-        result = rollout(optimizer, optimizee, setting.task.horizon)
-        return Outcome(result.final_losses, result.curves, _test(optimizee, result.parameters, data.test))
+        results = rollouts(optimizer, optimizee, horizons)
+        return [Outcome(r.final_losses, r.curves, _test(optimizee, r.parameters, data.test)) for r in results]
 
 
 def _test(optimizee: Supervised, w: Tensor, test: Dataset | None) -> Tensor | None:

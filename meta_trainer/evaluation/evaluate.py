@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -15,10 +17,10 @@ from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.schedule import Cell, Schedule
 from meta_trainer.evaluation.timing import time_updates
-from meta_trainer.evaluation.tuning import Tuned, TuningCache, rate_of
+from meta_trainer.evaluation.tuning import Tuned, TuningCache, ladder, rate_of
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Runner
-from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
 from meta_trainer.specs.suites import SUITES, Task
 from meta_trainer.tasks.build import data_of
 
@@ -27,6 +29,8 @@ BASELINE_STARTS_PER_CELL: Final = 20
 
 _Key = tuple[str, str]
 """Names of a task and of an optimizer."""
+_Keys = tuple[_Key, ...]
+"""Those of one stream, by rising horizon."""
 
 
 def evaluate(
@@ -59,15 +63,23 @@ def evaluate(
 def _losses(
     plan: _Plan, runner: Runner, recorder: Recorder, should_stop: Callable[[], bool], cache: TuningCache
 ) -> list[Row]:
-    tuned = {key: found for key, content in plan.tuning_contents().items() if (found := cache.get(content))}
-    tuning = {key: cell for key, cell in plan.tuning_cells().items() if key not in tuned}
+    contents = plan.tuning_contents()
+    tuned = {key: found for key, content in contents.items() if (found := cache.get(content))}
+    tuning = plan.tuning_cells(tuned)
     schedule = Schedule(runner, recorder, should_stop, len(tuning) + plan.n_runs)
-    for key, found in zip(tuning, schedule.run(list(tuning.values())), strict=True):
-        cache.put(plan.tuning_contents()[key], found)
-        tuned[key] = found
+    for keys, found in zip(tuning, schedule.run(list(tuning.values())), strict=True):
+        for (task, name), one in zip(keys, found.values(), strict=True):
+            cache.put(contents[task, name], one)
+            tuned[task, name] = one
     runs = plan.runs(tuned)
     outcomes = iter(schedule.run([cell for cells in runs.values() for cell in cells]))
-    return [plan.row(key, [next(outcomes) for _ in cells], tuned.get(key)) for key, cells in runs.items()]
+    by_key = dict(pair for keys, cells in runs.items() for pair in _outcomes(keys, [next(outcomes) for _ in cells]))
+    return [plan.row(key, by_key[key], tuned.get(key)) for key in plan.keys]
+
+
+def _outcomes(keys: _Keys, cells: Sequence[Sequence[Outcome]]) -> Iterator[tuple[_Key, Sequence[Outcome]]]:
+    """Each key's outcomes, cell by cell; every cell has one for each key."""
+    return zip(keys, zip(*cells, strict=True), strict=True)
 
 
 def _timings(
@@ -103,56 +115,64 @@ class _Plan:
     """Which cells an evaluation is made of."""
 
     def __init__(self, spec: EvaluationSpec, thetas: Mapping[str, Theta], data: EvaluationData, runner: Runner) -> None:
-        self._spec, self._thetas, self._tasks, self._train = spec, thetas, spec.tasks, data.train
+        self._spec, self._thetas, self._train = spec, thetas, data.train
+        self._streams = _streams(spec.tasks)
         self._data = runner.put(data)
         self._vectors = {name: runner.put(theta.vector) for name, theta in thetas.items()}
 
     @property
+    def keys(self) -> list[_Key]:
+        """Task by task, learned optimizers first."""
+        return [(task.name, name) for task in self._spec.tasks for name in (*self._thetas, *self._spec.baselines)]
+
+    @property
     def n_runs(self) -> int:
         """Cells beside tuning."""
-        n_learned = len(self._thetas) * len(_split(self._spec.n_starts, LEARNED_STARTS_PER_CELL))
-        n_baseline = len(self._spec.baselines) * len(_split(self._spec.n_starts, BASELINE_STARTS_PER_CELL))
-        return len(self._tasks) * (n_learned + n_baseline)
+        n_learned = sum(len(self._starts(tasks[0], LEARNED_STARTS_PER_CELL)) for tasks in self._streams)
+        n_baseline = sum(len(self._starts(task, BASELINE_STARTS_PER_CELL)) for task in self._spec.tasks)
+        return len(self._thetas) * n_learned + len(self._spec.baselines) * n_baseline
 
     def tuning_contents(self) -> dict[_Key, dict[str, Any]]:
         """Everything that decides each tuned rate."""
         return {
             (task.name, name): {
                 "dataset": data_of(task.learner, self._train).fingerprint,
-                "task": {"name": task.name, **task.learner.model_dump(mode="json")},
+                "task": {"stream": task.stream, **task.learner.model_dump(mode="json")},
                 "baseline": BASELINES[name].content(),
-                "horizon": task.horizon,
+                "ladder": ladder(other.horizon for other in tasks if other.horizon <= task.horizon),
                 "seed": self._spec.seed,
                 "n_tuning_starts": self._spec.n_tuning_starts,
             }
-            for task in self._tasks
+            for tasks in self._streams
+            for task in tasks
             for name in self._spec.baselines
         }
 
-    def tuning_cells(self) -> dict[_Key, Cell]:
-        return {
-            (task.name, name): Cell(
-                f"{task.name}: tune {name}",
-                run_tuning,
-                (self._setting(task), self._data, self._spec.n_tuning_starts, name),
-            )
-            for task in self._tasks
-            for name in self._spec.baselines
-        }
+    def tuning_cells(self, known: Collection[_Key]) -> dict[_Keys, Cell]:
+        """One for each stream and baseline of which a rate is not known."""
+        cells = {}
+        for tasks in self._streams:
+            horizons = [task.horizon for task in tasks]
+            for name in self._spec.baselines:
+                keys = tuple((task.name, name) for task in tasks)
+                arguments = (self._setting(tasks[0]), self._data, self._spec.n_tuning_starts, horizons, name)
+                cells[keys] = Cell(f"{tasks[0].stream}: tune {name}", run_tuning, arguments)
+        return {keys: cell for keys, cell in cells.items() if not all(key in known for key in keys)}
 
-    def runs(self, tuned: Mapping[_Key, Tuned]) -> dict[_Key, list[Cell]]:
-        """Task by task, learned optimizers first."""
-        runs: dict[_Key, list[Cell]] = {}
-        for task in self._tasks:
+    def runs(self, tuned: Mapping[_Key, Tuned]) -> dict[_Keys, list[Cell]]:
+        """A learned optimizer, whose rate is the same everywhere, runs a stream once; baselines run each task."""
+        runs: dict[_Keys, list[Cell]] = {}
+        for tasks in self._streams:
             for name, theta in self._thetas.items():
                 last = (asdict(theta.rule.spec), self._vectors[name], theta.lr)
-                runs[task.name, name] = self._cells(task, name, LEARNED_STARTS_PER_CELL, run_learned, *last)
-            for name in self._spec.baselines:
-                rate = tuned[task.name, name].rate
-                runs[task.name, name] = self._cells(task, name, BASELINE_STARTS_PER_CELL, run_baseline, name, rate)
+                keys = tuple((task.name, name) for task in tasks)
+                runs[keys] = self._cells(tasks, name, LEARNED_STARTS_PER_CELL, run_learned, *last)
+            for task, name in itertools.product(tasks, self._spec.baselines):
+                key, cells = (task.name, name), partial(self._cells, [task], name, BASELINE_STARTS_PER_CELL)
+                runs[key,] = cells(run_baseline, name, tuned[key].rate)
         return runs
 
-    def row(self, key: _Key, outcomes: list[Outcome], tuned: Tuned | None) -> Row:
+    def row(self, key: _Key, outcomes: Sequence[Outcome], tuned: Tuned | None) -> Row:
         task, name = key
         tests = [outcome.test for outcome in outcomes if outcome.test is not None]
         return Row(
@@ -167,11 +187,26 @@ class _Plan:
         )
 
     def _setting(self, task: Task) -> Setting:
-        return Setting(task, self._spec.seed)
+        return Setting(task.learner, task.stream, self._spec.seed)
 
-    def _cells(self, task: Task, name: str, size: int, function: Callable[..., Outcome], *last: Any) -> list[Cell]:
-        first, label = (self._setting(task), self._data), f"{task.name}: {name}"
-        return [Cell(label, function, (*first, starts, *last)) for starts in _split(self._spec.n_starts, size)]
+    def _cells(
+        self, tasks: Sequence[Task], name: str, size: int, function: Callable[..., list[Outcome]], *last: Any
+    ) -> list[Cell]:
+        label = f"{' and '.join(task.name for task in tasks)}: {name}"
+        first, horizons = (self._setting(tasks[0]), self._data), [task.horizon for task in tasks]
+        return [Cell(label, function, (*first, starts, horizons, *last)) for starts in self._starts(tasks[0], size)]
+
+    def _starts(self, task: Task, size: int) -> list[range]:
+        """The starts of each cell; one by one for learners that run one after the other anyway."""
+        return _split(self._spec.n_starts, size if isinstance(task.learner, MLPTaskSpec) else 1)
+
+
+def _streams(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks of one stream together, by rising horizon."""
+    streams: dict[str, list[Task]] = {}
+    for task in tasks:
+        streams.setdefault(task.stream, []).append(task)
+    return [sorted(stream, key=lambda task: task.horizon) for stream in streams.values()]
 
 
 def _split(n: int, size: int) -> list[range]:

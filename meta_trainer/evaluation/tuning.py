@@ -1,8 +1,13 @@
 """The rate of a baseline on a task: the best of a grid in steps of √2, on starts that are never reported.
 
-All rates of a grid run as one batch of learners. A best rate on the edge of the grid is no best rate: the grid then
-grows beyond that edge, until the best lies inside or the bounds of all grids are reached. What was found is kept by its
-content: the digest of everything that decides it.
+Rates are tried from coarse to fine: every fourth of the grid, then, halving the step, those beside the best so far. A
+best rate on the edge is no best rate: the search goes on beyond it, until the bounds of all grids are reached. It ends
+when both √2 neighbours of the best have been tried over the whole horizon and are no better. Where the final loss has
+one valley over the rates, that is the best of the whole grid.
+
+A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some hundred steps: the best
+rate there is where the search at the next longer horizon begins, with its two neighbours alone. What was found is kept
+by its content: the digest of everything that decides it.
 """
 
 from __future__ import annotations
@@ -12,8 +17,9 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,12 +30,15 @@ from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.rollout import rollout
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Raised whenever this module, the baselines or the rollouts change what is found."""
 
 SMALLEST_EXPONENT: Final = -40  # a rate of 1e-6
 LARGEST_EXPONENT: Final = 20  # a rate of 1,024
-_GROWTH: Final = 4
+LONG: Final = 500
+"""Steps beyond which a search begins at a shorter horizon."""
+_SHORTENING: Final = 5
+_STRIDES: Final = (4, 2, 1)
 
 logger = logging.getLogger(__name__)
 
@@ -65,39 +74,66 @@ def rate_of(exponent: int) -> float:
     return math.sqrt(2.0) ** (exponent % 2) * 2.0 ** (exponent // 2)
 
 
-def tune(baseline: Baseline, optimizee_of: Callable[[int], Optimizee], n_steps: int) -> Tuned:
-    """The rate with the lowest mean final loss; of equal ones the smallest.
+def ladder(horizons: Iterable[int]) -> list[int]:
+    """The horizons that are searched on the way to these, rising; the first of them from coarse to fine."""
+    rungs = set(horizons)
+    shortest = min(rungs)
+    while shortest > LONG:
+        shortest = math.ceil(shortest / _SHORTENING)
+        rungs.add(shortest)
+    return sorted(rungs)
+
+
+def tune(baseline: Baseline, optimizee_of: Callable[[int], Optimizee], horizons: Collection[int]) -> dict[int, Tuned]:
+    """For each horizon the rate with the lowest mean final loss; of equal ones the smallest.
 
     Args:
-        optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy.
-        n_steps: T.
+        optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy; all rates that are tried
+            at a time run as one batch.
     """
-    losses: dict[int, float] = {}
-    new = range(baseline.grid[0], baseline.grid[1] + 1)
-    while new:
-        losses |= _try(baseline, optimizee_of(len(new)), list(new), n_steps)
-        best = min(sorted(losses), key=losses.__getitem__)
-        new = _beyond_the_edge(best, losses)
-    trials = tuple((rate_of(k), finite_or_none(losses[k])) for k in sorted(losses))
-    return Tuned(rate_of(best), best in (min(losses), max(losses)) or math.isinf(losses[best]), trials)
+    found: dict[int, Tuned] = {}
+    first: Sequence[int] = range(baseline.grid[0], baseline.grid[1] + 1, _STRIDES[0])
+    strides: Sequence[int] = _STRIDES
+    for n_steps in ladder(horizons):
+        losses = _search(partial(_try, baseline, optimizee_of, n_steps), first, strides)
+        best = _best(losses)
+        if n_steps in horizons:
+            trials = tuple((rate_of(k), finite_or_none(losses[k])) for k in sorted(losses))
+            on_edge = best in (SMALLEST_EXPONENT, LARGEST_EXPONENT) or math.isinf(losses[best])
+            found[n_steps] = Tuned(rate_of(best), on_edge, trials)
+        first, strides = _inside(range(best - 1, best + 2)), _STRIDES[-1:]
+    return found
 
 
-def _try(baseline: Baseline, optimizee: Optimizee, exponents: list[int], n_steps: int) -> dict[int, float]:
-    n_copies, n_learners = len(exponents), len(optimizee.start())
-    rates = [rate_of(k) for k in exponents for _ in range(n_learners // n_copies)]
+def _search(
+    trial: Callable[[list[int]], dict[int, float]], first: Sequence[int], strides: Sequence[int]
+) -> dict[int, float]:
+    """Losses of `first`, then of those beside the best, at every stride until none is left to try."""
+    losses = trial(list(first))
+    for stride in strides:
+        while new := [k for k in _inside((_best(losses) - stride, _best(losses) + stride)) if k not in losses]:
+            losses |= trial(new)
+    return losses
+
+
+def _best(losses: Mapping[int, float]) -> int:
+    return min(sorted(losses), key=losses.__getitem__)
+
+
+def _inside(exponents: Iterable[int]) -> list[int]:
+    """Those within the bounds; one beyond is moved to the bound."""
+    return sorted({min(max(k, SMALLEST_EXPONENT), LARGEST_EXPONENT) for k in exponents})
+
+
+def _try(
+    baseline: Baseline, optimizee_of: Callable[[int], Optimizee], n_steps: int, exponents: list[int]
+) -> dict[int, float]:
+    """Mean final losses; infinite where any start diverged."""
+    n_copies, optimizee = len(exponents), optimizee_of(len(exponents))
+    rates = [rate_of(k) for k in exponents for _ in range(len(optimizee.start()) // n_copies)]
     finals = rollout(HandDesigned(baseline, rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
     finals = torch.where(finals.isfinite(), finals, math.inf)
     return dict(zip(exponents, finals.tolist(), strict=True))
-
-
-def _beyond_the_edge(best: int, losses: Mapping[int, float]) -> range:
-    """Exponents still to try; none when the best lies inside, or at a bound."""
-    smallest, largest = min(losses), max(losses)
-    if best == smallest:  # also when everything diverged
-        return range(max(SMALLEST_EXPONENT, smallest - _GROWTH), smallest)
-    if best == largest:
-        return range(largest + 1, min(LARGEST_EXPONENT, largest + _GROWTH) + 1)
-    return range(0)
 
 
 class TuningCache:
@@ -118,14 +154,22 @@ class TuningCache:
         return self._known.get(key)
 
     def put(self, content: Mapping[str, Any], tuned: Tuned) -> None:
-        """Keep it; the file is written whole or not at all."""
+        """Keep it; the file is written whole or not at all. Where it cannot be written, it is kept in memory alone."""
         key = _key(content)
         self._known[key] = tuned
         if self._folder:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            partial = self._folder / f".{key}.{os.getpid()}.partial"
-            partial.write_text(json.dumps({"content": dict(content), "tuned": tuned.to_json()}, allow_nan=False))
-            partial.replace(self._folder / f"{key}.json")
+            text = json.dumps({"content": dict(content), "tuned": tuned.to_json()}, allow_nan=False)
+            try:
+                _write_whole(self._folder / f"{key}.json", text)
+            except OSError as error:
+                logger.warning("a tuned rate could not be kept in %s: %s", self._folder, error)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.partial")
+    unfinished.write_text(text)
+    unfinished.replace(path)
 
 
 def _key(content: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from meta_trainer.datasets import Dataset, load
 from meta_trainer.episodes import training_optimizee, validation_optimizee
 from meta_trainer.learners import MLP
 from meta_trainer.meta_optimizer import MetaOptimizer
-from meta_trainer.optimizees import Classification
-from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.optimizees import Supervised
+from meta_trainer.rollout import Learned, rollout
 from meta_trainer.seeds import derive, generator
 from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.training import initial_theta
@@ -119,7 +119,7 @@ def test_activations_take_turns(dataset: Dataset) -> None:
         optimizee.learner.activation
         for episode in range(3)
         for chunk in range(spec.n_chunks)
-        if isinstance(optimizee := training_optimizee(spec, dataset, episode, chunk), Classification)
+        if isinstance(optimizee := training_optimizee(spec, dataset, episode, chunk), Supervised)
         and isinstance(optimizee.learner, MLP)
     ]
     assert used == ["relu", "tanh", "elu"] * 4
@@ -140,7 +140,7 @@ def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
     optimizee = validation_optimizee(spec, dataset, "sigmoid", range(2))
-    optimizer = LearnedOptimizer(make_rule(spec.rule), initial_theta(spec), 0.005)
+    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), 0.005)
     result = rollout(optimizer, optimizee, 5)
     expected = torch.stack([optimizee.losses(result.parameters, step) for step in range(5)]).double().mean(0)
     torch.testing.assert_close(result.final_losses, expected)

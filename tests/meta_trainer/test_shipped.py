@@ -10,8 +10,8 @@ import torch
 
 from meta_trainer.datasets import load
 from meta_trainer.learners import MLP
-from meta_trainer.optimizees import Classification
-from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.optimizees import Supervised
+from meta_trainer.rollout import Learned, rollout
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ TABLE_1 = {"sigmoid": 0.2729, "relu": 0.2430, "elu": 0.2210, "tanh": 0.2590}
 def test_table_1(activation: str, data_dir: Path) -> None:
     theta, dataset = hyperadam.pretrained("hyperadam-v1"), load("mnist", data_dir)
     learner = MLP((dataset.n_features, 20, dataset.n_classes), activation)
-    problem = Classification(learner, dataset, 5, "test-shipped", [(i,) for i in range(6)])
+    problem = Supervised(learner, dataset, 5, "test-shipped", [(i,) for i in range(6)])
     with torch.no_grad():
-        result = rollout(LearnedOptimizer(theta.rule, theta.vector, theta.lr), problem, 100)
+        result = rollout(Learned(theta.rule, theta.vector, theta.lr), problem, 100)
     assert float(result.final_losses.mean()) == pytest.approx(TABLE_1[activation], abs=0.03)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from meta_trainer.specs.suites.base import Axis, OnTest, Size, Suite, Task
+from meta_trainer.specs.suites.base import Axis, Learner, OnTest, Size, Suite, Task
 from meta_trainer.specs.suites.cnn_100 import CNN_100
 from meta_trainer.specs.suites.deep_mlp import DEEP_MLP
 from meta_trainer.specs.suites.longer import LONGER
@@ -24,4 +24,4 @@ SUITES: Final[dict[str, Suite]] = {
     "timing": TIMING,
 }
 
-__all__ = ["SUITES", "Axis", "OnTest", "Size", "Suite", "Task"]
+__all__ = ["SUITES", "Axis", "Learner", "OnTest", "Size", "Suite", "Task"]

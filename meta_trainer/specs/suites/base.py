@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -19,9 +19,12 @@ class Task(NamedTuple):
     """One row of a table: a learner on its data for some steps."""
 
     name: str
-    """Unique within its suite; decides starts and minibatches together with the seed."""
+    """Unique within its suite."""
     learner: Learner
     horizon: int
+    stream: str
+    """Decides starts and minibatches together with the seed: tasks of one stream, which differ in horizon alone, are
+    the same runs, cut at different steps."""
 
 
 class OnTest(NamedTuple):
@@ -71,8 +74,10 @@ class Suite:
     """By the name of the task; those on images take the evaluation's dataset in place of their own."""
     size: Size = Size()
     quick: Size = QUICK
-    shares: Mapping[str, float] = field(default_factory=dict)
-    """The fraction of the evaluation's horizon that a task runs for; 1 where it is not named."""
+    parts: tuple[float, ...] = (1.0,)
+    """The fractions of the evaluation's horizon after which learners are measured, each a task of its own."""
+    also_on: Mapping[str, tuple[DatasetName, ...]] = field(default_factory=dict)
+    """Datasets on which a learner is run besides the evaluation's; the quick size leaves them out."""
     measure: Measure = "final loss"
     with_test: bool = False
     """Whether learners are measured on the test split at the end."""
@@ -86,10 +91,19 @@ class Suite:
 
     def tasks(self, *, dataset: DatasetName, horizon: int, quick: bool) -> tuple[Task, ...]:
         """The tasks of one evaluation; quick ones have smaller minibatches."""
+        steps = sorted({max(1, round(horizon * part)) for part in self.parts})
         return tuple(
-            Task(name, _adapted(learner, dataset, quick=quick), max(1, round(horizon * self.shares.get(name, 1.0))))
-            for name, learner in self.learners.items()
+            Task(f"{stream}-{n_steps}" if len(self.parts) > 1 else stream, learner, n_steps, stream)
+            for stream, learner in self._streams(dataset, quick=quick)
+            for n_steps in steps
         )
+
+    def _streams(self, dataset: DatasetName, *, quick: bool) -> Iterator[tuple[str, Learner]]:
+        for name, learner in self.learners.items():
+            yield name, _adapted(learner, dataset, quick=quick)
+            for other in () if quick else self.also_on.get(name, ()):
+                if other != dataset:
+                    yield f"{name}-{other}", _adapted(learner, other, quick=quick)
 
 
 def _adapted(learner: Learner, dataset: DatasetName, *, quick: bool) -> Learner:

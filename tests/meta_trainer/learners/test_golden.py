@@ -15,7 +15,7 @@ import torch
 from hyperadam.rules import rule_from_spec
 
 from meta_trainer.datasets import Dataset, load
-from meta_trainer.rollout import LearnedOptimizer, rollout
+from meta_trainer.rollout import Learned, rollout
 from meta_trainer.seeds import generator
 from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.tasks import optimizee_of
@@ -23,7 +23,7 @@ from meta_trainer.tasks import optimizee_of
 GOLDEN = Path(__file__).parent / "golden"
 N_STEPS = 5
 RULES = {"hyperadam": 0.005, "rnnprop": 1.0, "dm": 1.0}
-TASKS = {
+TASKS: dict[str, MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec] = {
     "mlp": MLPTaskSpec(hidden=(4,), batch_size=8),
     "cnn-1": CNNTaskSpec(batch_size=4),
     "cnn-2-batch-norm-dropout": CNNTaskSpec(architecture="cnn-2", batch_norm=True, dropout=True, batch_size=4),
@@ -45,7 +45,7 @@ def test_runs_as_it_did(small: Dataset, task: str, kind: str) -> None:
     rule = rule_from_spec({"kind": kind})
     theta = rule.pack(rule.init_theta(generator(0, "theta"), rule.inits[0]))
     optimizee = optimizee_of(TASKS[task], {small.name: small}, 0, "golden", [(0,), (1,)], dtype=torch.float64)
-    result = rollout(LearnedOptimizer(rule, theta.double(), RULES[kind]), optimizee, N_STEPS)
+    result = rollout(Learned(rule, theta.double(), RULES[kind]), optimizee, N_STEPS)
     path = GOLDEN / f"{task}.json"
     if os.environ.get("HYPERADAM_REWRITE_GOLDEN") == "1":
         known = json.loads(path.read_text()) if path.exists() else {}
