@@ -80,7 +80,7 @@ class Study:
             raise StudyFailed("no trial has a finite objective" + (f"; {failed[0].error}" if failed else ""))
         theta = Theta.from_bytes(self.registry.get_artifact(best.run_id, THETA_PATH))
         name = self.spec.trial_spec(best.values, best.seed).register_as
-        version = self.registry.create_version(name, theta, key=trial_key(self.job_id, best.number), run_id=best.run_id)
+        version = self.registry.create_version(name, theta, key=trial_key(self.job_id, best.number), run_id=self.run_id)
         registered = {"optimizer": version.optimizer, "number": version.number, "sha256": version.sha256}
         self.recorder.event("version", registered)
         self._leave_report(ledger, registered)
