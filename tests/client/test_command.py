@@ -250,3 +250,23 @@ def test_interrupting_a_follower_leaves_the_job_alone(service: Service, client: 
     assert f"`hyperadam jobs follow {job_id}`" in rest
     assert "Traceback" not in rest
     assert client.jobs.get(job_id).state == "running"
+
+
+def test_the_life_of_a_job_by_command(service: Service, client: Client) -> None:
+    job = run("jobs", "submit", "--preset", "quick", "--priority", "3", "--deadline", "2h").stdout.strip()
+    shown = documents("jobs", "show", job, "--json")[0]
+    assert shown["priority"] == 3
+    assert shown["deadline"] is not None
+    assert "not-a-time" in run("jobs", "submit", "--deadline", "not-a-time", code=2).output
+    service.begin(job)
+    service.end(job, Trigger.FAIL)
+    assert run("jobs", "retry", job).stdout == f"{job} queued\n"
+    assert run("jobs", "delete", job, code=4)
+    run("jobs", "edit", job, "--name", "new", "--label", "team=a", "--priority", "-1", "--deadline", "none")
+    edited = client.jobs.get(job)
+    assert (edited.name, edited.labels, edited.priority, edited.deadline) == ("new", {"team": "a"}, -1, None)
+    clone = run("jobs", "clone", job, "--set", "unroll.horizon=40", "--label", "team=b").stdout.strip()
+    cloned = client.jobs.get(clone)
+    assert (cloned.spec["unroll"]["horizon"], cloned.labels, cloned.cloned_from) == (40, {"team": "b"}, job)
+    run("jobs", "cancel", job)
+    assert run("jobs", "delete", job).stdout == f"{job} deleted\n"

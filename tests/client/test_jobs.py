@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,54 @@ def test_a_job_from_submission_to_result(service: Service, client: Client, tmp_p
     assert series.steps == [0, 1, 2]
     assert [point.value for point in series.points] == [0.5, None, 0.25]
     assert client.jobs.metrics(job.id, "meta_loss", after_step=1).steps == [2]
+
+
+def test_a_job_is_retried_cloned_edited_and_deleted(service: Service, client: Client) -> None:
+    job = client.jobs.submit("meta-training", SPEC, priority=4, deadline=timedelta(hours=1), labels={"team": "a"})
+    assert (job.priority, job.queue_position, job.starts_in_seconds) == (4, 1, 0.0)
+    assert job.deadline is not None
+    assert job.deadline > datetime.now(UTC) + timedelta(minutes=59)
+    with pytest.raises(hyperadam.Conflict):
+        client.jobs.delete(job.id)
+    service.begin(job.id)
+    service.end(job.id, Trigger.FAIL)
+    retried = client.jobs.retry(job.id)
+    assert (retried.state, retried.error) == ("queued", None)
+    edited = client.jobs.edit(job.id, name="again", labels={"team": None, "phase": "2"}, deadline=None)
+    assert (edited.name, edited.labels, edited.priority, edited.deadline) == ("again", {"phase": "2"}, 4, None)
+    moment = datetime.now(UTC) + timedelta(days=1)
+    clone = client.jobs.clone(job.id, {"seed": 9}, name="copy", deadline=moment)
+    assert (clone.cloned_from, clone.name, clone.deadline) == (job.id, "copy", moment)
+    assert clone.spec == {**job.spec, "seed": 9}
+    client.jobs.cancel(job.id)
+    client.jobs.delete(job.id)
+    with pytest.raises(hyperadam.NotFound):
+        client.jobs.get(job.id)
+
+
+def test_a_follower_goes_past_an_end_that_was_retried(service: Service, client: Client) -> None:
+    job = client.jobs.submit("meta-training", SPEC)
+    client.jobs.cancel(job.id)
+    client.jobs.retry(job.id)
+    service.begin(job.id)
+    service.end(job.id, Trigger.SUCCEED, TRAINED)
+    types = [event.type for event in client.jobs.follow(job.id)]
+    assert types.count("job.ended") == 2
+    assert client.jobs.wait(job.id).state == "succeeded"
+
+
+def test_a_series_may_be_thinned(service: Service, client: Client) -> None:
+    job = client.jobs.submit("meta-training", SPEC)
+    service.begin(job.id)
+    service.metrics(job.id, "meta_loss", [float(abs(step - 50)) for step in range(100)])
+    thinned = client.jobs.metrics(job.id, "meta_loss", n_points=8)
+    assert len(thinned.points) <= 8
+    assert {0, 50, 99} <= set(thinned.steps)
+
+
+def test_moments_need_a_zone(client: Client) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        client.jobs.submit("meta-training", SPEC, deadline=datetime(2030, 1, 1))  # noqa: DTZ001
 
 
 def test_an_evaluation_is_pinned_and_its_result_is_typed(service: Service, client: Client) -> None:

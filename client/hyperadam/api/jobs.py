@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Final
 
 from hyperadam.api.bridge import blocking, blocking_iterator
@@ -22,6 +23,7 @@ from hyperadam.api.models import (
     MetricSeries,
     Result,
 )
+from hyperadam.api.moments import moment_text
 from hyperadam.api.session import Session, path_of
 from hyperadam.api.streams import download_to, follow
 
@@ -41,6 +43,8 @@ class AsyncJobs:
         *,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        deadline: datetime | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """A new job.
@@ -50,6 +54,8 @@ class AsyncJobs:
             spec: what to do; may begin from a preset, as in `{"preset": "quick", "seed": 3}`.
             name: for people, at most 200 characters.
             labels: for finding it again.
+            priority: from −100 to 100; the highest of the jobs that wait starts first.
+            deadline: a moment, or a time from now; a job that has not ended by then fails.
             idempotency_key: makes a repeat of the same submission give the same job. Made anew for each call when it is
                 not given, so that the call's own retries never make two jobs.
 
@@ -57,14 +63,16 @@ class AsyncJobs:
             ValidationFailed: `errors` names each field that is wrong.
             IdempotencyMismatch: the key was used with another submission.
         """
-        given = {"kind": kind, "name": name, "labels": labels, "spec": spec}
-        response = await self._session.request(
-            "POST",
-            path_of("jobs"),
-            body={key: value for key, value in given.items() if value is not None},
-            headers={"Idempotency-Key": idempotency_key or uuid.uuid4().hex},
-            idempotent=True,
-        )
+        given = {
+            "kind": kind,
+            "name": name,
+            "labels": labels,
+            "priority": priority,
+            "deadline": moment_text(deadline),
+            "spec": spec,
+        }
+        body = {key: value for key, value in given.items() if value is not None}
+        response = await self._session.post(path_of("jobs"), body, idempotency_key)
         return self._session.record(Job, response)
 
     def list(
@@ -89,6 +97,61 @@ class AsyncJobs:
     async def resume(self, job_id: str) -> Job:
         """Go on with a paused job. Raises Conflict when it is not paused."""
         return await self._act(job_id, "resume")
+
+    async def retry(self, job_id: str) -> Job:
+        """Go on with a job that failed or was cancelled, from its newest checkpoint. Raises Conflict otherwise."""
+        return await self._act(job_id, "retry")
+
+    async def clone(
+        self,
+        job_id: str,
+        spec: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        deadline: datetime | timedelta | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job like this one; what is given is different, the rest the same (but for the deadline: none).
+
+        Args:
+            spec: a JSON merge patch of the job's spec: `{"unroll": {"horizon": 200}}`; None for a field is its default.
+
+        Raises:
+            ValidationFailed: `errors` names each field that is wrong.
+        """
+        given = {
+            "name": name,
+            "labels": labels,
+            "priority": priority,
+            "deadline": moment_text(deadline),
+            "spec": spec,
+        }
+        body = {key: value for key, value in given.items() if value is not None}
+        response = await self._session.post(path_of("jobs", job_id, "clone"), body, idempotency_key)
+        return self._session.record(Job, response)
+
+    async def edit(
+        self,
+        job_id: str,
+        *,
+        name: str | EllipsisType | None = ...,
+        labels: Mapping[str, str | None] | EllipsisType = ...,
+        priority: int | EllipsisType = ...,
+        deadline: datetime | timedelta | EllipsisType | None = ...,
+    ) -> Job:
+        """Change what is given: a label of None is removed, a deadline of None lifted, other labels stay."""
+        moment = deadline if isinstance(deadline, EllipsisType) else moment_text(deadline)
+        given = {"name": name, "labels": labels, "priority": priority, "deadline": moment}
+        body = {key: value for key, value in given.items() if value is not ...}
+        response = await self._session.request("PATCH", path_of("jobs", job_id), body=body, idempotent=True)
+        return self._session.record(Job, response)
+
+    async def delete(self, job_id: str) -> None:
+        """Delete an ended job with its events, log, metrics and files; versions of Θ stay. Raises Conflict before its
+        end, and Forbidden for a job of another key without the scope admin."""
+        await self._session.request("DELETE", path_of("jobs", job_id))
 
     async def events(self, job_id: str, *, after: int = 0, follow: bool = False) -> AsyncGenerator[Event]:
         """The events after number `after`, in order: those there are, or with `follow` all up to the job's end."""
@@ -115,9 +178,12 @@ class AsyncJobs:
         """The names of the job's metrics."""
         return (await self._session.get(_MetricNames, path_of("jobs", job_id, "metrics"))).names
 
-    async def metrics(self, job_id: str, name: str, *, after_step: int | None = None) -> MetricSeries:
-        """One metric, from the step after `after_step` on."""
-        params = {"name": name, "after_step": after_step}
+    async def metrics(
+        self, job_id: str, name: str, *, after_step: int | None = None, n_points: int | None = None
+    ) -> MetricSeries:
+        """One metric, from the step after `after_step` on: all of its points, or at most `n_points` (4 or more) of them
+        that show the shape of the series."""
+        params = {"name": name, "after_step": after_step, "points": n_points}
         pages = self._session.pages(MetricPoint, path_of("jobs", job_id, "metrics"), params, page_size=None)
         return MetricSeries(name=name, points=tuple([point async for point in pages]))
 
@@ -160,7 +226,7 @@ class AsyncJobs:
         return target
 
     async def _act(self, job_id: str, action: str) -> Job:
-        return self._session.record(Job, await self._session.request("POST", path_of("jobs", job_id, action)))
+        return self._session.record(Job, await self._session.post(path_of("jobs", job_id, action)))
 
     def _past_events(self, job_id: str, after: int) -> AsyncGenerator[Event]:
         params = {"after": after or None}
@@ -179,6 +245,10 @@ class Jobs:
     cancel = blocking(AsyncJobs.cancel)
     pause = blocking(AsyncJobs.pause)
     resume = blocking(AsyncJobs.resume)
+    retry = blocking(AsyncJobs.retry)
+    clone = blocking(AsyncJobs.clone)
+    edit = blocking(AsyncJobs.edit)
+    delete = blocking(AsyncJobs.delete)
     events = blocking_iterator(AsyncJobs.events)
     follow = blocking_iterator(AsyncJobs.follow)
     wait = blocking(AsyncJobs.wait)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
 
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.models import ApiKey, NewApiKey
+from hyperadam.api.moments import moment_text
 from hyperadam.api.session import Session, path_of
 
 
@@ -23,9 +25,17 @@ class AsyncKeys:
         """All keys, revoked ones too."""
         return self._session.pages(ApiKey, path_of("keys"))
 
-    async def create(self, name: str, scopes: Sequence[str] = ("read",)) -> NewApiKey:
-        """A new key; `.key` is shown this once. Scopes: read, submit, admin, each implying those before it."""
-        body = {"name": name, "scopes": [*scopes]}
+    async def create(
+        self, name: str, scopes: Sequence[str] = ("read",), *, expires: datetime | timedelta | None = None
+    ) -> NewApiKey:
+        """A new key; `.key` is shown this once.
+
+        Args:
+            name: whose it is.
+            scopes: read, submit, admin; each implies those before it.
+            expires: a moment, or a time from now; None: never.
+        """
+        body = {"name": name, "scopes": [*scopes], "expires_at": moment_text(expires)}
         return self._session.record(NewApiKey, await self._session.request("POST", path_of("keys"), body=body))
 
     async def revoke(self, key_id: str) -> None:

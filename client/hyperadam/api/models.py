@@ -40,7 +40,7 @@ class Job(Record):
     id: str
     kind: str
     state: str
-    """queued, starting, running, pausing, paused, cancelling, succeeded, failed or cancelled."""
+    """queued, starting, running, pausing, paused, cancelling, expiring, succeeded, failed or cancelled."""
     spec: Mapping[str, Any]
     """Complete: every default is written out."""
     created_at: datetime
@@ -56,6 +56,14 @@ class Job(Record):
     error: JobError | None = None
     version: VersionRef | None = None
     queue_position: int | None = None
+    starts_in_seconds: float | None = None
+    """Estimate for a queued job."""
+    retry_at: datetime | None = None
+    """When the next attempt may start, after one that was lost."""
+    priority: int = 0
+    deadline: datetime | None = None
+    cloned_from: str | None = None
+    """Id of the job whose spec this one began from."""
     actor: str | None = None
     """Name of the key that submitted it."""
 
@@ -193,8 +201,32 @@ class EvaluationResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lineage(Record):
+    """Where a version comes from; of an uploaded one, what its file says."""
+
+    source: str
+    """job or upload."""
+    job_id: str | None = None
+    parent: str | None = None
+    """The version that the training started from, as `name@number`."""
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints by name."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the server's software and of the libraries beneath it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachedEvaluation(Record):
+    """What an evaluation found out about a version, in short."""
+
+    job_id: str
+    evaluated_at: datetime
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Version(Record):
-    """One immutable Θ under an optimizer's name."""
+    """One immutable Θ under an optimizer's name, with what is known and said about it."""
 
     optimizer: str
     number: int
@@ -204,8 +236,14 @@ class Version(Record):
     created_at: datetime
     job_id: str | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    lineage: Lineage | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """What training measured, and means of the newest full evaluations as `suite/task`; None: not finite."""
+    evaluations: tuple[AttachedEvaluation, ...] = ()
+    """Oldest first."""
 
     def __str__(self) -> str:
         return f"{self.optimizer}@{self.number}"
@@ -226,6 +264,8 @@ class Alias(Record):
 
     alias: str
     version: int
+    protected: bool = False
+    """Whether only a promotion rule moves it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +278,7 @@ class AliasChange(Record):
     old_version: int | None = None
     new_version: int | None = None
     reason: str = ""
+    protected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +287,55 @@ class Aliases(Record):
 
     items: tuple[Alias, ...]
     history: tuple[AliasChange, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference(Record):
+    """One field that differs between two versions; None where it is missing."""
+
+    field: str
+    left: Any = None
+    right: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricComparison(Record):
+    """One metric of both versions."""
+
+    metric: str
+    left: float | None = None
+    right: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskComparison(Record):
+    """What evaluations say of both versions on one task; None where there is none."""
+
+    task: str
+    left: Mapping[str, Any] | None = None
+    right: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationComparison(Record):
+    """Evaluations of both versions with the same settings, hence from the same starts."""
+
+    settings: Mapping[str, Any]
+    tasks: tuple[TaskComparison, ...]
+    left_job_id: str | None = None
+    right_job_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Record):
+    """Two versions side by side."""
+
+    left: Version
+    right: Version
+    spec: tuple[Difference, ...] = ()
+    lineage: tuple[Difference, ...] = ()
+    metrics: tuple[MetricComparison, ...] = ()
+    evaluations: tuple[EvaluationComparison, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +357,7 @@ class ApiKey(Record):
     created_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Knows the conventions of the REST API, not its resources.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -67,6 +68,12 @@ class Session:
 
         again = method in IDEMPOTENT_METHODS if idempotent is None else idempotent
         return await self.retried(once, idempotent=again, policy=self.policy if retry else NO_RETRY)
+
+    async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx2.Response:
+        """The answer to a POST with an `Idempotency-Key`, made anew for each call when it is not given: the server does
+        once what the call, with its own retries, asks for."""
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        return await self.request("POST", path, body=body, headers=headers, idempotent=True)
 
     async def retried(
         self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, policy: RetryPolicy | None = None

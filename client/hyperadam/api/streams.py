@@ -25,7 +25,8 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 
 async def download(session: Session, path: str, sink: BinaryIO, *, max_bytes: int, sha256: str | None = None) -> str:
-    """Write a body into `sink`, again from its beginning when it breaks off or arrives damaged.
+    """Write a body into `sink`. One that breaks off goes on where it broke, if it is still the same content (a strong
+    `ETag` says so); one that arrives damaged is fetched again.
 
     Returns: its digest, which equals `sha256`, where that is given, or else the strong `ETag` where that is a digest.
 
@@ -33,26 +34,60 @@ async def download(session: Session, path: str, sink: BinaryIO, *, max_bytes: in
         DamagedDownload: the digest differs, after all retries.
         BadAnswer: it is longer than `max_bytes`.
     """
+    transfer = _Transfer(session, path, sink, max_bytes, sha256)
+    return await session.retried(transfer.attempt)
 
-    async def once() -> str:
-        sink.seek(0)
-        sink.truncate()
-        digest, n_bytes = hashlib.sha256(), 0
-        async with session.open(path) as response, aclosing(session.wire.chunks(response)) as chunks:
-            expected = sha256 or _announced_sha256(response)
+
+class _Transfer:
+    """A body on its way into a sink, over as many connections as it takes."""
+
+    def __init__(self, session: Session, path: str, sink: BinaryIO, max_bytes: int, sha256: str | None) -> None:
+        self._session, self._path, self._sink = session, path, sink
+        self._max_bytes, self._expected = max_bytes, sha256
+        self._etag = ""
+        self._restart()
+
+    def _restart(self) -> None:
+        self._sink.seek(0)
+        self._sink.truncate()
+        self._digest, self._n_bytes = hashlib.sha256(), 0
+
+    async def attempt(self) -> str:
+        """Receive what is missing; the digest of the whole."""
+        headers = {"Accept-Encoding": "identity"}  # a range is one of these very bytes
+        if self._n_bytes and self._etag:
+            headers |= {"Range": f"bytes={self._n_bytes}-", "If-Range": self._etag}
+        async with self._session.open(self._path, headers=headers) as response:
+            if response.status_code != httpx2.codes.PARTIAL_CONTENT or not self._continues(response):
+                self._restart()
+            self._etag = _strong(str(response.headers.get("etag", "")))
+            await self._receive(response)
+        expected = self._expected or _sha256_of(self._etag)
+        if expected is not None and self._digest.hexdigest() != expected:
+            message = f"GET {self._path}: {self._n_bytes} bytes arrived with sha256 {self._digest.hexdigest()}"
+            self._restart()
+            raise DamagedDownload(f"{message}, expected {expected}")
+        return self._digest.hexdigest()
+
+    def _continues(self, response: httpx2.Response) -> bool:
+        """Whether a partial answer begins where the last one ended.
+
+        Raises:
+            DamagedDownload: it does not; the next attempt begins anew.
+        """
+        if str(response.headers.get("content-range", "")).startswith(f"bytes {self._n_bytes}-"):
+            return True
+        self._restart()
+        raise DamagedDownload(f"GET {self._path}: another part arrived than the one that was asked for")
+
+    async def _receive(self, response: httpx2.Response) -> None:
+        async with aclosing(self._session.wire.chunks(response)) as chunks:
             async for chunk in chunks:
-                n_bytes += len(chunk)
-                if n_bytes > max_bytes:
-                    raise BadAnswer(f"GET {path} is longer than the {max_bytes} bytes that are accepted")
-                digest.update(chunk)
-                sink.write(chunk)
-        if expected is not None and digest.hexdigest() != expected:
-            raise DamagedDownload(
-                f"GET {path}: {n_bytes} bytes arrived with sha256 {digest.hexdigest()}, expected {expected}"
-            )
-        return digest.hexdigest()
-
-    return await session.retried(once)
+                self._n_bytes += len(chunk)
+                if self._n_bytes > self._max_bytes:
+                    raise BadAnswer(f"GET {self._path} is longer than the {self._max_bytes} bytes that are accepted")
+                self._digest.update(chunk)
+                self._sink.write(chunk)
 
 
 async def download_to(session: Session, path: str, target: Path, *, max_bytes: int, sha256: str | None = None) -> str:
@@ -67,8 +102,13 @@ async def download_to(session: Session, path: str, target: Path, *, max_bytes: i
     return digest
 
 
-def _announced_sha256(response: httpx2.Response) -> str | None:
-    tag = str(response.headers.get("etag", "")).strip('"')
+def _strong(tag: str) -> str:
+    """A strong entity tag; empty for a weak one, which names no bytes."""
+    return tag if tag.startswith('"') else ""
+
+
+def _sha256_of(etag: str) -> str | None:
+    tag = etag.strip('"')
     return tag if len(tag) == 64 and _HEX.issuperset(tag) else None
 
 
@@ -81,14 +121,12 @@ async def follow(session: Session, path: str, job_path: str, *, after: int) -> A
     policy = replace(session.policy, n_attempts=session.policy.n_follow_attempts)
     last_id, failures, n_empty = after, 0, 0
     while True:
-        opened_at, first_id = time.monotonic(), last_id
+        opened_at, first_id, is_over = time.monotonic(), last_id, False
         try:
             async with aclosing(_connection(session, path, last_id)) as events:
                 async for event in events:
-                    last_id, failures = event.id, 0
+                    last_id, failures, is_over = event.id, 0, event.type == LAST_EVENT
                     yield event
-                    if event.type == LAST_EVENT:
-                        return
         except HyperAdamError as error:
             if time.monotonic() - opened_at >= policy.healthy_seconds:
                 failures = 0
@@ -97,6 +135,8 @@ async def follow(session: Session, path: str, job_path: str, *, after: int) -> A
             if delay is None:
                 raise
         else:
+            if is_over:  # an end that was followed by a retry is not the stream's
+                return
             n_empty = n_empty + 1 if last_id == first_id else 0
             if n_empty and (await session.get(Job, job_path)).ended and n_empty > 1:
                 return

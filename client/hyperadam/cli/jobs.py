@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,12 +19,22 @@ from hyperadam.cli.common import (
     out,
     print_json,
 )
-from hyperadam.cli.specs import build_spec, parse_labels
+from hyperadam.cli.specs import build_spec, parse_labels, parse_moment
 
 if TYPE_CHECKING:
     from hyperadam.api import Client, Job
 
 LOG_POLL_SECONDS: Final = 1.0
+
+Priority = Annotated[
+    int | None,
+    typer.Option(min=-100, max=100, help="The highest of the jobs that wait starts first.", show_default="0"),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(help="The job fails if it has not ended by then: from now (2h, 30m) or a moment with its zone."),
+]
+Follow = Annotated[bool, typer.Option("--follow", help="Show it until it has ended.")]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,24 +53,72 @@ def submit(
     ] = None,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
     labels: Annotated[list[str] | None, typer.Option("--label", help="name=value; may be repeated.")] = None,
+    priority: Priority = None,
+    deadline: Deadline = None,
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="A repeat with the same key gives the same job.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Show it until it has ended.")] = False,
+    follow: Follow = False,
     as_json: Json = False,
 ) -> None:
     """Submit a job. Prints its id; with --follow, its exit code is the job's."""
     spec = build_spec(file, preset, values or [])
     with connect(ctx) as client:
-        job = client.jobs.submit(kind, spec, name=name, labels=parse_labels(labels or []), idempotency_key=key)
-        if as_json:
-            print_json(job.raw)
-        elif follow:
-            err().print(f"submitted {job.id}")
-        else:
-            typer.echo(job.id)
-        if follow:
-            finish(client, job, as_json=as_json)
+        job = client.jobs.submit(
+            kind,
+            spec,
+            name=name,
+            labels=parse_labels(labels or []),
+            priority=priority,
+            deadline=parse_moment(deadline, "--deadline"),
+            idempotency_key=key,
+        )
+        _tell_of(client, job, follow=follow, as_json=as_json)
+
+
+@app.command()
+@command
+def clone(
+    ctx: typer.Context,
+    job_id: JobId,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="What of the spec is different, as JSON; - is standard input.")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A field that is different, as in seed=7 (JSON; null: its default)."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    labels: Annotated[list[str] | None, typer.Option("--label", help="name=value, in place of the job's own.")] = None,
+    priority: Priority = None,
+    deadline: Deadline = None,
+    follow: Follow = False,
+    as_json: Json = False,
+) -> None:
+    """Submit a job like another one, with changes. Prints its id."""
+    patch = build_spec(file, None, values or [])
+    with connect(ctx) as client:
+        job = client.jobs.clone(
+            job_id,
+            patch,
+            name=name,
+            labels=parse_labels(labels or []),
+            priority=priority,
+            deadline=parse_moment(deadline, "--deadline"),
+        )
+        _tell_of(client, job, follow=follow, as_json=as_json)
+
+
+def _tell_of(client: Client, job: Job, *, follow: bool, as_json: bool) -> None:
+    """Of a job that was just submitted."""
+    if as_json:
+        print_json(job.raw)
+    elif follow:
+        err().print(f"submitted {job.id}")
+    else:
+        typer.echo(job.id)
+    if follow:
+        finish(client, job, as_json=as_json)
 
 
 @app.command("list")
@@ -131,6 +189,48 @@ def resume(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     """Go on with a paused job."""
     with connect(ctx) as client:
         _print_state(client.jobs.resume(job_id), as_json)
+
+
+@app.command()
+@command
+def retry(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Go on with a job that failed or was cancelled, from its newest checkpoint."""
+    with connect(ctx) as client:
+        _print_state(client.jobs.retry(job_id), as_json)
+
+
+@app.command()
+@command
+def edit(
+    ctx: typer.Context,
+    job_id: JobId,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    labels: Annotated[list[str] | None, typer.Option("--label", help="name=value; name= removes it.")] = None,
+    priority: Priority = None,
+    deadline: Annotated[str | None, typer.Option(help="As for submit; none lifts it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a job's name, labels, priority or deadline."""
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = name or None
+    if labels:
+        changes["labels"] = {key: text or None for key, text in (parse_labels(labels) or {}).items()}
+    if priority is not None:
+        changes["priority"] = priority
+    if deadline is not None:
+        changes["deadline"] = None if deadline == "none" else parse_moment(deadline, "--deadline")
+    with connect(ctx) as client:
+        _print_state(client.jobs.edit(job_id, **changes), as_json)
+
+
+@app.command()
+@command
+def delete(ctx: typer.Context, job_id: JobId) -> None:
+    """Delete an ended job with its events, log, metrics and files; versions of Θ stay."""
+    with connect(ctx) as client:
+        client.jobs.delete(job_id)
+    typer.echo(f"{job_id} deleted")
 
 
 @app.command()

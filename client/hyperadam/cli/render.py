@@ -26,6 +26,7 @@ _STATE_STYLES: Final[Mapping[str, str]] = {
     "failed": "bold red",
     "cancelled": "yellow",
     "cancelling": "yellow",
+    "expiring": "bold red",
     "running": "cyan",
     "starting": "cyan",
     "paused": "magenta",
@@ -59,8 +60,8 @@ def format_time(time: datetime | None) -> str:
     return "–" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def jobs_table(jobs: Iterable[Job]) -> Table:
-    table = _table("job", "kind", "name", "state", "progress", "created (UTC)", "version")
+def jobsmake_table(jobs: Iterable[Job]) -> Table:
+    table = make_table("job", "kind", "name", "state", "progress", "created (UTC)", "version")
     for job in jobs:
         progress = "–" if job.progress is None else f"{job.progress:.0%}"
         version = str(job.version) if job.version else ""
@@ -69,7 +70,7 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
     return table
 
 
-def job_table(job: Job) -> Table:
+def jobmake_table(job: Job) -> Table:
     facts: dict[str, Any] = {
         "job": job.id,
         "kind": job.kind,
@@ -79,6 +80,10 @@ def job_table(job: Job) -> Table:
         "progress": None if job.progress is None else f"{job.progress:.0%}",
         "left": None if job.eta_seconds is None or job.ended else format_duration(job.eta_seconds),
         "place in the queue": job.queue_position,
+        "starts in": None if job.starts_in_seconds is None else f"about {format_duration(job.starts_in_seconds)}",
+        "priority": job.priority or None,
+        "deadline": format_time(job.deadline) if job.deadline else None,
+        "cloned from": job.cloned_from,
         "attempt": job.attempt or None,
         "version": job.version,
         "error": f"{job.error.type}: {job.error.message}" if job.error else None,
@@ -91,7 +96,7 @@ def job_table(job: Job) -> Table:
     return _facts(facts)
 
 
-def training_table(result: MetaTrainingResult) -> Table:
+def trainingmake_table(result: MetaTrainingResult) -> Table:
     return _facts(
         {
             "version": f"{result.optimizer}@{result.number}",
@@ -104,13 +109,13 @@ def training_table(result: MetaTrainingResult) -> Table:
     )
 
 
-def evaluation_table(result: EvaluationResult) -> Table:
+def evaluationmake_table(result: EvaluationResult) -> Table:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
     title = f"{result.measure} after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
     if result.measure == "seconds per update":
         title = f"{result.measure}, {result.n_starts} repeats of {result.horizon} updates"
-    table = _table("task", title=title)
+    table = make_table("task", title=title)
     for name in names:
         table.add_column(name, justify="right")
     for task in dict.fromkeys(row.task for row in result.rows):
@@ -138,16 +143,16 @@ def _value(value: float) -> str:
     return f"{value:.4f}" if not value or 5e-3 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
-def optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
-    table = _table("optimizer", "latest", "created (UTC)", "aliases")
+def optimizersmake_table(optimizers: Iterable[Optimizer]) -> Table:
+    table = make_table("optimizer", "latest", "created (UTC)", "aliases")
     for one in optimizers:
         aliases = ", ".join(f"{alias} → {number}" for alias, number in sorted(one.aliases.items()))
         table.add_row(one.name, str(one.latest.number), format_time(one.latest.created_at), aliases)
     return table
 
 
-def versions_table(versions: Iterable[Version]) -> Table:
-    table = _table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
+def versionsmake_table(versions: Iterable[Version]) -> Table:
+    table = make_table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
     for one in versions:
         aliases = ", ".join(one.aliases)
         sha256 = one.sha256[:12]
@@ -155,22 +160,22 @@ def versions_table(versions: Iterable[Version]) -> Table:
     return table
 
 
-def aliases_table(aliases: Aliases) -> Table:
-    table = _table("alias", "version", title="aliases")
+def aliasesmake_table(aliases: Aliases) -> Table:
+    table = make_table("alias", "version", "moved by", title="aliases")
     for one in aliases.items:
-        table.add_row(one.alias, str(one.version))
+        table.add_row(one.alias, str(one.version), "promotion rules" if one.protected else "admins")
     return table
 
 
-def history_table(aliases: Aliases) -> Table:
-    table = _table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
+def historymake_table(aliases: Aliases) -> Table:
+    table = make_table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
     for one in aliases.history:
         old, new = ("–" if number is None else str(number) for number in (one.old_version, one.new_version))
         table.add_row(format_time(one.changed_at), one.alias, old, new, one.actor, one.reason)
     return table
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
+def make_table(*columns: str, title: str | None = None) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

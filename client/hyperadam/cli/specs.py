@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hyperadam.cli.common import UsageProblem
 
@@ -48,6 +50,29 @@ def parse_labels(labels: Iterable[str]) -> dict[str, str] | None:
             raise UsageProblem(f"--label takes name=value, got {text!r}")
         pairs[name] = value
     return pairs or None
+
+
+def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
+    """A time from now (`90s`, `30m`, `2h`, `7d`) or a moment with its zone (`2030-01-31T18:00:00+01:00`).
+
+    Raises:
+        UsageProblem: it is neither; `option` is named.
+    """
+    if text is None:
+        return None
+    if match := _DURATION.fullmatch(text):
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageProblem(f"{option} takes a time from now (90s, 30m, 2h, 7d) or a moment with its zone, got {text!r}")
+    return moment
+
+
+_DURATION: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -54,10 +54,10 @@ export function freshKey() {
   return Array.from(words, (word) => word.toString(16).padStart(8, "0")).join("");
 }
 
-// Events of a job until `job.ended`. EventSource cannot send a header, so the stream is read by hand; it goes on after
-// the last event that was seen when the connection breaks.
+// Events of a job until the stream ends with `job.ended` (more come after a retry). EventSource cannot send a header, so
+// the stream is read by hand; it goes on after the last event that was seen when the connection breaks.
 export async function follow(path, onEvent, signal) {
-  let last = 0;
+  let last = 0, isOver = false;
   for (let failures = 0; !signal.aborted; ) {
     try {
       const headers = { Accept: "text/event-stream", "Last-Event-ID": String(last) };
@@ -66,8 +66,9 @@ export async function follow(path, onEvent, signal) {
         failures = 0;
         last = event.id;
         onEvent(event);
-        if (event.type === "job.ended") return;
+        isOver = event.type === "job.ended";
       }
+      if (isOver) return;
     } catch (error) {
       if (signal.aborted || (error.status >= 400 && error.status < 500)) return;
     }

@@ -8,7 +8,7 @@ import { Plot } from "/dashboard/plot.js";
 const MAX_EVENTS = 200;
 const ACTIONS = {
   queued: ["pause", "cancel"], starting: ["pause", "cancel"], running: ["pause", "cancel"],
-  pausing: ["cancel"], paused: ["resume", "cancel"],
+  pausing: ["cancel"], paused: ["resume", "cancel"], expiring: ["cancel"], failed: ["retry"], cancelled: ["retry"],
 };
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
