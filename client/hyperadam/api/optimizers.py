@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.cache import ThetaCache
 from hyperadam.api.errors import DamagedDownload, ServerUnreachable
-from hyperadam.api.models import Aliases, Optimizer, Version
+from hyperadam.api.models import Aliases, Comparison, Optimizer, Version
 from hyperadam.api.session import Session, path_of
 from hyperadam.api.streams import download, download_to
 from hyperadam.names import split_ref
@@ -33,21 +33,58 @@ class AsyncOptimizers:
         self._session = session
         self._cache = cache
 
-    def list(self) -> AsyncGenerator[Optimizer]:
-        """The optimizers that have a version."""
-        return self._session.pages(Optimizer, path_of("optimizers"))
+    def list(
+        self, *, tags: Sequence[str] = (), rule: str | None = None, metrics: Sequence[str] = ()
+    ) -> AsyncGenerator[Optimizer]:
+        """The optimizers that have a version, or with a search (as of `versions`) one that it admits."""
+        return self._session.pages(Optimizer, path_of("optimizers"), _search(tags, rule, metrics))
 
     async def get(self, name: str) -> Optimizer:
         """One optimizer: its latest version and its aliases."""
         return await self._session.get(Optimizer, path_of("optimizers", name))
 
-    def versions(self, name: str, *, limit: int | None = None) -> AsyncGenerator[Version]:
-        """Its versions, newest first; at most `limit` of them."""
-        return self._session.pages(Version, path_of("optimizers", name, "versions"), limit=limit)
+    def versions(
+        self,
+        name: str,
+        *,
+        tags: Sequence[str] = (),
+        rule: str | None = None,
+        metrics: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> AsyncGenerator[Version]:
+        """Its versions, newest first.
+
+        Args:
+            tags: those that must all be there, each as `name:value`, or `name` for any value.
+            rule: the kind of update rule.
+            metrics: bounds that must all hold, as in `validation_loss<=0.3` or `table1/relu<=0.25`.
+            limit: the most that are wanted.
+        """
+        path = path_of("optimizers", name, "versions")
+        return self._session.pages(Version, path, _search(tags, rule, metrics), limit=limit)
 
     async def version(self, name: str, ref: str | int = "latest") -> Version:
         """One version, with its lineage."""
         return await self._session.get(Version, path_of("optimizers", name, "versions", ref))
+
+    async def annotate(
+        self,
+        name: str,
+        ref: str | int,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+    ) -> Version:
+        """Describe and tag a version. What is not named stays; a tag of None is removed."""
+        body = {"description": description, "tags": dict(tags or {})}
+        path = path_of("optimizers", name, "versions", ref)
+        return self._session.record(Version, await self._session.request("PATCH", path, body=body, idempotent=True))
+
+    async def compare(self, left: str, right: str) -> Comparison:
+        """Two versions, each as `name@ref`, side by side: specs, lineage, metrics and evaluations."""
+        (name, ref), (other, other_ref) = split_ref(left), split_ref(right)
+        path = path_of("optimizers", name, "versions", ref, "compare")
+        return await self._session.get(Comparison, path, {"to": f"{other}@{other_ref}"})
 
     async def weights(self, name: str, ref: str | int = "latest") -> bytes:
         """The Θ file, verified against the digest that the server announces."""
@@ -103,14 +140,24 @@ class AsyncOptimizers:
         """Its aliases, and every change of them."""
         return await self._session.get(Aliases, path_of("optimizers", name, "aliases"))
 
-    async def set_alias(self, name: str, alias: str, version: int, *, reason: str | None = None) -> Version:
-        """Create or move an alias; the reason goes into its history."""
-        body = {"version": version} | ({} if reason is None else {"reason": reason})
+    async def set_alias(
+        self, name: str, alias: str, version: int, *, reason: str | None = None, protected: bool | None = None
+    ) -> Version:
+        """Create or move an alias; the reason goes into its history.
+
+        Args:
+            protected: True: from now on only promotion rules move it; False: that is over; None: as it is.
+
+        Raises:
+            Conflict: it is protected, and stays so.
+        """
+        given = {"version": version, "reason": reason, "protected": protected}
+        body = {key: value for key, value in given.items() if value is not None}
         response = await self._session.request("PUT", path_of("optimizers", name, "aliases", alias), body=body)
         return self._session.record(Version, response)
 
     async def delete_alias(self, name: str, alias: str, *, reason: str | None = None) -> None:
-        """Remove an alias; the version stays. Raises NotFound when there is none."""
+        """Remove an alias; the version stays. Raises NotFound when there is none, Conflict when it is protected."""
         path = path_of("optimizers", name, "aliases", alias)
         await self._session.request("DELETE", path, params={"reason": reason})
 
@@ -135,6 +182,8 @@ class Optimizers:
     get = blocking(AsyncOptimizers.get)
     versions = blocking_iterator(AsyncOptimizers.versions)
     version = blocking(AsyncOptimizers.version)
+    annotate = blocking(AsyncOptimizers.annotate)
+    compare = blocking(AsyncOptimizers.compare)
     weights = blocking(AsyncOptimizers.weights)
     pull = blocking(AsyncOptimizers.pull)
     push = blocking(AsyncOptimizers.push)
@@ -145,6 +194,10 @@ class Optimizers:
     def cached_file(self, sha256: str) -> Path:
         """Where `pull` keeps the Θ file with this digest."""
         return self._twin.cached_file(sha256)
+
+
+def _search(tags: Sequence[str], rule: str | None, metrics: Sequence[str]) -> dict[str, Any]:
+    return {"tag": [*tags], "rule": rule, "metric": [*metrics]}
 
 
 def _theta(data: bytes, reference: str) -> Theta:

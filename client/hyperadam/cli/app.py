@@ -26,6 +26,8 @@ app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
 app.command("pull")(optimizers.pull)
 app.command("versions")(optimizers.versions)
+app.command("compare")(optimizers.compare)
+app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)
 
 

@@ -1,4 +1,4 @@
-"""`hyperadam pull`, `hyperadam versions` and `hyperadam alias …`."""
+"""`hyperadam pull`, `versions`, `compare`, `annotate` and `hyperadam alias …`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hyperadam.cli.common import Json, command, connect, out, print_json
+from hyperadam.names import split_ref
 
 alias_app = typer.Typer(no_args_is_help=True)
 
@@ -40,22 +41,67 @@ def pull(
 def versions(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Default: an overview of all.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Those with this tag: name:value, or name.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Those of this kind: hyperadam, rnnprop or dm.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Those within a bound: validation_loss<=0.3, table1/relu<=0.25.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List an optimizer's versions, newest first, or all optimizers."""
+    """List an optimizer's versions, newest first, or all optimizers; options narrow the search down."""
     from hyperadam.cli.render import optimizers_table, versions_table
 
     with connect(ctx) as client:
         if name is None:
-            optimizers = list(client.optimizers.list())
+            optimizers = list(client.optimizers.list(tags=tag or (), rule=rule, metrics=metric or ()))
             raw, table = [one.raw for one in optimizers], optimizers_table(optimizers)
         else:
-            found = list(client.optimizers.versions(name))
+            found = list(client.optimizers.versions(name, tags=tag or (), rule=rule, metrics=metric or ()))
             raw, table = [one.raw for one in found], versions_table(found)
     if as_json:
         print_json(raw)
     else:
-        out().print(table if raw else "no versions yet; a meta-training job makes one")
+        none = "no version is like that" if tag or rule or metric else "no versions yet; a meta-training job makes one"
+        out().print(table if raw else none)
+
+
+@command
+def compare(
+    ctx: typer.Context,
+    left: Annotated[str, typer.Argument(metavar="NAME@REF")],
+    right: Annotated[str, typer.Argument(metavar="NAME@REF")],
+    as_json: Json = False,
+) -> None:
+    """Show two versions side by side: where specs and lineages differ, metrics and evaluations."""
+    from hyperadam.cli.comparison import comparison_tables
+
+    with connect(ctx) as client:
+        comparison = client.optimizers.compare(left, right)
+    if as_json:
+        print_json(comparison.raw)
+        return
+    for table in comparison_tables(comparison):
+        out().print(table)
+
+
+@command
+def annotate(
+    ctx: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")],
+    description: Annotated[str | None, typer.Option(help="What there is to say about it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Set a tag: name=value; without =value, remove it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Describe and tag a version."""
+    name, ref = split_ref(reference)
+    pairs = (text.partition("=") for text in tag or ())
+    tags = {key: value if equals else None for key, equals, value in pairs}
+    with connect(ctx) as client:
+        version = client.optimizers.annotate(name, ref, description=description, tags=tags)
+    if as_json:
+        print_json(version.raw)
+    else:
+        typer.echo(f"{version}: {', '.join(f'{k}={v}' for k, v in sorted(version.tags.items())) or 'no tags'}")
 
 
 @alias_app.command("set")
@@ -66,11 +112,15 @@ def set_alias(
     alias: AliasName,
     version: Annotated[int, typer.Argument(min=1)],
     reason: Reason = None,
+    protect: Annotated[
+        bool | None,
+        typer.Option("--protect/--unprotect", help="From now on only promotion rules move it, or that is over."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Create or move an alias."""
     with connect(ctx) as client:
-        found = client.optimizers.set_alias(name, alias, version, reason=reason)
+        found = client.optimizers.set_alias(name, alias, version, reason=reason, protected=protect)
     if as_json:
         print_json(found.raw)
     else:

@@ -60,7 +60,7 @@ def format_time(time: datetime | None) -> str:
     return "–" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def jobsmake_table(jobs: Iterable[Job]) -> Table:
+def jobs_table(jobs: Iterable[Job]) -> Table:
     table = make_table("job", "kind", "name", "state", "progress", "created (UTC)", "version")
     for job in jobs:
         progress = "–" if job.progress is None else f"{job.progress:.0%}"
@@ -70,7 +70,7 @@ def jobsmake_table(jobs: Iterable[Job]) -> Table:
     return table
 
 
-def jobmake_table(job: Job) -> Table:
+def job_table(job: Job) -> Table:
     facts: dict[str, Any] = {
         "job": job.id,
         "kind": job.kind,
@@ -96,7 +96,7 @@ def jobmake_table(job: Job) -> Table:
     return _facts(facts)
 
 
-def trainingmake_table(result: MetaTrainingResult) -> Table:
+def training_table(result: MetaTrainingResult) -> Table:
     return _facts(
         {
             "version": f"{result.optimizer}@{result.number}",
@@ -109,7 +109,7 @@ def trainingmake_table(result: MetaTrainingResult) -> Table:
     )
 
 
-def evaluationmake_table(result: EvaluationResult) -> Table:
+def evaluation_table(result: EvaluationResult) -> Table:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
     title = f"{result.measure} after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
@@ -143,7 +143,7 @@ def _value(value: float) -> str:
     return f"{value:.4f}" if not value or 5e-3 <= abs(value) < 1e4 else f"{value:.3g}"
 
 
-def optimizersmake_table(optimizers: Iterable[Optimizer]) -> Table:
+def optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
     table = make_table("optimizer", "latest", "created (UTC)", "aliases")
     for one in optimizers:
         aliases = ", ".join(f"{alias} → {number}" for alias, number in sorted(one.aliases.items()))
@@ -151,7 +151,7 @@ def optimizersmake_table(optimizers: Iterable[Optimizer]) -> Table:
     return table
 
 
-def versionsmake_table(versions: Iterable[Version]) -> Table:
+def versions_table(versions: Iterable[Version]) -> Table:
     table = make_table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
     for one in versions:
         aliases = ", ".join(one.aliases)
@@ -160,14 +160,14 @@ def versionsmake_table(versions: Iterable[Version]) -> Table:
     return table
 
 
-def aliasesmake_table(aliases: Aliases) -> Table:
+def aliases_table(aliases: Aliases) -> Table:
     table = make_table("alias", "version", "moved by", title="aliases")
     for one in aliases.items:
         table.add_row(one.alias, str(one.version), "promotion rules" if one.protected else "admins")
     return table
 
 
-def historymake_table(aliases: Aliases) -> Table:
+def history_table(aliases: Aliases) -> Table:
     table = make_table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
     for one in aliases.history:
         old, new = ("–" if number is None else str(number) for number in (one.old_version, one.new_version))
