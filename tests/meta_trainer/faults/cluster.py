@@ -1,0 +1,117 @@
+"""A Ray cluster of several nodes on this machine: real processes, found and hurt from outside by their ids."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+from ray.cluster_utils import Cluster
+
+STORE_BYTES: Final = 100 << 20
+SOON: Final = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 1000,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 5,
+}
+"""A node that does not answer is given up after seconds, not half a minute."""
+
+
+class Nodes:
+    """A head without cores, on which the driver is, and numbered worker nodes of one core each."""
+
+    def __init__(self, n_workers: int) -> None:
+        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": SOON}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._nodes: dict[int, Any] = {}
+        for _ in range(n_workers):
+            self.join()
+        ray.init(address=self._cluster.address, configure_logging=False, log_to_driver=False)
+        self._cluster.wait_for_nodes()
+
+    def join(self) -> int:
+        """Add a worker node; returns its number, the lowest that is free."""
+        number = next(i for i in range(100) if i not in self._nodes)
+        self._nodes[number] = self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=STORE_BYTES)
+        return number
+
+    def kill(self, number: int) -> None:
+        """End all processes of a node at once: its workers, and its part of the object store with all that is in it."""
+        self._cluster.remove_node(self._nodes.pop(number), allow_graceful=False)
+
+    def restore(self, n_workers: int) -> None:
+        """Join nodes until there are so many again, and wait for them."""
+        while len(self._nodes) < n_workers:
+            self.join()
+        until(lambda: ray.cluster_resources().get("CPU", 0) == n_workers)
+
+    def node_of(self, reference: Any) -> int:
+        """The number of a node that holds an object."""
+        holders = ray.experimental.get_object_locations([reference])[reference]["node_ids"]
+        return next(number for number, node in self._nodes.items() if node.node_id in holders)
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(self._nodes)
+
+    def busy_worker(self, number: int, seconds: float = 10) -> int:
+        """The id of a process of this node that carries out a unit of work, as soon as there is one."""
+        found: list[int] = []
+
+        def look() -> bool:
+            found[:] = [pid for pid in self._children(number) if _title(pid).startswith("ray::run_")]
+            return bool(found)
+
+        until(look, seconds)
+        return found[0]
+
+    def _children(self, number: int) -> list[int]:
+        raylet = self._nodes[number].all_processes["raylet"][0].process.pid
+        return [int(child) for child in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()]
+
+    def close(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+class Slowed:
+    """A process that gets 1 / `factor` of its time: stopped and continued in turn."""
+
+    def __init__(self, pid: int, factor: float) -> None:
+        self._pid, self._factor, self._over = pid, factor, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._over.is_set():
+                os.kill(self._pid, signal.SIGSTOP)
+                self._over.wait(0.1 * (self._factor - 1))
+                os.kill(self._pid, signal.SIGCONT)
+                self._over.wait(0.1)
+        except ProcessLookupError:
+            pass
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""

@@ -1,0 +1,152 @@
+"""Whatever happens to workers and nodes, a meta-training goes on by itself and ends in the same Θ, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from meta_trainer.datasets import load
+from meta_trainer.runners import InProcessRunner, Runner
+from meta_trainer.runners.ray_runner import RayRunner
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.training import MetaTraining, Stopped, Trained
+from tests.meta_trainer.conftest import MemoryRecorder
+from tests.meta_trainer.faults.cluster import Nodes, until
+from tests.meta_trainer.faults.vocabulary import (
+    Fault,
+    Faulty,
+    join,
+    kill,
+    kill_node,
+    lose_all_nodes,
+    lose_state,
+    slow,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+N_NODES = 3
+SPEC = MetaTrainingSpec.model_validate(
+    {
+        "init": "paper",
+        "rule": {"n_candidates": 5},
+        "task": {"hidden": [20], "batch_size": 32, "activations": ["sigmoid", "relu"]},
+        "unroll": {"horizon": 36, "period": 12},
+        "meta_optimizer": {"rate": 0.05, "warmup_updates": 2},
+        "validation": {"every_episodes": 1, "n_learners": 1},
+        "n_learners": 6,
+        "chunk_size": 1,
+        "n_episodes": 2,
+        "checkpoint_every_updates": 2,
+        "seed": 11,
+    }
+)
+"""Six chunks of a learner each, two episodes of three periods; states of megabytes, which live in the object store."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    nodes = Nodes(N_NODES)
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Nodes:
+    """The cluster, complete again after what the test before did to it."""
+    cluster.restore(N_NODES)
+    return cluster
+
+
+def train(runner: Runner, recorder: MemoryRecorder, *, resume: bytes | None = None, stop_at: int = 0) -> Trained:
+    training = MetaTraining(SPEC, load("mnist5k"), runner, recorder)
+    if resume is not None:
+        training.restore(resume)
+    return training.run(lambda: training.update == stop_at)
+
+
+def digest(trained: Trained) -> str:
+    def of(theta: Tensor) -> bytes:
+        return theta.numpy().tobytes()
+
+    return hashlib.sha256(of(trained.final_theta) + of(trained.theta)).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> str:
+    return digest(train(InProcessRunner(), MemoryRecorder()))
+
+
+def interrupted(runner: Runner, *stops: int) -> Trained:
+    """Stopped after each of these updates and resumed from the checkpoint by another training."""
+    checkpoint = None
+    for stop in stops:
+        recorder = MemoryRecorder()
+        with pytest.raises(Stopped):
+            train(runner, recorder, resume=checkpoint, stop_at=stop)
+        checkpoint = recorder.checkpoints[stop]
+    return train(runner, MemoryRecorder(), resume=checkpoint)
+
+
+def test_one_worker_three_nodes_and_interrupted_twice_give_the_same_sha256(nodes: Nodes, undisturbed: str) -> None:
+    digests = {
+        "in process": undisturbed,
+        "Ray, 1 worker": digest(train(RayRunner(max_workers=1), MemoryRecorder())),
+        "Ray, 3 workers on 3 nodes": digest(train(RayRunner(), MemoryRecorder())),
+        "Ray, interrupted twice": digest(interrupted(RayRunner(), 1, 5)),
+        "in process, interrupted twice": digest(interrupted(InProcessRunner(), 2, 4)),
+    }
+    assert set(digests.values()) == {undisturbed}, digests
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [kill(worker=1, at_period=3), kill(worker=2, at_period=4)],
+        [kill_node(node=1, at_period=2), join(at_period=4)],
+        [lose_state(chunk=1, at_period=3)],
+    ],
+    ids=lambda faults: " and ".join(fault.name for fault in faults),
+)
+def test_what_is_lost_is_made_again(nodes: Nodes, undisturbed: str, faults: list[Fault]) -> None:
+    runner = Faulty(RayRunner(), nodes, faults)
+    assert digest(train(runner, MemoryRecorder())) == undisturbed
+    assert runner.inflicted == [fault.name for fault in faults]
+
+
+def test_chunk_of_a_slow_worker_is_run_again_elsewhere(
+    nodes: Nodes, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meta_trainer.runners.ray_runner.LEAST_PATIENCE_SECONDS", 0.5)
+    runner, told = Faulty(RayRunner(), nodes, [slow(worker=0, factor=50, at_period=2)]), []
+    runner.listen(lambda kind, data: told.append((kind, data)))
+    try:
+        assert digest(train(runner, MemoryRecorder())) == undisturbed
+    finally:
+        runner.close()
+    assert any(kind == "call.repeated" and data["call"] == "run_period" for kind, data in told)
+
+
+def test_without_any_node_the_job_waits_and_says_so(nodes: Nodes, undisturbed: str) -> None:
+    told: list[tuple[str, Any]] = []
+    rescuers: list[threading.Thread] = []
+
+    def rescue(nodes: Nodes) -> None:
+        rescuers.append(threading.Thread(target=join_when_it_waits, args=[nodes, lambda: ("workers", 0) in told]))
+        rescuers[0].start()
+
+    runner = Faulty(RayRunner(), nodes, [lose_all_nodes(at_period=2, then=rescue)])
+    runner.listen(lambda kind, data: told.append((kind, data.get("n"))))
+    assert digest(train(runner, MemoryRecorder())) == undisturbed
+    rescuers[0].join()
+    assert told.index(("workers", 1)) > told.index(("workers", 0))
+
+
+def join_when_it_waits(nodes: Nodes, waits: Callable[[], bool]) -> None:
+    until(waits)
+    nodes.join()
