@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
 
 import typer
 
@@ -24,6 +25,7 @@ from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import InProcessRunner, Runner, WorkLost
 from meta_trainer.training import Stopped
 from registry import Registry, connect
+from registry.passwords import with_password
 
 logger = logging.getLogger("meta_trainer.driver")
 
@@ -47,6 +49,8 @@ class DriverSettings:
         tracking_uri = environment.get("HYPERADAM_TRACKING_URI", "")
         if not tracking_uri:
             raise ValueError("HYPERADAM_TRACKING_URI is not set")
+        if password_file := environment.get(_PASSWORD_FILE):
+            tracking_uri = with_password(tracking_uri, _read_password(Path(password_file)))
         runner = environment.get("HYPERADAM_RUNNER", "ray")
         if runner not in ("ray", "in-process"):
             raise ValueError(f"HYPERADAM_RUNNER must be ray or in-process, got {runner!r}")
@@ -57,6 +61,16 @@ class DriverSettings:
             cache_dir=environment.get("HYPERADAM_CACHE_DIR") or None,
             runner=runner,
         )
+
+
+_PASSWORD_FILE: Final = "HYPERADAM_TRACKING_PASSWORD_FILE"
+
+
+def _read_password(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"{_PASSWORD_FILE} names {file}, which cannot be read: {error.strerror}") from error
 
 
 def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverSettings) -> bool:

@@ -17,7 +17,6 @@ from typing import Any, Final, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import make_url
 
 PREFIX: Final = "HYPERADAM_"
 
@@ -52,6 +51,9 @@ class Settings(BaseSettings):
     """Folder of datasets, as the trainers see it; default `home/data`."""
     cache_dir: str = ""
     """Folder of what trainers can compute again, such as tuned rates, as they see it; default `home/cache`."""
+    driver_password_path: str = ""
+    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, for trainers of this machine.
+    Trainers are never given it by their environment, which Ray shows."""
     ray_address: str = Field("", validation_alias=_also("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
@@ -159,8 +161,9 @@ def _first(values: Mapping[str, Any], field_name: str) -> Any:
 def _with_password(url: str, password: str) -> str:
     if not password or not url.startswith("postgresql"):
         return url
-    parsed = make_url(url)
-    return url if parsed.password else parsed.set(password=password).render_as_string(hide_password=False)
+    from registry.passwords import with_password  # with the registry come seconds of imports, which commands can spare
+
+    return with_password(url, password)
 
 
 class _FileSettings(PydanticBaseSettingsSource):

@@ -8,6 +8,7 @@
 | `jobs.db`, `mlflow.db`, `artifacts/` | job store and registry |
 | `data/` | datasets |
 | `processes/`, `ray-token`, `ray.log` | of the executors |
+| `registry-password` | for drivers, where the registry has one; mode 0600 |
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from services.secret_files import write_secret
 
 KEY_FILE: Final = "api-key"
 SERVER_FILE: Final = "server.json"
@@ -62,9 +65,7 @@ class Home:
 
     def keep_key(self, key: str) -> None:
         """Leave the key where only this user can read it."""
-        self.key_file.unlink(missing_ok=True)
-        with os.fdopen(os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key)
+        write_secret(self.key_file, key)
 
     def _other(self) -> str:
         try:

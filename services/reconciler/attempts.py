@@ -23,6 +23,7 @@ from services.jobs.lifecycle import ACTIVE, STOPPING, State, Trigger, next_state
 from services.jobs.retries import Losses, is_final
 from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
+from services.reconciler.environment import driver_environment
 from services.reconciler.lease import LeaseHolder
 from services.settings import Settings
 
@@ -84,20 +85,11 @@ class Attempts:
         self._registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
         driver = [self._settings.python, "-m", "meta_trainer.driver"]
         argv = [*driver, "--run-id", run_id, "--attempt", str(attempt.number)]
-        self._executor.submit(attempt.executor_id, argv, self._environment())
+        self._executor.submit(attempt.executor_id, argv, driver_environment(self._settings))
         with self._lease.guarded_write() as session:
             mine, current = self._reload(session, job, attempt)
             mine.run_id, current.submitted_at = run_id, now()
         logger.info("submitted %s", attempt.executor_id)
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "HYPERADAM_TRACKING_URI": self._settings.tracking_uri,
-            "HYPERADAM_ARTIFACT_LOCATION": self._settings.artifact_location,
-            "HYPERADAM_DATA_DIR": self._settings.data_dir,
-            "HYPERADAM_CACHE_DIR": self._settings.cache_dir,
-            "HYPERADAM_RUNNER": self._settings.runner,
-        }
 
     def _watch(self, job: Job, attempt: Attempt, *, stop: bool) -> None:
         status = self._executor.status(attempt.executor_id)  # before `done`, which is written while the process lives

@@ -1,0 +1,15 @@
+"""Files that hold a secret: readable by their owner alone from the first moment on, and never half written."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Put the secret into the file, in place of what it held."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret)
+    part.replace(path)
