@@ -11,6 +11,7 @@ from services.dashboard import endpoints as dashboard
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
+from services.studies import endpoints as studies
 
 
 def create_app(services: Container) -> FastAPI:
@@ -26,6 +27,6 @@ def create_app(services: Container) -> FastAPI:
     app.state.services = services
     problems.install(app)
     observability.install(app, services)
-    for part in (jobs, optimizers, auth, health, dashboard):
+    for part in (jobs, studies, optimizers, auth, health, dashboard):
         app.include_router(part.router)
     return app

@@ -83,7 +83,15 @@ def lay_out_study(given: dict[str, Any]) -> dict[str, Any]:
         return given
     if not isinstance(name, str) or name not in STUDY_PRESETS:
         raise ValueError(f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}")
-    preset = dict(STUDY_PRESETS[name])
-    if "space" in given:
-        preset.pop("space")
-    return merge(preset, given)
+    kept = {
+        field: value for field, value in STUDY_PRESETS[name].items() if not _replaces(given.get(field), value, field)
+    }
+    return merge(kept, given)
+
+
+def _replaces(given: Any, preset: Any, field: str) -> bool:
+    """Whether what was given takes the place of the preset's: a space, or something of another kind."""
+    if field == "space":
+        return given is not None
+    kinds = [value.get("kind") for value in (given, preset) if isinstance(value, dict)]
+    return len(kinds) == 2 and None not in kinds and kinds[0] != kinds[1]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.specs.study import PopulationSpec, StudySpec
 from meta_trainer.studies.control import Control
-from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState, trial_key
 from meta_trainer.studies.objective import objective
 from meta_trainer.studies.search import next_trial
 from meta_trainer.studies.trial import Progress
@@ -21,11 +21,6 @@ from registry import Registry
 
 LOOK_SECONDS: Final = 1.0
 """Time between two looks at what people ask for."""
-
-
-def trial_key(job_id: str, number: int) -> str:
-    """The key of a trial's run, and of the version made of its Θ."""
-    return f"{job_id}.t{number:05d}"
 
 
 class StudyFailed(Exception):

@@ -17,6 +17,8 @@ from meta_trainer.recorder import finite_or_none
 from registry import ArtifactNotFound, Registry
 
 LEDGER_PATH: Final = "study/ledger.json"
+THETA_PATH: Final = "result/theta.safetensors"
+"""The best Θ of a trial so far, among the artifacts of its run."""
 
 
 class TrialState(StrEnum):
@@ -133,3 +135,13 @@ class Ledger:
 
     def in_state(self, state: TrialState) -> list[TrialRecord]:
         return [trial for trial in self.trials if trial.state is state]
+
+
+def trial_key(job_id: str, number: int) -> str:
+    """The key of a trial's run, and of the version made of its Θ."""
+    return f"{job_id}.t{number:05d}"
+
+
+def trial_runs(registry: Registry, run_id: str) -> list[str]:
+    """The runs of a study's trials; none for the run of another job."""
+    return [trial.run_id for trial in Ledger.load(registry, run_id).trials if trial.run_id is not None]

@@ -96,7 +96,7 @@ def _connected() -> Iterator[None]:
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(include_dashboard=False, log_to_driver=True)
+    ray.init(address="local", include_dashboard=False, log_to_driver=True)
     signal.signal(signal.SIGTERM, handler)
     try:
         yield

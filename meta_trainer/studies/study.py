@@ -14,9 +14,8 @@ from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies import report
 from meta_trainer.studies.analysis import best_trial
-from meta_trainer.studies.conductor import Conductor, StudyFailed, trial_key
-from meta_trainer.studies.ledger import Ledger, TrialState
-from meta_trainer.studies.trial import THETA_PATH
+from meta_trainer.studies.conductor import Conductor, StudyFailed
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, trial_key
 from meta_trainer.training import Stopped
 from registry import Registry
 

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from hyperadam.theta import Theta
 
@@ -24,14 +24,11 @@ from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study import SuiteObjective
-from meta_trainer.studies.ledger import TrialReport
+from meta_trainer.studies.ledger import THETA_PATH, TrialReport
 from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Stopped, Trained, initial_theta
 from meta_trainer.work import make_rule
 from registry import Registry
-
-THETA_PATH: Final = "result/theta.safetensors"
-"""The best Θ of a trial so far, among the artifacts of its run."""
 
 
 @dataclass(frozen=True, kw_only=True)

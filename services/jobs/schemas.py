@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.jobs.lifecycle import State
 
-Kind = Literal["meta-training", "evaluation"]
+Kind = Literal["meta-training", "evaluation", "study"]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
 Priority = Annotated[int, Field(ge=-100, le=100)]

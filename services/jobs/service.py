@@ -15,6 +15,7 @@ from services.jobs import errors, queries, schemas, thinning, views
 
 RESULT_TYPES: Final = {
     "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
     "md": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "png": "image/png",

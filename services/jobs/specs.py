@@ -1,25 +1,30 @@
 """From what a client sent to a complete spec, or to errors that name the fields.
 
 Pydantic says where an error is as a path of keys. A rule about several fields of an object is raised by the object's
-own validator, without saying which; such a message begins with the name of the field to blame, which is appended. Where
-an object may be of several kinds, the path says which one was meant; the client knows, and that key is left out.
+own validator, without saying which; such a message begins with the field to blame, or a path to it, which is appended.
+Where an object may be of several kinds, the path says which one was meant; the client knows, and that key is left out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from hyperadam.names import split_ref
 from pydantic import BaseModel, ValidationError
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
+from meta_trainer.specs.study import StudySpec
 from registry.contract import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
 from services.jobs.errors import invalid
 from services.problems import FieldError
 
-SPECS: Final[Mapping[str, type[BaseModel]]] = {"meta-training": MetaTrainingSpec, "evaluation": EvaluationSpec}
+SPECS: Final[Mapping[str, type[BaseModel]]] = {
+    "meta-training": MetaTrainingSpec,
+    "evaluation": EvaluationSpec,
+    "study": StudySpec,
+}
 
 
 def complete_spec(kind: str, given: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _path(model: type[BaseModel], location: Sequence[int | str], kind: str, mess
     if kind.startswith("union_tag"):
         return ".".join(["spec", *keys, "kind"])
     blamed = message.removeprefix("Value error, ").partition(" ")[0]
-    own = blamed in _field_types(place) or (blamed == "preset" and not location)
+    own = blamed.partition(".")[0] in _field_types(place) or (blamed == "preset" and not location)
     return ".".join(["spec", *keys, *([blamed] if own and message.startswith("Value error") else [])])
 
 
@@ -68,8 +73,16 @@ def _place(model: type[Any], location: Sequence[int | str]) -> tuple[list[str], 
             place = of_kind[key]
         else:
             keys.append(str(key))
-            place = _field_types(place).get(str(key), object)
+            place = _member(place, str(key))
     return keys, place
+
+
+def _member(place: Any, key: str) -> Any:
+    """The type of a field, or of a mapping's values."""
+    if get_origin(place) is not dict:
+        return _field_types(place).get(key, object)
+    value = get_args(place)[1]
+    return get_args(value)[0] if get_origin(value) is Annotated else value
 
 
 def _kind(model: Any) -> str | None:
