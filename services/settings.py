@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     cache_dir: str = ""
     """Folder of what trainers can compute again, such as tuned rates, as they see it; default `home/cache`."""
     driver_password_path: str = ""
-    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, for trainers of this machine.
-    Trainers are never given it by their environment, which Ray shows."""
+    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which trainers of this
+    machine can read. Their environment, which Ray shows, never holds it."""
     ray_address: str = Field("", validation_alias=_also("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"

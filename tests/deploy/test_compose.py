@@ -97,6 +97,8 @@ def test_secrets_are_files_and_declared(name: str) -> None:
     mounted = set(SERVICES[name].get("secrets", []))
     assert mounted <= set(COMPOSE["secrets"])
     named = {value for value in environment(name).values() if str(value).startswith("/run/secrets/")}
+    if name == "ray-head":  # where drivers run
+        named.add(environment("reconciler")["HYPERADAM_DRIVER_PASSWORD_PATH"])
     assert {Path(value).name for value in named} == mounted
 
 
