@@ -37,6 +37,11 @@ def report(tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache) -> Repor
     return evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder(), cache=cache)
 
 
+def setting_of(spec: EvaluationSpec, name: str) -> Setting:
+    task = next(task for task in spec.tasks if task.name == name)
+    return Setting(task.learner, task.stream, spec.seed)
+
+
 def of(report: Report, task: str, optimizer: str) -> Row:
     (row,) = [row for row in report.rows if (row.task, row.optimizer) == (task, optimizer)]
     return row
@@ -60,7 +65,7 @@ def test_all_optimizers_begin_at_the_same_starts(report: Report, task: str) -> N
 def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spec: EvaluationSpec, task: str) -> None:
     """One start, with nothing of ours but the images, the start and the indices of the minibatches."""
     row, start = of(report, task, "adam"), 3
-    setting = Setting(next(t for t in tiny_spec.tasks if t.name == task), tiny_spec.seed)
+    setting = setting_of(tiny_spec, task)
     optimizee: Any = setting.optimizee(DATA.train, range(start, start + 1))
     flat = torch.nn.Parameter(optimizee.start()[0])
     optimizer = torch.optim.Adam([flat], lr=row.rate)
@@ -83,7 +88,7 @@ def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spe
 
 
 def test_tuning_never_sees_the_starts_that_are_reported(tiny_spec: EvaluationSpec) -> None:
-    setting = Setting(tiny_spec.tasks[0], tiny_spec.seed)
+    setting = setting_of(tiny_spec, "sigmoid")
     reported = setting.optimizee(DATA.train, range(2)).start()
     tuning = setting.tuning_optimizee(DATA.train, n_starts=2, n_copies=2).start()
     assert torch.equal(tuning[:2], tuning[2:])

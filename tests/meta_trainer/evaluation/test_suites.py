@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
+from meta_trainer.evaluation.cells import Setting, run_learned
 from meta_trainer.evaluation.charts import along_axis_png
 from meta_trainer.evaluation.testing import measure
 from meta_trainer.evaluation.tuning import Tuned
@@ -33,7 +34,7 @@ class KnownRates(TuningCache):
     """A machine on which every rate was tuned before: tuning has its own tests."""
 
     def get(self, content: Mapping[str, Any]) -> Tuned:
-        return Tuned(0.01, False, ((0.01, 1.0 / content["horizon"]),))
+        return Tuned(0.01, False, ((0.01, 1.0 / content["ladder"][-1]),))
 
 
 def quick_spec(suite: str, **fields: Any) -> EvaluationSpec:
@@ -62,7 +63,7 @@ def numbers(report: Report) -> dict[str, Any]:
 def test_every_suite_gives_finite_losses_for_every_task(suite: str, theta: Theta) -> None:
     report = run(quick_spec(suite), theta)
     result = numbers(report)
-    assert report.tasks == list(SUITES[suite].learners)
+    assert report.tasks == [task.name for task in report.spec.tasks]
     assert [row["optimizer"] for row in result["rows"]] == ["hyperadam@1", "adam"] * len(report.tasks)
     assert all(math.isfinite(row["mean"]) and row["n_diverged"] == 0 for row in result["rows"])
     for task in report.spec.tasks:
@@ -150,13 +151,53 @@ def test_a_stored_spec_is_complete(suite: str, quick: bool) -> None:
     assert (stored["horizon"], stored["n_starts"], stored["dataset"]) == (size.horizon, size.n_starts, size.dataset)
     assert len({task.name for task in spec.tasks}) == len(spec.tasks)
     assert set(SUITES[suite].paper) | set(SUITES[suite].paper_test) <= set(SUITES[suite].learners)
+    assert set(SUITES[suite].also_on) <= set(SUITES[suite].learners)
 
 
 def test_the_suite_gives_way_to_the_spec() -> None:
     spec = quick_spec("longer", horizon=100, dataset="fashion_mnist", baselines=["sgd"])
-    assert {(task.name, task.horizon) for task in spec.tasks} >= {("mlp-9-fifth", 20), ("mlp-9-whole", 100)}
+    assert {(task.name, task.horizon) for task in spec.tasks} >= {("mlp-9-20", 20), ("mlp-9-100", 100)}
     assert {getattr(task.learner, "dataset", "made up") for task in spec.tasks} == {"fashion_mnist", "made up"}
     assert spec.baselines == ("sgd",)
+
+
+@pytest.mark.parametrize(("suite", "n_learners", "n_also"), [("cnn-100", 6, 6), ("longer", 6, 2)])
+def test_cnns_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: int, n_also: int) -> None:
+    def datasets(**fields: Any) -> list[str]:
+        return [getattr(task.learner, "dataset", "made up") for task in quick_spec(suite, **fields).tasks]
+
+    full = datasets(quick=False)
+    assert (len(full), full.count("cifar10")) == (n_learners + n_also, n_also)
+    assert "cifar10" not in datasets()
+    assert len(datasets(quick=False, dataset="cifar10")) == n_learners  # not twice on the same data
+
+
+def test_learned_optimizers_run_a_stream_once(theta: Theta, recorder: Any) -> None:
+    spec = quick_spec("longer", horizon=5)
+    data = data_of(spec)
+    report = evaluate(spec, {"hyperadam@1": theta}, data, InProcessRunner(), recorder, cache=KnownRates())
+    labels = [content["label"] for kind, content in recorder.events if kind == "cell"]
+    assert [label for label in labels if "mlp-9" in label] == [
+        "mlp-9-1 and mlp-9-5: hyperadam@1",
+        "mlp-9-1: adam",
+        "mlp-9-5: adam",
+    ]
+    of = {(row.task, row.optimizer): row for row in report.rows}
+    for name in ("mlp-9", "lstm-2", "cnn-2"):
+        short, long = of[f"{name}-1", "hyperadam@1"], of[f"{name}-5", "hyperadam@1"]
+        assert torch.equal(short.curves, long.curves[:1])
+        assert not torch.equal(short.finals, long.finals)
+        alone = alone_for_one_step(spec, theta, data, name)
+        torch.testing.assert_close(short.finals, alone, rtol=1e-6, atol=0)
+
+
+def alone_for_one_step(spec: EvaluationSpec, theta: Theta, data: EvaluationData, name: str) -> torch.Tensor:
+    """Final losses of a learned optimizer that is run for one step alone."""
+    task = next(task for task in spec.tasks if task.stream == name)
+    setting = Setting(task.learner, task.stream, spec.seed)
+    arguments = (asdict(theta.rule.spec), theta.vector, theta.lr)
+    (outcome,) = run_learned(setting, data, range(spec.n_starts), [1], *arguments)
+    return outcome.final_losses
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""Tuning: on a quadratic the best rate is known; grids grow until it lies inside; what was found is kept by content."""
+"""Tuning: on a quadratic the best rate is known; a search agrees with the exhaustive grid, and ends between two
+neighbours; what was found is kept by content."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from meta_trainer.evaluation.baselines import BASELINES
+from meta_trainer.evaluation import tuning
+from meta_trainer.evaluation.baselines import BASELINES, Baseline, HandDesigned
 from meta_trainer.evaluation.tuning import (
     LARGEST_EXPONENT,
+    LONG,
     SMALLEST_EXPONENT,
     Tuned,
     TuningCache,
+    ladder,
     rate_of,
     tune,
 )
 from meta_trainer.optimizees import Optimizee
+from meta_trainer.rollout import rollout
 
 SGD = BASELINES["sgd"]
 
@@ -79,10 +86,14 @@ def test_rates_go_in_steps_of_root_two() -> None:
     assert rate_of(-3) / rate_of(-4) == pytest.approx(2**0.5)
 
 
+def found(make: Callable[[int], Optimizee], n_steps: int = 1) -> Tuned:
+    return tune(SGD, make, [n_steps])[n_steps]
+
+
 @pytest.mark.parametrize("exponent", [SGD.grid[0] + 1, SGD.grid[1] - 1, 14, -14])
 def test_the_best_rate_is_found_inside_or_far_outside_the_first_grid(exponent: int) -> None:
     exponent -= exponent % 2  # so that 1/a is exact in binary
-    tuned = tune(SGD, lambda n_copies: Quadratic(2.0 ** (-exponent // 2), n_copies), 1)
+    tuned = found(lambda n_copies: Quadratic(2.0 ** (-exponent // 2), n_copies))
     assert tuned.rate == rate_of(exponent)
     assert not tuned.on_edge
     rates = [rate for rate, _ in tuned.trials]
@@ -91,33 +102,80 @@ def test_the_best_rate_is_found_inside_or_far_outside_the_first_grid(exponent: i
     assert dict(tuned.trials)[tuned.rate] == 0.0
 
 
-def test_a_grid_with_the_best_inside_does_not_grow() -> None:
-    sizes: list[int] = []
-
-    def optimizee_of(n_copies: int) -> Optimizee:
-        sizes.append(n_copies)
-        return Quadratic(1.0, n_copies)
-
-    tune(SGD, optimizee_of, 1)
-    assert sizes == [SGD.grid[1] - SGD.grid[0] + 1]
+def exhaustive(make: Callable[[int], Optimizee], baseline: Baseline, n_steps: int) -> float:
+    """The best rate of all between the bounds, each tried alone."""
+    losses = {}
+    for k in range(SMALLEST_EXPONENT, LARGEST_EXPONENT + 1):
+        finals = rollout(HandDesigned(baseline, [rate_of(k)] * 2), make(1), n_steps).final_losses
+        losses[rate_of(k)] = float(finals.mean()) if finals.isfinite().all() else math.inf
+    return min(losses, key=losses.__getitem__)
 
 
-def test_growth_ends_at_the_bounds_and_says_so() -> None:
-    tuned = tune(SGD, lambda n_copies: Downhill(1.0, n_copies), 1)
+@pytest.mark.parametrize("curvature", [3.0, 0.11, 1e-3, 7e3])
+@pytest.mark.parametrize(("name", "n_steps"), [("sgd", 1), ("sgd", 7), ("momentum", 1), ("adam", 1)])
+def test_one_valley_gives_the_best_of_the_whole_grid(name: str, n_steps: int, curvature: float) -> None:
+    def make(n_copies: int) -> Optimizee:
+        return Quadratic(curvature, n_copies)
+
+    tuned = tune(BASELINES[name], make, [n_steps])[n_steps]
+    assert tuned.rate == exhaustive(make, BASELINES[name], n_steps)
+
+
+def test_both_neighbours_of_the_best_were_tried_and_few_others() -> None:
+    tuned = found(lambda n_copies: Quadratic(1.0, n_copies))
+    rates = [rate for rate, _ in tuned.trials]
+    i = rates.index(tuned.rate)
+    assert rates[i - 1 : i + 2] == [rate_of(k) for k in (-1, 0, 1)]
+    assert len(rates) == 7  # −3, 1 and 5; then −1 and 3; then −2 and 0
+
+
+def test_a_long_horizon_is_searched_on_a_ladder() -> None:
+    assert ladder([100]) == [100]
+    assert ladder([LONG]) == [LONG]
+    assert ladder([2_000, 10_000]) == ladder([10_000]) == [400, 2_000, 10_000]
+    assert ladder([2_000]) == [400, 2_000]
+
+
+@dataclass
+class Noisy(Quadratic):
+    """Gradients off by ± 1: the longer the run, the smaller the best rate."""
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        return self.losses(w, step), self.curvature * w + (-1) ** (step * (step + 1) // 2)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_on_a_ladder_every_horizon_ends_between_two_neighbours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "LONG", 16)
+    baseline = BASELINES[name]
+    tuned = tune(baseline, lambda n: Noisy(0.1, n), [16, 80])
+    assert list(tuned) == [16, 80]
+    for one in tuned.values():
+        losses = [math.inf if loss is None else loss for _, loss in one.trials]
+        i = [rate for rate, _ in one.trials].index(one.rate)
+        assert losses[i] == min(losses)
+        assert one.trials[i + 1][0] / one.trials[i - 1][0] == pytest.approx(2.0)
+    assert len(tuned[80].trials) < len(tuned[16].trials)
+    assert tune(baseline, lambda n: Noisy(0.1, n), [16]) == {16: tuned[16]}
+    assert tune(baseline, lambda n: Noisy(0.1, n), [80]) == {80: tuned[80]}
+
+
+def test_the_search_ends_at_the_bounds_and_says_so() -> None:
+    tuned = found(lambda n_copies: Downhill(1.0, n_copies))
     assert (tuned.rate, tuned.on_edge) == (rate_of(LARGEST_EXPONENT), True)
 
 
 def test_where_everything_diverges_the_smallest_rate_is_given_and_marked() -> None:
-    tuned = tune(SGD, lambda n_copies: Broken(1.0, n_copies), 1)
+    tuned = found(lambda n_copies: Broken(1.0, n_copies))
     assert (tuned.rate, tuned.on_edge) == (rate_of(SMALLEST_EXPONENT), True)
     assert all(loss is None for _, loss in tuned.trials)
 
 
 def test_a_rate_at_which_any_start_diverges_is_never_chosen() -> None:
-    tuned = tune(SGD, lambda n_copies: HalfBroken(1.0, n_copies), 1)
+    tuned = found(lambda n_copies: HalfBroken(1.0, n_copies))
     assert tuned.rate == 1.0
     assert not tuned.on_edge
-    assert dict(tuned.trials)[2.0] is None
+    assert dict(tuned.trials)[rate_of(1)] is None
 
 
 CONTENT = {"task": {"kind": "mlp"}, "horizon": 100}
@@ -131,6 +189,16 @@ def test_tuned_rates_are_kept_by_content(tmp_path: Path) -> None:
     assert again.get({**CONTENT, "horizon": 101}) is None
     (file,) = (tmp_path / "cache").iterdir()
     assert json.loads(file.read_text())["content"] == CONTENT
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file stands where the folder should be")
+    cache = TuningCache(tmp_path / "cache")
+    cache.put(CONTENT, TUNED)
+    assert "could not be kept" in caplog.text
+    assert cache.get(CONTENT) == TUNED
 
 
 def test_without_a_folder_they_are_kept_in_memory() -> None:
