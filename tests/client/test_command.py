@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hyperadam.cli import app
 from hyperadam.theta import Theta
 from typer.testing import CliRunner
 
+from registry.contract import Evaluation
 from services.jobs.lifecycle import Trigger
 from tests.client.conftest import Service, make_theta
 
@@ -186,6 +188,33 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
     assert documents("alias", "list", "hyperadam", "--json")[0]["items"] == []
     assert "(not-found)" in run("pull", "hyperadam@champion", code=4).stderr
     assert run("pull", "hyperadam@1", "-o", str(tmp_path / "no" / "folder"), code=2).stderr.startswith("error: ")
+
+
+def test_search_compare_annotate_and_protect(service: Service, client: Client) -> None:
+    service.register(1)
+    service.register(2)
+    noted = run("annotate", "hyperadam@2", "--description", "best on ELU", "--tag", "env=prod", "--tag", "gone")
+    assert noted.stdout == "hyperadam@2: env=prod\n"
+    assert [v["number"] for v in documents("versions", "hyperadam", "--tag", "env:prod", "--json")[0]] == [2]
+    assert run("versions", "--metric", "validation_loss<=0.1").stdout == "no version is like that\n"
+    assert "metric" in run("versions", "hyperadam", "--metric", "loss", code=2).stderr
+
+    settings = {"suite": "table1", "measure": "final loss", "n_starts": 20, "horizon": 100, "dataset": "mnist5k"}
+    summary = {"settings": settings, "tasks": {"relu": {"mean": 0.25, "stderr": 0.01}}}
+    told = Evaluation(key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary=summary)
+    service.container.registry.attach_evaluation("hyperadam", 2, told)
+    shown = run("compare", "hyperadam@1", "hyperadam@latest").stdout
+    assert "best on ELU" in shown
+    assert "table1: final loss, 20 starts, 100 steps on mnist5k" in shown
+    assert any(line.split() == ["relu", "–", "0.25", "±", "0.01"] for line in shown.splitlines())
+    assert documents("compare", "hyperadam@1", "hyperadam@2", "--json")[0]["right"]["number"] == 2
+    assert "(not-found)" in run("compare", "hyperadam@1", "other@1", code=4).stderr
+
+    run("alias", "set", "hyperadam", "champion", "1", "--protect", "--reason", "by rule")
+    assert "promotion rules" in run("alias", "list", "hyperadam").stdout
+    assert "protected" in run("alias", "set", "hyperadam", "champion", "2", code=4).stderr
+    run("alias", "set", "hyperadam", "champion", "2", "--unprotect")
+    assert client.optimizers.get("hyperadam").aliases == {"champion": 2}
 
 
 def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:

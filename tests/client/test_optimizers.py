@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import hyperadam
 import pytest
 import torch
 from hyperadam.api import AsyncClient, Client, session
 
+from registry.contract import Evaluation
 from services.problems.kinds import KINDS
 from tests.client.conftest import QUICK, Service, make_theta
 
@@ -60,6 +62,49 @@ def test_weights_and_pull(service: Service, client: Client) -> None:
     assert torch.equal(pulled.vector, theta.vector)
     assert client.optimizers.cached_file(theta.sha256).read_bytes() == theta.to_bytes()
     assert hyperadam.pull("hyperadam@1").sha256 == theta.sha256
+
+
+def test_search_notes_and_comparison(service: Service, client: Client) -> None:
+    service.register(1)
+    service.register(2)
+    noted = client.optimizers.annotate("hyperadam", "latest", description="best", tags={"env": "prod", "old": None})
+    assert (noted.number, noted.description, dict(noted.tags)) == (2, "best", {"env": "prod"})
+    assert noted.lineage is not None
+    assert noted.lineage.source == "upload"
+    assert [str(v) for v in client.optimizers.versions("hyperadam", tags=["env:prod"], rule="hyperadam")] == [
+        "hyperadam@2"
+    ]
+    assert list(client.optimizers.versions("hyperadam", metrics=["validation_loss<=0.3"])) == []
+    assert [one.name for one in client.optimizers.list(tags=["env"])] == ["hyperadam"]
+    with pytest.raises(hyperadam.ValidationFailed) as caught:
+        list(client.optimizers.list(metrics=["loss"]))
+    assert caught.value.errors[0].field.startswith("metric")
+    told = Evaluation(
+        key="job_e",
+        evaluated_at=datetime(2026, 1, 2, tzinfo=UTC),
+        summary={"settings": {"suite": "table1"}, "tasks": {"relu": {"mean": 0.25}}},
+    )
+    service.container.registry.attach_evaluation("hyperadam", 2, told)
+    comparison = client.optimizers.compare("hyperadam@1", "hyperadam@latest")
+    assert (str(comparison.left), str(comparison.right)) == ("hyperadam@1", "hyperadam@2")
+    (evaluation,) = comparison.evaluations
+    assert (evaluation.left_job_id, evaluation.right_job_id) == (None, "job_e")
+    assert evaluation.tasks[0].right == {"mean": 0.25}
+    assert [(one.metric, one.left, one.right) for one in comparison.metrics] == []
+    assert [one.summary["tasks"] for one in comparison.right.evaluations] == [{"relu": {"mean": 0.25}}]
+
+
+def test_a_protected_alias(service: Service, client: Client) -> None:
+    service.register(1)
+    service.register(2)
+    client.optimizers.set_alias("hyperadam", "champion", 1, protected=True)
+    with pytest.raises(hyperadam.Conflict, match="protected"):
+        client.optimizers.set_alias("hyperadam", "champion", 2)
+    with pytest.raises(hyperadam.Conflict, match="protected"):
+        client.optimizers.delete_alias("hyperadam", "champion")
+    assert [one.protected for one in client.optimizers.aliases("hyperadam").items] == [True]
+    client.optimizers.set_alias("hyperadam", "champion", 2, protected=False)
+    assert [one.protected for one in client.optimizers.aliases("hyperadam").history] == [True, False]
 
 
 def test_push(client: Client) -> None:

@@ -60,6 +60,9 @@ class JobView:
         elif event.type == "version":
             self.version = f"{data.get('optimizer')}@{data.get('number')}"
             self.notes = [f"registered {self.version}"]
+        elif event.type == "promotion":
+            verdict = "now points at the new version" if data.get("promoted") else "stays where it is"
+            self.notes = [f"alias {data.get('alias')} {verdict}: {data.get('why')}"]
 
     @property
     def fraction(self) -> float:

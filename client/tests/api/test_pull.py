@@ -150,6 +150,81 @@ def test_a_broken_off_download_is_repeated(
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
 
 
+def part(theta: Theta, start: int, **changes: str) -> dict[str, str]:
+    """Headers of the rest of a file."""
+    n_bytes = len(theta.to_bytes())
+    headers = {"ETag": f'"{theta.sha256}"', "Content-Range": f"bytes {start}-{n_bytes - 1}/{n_bytes}"}
+    return headers | changes
+
+
+@pytest.fixture
+def etag(theta: Theta) -> dict[str, str]:
+    return {"ETag": f'"{theta.sha256}"'}
+
+
+def test_a_broken_off_download_goes_on_where_it_broke(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], etag: dict[str, str]
+) -> None:
+    data = theta.to_bytes()
+    server.script = [
+        answer(200, version),
+        answer(200, data[:99], etag, lost=500),
+        answer(drop=True),
+        answer(206, data[99:500], part(theta, 99), lost=500),
+        answer(206, data[500:], part(theta, 500)),
+    ]
+    assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+    asked = [(seen.headers.get("range"), seen.headers.get("if-range")) for seen in server.seen[1:]]
+    tag = etag["ETag"]
+    assert asked == [(None, None), ("bytes=99-", tag), ("bytes=99-", tag), ("bytes=500-", tag)]
+    assert {seen.headers["accept-encoding"] for seen in server.seen[1:]} == {"identity"}
+
+
+def test_another_file_in_its_place_is_fetched_whole(
+    server: Any, answer: Any, client: Client, theta: Theta, etag: dict[str, str]
+) -> None:
+    server.script = [answer(200, b"x" * 99, {"ETag": '"old"'}, lost=500), answer(200, theta.to_bytes(), etag)]
+    assert client.optimizers.weights("hyperadam", "champion") == theta.to_bytes()
+    assert server.seen[1].headers["if-range"] == '"old"'
+
+
+@pytest.mark.parametrize("changes", [{"Content-Range": "bytes 98-500/600"}, {"Content-Range": ""}])
+def test_a_wrong_part_is_not_put_together(
+    server: Any,
+    answer: Any,
+    client: Client,
+    theta: Theta,
+    version: dict[str, Any],
+    etag: dict[str, str],
+    changes: dict[str, str],
+) -> None:
+    data = theta.to_bytes()
+    wrong = answer(206, data[99:], part(theta, 99, **changes))
+    server.script = [answer(200, version), answer(200, data[:99], etag, lost=500), wrong, answer(200, data, etag)]
+    assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+    assert [seen.headers.get("range") for seen in server.seen[1:]] == [None, "bytes=99-", None]
+
+
+def test_parts_of_a_damaged_file_are_thrown_away(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], etag: dict[str, str]
+) -> None:
+    data = theta.to_bytes()
+    damaged = answer(206, data[99:-1] + b"\0", part(theta, 99))
+    server.script = [answer(200, version), answer(200, data[:99], etag, lost=500), damaged, answer(200, data, etag)]
+    assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
+    assert server.seen[-1].headers.get("range") is None
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
+def test_what_has_no_strong_tag_is_fetched_whole(
+    server: Any, answer: Any, client: Client, theta: Theta, headers: dict[str, str]
+) -> None:
+    data = theta.to_bytes()
+    server.script = [answer(200, data[:99], headers, lost=500), answer(200, data, headers)]
+    assert client.optimizers.weights("hyperadam", 3) == data
+    assert server.seen[1].headers.get("range") is None
+
+
 @pytest.mark.parametrize("reference", ["", "@3", "Hyper@1", "a/../b@1", "hyperadam@../1"])
 def test_bad_references_never_reach_the_server(server: Any, client: Client, reference: str) -> None:
     with pytest.raises(InvalidName):

@@ -65,8 +65,14 @@ def test_a_submission_is_repeated_under_one_key(server: Any, answer: Any, client
 def test_what_is_not_idempotent_is_done_once(server: Any, answer: Any, client: Client, reply: str) -> None:
     server.script = [answer(drop=True) if reply == "drop" else answer(503, BUSY)]
     with pytest.raises((ServerUnreachable, Unavailable)):
-        client.jobs.cancel("job_1")
+        client.optimizers.delete_alias("hyperadam", "champion")
     assert len(server.seen) == 1
+
+
+def test_an_action_is_repeated_under_one_key(server: Any, answer: Any, client: Client) -> None:
+    server.script = [answer(drop=True), answer(503, BUSY), answer(202, JOB)]
+    assert client.jobs.cancel("job_1").id == "job_1"
+    assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 500])

@@ -82,6 +82,15 @@ def test_an_evaluation_shows_its_cells() -> None:
     assert view.facts() == ["3/12", "relu adam"]
 
 
+@pytest.mark.parametrize(
+    ("promoted", "verdict"), [(True, "now points at the new version"), (False, "stays where it is")]
+)
+def test_a_promotion_is_told_with_its_reason(promoted: bool, verdict: str) -> None:
+    view = watch.JobView("x", "running")
+    view.apply(event("promotion", alias="champion", promoted=promoted, why="final loss -3.10% ± 0.40%"))
+    assert view.notes == [f"alias champion {verdict}: final loss -3.10% ± 0.40%"]
+
+
 @pytest.mark.parametrize("kind", ["job.state", "job.ended", "started", "progress", "validation", "cell", "version"])
 def test_data_of_another_form_is_left_out(kind: str) -> None:
     view = watch.JobView("x", "running")
