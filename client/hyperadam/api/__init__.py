@@ -60,6 +60,7 @@ from hyperadam.api.models import (
     VersionRef,
 )
 from hyperadam.api.retry import RetryPolicy
+from hyperadam.api.studies import StudyControl, StudyResult, StudyTrial
 
 __all__ = [
     "Alias",
@@ -107,6 +108,9 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "ServerUnreachable",
+    "StudyControl",
+    "StudyResult",
+    "StudyTrial",
     "TaskComparison",
     "TooLarge",
     "TooManyRequests",

@@ -17,6 +17,7 @@ from hyperadam.api.models import Readiness
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
+from hyperadam.api.studies import AsyncStudies, Studies
 from hyperadam.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class AsyncClient:
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
         self.optimizers = AsyncOptimizers(self._session, ThetaCache(cache_dir()))
+        self.studies = AsyncStudies(self._session)
         self.keys = AsyncKeys(self._session)
 
     @classmethod
@@ -132,6 +134,7 @@ class Client:
         self._twin = AsyncClient._over(BlockingWire(http), settings.url, retry)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
+        self.studies = Studies(self._twin.studies)
         self.keys = Keys(self._twin.keys)
 
     @property

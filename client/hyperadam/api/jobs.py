@@ -50,7 +50,7 @@ class AsyncJobs:
         """A new job.
 
         Args:
-            kind: meta-training or evaluation.
+            kind: meta-training, evaluation or study.
             spec: what to do; may begin from a preset, as in `{"preset": "quick", "seed": 3}`.
             name: for people, at most 200 characters.
             labels: for finding it again.

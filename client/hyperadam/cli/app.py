@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hyperadam import __version__
-from hyperadam.cli import evaluation, jobs, optimizers
+from hyperadam.cli import evaluation, jobs, optimizers, study
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that `hyperadam-server up` started on this "
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
+app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch, change, export.")
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
 app.command("pull")(optimizers.pull)
 app.command("versions")(optimizers.versions)

@@ -47,11 +47,12 @@ def evaluate(
         if follow:
             finish(client, job, as_json=as_json)
         if output is not None:
-            for path in _download(client, job.id, output):
+            for path in download(client, job.id, output):
                 err().print(f"wrote {path}")
 
 
-def _download(client: Client, job_id: str, folder: Path) -> list[Path]:
+def download(client: Client, job_id: str, folder: Path) -> list[Path]:
+    """Fetch all files of a job's result; returns where they are."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
     return [client.jobs.download_result(job_id, path, folder) for path in sorted(paths)]

@@ -43,7 +43,7 @@ app = typer.Typer(no_args_is_help=True)
 @command
 def submit(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(help="meta-training or evaluation.")] = "meta-training",
+    kind: Annotated[str, typer.Argument(help="meta-training, evaluation or study.")] = "meta-training",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")] = None,
     preset: Annotated[
         str | None, typer.Option(help="Where the spec begins: quick, default, paper, rnnprop-paper or dm-paper.")

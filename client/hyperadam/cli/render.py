@@ -176,6 +176,7 @@ def history_table(aliases: Aliases) -> Table:
 
 
 def make_table(*columns: str, title: str | None = None) -> Table:
+    """An empty table with these columns."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

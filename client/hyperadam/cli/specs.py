@@ -33,7 +33,7 @@ def build_spec(file: Path | None, preset: str | None, values: Iterable[str]) -> 
         names = path.removeprefix("spec.").split(".")
         if not equals or not all(names):
             raise UsageProblem(f"--set takes path=value, as in unroll.horizon=200, got {text!r}")
-        _place(spec, names, _parse(value), text)
+        _place(spec, names, parse_json(value), text)
     return spec
 
 
@@ -95,7 +95,8 @@ def _place(spec: dict[str, Any], names: list[str], value: Any, text: str) -> Non
     inner[names[-1]] = value
 
 
-def _parse(value: str) -> Any:
+def parse_json(value: str) -> Any:
+    """JSON, or the plain text where it is none."""
     try:
         return json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from hyperadam.api.errors import PROBLEMS, problem_error
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
+from hyperadam.api.studies import AsyncStudies, Studies
 
 JOB = {
     "id": "job_1",
@@ -132,7 +133,8 @@ def test_validation_lists_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocking", "asynchronous"), [(Jobs, AsyncJobs), (Optimizers, AsyncOptimizers), (Keys, AsyncKeys)]
+    ("blocking", "asynchronous"),
+    [(Jobs, AsyncJobs), (Optimizers, AsyncOptimizers), (Keys, AsyncKeys), (Studies, AsyncStudies)],
 )
 def test_both_clients_have_the_same_methods(blocking: type, asynchronous: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:

@@ -1,0 +1,216 @@
+"""`hyperadam study …`: hyperparameter studies, ready ones and one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hyperadam.cli import jobs
+from hyperadam.cli.common import (
+    INTERRUPTED,
+    JOB_FAILED,
+    JobId,
+    Json,
+    UsageProblem,
+    command,
+    connect,
+    err,
+    out,
+    print_json,
+)
+from hyperadam.cli.evaluation import download
+from hyperadam.cli.specs import build_spec, parse_json
+
+if TYPE_CHECKING:
+    from hyperadam.api import Client, Job, StudyControl
+
+app = typer.Typer(no_args_is_help=True)
+app.command("pause")(jobs.pause)
+app.command("resume")(jobs.resume)
+app.command("cancel")(jobs.cancel)
+
+Folder = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Put the report, pictures, CSV and JSON into this folder.")
+]
+Trials = Annotated[int | None, typer.Option(min=1, help="Meta-trainings in all, every seed counted.")]
+Parallel = Annotated[int | None, typer.Option(min=1, help="Trials side by side.")]
+
+
+@app.command()
+@command
+def run(
+    ctx: typer.Context,
+    preset: Annotated[
+        str | None, typer.Argument(help="A ready study: rates, ablation-j, ablation-state or ablation-tricks.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="The ready study at full size, which needs MNIST.")] = False,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="A field of the spec, as in base.n_episodes=20 (JSON).")
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help='What to vary, as in unroll.period=\'{"kind": "choice", "options": [10, 20]}\'.'),
+    ] = None,
+    trials: Trials = None,
+    parallel: Parallel = None,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
+    output: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Run a study; shows its leaderboard as it grows."""
+    if output is not None and not follow:
+        raise typer.BadParameter("needs --follow", param_hint="--output")
+    spec = build_spec(file, f"{preset}-full" if preset and full else preset, values or [])
+    if space:
+        spec["space"] = dict(_domain(text) for text in space)
+    limits = {"trials": trials, "parallel_trials": parallel}
+    if given := {field: value for field, value in limits.items() if value is not None}:
+        spec["limits"] = {**spec.get("limits", {}), **given}
+    with connect(ctx) as client:
+        job = client.jobs.submit("study", spec, name=name or preset)
+        _show_start(job, follow=follow, as_json=as_json)
+        if follow:
+            _follow(client, job, as_json=as_json)
+        if output is not None:
+            _export(client, job.id, output)
+
+
+@app.command()
+@command
+def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Show a study's leaderboard as it is now."""
+    with connect(ctx) as client:
+        result = client.studies.result(job_id)
+    if as_json:
+        print_json(result.raw)
+    else:
+        from hyperadam.cli.render_study import study_table
+
+        out().print(study_table(result))
+
+
+@app.command("follow")
+@command
+def follow_study(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Show a study's leaderboard until it has ended; the exit code is the job's. With --json, one event a line."""
+    with connect(ctx) as client:
+        _follow(client, client.jobs.get(job_id), as_json=as_json)
+
+
+@app.command()
+@command
+def stop(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Begin no further trial: those that run are finished, and the best Θ is registered. (`cancel` kills them.)"""
+    with connect(ctx) as client:
+        _print_control(job_id, client.studies.stop(job_id), as_json)
+
+
+@app.command()
+@command
+def limit(
+    ctx: typer.Context, job_id: JobId, trials: Trials = None, parallel: Parallel = None, as_json: Json = False
+) -> None:
+    """Change how many trials a study has in all, or side by side, while it runs."""
+    if trials is None and parallel is None:
+        raise UsageProblem("give --trials, --parallel or both")
+    with connect(ctx) as client:
+        _print_control(job_id, client.studies.limit(job_id, trials=trials, parallel_trials=parallel), as_json)
+
+
+@app.command()
+@command
+def register(
+    ctx: typer.Context,
+    job_id: JobId,
+    trial: Annotated[int, typer.Argument(min=0, help="The trial's number.")],
+    optimizer: Annotated[str, typer.Argument(help="The name to register its Θ under.")],
+    as_json: Json = False,
+) -> None:
+    """Make the best Θ of any trial a version."""
+    with connect(ctx) as client:
+        version = client.studies.register(job_id, trial, optimizer)
+    if as_json:
+        print_json(version.raw)
+    else:
+        typer.echo(str(version))
+
+
+@app.command()
+@command
+def export(
+    ctx: typer.Context,
+    job_id: JobId,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for report, pictures, CSV and JSON.")],
+) -> None:
+    """Download everything that a study found out."""
+    with connect(ctx) as client:
+        _export(client, job_id, output)
+
+
+def _domain(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UsageProblem(f"--space takes path=domain with the domain as JSON, got {text!r}")
+    return path, parse_json(value)
+
+
+def _show_start(job: Job, *, follow: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(job.raw)
+    elif follow:
+        err().print(f"submitted {job.id}")
+    else:
+        typer.echo(job.id)
+
+
+def _follow(client: Client, job: Job, *, as_json: bool) -> None:
+    """Show the study until it has ended; exits with the job's code where that is not 0."""
+    try:
+        _show_events(client, job, as_json=as_json)
+    except KeyboardInterrupt:
+        err().print(f"the study goes on; `hyperadam study follow {job.id}` shows it again")
+        raise typer.Exit(INTERRUPTED) from None
+    job = client.jobs.get(job.id)
+    if job.state != "succeeded":
+        err().print(f"{job.id} {job.state}" + (f": {job.error.message}" if job.error else ""))
+        raise typer.Exit(JOB_FAILED)
+    if not as_json:
+        from hyperadam.cli.render_study import study_table
+
+        out().print(study_table(client.studies.result(job.id)))
+
+
+def _show_events(client: Client, job: Job, *, as_json: bool) -> None:
+    from rich.live import Live
+
+    from hyperadam.cli.render_study import event_line, study_table
+
+    console = err()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        for event in client.jobs.follow(job.id):
+            if as_json:
+                print_json(event.raw)
+            elif line := event_line(event):
+                console.print(line)
+            if console.is_terminal and event.type == "cell":
+                live.update(study_table(client.studies.result(job.id)), refresh=True)
+
+
+def _print_control(job_id: str, control: StudyControl, as_json: bool) -> None:
+    if as_json:
+        print_json(control.raw)
+        return
+    changed = {"trials": control.trials, "parallel trials": control.parallel_trials}
+    said = [f"{name} {value}" for name, value in changed.items() if value is not None]
+    typer.echo(" · ".join([job_id, *said, *(["stopping"] if control.stopping else [])]))
+
+
+def _export(client: Client, job_id: str, folder: Path) -> None:
+    written: Iterable[Path] = download(client, job_id, folder)
+    for path in written:
+        err().print(f"wrote {path}")
