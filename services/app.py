@@ -11,6 +11,7 @@ from services.dashboard import endpoints as dashboard
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
+from services.reference import endpoints as reference
 from services.studies import endpoints as studies
 
 
@@ -22,11 +23,13 @@ def create_app(services: Container) -> FastAPI:
         version="1",
         max_body_size=services.settings.max_body_bytes,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         telemetry=observability.telemetry(services.settings),
     )
     app.state.services = services
     problems.install(app)
     observability.install(app, services)
-    for part in (jobs, studies, optimizers, auth, health, dashboard):
+    for part in (jobs, studies, optimizers, auth, health, dashboard, reference):
         app.include_router(part.router)
     return app

@@ -21,8 +21,7 @@ PUBLIC = {
     "/metrics",
     "/openapi.json",
     "/docs",
-    "/docs/oauth2-redirect",
-    "/redoc",
+    "/docs/{name}",
     "/",
     "/dashboard/{name}",
 }

@@ -105,3 +105,10 @@ def test_a_visit(browser: Chromium, url: str, services: Container, registry: InM
     browser.wait_for("Boolean(document.getElementById('key'))")
     assert browser.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
     assert browser.complaints == []
+
+
+def test_the_reference_lists_calls_and_models(browser: Chromium, url: str) -> None:
+    browser.open(f"{url}docs")
+    browser.wait_for("document.querySelectorAll('.opblock').length > 25")
+    assert "/v1/optimizers/{name}/versions/{ref}/compare" in browser.text().replace("\u200b", "")
+    assert browser.complaints == []

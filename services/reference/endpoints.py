@@ -1,0 +1,47 @@
+"""Serves Swagger UI over `/openapi.json`: its two files come with the package fastapi-offline, the page is ours.
+
+Only those two files are taken from that package. They are the ones of swagger-ui-dist, which a test holds them against.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from services.problems import NotFound
+from services.static_files import IfNoneMatch, StaticFile, read
+
+PAGE: Final = "reference.html"
+SWAGGER_UI: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Swagger UI sets styles of its elements; scripts are those of this server alone."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def files() -> dict[str, StaticFile]:
+    """Name → file: our page and its script, and Swagger UI."""
+    theirs = resources.files("fastapi_offline") / "static"
+    ours = resources.files("services.reference") / "static"
+    return read([*(theirs / name for name in SWAGGER_UI), *ours.iterdir()])
+
+
+@router.get("/docs")
+async def page(if_none_match: IfNoneMatch = "") -> Response:
+    """The page."""
+    return files()[PAGE].answer(POLICY, if_none_match)
+
+
+@router.get("/docs/{name}")
+async def static_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
+    """One of the files that the page loads."""
+    if name not in files():
+        raise NotFound("the reference has no such file")
+    return files()[name].answer(POLICY, if_none_match)
