@@ -14,6 +14,7 @@ from services.auth.rates import RateLimits
 from services.auth.service import ApiKeys
 from services.database.base import Database
 from services.health.checks import Examiner
+from services.jobs.tails import Tails
 from services.optimizers.weights import WeightsCache
 from services.settings import Settings
 
@@ -39,6 +40,10 @@ class Container:
     @cached_property
     def health(self) -> Examiner:
         return Examiner(self.database, self.registry)
+
+    @cached_property
+    def tails(self) -> Tails:
+        return Tails(self.database)
 
     @cached_property
     def weights(self) -> WeightsCache:

@@ -1,7 +1,7 @@
 """Server-sent events of one job: everything after the last event that the client has, then what comes, until the end.
 
-Each process follows the job store by itself, so that any API process can serve any stream, and a client that reconnects
-to another one with `Last-Event-ID` misses and repeats nothing.
+Each process follows the job store by itself (`tails`), so that any API process can serve any stream, and a client that
+reconnects to another one with `Last-Event-ID` misses and repeats nothing.
 """
 
 from __future__ import annotations
@@ -18,30 +18,36 @@ from services.container import Container
 from services.jobs import service
 from services.jobs.lifecycle import ENDED, State
 from services.jobs.schemas import EventAnswer
+from services.jobs.tails import GONE, POLL_SECONDS
 
-POLL_SECONDS: Final = 0.25
 _PAGE: Final = 500
 
 
 async def event_stream(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
     """Wire bytes: events, and comments where nothing happens for long. Ends with the job, which is when `job.ended` is
-    the last event that there is (a retry adds more), or with the server."""
+    the last event that there is (a retry adds more), with its deletion, or with the server."""
     last_sign = time.monotonic()
     yield format_sse_event(comment="events of " + job_id)
     job = await run_in_threadpool(service.show, services, job_id)
     is_over = State(job.state) in ENDED  # if nothing comes now, the client has `job.ended` already
-    while not services.stopping.is_set():
-        page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
-        for event in page.items:
-            yield _encode(event)
-            after, last_sign = event.id, time.monotonic()
-            is_over = event.type == "job.ended"
-        if time.monotonic() - last_sign >= services.settings.heartbeat_seconds:
-            yield format_sse_event(comment="still here")
-            last_sign = time.monotonic()
-        if page.next_cursor is None:
+    with services.tails.following(job_id):
+        while not services.stopping.is_set():
+            newest = await services.tails.newest(job_id)
+            if newest == GONE:
+                return
+            if newest is None or newest > after:
+                page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
+                for event in page.items:
+                    yield _encode(event)
+                    after, last_sign = event.id, time.monotonic()
+                    is_over = event.type == "job.ended"
+                if page.next_cursor is not None:
+                    continue
             if is_over:
                 return
+            if time.monotonic() - last_sign >= services.settings.heartbeat_seconds:
+                yield format_sse_event(comment="still here")
+                last_sign = time.monotonic()
             await anyio.sleep(POLL_SECONDS)
 
 

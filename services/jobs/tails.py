@@ -1,0 +1,65 @@
+"""How far the events of jobs have come: asked for once for all streams of this process, however many there are.
+
+Each stream looks now and then whether its job's newest event id passed its own. What is known serves all streams for
+`max_age_seconds`; whichever looks then reads the ids of every job that is followed, in one query.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import anyio
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+
+from services.database.base import Database
+from services.jobs.tables import Job
+
+POLL_SECONDS: Final = 0.25
+"""Pause between two looks of one stream."""
+MAX_AGE_SECONDS: Final = 0.1
+GONE: Final = -1
+"""In place of an event id: the job was deleted."""
+
+
+class Tails:
+    """Newest event ids of the jobs that are followed. Belongs to one event loop."""
+
+    def __init__(self, database: Database, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
+        self._database, self._max_age_seconds = database, max_age_seconds
+        self._followed: Counter[str] = Counter()
+        self._newest: Mapping[str, int] = {}
+        self._read_at = float("-inf")
+        self._lock = anyio.Lock()
+
+    @property
+    def n_streams(self) -> int:
+        """Streams that are open now."""
+        return self._followed.total()
+
+    @contextmanager
+    def following(self, job_id: str) -> Iterator[None]:
+        """Count a stream of this job."""
+        self._followed[job_id] += 1
+        try:
+            yield
+        finally:
+            self._followed[job_id] -= 1
+            self._followed += Counter()  # without the zeros
+
+    async def newest(self, job_id: str) -> int | None:
+        """The newest event id of a job that is followed, or GONE; None when it is not known yet."""
+        async with self._lock:
+            if time.monotonic() - self._read_at >= self._max_age_seconds:
+                self._newest = await run_in_threadpool(self._read, list(self._followed))
+                self._read_at = time.monotonic()
+        return self._newest.get(job_id)
+
+    def _read(self, jobs: list[str]) -> Mapping[str, int]:
+        with self._database.read() as session:
+            rows = session.execute(select(Job.id, Job.last_event_id).where(Job.id.in_(jobs))).all()
+            return dict.fromkeys(jobs, GONE) | {row.id: row.last_event_id for row in rows}
