@@ -26,8 +26,15 @@ SOON: Final = {
 class Nodes:
     """A head without cores, on which the driver is, and numbered worker nodes of one core each."""
 
-    def __init__(self, n_workers: int) -> None:
+    def __init__(self, n_workers: int, *, dashboard_ports: tuple[int, int] | None = None) -> None:
+        """
+        Args:
+            dashboard_ports: of the dashboard, which takes Ray Jobs, and of the agent, which starts them; None: neither.
+        """
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": SOON}
+        if dashboard_ports is not None:
+            dashboard, agent = dashboard_ports
+            head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
@@ -44,6 +51,11 @@ class Nodes:
     def kill(self, number: int) -> None:
         """End all processes of a node at once: its workers, and its part of the object store with all that is in it."""
         self._cluster.remove_node(self._nodes.pop(number), allow_graceful=False)
+
+    def restore_one(self, n_workers: int) -> None:
+        """Join a node, without waiting for it, if there are fewer."""
+        if len(self._nodes) < n_workers:
+            self.join()
 
     def restore(self, n_workers: int) -> None:
         """Join nodes until there are so many again, and wait for them."""
@@ -62,14 +74,12 @@ class Nodes:
 
     def busy_worker(self, number: int, seconds: float = 10) -> int:
         """The id of a process of this node that carries out a unit of work, as soon as there is one."""
-        found: list[int] = []
+        until(lambda: bool(self.busy_workers(number)), seconds)
+        return self.busy_workers(number)[0]
 
-        def look() -> bool:
-            found[:] = [pid for pid in self._children(number) if _title(pid).startswith("ray::run_")]
-            return bool(found)
-
-        until(look, seconds)
-        return found[0]
+    def busy_workers(self, number: int) -> list[int]:
+        """The ids of the processes of this node that carry out units of work now."""
+        return [pid for pid in self._children(number) if _title(pid).startswith("ray::run_")]
 
     def _children(self, number: int) -> list[int]:
         raylet = self._nodes[number].all_processes["raylet"][0].process.pid

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training import MetaTraining, Stopped, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
-from tests.meta_trainer.faults.cluster import Nodes, until
+from tests.meta_trainer.faults.cluster import Nodes
 from tests.meta_trainer.faults.vocabulary import (
     Fault,
     Faulty,
@@ -133,20 +132,15 @@ def test_chunk_of_a_slow_worker_is_run_again_elsewhere(
 
 
 def test_without_any_node_the_job_waits_and_says_so(nodes: Nodes, undisturbed: str) -> None:
-    told: list[tuple[str, Any]] = []
-    rescuers: list[threading.Thread] = []
+    told: list[int] = []
 
-    def rescue(nodes: Nodes) -> None:
-        rescuers.append(threading.Thread(target=join_when_it_waits, args=[nodes, lambda: ("workers", 0) in told]))
-        rescuers[0].start()
+    def tell(kind: str, data: Mapping[str, Any]) -> None:
+        if kind == "workers":
+            told.append(data["n"])
+            if not data["n"]:
+                nodes.join()
 
-    runner = Faulty(RayRunner(), nodes, [lose_all_nodes(at_period=2, then=rescue)])
-    runner.listen(lambda kind, data: told.append((kind, data.get("n"))))
+    runner = Faulty(RayRunner(), nodes, [lose_all_nodes(at_period=2)])
+    runner.listen(tell)
     assert digest(train(runner, MemoryRecorder())) == undisturbed
-    rescuers[0].join()
-    assert told.index(("workers", 1)) > told.index(("workers", 0))
-
-
-def join_when_it_waits(nodes: Nodes, waits: Callable[[], bool]) -> None:
-    until(waits)
-    nodes.join()
+    assert told[told.index(0) + 1] == 1

@@ -64,13 +64,12 @@ def slow(*, worker: int, factor: float, at_period: int) -> Fault:
     return Fault(f"slow down worker {worker} {factor:g} times", at_period, inflict)
 
 
-def lose_all_nodes(*, at_period: int, then: Callable[[Nodes], None]) -> Fault:
-    """The end of every worker node; `then` is done beside the training, which can only wait."""
+def lose_all_nodes(*, at_period: int) -> Fault:
+    """The end of every worker node."""
 
     def inflict(faulty: Faulty) -> None:
         for node in faulty.nodes.numbers:
             faulty.nodes.kill(node)
-        then(faulty.nodes)
 
     return Fault("lose all nodes", at_period, inflict)
 
