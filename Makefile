@@ -57,6 +57,10 @@ bench: $(STAMP)  ## Measure every speed of docs/performance.md; prints a table, 
 openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of the REST API.
 	$(BIN)/python -m services.api_document docs/openapi.json
 
+.PHONY: chaos
+chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times while jobs run; writes docs/chaos.md.
+	$(BIN)/python -m tests.chaos --kills 50 --page docs/chaos.md
+
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.
 	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(abspath $(BIN)/python); else \

@@ -1,0 +1,19 @@
+"""Five random kills; `make chaos` does fifty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.service import running_service
+from tests.chaos.storm import Storm
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_five_kills_lose_nothing(tmp_path: Path) -> None:
+    with running_service(tmp_path) as service:
+        outcome = Storm(service, seed=1).run(5)
+    assert outcome.well, outcome
+    assert sum(outcome.kills.values()) == 5
