@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -128,11 +129,15 @@ def migrate() -> None:
 def create_key(
     name: Annotated[str, typer.Argument(help="Whose key it is; stands in jobs and histories.")],
     scope: Annotated[list[str], typer.Option(help="read, submit or admin; each implies those before it.")] = ["read"],  # noqa: B006
+    expires_in_days: Annotated[
+        float | None, typer.Option(min=0, max=3650, help="It is worthless after so many days.", show_default="never")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Make an API key and print it, alone, on one line. It cannot be shown again."""
+    expires_at = None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
     try:
-        new = _api_keys(home).create(name, scope)
+        new = _api_keys(home).create(name, scope, expires_at=expires_at)
     except ValueError as error:
         _fail(str(error))
     console.print(new.key, markup=False, highlight=False, soft_wrap=True)
@@ -141,9 +146,9 @@ def create_key(
 @keys.command("list")
 def list_keys(home: HomeOption = None) -> None:
     """Show all keys, without their secrets."""
-    table = Table("id", "name", "scopes", "created", "last used", "revoked")
+    table = Table("id", "name", "scopes", "created", "last used", "expires", "revoked")
     for key in _api_keys(home).list():
-        moments = (key.created_at, key.last_used_at, key.revoked_at)
+        moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
         table.add_row(key.id, key.name, " ".join(key.scopes), *(f"{m:%Y-%m-%d %H:%M}" if m else "–" for m in moments))
     console.print(table)
 

@@ -34,7 +34,7 @@ def runner(tmp_path: Path) -> CliRunner:
 
 
 def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> None:
-    made = runner.invoke(app, ["keys", "create", "robot", "--scope", "submit"])
+    made = runner.invoke(app, ["keys", "create", "robot", "--scope", "submit", "--expires-in-days", "7"])
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
     database = Database(f"sqlite:///{tmp_path}/jobs.db")
@@ -53,6 +53,7 @@ def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> 
     ("arguments", "message"),
     [
         (["keys", "create", "robot", "--scope", "root"], "scopes must be of read, submit, admin"),
+        (["keys", "create", "robot", "--expires-in-days", "0"], "expires_at must be in the future"),
         (["keys", "revoke", "nobodyxx"], "no API key has the id"),
         (["reconciler"], "RAY_ADDRESS is not set"),
     ],

@@ -4,45 +4,109 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, text
 
+from registry.memory import InMemoryRegistry
+from services.auth import keys
+from services.container import Container
 from services.database.base import Database
 from services.database.metadata import metadata
 from services.database.migrations import configuration, upgrade
-from services.jobs.tables import Job
+from services.idempotency.service import Post
+from services.jobs import actions, service
+from services.jobs.schemas import JobRequest
+from services.settings import Settings
 
 pytestmark = pytest.mark.slow
 
 
-def test_metadata_equals_migrations(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/jobs.db")
-    upgrade(database)
-    with database.engine.connect() as connection:
+def test_metadata_equals_migrations(empty: Database) -> None:
+    upgrade(empty)
+    with empty.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata()) == []
+
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REQUEST = JobRequest(kind="meta-training", name="old", spec={"preset": "quick"})
+FIRST_DIGEST = sha256(
+    b'{"kind": "meta-training", "labels": {}, "name": "old", "spec": {"preset": "quick"}}'
+).hexdigest()
+"""What the first release kept of the body of this very request."""
+
+
+def first_rows(key: str) -> dict[str, dict[str, Any]]:
+    """A row of each table, as the first release wrote them."""
+    return {
+        "api_keys": {
+            "id": keys.id_of(key), "name": "me", "prefix": "ha_x", "hash": keys.digest(key), "scopes": '["submit"]',
+            "created_at": MOMENT,
+        },
+        "jobs": {
+            "id": "job_1", "kind": "meta-training", "name": "old", "labels": '{"team": "a"}', "spec": "{}",
+            "state": "running", "actor": "me", "created_at": MOMENT, "attempt": 1, "run_id": "r1", "progress": 0.5,
+            "last_event_id": 1, "log_bytes": 5,
+        },
+        "attempts": {
+            "job_id": "job_1", "number": 1, "state": "running", "created_at": MOMENT, "submitted_at": MOMENT,
+            "event_files": 1, "log_bytes": 5,
+        },
+        "events": {"job_id": "job_1", "id": 1, "type": "started", "time": MOMENT, "attempt": 1, "data": "{}"},
+        "log_chunks": {"job_id": "job_1", "start": 0, "attempt": 1, "data": b"words"},
+        "idempotency_keys": {
+            "key_id": keys.id_of(key), "key": "once", "body_sha256": FIRST_DIGEST, "job_id": "job_1",
+            "created_at": MOMENT,
+        },
+        "leases": {"name": "reconciler", "owner": "o", "expires_at": MOMENT, "executor": "ok"},
+    }  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without tables."""
+    sqlite = f"sqlite:///{tmp_path}/jobs.db"
+    database = Database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
+    yield database
     database.dispose()
 
 
-def test_jobs_of_the_first_schema_get_through_to_the_newest_and_back(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/jobs.db")
-    upgrade(database, "0001")
-    values = "'job_1', 'evaluation', '{}', '{}', 'queued', 'me', '2026-01-01 00:00:00.000000', 0, 0, 0, 0"
-    with database.write() as session:
-        columns = "id, kind, labels, spec, state, actor, created_at, attempt, progress, last_event_id, log_bytes"
-        session.execute(text(f"INSERT INTO jobs ({columns}) VALUES ({values})"))
-    upgrade(database)
-    with database.read() as session:
-        job = session.scalars(select(Job)).one()
-    assert (job.id, job.lost_attempts, job.lost_progress, job.retry_at) == ("job_1", 0, 0.0, None)
-    command.downgrade(configuration(database), "0001")
-    assert "retry_at" not in {column["name"] for column in inspect(database.engine).get_columns("jobs")}
-    database.dispose()
+def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(empty: Database, tmp_path: Path) -> None:
+    key = keys.new_key()
+    upgrade(empty, "0001")
+    with empty.write() as session:
+        for table, row in first_rows(key).items():
+            names = ", ".join(f":{name}" for name in row)
+            session.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({names})"), row)
+    upgrade(empty)
+    services = Container(
+        settings=Settings(home=tmp_path, database_url=str(empty.engine.url)),
+        database=empty,
+        registry=InMemoryRegistry(),
+    )
+    principal = services.api_keys.verify(key)
+    assert principal is not None
+    job = service.show(services, "job_1")
+    assert (job.name, job.labels, job.progress, job.state) == ("old", {"team": "a"}, 0.5, "running")
+    assert (job.priority, job.deadline, job.cloned_from, job.created_at) == (0, None, None, MOMENT)
+    assert [event.type for event in service.events(services, "job_1", after=0, limit=9).items] == ["started"]
+    assert service.whole_log(services, "job_1") == b"words"
+    again = Post(principal=principal, operation="POST /v1/jobs", key="once")
+    assert actions.submit(services, REQUEST, again)[0].id == "job_1"
+    command.downgrade(configuration(empty), "0001")
+    with empty.read() as session:
+        for table, row in first_rows(key).items():
+            assert session.execute(text(f"SELECT {', '.join(row)} FROM {table}")).all(), table
+    assert "priority" not in {column["name"] for column in inspect(empty.engine).get_columns("jobs")}
 
 
 def test_upgrade_is_repeatable_and_safe_side_by_side(tmp_path: Path) -> None:

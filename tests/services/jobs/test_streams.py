@@ -29,6 +29,12 @@ class Message:
 
 @pytest.fixture
 def server(services: Container) -> Iterator[httpx2.Client]:
+    with serving(services) as client:
+        yield client
+
+
+@contextmanager
+def serving(services: Container) -> Iterator[httpx2.Client]:
     """A real uvicorn, as the command runs it."""
     ready, listener = threading.Event(), listen("127.0.0.1", 0)
     server = ApiServer(services, ready.set)
@@ -103,6 +109,41 @@ def test_stream_of_an_ended_job_ends_even_after_its_last_event(server: httpx2.Cl
     last = str(len(stage.events(job)))
     with stream(server, job, Last_Event_ID=last) as received:
         assert [message for message in received if message.event] == []
+
+
+def test_stream_goes_past_an_end_that_was_retried(server: httpx2.Client, stage: Stage) -> None:
+    job = stage.submit()
+    stage.act(job, "cancel")
+    stage.act(job, "retry")
+    stage.act(job, "cancel")
+    with stream(server, job) as received:
+        sent = [message for message in received if message.event]
+    assert [message.event for message in sent].count("job.ended") == 2
+    assert [int(message.id) for message in sent] == [event["id"] for event in stage.events(job)]
+
+
+def test_nothing_is_missed_or_repeated_when_the_api_is_started_anew(services: Container, stage: Stage) -> None:
+    job = stage.submit()
+    stage.tick()
+    stage.drive(job, *(("checkpoint", {"update": n}) for n in range(3)))
+    stage.tick()
+    seen: list[int] = []
+
+    def collect(received: Iterator[Message]) -> None:
+        seen.extend(int(message.id) for message in received if message.event)
+
+    with serving(services) as first, stream(first, job) as received:
+        collect(islice(received, 4))
+        services.stopping.set()
+        collect(received)
+    stage.drive(job, *(("checkpoint", {"update": n}) for n in range(3, 6)))
+    stage.tick()
+    anew = Container(settings=services.settings, database=services.database, registry=services.registry)
+    with serving(anew) as second, stream(second, job, Last_Event_ID=str(seen[-1])) as received:
+        stage.finish(job, "succeeded")
+        stage.tick()
+        collect(received)
+    assert seen == [event["id"] for event in stage.events(job)]
 
 
 def test_silence_is_filled_with_comments(server: httpx2.Client, stage: Stage) -> None:
