@@ -1,0 +1,122 @@
+"""What is said of a ledger: by hand-made ledgers whose answers are known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.studies.analysis import best_trial, importance, leaderboard, points, savings
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport, TrialState
+from meta_trainer.studies.report import files, to_csv, to_json
+
+SPEC = StudySpec.model_validate(
+    {
+        "space": {
+            "meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2},
+            "tricks.convex_scaling": {"kind": "uniform", "low": 0, "high": 1},
+            "rule.lstm": {"kind": "choice", "options": [True, False], "labels": ["LSTM", "no | LSTM"]},
+        },
+        "seeds": [0, 1],
+        "resources": {"cpus": 1, "workers": 1},
+    }
+)
+
+
+def trial(number: int, loss: float, state: TrialState = TrialState.COMPLETED, **more: object) -> TrialRecord:
+    point = number // 2
+    values = {
+        "meta_optimizer.rate": 1e-4 * 10 ** (2 * (point % 8) / 7),
+        "tricks.convex_scaling": (point * 5 % 8) / 8,
+        "rule.lstm": point % 2 == 0,
+    }
+    record = TrialRecord(number=number, point=point, seed=number % 2, values=values, n_updates=100, state=state)
+    if state is not TrialState.FAILED:
+        updates = 100 if state is TrialState.COMPLETED else 25
+        record.add(TrialReport(update=updates, validation_loss=loss, best_validation_loss=loss, seconds=0.36 * updates))
+    return record
+
+
+def ledger() -> Ledger:
+    """The objective is the point's number, ± 0.1 by seed; trial 4 diverged, 6 failed, 7 was stopped."""
+    trials = [trial(n, n // 2 + (0.1 if n % 2 else -0.1)) for n in range(16)]
+    trials[4] = trial(4, math.inf)
+    trials[6] = trial(6, math.nan, TrialState.FAILED)
+    trials[6].error = "ValueError: no"
+    trials[7] = trial(7, 3.1, TrialState.STOPPED)
+    return Ledger(trials=trials, seconds=60.0)
+
+
+def test_leaderboard() -> None:
+    ranked = [one.number for one in leaderboard(SPEC, ledger())]
+    assert ranked[:5] == [0, 1, 2, 3, 5]
+    assert ranked[-1] == 4  # diverged
+    assert 6 not in ranked
+    best = best_trial(SPEC, ledger())
+    assert best is not None
+    assert best.number == 0
+    assert best_trial(SPEC, Ledger(trials=[trial(0, math.inf)])) is None
+
+
+def test_points_are_means_over_seeds() -> None:
+    summaries = points(SPEC, ledger())
+    assert [one.mean for one in summaries[:3]] == pytest.approx([0, 1, 2.1])
+    assert summaries[0].stderr == pytest.approx(0.1)
+    assert (summaries[2].stderr, summaries[2].n_bad) == (None, 1)
+    assert (summaries[3].n_bad, summaries[3].n_trials) == (1, 2)
+
+
+def test_the_field_that_decides_is_the_important_one() -> None:
+    found = importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
+    assert found is not None
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert max(found.shares, key=lambda path: found.shares[path]) == "meta_optimizer.rate"
+    assert importance(SPEC, Ledger(trials=[trial(n, n) for n in range(4)])) is None
+
+
+def test_savings_are_the_updates_that_were_left_out_on_all_cores() -> None:
+    saved = savings(SPEC, ledger())
+    assert (saved.n_stopped, saved.updates) == (1, 75)
+    assert saved.worker_hours == pytest.approx(75 * 0.36 * 2 / 3600)
+    assert saved.spent_worker_hours == pytest.approx((14 * 36 + 9) * 2 / 3600)
+
+
+def test_json_has_no_number_that_is_none() -> None:
+    content = json.loads(json.dumps(to_json(SPEC, ledger(), None), allow_nan=False))
+    assert content["trials"][4]["objective"] is None
+    assert content["trials"][4]["curve"] == [{"update": 100, "validation_loss": None, "best_validation_loss": None}]
+    assert content["leaderboard"][0] == content["best_trial"] == 0
+    assert content["trials"][6]["error"] == "ValueError: no"
+
+
+def test_csv_is_one_line_a_trial() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(SPEC, ledger()))))
+    assert len(rows) == 16
+    assert rows[0]["rule.lstm"] == "LSTM"
+    assert (rows[4]["objective"], rows[5]["objective"]) == ("", "2.1")
+    assert (rows[7]["state"], rows[7]["updates"]) == ("stopped", "25")
+
+
+def test_the_report_is_whole() -> None:
+    version = {"optimizer": "hyperadam", "number": 3, "sha256": "ab"}
+    made = files(SPEC, ledger(), version, "A study")
+    pictures = {"curves.png", "effect.png", "coordinates.png", "importance.png"}
+    assert set(made) == {"result.json", "trials.csv", "report.md", "report.html"} | pictures
+    assert all(made[name].startswith(b"\x89PNG") for name in pictures)
+    page, markdown = made["report.html"].decode(), made["report.md"].decode()
+    assert page.count("data:image/png;base64,") == 4
+    for text in (page, markdown):
+        assert "hyperadam@3" in text
+        assert "Stopping 1 trials early left out 75 updates" in text
+        assert "ValueError: no" in text
+    assert "no \\| LSTM" in markdown
+
+
+def test_a_study_without_any_result_has_a_report_too() -> None:
+    made = files(SPEC, Ledger(trials=[trial(0, 0.0, TrialState.FAILED)]), None, "A study")
+    assert "report.html" in made
+    assert "curves.png" not in made
