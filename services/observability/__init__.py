@@ -34,6 +34,7 @@ def install(app: FastAPI, services: Container) -> None:
     """
     use_standard_loggers()
     metrics = Metrics()
+    metrics.streams.set_function(lambda: services.tails.n_streams)
     metrics.registry.register(JobsCollector(services.database))
     app.state.metrics = metrics
     app.include_router(endpoints.router)

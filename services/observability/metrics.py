@@ -37,6 +37,7 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self.streams: Final = Gauge("hyperadam_event_streams", "Event streams that are open.", registry=self.registry)
         self.in_progress: Final = Gauge(
             "hyperadam_http_requests_in_progress", "Requests that are being answered.", registry=self.registry
         )
