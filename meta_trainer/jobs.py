@@ -13,13 +13,14 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import failures, provenance
-from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, summary
+from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, evaluate_sections, summary
 from meta_trainer.promotion import Promotion
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.suites import ALL, SUITES
 from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
@@ -109,11 +110,20 @@ def _summary(trained: Trained) -> dict[str, Any]:
 
 
 def _evaluation(job: Job, context: Context) -> dict[str, Any]:
-    _evaluate(EvaluationSpec.model_validate(job.spec), job.job_id, context, context.recorder, "result")
+    spec = EvaluationSpec.model_validate(job.spec)
+    if SUITES[spec.suite] is not ALL:
+        _evaluate(spec, job.job_id, context, context.recorder, "result")
+        return {}
+
+    def run(section: EvaluationSpec, recorder: Recorder) -> Report:
+        return _evaluate(section, f"{job.job_id}:{section.suite}", context, recorder, f"result/{section.suite}")
+
+    for path, content in evaluate_sections(spec, run, context.recorder).items():
+        context.recorder.artifact(f"result/{path}", content)
     return {}
 
 
-def _evaluate(spec: EvaluationSpec, job_id: str, context: Context, recorder: Recorder, folder: str) -> Report:
+def _evaluate(spec: EvaluationSpec, key: str, context: Context, recorder: Recorder, folder: str) -> Report:
     """Run an evaluation; its files go below `folder`, and what it says of each version to that version."""
     data = EvaluationData.load(spec, context.data_dir)
     versions = {reference: context.registry.version(*split_ref(reference)) for reference in spec.optimizers}
@@ -124,7 +134,7 @@ def _evaluate(spec: EvaluationSpec, job_id: str, context: Context, recorder: Rec
     for path, content in report.files().items():
         recorder.artifact(f"{folder}/{path}", content)
     for reference, version in versions.items():
-        told = Evaluation(key=job_id, evaluated_at=datetime.now(UTC), summary=summary(report, reference))
+        told = Evaluation(key=key, evaluated_at=datetime.now(UTC), summary=summary(report, reference))
         context.registry.attach_evaluation(version.optimizer, version.number, told)
     return report
 

@@ -78,11 +78,16 @@ class Evaluation:
     """What one evaluation found out about a version, in short."""
 
     key: str
-    """Of the job that did it."""
+    """Of the job that did it; `job:part` where it did several."""
     evaluated_at: datetime
     """With time zone (UTC), to the millisecond."""
     summary: Mapping[str, Any]
     """JSON of the evaluation's own making, without NaN."""
+
+    @property
+    def job_id(self) -> str:
+        """The job that did it."""
+        return self.key.partition(":")[0]
 
 
 @dataclass(frozen=True, kw_only=True)

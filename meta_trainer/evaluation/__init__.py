@@ -9,6 +9,7 @@ What is run stands in `meta_trainer.specs.suites` (a new suite is one file and o
     testing.py     loss and accuracies on the test split
     timing.py      seconds per update
     report.py      what came out, as JSON; tables.py as tables, pages.py as Markdown and HTML; summary.py in short
+    ablation.py    what the versions of an ablation differ in; sections.py the suite `all`
     figures.py     loss curves; charts.py the other pictures
 
 `evaluate` puts these together.
@@ -17,7 +18,8 @@ What is run stands in `meta_trainer.specs.suites` (a new suite is one file and o
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.evaluate import evaluate
 from meta_trainer.evaluation.report import Report
+from meta_trainer.evaluation.sections import evaluate_sections
 from meta_trainer.evaluation.summary import summary
 from meta_trainer.evaluation.tuning import TuningCache
 
-__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate", "summary"]
+__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate", "evaluate_sections", "summary"]

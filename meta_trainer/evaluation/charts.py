@@ -39,6 +39,26 @@ def along_axis_png(report: Report) -> bytes:
     return finished(figure, f"{report.suite.title}: {report.dataset}, {report.spec.n_starts} starts, {BAND}")
 
 
+def along_variants_png(report: Report) -> bytes:
+    """Final losses of an ablation's versions along what they vary, a line for each task."""
+    versions = list(report.variants)
+    x = [report.variants[name].position for name in versions]
+    figure = Figure(figsize=(7.5, 4.6), dpi=130, layout="constrained")
+    panel = figure.subplots()
+    for task in report.tasks:
+        of = {row.optimizer: row.final for row in report.of_task(task)}
+        means = np.array([of[name].mean for name in versions])
+        errors = np.nan_to_num(np.array([of[name].stderr for name in versions]))
+        panel.errorbar(x, means, yerr=errors, marker="o", ms=4, capsize=3, label=task)
+    panel.set_xticks(x, [report.variants[name].label for name in versions])
+    panel.set_ylabel("final loss")
+    panel.grid(alpha=0.25, lw=0.5)
+    panel.legend(frameon=False)
+    return finished(
+        figure, f"{report.suite.title}: {report.dataset}, {report.spec.n_starts} starts, ± 1 standard error"
+    )
+
+
 def bars_png(report: Report) -> bytes:
     """The mean of every optimizer with its standard error, one panel for each task."""
     tasks, styles = report.tasks, line_styles(report)

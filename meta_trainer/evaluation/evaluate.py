@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from hyperadam.theta import Theta
 
+from meta_trainer.evaluation.ablation import variants
 from meta_trainer.evaluation.baselines import BASELINES
 from meta_trainer.evaluation.cells import Outcome, Setting, run_baseline, run_learned, run_tuning
 from meta_trainer.evaluation.data import EvaluationData
@@ -51,13 +52,16 @@ def evaluate(
 
     Raises:
         Stopped: `should_stop` said so between two cells.
+        NotAnAblation: the suite is one, and the versions cannot be compared by what it varies.
     """
     suite = SUITES[spec.suite]
+    found = variants(suite, thetas)
+    thetas = {name: thetas[name] for name in found or thetas}
     if suite.measure == "seconds per update":
         rows = _timings(spec, thetas, data, runner, recorder, should_stop)
     else:
         rows = _losses(_Plan(spec, thetas, data, runner), runner, recorder, should_stop, cache or TuningCache())
-    return Report(spec, suite, data.names, data.fingerprint, rows)
+    return Report(spec, suite, data.names, data.fingerprint, rows, found)
 
 
 def _losses(

@@ -34,7 +34,7 @@ def curves_png(report: Report) -> bytes:
     axes = figure.subplots(n_rows, n_columns, squeeze=False).flat
     styles = line_styles(report)
     for panel, task in zip(axes, tasks, strict=False):
-        _draw_task(panel, task, report.of_task(task), styles)
+        _draw_task(panel, report, task, styles)
     for panel in list(axes)[len(tasks) :]:
         panel.set_visible(False)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -68,12 +68,13 @@ def line_styles(report: Report) -> dict[str, dict[str, Any]]:
     return styles
 
 
-def _draw_task(panel: Axes, task: str, rows: list[Row], styles: dict[str, dict[str, Any]]) -> None:
+def _draw_task(panel: Axes, report: Report, task: str, styles: dict[str, dict[str, Any]]) -> None:
+    rows = report.of_task(task)
     ceiling, drawn = _ceiling(rows), []
     for row in rows:
         steps, style = thinned(len(row.curves)), styles[row.optimizer]
         means, errors = (_tensor(values) for values in curve(row.curves[steps]))
-        panel.plot(steps, means, label=row.optimizer, **style)
+        panel.plot(steps, means, label=report.label(row.optimizer), **style)
         band = torch.where(means <= ceiling, torch.nan_to_num(errors), 0.0)
         panel.fill_between(steps, means - band, means + band, color=style["color"], alpha=0.18, lw=0)
         drawn.append(means[means <= ceiling])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 from typing import Final
@@ -11,6 +11,9 @@ from typing import Final
 from meta_trainer.evaluation.pictures import Picture
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.tables import Table, introduction, tables
+from meta_trainer.specs.suites import ALL
+
+Section = tuple[Report, Sequence[Picture]]
 
 
 def markdown(report: Report, pictures: Sequence[Picture]) -> str:
@@ -26,8 +29,8 @@ def html(report: Report, pictures: Sequence[Picture]) -> str:
 def markdown_page(title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
     """Any report: what is said first, the main table, pictures, the other tables."""
     main, *others = (f"## {table.caption}\n\n{_markdown_table(table)}" for table in tables)
-    drawn = [f"![{picture.description}]({picture.name})" for picture in pictures]
-    return "\n\n".join([f"# {title}", *texts, main, *drawn, *others]) + "\n"
+    images = [f"![{picture.description}]({picture.name})" for picture in pictures]
+    return "\n\n".join([f"# {title}", *texts, main, *images, *others]) + "\n"
 
 
 def html_page(title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
@@ -36,6 +39,32 @@ def html_page(title: str, texts: Sequence[str], tables: Sequence[Table], picture
     heading = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in texts)]
     body = "\n".join([*heading, main, *map(_image, pictures), *others])
     return _PAGE.substitute(title=escape(title), body=body)
+
+
+def markdown_of_sections(sections: Mapping[str, Section], left_out: Mapping[str, str]) -> str:
+    """Several reports on one page; the pictures of each are expected in a folder of its name."""
+    parts = [f"# {ALL.title}"]
+    for name, (report, pictures) in sections.items():
+        parts += [f"## {report.suite.title} (`{name}`)", *introduction(report)]
+        parts += [f"### {table.caption}\n\n{_markdown_table(table)}" for table in tables(report)]
+        parts += [f"![{picture.description}]({name}/{picture.name})" for picture in pictures]
+    if left_out:
+        parts += ["## Left out", "\n".join(f"- `{name}`: {reason}" for name, reason in left_out.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def html_of_sections(sections: Mapping[str, Section], left_out: Mapping[str, str]) -> str:
+    """The same as one page that needs nothing else."""
+    parts = [f"<h1>{escape(ALL.title)}</h1>"]
+    for name, (report, pictures) in sections.items():
+        parts.append(f'<h2 id="{escape(name)}">{escape(report.suite.title)}</h2>')
+        parts += [f"<p>{escape(text)}</p>" for text in introduction(report)]
+        parts += [f"<h3>{escape(table.caption)}</h3>\n{_html_table(table)}" for table in tables(report)]
+        parts += map(_image, pictures)
+    if left_out:
+        reasons = (f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in left_out.items())
+        parts += ["<h2>Left out</h2>", f"<ul>{''.join(reasons)}</ul>"]
+    return _PAGE.substitute(title=escape(ALL.title), body="\n".join(parts))
 
 
 def _image(picture: Picture) -> str:

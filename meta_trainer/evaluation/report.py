@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from torch import Tensor
 
+from meta_trainer.evaluation.ablation import Variant
 from meta_trainer.evaluation.statistics import Estimate, curve, estimate, finite_list, thinned
 from meta_trainer.evaluation.testing import MEASURES
 from meta_trainer.evaluation.tuning import Tuned
@@ -64,6 +65,13 @@ class Report:
     dataset: str
     dataset_fingerprint: str
     rows: Sequence[Row]
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    """What each version of an ablation has of the varied field."""
+
+    def label(self, optimizer: str) -> str:
+        """What an optimizer is called in front of people."""
+        variant = self.variants.get(optimizer)
+        return f"{variant.label} ({optimizer})" if variant else optimizer
 
     @property
     def tasks(self) -> list[str]:
@@ -108,7 +116,8 @@ class Report:
         on the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where there are none.
 
         `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or, for a task that is
-        shorter than the others, at its `task_steps`; `paper` the paper's own figures.
+        shorter than the others, at its `task_steps`; `paper` the paper's own figures; `variants` what each version of
+        an ablation has of the field that it varies.
         """
         spec = self.spec
         steps = {task: thinned(len(self.of_task(task)[0].curves)) for task in self.tasks}
@@ -128,6 +137,7 @@ class Report:
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
             "seed": spec.seed,
+            "variants": {name: variant.label for name, variant in self.variants.items()},
             "rows": [self._row_json(row) for row in self.rows],
             "paper": {"source": self.suite.paper_source, "final_losses": paper, "test": paper_test},
             "curve_steps": max(steps.values(), key=lambda s: s[-1:].tolist()).tolist(),

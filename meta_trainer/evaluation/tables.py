@@ -46,6 +46,9 @@ def introduction(report: Report) -> list[str]:
     )
     if spec.quick:
         what += " This is the quick size, with minibatches of 16: good only to see that everything works."
+        if report.suite.also_on:
+            others = sorted({name for names in report.suite.also_on.values() for name in names})
+            what += f" It leaves out {', '.join(others)}, which the full size runs on too."
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
         f"run at their own rate everywhere. {seeds}"
@@ -76,7 +79,9 @@ def _finals(report: Report) -> Table:
         rows.append([Text(task), *cells, *(Text(_published(report, value)) for value in published)])
     source = f" (columns “paper”: {report.suite.paper_source})" if authors else ""
     caption = "Time per update" if timing else "Final losses"
-    return Table(f"{caption}{source}", ["task", *optimizers, *(f"paper: {name}" for name in authors)], rows)
+    return Table(
+        f"{caption}{source}", ["task", *map(report.label, optimizers), *(f"paper: {name}" for name in authors)], rows
+    )
 
 
 def _published(report: Report, value: float | None) -> str:
@@ -100,7 +105,7 @@ def _test_rows(report: Report, task: str) -> Iterator[list[Text]]:
     for row in report.of_task(task):
         measures = row.test_measures
         shares = [_percent(measures[name]) for name in ("top1", "top2")]
-        yield [Text(task), Text(row.optimizer), Text(_plus_minus(measures["loss"])), *map(Text, shares)]
+        yield [Text(task), Text(report.label(row.optimizer)), Text(_plus_minus(measures["loss"])), *map(Text, shares)]
     for name, figures in report.suite.paper_test.get(task, {}).items():
         texts = (f"{figures.loss:.2f}", f"{figures.top1:.2%}", f"{figures.top2:.2%}")
         yield [Text(task), Text(f"paper: {name}"), *map(Text, texts)]
@@ -132,7 +137,7 @@ def _comparison_row(report: Report, row: Row) -> list[Text]:
     rate = f"{row.rate:.3g}{' (edge)' if row.tuned and row.tuned.on_edge else ''}"
     return [
         Text(row.task),
-        Text(row.optimizer, best),
+        Text(report.label(row.optimizer), best),
         Text(rate),
         Text(_plus_minus(row.final), best),
         Text(f"{row.n_diverged} of {len(row.finals)}" if row.n_diverged else "0"),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from meta_trainer.specs.base import BaselineName, DatasetName, Reference, Seed
 from meta_trainer.specs.faults import JobSpec
-from meta_trainer.specs.suites import SUITES, Task
+from meta_trainer.specs.suites import ALL, SUITES, Task
 
 _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
 
@@ -25,7 +25,7 @@ class EvaluationSpec(JobSpec):
     """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches.
 
     `dataset`, `horizon`, `n_starts`, `n_tuning_starts` and `baselines` default to the suite's own size, or to its quick
-    one; the defaults written here are those of `table1`.
+    one; the defaults written here are those of `table1`. In `all` every suite has its own, and none can be given.
     """
 
     optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
@@ -49,6 +49,19 @@ class EvaluationSpec(JobSpec):
     def tasks(self) -> tuple[Task, ...]:
         """The suite's, on this spec's data and for its steps."""
         return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+
+    @property
+    def sections(self) -> tuple[EvaluationSpec, ...]:
+        """The evaluations that this one is made of: itself, or in `all` one for each suite that may apply."""
+        if SUITES[self.suite] is not ALL:
+            return (self,)
+        names = dict.fromkeys(suite.name for suite in SUITES.values() if suite is not ALL)
+        many = len(self.optimizers) > 1
+        return tuple(
+            EvaluationSpec.model_validate({**self.model_dump(include={"optimizers", "quick", "seed"}), "suite": name})
+            for name in names
+            if many or SUITES[name].varied is None
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -75,4 +88,8 @@ class EvaluationSpec(JobSpec):
             raise ValueError(f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on")
         if suite.measure == "seconds per update" and "adam" not in self.baselines:
             raise ValueError(f"baselines must contain adam in the suite {self.suite}: its ratios are to adam")
+        if suite.varied is not None and len(self.optimizers) < 2:
+            raise ValueError(f"optimizers must be at least two in the suite {self.suite}, which compares them")
+        if suite is ALL and (own := [name for name, value in asdict(ALL.size).items() if getattr(self, name) != value]):
+            raise ValueError(f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size")
         return self

@@ -11,7 +11,9 @@ from meta_trainer.specs.base import Seed, Spec
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
 
-SUITES_OF_LOSSES: Final = tuple(name for name, suite in SUITES.items() if suite.measure == "final loss")
+SUITES_OF_LOSSES: Final = tuple(
+    name for name, suite in SUITES.items() if suite.measure == "final loss" and suite.learners and not suite.varied
+)
 
 
 def _check_suite(value: str) -> str:

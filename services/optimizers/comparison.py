@@ -69,8 +69,8 @@ def _beside(left: Evaluation | None, right: Evaluation | None) -> EvaluationComp
     one = left or right
     return EvaluationComparison(
         settings=dict(settings_of(one)) if one else {},
-        left_job_id=left.key if left else None,
-        right_job_id=right.key if right else None,
+        left_job_id=left.job_id if left else None,
+        right_job_id=right.job_id if right else None,
         tasks=[
             TaskComparison(task=task, left=_told(tasks[0].get(task)), right=_told(tasks[1].get(task)))
             for task in dict.fromkeys([*tasks[0], *tasks[1]])

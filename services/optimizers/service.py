@@ -86,7 +86,7 @@ def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
         lineage=lineage_of(version, job_id),
         metrics=metrics_of(version),
         evaluations=[
-            AttachedEvaluation(job_id=one.key, evaluated_at=one.evaluated_at, summary=dict(one.summary))
+            AttachedEvaluation(job_id=one.job_id, evaluated_at=one.evaluated_at, summary=dict(one.summary))
             for one in version.evaluations
         ],
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from meta_trainer.specs.suites.base import Axis, Learner, OnTest, Size, Suite, Task
+from meta_trainer.specs.suites.ablation import ABLATION_J, ABLATION_STATE, ABLATION_TRICKS
+from meta_trainer.specs.suites.all import ALL
+from meta_trainer.specs.suites.base import Axis, Learner, OnTest, Size, Suite, Task, Varied
 from meta_trainer.specs.suites.cnn_100 import CNN_100
 from meta_trainer.specs.suites.deep_mlp import DEEP_MLP
 from meta_trainer.specs.suites.longer import LONGER
@@ -22,6 +24,10 @@ SUITES: Final[dict[str, Suite]] = {
     "cnn-100": CNN_100,
     "longer": LONGER,
     "timing": TIMING,
+    "ablation-state": ABLATION_STATE,
+    "ablation-tricks": ABLATION_TRICKS,
+    "ablation-j": ABLATION_J,
+    "all": ALL,
 }
 
-__all__ = ["SUITES", "Axis", "Learner", "OnTest", "Size", "Suite", "Task"]
+__all__ = ["ALL", "SUITES", "Axis", "Learner", "OnTest", "Size", "Suite", "Task", "Varied"]

@@ -11,6 +11,7 @@ from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpe
 
 Learner = MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec
 Measure = Literal["final loss", "seconds per update"]
+Varied = Literal["state", "tricks", "candidates"]
 
 QUICK_BATCH_SIZE: Final = 16
 
@@ -82,6 +83,8 @@ class Suite:
     with_test: bool = False
     """Whether learners are measured on the test split at the end."""
     axis: Axis | None = None
+    varied: Varied | None = None
+    """What the versions of an ablation differ in; `meta_trainer.evaluation.ablation` reads it from their Θ files."""
     paper_source: str = ""
     """Where the paper's figures stand."""
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

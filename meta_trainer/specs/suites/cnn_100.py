@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from meta_trainer.specs.plain_tasks import CNNTaskSpec
-from meta_trainer.specs.suites.base import Learner, Size, Suite
+from meta_trainer.specs.suites.base import Learner, Size, Suite, quick_size
 
 _LEARNERS: Final[dict[str, Learner]] = {
     "cnn-1": CNNTaskSpec(architecture="cnn-1"),
@@ -23,4 +23,5 @@ CNN_100: Final = Suite(
     learners=_LEARNERS,
     also_on=dict.fromkeys(_LEARNERS, ("cifar10",)),
     size=Size(dataset="mnist"),
+    quick=quick_size(horizon=2),
 )

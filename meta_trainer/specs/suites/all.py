@@ -1,0 +1,10 @@
+"""`all`: every other suite that applies to the given versions, each at its own size, in one report with sections."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meta_trainer.specs.suites.base import Size, Suite
+
+ALL: Final = Suite(name="all", title="Everything the paper compares", learners={}, size=Size(), quick=Size())
+"""Without learners of its own: see `EvaluationSpec.sections`."""
