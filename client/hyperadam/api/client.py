@@ -27,17 +27,7 @@ TIMEOUT_SECONDS: Final = 30.0
 
 
 class AsyncClient:
-    """The service, from asyncio.
-
-    Args:
-        url: the server; default: `HYPERADAM_URL`, else the server that runs on this machine.
-        api_key: default: `HYPERADAM_API_KEY`, else the local server's own.
-        timeout: seconds that the server may be silent during a call.
-        retry: how failures that may pass are met.
-        transport: an `httpx2` transport in place of the network.
-
-    Raises:
-        ConfigurationError: no server or no key is known; the message says how to give one.
+    """The service, from asyncio: `Client` with `await`, made from the same arguments, with the same errors.
 
     Example:
         >>> async with hyperadam.AsyncClient() as client:

@@ -22,7 +22,7 @@ export async function optimizerPage(content, { holder, signal, id: name }) {
   const [versions, aliases] = await Promise.all([all(`${path}/versions?limit=200`, signal), get(`${path}/aliases`, { signal })]);
   const example = `import hyperadam\noptimizer = hyperadam.HyperAdam(model.parameters(), theta=hyperadam.pull("${name}@latest"))`;
   content.append(
-    table("Versions, newest first", ["Version#", "Aliases", "Made", "By", "Size#", "SHA-256", "Actions"],
+    table("Versions, newest first", ["Version#", "Aliases", "Validation loss#", "Notes", "Made", "By", "Size#", "SHA-256", "Actions"],
       versions.map((version) => versionRow(path, version, holder)), "No versions."),
     h("h2", {}, "Use it"), h("pre", { class: "card", tabindex: "0" }, example),
     h("h2", {}, "History of aliases"),
@@ -45,6 +45,8 @@ function versionRow(path, version, holder) {
   return h("tr", {},
     h("td", { class: "number" }, version.number),
     h("td", {}, tags(version.aliases)),
+    h("td", { class: "number" }, version.metrics.validation_loss?.toPrecision(4) ?? "–"),
+    h("td", { class: "wide" }, version.description, " ", tags(Object.entries(version.tags).map(([name, value]) => `${name}: ${value}`))),
     h("td", {}, when(version.created_at)),
     h("td", {}, maker),
     h("td", { class: "number" }, bytes(version.size_bytes)),
@@ -56,7 +58,7 @@ function versionRow(path, version, holder) {
 function changeRow(change) {
   return h("tr", {},
     h("td", {}, change.alias),
-    h("td", {}, `${change.old_version ?? "none"} → ${change.new_version ?? "none"}`),
+    h("td", {}, `${change.old_version ?? "none"} → ${change.new_version ?? "none"}${change.protected ? ", protected" : ""}`),
     h("td", {}, when(change.changed_at)),
     h("td", {}, change.actor),
     h("td", { class: "wide" }, change.reason || "–"),

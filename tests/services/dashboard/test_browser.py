@@ -64,7 +64,8 @@ def tell(services: Container, events: list[tuple[str, dict[str, object]]], **fie
 def test_a_visit(browser: Chromium, url: str, services: Container, registry: InMemoryRegistry, tmp_path: Path) -> None:
     theta = make_theta(1)
     registry.create_version("hyper", theta, key="k1")
-    registry.set_alias("hyper", "champion", 1, actor="alice", reason="<b>better</b>")
+    registry.annotate("hyper", 1, description="<i>noted</i>", tags={"env": "prod"})
+    registry.set_alias("hyper", "champion", 1, actor="alice", reason="<b>better</b>", protected=True)
     browser.open(url)
 
     sign_in(browser, "ha_wrong")
@@ -93,6 +94,8 @@ def test_a_visit(browser: Chromium, url: str, services: Container, registry: InM
     browser.click("Optimizers")
     browser.click("hyper")
     browser.wait_for("document.body.innerText.includes('<b>better</b>')")
+    for told in ("<i>noted</i>", "env: prod", "none → 1, protected"):
+        assert told in browser.text()
     browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     browser.click("Download")
     saved = tmp_path / "hyper-1.safetensors"
