@@ -52,6 +52,13 @@ class Nodes:
         """End all processes of a node at once: its workers, and its part of the object store with all that is in it."""
         self._cluster.remove_node(self._nodes.pop(number), allow_graceful=False)
 
+    def restart_head(self) -> None:
+        """kill -9 of the head's own process (GCS), and another in its place, which finds its state in Redis."""
+        head = self._cluster.head_node
+        os.kill(head.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
+        head.kill_gcs_server(check_alive=False)
+        head.start_gcs_server()
+
     def restore_one(self, n_workers: int) -> None:
         """Join a node, without waiting for it, if there are fewer."""
         if len(self._nodes) < n_workers:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from torch import Tensor
 
-from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.runners.ray_runner import RayRunner
-from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training import MetaTraining, Stopped, Trained
+from meta_trainer.training import Stopped, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import Nodes
+from tests.meta_trainer.faults.jobs import digest, train
 from tests.meta_trainer.faults.vocabulary import (
     Fault,
     Faulty,
@@ -30,22 +27,6 @@ from tests.meta_trainer.faults.vocabulary import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 N_NODES = 3
-SPEC = MetaTrainingSpec.model_validate(
-    {
-        "init": "paper",
-        "rule": {"n_candidates": 5},
-        "task": {"hidden": [20], "batch_size": 32, "activations": ["sigmoid", "relu"]},
-        "unroll": {"horizon": 36, "period": 12},
-        "meta_optimizer": {"rate": 0.05, "warmup_updates": 2},
-        "validation": {"every_episodes": 1, "n_learners": 1},
-        "n_learners": 6,
-        "chunk_size": 1,
-        "n_episodes": 2,
-        "checkpoint_every_updates": 2,
-        "seed": 11,
-    }
-)
-"""Six chunks of a learner each, two episodes of three periods; states of megabytes, which live in the object store."""
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +41,6 @@ def nodes(cluster: Nodes) -> Nodes:
     """The cluster, complete again after what the test before did to it."""
     cluster.restore(N_NODES)
     return cluster
-
-
-def train(runner: Runner, recorder: MemoryRecorder, *, resume: bytes | None = None, stop_at: int = 0) -> Trained:
-    training = MetaTraining(SPEC, load("mnist5k"), runner, recorder)
-    if resume is not None:
-        training.restore(resume)
-    return training.run(lambda: training.update == stop_at)
-
-
-def digest(trained: Trained) -> str:
-    def of(theta: Tensor) -> bytes:
-        return theta.numpy().tobytes()
-
-    return hashlib.sha256(of(trained.final_theta) + of(trained.theta)).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def undisturbed() -> str:
-    return digest(train(InProcessRunner(), MemoryRecorder()))
 
 
 def interrupted(runner: Runner, *stops: int) -> Trained:

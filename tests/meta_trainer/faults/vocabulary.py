@@ -74,6 +74,11 @@ def lose_all_nodes(*, at_period: int) -> Fault:
     return Fault("lose all nodes", at_period, inflict)
 
 
+def restart_head(*, at_period: int) -> Fault:
+    """kill -9 of Ray's head process, which is started again."""
+    return Fault("restart head", at_period, lambda faulty: faulty.nodes.restart_head())
+
+
 def join(*, at_period: int) -> Fault:
     """A node more."""
     return Fault("join", at_period, lambda faulty: faulty.nodes.restore(len(faulty.nodes.numbers) + 1))
