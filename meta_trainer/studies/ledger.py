@@ -72,7 +72,7 @@ class TrialRecord:
     score: float | None = None
     """Of the suite, where the objective is one: None until it is known, infinite where a start diverged."""
     node: str | None = None
-    """Host that it last ran on."""
+    """Id of the node of the cluster that it last ran on."""
     error: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     """PBT: what else was trained with, as {update, values}, oldest first."""

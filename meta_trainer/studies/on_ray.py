@@ -148,7 +148,7 @@ class _Trial(tune.Trainable):
         progress = self._trial.advance()
         result = {} if progress.report is None else result_of(self._spec, progress.report)
         done = progress.finished or progress.report is None
-        node = ray.util.get_node_ip_address()
+        node = ray.get_runtime_context().get_node_id()
         return {**result, "done": done, "progress": progress, "values": self.config["values"], "host": node}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

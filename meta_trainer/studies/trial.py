@@ -19,6 +19,7 @@ from hyperadam.theta import Theta
 from meta_trainer import provenance
 from meta_trainer.checkpoints import Checkpoint, spec_digest
 from meta_trainer.evaluation import EvaluationData, evaluate
+from meta_trainer.parents import parent_of
 from meta_trainer.recorder import LogRecorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
@@ -79,6 +80,7 @@ class RunningTrial:
         self._interrupted = interrupted
         self._recorder = _TrialRecorder(registry, order.run_id, _next_attempt(registry, order.run_id))
         self._source = SpecTasks(load_data(order.spec.data_tasks, data_dir))
+        self._parent = parent_of(order.spec, registry)
         self._begin(None)
         self._backlog = self._unreported()
 
@@ -110,7 +112,8 @@ class RunningTrial:
 
     def _begin(self, checkpoint: bytes | None) -> None:
         spec = self._order.spec
-        self._training = MetaTraining(spec, self._source, self._runner, self._recorder)
+        start = self._parent and self._parent.theta
+        self._training = MetaTraining(spec, self._source, self._runner, self._recorder, parent=start)
         if checkpoint is None:
             self._recorder.restore_newest(self._restore)
         else:
@@ -172,7 +175,7 @@ class RunningTrial:
         order = self._order
         trained = Trained(
             theta=newest.best_theta,
-            initial_theta=initial_theta(order.spec),
+            initial_theta=initial_theta(order.spec, self._parent and self._parent.theta),
             final_theta=newest.meta_optimizer["theta"],
             best_update=newest.best_update,
             best_loss=newest.best_loss,
@@ -180,7 +183,8 @@ class RunningTrial:
             n_updates=newest.update,
             seconds=newest.seconds,
         )
-        made = provenance.of_training(order.spec, self._source.fingerprints, trained, order.study_job)
+        fingerprints, job = self._source.fingerprints, order.study_job
+        made = provenance.of_training(order.spec, fingerprints, trained, job, self._parent)
         study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}
         rule = make_rule(order.spec.rule)
         theta = Theta.from_vector(rule, newest.best_theta, lr=order.spec.unroll.lr, provenance={**made, "study": study})
