@@ -14,6 +14,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer import failures, provenance
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, evaluate_sections, summary
+from meta_trainer.parents import parent_of
 from meta_trainer.promotion import Promotion
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
@@ -75,16 +76,17 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     if spec.promote is not None:  # data that is missing is better missed now than at the end
         EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
     source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
-    training = MetaTraining(spec, source, context.runner, context.recorder)
+    parent = parent_of(spec, context.registry)
+    training = MetaTraining(spec, source, context.runner, context.recorder, parent=parent and parent.theta)
     context.recorder.restore_newest(training.restore)
     with failures.kept(training, spec, context.recorder):
         trained = training.run(context.should_stop)
-    rule, made = make_rule(spec.rule), provenance.of_training(spec, source.fingerprints, trained, job.job_id)
+    rule, made = make_rule(spec.rule), provenance.of_training(spec, source.fingerprints, trained, job.job_id, parent)
     theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
     start = {
         "job": job.job_id,
         "metrics": {"validation_loss": finite_or_none(trained.initial_loss)},
-        "made_by": f"init {spec.init}",
+        "made_by": f"parent {spec.parent}" if parent else f"init {spec.init}",
     }
     initial = Theta.from_vector(rule, trained.initial_theta, lr=spec.unroll.lr, provenance=start)
     context.recorder.artifact("result/initial.safetensors", initial.to_bytes())

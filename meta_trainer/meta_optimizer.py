@@ -1,4 +1,4 @@
-"""The optimizer of Θ: Adam with clipping and a rate schedule."""
+"""The optimizer of Θ: Adam with clipping, decoupled weight decay and a rate schedule."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class MetaOptimizer:
     def __init__(self, spec: MetaOptimizerSpec, theta: Tensor, n_updates: int) -> None:
         self._spec, self._n_updates = spec, n_updates
         self._theta = torch.nn.Parameter(theta.detach().clone())
+        self._anchor = self.theta if spec.decay_towards == "start" else torch.zeros_like(theta)
         self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
         self._mean = self.theta
         self.update_count = 0
@@ -60,6 +61,9 @@ class MetaOptimizer:
             return MetaUpdate(norm, rate, skipped=True)
         self._theta.grad = gradient * min(1.0, self._spec.clip_norm / norm) if norm else gradient
         self._adam.param_groups[0]["lr"] = rate
+        if self._spec.weight_decay:
+            with torch.no_grad():
+                self._theta.lerp_(self._anchor, min(1.0, rate * self._spec.weight_decay))
         self._adam.step()
         self._mean = torch.lerp(self.theta, self._mean, self._spec.averaging)
         return MetaUpdate(norm, rate, skipped=False)

@@ -12,18 +12,27 @@ from typing import Any
 
 import torch
 
+from meta_trainer.parents import Parent
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training import Trained
 
 
-def of_training(spec: MetaTrainingSpec, datasets: Mapping[str, str], trained: Trained, job_id: str) -> dict[str, Any]:
-    """The provenance of a meta-trained Θ: job, full spec, data, code, and what validation said.
+def of_training(
+    spec: MetaTrainingSpec,
+    datasets: Mapping[str, str],
+    trained: Trained,
+    job_id: str,
+    parent: Parent | None = None,
+) -> dict[str, Any]:
+    """The provenance of a meta-trained Θ: job, full spec, parent, data, code, and what validation said.
 
     Args:
         datasets: fingerprints of the data by name.
+        parent: what `spec.parent` refers to.
     """
     return {
+        "parent": {"version": spec.parent, "sha256": parent.sha256} if parent else None,
         "job": job_id,
         "spec": spec.model_dump(mode="json"),
         "datasets": dict(datasets),

@@ -72,7 +72,8 @@ def timeline(
     if curriculum:
         initial, share = curriculum
         first, n_growing = min(max(1, initial // unit), highest), max(1, round(share * n_episodes))
-        bounds[:n_growing] = [int(first * (highest / first) ** (e / n_growing)) for e in range(n_growing)]
+        grown = (first * (highest / first) ** (e / n_growing) for e in range(n_growing))
+        bounds[:n_growing] = [int(bound + 1e-9) for bound in grown]  # a whole number just missed is that number
     if shortest < longest:
         draws = torch.rand(n_episodes, generator=generator(seed, "training/horizon"), dtype=torch.float64).tolist()
         bounds = [_log_uniform(min(lowest, bound), bound, u) for bound, u in zip(bounds, draws, strict=True)]

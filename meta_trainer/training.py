@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from hyperadam.theta import Theta
 from torch import Tensor
 
 from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint, CheckpointError, spec_digest
@@ -22,7 +23,7 @@ from meta_trainer.meta_optimizer import MetaOptimizer, MetaUpdate
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.seeds import generator
-from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs import MetaTrainingSpec, check_parent
 from meta_trainer.tasks import TaskSource, source_of
 from meta_trainer.work import PeriodOutcome, ValidationOutcome, chunk_gradient, make_rule, run_period, run_validation
 
@@ -67,16 +68,22 @@ class MetaTraining:
         data: TaskSource | Mapping[str, Data] | Dataset,
         runner: Runner,
         recorder: Recorder,
+        *,
+        parent: Theta | None = None,
     ) -> None:
         """
         Args:
             data: the data that the spec names, one set or several by name; or a source that takes the place of what
-            the spec says about tasks.
+                the spec says about tasks.
+            parent: the Θ that the spec's `parent` refers to.
+
+        Raises:
+            ValueError: there is a parent in only one of the two, or its rule is not the spec's.
         """
         self._source, self._timeline = source_of(data), spec.timeline
         self._spec, self._runner, self._recorder = spec, runner, recorder
         self._rule = make_rule(spec.rule)
-        self._initial_theta = initial_theta(spec)
+        self._initial_theta = initial_theta(spec, parent)
         self._meta = MetaOptimizer(spec.meta_optimizer, self._initial_theta, spec.n_updates)
         self._spec_handle, self._source_handle = runner.put(spec), runner.put(self._source)
         self._states: list[Handle] = [None] * spec.n_chunks
@@ -266,9 +273,18 @@ class MetaTraining:
         return self._seconds_before + time.monotonic() - self._started
 
 
-def initial_theta(spec: MetaTrainingSpec) -> Tensor:
-    """The Θ that a job starts from, shape (n_theta,), float32."""
+def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor:
+    """The Θ that a job starts from, shape (n_theta,), float32: its parent's, or a fresh one.
+
+    Raises:
+        ValueError: there is a parent in only one of the two, or its rule is not the spec's.
+    """
     rule = make_rule(spec.rule)
+    if (parent is None) != (spec.parent is None):
+        raise ValueError(f"parent is {spec.parent!r} in the spec, but {'no' if parent is None else 'a'} Θ was given")
+    if parent is not None:
+        check_parent(spec, parent.rule.spec)
+        return rule.pack(parent.tensors)
     return rule.pack(rule.init_theta(generator(spec.seed, "theta"), spec.init)).float()
 
 

@@ -41,6 +41,7 @@ from meta_trainer.specs.meta_training import (
     MetaTrainingSpec,
     TricksSpec,
     ValidationSpec,
+    check_parent,
 )
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
@@ -92,6 +93,7 @@ __all__ = [
     "TricksSpec",
     "UnrollSpec",
     "ValidationSpec",
+    "check_parent",
     "merge",
     "parts_of",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, model_validator
 
-from meta_trainer.specs.base import Init, Name, RuleSpec, Seed, Spec
+from meta_trainer.specs.base import Init, Name, Reference, RuleSpec, Seed, Spec
 from meta_trainer.specs.distributions import TaskDistribution
 from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, parts_of
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
@@ -45,6 +45,10 @@ class MetaOptimizerSpec(Spec):
     """Updates over which the rate rises linearly from 0."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest Euclidean norm of the meta-gradient; a longer one is scaled down to it."""
+    weight_decay: float = Field(default=0.0, ge=0, le=100)
+    """λ, decoupled: Θ ← Θ − rate λ (Θ − Θ°) before every step of Adam."""
+    decay_towards: Literal["zero", "start"] = "zero"
+    """Θ°: 0, as in AdamW, or where the job starts, which decay then does not forget."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
     """Decay d of the running mean Θ̄ ← d Θ̄ + (1 − d) Θ, which is what is validated and kept; 0: Θ itself."""
 
@@ -67,6 +71,8 @@ class MetaTrainingSpec(JobSpec):
     kind's own spec."""
     init: Init = "adam-ensemble"
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` is HyperAdam's alone."""
+    parent: Reference | None = None
+    """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number."""
     task: TaskSpec | None = TaskSpec()
     """What is trained on, said simply; null where `tasks` is given."""
     tasks: TaskDistribution | None = None
@@ -187,3 +193,20 @@ class MetaTrainingSpec(JobSpec):
         """The shortest and the longest T of an episode."""
         own = self.unroll.horizon, self.unroll.horizon
         return (self.tasks.horizon or own) if self.tasks else own
+
+
+def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
+    """A Θ can start from another one only if the same rule runs both.
+
+    Args:
+        rule: the spec of the parent's rule, as its `Rule` has it.
+
+    Raises:
+        ValueError: the first field that differs, by name.
+    """
+    own, other = asdict(spec.rule), asdict(rule)
+    for name in ["kind", *own]:
+        if own.get(name) != other.get(name):
+            raise ValueError(
+                f"parent {spec.parent} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}"
+            )

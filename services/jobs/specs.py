@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from hyperadam.names import split_ref
+from hyperadam.rules import rule_from_spec
 from pydantic import BaseModel, ValidationError
 
-from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
+from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
 from meta_trainer.specs.study import StudySpec
 from registry.contract import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
 from services.jobs.errors import invalid
@@ -37,6 +38,10 @@ def complete_spec(kind: str, given: Mapping[str, Any], registry: Registry) -> di
     if kind == "evaluation":
         pinned = _pinned(complete["optimizers"], registry)
         complete = _complete(kind, complete | {"optimizers": pinned})  # two references may mean the same version
+    elif kind == "meta-training":
+        complete |= _pinned_parent(complete, registry, "spec")
+    else:
+        complete |= {"base": complete["base"] | _pinned_parent(complete["base"], registry, "spec.base")}
     return complete
 
 
@@ -111,3 +116,19 @@ def _pinned(references: Sequence[str], registry: Registry) -> list[str]:
     if errors:
         raise invalid(errors)
     return pinned
+
+
+def _pinned_parent(training: Mapping[str, Any], registry: Registry, path: str) -> dict[str, Any]:
+    """The field `parent` of a meta-training at `path`, pinned; its rule must be the job's."""
+    spec = MetaTrainingSpec.model_validate(training)
+    if spec.parent is None:
+        return {"parent": None}
+    name, ref = split_ref(spec.parent)
+    try:
+        version = registry.version(name, ref)
+        check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
+    except (OptimizerNotFound, VersionNotFound, AliasNotFound) as error:
+        raise invalid([FieldError(f"{path}.parent", f"no version {spec.parent!r}: {error}")]) from error
+    except ValueError as error:
+        raise invalid([FieldError(f"{path}.parent", str(error))]) from error
+    return {"parent": f"{name}@{version.number}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -97,6 +98,21 @@ def test_evaluation_pins_its_references(client: TestClient, registry: InMemoryRe
     assert job["spec"]["optimizers"] == ["adamine@1"]
     twice = {"optimizers": ["adamine@champion", "adamine"], "n_starts": 2}
     assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": twice})) == ["spec.optimizers"]
+
+
+def test_a_meta_training_pins_its_parent(client: TestClient, registry: InMemoryRegistry, theta: Theta) -> None:
+    registry.create_version("adamine", theta, key="one")
+    rule = asdict(theta.rule.spec)
+
+    def submit(kind: str, spec: dict[str, Any]) -> Any:
+        return client.post("/v1/jobs", json={"kind": kind, "spec": spec})
+
+    given = {"parent": "adamine", "rule": rule}
+    assert submit("meta-training", given).json()["spec"]["parent"] == "adamine@1"
+    study = {"base": given, "space": {"meta_optimizer.rate": {"kind": "choice", "options": [0.1, 0.2]}}}
+    assert submit("study", study).json()["spec"]["base"]["parent"] == "adamine@1"
+    for wrong in ({"parent": "adamine@2", "rule": rule}, {"parent": "nobody"}, {"parent": "adamine"}):
+        assert _fields(submit("meta-training", wrong)) == ["spec.parent"]
 
 
 @pytest.mark.parametrize(
