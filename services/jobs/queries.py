@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -51,14 +52,26 @@ def jobs(
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[str, int]:
-    """Places in the queue (1: the next to start) of those jobs that wait in it."""
-    waiting = [job.id for job in jobs if job.state == State.QUEUED]
-    if not waiting:
-        return {}
-    place = func.row_number().over(order_by=QUEUE_ORDER)
-    queue = select(Job.id, place.label("place")).where(Job.state == State.QUEUED).subquery()
-    rows = session.execute(select(queue.c.id, queue.c.place).where(queue.c.id.in_(waiting)))
-    return {row.id: row.place for row in rows}
+    """Places in the queue (1: the next to start) of those jobs that wait in it.
+
+    Of the queue, which may be long, only this is read: how many jobs have a higher priority, how many of the same are
+    older, and which of these lie between the given ones.
+    """
+    places: dict[str, int] = {}
+    waiting = sorted((job for job in jobs if job.state == State.QUEUED), key=lambda job: (job.priority, job.seq))
+    for priority, equals in groupby(waiting, key=lambda job: job.priority):
+        alike = list(equals)
+        first, last = alike[0].seq, alike[-1].seq
+        queued, same = Job.state == State.QUEUED, Job.priority == priority
+        n_before = _count(session, queued, Job.priority > priority) + _count(session, queued, same, Job.seq < first)
+        between = select(Job.seq).where(queued, same, Job.seq.between(first, last)).order_by(Job.seq)
+        rank = {seq: number for number, seq in enumerate(session.scalars(between), start=n_before + 1)}
+        places |= {job.id: rank[job.seq] for job in alike if job.seq in rank}
+    return places
+
+
+def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(Job).where(*conditions)) or 0
 
 
 def due(moment: datetime) -> ColumnElement[bool]:

@@ -56,7 +56,7 @@ class Job(Base):
         Index(None, "kind", "seq"),
         Index("ix_jobs_queue", "state", priority.desc(), "seq"),
         Index(None, "run_id"),
-        Index(None, "deadline"),
+        Index(None, "state", "deadline"),
     )
 
 

@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("api_key_id", sa.String(length=40), nullable=True))
     op.create_index("ix_jobs_queue", "jobs", ["state", sa.text("priority DESC"), "seq"], unique=False)
     op.create_index(op.f("ix_jobs_run_id"), "jobs", ["run_id"], unique=False)
-    op.create_index(op.f("ix_jobs_deadline"), "jobs", ["deadline"], unique=False)
+    op.create_index(op.f("ix_jobs_state_deadline"), "jobs", ["state", "deadline"], unique=False)
     op.add_column("api_keys", sa.Column("expires_at", moment, nullable=True))
     op.create_table(
         "used_idempotency_keys",
@@ -66,7 +66,7 @@ def downgrade() -> None:
     )
     op.drop_table("used_idempotency_keys")
     op.drop_column("api_keys", "expires_at")
-    for index in ("ix_jobs_deadline", "ix_jobs_run_id", "ix_jobs_queue"):
+    for index in ("ix_jobs_state_deadline", "ix_jobs_run_id", "ix_jobs_queue"):
         op.drop_index(index, table_name="jobs")
     for column in ("api_key_id", "cloned_from", "deadline", "priority"):
         op.drop_column("jobs", column)
