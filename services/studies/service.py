@@ -104,7 +104,9 @@ def _control(services: Container, job_id: str) -> StudyControl:
 
 def _run(services: Container, job: Job) -> str:
     """The study's run, opened as the reconciler would where it has not been yet."""
-    return job.run_id or services.registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
+    if job.run_id is None:
+        job.run_id = services.registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
+    return job.run_id
 
 
 def _study(session: Session, job_id: str) -> Job:

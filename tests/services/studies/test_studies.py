@@ -1,0 +1,119 @@
+"""Studies over REST: refused with the field named, changed while they run, any trial's Θ registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from meta_trainer.studies.control import Control
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, trial_key
+from registry.memory import InMemoryRegistry
+from tests.registry.thetas import make_theta
+
+SPACE = {"meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}}
+
+
+def submit(client: TestClient, **spec: Any) -> str:
+    answer = client.post("/v1/jobs", json={"kind": "study", "spec": {"space": SPACE, **spec}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def add_trial(registry: InMemoryRegistry, job_id: str, *, with_theta: bool) -> str:
+    """What a driver leaves of its first trial."""
+    study = registry.open_run(job_id, name="")
+    run_id = registry.open_run(trial_key(job_id, 0), name="trial 0", parent_run_id=study)
+    trial = TrialRecord(number=0, point=0, seed=0, values={"meta_optimizer.rate": 1e-3}, n_updates=5, run_id=run_id)
+    Ledger(trials=[trial]).save(registry, study)
+    if with_theta:
+        registry.put_artifact(run_id, THETA_PATH, make_theta().to_bytes())
+    return study
+
+
+@pytest.mark.parametrize(
+    ("space", "field"),
+    [
+        ({"unroll.lr": {"kind": "uniform", "low": 0, "high": 0.5}}, "spec.space.unroll.lr"),
+        ({"unroll.lr": {"kind": "uniform", "low": "a", "high": 0.5}}, "spec.space.unroll.lr.low"),
+        ({"no.such": {"kind": "int", "low": 0, "high": 5}}, "spec.space.no.such"),
+        ({"unroll.lr": {"kind": "normal"}}, "spec.space.unroll.lr.kind"),
+        ({}, "spec.space"),
+    ],
+)
+def test_a_wrong_space_names_its_field(client: TestClient, space: dict[str, Any], field: str) -> None:
+    answer = client.post("/v1/jobs", json={"kind": "study", "spec": {"space": space}})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_a_spec_is_stored_complete(client: TestClient) -> None:
+    job = client.get(f"/v1/jobs/{submit(client)}").json()
+    assert job["spec"]["base"]["unroll"]["horizon"] == 100
+    assert job["spec"]["limits"]["parallel_trials"] == 2
+
+
+def test_limits_and_a_gentle_stop_reach_the_driver_through_the_run(
+    client: TestClient, registry: InMemoryRegistry
+) -> None:
+    job_id = submit(client)
+    answer = client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 30})
+    assert answer.json() == {"trials": 30, "parallel_trials": None, "stopping": False}
+    client.patch(f"/v1/jobs/{job_id}/study", json={"parallel_trials": 5})
+    headers = {"Idempotency-Key": "once"}
+    first = client.post(f"/v1/jobs/{job_id}/stop", headers=headers)
+    again = client.post(f"/v1/jobs/{job_id}/stop", headers=headers)
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json() == again.json() == {"trials": 30, "parallel_trials": 5, "stopping": True}
+    left = Control.load(registry, registry.open_run(job_id, name=""))
+    assert left == Control(trials=30, parallel_trials=5, stopping=True)
+
+
+@pytest.mark.parametrize("body", [{}, {"trials": 0}, {"parallel_trials": 257}, {"seeds": 3}])
+def test_wrong_limits_are_refused(client: TestClient, body: dict[str, Any]) -> None:
+    assert client.patch(f"/v1/jobs/{submit(client)}/study", json=body).status_code == 422
+
+
+def test_a_population_has_a_fixed_size(client: TestClient) -> None:
+    job_id = submit(client, searcher={"kind": "pbt", "population": 2})
+    answer = client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 3})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "trials"
+
+
+def test_an_ended_study_and_other_jobs_are_left_alone(client: TestClient) -> None:
+    job_id = submit(client)
+    client.post(f"/v1/jobs/{job_id}/cancel")
+    answer = client.post(f"/v1/jobs/{job_id}/stop")
+    assert (answer.status_code, answer.json()["state"]) == (409, "cancelled")
+    other = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
+    assert client.post(f"/v1/jobs/{other}/stop").status_code == 404
+    assert client.patch("/v1/jobs/job_none/study", json={"trials": 3}).status_code == 404
+
+
+def test_any_trials_theta_becomes_a_version(client: TestClient, registry: InMemoryRegistry) -> None:
+    job_id = submit(client)
+    path, body = f"/v1/jobs/{job_id}/trials/0/version", {"optimizer": "chosen"}
+    assert client.post(path, json=body).status_code == 404
+    client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 9})  # opens the run, as the reconciler does
+    add_trial(registry, job_id, with_theta=False)
+    assert client.post(path, json=body).status_code == 404
+    study = add_trial(registry, job_id, with_theta=True)
+    made = client.post(path, json=body)
+    assert made.status_code == 201, made.text
+    assert client.post(path, json=body).json() == made.json()
+    version = registry.version("chosen", "latest")
+    assert (version.number, version.sha256, version.run_id) == (1, made.json()["sha256"], study)
+    assert client.post(path, json={"optimizer": "no name!"}).status_code == 422
+
+
+def test_deleting_a_study_deletes_its_trials(client: TestClient, registry: InMemoryRegistry) -> None:
+    job_id = submit(client)
+    study = add_trial(registry, job_id, with_theta=True)
+    trial = registry.open_run(trial_key(job_id, 0), name="")
+    assert client.post(f"/v1/jobs/{job_id}/stop").status_code == 202
+    client.post(f"/v1/jobs/{job_id}/cancel")
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
+    assert registry.open_run(trial_key(job_id, 0), name="") != trial
+    assert registry.open_run(job_id, name="") != study
