@@ -13,8 +13,6 @@ from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.tables import Table, introduction, tables
 from meta_trainer.specs.suites import ALL
 
-Section = tuple[Report, Sequence[Picture]]
-
 
 def markdown(report: Report, pictures: Sequence[Picture]) -> str:
     """The report for terminals, issues and READMEs; the pictures are expected beside it."""
@@ -41,26 +39,26 @@ def html_page(title: str, texts: Sequence[str], tables: Sequence[Table], picture
     return _PAGE.substitute(title=escape(title), body=body)
 
 
-def markdown_of_sections(sections: Mapping[str, Section], left_out: Mapping[str, str]) -> str:
+def markdown_of_sections(reports: Mapping[str, Report], left_out: Mapping[str, str]) -> str:
     """Several reports on one page; the pictures of each are expected in a folder of its name."""
     parts = [f"# {ALL.title}"]
-    for name, (report, pictures) in sections.items():
+    for name, report in reports.items():
         parts += [f"## {report.suite.title} (`{name}`)", *introduction(report)]
         parts += [f"### {table.caption}\n\n{_markdown_table(table)}" for table in tables(report)]
-        parts += [f"![{picture.description}]({name}/{picture.name})" for picture in pictures]
+        parts += [f"![{picture.description}]({name}/{picture.name})" for picture in report.pictures]
     if left_out:
         parts += ["## Left out", "\n".join(f"- `{name}`: {reason}" for name, reason in left_out.items())]
     return "\n\n".join(parts) + "\n"
 
 
-def html_of_sections(sections: Mapping[str, Section], left_out: Mapping[str, str]) -> str:
+def html_of_sections(reports: Mapping[str, Report], left_out: Mapping[str, str]) -> str:
     """The same as one page that needs nothing else."""
     parts = [f"<h1>{escape(ALL.title)}</h1>"]
-    for name, (report, pictures) in sections.items():
+    for name, report in reports.items():
         parts.append(f'<h2 id="{escape(name)}">{escape(report.suite.title)}</h2>')
         parts += [f"<p>{escape(text)}</p>" for text in introduction(report)]
         parts += [f"<h3>{escape(table.caption)}</h3>\n{_html_table(table)}" for table in tables(report)]
-        parts += map(_image, pictures)
+        parts += map(_image, report.pictures)
     if left_out:
         reasons = (f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in left_out.items())
         parts += ["<h2>Left out</h2>", f"<ul>{''.join(reasons)}</ul>"]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
@@ -18,6 +18,9 @@ from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import Suite
+
+if TYPE_CHECKING:
+    from meta_trainer.evaluation.pictures import Picture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,12 +151,18 @@ class Report:
             },
         }
 
+    @cached_property
+    def pictures(self) -> list[Picture]:
+        """Drawn when they are first asked for."""
+        from meta_trainer.evaluation.pictures import pictures
+
+        return pictures(self)
+
     def files(self) -> dict[str, bytes]:
         """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and the pictures beside them."""
         from meta_trainer.evaluation.pages import html, markdown
-        from meta_trainer.evaluation.pictures import pictures
 
-        drawn = pictures(self)
+        drawn = self.pictures
         return {
             "result.json": json.dumps(self.to_json(), allow_nan=False).encode(),
             "report.md": markdown(self, drawn).encode(),

@@ -38,13 +38,11 @@ def evaluate_sections(
 def overview(spec: EvaluationSpec, reports: Mapping[str, Report], left_out: Mapping[str, str]) -> dict[str, bytes]:
     """The files over sections that have been run."""
     from meta_trainer.evaluation.pages import html_of_sections, markdown_of_sections
-    from meta_trainer.evaluation.pictures import pictures
 
-    drawn = {name: (report, pictures(report)) for name, report in reports.items()}
     return {
         "result.json": json.dumps(_json(spec, reports, left_out), allow_nan=False).encode(),
-        "report.md": markdown_of_sections(drawn, left_out).encode(),
-        "report.html": html_of_sections(drawn, left_out).encode(),
+        "report.md": markdown_of_sections(reports, left_out).encode(),
+        "report.html": html_of_sections(reports, left_out).encode(),
     }
 
 

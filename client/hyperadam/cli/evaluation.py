@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, err, print_json
+from hyperadam.cli.common import Json, UsageProblem, command, connect, err, print_json
 from hyperadam.cli.jobs import finish
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ def evaluate(
     ctx: typer.Context,
     references: Annotated[list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")],
     suite: Annotated[
-        str | None, typer.Option(help="table1 (default), table2, table3, deep-mlp, cnn-100, longer or timing.")
+        str | None,
+        typer.Option(
+            help="table1 (default), table2, table3, deep-mlp, cnn-100, longer, timing, ablation-state, "
+            "ablation-tricks, ablation-j, or all of them."
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="The suite's quick size, to see that everything works.")
@@ -53,6 +57,14 @@ def evaluate(
 
 def download(client: Client, job_id: str, folder: Path) -> list[Path]:
     """Fetch all files of a job's result; returns where they are."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
-    return [client.jobs.download_result(job_id, path, folder) for path in sorted(paths)]
+    return [client.jobs.download_result(job_id, path, _folder_of(path, folder)) for path in sorted(paths)]
+
+
+def _folder_of(path: str, folder: Path) -> Path:
+    """Where a file of a result goes: below `folder`, as deep as it lies in the result."""
+    target = (folder / path).parent
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise UsageProblem(f"the result has a file that would lie outside of {folder}: {path!r}")
+    target.mkdir(parents=True, exist_ok=True)
+    return target

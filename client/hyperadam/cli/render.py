@@ -113,7 +113,9 @@ def evaluation_table(result: EvaluationResult) -> Table:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
     title = f"{result.measure} after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
-    if result.measure == "seconds per update":
+    if result.horizon is None:
+        title = f"suites on {result.dataset}: final losses; of timing, seconds per update"
+    elif result.measure == "seconds per update":
         title = f"{result.measure}, {result.n_starts} repeats of {result.horizon} updates"
     table = make_table("task", title=title)
     for name in names:

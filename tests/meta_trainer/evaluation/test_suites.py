@@ -27,7 +27,10 @@ from meta_trainer.specs.suites import SUITES
 
 pytestmark = pytest.mark.slow
 
-LOSS_SUITES = sorted({suite.name for suite in SUITES.values() if suite.measure == "final loss"})
+LOSS_SUITES = sorted(
+    {suite.name for suite in SUITES.values() if suite.measure == "final loss" and suite.learners and not suite.varied}
+)
+ABLATIONS = sorted(suite.name for suite in SUITES.values() if suite.varied)
 
 
 class KnownRates(TuningCache):
@@ -38,7 +41,8 @@ class KnownRates(TuningCache):
 
 
 def quick_spec(suite: str, **fields: Any) -> EvaluationSpec:
-    return EvaluationSpec.model_validate({"optimizers": ["hyperadam@1"], "suite": suite, "quick": True, **fields})
+    optimizers = ["hyperadam@1", "hyperadam@2"] if suite in ABLATIONS else ["hyperadam@1"]
+    return EvaluationSpec.model_validate({"optimizers": optimizers, "suite": suite, "quick": True, **fields})
 
 
 def data_of(spec: EvaluationSpec) -> EvaluationData:
