@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from registry.contract import Registry
+from registry.contract import ArtifactNotFound, Registry
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
 from services.reconciler.loop import Reconciler
 
@@ -130,6 +130,14 @@ class Stage:
         record = json.dumps({"outcome": outcome, "time": _now(), **more}).encode()
         self.registry.put_artifact(self.run_id(job_id), f"attempts/{attempt:04d}/done.json", record)
         self.process(job_id, attempt).status = "failed" if outcome == "failed" else "succeeded"
+
+    def last_word(self, job_id: str, attempt: int) -> Any:
+        """The outcome in the attempt's `done.json`; None when it left none."""
+        try:
+            record = self.registry.get_artifact(self.run_id(job_id), f"attempts/{attempt:04d}/done.json")
+        except ArtifactNotFound:
+            return None
+        return json.loads(record)["outcome"]
 
 
 def _now() -> str:
