@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from meta_trainer.recorder import finite_or_none
-from registry import ArtifactNotFound, Registry
+from registry import ArtifactNotFound, Registry, RunNotFound
 
 LEDGER_PATH: Final = "study/ledger.json"
 THETA_PATH: Final = "result/theta.safetensors"
@@ -143,5 +143,9 @@ def trial_key(job_id: str, number: int) -> str:
 
 
 def trial_runs(registry: Registry, run_id: str) -> list[str]:
-    """The runs of a study's trials; none for the run of another job."""
-    return [trial.run_id for trial in Ledger.load(registry, run_id).trials if trial.run_id is not None]
+    """The runs of a study's trials; none for the run of another job, or one that is gone."""
+    try:
+        trials = Ledger.load(registry, run_id).trials
+    except RunNotFound:
+        return []
+    return [trial.run_id for trial in trials if trial.run_id is not None]
