@@ -18,7 +18,7 @@ from meta_trainer.specs.suites import SUITES
 
 MAX_CHECKED_POINTS: Final = 1000
 """Grids up to this size are checked point by point on submission."""
-_FIXED_PATHS: Final = ("seed", "register_as")
+_FIXED_PATHS: Final = ("seed", "register_as", "promote")
 _LIVE_PATHS: Final = ("meta_optimizer.", "tricks.", "unroll.lr", "unroll.late_weight", "unroll.score")
 """What a population may change in the middle of a training: nothing that its checkpoints have the shape of."""
 
@@ -161,6 +161,12 @@ class StudySpec(Spec):
     def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds must differ from each other")
+        return self
+
+    @model_validator(mode="after")
+    def _promotes_nothing(self) -> Self:
+        if self.base.promote is not None:
+            raise ValueError("base.promote must be null: a study does not promote what it registers")
         return self
 
     @model_validator(mode="after")

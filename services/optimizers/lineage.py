@@ -15,11 +15,12 @@ from services.optimizers.schemas import LineageAnswer
 def lineage_of(version: Version, job_id: str | None) -> LineageAnswer:
     """The version's origin; `job_id` is the job whose run made it."""
     made = provenance_of(version)
-    parent = made.get("parent")
+    parent = _texts(made.get("parent"))
     return LineageAnswer(
         source="upload" if version.run_id is None else "job",
         job_id=job_id,
-        parent=parent if isinstance(parent, str) else None,
+        parent=parent.get("version"),
+        parent_sha256=parent.get("sha256"),
         datasets=_texts(made.get("datasets")),
         code=_texts(made.get("code")),
     )

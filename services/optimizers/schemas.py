@@ -37,7 +37,8 @@ class LineageAnswer(BaseModel):
     source: Literal["job", "upload"]
     job_id: str | None
     parent: str | None
-    """The version that the training started from, as `name@number`."""
+    """The version that the training started from, as `name@number`; null: a fresh Θ."""
+    parent_sha256: str | None
     datasets: dict[str, str]
     """Fingerprints by name."""
     code: dict[str, str]

@@ -208,7 +208,8 @@ class Lineage(Record):
     """job or upload."""
     job_id: str | None = None
     parent: str | None = None
-    """The version that the training started from, as `name@number`."""
+    """The version that the training started from, as `name@number`; None: a fresh Θ."""
+    parent_sha256: str | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints by name."""
     code: Mapping[str, str] = field(default_factory=dict)

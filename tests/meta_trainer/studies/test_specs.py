@@ -54,6 +54,7 @@ def choice(*options: Any, **more: Any) -> dict[str, Any]:
         ),
         ({"space": RATE, "objective": {"kind": "suite", "suite": "timing"}}, "suite must be one of"),
         ({"space": RATE, "seeds": [1, 1]}, "seeds must differ"),
+        ({"space": RATE, "base": {"promote": {"alias": "champion"}}}, "base.promote must be null"),
         ({"space": RATE, "limits": {"trials": 0}}, "limits.trials"),
         ({"preset": "nothing"}, "preset must be one of rates|preset must be one of ablation"),
     ],

@@ -33,7 +33,11 @@ def evaluated(key: str, *, quick: bool = False, day: int = 1, n_starts: int = 20
 @pytest.fixture
 def team(registry: CountingRegistry) -> CountingRegistry:
     """An optimizer `team` with two versions, trained and evaluated."""
-    lineage = {"datasets": {"mnist5k": "ab", "odd": 3}, "code": {"torch": "2.13.0"}, "parent": "team@1"}
+    lineage = {
+        "datasets": {"mnist5k": "ab", "odd": 3},
+        "code": {"torch": "2.13.0"},
+        "parent": {"version": "team@1", "sha256": "cd"},
+    }
     run = registry.open_run("job_1", name="")
     registry.create_version("team", trained(11, loss=0.4), key="job_1", run_id=run, tags={"env": "test"})
     registry.create_version("team", trained(12, loss=0.3, horizon=200, **lineage), key="job_2", tags={"env": "prod"})
@@ -49,6 +53,7 @@ def test_a_version_tells_its_lineage_and_what_was_measured(client: TestClient, t
         "source": "upload",
         "job_id": None,
         "parent": "team@1",
+        "parent_sha256": "cd",
         "datasets": {"mnist5k": "ab"},
         "code": {"torch": "2.13.0"},
     }
@@ -167,7 +172,7 @@ def test_two_versions_side_by_side(client: TestClient, team: CountingRegistry) -
         {"field": "unroll.horizon", "left": 100, "right": 200},
     ]
     assert {"field": "code.torch", "left": None, "right": "2.13.0"} in answer["lineage"]
-    assert {"field": "parent", "left": None, "right": "team@1"} in answer["lineage"]
+    assert {"field": "parent.version", "left": None, "right": "team@1"} in answer["lineage"]
     assert answer["metrics"] == [{"metric": "validation_loss", "left": 0.4, "right": 0.3}]
     told = [(one["settings"]["n_starts"], one["left_job_id"], one["right_job_id"]) for one in answer["evaluations"]]
     assert told == [(20, "job_a", "job_b"), (5, "job_d", None), (20, None, "job_c")]
