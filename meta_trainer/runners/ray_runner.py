@@ -182,13 +182,19 @@ class RayRunner(Runner):
         self._open.discard(call)
 
     def _repeat_slow(self, calls: set[_Call]) -> None:
+        """Begin calls that are slow again, where cores are idle."""
         quiet = time.monotonic() - self._quiet_since
-        idle = self._capacity - sum(len(call.tries) for call in self._open)
-        for call in calls:
-            if idle > 0 and call.n_begun < MOST_TRIES and not call.settled and quiet > self._patience_seconds(call):
-                self._begin(call)
-                self._quiet_since, idle = time.monotonic(), idle - 1
-                self._say("call.repeated", {"call": _name(call), "seconds": round(quiet, 1)})
+        slow = [call for call in calls if call.n_begun < MOST_TRIES and quiet > self._patience_seconds(call)]
+        for call in slow[: self._count_idle_places() if slow else 0]:
+            self._begin(call)
+            self._quiet_since = time.monotonic()
+            self._say("call.repeated", {"call": _name(call), "seconds": round(quiet, 1)})
+
+    def _count_idle_places(self) -> int:
+        idle = int(ray.available_resources().get("CPU", 0) / self._cpus_per_call)
+        if self._max_workers is not None:
+            idle = min(idle, self._max_workers - sum(len(call.tries) for call in self._open))
+        return max(0, idle)
 
     def _patience_seconds(self, call: _Call) -> float:
         """How long nothing may end before this call counts as slow."""

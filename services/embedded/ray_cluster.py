@@ -89,9 +89,10 @@ class EmbeddedRay:
             self._address = answer.readline().strip()
             if self._address:
                 self._ready.set()
-            if self._stopping.is_set() and holder.stdin is not None:
-                holder.stdin.close()
-            holder.wait()
+            with holder:  # its input is closed also where it was killed
+                if self._stopping.is_set() and holder.stdin is not None:
+                    holder.stdin.close()
+                holder.wait()
 
     def _token_file(self) -> Path:
         file = self._home / TOKEN_FILE

@@ -42,7 +42,7 @@ class Service:
         self._command("migrate")
         key = self._command("keys", "create", "chaos", "--scope", "admin").strip()
         self.processes = {name: self._start(name) for name in SERVICES}
-        patient = RetryPolicy(n_attempts=60, max_delay_seconds=1.0)
+        patient = RetryPolicy(n_attempts=300, max_delay_seconds=1.0)
         self.client = Client(url=f"http://127.0.0.1:{port}", api_key=key, retry=patient)
 
     def kill(self, name: str) -> None:

@@ -24,7 +24,7 @@ from meta_trainer.work import make_rule
 from tests.chaos.service import N_NODES, SERVICES, Service
 
 KINDS: Final = ("worker", "node", "driver", "service")
-AT_ONCE: Final = 2
+AT_ONCE: Final = 1
 """Jobs that are not over at any time."""
 SPEC: Final[dict[str, Any]] = {
     "register_as": "chaos",
@@ -92,7 +92,7 @@ class Storm:
             self.outcome.kills[kind] += 1
             tell(f"{number:3d}  {time.monotonic() - began:6.1f} s  {what}")
             self._service.nodes.restore_one(N_NODES)
-        self._until(lambda: not self._unfinished(), seconds=600)
+        self._until(lambda: not self._unfinished(), seconds=1200)
         self._examine()
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
@@ -117,7 +117,7 @@ class Storm:
 
     def _wait_for_progress(self) -> None:
         before = self._progress()
-        self._until(lambda: self._progress() > before, seconds=240)
+        self._until(lambda: self._progress() > before, seconds=600)
 
     # --- kills --------------------------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Storm:
             victims[:] = self._workers() if kind == "worker" else self._drivers()
             return bool(victims)
 
-        self._until(look, seconds=120)
+        self._until(look, seconds=600)
         victim = self._random.choice(victims)
         os.kill(victim, signal.SIGKILL)
         return f"{kind}, process {victim}"

@@ -35,6 +35,7 @@ class Nodes:
         if dashboard_ports is not None:
             dashboard, agent = dashboard_ports
             head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # machines of tests may be busy
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
@@ -79,7 +80,7 @@ class Nodes:
     def numbers(self) -> list[int]:
         return sorted(self._nodes)
 
-    def busy_worker(self, number: int, seconds: float = 10) -> int:
+    def busy_worker(self, number: int, seconds: float = 60) -> int:
         """The id of a process of this node that carries out a unit of work, as soon as there is one."""
         until(lambda: bool(self.busy_workers(number)), seconds)
         return self.busy_workers(number)[0]
@@ -120,7 +121,7 @@ class Slowed:
         self._thread.join()
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
