@@ -8,10 +8,12 @@ import pytest
 
 from tests.chaos.service import running_service
 from tests.chaos.storm import Storm
+from tests.meta_trainer.faults.cluster import FORGIVEN
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings(FORGIVEN)
 def test_five_kills_lose_nothing(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         outcome = Storm(service, seed=1).run(5)

@@ -13,6 +13,8 @@ from typing import Any, Final
 import ray
 from ray.cluster_utils import Cluster
 
+FORGIVEN: Final = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+"""A warning that Ray's `Cluster` causes: it leaves sockets to the garbage collector."""
 STORE_BYTES: Final = 100 << 20
 SOON: Final = {
     "health_check_initial_delay_ms": 0,
@@ -35,7 +37,6 @@ class Nodes:
         if dashboard_ports is not None:
             dashboard, agent = dashboard_ports
             head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # machines of tests may be busy
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):

@@ -11,7 +11,7 @@ from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.training import Stopped, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
-from tests.meta_trainer.faults.cluster import Nodes
+from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train
 from tests.meta_trainer.faults.vocabulary import (
     Fault,
@@ -24,7 +24,7 @@ from tests.meta_trainer.faults.vocabulary import (
     slow,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.filterwarnings(FORGIVEN)]
 
 N_NODES = 3
 

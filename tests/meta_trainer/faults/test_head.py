@@ -13,11 +13,11 @@ import pytest
 
 from meta_trainer.runners.ray_runner import RayRunner
 from tests.meta_trainer.conftest import MemoryRecorder
-from tests.meta_trainer.faults.cluster import Nodes
+from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train
 from tests.meta_trainer.faults.vocabulary import Faulty, restart_head
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.filterwarnings(FORGIVEN)]
 
 
 @pytest.fixture
