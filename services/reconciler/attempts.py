@@ -81,6 +81,8 @@ class Attempts:
 
     def _submit(self, job: Job, attempt: Attempt) -> None:
         run_id = self._registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
+        if attempt.number > 1:  # it may be a retry of a job that had ended
+            self._registry.close_run(run_id, "running")
         order = {"job_id": job.id, "kind": job.kind, "name": job.name, "spec": job.spec}
         self._registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
         driver = [self._settings.python, "-m", "meta_trainer.driver"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import call, patch
 
 import pytest
 from sqlalchemy import func, select
@@ -51,7 +52,9 @@ def test_a_failed_job_goes_on_as_a_new_attempt(stage: Stage) -> None:
     assert stage.act(job, "retry") == "queued"
     again = stage.job(job)
     assert (again["error"], again["ended_at"], again["attempt"]) == (None, None, 1)
-    stage.tick()
+    with patch.object(stage.registry, "close_run", wraps=stage.registry.close_run) as close_run:
+        stage.tick()
+    assert close_run.call_args_list == [call(stage.run_id(job), "running")]
     assert stage.process(job, 2).argv[-2:] == ["--attempt", "2"]
     stage.finish(job, "succeeded", attempt=2)
     stage.tick()
