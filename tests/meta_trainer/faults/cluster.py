@@ -37,7 +37,7 @@ class Nodes:
         if dashboard_ports is not None:
             dashboard, agent = dashboard_ports
             head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = _started(head)
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
             self.join()
@@ -97,6 +97,17 @@ class Nodes:
     def close(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
+
+
+def _started(head: dict[str, Any], tries: int = 3) -> Cluster:
+    """A cluster of a head alone. Ray gives its own processes 30 s to start, which a busy machine may need more of."""
+    for _ in range(tries - 1):
+        try:
+            return Cluster(initialize_head=True, head_node_args=head)
+        except Exception as error:  # Ray raises no other class here
+            if "timed out during startup" not in str(error):
+                raise
+    return Cluster(initialize_head=True, head_node_args=head)
 
 
 class Slowed:
