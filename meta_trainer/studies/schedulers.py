@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
 from ray import tune
@@ -98,8 +99,16 @@ class ResumedScheduler(FIFOScheduler):
         return self._known[number]
 
 
+class _Population(PopulationBasedTraining):
+    """PBT whose members come from the conductor. Tune refuses search algorithms beside it, which would learn from
+    values that were changed under their hands; the conductor only draws the first ones."""
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        super().on_trial_add(SimpleNamespace(search_alg=None), trial)  # type: ignore[arg-type]
+
+
 def _population(spec: StudySpec, searcher: PopulationSpec) -> PopulationBasedTraining:
-    return PopulationBasedTraining(
+    return _Population(
         perturbation_interval=searcher.perturb_every_updates,
         hyperparam_mutations={"values": {path: _mutation(domain) for path, domain in spec.space.items()}},
         quantile_fraction=searcher.quantile,

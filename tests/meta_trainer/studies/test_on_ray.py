@@ -59,14 +59,15 @@ def run_on_ray(spec: StudySpec, store: Any) -> Ledger:
 
 
 def test_trials_of_two_nodes_run_side_by_side_and_as_plain_jobs(two_nodes: None, store: Any) -> None:
-    """Each trial takes a node's only core, so two that run at once run on different ones."""
-    space = {"meta_optimizer.rate": {"kind": "choice", "options": [0.05, 0.02, 0.001, 0.002]}}
+    """Each trial takes a node's only core, so two that run at once run on different ones. They are long enough that the
+    second begins before the first ends."""
+    space = {"meta_optimizer.rate": {"kind": "choice", "options": [0.02, 0.001, 0.002]}}
     spec = tiny_study(
         space=space,
         searcher={"kind": "grid"},
-        scheduler={"kind": "asha", "grace_updates": 2, "reduction": 2.0},
-        base={"n_episodes": 4},
-        limits={"trials": 4, "parallel_trials": 2},
+        scheduler={"kind": "asha", "grace_updates": 20, "reduction": 2.0},
+        base={"n_episodes": 80, "validation": {"every_episodes": 10, "n_learners": 2}},
+        limits={"trials": 3, "parallel_trials": 2},
     )
     ledger = run_on_ray(spec, store)
     assert len({trial.node for trial in ledger.trials}) == 2
