@@ -37,7 +37,7 @@ class Nodes:
         if dashboard_ports is not None:
             dashboard, agent = dashboard_ports
             head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
-        self._cluster = _started(head)
+        self._cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
             self.join()
@@ -47,7 +47,9 @@ class Nodes:
     def join(self) -> int:
         """Add a worker node; returns its number, the lowest that is free."""
         number = next(i for i in range(100) if i not in self._nodes)
-        self._nodes[number] = self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=STORE_BYTES)
+        self._nodes[number] = _patiently(
+            lambda: self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=STORE_BYTES)
+        )
         return number
 
     def kill(self, number: int) -> None:
@@ -99,15 +101,15 @@ class Nodes:
         self._cluster.shutdown()
 
 
-def _started(head: dict[str, Any], tries: int = 3) -> Cluster:
-    """A cluster of a head alone. Ray gives its own processes 30 s to start, which a busy machine may need more of."""
+def _patiently(start: Callable[[], Any], tries: int = 3) -> Any:
+    """What `start` gives. Ray leaves the processes of a node 30 s to start, which is short on a busy machine."""
     for _ in range(tries - 1):
         try:
-            return Cluster(initialize_head=True, head_node_args=head)
+            return start()
         except Exception as error:  # Ray raises no other class here
             if "timed out during startup" not in str(error):
                 raise
-    return Cluster(initialize_head=True, head_node_args=head)
+    return start()
 
 
 class Slowed:
