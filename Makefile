@@ -53,6 +53,10 @@ lint: $(STAMP)  ## Check style, types and import layers.
 bench: $(STAMP)  ## Measure every speed of docs/performance.md; prints a table, writes build/bench.json.
 	$(BIN)/python -m benchmarks --json build/bench.json
 
+.PHONY: load
+load: $(STAMP)  ## Put load on a real service: downloads, 10,000 jobs, time to the first update; writes build/load.json.
+	$(BIN)/python -m benchmarks.load --json build/load.json
+
 .PHONY: openapi
 openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of the REST API.
 	$(BIN)/python -m services.api_document docs/openapi.json
