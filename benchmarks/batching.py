@@ -40,7 +40,7 @@ def _periods(n_learners: int, tiny: bool, n_periods: int = 1) -> Callable[[], No
 def _batched_times(effort: Effort) -> list[list[float]]:
     """Seconds of one period of a chunk of each of `SIZES`, in turn.
 
-    Each runs once before it is timed, every time: the cell keeps its memory for one size, as a worker's chunks have.
+    Each runs once before it is timed, every time: the largest chunk's memory may have pushed the others' out.
     """
     works = [_periods(n, effort.tiny) for n in SIZES]
     times: list[list[float]] = [[] for _ in works]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from hyperadam.kernels import cpu
+from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.rules import Rule
 
@@ -66,8 +66,11 @@ def open_tape(
     state: Any,
 ) -> Tape:
     """A tape that starts from `state`; Θ, state and gradients share dtype and device."""
-    kernel = cpu.kernel_for(rule, theta)
-    return ReferenceTape(rule, theta, state) if kernel is None else cpu.FusedTape(kernel, theta, state)
+    if on_cpu := cpu.kernel_for(rule, theta):
+        return cpu.FusedTape(on_cpu, theta, state)
+    if on_gpu := gpu.kernel_for(rule, theta):
+        return gpu.FusedTape(on_gpu, theta, state)
+    return ReferenceTape(rule, theta, state)
 
 
 def open_stepper(
@@ -75,5 +78,8 @@ def open_stepper(
     theta: Tensor,  # shape: (n_theta,)
 ) -> Stepper:
     """A stepper for Θ, which is read once: open another one for another Θ."""
-    kernel = cpu.kernel_for(rule, theta)
-    return ReferenceStepper(rule, theta) if kernel is None else cpu.FusedStepper(kernel, theta)
+    if on_cpu := cpu.kernel_for(rule, theta):
+        return cpu.FusedStepper(on_cpu, theta)
+    if on_gpu := gpu.kernel_for(rule, theta):
+        return gpu.FusedStepper(on_gpu, theta)
+    return ReferenceStepper(rule, theta)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import torch
 from torch import Tensor
@@ -46,14 +46,18 @@ def kernel_for(rule: Rule[Any], theta: Tensor) -> Kernel | None:
     That is: other rules, the ablations and `normalize_lstm`, other devices and dtypes, `HYPERADAM_KERNEL=off`, and
     machines without a compiler.
     """
-    if not isinstance(rule, HyperAdamRule) or theta.device.type != "cpu" or theta.dtype not in _DTYPES:
+    if theta.device.type != "cpu" or not is_fused(rule, theta.dtype) or settings.kernel_choice() == "off":
         return None
-    spec = rule.spec
-    fused = spec.preprocessing and spec.lstm and not spec.normalize_lstm and spec.epsilon >= SMALLEST_EPSILON
-    if not fused or settings.kernel_choice() == "off":
-        return None
-    library = load_library(spec.n_candidates, theta.dtype)
+    library = load_library(rule.spec.n_candidates, theta.dtype)
     return None if library is None else Kernel(rule, library)
+
+
+def is_fused(rule: Rule[Any], dtype: torch.dtype) -> TypeGuard[HyperAdamRule]:
+    """Whether kernels can run the rule at all, on whatever device."""
+    if not isinstance(rule, HyperAdamRule) or dtype not in _DTYPES:
+        return False
+    spec = rule.spec
+    return spec.preprocessing and spec.lstm and not spec.normalize_lstm and spec.epsilon >= SMALLEST_EPSILON
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,14 @@ class Case:
         return numbers * torch.exp(2 * torch.randn(self.shape, generator=generator, dtype=torch.float64))
 
 
+class RoundedHidden(HyperAdamRule):
+    """The rule with s_t rounded to bfloat16 as soon as it is made, as fused steps store it."""
+
+    def _state_cell(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        hidden, cell = super()._state_cell(*arguments)
+        return hidden.bfloat16().to(hidden), cell
+
+
 @dataclass
 class Outcome:
     directions: Tensor

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
 from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape
 from hyperadam.kernels.threads import run_ranges
-from hyperadam.rules import HyperAdamRule
-from kernel_cases import RMS, Case, distance
+from kernel_cases import RMS, Case, RoundedHidden, distance
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
@@ -171,14 +169,6 @@ def test_threads_work_in_a_forked_child() -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert sorted(seen) == [0, 1]
-
-
-class RoundedHidden(HyperAdamRule):
-    """The rule with s_t rounded to bfloat16 as soon as it is made, as the fused steps store it."""
-
-    def _state_cell(self, *arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        hidden, cell = super()._state_cell(*arguments)
-        return hidden.bfloat16().to(hidden), cell
 
 
 @pytest.mark.parametrize(
