@@ -140,8 +140,8 @@ def start_driver(folder: Path, run_id: str, attempt: int) -> subprocess.Popen[by
         "HYPERADAM_RUNNER": "in-process",
     }
     argv = [sys.executable, "-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", str(attempt)]
-    log = (folder / f"driver-{attempt}.log").open("wb")
-    return subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with (folder / f"driver-{attempt}.log").open("wb") as log:
+        return subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def wait_for_report(registry: Registry, run_id: str, driver: subprocess.Popen[bytes]) -> None:
