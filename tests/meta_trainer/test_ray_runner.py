@@ -52,6 +52,19 @@ def test_checkpoints_cross_from_one_runner_to_the_other(
     assert torch.equal(train(tiny_spec, runner, type(recorder)(), within_an_episode).final_theta, expected.final_theta)
 
 
+def test_particles_and_perturbations_are_the_same_on_ray(
+    runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    """A mix of all that travels: slopes, gradients, and the carried states of particles, also out of a checkpoint."""
+    kinds = [{"kind": "pes", "n_pairs": 2}, {"kind": "es-single", "n_pairs": 1}, {"kind": "tbptt"}]
+    given = {"estimator": {"kind": "mix", "parts": [{"estimator": kind} for kind in kinds]}, "n_episodes": 2}
+    spec = MetaTrainingSpec.model_validate(tiny_spec.model_dump(exclude={"estimator"}) | given)
+    expected = train(spec, InProcessRunner(), recorder)
+    assert torch.equal(train(spec, runner, type(recorder)()).final_theta, expected.final_theta)
+    resumed = train(spec, runner, type(recorder)(), recorder.checkpoints[3])
+    assert torch.equal(resumed.final_theta, expected.final_theta)
+
+
 def _square(x: int) -> int:
     return x * x
 
