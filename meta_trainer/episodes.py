@@ -12,8 +12,8 @@ from torch import Tensor
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.seeds import generator
-from meta_trainer.specs import Activation, MetaTrainingSpec, MLPTaskSpec, TricksSpec
-from meta_trainer.tasks import Scales, SpecTasks, TaskSource, source_of
+from meta_trainer.specs import MetaTrainingSpec, TricksSpec
+from meta_trainer.tasks import Scales, TaskSource, source_of
 from meta_trainer.tricks import RandomScaling, WithConvex
 
 LARGEST_GRADIENT = 1e18
@@ -115,21 +115,6 @@ def training_optimizee(
         ]
         result = RandomScaling(result, torch.stack(scale).to(dtype))
     return result
-
-
-def validation_optimizee(
-    spec: MetaTrainingSpec,
-    data: Mapping[str, Data] | Dataset,
-    activation: Activation,
-    learners: range,
-    dtype: torch.dtype = torch.float32,
-) -> Optimizee:
-    """Plain learners of the spec's `task` with one activation, as every validation of a job runs them."""
-    if spec.task is None:
-        raise ValueError("task must be given to have validation learners by activation")
-    task = MLPTaskSpec(activation=activation, **spec.task.model_dump(exclude={"activations"}))
-    by_name = {data.name: data} if isinstance(data, Dataset) else data
-    return SpecTasks(by_name).plain(spec, task, learners, dtype)
 
 
 def _scaling_ranges(tricks: TricksSpec, scales: Scales | None) -> tuple[float, float]:

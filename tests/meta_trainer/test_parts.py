@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 
 from meta_trainer.datasets import Dataset, load
-from meta_trainer.episodes import training_optimizee, validation_optimizee
+from meta_trainer.episodes import training_optimizee
 from meta_trainer.learners import MLP
 from meta_trainer.meta_optimizer import MetaOptimizer
 from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import Learned, rollout
 from meta_trainer.seeds import derive, generator
-from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
+from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec, MLPTaskSpec, UnrollSpec
+from meta_trainer.tasks import SpecTasks
 from meta_trainer.training import initial_theta
 from meta_trainer.tricks import RandomScaling, WithConvex
 from meta_trainer.work import make_rule, step_weights
@@ -130,8 +131,8 @@ OFF = {"random_scaling": 0, "convex_dimension": 0}
 
 def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
-    together = validation_optimizee(spec, dataset, "relu", range(4))
-    apart = validation_optimizee(spec, dataset, "relu", range(2, 3))
+    source, task = SpecTasks({dataset.name: dataset}), MLPTaskSpec(activation="relu")
+    together, apart = (source.plain(spec, task, learners) for learners in (range(4), range(2, 3)))
     assert torch.equal(together.start()[2:3], apart.start())
     w = together.start()
     torch.testing.assert_close(together.losses(w, 9)[2:3], apart.losses(w[2:3], 9))
@@ -139,7 +140,7 @@ def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
 
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
-    optimizee = validation_optimizee(spec, dataset, "sigmoid", range(2))
+    optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(2))
     optimizer = Learned(make_rule(spec.rule), initial_theta(spec), 0.005)
     result = rollout(optimizer, optimizee, 5)
     expected = torch.stack([optimizee.losses(result.parameters, step) for step in range(5)]).double().mean(0)
