@@ -7,15 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import failures, provenance
-from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, evaluate_sections, summary
 from meta_trainer.parents import parent_of
-from meta_trainer.promotion import Promotion
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
@@ -26,6 +24,10 @@ from meta_trainer.tasks import SpecTasks, load_data
 from meta_trainer.training import MetaTraining, Trained
 from meta_trainer.work import make_rule
 from registry import Evaluation, Registry, Version
+
+if TYPE_CHECKING:  # evaluations and promotions are imported by the jobs that have one
+    from meta_trainer.evaluation import Report
+    from meta_trainer.promotion import Promotion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ def carry_out(job: Job, context: Context) -> dict[str, Any]:
 def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     spec = MetaTrainingSpec.model_validate(job.spec)
     if spec.promote is not None:  # data that is missing is better missed now than at the end
+        from meta_trainer.evaluation import EvaluationData
+
         EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
     source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
     parent = parent_of(spec, context.registry)
@@ -112,6 +116,8 @@ def _summary(trained: Trained) -> dict[str, Any]:
 
 
 def _evaluation(job: Job, context: Context) -> dict[str, Any]:
+    from meta_trainer.evaluation import evaluate_sections
+
     spec = EvaluationSpec.model_validate(job.spec)
     if SUITES[spec.suite] is not ALL:
         _evaluate(spec, job.job_id, context, context.recorder, "result")
@@ -127,6 +133,8 @@ def _evaluation(job: Job, context: Context) -> dict[str, Any]:
 
 def _evaluate(spec: EvaluationSpec, key: str, context: Context, recorder: Recorder, folder: str) -> Report:
     """Run an evaluation; its files go below `folder`, and what it says of each version to that version."""
+    from meta_trainer.evaluation import EvaluationData, TuningCache, evaluate, summary
+
     data = EvaluationData.load(spec, context.data_dir)
     versions = {reference: context.registry.version(*split_ref(reference)) for reference in spec.optimizers}
     files = {reference: context.registry.weights(v.optimizer, v.number) for reference, v in versions.items()}
@@ -143,6 +151,7 @@ def _evaluate(spec: EvaluationSpec, key: str, context: Context, recorder: Record
 
 def _promotion(rule: PromotionSpec, version: Version, job_id: str, context: Context) -> Promotion:
     """The rule with its evaluation, whose files go to `result/promotion/`."""
+    from meta_trainer.promotion import Promotion
 
     def compare(champion: int) -> Report:
         references = tuple(f"{version.optimizer}@{number}" for number in (version.number, champion))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import Any
 
@@ -174,3 +175,8 @@ def test_what_is_compared_must_differ(field: str) -> None:
     names = {"optimizers": ["a@1"], "baselines": ["adam"]}
     with pytest.raises(ValueError, match=f"{field} must differ"):
         EvaluationSpec.model_validate({**names, field: names[field] * 2})
+
+
+def test_drivers_of_other_jobs_do_without_it() -> None:
+    code = "import sys, meta_trainer.driver; sys.exit('meta_trainer.evaluation' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0
