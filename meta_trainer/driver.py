@@ -39,6 +39,8 @@ class DriverSettings:
     data_dir: str | None = None
     cache_dir: str | None = None
     runner: str = "ray"
+    ray_address: str = ""
+    """Ray tells its jobs in RAY_ADDRESS which cluster they are of."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -60,6 +62,7 @@ class DriverSettings:
             data_dir=environment.get("HYPERADAM_DATA_DIR") or None,
             cache_dir=environment.get("HYPERADAM_CACHE_DIR") or None,
             runner=runner,
+            ray_address=environment.get("RAY_ADDRESS", ""),
         )
 
 
@@ -124,7 +127,7 @@ def _make_runner(settings: DriverSettings) -> Runner:
         return InProcessRunner()
     from meta_trainer.runners.ray_runner import RayRunner
 
-    return RayRunner.connect()
+    return RayRunner.connect(settings.ray_address)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

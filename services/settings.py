@@ -18,6 +18,8 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from services.executors.contract import REQUEST_SECONDS
+
 PREFIX: Final = "HYPERADAM_"
 
 
@@ -73,7 +75,8 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
     """Pause between two ticks of the reconciler."""
     lease_seconds: float = Field(default=15.0, ge=1, le=3600)
-    """After this time without a sign of life, another reconciler takes over."""
+    """After this time without a sign of life, another reconciler takes over. With Ray, more than one request to it may
+    take (10 s): its holder gives no sign of life meanwhile."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
     requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)
@@ -110,6 +113,15 @@ class Settings(BaseSettings):
             if not values.get(name):
                 values[name] = default if name != "artifact_location" or not values.get("tracking_uri") else ""
         return values
+
+    @model_validator(mode="after")
+    def _lease_outlasts_requests(self) -> Self:
+        if self.executor == "ray" and self.lease_seconds <= REQUEST_SECONDS:
+            raise ValueError(
+                f"lease_seconds must be more than {REQUEST_SECONDS:g}, the time that one request to Ray may take; "
+                f"got {self.lease_seconds:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -82,14 +82,14 @@ class RayRunner(Runner):
         self._capacity, self._capacity_checked = self._count_places(), time.monotonic()
 
     @classmethod
-    def connect(cls) -> RayRunner:
-        """On the cluster that RAY_ADDRESS names (Ray sets it inside a Ray job); without one, on a Ray of its own.
+    def connect(cls, address: str = "") -> RayRunner:
+        """On the cluster of this address, `host:port`; without one, on a Ray of its own, never on one that it finds.
 
         Raises:
             WorkLost: the cluster does not answer.
         """
         try:
-            ray.init(log_to_driver=True)
+            ray.init(address=address or "local", log_to_driver=True)
         except (ConnectionError, RayError) as error:
             raise WorkLost(f"no Ray cluster: {_first_line(error)}") from error
         return cls()

@@ -17,6 +17,10 @@ ENDED: Final[frozenset[ProcessStatus]] = frozenset({"succeeded", "failed", "unkn
 """No process of this id is alive or on its way."""
 
 
+REQUEST_SECONDS: Final = 10.0
+"""Limit of one request to an executor on another machine. A submission that was slower is found at the next try."""
+
+
 class ExecutorUnavailable(Exception):
     """The executor does not answer now; nothing is known about any process. Worth another try."""
 

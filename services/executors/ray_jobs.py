@@ -18,10 +18,7 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
-
-TIMEOUT_SECONDS: Final = 10.0
-"""Limit of one request; shorter than the reconciler's lease. A submission that was slower is found at the next try."""
+from services.executors.contract import REQUEST_SECONDS, Executor, ExecutorUnavailable, ProcessStatus
 
 _STATUS: Final[Mapping[JobStatus, ProcessStatus]] = {
     JobStatus.PENDING: "pending",
@@ -40,7 +37,7 @@ class _Client(JobSubmissionClient):
     """Ray's client, but with a time limit on every request."""
 
     def _do_request(self, method: str, endpoint: str, **arguments: Any) -> requests.Response:
-        response: requests.Response = super()._do_request(method, endpoint, **{"timeout": TIMEOUT_SECONDS, **arguments})
+        response: requests.Response = super()._do_request(method, endpoint, **{"timeout": REQUEST_SECONDS, **arguments})
         return response
 
 

@@ -10,7 +10,9 @@ import ray
 import torch
 
 from meta_trainer.datasets import load
+from meta_trainer.driver import DriverSettings
 from meta_trainer.runners import InProcessRunner
+from meta_trainer.runners.base import WorkLost
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training import MetaTraining, Trained
@@ -63,6 +65,23 @@ def test_particles_and_perturbations_are_the_same_on_ray(
     assert torch.equal(train(spec, runner, type(recorder)()).final_theta, expected.final_theta)
     resumed = train(spec, runner, type(recorder)(), recorder.checkpoints[3])
     assert torch.equal(resumed.final_theta, expected.final_theta)
+
+
+@pytest.mark.parametrize(("told", "joined"), [({"RAY_ADDRESS": "10.0.0.1:6379"}, "10.0.0.1:6379"), ({}, "local")])
+def test_driver_joins_the_cluster_that_it_is_told_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], joined: str
+) -> None:
+    asked: list[str] = []
+
+    def init(*, address: str, log_to_driver: bool) -> None:
+        asked.append(address)
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(ray, "init", init)
+    settings = DriverSettings.from_environment({"HYPERADAM_TRACKING_URI": "memory://", **told})
+    with pytest.raises(WorkLost, match="nobody there"):
+        RayRunner.connect(settings.ray_address)
+    assert asked == [joined]
 
 
 def _square(x: int) -> int:

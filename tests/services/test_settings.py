@@ -72,3 +72,10 @@ def test_password_of_a_url_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_process_executor_runs_in_process(tmp_path: Path) -> None:
     assert Settings(home=tmp_path, executor="process").runner == "in-process"
     assert Settings(home=tmp_path, executor="process", runner="ray").runner == "ray"
+
+
+def test_lease_outlasts_a_request_to_ray(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="lease_seconds must be more than 10"):
+        Settings(home=tmp_path, lease_seconds=10)
+    assert Settings(home=tmp_path, lease_seconds=10.5).lease_seconds == 10.5
+    assert Settings(home=tmp_path, lease_seconds=1, executor="process").lease_seconds == 1

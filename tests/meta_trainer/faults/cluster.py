@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray._private.utils import write_ray_address
 from ray.cluster_utils import Cluster
 
 FORGIVEN: Final = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
@@ -33,11 +36,15 @@ class Nodes:
         Args:
             dashboard_ports: of the dashboard, which takes Ray Jobs, and of the agent, which starts them; None: neither.
         """
+        self._folder = tempfile.mkdtemp(prefix="ray-")
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": SOON}
+        head["temp_dir"] = self._folder
         if dashboard_ports is not None:
             dashboard, agent = dashboard_ports
             head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
-        self._cluster = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        self._cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        # A Ray job joins the cluster that is written in this folder, which may not be that of another on this machine.
+        write_ray_address(self._cluster.address, self._folder)
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
             self.join()
@@ -47,7 +54,7 @@ class Nodes:
     def join(self) -> int:
         """Add a worker node; returns its number, the lowest that is free."""
         number = next(i for i in range(100) if i not in self._nodes)
-        self._nodes[number] = _patiently(
+        self._nodes[number] = patiently(
             lambda: self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=STORE_BYTES)
         )
         return number
@@ -99,9 +106,10 @@ class Nodes:
     def close(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _patiently(start: Callable[[], Any], tries: int = 3) -> Any:
+def patiently(start: Callable[[], Any], tries: int = 3) -> Any:
     """What `start` gives. Ray leaves the processes of a node 30 s to start, which is short on a busy machine."""
     for _ in range(tries - 1):
         try:
