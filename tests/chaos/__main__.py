@@ -37,7 +37,6 @@ before. What ends is started again, as systemd or Kubernetes would; everything e
 The test `tests/chaos/test_chaos.py` does the same with five kills.
 """
 
-
 WELL: Final = "No job lost, no version twice, every Θ the undisturbed one."
 
 
@@ -56,9 +55,7 @@ def page(outcome: Outcome, seed: int) -> str:
         seconds=outcome.seconds,
         cores=os.cpu_count() or 0,
         load=os.getloadavg()[0],
-        verdict="No job lost, no version twice, every Θ the undisturbed one."
-        if outcome.well
-        else "Something was lost.",
+        verdict=WELL if outcome.well else "Something was lost.",
     )
 
 

@@ -99,21 +99,26 @@ class Storm:
 
     # --- jobs ---------------------------------------------------------------------------------------------------
 
-    def _submit(self) -> None:
+    def _submit(self) -> Any:
         seed = next(self._seeds)
         job = self._service.client.jobs.submit("meta-training", {**SPEC, "seed": seed})
         self.outcome.jobs.append(job.id)
         self._seed_of[job.id] = seed
+        return job
 
     def _unfinished(self) -> list[Any]:
         jobs = [self._service.client.jobs.get(job) for job in self.outcome.jobs]
         return [job for job in jobs if not job.ended]
 
-    def _progress(self) -> float:
+    def _at_work(self) -> list[Any]:
+        """The jobs that are not over, after the submission of those that are missing."""
         unfinished = self._unfinished()
-        for _ in range(AT_ONCE - len(unfinished)):
-            self._submit()
-        return len(self.outcome.jobs) - len(unfinished) + sum(job.progress for job in unfinished)
+        return unfinished + [self._submit() for _ in range(AT_ONCE - len(unfinished))]
+
+    def _progress(self) -> float:
+        """Jobs that are over, and how far the others are."""
+        at_work = self._at_work()
+        return len(self.outcome.jobs) - len(at_work) + sum(job.progress or 0.0 for job in at_work)
 
     def _wait_for_progress(self) -> None:
         before = self._progress()
@@ -134,7 +139,8 @@ class Storm:
         victims: list[int] = []
 
         def look() -> bool:
-            victims[:] = self._workers() if kind == "worker" else self._drivers()
+            run_ids = {job.run_id for job in self._at_work() if job.run_id}
+            victims[:] = self._workers() if kind == "worker" else self._service.drivers(run_ids)
             return bool(victims)
 
         self._until(look, seconds=600)
@@ -145,9 +151,6 @@ class Storm:
     def _workers(self) -> list[int]:
         nodes = self._service.nodes
         return [pid for number in nodes.numbers for pid in nodes.busy_workers(number)]
-
-    def _drivers(self) -> list[int]:
-        return self._service.drivers({job.run_id for job in self._unfinished() if job.run_id})
 
     # --- afterwards ---------------------------------------------------------------------------------------------
 
