@@ -12,7 +12,8 @@ from meta_trainer.specs.presets import merge
 _SMALL: Final[dict[str, Any]] = {
     "base": {
         "preset": "quick",
-        "task": {"activations": ["sigmoid", "relu"]},
+        "task": {"hidden": [8], "activations": ["sigmoid", "relu"]},
+        "unroll": {"horizon": 40, "period": 10},
         "n_learners": 2,
         "n_episodes": 4,
         "validation": {"every_episodes": 1, "n_learners": 2},
@@ -57,7 +58,7 @@ _RATES: Final[dict[str, Any]] = {
         "unroll.period": _choice(10, 20),
     },
     "searcher": {"kind": "tpe", "n_startup_points": 4},
-    "scheduler": {"kind": "asha", "grace_updates": 5, "reduction": 2.0},
+    "scheduler": {"kind": "asha", "grace_updates": 4, "reduction": 2.0},
 }
 
 STUDY_PRESETS: Final[dict[str, dict[str, Any]]] = {
