@@ -3,6 +3,9 @@
 It starts a head node on ports that are free, so that several services (and other Ray clusters) can live on one machine,
 writes the dashboard's address to the file descriptor, and stops the node when its standard input ends, which happens
 even if its parent is killed. Ray's own command starts the node, because `ray.init` gives no say about every port.
+
+Ray's files are in a folder of the node's own: a Ray job joins the cluster that was written last into the folder which
+all clusters of a machine share otherwise, whichever it is of.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -28,13 +32,15 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def main() -> None:
     dashboard, agent, client = free_ports(3)
-    node = start_node(dashboard, agent, client)
-    threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
-    address = f"http://127.0.0.1:{dashboard}"
-    if wait_until_it_answers(address, node):
-        with os.fdopen(int(sys.argv[1]), "w") as answer:
-            answer.write(f"{address}\n")
-    sys.exit(node.wait())
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        node = start_node(folder, dashboard, agent, client)
+        threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
+        address = f"http://127.0.0.1:{dashboard}"
+        if wait_until_it_answers(address, node):
+            with os.fdopen(int(sys.argv[1]), "w") as answer:
+                answer.write(f"{address}\n")
+        status = node.wait()
+    sys.exit(status)
 
 
 def free_ports(count: int) -> list[int]:
@@ -46,10 +52,11 @@ def free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def start_node(dashboard_port: int, agent_port: int, client_port: int) -> subprocess.Popen[bytes]:
+def start_node(folder: str, dashboard_port: int, agent_port: int, client_port: int) -> subprocess.Popen[bytes]:
     """A head node in the foreground of a process of its own; it ends with this one."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
-    command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0", "--node-ip-address=127.0.0.1"]
+    command += [f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"]
+    command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
     command += [f"--dashboard-agent-listen-port={agent_port}", f"--ray-client-server-port={client_port}"]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: PLW1509  # no other thread yet
