@@ -1,9 +1,10 @@
 """Evaluation: learned optimizers beside tuned baselines, on paired starts and minibatches.
 
-What is run stands in `meta_trainer.specs.suites` (a new suite is one file and one line); this package runs it.
+What is run stands in `meta_trainer.specs.suites` and `.baselines` (a new suite is one file and one line, a new baseline
+one line); this package runs it.
 
     data.py        what the learners of a suite are trained and tested on
-    baselines.py   torch.optim's optimizers on many learners at once (a new one is one line)
+    baselines.py   torch.optim's optimizers on many learners at once
     tuning.py      the rate of each baseline on each task, found on other starts, kept by content
     cells.py       the units of work that a runner carries out; schedule.py hands them to it
     testing.py     loss and accuracies on the test split

@@ -13,13 +13,14 @@ from hyperadam.rules import rule_from_spec
 from torch import Tensor
 
 from meta_trainer.datasets import Data, Dataset
-from meta_trainer.evaluation.baselines import BASELINES, HandDesigned
+from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.testing import measure
 from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
 from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import InnerOptimizer, Learned, rollouts
+from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Learner
 from meta_trainer.tasks import optimizee_of
 from meta_trainer.work import one_thread

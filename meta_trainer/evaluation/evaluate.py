@@ -12,7 +12,6 @@ import torch
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation.ablation import variants
-from meta_trainer.evaluation.baselines import BASELINES
 from meta_trainer.evaluation.cells import Outcome, Setting, run_baseline, run_learned, run_tuning
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.report import Report, Row
@@ -22,6 +21,7 @@ from meta_trainer.evaluation.tuning import Tuned, TuningCache, ladder, rate_of
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
+from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import SUITES, Task
 from meta_trainer.tasks.build import data_of
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from meta_trainer.datasets import Data
-from meta_trainer.evaluation.baselines import BASELINES
 from meta_trainer.evaluation.tuning import rate_of
 from meta_trainer.learners import MLP
+from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Task
 from meta_trainer.tasks import optimizee_of
 from meta_trainer.work import one_thread

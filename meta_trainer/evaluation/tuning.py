@@ -25,10 +25,11 @@ from typing import Any, Final, Self
 
 import torch
 
-from meta_trainer.evaluation.baselines import Baseline, HandDesigned
+from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.rollout import rollout
+from meta_trainer.specs.baselines import Baseline
 
 FORMAT_VERSION: Final = 2
 """Raised whenever this module, the baselines or the rollouts change what is found."""

@@ -11,7 +11,6 @@ from meta_trainer.specs.base import (
     ACTIVATIONS,
     Activation,
     Architecture,
-    BaselineName,
     DatasetName,
     Init,
     MetaLoss,
@@ -23,6 +22,7 @@ from meta_trainer.specs.base import (
     Seed,
     Spec,
 )
+from meta_trainer.specs.baselines import BaselineName
 from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
 from meta_trainer.specs.estimators import (
     ESSingleSpec,

@@ -15,7 +15,6 @@ Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log", "last"]
 Init = Literal["adam-ensemble", "paper"]
 RuleSpec = Annotated[HyperAdamSpec | RNNpropSpec | DMSpec, Field(discriminator="kind")]
-BaselineName = Literal["adam", "adam-1e-12", "sgd", "momentum", "rmsprop", "adagrad", "adadelta", "adamw", "nadam"]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 

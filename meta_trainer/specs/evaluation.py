@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_trainer.specs.base import BaselineName, DatasetName, Reference, Seed
+from meta_trainer.specs.base import DatasetName, Reference, Seed
+from meta_trainer.specs.baselines import BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.suites import ALL, SUITES, Task
 
@@ -42,7 +43,12 @@ class EvaluationSpec(JobSpec):
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
     """Steps of a run; some tasks of `longer` take a fifth of it. In `timing`, updates that are timed together."""
-    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=9)] = ("adam", "adam-1e-12", "sgd", "momentum")
+    baselines: Annotated[tuple[BaselineName, ...], Field(max_length=len(BASELINES))] = (
+        "adam",
+        "adam-1e-12",
+        "sgd",
+        "momentum",
+    )
     seed: Seed = 1
 
     @property

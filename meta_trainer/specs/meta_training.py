@@ -13,7 +13,7 @@ from meta_trainer.specs.base import Init, Name, Reference, RuleSpec, Seed, Spec
 from meta_trainer.specs.distributions import TaskDistribution
 from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, parts_of
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
-from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+from meta_trainer.specs.plain_tasks import MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
@@ -174,12 +174,12 @@ class MetaTrainingSpec(JobSpec):
         return [MLPTaskSpec(activation=activation, **same) for activation in self.task.activations]
 
     @property
-    def validation_tasks(self) -> Sequence[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec]:
+    def validation_tasks(self) -> Sequence[PlainTaskSpec]:
         """What Θ is chosen by: the training activations, or what the distribution declares."""
         return self.tasks.validation if self.tasks else list(dict.fromkeys(self.simple_tasks))
 
     @property
-    def data_tasks(self) -> Sequence[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec]:
+    def data_tasks(self) -> Sequence[PlainTaskSpec]:
         """Tasks that between them use all the data of the job."""
         drawn = [task for family in self.tasks.families for task in family.typical()] if self.tasks else []
         return [*drawn, *self.validation_tasks]

@@ -1,19 +1,29 @@
-"""From a plain task's spec to its optimizee: one small function for each kind of learner."""
+"""From a plain task's spec to its optimizee: one line for each kind of learner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import torch
 
 from meta_trainer.datasets import Data, Dataset, SineSequences, load
 from meta_trainer.learners import CNN, LSTM, MLP, Learner
 from meta_trainer.optimizees import Supervised
-from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+from meta_trainer.specs import LSTMTaskSpec, PlainTaskSpec
+
+LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
+    "mlp": lambda task, images: MLP((images.n_features, *task.hidden, images.n_classes), task.activation),
+    "cnn": lambda task, images: CNN(
+        task.architecture, images.image_shape, images.n_classes, batch_norm=task.batch_norm, dropout=task.dropout
+    ),
+    "lstm": lambda task, _: LSTM(task.n_layers, task.hidden),
+}
+"""The network for a task and its data, by the `kind` of the task's spec."""
 
 
 def optimizee_of(
-    task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec,
+    task: PlainTaskSpec,
     data: Mapping[str, Data],
     seed: int,
     purpose: str,
@@ -37,26 +47,20 @@ def optimizee_of(
     return Supervised(learner, source, seed, purpose, indices, task.batch_size, std, dtype)
 
 
-def learner_of(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, data: Mapping[str, Data]) -> Learner:
+def learner_of(task: PlainTaskSpec, data: Mapping[str, Data]) -> Learner:
     """The network of a task."""
-    if isinstance(task, LSTMTaskSpec):
-        return LSTM(task.n_layers, task.hidden)
-    images = data_of(task, data)
-    if not isinstance(images, Dataset):
-        raise ValueError(f"dataset {task.dataset!r} must be labelled images, got {type(images).__name__}")
-    if isinstance(task, MLPTaskSpec):
-        return MLP((images.n_features, *task.hidden, images.n_classes), task.activation)
-    return CNN(
-        task.architecture, images.image_shape, images.n_classes, batch_norm=task.batch_norm, dropout=task.dropout
-    )
+    source = data_of(task, data)
+    if not isinstance(task, LSTMTaskSpec) and not isinstance(source, Dataset):
+        raise ValueError(f"dataset {task.dataset!r} must be labelled images, got {type(source).__name__}")
+    return LEARNERS[task.kind](task, source)
 
 
-def data_name(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec) -> str:
+def data_name(task: PlainTaskSpec) -> str:
     """The name of a task's data."""
     return SineSequences(task.noise_std).name if isinstance(task, LSTMTaskSpec) else task.dataset
 
 
-def data_of(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, data: Mapping[str, Data]) -> Data:
+def data_of(task: PlainTaskSpec, data: Mapping[str, Data]) -> Data:
     """What a task draws its minibatches from. Sequences are made up, and need no entry in `data`."""
     if isinstance(task, LSTMTaskSpec):
         return SineSequences(task.noise_std)
@@ -65,7 +69,7 @@ def data_of(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, data: Mapping[str, D
     return data[task.dataset]
 
 
-def load_data(tasks: Sequence[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec], data_dir: str | None) -> dict[str, Data]:
+def load_data(tasks: Sequence[PlainTaskSpec], data_dir: str | None) -> dict[str, Data]:
     """The data of all these tasks, by name.
 
     Raises:

@@ -20,6 +20,7 @@ from meta_trainer.specs import (
     LSTMTaskSpec,
     MLPFamily,
     MLPTaskSpec,
+    PlainTaskSpec,
     TaskDistribution,
 )
 
@@ -70,9 +71,7 @@ class _Draws:
         return min(high, int(low * math.pow((high + 1) / low, self.unit())))
 
 
-def sample_task(
-    distribution: TaskDistribution, seed: int, episode: int, chunk: int
-) -> MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec:
+def sample_task(distribution: TaskDistribution, seed: int, episode: int, chunk: int) -> PlainTaskSpec:
     """The task of one chunk of an episode; its `init_std` is the lowest of the range."""
     draws = _Draws(generator(seed, "training/task", episode, chunk))
     family = _family(distribution, draws)

@@ -17,7 +17,7 @@ from meta_trainer.datasets import Data, Dataset
 from meta_trainer.learners import ModuleLearner
 from meta_trainer.learners.module import Loss
 from meta_trainer.optimizees import Supervised
-from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MetaTrainingSpec, MLPTaskSpec
+from meta_trainer.specs import CNNTaskSpec, MetaTrainingSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.tasks.build import optimizee_of
 from meta_trainer.tasks.sampling import Scales, sample_scales, sample_task
 
@@ -89,7 +89,7 @@ class SpecTasks(TaskSource):
     def plain(
         self,
         spec: MetaTrainingSpec,
-        task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec,
+        task: PlainTaskSpec,
         learners: range,
         dtype: torch.dtype = torch.float32,
     ) -> Supervised:
@@ -154,8 +154,8 @@ def indices_of(spec: MetaTrainingSpec, episode: int, chunk: int) -> list[tuple[i
     return [(episode, learner) for learner in range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)]
 
 
-def _label(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec) -> str:
+def _label(task: PlainTaskSpec) -> str:
     """Tasks of one label share their seeds: sizes of one kind of network are paired."""
     if isinstance(task, MLPTaskSpec):
         return task.activation
-    return task.architecture if isinstance(task, CNNTaskSpec) else "lstm"
+    return task.architecture if isinstance(task, CNNTaskSpec) else task.kind

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from meta_trainer.specs.base import BaselineName, DatasetName
-from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+from meta_trainer.specs.base import DatasetName
+from meta_trainer.specs.baselines import BaselineName
+from meta_trainer.specs.plain_tasks import LSTMTaskSpec, PlainTaskSpec
 
-Learner = MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec
+Learner = PlainTaskSpec
 Measure = Literal["final loss", "seconds per update"]
 Varied = Literal["state", "tricks", "candidates"]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from meta_trainer.evaluation.baselines import BASELINES, HandDesigned
-from meta_trainer.specs import BaselineName
+from meta_trainer.evaluation.baselines import HandDesigned
+from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs.baselines import BASELINES
 
 N_STEPS = 12
 RATES = (0.01, 0.3, 0.01, 0.05)
@@ -46,8 +46,13 @@ def test_each_learner_moves_as_if_alone(name: str) -> None:
         assert torch.equal(row, alone(first, make))
 
 
-def test_names_are_those_that_a_spec_may_ask_for() -> None:
-    assert tuple(BASELINES) == get_args(BaselineName)
+def test_a_spec_may_ask_for_each_and_for_no_other() -> None:
+    spec = EvaluationSpec(optimizers=("a@1",), baselines=tuple(BASELINES))
+    assert spec.baselines == tuple(BASELINES)
+    items = EvaluationSpec.model_json_schema()["properties"]["baselines"]["items"]
+    assert items == {"type": "string", "enum": list(BASELINES)}
+    with pytest.raises(ValueError, match=r"baselines must be of adam, .*, got 'lion'"):
+        EvaluationSpec(optimizers=("a@1",), baselines=("lion",))
 
 
 def test_the_two_adams_differ_where_gradients_are_tiny() -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from meta_trainer.evaluation import tuning
-from meta_trainer.evaluation.baselines import BASELINES, Baseline, HandDesigned
+from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.evaluation.tuning import (
     LARGEST_EXPONENT,
     LONG,
@@ -27,6 +27,7 @@ from meta_trainer.evaluation.tuning import (
 )
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.rollout import rollout
+from meta_trainer.specs.baselines import BASELINES, Baseline
 
 SGD = BASELINES["sgd"]
 
