@@ -24,7 +24,7 @@ before. What ends is started again, as systemd or Kubernetes would; everything e
 | | |
 |---|---|
 | when, and with which random numbers | {when}, seed {seed} |
-| kills | {kills}: {kinds} |
+| kills | {kills} of {asked} in the time given: {kinds} |
 | jobs | {jobs} |
 | ended as | {states} |
 | attempts in all | {attempts} |
@@ -40,11 +40,12 @@ The test `tests/chaos/test_chaos.py` does the same with five kills.
 WELL: Final = "No job lost, no version twice, every Θ the undisturbed one."
 
 
-def page(outcome: Outcome, seed: int) -> str:
+def page(outcome: Outcome, asked: int, seed: int) -> str:
     """The result for people, in Markdown."""
     return PAGE.format(
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         seed=seed,
+        asked=asked,
         kills=sum(outcome.kills.values()),
         kinds=", ".join(f"{outcome.kills[kind]} {kind}" for kind in KINDS),
         jobs=len(outcome.jobs),
@@ -74,7 +75,7 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory(prefix="hyperadam-chaos-") as home, running_service(Path(home)) as service:
         outcome = Storm(service, given.seed).run(given.kills, tell, 60 * given.minutes)
-    text = page(outcome, given.seed)
+    text = page(outcome, given.kills, given.seed)
     tell(text)
     if given.page is not None:
         given.page.write_text(text)
