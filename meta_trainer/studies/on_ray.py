@@ -32,11 +32,15 @@ from registry import Registry
 
 POLL_SECONDS: Final = 0.5
 """Time between two looks of a trial at whether it is to stop."""
-_QUIET: Final = {
+_SETTINGS: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "256",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+"""Tune is asked not to write reports of its own, nor to take SIGINT for itself, nor to fail over a trial that comes
+back without metrics, as one that pauses does; and to start trials side by side, not one after the other."""
 _CHECKPOINT: Final = "checkpoint.safetensors"
 _ENDLESS: Final = 10**9
 """Trials that Tune would take; how many there are is the conductor's matter."""
@@ -106,8 +110,8 @@ def _connected() -> Iterator[None]:
 
 @contextmanager
 def _tune_folder(folder: str | None) -> Iterator[str]:
-    """A folder of one attempt's own; Tune is asked not to write reports of its own, nor to take SIGINT for itself."""
-    os.environ.update(_QUIET)
+    """A folder of one attempt's own, for Tune as we want it."""
+    os.environ.update(_SETTINGS)
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="study-", dir=folder) as storage:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,23 +22,30 @@ from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.conductor import Conductor
-from meta_trainer.studies.ledger import THETA_PATH, Ledger
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord
 from meta_trainer.studies.on_ray import Tools, run_trials
 from meta_trainer.training import MetaTraining
 from registry import Registry, connect
 from tests.meta_trainer.conftest import MemoryRecorder
+from tests.meta_trainer.faults.cluster import STORE_BYTES, patiently
 from tests.meta_trainer.studies.conftest import JOB, tiny_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
+ENDLESS = 10_000
+"""Episodes of a training that a test ends."""
+
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[None]:
-    """Two nodes of one core each, the head without any."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    """Two nodes of one core each, the head without any. Trials are as urgent as the test that waits for them."""
+    lean = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
+    head = {**lean, "num_cpus": 0, "_system_config": {"worker_niceness": 0}}
+    cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
     for name in ("left", "right"):
-        cluster.add_node(num_cpus=1, resources={name: 1})
-    ray.init(address=cluster.address, configure_logging=False)
+        patiently(partial(cluster.add_node, wait=False, num_cpus=1, resources={name: 1}, **lean))
+    ray.init(address=cluster.address, configure_logging=False, log_to_driver=False)
+    cluster.wait_for_nodes()
     yield
     ray.shutdown()
     cluster.shutdown()
@@ -49,34 +56,29 @@ def store(tmp_path: Path) -> Any:
     return partial(connect, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
 
 
-def run_on_ray(spec: StudySpec, store: Any) -> Ledger:
+def run_on_ray(spec: StudySpec, store: Any, enough: Callable[[Ledger], bool] = lambda ledger: False) -> Ledger:
+    """What becomes of a study that is paused once its ledger is `enough`."""
     registry = store()
     run_id = registry.open_run(JOB, name="study")
-    conductor = Conductor(spec, registry, run_id, JOB, MemoryRecorder(), lambda ledger: None, lambda: False)
+    conductor = Conductor(
+        spec, registry, run_id, JOB, MemoryRecorder(), lambda ledger: None, lambda: enough(conductor.ledger)
+    )
     run_trials(conductor, Tools(store, None), None)
     conductor.close()
-    return conductor.ledger
+    assert conductor.over
+    return Ledger.load(registry, run_id)
 
 
-def test_trials_of_two_nodes_run_side_by_side_and_as_plain_jobs(two_nodes: None, store: Any) -> None:
-    """Each trial takes a node's only core, so two that run at once run on different ones. They are long enough that the
-    second begins before the first ends."""
-    space = {"meta_optimizer.rate": {"kind": "choice", "options": [0.02, 0.001, 0.002]}}
-    spec = tiny_study(
-        space=space,
-        searcher={"kind": "grid"},
-        scheduler={"kind": "asha", "grace_updates": 20, "reduction": 2.0},
-        base={"n_episodes": 80, "validation": {"every_episodes": 10, "n_learners": 2}},
-        limits={"trials": 3, "parallel_trials": 2},
-    )
-    ledger = run_on_ray(spec, store)
-    assert len({trial.node for trial in ledger.trials}) == 2
-    assert {trial.state for trial in ledger.trials} <= {"completed", "stopped"}
-    best = min(ledger.trials, key=lambda trial: trial.reports[-1].best_validation_loss)
-    assert best.state == "completed"
-    plain = MetaTraining(spec.trial_spec(best.values, best.seed), load("mnist5k"), InProcessRunner(), MemoryRecorder())
-    theta = Theta.from_bytes(store().get_artifact(best.run_id, THETA_PATH))
-    assert torch.equal(theta.vector, plain.run().theta)
+def nodes_of(ledger: Ledger) -> set[str]:
+    return {trial.node for trial in ledger.trials if trial.node is not None}
+
+
+def test_trials_of_two_nodes_run_side_by_side(two_nodes: None, store: Any) -> None:
+    """Each takes a node's only core, and neither has an end: two nodes come to word only if both run at once."""
+    spec = tiny_study(base={"n_episodes": ENDLESS}, limits={"trials": 2, "parallel_trials": 2})
+    ledger = run_on_ray(spec, store, enough=lambda ledger: len(nodes_of(ledger)) == 2)
+    assert [trial.state for trial in ledger.trials] == ["running"] * 2  # paused, to go on
+    assert all(trial.updates for trial in ledger.trials)
 
 
 def test_a_population_goes_on_from_its_better_half(two_nodes: None, store: Any) -> None:
@@ -84,20 +86,37 @@ def test_a_population_goes_on_from_its_better_half(two_nodes: None, store: Any) 
         space={"meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-5, "high": 1e-1}},
         searcher={"kind": "pbt", "population": 2, "perturb_every_updates": 2, "quantile": 0.5},
         limits={"parallel_trials": 2},
-        base={"n_episodes": 6},
+        base={"n_episodes": ENDLESS},
+    )
+    ledger = run_on_ray(spec, store, enough=lambda ledger: any(map(trained_on, ledger.trials)))
+    changed = next(filter(trained_on, ledger.trials))
+    assert changed.history[-1]["values"] != changed.values
+    assert 1e-5 <= changed.values["meta_optimizer.rate"] <= 1e-1
+
+
+def trained_on(member: TrialRecord) -> bool:
+    """Whether it told of something new since it was changed."""
+    return bool(member.history) and member.updates > member.history[-1]["update"]
+
+
+def test_trials_are_plain_jobs_that_are_stopped_early_where_resources_say(two_nodes: None, store: Any) -> None:
+    spec = tiny_study(
+        space={"meta_optimizer.rate": {"kind": "choice", "options": [0.02, 0.001, 0.002]}},
+        searcher={"kind": "grid"},
+        scheduler={"kind": "asha", "grace_updates": 4, "reduction": 2.0},
+        base={"n_episodes": 8},
+        resources={"custom": {"right": 1}},
+        limits={"trials": 3, "parallel_trials": 1},
     )
     ledger = run_on_ray(spec, store)
-    assert [trial.state for trial in ledger.trials] == ["completed"] * 2
-    changes = [change for trial in ledger.trials for change in trial.history]
-    assert changes
-    assert all(1e-5 <= change["values"]["meta_optimizer.rate"] <= 1e-1 for change in changes)
-
-
-def test_resources_say_where_a_trial_runs(two_nodes: None, store: Any) -> None:
-    spec = tiny_study(limits={"trials": 2}, resources={"custom": {"right": 0.5}, "cpus": 0.5})
-    nodes = {trial.node for trial in run_on_ray(spec, store).trials}
     right = next(node["NodeID"] for node in ray.nodes() if "right" in node["Resources"])
-    assert nodes == {right}
+    assert nodes_of(ledger) == {right}
+    assert {trial.state for trial in ledger.trials} == {"completed", "stopped"}
+    best = min(ledger.trials, key=lambda trial: trial.reports[-1].best_validation_loss)
+    assert best.state == "completed"
+    plain = MetaTraining(spec.trial_spec(best.values, best.seed), load("mnist5k"), InProcessRunner(), MemoryRecorder())
+    theta = Theta.from_bytes(store().get_artifact(best.run_id, THETA_PATH))
+    assert torch.equal(theta.vector, plain.run().theta)
 
 
 def test_a_killed_driver_goes_on_and_ends_in_the_same_study(tmp_path: Path, store: Any) -> None:
