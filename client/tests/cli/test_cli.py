@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.Mon
         (["pull"], "NAME@REF"),
         (["evaluate", "hyperadam@1", "--starts", "1"], "--starts"),
         (["evaluate", "hyperadam@1", "--no-follow", "-o", "x"], "--output"),
-        (["study"], "study"),
+        (["study", "no-such"], "no-such"),
     ],
 )
 def test_usage_errors(arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
