@@ -53,13 +53,20 @@ class Postgres:
 
     def create_database(self, template: str = "template1") -> str:
         """SQLAlchemy URL of a new database, empty or a copy of another one."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever is connected: a thousand files each would keep the end of a session waiting."""
+        self._execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
+
+    def _execute(self, statement: str) -> None:
         import psycopg
 
-        name = f"test_{uuid.uuid4().hex[:12]}"
         admin = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
         with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+            connection.execute(statement.encode())
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +100,11 @@ def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> str:
+def postgres_url(postgres: Postgres) -> Iterator[str]:
     """SQLAlchemy URL of a database of the test's own."""
-    return postgres.create_database()
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
 
 
 def _postgres_binaries() -> Path | None:

@@ -334,7 +334,7 @@ def test_a_service_that_stays_unavailable(client: Client, monkeypatch: pytest.Mo
 
 def test_a_call_that_the_server_does_not_offer(client: Client) -> None:
     with pytest.raises(hyperadam.MethodNotAllowed):
-        run(client.jobs._twin._session.request("DELETE", "/v1/jobs/job_1"))
+        run(client.jobs._twin._session.request("PUT", "/v1/jobs/job_1"))
 
 
 def test_health(service: Service, client: Client) -> None:

@@ -61,6 +61,8 @@ def postgres_template(postgres: Postgres) -> str:
 
 @pytest.fixture
 def postgres_registry(postgres: Postgres, postgres_template: str, tmp_path: Path) -> Iterator[MLflowRegistry]:
-    registry = MLflowRegistry(postgres.create_database(template=postgres_template), str(tmp_path))
+    url = postgres.create_database(template=postgres_template)
+    registry = MLflowRegistry(url, str(tmp_path))
     yield registry
     registry.close()
+    postgres.drop_database(url)

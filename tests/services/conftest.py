@@ -42,14 +42,17 @@ def migrated_postgres(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated job store of the test's own."""
     if request.param == "postgres":
         template: str = request.getfixturevalue("migrated_postgres")
-        url: str = request.getfixturevalue("postgres").create_database(template)
-        return url
-    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "jobs.db")
-    return f"sqlite:///{tmp_path / 'jobs.db'}"
+        server = request.getfixturevalue("postgres")
+        url: str = server.create_database(template)
+        yield url
+        server.drop_database(url)
+    else:
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "jobs.db")
+        yield f"sqlite:///{tmp_path / 'jobs.db'}"
 
 
 @pytest.fixture
