@@ -73,7 +73,9 @@ def submit(
             deadline=parse_moment(deadline, "--deadline"),
             idempotency_key=key,
         )
-        _tell_of(client, job, follow=follow, as_json=as_json)
+        show_start(job, follow=follow, as_json=as_json)
+        if follow:
+            finish(client, job, as_json=as_json)
 
 
 @app.command()
@@ -106,19 +108,19 @@ def clone(
             priority=priority,
             deadline=parse_moment(deadline, "--deadline"),
         )
-        _tell_of(client, job, follow=follow, as_json=as_json)
+        show_start(job, follow=follow, as_json=as_json)
+        if follow:
+            finish(client, job, as_json=as_json)
 
 
-def _tell_of(client: Client, job: Job, *, follow: bool, as_json: bool) -> None:
-    """Of a job that was just submitted."""
+def show_start(job: Job, *, follow: bool, as_json: bool) -> None:
+    """Tell of a job that was just submitted, of whichever kind."""
     if as_json:
         print_json(job.raw)
     elif follow:
         err().print(f"submitted {job.id}")
     else:
         typer.echo(job.id)
-    if follow:
-        finish(client, job, as_json=as_json)
 
 
 @app.command("list")

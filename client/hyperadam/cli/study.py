@@ -73,7 +73,7 @@ def run(
         spec["limits"] = {**spec.get("limits", {}), **given}
     with connect(ctx) as client:
         job = client.jobs.submit("study", spec, name=name or preset)
-        _show_start(job, follow=follow, as_json=as_json)
+        jobs.show_start(job, follow=follow, as_json=as_json)
         if follow:
             _follow(client, job, as_json=as_json)
         if output is not None:
@@ -157,15 +157,6 @@ def _domain(text: str) -> tuple[str, Any]:
     if not equals or not path:
         raise UsageProblem(f"--space takes path=domain with the domain as JSON, got {text!r}")
     return path, parse_json(value)
-
-
-def _show_start(job: Job, *, follow: bool, as_json: bool) -> None:
-    if as_json:
-        print_json(job.raw)
-    elif follow:
-        err().print(f"submitted {job.id}")
-    else:
-        typer.echo(job.id)
 
 
 def _follow(client: Client, job: Job, *, as_json: bool) -> None:
