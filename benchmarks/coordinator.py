@@ -45,7 +45,7 @@ class WaitingRunner(Runner):
 
     def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
         if function is not run_period:
-            return (_Later(ValidationOutcome(torch.ones(1)), 0.0),)
+            return (_Later(ValidationOutcome(torch.ones(1, 1)), 0.0),)
         gradient = torch.randn(self._n_theta, generator=self._generator)
         outcome = PeriodOutcome(gradient, torch.ones(self._chunk_size))
         worker = min(range(len(self._free)), key=self._free.__getitem__)

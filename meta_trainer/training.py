@@ -299,7 +299,7 @@ def validation_loss(
     """Final loss of plain episodes, infinite if any learner diverged.
 
     It is the mean over the activations of a `task`; over the tasks of a distribution, whose losses may have different
-    units, the geometric mean of their means.
+    units, the geometric mean of their means. Over several horizons it is the geometric mean too.
     """
     theta_handle, n = runner.put(theta), spec.validation.n_learners
     tasks, chunks = range(source.n_validation_tasks(spec)), _chunks(n, spec.chunk_size)
@@ -309,11 +309,10 @@ def validation_loss(
         for first, last in chunks
     ]
     results: list[ValidationOutcome] = runner.get(calls)
-    losses = torch.cat([result.final_losses for result in results])
-    if spec.tasks is None:
-        mean = float(losses.mean())
-    else:
-        mean = math.prod(losses.view(len(tasks), n).mean(1).tolist()) ** (1 / len(tasks))
+    losses = torch.cat([result.final_losses for result in results], dim=1)
+    n_means = 1 if spec.tasks is None else len(tasks)
+    means = losses.view(len(losses), n_means, -1).mean(2).flatten().tolist()
+    mean = means[0] if len(means) == 1 else math.prod(means) ** (1 / len(means))
     return mean if math.isfinite(mean) else math.inf
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from meta_trainer.episodes import EpisodeState, training_optimizee
 from meta_trainer.estimators import SMALLEST_LOSS, Objective, Period, estimate, meta_gradient
 from meta_trainer.optimizees import Optimizee
-from meta_trainer.rollout import Learned, rollout
+from meta_trainer.rollout import Learned, rollouts
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
 from meta_trainer.tasks import TaskSource
 
@@ -35,9 +35,10 @@ class PeriodOutcome(NamedTuple):
 
 
 class ValidationOutcome(NamedTuple):
-    """Final losses of plain learners, shape (L,), NaN where one diverged."""
+    """What became of L plain learners."""
 
     final_losses: Tensor
+    """After each of the spec's H validation horizons; shape (H, L), NaN where a learner diverged."""
 
 
 def run_period(
@@ -122,7 +123,8 @@ def run_validation(
     with one_thread():
         optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.lr)
         optimizee = source.validation(spec, task, range(first, last))
-        return ValidationOutcome(rollout(optimizer, optimizee, spec.unroll.horizon).final_losses)
+        results = rollouts(optimizer, optimizee, spec.validation_horizons)
+        return ValidationOutcome(torch.stack([result.final_losses for result in results]))
 
 
 def make_rule(spec: RuleSpec) -> Rule[Any]:

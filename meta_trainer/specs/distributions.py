@@ -119,7 +119,7 @@ class TaskDistribution(Spec):
     lstm: LSTMFamily | None = None
     horizon: Range[Horizon] | None = None
     """T of an episode, drawn log-uniformly among the multiples of the period, one for all its chunks; if not given,
-    `unroll.horizon`. Validation always runs `unroll.horizon` steps."""
+    `unroll.horizon`. What validation runs, `validation.horizons` says."""
     random_scaling: Range[Scaling] | None = None
     """RS: r of every learner, uniform; if not given, `tricks.random_scaling`."""
     convex_scaling: Range[Scaling] | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from meta_trainer.specs.base import Init, Name, Reference, RuleSpec, Seed, Spec
-from meta_trainer.specs.distributions import TaskDistribution
+from meta_trainer.specs.distributions import Horizon, TaskDistribution
 from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, parts_of
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.plain_tasks import MLPTaskSpec, PlainTaskSpec
@@ -59,6 +60,16 @@ class ValidationSpec(Spec):
     every_episodes: int = Field(default=10, ge=1, le=100_000)
     n_learners: int = Field(default=4, ge=1, le=256)
     """Learners for each activation of the task."""
+    horizons: Annotated[tuple[Horizon, ...], Field(max_length=8)] = ()
+    """Steps of a run after which learners are measured, rising; if none is given, `unroll.horizon` alone. With several,
+    the geometric mean over them counts: a Θ that is best after 100 steps need not be so after 1,000."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(first >= second for first, second in pairwise(value)):
+            raise ValueError(f"horizons must rise, got {list(value)}")
+        return value
 
 
 class MetaTrainingSpec(JobSpec):
@@ -177,6 +188,11 @@ class MetaTrainingSpec(JobSpec):
     def validation_tasks(self) -> Sequence[PlainTaskSpec]:
         """What Θ is chosen by: the training activations, or what the distribution declares."""
         return self.tasks.validation if self.tasks else list(dict.fromkeys(self.simple_tasks))
+
+    @property
+    def validation_horizons(self) -> tuple[int, ...]:
+        """Steps after which validation learners are measured, rising."""
+        return self.validation.horizons or (self.unroll.horizon,)
 
     @property
     def data_tasks(self) -> Sequence[PlainTaskSpec]:

@@ -57,6 +57,14 @@ def test_the_presets_of_the_other_rules() -> None:
     assert wider.rule == RNNpropSpec(beta2=0.99)
 
 
+def test_validation_horizons_rise_and_are_those_of_the_unroll_if_not_given() -> None:
+    assert MetaTrainingSpec().validation_horizons == (100,)
+    assert MetaTrainingSpec.model_validate({"validation": {"horizons": [100, 1000]}}).validation_horizons == (100, 1000)
+    for wrong in ([100, 100], [1000, 100]):
+        with pytest.raises(ValidationError, match=r"validation.horizons\n.*horizons must rise"):
+            MetaTrainingSpec.model_validate({"validation": {"horizons": wrong}})
+
+
 def test_counts() -> None:
     spec = MetaTrainingSpec.model_validate({"n_learners": 6, "chunk_size": 3, "n_episodes": 7})
     assert (spec.n_chunks, spec.periods_per_episode, spec.n_updates) == (2, 5, 35)

@@ -113,6 +113,21 @@ def test_validation_keeps_the_best(tiny_spec: MetaTrainingSpec, recorder: Any) -
     assert trained.initial_loss == series[0]
 
 
+def test_validation_over_several_horizons_is_the_geometric_mean_of_each(
+    tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    """Every horizon by itself: a job that validates at nothing else."""
+
+    def initial_loss(**validation: Any) -> float:
+        given = {"n_episodes": 1, "validation": {"n_learners": 3, **validation}}
+        return train(MetaTrainingSpec.model_validate({**tiny_spec.model_dump(), **given}), recorder).initial_loss
+
+    alone = [initial_loss(horizons=[n_steps]) for n_steps in (2, 6, 9)]
+    assert len(set(alone)) == 3
+    assert alone[1] == initial_loss()  # that of `unroll`
+    assert initial_loss(horizons=[2, 6, 9]) == pytest.approx(math.prod(alone) ** (1 / 3), rel=1e-12)
+
+
 def test_learns(recorder: Any) -> None:
     """From the paper's start, which hardly moves, a handful of updates already lowers the validation loss."""
     spec = MetaTrainingSpec.model_validate(
