@@ -9,17 +9,18 @@ import argparse
 import json
 import os
 import platform
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks import batching, coordinator, deployed, floors, period_rows, ray_rows
+from benchmarks import batching, coordinator, deployed, floors, memory, period_rows, ray_rows
 from benchmarks.rows import FULL, QUICK, Effort, NotMeasured, Row, Spread
 
-ROWS = [*period_rows.ROWS, *deployed.ROWS, *batching.ROWS, *ray_rows.ROWS, *coordinator.ROWS]
-_COLUMNS = "{:16} {:34} {:28} {:>9} {:>7} {:>22} {:8} {}"
+ROWS = [*period_rows.ROWS, *deployed.ROWS, *batching.ROWS, *memory.ROWS, *ray_rows.ROWS, *coordinator.ROWS]
+_COLUMNS = "{:16} {:36} {:28} {:>9} {:>7} {:>22} {:8} {}"
 
 
 def machine() -> dict[str, Any]:
@@ -37,13 +38,15 @@ def machine() -> dict[str, Any]:
 def run(row: Row, effort: Effort) -> dict[str, Any]:
     """One row, measured or with the reason why not, as it goes into JSON."""
     told = {name: getattr(row, name) for name in ("name", "what", "compared_with", "better", "at_least", "aim")}
+    began = time.monotonic()
     try:
         measured = row.measure(effort)
     except NotMeasured as reason:
         return {**told, "not_measured": str(reason)}
     spread = Spread.of(measured.ratios)
+    found = {"ratio": asdict(spread), "ratios": measured.ratios, "floor": measured.floor}
     verdict = row.verdict(spread.median)
-    return {**told, "ratio": asdict(spread), "ratios": measured.ratios, "floor": measured.floor, "verdict": verdict}
+    return {**told, **found, "verdict": verdict, "seconds_to_measure": round(time.monotonic() - began, 1)}
 
 
 def line(told: dict[str, Any]) -> str:
@@ -73,18 +76,21 @@ def main(arguments: list[str] | None = None) -> None:
 def measure(chosen: list[Row], effort: Effort, target: Path | None) -> None:
     """Print the table of these rows, and write it."""
     torch.set_num_threads(1)
-    here = machine()
+    began, here = time.monotonic(), machine()
     gigabytes = here["copy_bytes_a_second"] / 1e9
     print(f"{here['cores']} cores, load {here['load']:.1f}; copies move {gigabytes:.1f} GB/s on one thread.")
-    print(f"Medians of ratios, {effort.rounds} rounds in turn [range].\n")
+    print(f"Medians of ratios, up to {effort.rounds} rounds in turn [range].\n")
     print(_COLUMNS.format("row", "what", "compared with", "at least", "aim", "ratio", "", "measured beside it"))
     told = []
     for row in chosen:
         told.append(run(row, effort))
         print(line(told[-1]), flush=True)
+    minutes = (time.monotonic() - began) / 60
+    print(f"\nMeasured in {minutes:.1f} minutes; the load is now {os.getloadavg()[0]:.1f}.")
     if target:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps({"machine": here, "rounds": effort.rounds, "rows": told}, indent=2) + "\n")
+        found = {"machine": here, "rounds": effort.rounds, "minutes": round(minutes, 2), "rows": told}
+        target.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

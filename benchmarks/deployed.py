@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -79,6 +80,26 @@ def _gpu_over_floor(effort: Effort) -> Measured:
     return Measured([t / floor for t in taken], f"{BYTES_A_COORDINATE} bytes a coordinate: {floor * 1e3:.2f} ms")
 
 
+def _threads(effort: Effort) -> Measured:
+    """Wall time of a step on one thread and on two, in turn; nothing else may need the cores."""
+    if (os.cpu_count() or 1) < 2:
+        raise NotMeasured("one core")
+    step, before = _step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000), torch.get_num_threads()
+
+    def on(n_threads: int) -> Callable[[], object]:
+        def work() -> None:
+            torch.set_num_threads(n_threads)
+            step()
+
+        return work
+
+    try:
+        one, two = in_turn(effort.rounds, on(1), on(2), clock=time.perf_counter)
+    finally:
+        torch.set_num_threads(before)
+    return Measured(ratios(one, two), f"one thread: {statistics.median(one) * 1e3:.0f} ms of wall time")
+
+
 def _cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], object]:
     """Forward, backward and update of a network of two convolutions and a linear layer, p = 33,834."""
     generator = torch.Generator().manual_seed(0)
@@ -130,6 +151,13 @@ ROWS = [
         what="optimizer step, p = 1e6",
         compared_with="torch.optim.Adam",
         measure=_over_adam,
+    ),
+    Row(
+        name="step-threads",
+        what="optimizer step, p = 1e6, 2 threads",
+        compared_with="one thread (speedup)",
+        better="above",
+        measure=_threads,
     ),
     Row(
         name="step-gpu",

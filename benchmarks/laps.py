@@ -15,21 +15,21 @@ from meta_trainer.work import run_period
 
 
 class Laps(Recorder):
-    """Wall time from the end of the first validation to the first update, and from update to update."""
+    """Time from update to update; from the end of a validation to the update after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.seconds: list[float] = []
-        self._last = 0.0
+        self._clock, self._last = clock, clock()
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         if "meta_loss" in values:
-            now = time.perf_counter()
+            now = self._clock()
             self.seconds.append(now - self._last)
             self._last = now
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        if kind == "validation" and data["update"] == 0:
-            self._last = time.perf_counter()
+        if kind == "validation":
+            self._last = self._clock()
 
     def checkpoint(self, update: int, data: bytes) -> None:
         """Not kept."""
@@ -38,9 +38,11 @@ class Laps(Recorder):
         """Not kept."""
 
 
-def laps(spec: MetaTrainingSpec, source: TaskSource, runner: Runner) -> list[float]:
+def laps(
+    spec: MetaTrainingSpec, source: TaskSource, runner: Runner, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Seconds of each update of a whole training."""
-    recorder = Laps()
+    recorder = Laps(clock)
     MetaTraining(spec, source, runner, recorder).run()
     return recorder.seconds
 

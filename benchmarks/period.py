@@ -1,6 +1,6 @@
 """One period of meta-training, forward and backward on one thread: how far is it from its floor?
 
-    python benchmarks/period.py [--learners 1] [--rounds 7] [--json FILE]
+    python -m benchmarks.period [--learners 1] [--rounds 7] [--json FILE]
 
 The period: 20 steps of HyperAdam (J = 20) on the basic MLP 784-20-10, sigmoid, batch 128, with random scaling and the
 20-dimensional convex function added: p = 15,930 coordinates a learner. It is done in three ways that give the same
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,8 @@ import torch.nn.functional as F
 from hyperadam.kernels import ReferenceTape, Tape, open_tape
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import Tensor
+
+from benchmarks.rows import peak_bytes as peak_of_this_process
 
 N_STEPS, LR = 20, 0.005
 BATCH, N_PIXELS, N_HIDDEN, N_CLASSES, N_CONVEX = 128, 784, 20, 10, 20
@@ -190,16 +191,16 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def peak_bytes(name: str, n_learners: int) -> int:
     """What one period adds to the memory of a fresh process."""
-    command = [sys.executable, __file__, "--learners", str(n_learners), "--peak", name]
+    command = [sys.executable, "-m", "benchmarks.period", "--learners", str(n_learners), "--peak", name]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def report_peak(name: str, n_learners: int) -> None:
     setting = Setting.draw(n_learners)
     setting.gradient(setting.start, 0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_of_this_process()
     WAYS[name](setting)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024))
+    print(peak_of_this_process() - before)
 
 
 def main() -> None:
@@ -217,7 +218,6 @@ def main() -> None:
 
 
 def compare(n_learners: int, n_rounds: int, target: Path | None) -> None:
-    # First of all: on Linux a child's peak starts from its parent's.
     peaks = {name: peak_bytes(name, n_learners) // n_learners for name in WAYS}
     setting = Setting.draw(n_learners)
     difference = check_agreement(setting)

@@ -14,46 +14,21 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.coordinator import WaitingRunner
 from benchmarks.jobs import images, spec
-from meta_trainer.recorder import Recorder
+from benchmarks.laps import laps
 from meta_trainer.tasks import source_of
-from meta_trainer.training import MetaTraining, initial_theta
+from meta_trainer.training import initial_theta
 from meta_trainer.work import PeriodOutcome
 
 WORKERS = (16, 32, 64, 128, 256)
 CHUNK_SIZE = 2
 ROUNDS = 3
 PREDICTED = (2, 16, 64, 256, 1000)
-
-
-class ProcessorLaps(Recorder):
-    """Processor time of this process from update to update."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self._last = 0.0
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        if "meta_loss" in values:
-            now = time.process_time()
-            self.seconds.append(now - self._last)
-            self._last = now
-
-    def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        if kind == "validation":
-            self._last = time.process_time()
-
-    def checkpoint(self, update: int, data: bytes) -> None:
-        """Not kept."""
-
-    def artifact(self, path: str, data: bytes) -> None:
-        """Not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +54,8 @@ class Model:
 def loop_seconds(n_workers: int) -> float:
     """Processor time of an update with workers that answer at once."""
     job = spec(tiny=False, n_learners=n_workers * CHUNK_SIZE, chunk_size=CHUNK_SIZE)
-    recorder = ProcessorLaps()
     runner = WaitingRunner(n_workers, 0.0, len(initial_theta(job)), CHUNK_SIZE)
-    MetaTraining(job, source_of(images()), runner, recorder).run()
-    return statistics.median(recorder.seconds)
+    return statistics.median(laps(job, source_of(images()), runner, clock=time.process_time))
 
 
 def call_seconds(n_calls: int = 256) -> float:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import period
+from benchmarks import memory, period
 from benchmarks.__main__ import ROWS, line, main, run
 from benchmarks.floors import ForwardProducts, copy_bandwidth
 from benchmarks.rows import TINY, Measured, NotMeasured, Row, Spread, in_turn
 
-SLOW = ("ray-1", "ray-2", "memory")
+SLOW = ("ray-1", "ray-2", *(row.name for row in memory.ROWS))
 torch.set_num_threads(1)
 
 
@@ -58,6 +58,8 @@ def test_table_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     written = json.loads(target.read_text())
     assert [row["name"] for row in written["rows"]] == ["cnn-step", "coordinator-16"]
     assert all(line(row) in table for row in written["rows"])
+    assert written["minutes"] >= 0
+    assert "Measured in " in table
     assert written["machine"]["copy_bytes_a_second"] == 1e9
 
 
