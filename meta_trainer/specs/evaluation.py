@@ -35,6 +35,9 @@ class EvaluationSpec(JobSpec):
     """What is run: see `meta_trainer.specs.suites`."""
     quick: Annotated[bool, Field(strict=True)] = False
     """The suite's quick size instead of its full one, with minibatches of 16: to see that everything works."""
+    learners: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=64)] = ()
+    """Those of the suite's learners that are run, by name, such as `mlp-9` or `cnn-2-cifar10`; none given: all. The
+    numbers of each are the same, whichever others are run."""
     dataset: DatasetName = "mnist5k"
     """What learners on images are trained on; made-up sequences need none."""
     n_starts: int = Field(default=20, ge=2, le=1000)
@@ -54,7 +57,8 @@ class EvaluationSpec(JobSpec):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The suite's, on this spec's data and for its steps."""
-        return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+        tasks = SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+        return tuple(task for task in tasks if not self.learners or task.stream in self.learners)
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:
@@ -82,7 +86,8 @@ class EvaluationSpec(JobSpec):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for name, values in (("optimizers", self.optimizers), ("baselines", self.baselines)):
+        for name in ("optimizers", "baselines", "learners"):
+            values: tuple[str, ...] = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
         return self
@@ -90,6 +95,11 @@ class EvaluationSpec(JobSpec):
     @model_validator(mode="after")
     def _fits_the_suite(self) -> Self:
         suite = SUITES[self.suite]
+        tasks = suite.tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+        known = dict.fromkeys(task.stream for task in tasks)
+        if unknown := [name for name in self.learners if name not in known]:
+            has = f"has {', '.join(known)}" if known else "has learners of other suites only"
+            raise ValueError(f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}")
         if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
             raise ValueError(f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on")
         if suite.measure == "seconds per update" and "adam" not in self.baselines:

@@ -235,6 +235,10 @@ def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:
     assert json.loads((folder / "result.json").read_text())["rows"][0]["mean"] == 0.125
     spec = next(client.jobs.list()).spec
     assert (spec["n_starts"], spec["optimizers"]) == (4, ["hyperadam@1"])
+    again = tmp_path / "again"
+    written = run("jobs", "download", next(client.jobs.list()).id, "-o", str(again)).stdout.split()
+    assert written == sorted(str(again / path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert (again / "curves.png").read_bytes() == b"picture"
 
 
 def test_evaluate_without_following(service: Service, client: Client) -> None:
@@ -243,6 +247,11 @@ def test_evaluate_without_following(service: Service, client: Client) -> None:
     job = client.jobs.get(job_id)
     assert (job.kind, job.spec["suite"], job.spec["quick"], job.spec["n_starts"]) == ("evaluation", "table2", True, 2)
     assert "spec.optimizers.1" in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
+    part = "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 --baseline adam --baseline sgd"
+    spec = client.jobs.get(run("evaluate", "hyperadam@1", *part.split(), "--no-follow").stdout.strip()).spec
+    assert (spec["learners"], spec["horizon"], spec["n_tuning_starts"]) == (["mlp-9"], 50, 2)
+    assert spec["baselines"] == ["adam", "sgd"]
+    assert "mlp-9, lstm-2" in run("evaluate", "hyperadam@1", *part.split(), "--learner", "mlp-8", code=2).stderr
 
 
 def test_refusals_have_their_exit_codes(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, UsageProblem, command, connect, err, print_json
+from hyperadam.cli.common import Json, command, connect, err, print_json
 from hyperadam.cli.jobs import finish
-
-if TYPE_CHECKING:
-    from hyperadam.api import Client
+from hyperadam.cli.results import download
 
 
 @command
@@ -28,8 +26,12 @@ def evaluate(
     quick: Annotated[
         bool, typer.Option("--quick", help="The suite's quick size, to see that everything works.")
     ] = False,
+    learner: Annotated[list[str] | None, typer.Option(help="Only this learner of the suite; may be repeated.")] = None,
     dataset: Annotated[str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="Steps of a run.")] = None,
     starts: Annotated[int | None, typer.Option(min=2, help="Random starts of every optimizer.")] = None,
+    tuning_starts: Annotated[int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
     output: Annotated[
@@ -40,7 +42,17 @@ def evaluate(
     """Run learned optimizers beside tuned baselines; prints final losses, mean ± standard error."""
     if output is not None and not follow:
         raise typer.BadParameter("needs --follow", param_hint="--output")
-    given = {"suite": suite, "quick": quick or None, "dataset": dataset, "n_starts": starts, "seed": seed}
+    given = {
+        "suite": suite,
+        "quick": quick or None,
+        "learners": learner or None,
+        "dataset": dataset,
+        "horizon": horizon,
+        "n_starts": starts,
+        "n_tuning_starts": tuning_starts,
+        "baselines": baseline or None,
+        "seed": seed,
+    }
     spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}
     with connect(ctx) as client:
         job = client.jobs.submit("evaluation", spec)
@@ -53,18 +65,3 @@ def evaluate(
         if output is not None:
             for path in download(client, job.id, output):
                 err().print(f"wrote {path}")
-
-
-def download(client: Client, job_id: str, folder: Path) -> list[Path]:
-    """Fetch all files of a job's result; returns where they are."""
-    paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
-    return [client.jobs.download_result(job_id, path, _folder_of(path, folder)) for path in sorted(paths)]
-
-
-def _folder_of(path: str, folder: Path) -> Path:
-    """Where a file of a result goes: below `folder`, as deep as it lies in the result."""
-    target = (folder / path).parent
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise UsageProblem(f"the result has a file that would lie outside of {folder}: {path!r}")
-    target.mkdir(parents=True, exist_ok=True)
-    return target

@@ -19,6 +19,7 @@ from hyperadam.cli.common import (
     out,
     print_json,
 )
+from hyperadam.cli.results import download
 from hyperadam.cli.specs import build_spec, parse_labels, parse_moment
 
 if TYPE_CHECKING:
@@ -159,6 +160,23 @@ def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
         out().print(job_table(job))
         if job.state == "succeeded":
             show_result(client, job)
+
+
+@app.command("download")
+@command
+def download_result(
+    ctx: typer.Context,
+    job_id: JobId,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Into this folder.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Fetch all files of a job's result: reports, pictures, JSON; prints where they are."""
+    with connect(ctx) as client:
+        paths = [str(path) for path in download(client, job_id, output)]
+    if as_json:
+        print_json(paths)
+    else:
+        typer.echo("\n".join(paths))
 
 
 @app.command()

@@ -21,7 +21,7 @@ from hyperadam.cli.common import (
     out,
     print_json,
 )
-from hyperadam.cli.evaluation import download
+from hyperadam.cli.results import download
 from hyperadam.cli.specs import build_spec, parse_json
 
 if TYPE_CHECKING:

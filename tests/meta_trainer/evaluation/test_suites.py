@@ -176,6 +176,14 @@ def test_cnns_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: 
     assert len(datasets(quick=False, dataset="cifar10")) == n_learners  # not twice on the same data
 
 
+def test_some_of_a_suite_have_the_numbers_that_they_have_in_the_whole(theta: Theta) -> None:
+    part = quick_spec("table2", learners=["2-layer"])
+    assert [task.name for task in part.tasks] == ["2-layer"]
+    assert [task.name for task in quick_spec("longer", learners=["mlp-9"]).tasks] == ["mlp-9-2", "mlp-9-10"]
+    whole = numbers(run(quick_spec("table2"), theta))["rows"]
+    assert numbers(run(part, theta))["rows"] == [row for row in whole if row["task"] == "2-layer"]
+
+
 def test_learned_optimizers_run_a_stream_once(theta: Theta, recorder: Any) -> None:
     spec = quick_spec("longer", horizon=5)
     data = data_of(spec)
@@ -211,6 +219,10 @@ def alone_for_one_step(spec: EvaluationSpec, theta: Theta, data: EvaluationData,
         ({"suite": ["table1"]}, "suite"),
         ({"suite": "table3", "dataset": "mnist5k"}, "dataset mnist5k has no test split"),
         ({"suite": "timing", "baselines": ["sgd"]}, "baselines must contain adam"),
+        ({"suite": "longer", "learners": ["mlp-9", "mlp-8"]}, "learners must be of the suite longer, .* got 'mlp-8'"),
+        ({"suite": "longer", "learners": ["cnn-2-cifar10"], "quick": True}, "learners must be of the suite longer"),
+        ({"suite": "longer", "learners": ["mlp-9", "mlp-9"]}, "learners must differ"),
+        ({"suite": "all", "learners": ["mlp-9"]}, "learners must be of the suite all, .* other suites"),
         ({"quick": "yes"}, "quick"),
     ],
 )
