@@ -34,9 +34,11 @@ $(STAMP): pyproject.toml client/pyproject.toml constraints.txt
 demo: $(STAMP)  ## Meta-train, pull and evaluate a small optimizer on a service of its own: the whole path.
 	$(BIN)/python -m examples.demo
 
+# A file keeps to one process, which makes its servers and clusters once. What kills, or waits for what kills do, is alone.
 .PHONY: test
 test: test-fast  ## Run all tests, the quick ones first.
-	$(PYTEST) -m slow --durations 5
+	$(PYTEST) -m 'slow and not alone' -n 2 --dist loadfile --no-loadscope-reorder --durations 10
+	$(PYTEST) -m 'slow and alone' --durations 10
 
 .PHONY: test-fast
 test-fast: $(STAMP)  ## Run the quick tests, under a minute.

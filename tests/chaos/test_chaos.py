@@ -12,6 +12,7 @@ from tests.meta_trainer.faults.cluster import FORGIVEN
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings(FORGIVEN)
 def test_five_kills_lose_nothing(tmp_path: Path) -> None:

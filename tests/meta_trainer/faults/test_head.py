@@ -17,7 +17,12 @@ from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train
 from tests.meta_trainer.faults.vocabulary import Faulty, restart_head
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.filterwarnings(FORGIVEN)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings(FORGIVEN),
+]
 
 
 @pytest.fixture
