@@ -80,8 +80,7 @@ class Checkpoint:
             CheckpointError: not a checkpoint, of another format, or damaged.
         """
         try:
-            length = int.from_bytes(data[:8], "little")
-            header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
+            header = _header(data)
             tensors = safetensors.torch.load(data)
             digest = header.pop("digest")
             steps = header.pop("steps")
@@ -97,6 +96,24 @@ class Checkpoint:
             best_theta=tensors["best_theta"],
             states=tuple(_unflatten(tensors, f"chunk.{i}.", step, rule) for i, step in enumerate(steps)),
         )
+
+
+def update_of(data: bytes) -> int:
+    """Which update a checkpoint was written after, by its header alone.
+
+    Raises:
+        CheckpointError: not a checkpoint.
+    """
+    try:
+        return int(_header(data)["update"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"not a checkpoint: {error}") from error
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:8], "little")
+    header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
+    return header
 
 
 def spec_digest(spec: BaseModel) -> str:

@@ -13,6 +13,7 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer import failures, provenance
+from meta_trainer.continuation import start_of
 from meta_trainer.parents import parent_of
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
@@ -38,11 +39,13 @@ class Job:
     kind: str
     name: str | None
     spec: dict[str, Any]
+    original_run_id: str | None = None
+    """The run of the job that a meta-training continues; None: there is none, or it was deleted."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         content = json.loads(data)
-        return cls(**{field: content.get(field) for field in ("job_id", "kind", "name", "spec")})
+        return cls(**{field: content.get(field) for field in ("job_id", "kind", "name", "spec", "original_run_id")})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +84,28 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
         EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
     source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
     parent = parent_of(spec, context.registry)
-    training = MetaTraining(spec, source, context.runner, context.recorder, parent=parent and parent.theta)
-    context.recorder.restore_newest(training.restore)
+    start = start_of(spec, context.registry, context.run_id, job.original_run_id)
+    training = MetaTraining(
+        spec,
+        source,
+        context.runner,
+        context.recorder,
+        parent=parent and parent.theta,
+        start=start and start.checkpoint,
+    )
+    if context.recorder.restore_newest(training.restore) is None and start is not None:
+        context.recorder.event("continued", start.told)
     with failures.kept(training, spec, context.recorder):
         trained = training.run(context.should_stop)
-    rule, made = make_rule(spec.rule), provenance.of_training(spec, source.fingerprints, trained, job.job_id, parent)
+    rule = make_rule(spec.rule)
+    made = provenance.of_training(spec, source.fingerprints, trained, job.job_id, parent, start)
     theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
-    start = {
+    beginning = {
         "job": job.job_id,
         "metrics": {"validation_loss": finite_or_none(trained.initial_loss)},
-        "made_by": f"parent {spec.parent}" if parent else f"init {spec.init}",
+        "made_by": _made_by(spec),
     }
-    initial = Theta.from_vector(rule, trained.initial_theta, lr=spec.unroll.lr, provenance=start)
+    initial = Theta.from_vector(rule, trained.initial_theta, lr=spec.unroll.lr, provenance=beginning)
     context.recorder.artifact("result/initial.safetensors", initial.to_bytes())
     version = context.registry.create_version(spec.register_as, theta, key=job.job_id, run_id=context.run_id)
     registered = {"optimizer": version.optimizer, "number": version.number, "sha256": version.sha256}
@@ -102,6 +115,13 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     if spec.promote is not None:
         _promotion(spec.promote, version, job.job_id, context).carry_out()
     return {"version": registered}
+
+
+def _made_by(spec: MetaTrainingSpec) -> str:
+    """What gave the Θ that a job starts from."""
+    if spec.continue_from is not None:
+        return f"update {spec.continue_from.checkpoint} of {spec.continue_from.job}"
+    return f"parent {spec.parent}" if spec.parent else f"init {spec.init}"
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

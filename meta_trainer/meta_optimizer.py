@@ -27,7 +27,8 @@ class MetaOptimizer:
     def __init__(self, spec: MetaOptimizerSpec, theta: Tensor, n_updates: int) -> None:
         self._spec, self._n_updates = spec, n_updates
         self._theta = torch.nn.Parameter(theta.detach().clone())
-        self._anchor = self.theta if spec.decay_towards == "start" else torch.zeros_like(theta)
+        self._decays_towards_start = spec.decay_towards == "start" and spec.weight_decay > 0
+        self._anchor = self.theta if self._decays_towards_start else torch.zeros_like(theta)
         self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
         self._mean = self.theta
         self.update_count = 0
@@ -72,13 +73,14 @@ class MetaOptimizer:
         """Everything but `update_count`, for a checkpoint."""
         adam = self._adam.state[self._theta]
         zeros = torch.zeros_like(self._theta)
-        return {
+        state = {
             "theta": self.theta,
             "mean": self.mean,
             "exp_avg": adam.get("exp_avg", zeros).clone(),
             "exp_avg_sq": adam.get("exp_avg_sq", zeros).clone(),
             "adam_step": torch.as_tensor(adam.get("step", 0.0), dtype=torch.float32).clone(),
         }
+        return state | {"anchor": self._anchor.clone()} if self._decays_towards_start else state
 
     def load(self, state: dict[str, Tensor], update_count: int) -> None:
         """Continue from what `state` gave, bit for bit."""
@@ -86,6 +88,8 @@ class MetaOptimizer:
         with torch.no_grad():
             self._theta.copy_(state["theta"])
         self._mean = state["mean"].clone()
+        if self._decays_towards_start:
+            self._anchor = state.get("anchor", self._anchor).clone()
         self._adam.state[self._theta] = {
             "step": state["adam_step"].clone(),
             "exp_avg": state["exp_avg"].clone(),

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from meta_trainer.continuation import Start
 from meta_trainer.parents import Parent
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import MetaTrainingSpec
@@ -24,15 +25,18 @@ def of_training(
     trained: Trained,
     job_id: str,
     parent: Parent | None = None,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """The provenance of a meta-trained Θ: job, full spec, parent, data, code, and what validation said.
 
     Args:
         datasets: fingerprints of the data by name.
         parent: what `spec.parent` refers to.
+        start: what `spec.continue_from` refers to.
     """
     return {
         "parent": {"version": spec.parent, "sha256": parent.sha256} if parent else None,
+        "continued_from": start.lineage if start else None,
         "job": job_id,
         "spec": spec.model_dump(mode="json"),
         "datasets": dict(datasets),

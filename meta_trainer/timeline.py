@@ -45,7 +45,16 @@ class Timeline:
     def locate(self, update: int) -> Place:
         """The place of an update, counted from 0; `n_updates` stands at the beginning of an episode that is not run."""
         episode = bisect_right(self._ends, update)
-        return Place(episode, update - (self._ends[episode - 1] if episode else 0))
+        return Place(episode, update - self.updates_before(episode))
+
+    def begun(self, update: int) -> int:
+        """Episodes that have begun before an update: those that are done, and the one under way."""
+        episode, period = self.locate(update)
+        return episode + (period > 0)
+
+    def updates_before(self, episode: int) -> int:
+        """Updates of the episodes before this one."""
+        return self._ends[episode - 1] if episode else 0
 
 
 @lru_cache(maxsize=16)

@@ -70,16 +70,22 @@ class MetaTraining:
         recorder: Recorder,
         *,
         parent: Theta | None = None,
+        start: bytes | None = None,
     ) -> None:
         """
         Args:
             data: the data that the spec names, one set or several by name; or a source that takes the place of what
                 the spec says about tasks.
             parent: the Θ that the spec's `parent` refers to.
+            start: what the spec's `continue_from` refers to (`meta_trainer.continuation`).
 
         Raises:
-            ValueError: there is a parent in only one of the two, or its rule is not the spec's.
+            ValueError: there is a parent, or a start, in only one of the two, or its rule is not the spec's.
+            CheckpointError: the start is not this job's.
         """
+        if (start is None) != (spec.continue_from is None):
+            given = "no" if start is None else "a"
+            raise ValueError(f"continue_from is {spec.continue_from!r} in the spec, but {given} checkpoint was given")
         self._source, self._timeline = source_of(data), spec.timeline
         self._spec, self._runner, self._recorder = spec, runner, recorder
         self._rule = make_rule(spec.rule)
@@ -93,6 +99,9 @@ class MetaTraining:
         self._watch, self._diverged_learners, self._n_told = DivergenceWatch(spec.divergence), frozenset[int](), 0
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._updates_began, self._first_update, self._last_progress = self._started, 0, -math.inf
+        if start is not None:
+            self.restore(start)
+            self._initial_theta = self._meta.mean
 
     def restore(self, data: bytes) -> None:
         """Continue from a checkpoint of the same spec.
@@ -135,7 +144,7 @@ class MetaTraining:
         """
         spec = self._spec
         self._recorder.event("started", {"n_updates": spec.n_updates, "resumed_from": self.update or None})
-        if not self.update:
+        if math.isnan(self._initial_loss):
             self._validate()
         self._updates_began = time.monotonic()
         while self.update < spec.n_updates and not self._watch.verdict:
@@ -241,7 +250,7 @@ class MetaTraining:
         best = loss < self._best_loss
         if best:
             self._best_theta, self._best_update, self._best_loss = candidate, self.update, loss
-        if not self.update:
+        if math.isnan(self._initial_loss):
             self._initial_loss = loss
         self._watch.validation(loss, self._initial_loss)
         self._recorder.metrics(self.update, {"validation_loss": loss})

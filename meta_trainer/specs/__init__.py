@@ -23,6 +23,7 @@ from meta_trainer.specs.base import (
     Spec,
 )
 from meta_trainer.specs.baselines import BaselineName
+from meta_trainer.specs.continuation import ContinueSpec
 from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
 from meta_trainer.specs.estimators import (
     ESSingleSpec,
@@ -41,6 +42,7 @@ from meta_trainer.specs.meta_training import (
     MetaTrainingSpec,
     TricksSpec,
     ValidationSpec,
+    check_continuation,
     check_parent,
 )
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
@@ -59,6 +61,7 @@ __all__ = [
     "BaselineName",
     "CNNFamily",
     "CNNTaskSpec",
+    "ContinueSpec",
     "CurriculumSpec",
     "DatasetName",
     "DivergenceSpec",
@@ -93,6 +96,7 @@ __all__ = [
     "TricksSpec",
     "UnrollSpec",
     "ValidationSpec",
+    "check_continuation",
     "check_parent",
     "merge",
     "parts_of",

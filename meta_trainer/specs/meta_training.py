@@ -11,6 +11,7 @@ from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, field_validator, model_validator
 
 from meta_trainer.specs.base import Init, Name, Reference, RuleSpec, Seed, Spec
+from meta_trainer.specs.continuation import ContinueSpec
 from meta_trainer.specs.distributions import Horizon, TaskDistribution
 from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, parts_of
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
@@ -84,6 +85,9 @@ class MetaTrainingSpec(JobSpec):
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` is HyperAdam's alone."""
     parent: Reference | None = None
     """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number."""
+    continue_from: ContinueSpec | None = None
+    """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the meta-optimizer's
+    moments. `n_episodes` then counts the episodes that lie behind it, too."""
     task: TaskSpec | None = TaskSpec()
     """What is trained on, said simply; null where `tasks` is given."""
     tasks: TaskDistribution | None = None
@@ -119,6 +123,12 @@ class MetaTrainingSpec(JobSpec):
             raise ValueError("tasks and task exclude each other, and one of them must be given")
         if self.unroll.period and any(steps % self.unroll.period for steps in self._horizons):
             raise ValueError(f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.parent is not None and self.continue_from is not None:
+            raise ValueError("continue_from must be null where parent is given: Θ starts from one of the two")
         return self
 
     @model_validator(mode="after")
@@ -220,9 +230,31 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
     Raises:
         ValueError: the first field that differs, by name.
     """
+    _check_same_rule(spec, rule, f"parent {spec.parent}")
+
+
+def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_episodes: int) -> None:
+    """A job goes on from another one's checkpoint only if the same rule runs both, and if there is more to do.
+
+    Args:
+        original: the spec of the job that is continued.
+        n_episodes: that the checkpoint has behind it.
+
+    Raises:
+        ValueError: beginning with the field to blame.
+    """
+    assert spec.continue_from is not None
+    name = spec.continue_from.job
+    _check_same_rule(spec, original.rule, f"continue_from.job {name}")
+    if spec.n_episodes <= n_episodes:
+        raise ValueError(
+            f"n_episodes must be more than {n_episodes}, the episodes that {name} has behind it at update "
+            f"{spec.continue_from.checkpoint}: they count, too"
+        )
+
+
+def _check_same_rule(spec: MetaTrainingSpec, rule: Any, whose: str) -> None:
     own, other = asdict(spec.rule), asdict(rule)
     for name in ["kind", *own]:
         if own.get(name) != other.get(name):
-            raise ValueError(
-                f"parent {spec.parent} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}"
-            )
+            raise ValueError(f"{whose} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}")

@@ -170,6 +170,12 @@ class StudySpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _continues_nothing(self) -> Self:
+        if self.base.continue_from is not None:
+            raise ValueError("base.continue_from must be null: trials start from base.parent, or afresh")
+        return self
+
+    @model_validator(mode="after")
     def _space_of_the_base(self) -> Self:
         for path, domain in self.space.items():
             _check_path(self.base, path)

@@ -20,6 +20,7 @@ from services.container import Container
 from services.database.base import now
 from services.idempotency.service import Post, digest
 from services.jobs import changes, errors, schemas, service, views
+from services.jobs.continuation import pinned_continuation
 from services.jobs.lifecycle import ENDED, ImpossibleTransition, State, Trigger
 from services.jobs.merge_patch import merged
 from services.jobs.promotion import check_promotion
@@ -125,7 +126,7 @@ def _create(
     if (earlier := post.earlier(services.database, body_sha256)) is not None:
         return service.show(services, earlier), False
     deadline = _checked_deadline(request.deadline)
-    spec = complete_spec(request.kind, request.spec, services.registry)
+    spec = pinned_continuation(services, complete_spec(request.kind, request.spec, services.registry))
     check_promotion(spec, post.principal, services.registry)
 
     def insert(session: Session) -> schemas.JobAnswer:

@@ -12,6 +12,7 @@ from typing import Final
 from registry.contract import ArtifactNotFound, MetricPoint
 from services.container import Container
 from services.jobs import errors, queries, schemas, thinning, views
+from services.jobs.continuation import CHECKPOINT_PATH
 
 RESULT_TYPES: Final = {
     "json": "application/json",
@@ -24,7 +25,6 @@ RESULT_TYPES: Final = {
 """Media types by suffix of the result's files that are served."""
 
 _RESULT_PATH: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99}/){0,8}[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.([a-z]+)")
-_CHECKPOINT: Final = re.compile(r"checkpoints/(\d+)\.safetensors")
 
 
 def show(services: Container, job_id: str) -> schemas.JobAnswer:
@@ -110,7 +110,7 @@ def attempts(services: Container, job_id: str) -> schemas.AttemptList:
 def checkpoints(services: Container, job_id: str) -> schemas.CheckpointList:
     run_id = show(services, job_id).run_id
     files = services.registry.list_artifacts(run_id, "checkpoints") if run_id else []
-    found = [(_CHECKPOINT.fullmatch(file.path), file.size_bytes) for file in files]
+    found = [(CHECKPOINT_PATH.fullmatch(file.path), file.size_bytes) for file in files]
     items = [schemas.CheckpointAnswer(update=int(match[1]), size_bytes=size) for match, size in found if match]
     return schemas.CheckpointList(items=items)
 

@@ -10,7 +10,7 @@ from registry.contract import Evaluation, Version
 from services.optimizers.lineage import metrics_of, provenance_of, settings_of, tasks_of
 from services.optimizers.schemas import Difference, EvaluationComparison, MetricComparison, TaskComparison
 
-_LINEAGE: Final = ("parent", "datasets", "code")
+_LINEAGE: Final = ("parent", "continued_from", "datasets", "code")
 
 
 def spec_differences(left: Version, right: Version) -> list[Difference]:
@@ -19,7 +19,7 @@ def spec_differences(left: Version, right: Version) -> list[Difference]:
 
 
 def lineage_differences(left: Version, right: Version) -> list[Difference]:
-    """Parent, data and code."""
+    """Parent, continued job, data and code."""
     return _differences(*({name: provenance_of(one).get(name) for name in _LINEAGE} for one in (left, right)))
 
 

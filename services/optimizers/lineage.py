@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.contract import Evaluation, Version
-from services.optimizers.schemas import LineageAnswer
+from services.optimizers.schemas import ContinuedFrom, LineageAnswer
 
 
 def lineage_of(version: Version, job_id: str | None) -> LineageAnswer:
@@ -21,6 +21,7 @@ def lineage_of(version: Version, job_id: str | None) -> LineageAnswer:
         job_id=job_id,
         parent=parent.get("version"),
         parent_sha256=parent.get("sha256"),
+        continued_from=_continued_from(made.get("continued_from")),
         datasets=_texts(made.get("datasets")),
         code=_texts(made.get("code")),
     )
@@ -57,6 +58,13 @@ def tasks_of(evaluation: Evaluation) -> dict[str, Mapping[str, Any]]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _continued_from(value: object) -> ContinuedFrom | None:
+    job, update = (_mapping(value).get(name) for name in ("job", "update"))
+    if not isinstance(job, str) or not isinstance(update, int) or isinstance(update, bool):
+        return None
+    return ContinuedFrom(job_id=job, update=update)
 
 
 def _texts(value: object) -> dict[str, str]:

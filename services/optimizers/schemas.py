@@ -31,6 +31,13 @@ def _plain_tags(changes: dict[str, str | None]) -> dict[str, str | None]:
     return changes
 
 
+class ContinuedFrom(BaseModel):
+    """A checkpoint that a training went on from."""
+
+    job_id: str
+    update: int
+
+
 class LineageAnswer(BaseModel):
     """Where a version comes from; of an uploaded one, what its file says."""
 
@@ -39,6 +46,8 @@ class LineageAnswer(BaseModel):
     parent: str | None
     """The version that the training started from, as `name@number`; null: a fresh Θ."""
     parent_sha256: str | None
+    continued_from: ContinuedFrom | None = None
+    """The checkpoint of another job that the training went on from."""
     datasets: dict[str, str]
     """Fingerprints by name."""
     code: dict[str, str]

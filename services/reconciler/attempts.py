@@ -84,6 +84,8 @@ class Attempts:
         if attempt.number > 1:  # it may be a retry of a job that had ended
             self._registry.close_run(run_id, "running")
         order = {"job_id": job.id, "kind": job.kind, "name": job.name, "spec": job.spec}
+        if (original := job.spec.get("continue_from")) is not None:
+            order["original_run_id"] = self._run_of(original["job"])
         self._registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
         driver = [self._settings.python, "-m", "meta_trainer.driver"]
         argv = [*driver, "--run-id", run_id, "--attempt", str(attempt.number)]
@@ -92,6 +94,12 @@ class Attempts:
             mine, current = self._reload(session, job, attempt)
             mine.run_id, current.submitted_at = run_id, now()
         logger.info("submitted %s", attempt.executor_id)
+
+    def _run_of(self, job_id: str) -> str | None:
+        """The run of another job; None if it was deleted."""
+        with self._database.read() as session:
+            job = queries.job(session, job_id)
+            return job.run_id if job else None
 
     def _watch(self, job: Job, attempt: Attempt, *, stop: bool) -> None:
         status = self._executor.status(attempt.executor_id)  # before `done`, which is written while the process lives

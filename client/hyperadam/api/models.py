@@ -201,6 +201,14 @@ class EvaluationResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContinuedFrom(Record):
+    """A checkpoint that a training went on from."""
+
+    job_id: str
+    update: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lineage(Record):
     """Where a version comes from; of an uploaded one, what its file says."""
 
@@ -210,6 +218,8 @@ class Lineage(Record):
     parent: str | None = None
     """The version that the training started from, as `name@number`; None: a fresh Θ."""
     parent_sha256: str | None = None
+    continued_from: ContinuedFrom | None = None
+    """The checkpoint of another job that the training went on from."""
     datasets: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints by name."""
     code: Mapping[str, str] = field(default_factory=dict)

@@ -37,6 +37,7 @@ def team(registry: CountingRegistry) -> CountingRegistry:
         "datasets": {"mnist5k": "ab", "odd": 3},
         "code": {"torch": "2.13.0"},
         "parent": {"version": "team@1", "sha256": "cd"},
+        "continued_from": {"job": "job_0", "update": 40, "sha256": "ef"},
     }
     run = registry.open_run("job_1", name="")
     registry.create_version("team", trained(11, loss=0.4), key="job_1", run_id=run, tags={"env": "test"})
@@ -54,6 +55,7 @@ def test_a_version_tells_its_lineage_and_what_was_measured(client: TestClient, t
         "job_id": None,
         "parent": "team@1",
         "parent_sha256": "cd",
+        "continued_from": {"job_id": "job_0", "update": 40},
         "datasets": {"mnist5k": "ab"},
         "code": {"torch": "2.13.0"},
     }
@@ -64,10 +66,11 @@ def test_a_version_tells_its_lineage_and_what_was_measured(client: TestClient, t
 
 def test_provenance_of_an_odd_shape_is_no_error(client: TestClient, registry: CountingRegistry) -> None:
     theta = make_theta(5)
-    odd = {"metrics": [1], "datasets": "x", "code": None, "parent": 3, "spec": "s"}
+    odd = {"metrics": [1], "datasets": "x", "code": None, "parent": 3, "continued_from": {"job": 1}, "spec": "s"}
     registry.create_version("odd", Theta(theta.rule, theta.tensors, theta.lr, odd), key="k")
     version = client.get("/v1/optimizers/odd/versions/1").json()
     assert (version["metrics"], version["lineage"]["parent"], version["lineage"]["code"]) == ({}, None, {})
+    assert version["lineage"]["continued_from"] is None
     assert client.get("/v1/optimizers/odd/versions/1/compare", params={"to": "hyper@1"}).status_code == 200
 
 

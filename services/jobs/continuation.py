@@ -1,0 +1,96 @@
+"""What a meta-training's `continue_from` refers to: checked on submission, and pinned to one checkpoint.
+
+The checkpoint itself is read by the driver, which keeps a translation of it in the job's own run
+(`meta_trainer.continuation`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from meta_trainer.checkpoints import BEST_CHECKPOINT, CheckpointError, update_of
+from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuation
+from registry.contract import ArtifactNotFound, Registry, RunNotFound
+from services.container import Container
+from services.jobs import queries
+from services.jobs.lifecycle import ENDED, State
+from services.jobs.tables import Job
+from services.problems import invalid
+
+CHECKPOINT_PATH: Final = re.compile(r"checkpoints/(\d+)\.safetensors")
+_JOB: Final = "spec.continue_from.job"
+
+
+def pinned_continuation(services: Container, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete spec with the update of the checkpoint that it continues from, if it continues any.
+
+    Raises:
+        Problem: 422 naming the field: there is no such job, or no such checkpoint, or it cannot be gone on from.
+    """
+    if spec.get("continue_from") is None:
+        return dict(spec)
+    wanted = ContinueSpec.model_validate(spec["continue_from"])
+    run_id, original = _original(services, wanted.job)
+    update = _update(services.registry, run_id, wanted)
+    pinned = {**spec, "continue_from": {"job": wanted.job, "checkpoint": update}}
+    try:
+        check_continuation(MetaTrainingSpec.model_validate(pinned), original, original.timeline.begun(update))
+    except ValueError as error:
+        raise invalid(f"spec.{str(error).partition(' ')[0]}", str(error)) from error
+    return pinned
+
+
+def _original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
+    """The run and the spec of the job that is to be continued."""
+    with services.database.read() as session:
+        job = queries.job(session, job_id)
+        if job is None:
+            raise invalid(_JOB, f"there is no job {job_id!r}")
+        if (why := _unfit(job)) is not None:
+            raise invalid(_JOB, f"{job_id} cannot be continued: {why}")
+        run_id, content = str(job.run_id), job.spec
+    try:
+        return run_id, MetaTrainingSpec.model_validate(content)
+    except ValidationError as error:
+        raise invalid(_JOB, f"{job_id} cannot be continued: this version does not understand its spec") from error
+
+
+def _unfit(job: Job) -> str | None:
+    if job.kind != "meta-training":
+        return f"it is of kind {job.kind!r}"
+    if State(job.state) not in ENDED:
+        return f"it has not ended, it is {job.state}: wait for its end, or cancel it"
+    return None if job.run_id is not None else "it never began"
+
+
+def _update(registry: Registry, run_id: str, wanted: ContinueSpec) -> int:
+    """The update of the wanted checkpoint."""
+    best = _best_update(registry, run_id)
+    kept = sorted({*_newest_updates(registry, run_id), *([best] if best is not None else [])} - {0})
+    if wanted.checkpoint == "best" and best is not None:
+        return best
+    if wanted.checkpoint == "newest" and kept:
+        return kept[-1]
+    if isinstance(wanted.checkpoint, int) and wanted.checkpoint in kept:
+        return wanted.checkpoint
+    has = f"checkpoints of updates {', '.join(map(str, kept))}" if kept else "no checkpoint"
+    raise invalid("spec.continue_from.checkpoint", f"{wanted.job} has {has}, not {wanted.checkpoint!r}")
+
+
+def _newest_updates(registry: Registry, run_id: str) -> list[int]:
+    try:
+        found = [CHECKPOINT_PATH.fullmatch(info.path) for info in registry.list_artifacts(run_id, "checkpoints")]
+    except RunNotFound:  # it is being deleted
+        return []
+    return [int(match[1]) for match in found if match]
+
+
+def _best_update(registry: Registry, run_id: str) -> int | None:
+    try:
+        return update_of(registry.get_artifact(run_id, BEST_CHECKPOINT))
+    except (ArtifactNotFound, RunNotFound, CheckpointError):
+        return None
