@@ -82,7 +82,9 @@ class ApiError(HyperAdamError):
         """The `Retry-After` header as it was received."""
 
     def __str__(self) -> str:
-        return self.message + "".join(f"\n  {error.field}: {error.message}" for error in self.errors)
+        """The message, and below it the wrong fields that it does not name by itself."""
+        fields = (f"{error.field}: {error.message}" for error in self.errors)
+        return self.message + "".join(f"\n  {field}" for field in fields if field not in self.message)
 
 
 class ValidationFailed(ApiError):

@@ -153,3 +153,9 @@ def test_public_names_are_lazy_and_complete() -> None:
     code = f"import hyperadam, sys; {loaded}; hyperadam.Client; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["False", "False", "False", "True"]
+
+
+def test_the_fields_of_an_error_are_said_once() -> None:
+    fields = [{"field": "spec.seed", "message": "too small"}, {"field": "spec.rule", "message": "unknown"}]
+    named = problem_error(422, {"type": "x", "detail": "spec.seed: too small", "errors": fields}, {})
+    assert str(named) == "spec.seed: too small\n  spec.rule: unknown"
