@@ -6,12 +6,14 @@ Everything comes from this very server: the policy lets a page load nothing from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Annotated, Final
 
-from fastapi import Header, Response
+from fastapi import APIRouter, Header, Response
+
+from services.problems import NotFound
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -53,3 +55,31 @@ def read(entries: Iterable[Traversable]) -> dict[str, StaticFile]:
             etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
             found[entry.name] = StaticFile(data=data, media_type=MEDIA_TYPES[suffix], etag=etag)
     return found
+
+
+def pages(
+    files: Callable[[], Mapping[str, StaticFile]], *, page: str, at: str, folder: str, policy: str, missing: str
+) -> APIRouter:
+    """A router for one page and what it loads.
+
+    Args:
+        files: by name; asked for only when a request comes.
+        page: the name of the page's own file.
+        at: the path of the page.
+        folder: the path below which all files are.
+        policy: the `Content-Security-Policy` of all of them.
+        missing: what to say where there is no such file.
+    """
+    router = APIRouter(include_in_schema=False)
+
+    @router.get(at)
+    async def show(if_none_match: IfNoneMatch = "") -> Response:
+        return files()[page].answer(policy, if_none_match)
+
+    @router.get(f"{folder}/{{name}}")
+    async def static_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
+        if name not in files():
+            raise NotFound(missing)
+        return files()[name].answer(policy, if_none_match)
+
+    return router

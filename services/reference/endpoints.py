@@ -9,20 +9,14 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from fastapi import APIRouter, Response
+from services.static_files import StaticFile, pages, read
 
-from services.problems import NotFound
-from services.static_files import IfNoneMatch, StaticFile, read
-
-PAGE: Final = "reference.html"
 SWAGGER_UI: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Swagger UI sets styles of its elements; scripts are those of this server alone."""
-
-router = APIRouter(include_in_schema=False)
 
 
 @cache
@@ -33,15 +27,6 @@ def files() -> dict[str, StaticFile]:
     return read([*(theirs / name for name in SWAGGER_UI), *ours.iterdir()])
 
 
-@router.get("/docs")
-async def page(if_none_match: IfNoneMatch = "") -> Response:
-    """The page."""
-    return files()[PAGE].answer(POLICY, if_none_match)
-
-
-@router.get("/docs/{name}")
-async def static_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
-    """One of the files that the page loads."""
-    if name not in files():
-        raise NotFound("the reference has no such file")
-    return files()[name].answer(POLICY, if_none_match)
+router = pages(
+    files, page="reference.html", at="/docs", folder="/docs", policy=POLICY, missing="the reference has no such file"
+)

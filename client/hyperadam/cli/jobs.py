@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -279,13 +281,20 @@ def logs(
 
 def finish(client: Client, job: Job, *, as_json: bool) -> None:
     """Show the job until it has ended, then its result; exits with the job's code."""
-    try:
+    with leaving(job, "job", "jobs follow"):
         job = _print_events(client, job) if as_json else _watch(client, job)
-    except KeyboardInterrupt:
-        err().print(f"the job goes on; `hyperadam jobs follow {job.id}` shows it again")
-        raise typer.Exit(INTERRUPTED) from None
     if job.state != "succeeded":
         raise typer.Exit(JOB_FAILED)
+
+
+@contextmanager
+def leaving(job: Job, what: str, again: str) -> Iterator[None]:
+    """Whoever interrupts what is shown leaves the job at work; they are told by which command to see it again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err().print(f"the {what} goes on; `hyperadam {again} {job.id}` shows it again")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _print_events(client: Client, job: Job) -> Job:

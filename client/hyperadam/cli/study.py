@@ -10,7 +10,6 @@ import typer
 
 from hyperadam.cli import jobs
 from hyperadam.cli.common import (
-    INTERRUPTED,
     JOB_FAILED,
     JobId,
     Json,
@@ -161,11 +160,8 @@ def _domain(text: str) -> tuple[str, Any]:
 
 def _follow(client: Client, job: Job, *, as_json: bool) -> None:
     """Show the study until it has ended; exits with the job's code where that is not 0."""
-    try:
+    with jobs.leaving(job, "study", "study follow"):
         _show_events(client, job, as_json=as_json)
-    except KeyboardInterrupt:
-        err().print(f"the study goes on; `hyperadam study follow {job.id}` shows it again")
-        raise typer.Exit(INTERRUPTED) from None
     job = client.jobs.get(job.id)
     if job.state != "succeeded":
         err().print(f"{job.id} {job.state}" + (f": {job.error.message}" if job.error else ""))

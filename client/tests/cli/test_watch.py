@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from hyperadam.api import EvaluationResult, Event, Job
 from hyperadam.api.decode import decode
-from hyperadam.cli import render, watch
+from hyperadam.cli import jobs, render, watch
 from rich.console import Console
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -157,3 +158,11 @@ def test_the_evaluation_table_marks_the_best() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0, "0:00"), (59.6, "1:00"), (3725, "1:02:05")])
 def test_durations(seconds: float | None, text: str) -> None:
     assert render.format_duration(seconds) == text
+
+
+def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as left, jobs.leaving(JOB, "study", "study follow"):
+        raise KeyboardInterrupt
+    assert left.value.exit_code == 130
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the study goes on; `hyperadam study follow job_1` shows it again" in told
