@@ -1,0 +1,81 @@
+"""A service at work with real drivers: their job, what it ends in undisturbed, and the service that runs it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fastapi.testclient import TestClient
+from hyperadam.theta import Theta
+
+from meta_trainer.driver import DriverSettings, run_attempt
+from registry import Registry, connect
+from services.app import create_app
+from services.container import Container
+from services.executors.process import ProcessExecutor
+from services.reconciler.loop import Reconciler
+from tests.meta_trainer.conftest import TINY
+
+SPEC = {**TINY, "n_episodes": 30, "checkpoint_every_updates": 5}
+
+
+@dataclass(frozen=True)
+class AtWork:
+    client: TestClient
+    """With a key that may do everything."""
+    registry: Registry
+
+    def submit(self) -> str:
+        """Path of a new job."""
+        job = self.client.post("/v1/jobs", json={"kind": "meta-training", "spec": SPEC}).json()["id"]
+        return f"/v1/jobs/{job}"
+
+    def resumed_from(self, job: str) -> list[int | None]:
+        """Where each attempt began."""
+        events = self.client.get(f"{job}/events", params={"limit": 1000}).json()["items"]
+        return [event["data"]["resumed_from"] for event in events if event["type"] == "started"]
+
+    def latest(self) -> Theta:
+        return Theta.from_bytes(self.client.get("/v1/optimizers/hyperadam/versions/latest/weights").content)
+
+
+@contextmanager
+def at_work(services: Container) -> Iterator[AtWork]:
+    """The service with a registry on disk, its reconciler in a thread, its drivers as processes, which end with it."""
+    settings = services.settings
+    registry = connect(settings.tracking_uri, settings.artifact_location)
+    container = Container(settings=settings, database=services.database, registry=registry)
+    key = container.api_keys.create("tester", ["admin"]).key
+    executor, stop = ProcessExecutor(settings.home / "processes"), threading.Event()
+    loop = Reconciler(settings, services.database, registry, executor)
+    reconciler = threading.Thread(target=loop.run, args=[stop], name="reconciler")
+    with TestClient(create_app(container), headers={"Authorization": f"Bearer {key}"}) as client:
+        reconciler.start()
+        try:
+            yield AtWork(client, registry)
+        finally:
+            stop.set()
+            reconciler.join()
+            for attempt in (settings.home / "processes").glob("*"):
+                executor.kill(attempt.name)
+
+
+def undisturbed(job: str) -> Theta:
+    """What the job ends in if nothing happens to it."""
+    registry = connect("memory://")
+    run_id = registry.open_run(job, name=job)
+    order = {"job_id": job, "kind": "meta-training", "name": None, "spec": SPEC}
+    registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
+    assert run_attempt(registry, run_id, 1, DriverSettings(tracking_uri="memory://", runner="in-process"))
+    return Theta.from_bytes(registry.weights("hyperadam", 1))
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
