@@ -144,15 +144,17 @@ class MetaTraining:
         """
         spec = self._spec
         self._recorder.event("started", {"n_updates": spec.n_updates, "resumed_from": self.update or None})
-        if math.isnan(self._initial_loss):
-            self._validate()
+        if math.isnan(self._initial_loss) and self.update:  # of a job that continues another
+            self._validate(self._meta.mean, self.update)
         self._updates_began = time.monotonic()
         while self.update < spec.n_updates and not self._watch.verdict:
             self._one_update()
+            if math.isnan(self._initial_loss):  # after the first update, so that a follower soon sees Θ move
+                self._validate(self._initial_theta, 0)
             episodes, within = self._timeline.locate(self.update)
             last = self.update == spec.n_updates
             if not within and (last or episodes % spec.validation.every_episodes == 0):
-                self._validate()
+                self._validate(self._meta.mean, self.update)
             over = last or self._watch.verdict is not None
             stop = not over and should_stop()
             if stop or over or self.update % spec.checkpoint_every_updates == 0:
@@ -243,19 +245,23 @@ class MetaTraining:
             self._recorder.event("progress", data)
             self._recorder.flush()
 
-    def _validate(self) -> None:
-        candidate = self._meta.mean
+    def _validate(
+        self,
+        candidate: Tensor,  # shape: (n_theta,)
+        update: int,
+    ) -> None:
+        """Measure Θ as it was after so many updates, and keep it if it is the best so far."""
         handles = self._spec_handle, self._source_handle
         loss = validation_loss(self._spec, self._source, self._runner, *handles, candidate)
         best = loss < self._best_loss
         if best:
-            self._best_theta, self._best_update, self._best_loss = candidate, self.update, loss
+            self._best_theta, self._best_update, self._best_loss = candidate, update, loss
         if math.isnan(self._initial_loss):
             self._initial_loss = loss
         self._watch.validation(loss, self._initial_loss)
-        self._recorder.metrics(self.update, {"validation_loss": loss})
-        self._recorder.event("validation", {"update": self.update, "loss": finite_or_none(loss), "best": best})
-        if best and self.update:
+        self._recorder.metrics(update, {"validation_loss": loss})
+        self._recorder.event("validation", {"update": update, "loss": finite_or_none(loss), "best": best})
+        if best and update:
             self._recorder.artifact(BEST_CHECKPOINT, self._state().to_bytes())
 
     def checkpoint(self) -> None:
