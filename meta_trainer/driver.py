@@ -76,14 +76,16 @@ def _read_password(file: Path) -> str:
         raise ValueError(f"{_PASSWORD_FILE} names {file}, which cannot be read: {error.strerror}") from error
 
 
-def run_attempt(registry: Registry, run_id: str, attempt: int, settings: DriverSettings) -> bool:
+def run_attempt(
+    registry: Registry, run_id: str, attempt: int, settings: DriverSettings, runner: Runner | None = None
+) -> bool:
     """Carry out one attempt; returns whether it ended well (done, or stopped as asked)."""
     recorder = RunRecorder(registry, run_id, attempt)
     stop = threading.Event()
     previous = _on_sigterm(stop)
     try:
         job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
-        runner = _make_runner(settings)
+        runner = runner or make_runner(settings)
         runner.listen(recorder.tell)
         _on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which ends the process
         context = jobs.Context(
@@ -122,7 +124,12 @@ def _on_sigterm(stop: threading.Event) -> Any:
     return signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
 
-def _make_runner(settings: DriverSettings) -> Runner:
+def make_runner(settings: DriverSettings) -> Runner:
+    """The runner that the settings name.
+
+    Raises:
+        WorkLost: its cluster does not answer.
+    """
     if settings.runner == "in-process":
         return InProcessRunner()
     from meta_trainer.runners.ray_runner import RayRunner
@@ -139,14 +146,26 @@ def main(
     attempt: Annotated[int, typer.Option(min=1, help="The number of this attempt.")],
 ) -> None:
     """Carry out one attempt of a job."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    configure_logs()
     settings = DriverSettings.from_environment(os.environ)
     registry = connect(settings.tracking_uri, settings.artifact_location)
+    raise typer.Exit(carry_out(registry, run_id, attempt, settings))
+
+
+def configure_logs() -> None:
+    """To standard output, which the executor keeps."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def carry_out(
+    registry: Registry, run_id: str, attempt: int, settings: DriverSettings, runner: Runner | None = None
+) -> int:
+    """Carry out one attempt, and log that; returns the status to exit with."""
     logger.info("attempt %d of run %s begins", attempt, run_id)
-    well = run_attempt(registry, run_id, attempt, settings)
+    well = run_attempt(registry, run_id, attempt, settings, runner)
     logger.info("attempt %d of run %s ends", attempt, run_id)
-    raise typer.Exit(0 if well else 1)
+    return 0 if well else 1
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """What runs drivers: Ray Jobs, or plain processes of this machine."""
     runner: Literal["", "ray", "in-process"] = ""
     """How drivers spread their work; default `ray` with the Ray executor, else `in-process`."""
+    standby: bool = True
+    """Whether `up` keeps a driver ready, with all its libraries and workers, for the next job."""
     python: str = sys.executable
     """Interpreter that runs drivers."""
     max_running_jobs: int = Field(default=1, ge=1, le=10_000)

@@ -7,7 +7,7 @@
 | `api-key` | the key that was made on the first start; mode 0600 |
 | `jobs.db`, `mlflow.db`, `artifacts/` | job store and registry |
 | `data/` | datasets |
-| `processes/`, `ray-token`, `ray.log` | of the executors |
+| `processes/`, `standby/`, `ray-token`, `ray.log` | of the executors |
 | `registry-password` | for drivers, where the registry has one; mode 0600 |
 """
 

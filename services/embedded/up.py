@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 
@@ -20,6 +21,8 @@ from services.embedded.home import Home
 from services.embedded.ray_cluster import EmbeddedRay
 from services.executors.contract import Executor
 from services.executors.make import make_executor
+from services.executors.standby import StandbyExecutor
+from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
 from services.serving import ApiServer, listen, url_of
 from services.settings import Settings
@@ -52,6 +55,8 @@ def up(settings: Settings, home: Home, console: Console) -> None:
         services.stopping.set()
         if loop.ident is not None:
             loop.join()
+            if isinstance(executor, StandbyExecutor):
+                executor.retire()
             with console.status("Asking running jobs for a checkpoint …"):
                 reconciler.drain()
         database.dispose()
@@ -60,18 +65,34 @@ def up(settings: Settings, home: Home, console: Console) -> None:
 
 @contextmanager
 def _executor(settings: Settings) -> Iterator[Executor]:
-    """The executor of the settings, with a Ray cluster around it if none is given."""
-    if settings.executor == "process" or settings.ray_address:
+    """The executor of the settings, with a Ray cluster around it if none is given, and a driver that is ready."""
+    if settings.ray_address:  # its drivers may be on another machine
         yield make_executor(settings)
+        return
+    if settings.executor == "process":
+        yield _standing_by(settings, make_executor(settings))
         return
     from services.executors.ray_jobs import RayJobsExecutor  # Ray takes a second to import
 
     cluster = EmbeddedRay(settings.home)
     cluster.start()
+    ray = RayJobsExecutor(cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers)
     try:
-        yield RayJobsExecutor(cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers)
+        yield _standing_by(settings, ray)
     finally:
         cluster.stop()
+
+
+def _standing_by(settings: Settings, executor: Executor) -> Executor:
+    if not settings.standby:
+        return executor
+    return StandbyExecutor(
+        executor,
+        settings.home / "standby",
+        python=settings.python,
+        environment=partial(driver_environment, settings),
+        most_running=settings.max_running_jobs,
+    )
 
 
 def _first_key(services: Container, home: Home) -> str | None:

@@ -182,7 +182,7 @@ class Signalling(InProcessRunner):
 
 
 def test_a_runner_that_takes_sigterm_for_itself_does_not_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "_make_runner", lambda _: Signalling())
+    monkeypatch.setattr(driver, "make_runner", lambda _: Signalling())
     registry = connect("memory://")
     run_id = open_job(registry)
     before = signal.getsignal(signal.SIGTERM)

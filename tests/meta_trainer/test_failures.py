@@ -40,7 +40,7 @@ def attempt(registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch, er
     job = {"job_id": "job_1", "kind": "meta-training", "name": None, "spec": TINY}
     registry.put_artifact(run_id, "job.json", json.dumps(job).encode())
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "_make_runner", lambda _: Failing(error) if error else InProcessRunner())
+        patch.setattr(driver, "make_runner", lambda _: Failing(error) if error else InProcessRunner())
         assert run_attempt(registry, run_id, number, SETTINGS) is (error is None)
     return run_id
 

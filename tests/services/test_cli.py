@@ -117,7 +117,7 @@ class Service:
 @contextmanager
 def running(home: Path, **environment: str) -> Iterator[Service]:
     """`hyperadam-server up` with plain processes as executor; killed at the end, should it still live."""
-    variables = {**os.environ, "HYPERADAM_EXECUTOR": "process", **environment}
+    variables = {**os.environ, "HYPERADAM_EXECUTOR": "process", "HYPERADAM_STANDBY": "0", **environment}
     log = (home.parent / "up.log").open("w")
     command = [*COMMAND, "up", "--home", str(home), "--port", "0"]
     process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -156,10 +156,13 @@ def _announced(home: Path) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) -> None:
-    with running(home) as service:
+    with running(home, HYPERADAM_STANDBY="1") as service:
         assert (home / "api-key").stat().st_mode & 0o777 == 0o600
-        job = service.wait(service.submit(), "succeeded")
+        first = service.submit()
+        job = service.wait(first, "succeeded")
         assert job["version"]["number"] == 1
+        log = service.get(f"/v1/jobs/{first}/logs")["text"]
+        assert 0 < log.index("standby: ready") < log.index("attempt 1 of run"), log
         assert service.http.get("/readyz").status_code == 200
         long = service.submit(n_episodes=500)
         service.wait(long, "running")
