@@ -1,33 +1,33 @@
-"""The measurements: each puts load on a running service and tells what it saw."""
+"""The measurements: each puts load on a running service and tells what it saw, as figures."""
 
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import torch
-from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.rules import DMRule, DMSpec, HyperAdamRule, HyperAdamSpec, Rule
 from hyperadam.theta import Theta
 
-from benchmarks.load.service import job_id, wait
+from benchmarks.load import large
+from benchmarks.load.figures import Figure, quantiles
+from benchmarks.load.large import large_file
+from benchmarks.load.service import Service, job_id
+from benchmarks.load.static import static_server
 
 ROUNDS: Final = 5
 """Of two servers in turn."""
-
-
-def quantiles(taken: list[float]) -> dict[str, float]:
-    """Milliseconds of many calls."""
-    ordered = sorted(taken)
-    last = len(ordered) - 1
-    return {"p50_ms": statistics.median(ordered), "p99_ms": ordered[round(0.99 * last)], "n": len(ordered)}
+LARGE_BYTES: Final = 10_000_000
+LARGEST: Final = DMRule(DMSpec(n_hidden=64, n_layers=4))
+"""The rule with the largest Θ that the service takes."""
+SUBMISSIONS: Final = 3
 
 
 def milliseconds(call: Callable[[], httpx2.Response], n: int, status: int = 200) -> list[float]:
@@ -42,94 +42,88 @@ def milliseconds(call: Callable[[], httpx2.Response], n: int, status: int = 200)
     return taken
 
 
-@contextmanager
-def static_server(folder: Path) -> Iterator[httpx2.Client]:
-    """The files of a folder, served by a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.load.static", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            with httpx2.Client(base_url=process.stdout.readline().strip(), timeout=60) as client:
-                wait(lambda: _answers(client), 60)
-                yield client
-        finally:
-            process.kill()
-
-
-def _answers(client: httpx2.Client) -> bool:
-    try:
-        return client.get("/").status_code > 0
-    except httpx2.TransportError:
-        return False
-
-
-def downloads(service: httpx2.Client, folder: Path, n: int) -> dict[str, Any]:
-    """Weights of the usual and of the largest size, against a static file server in turn; and answers 304."""
-    found: dict[str, Any] = {}
-    for name, data in (("small", _theta(20)), ("large", _theta(64))):
-        (folder / name).write_bytes(data)
+def downloads(service: Service, folder: Path, n: int) -> Iterator[Figure]:
+    """Weights of several sizes against a static file server in turn, and answers 304 against its own."""
+    for name, rule in (("the usual", HyperAdamRule(HyperAdamSpec())), ("the largest", LARGEST)):
+        data = theta_file(rule)
         headers = {"Content-Type": "application/octet-stream"}
-        made = service.post(f"/v1/optimizers/{name}/versions", content=data, headers=headers)
-        path = f"/v1/optimizers/{name}/versions/{made.raise_for_status().json()['number']}/weights"
-        etag = service.get(path).headers["ETag"]
-        with static_server(folder) as static:
-            ours, theirs, unchanged = list[float](), list[float](), list[float]()
-            for _ in range(ROUNDS):
-                ours += milliseconds(lambda: service.get(path), n)  # noqa: B023
-                theirs += milliseconds(lambda: static.get(f"/{name}"), n)  # noqa: B023
-                conditional = {"If-None-Match": etag}
-                unchanged += milliseconds(lambda: service.get(path, headers=conditional), n, 304)  # noqa: B023
-        found[f"{name}, {len(data):,} bytes"] = {
-            "weights": quantiles(ours),
-            "static": quantiles(theirs),
-            "ratio of medians": statistics.median(ours) / statistics.median(theirs),
-            "not modified": quantiles(unchanged),
-        }
-    return found
+        place = f"/v1/optimizers/load-{rule.spec.kind}/versions"
+        made = service.http.post(place, content=data, headers=headers).raise_for_status()
+        path = f"{place}/{made.json()['number']}/weights"
+        yield from _beside_static(f"{name} Θ", service.http, path, folder, n)
+    with large_file(LARGE_BYTES, folder.parent) as http:
+        yield from _beside_static("a file", http, large.PATH, folder, n)
 
 
-def _theta(n_candidates: int) -> bytes:
-    rule = HyperAdamRule(HyperAdamSpec(n_candidates=n_candidates))
+def _beside_static(name: str, http: httpx2.Client, path: str, folder: Path, n: int) -> Iterator[Figure]:
+    data = http.get(path).raise_for_status().content
+    (folder / "file").write_bytes(data)
+    with static_server(folder) as static:
+        servers = {"ours": (http, path), "static": (static, "/file")}
+        tags = {who: {"If-None-Match": server.get(url).headers["ETag"]} for who, (server, url) in servers.items()}
+        whole, unchanged = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+        for _ in range(ROUNDS):
+            for who, (server, url) in servers.items():
+                whole[who] += milliseconds(partial(server.get, url), n)
+                unchanged[who] += milliseconds(partial(server.get, url, headers=tags[who]), n, 304)
+    yield _ratio(f"{name}, {len(data):,} bytes", whole)
+    yield _ratio("  not modified", unchanged)
+
+
+def _ratio(name: str, taken: Mapping[str, list[float]]) -> Figure:
+    ours, static = (statistics.median(taken[who]) for who in ("ours", "static"))
+    details = {"ms ours": ours, "ms static": static, "ms ours p99": quantiles(taken["ours"])["p99"]}
+    return Figure(name=name, value=ours / static, unit="×", at_least=2.0, aim=1.1, details=details)
+
+
+def theta_file(rule: Rule[Any]) -> bytes:
+    """A file of a Θ of this rule."""
     tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
     return Theta(rule, {name: one.float() for name, one in tensors.items()}, 0.005, {}).to_bytes()
 
 
-def reads(service: httpx2.Client, n_jobs: int, n: int) -> dict[str, Any]:
-    """The list of jobs and reads of one, while a job trains."""
-    job = submit(service, n_episodes=10_000)
-    wait(lambda: service.get(f"/v1/jobs/{job}").json()["progress"] > 0, 300)
+def reads(service: Service, n_jobs: int, n: int) -> Iterator[Figure]:
+    """Lists and reads of jobs, while one trains."""
+    job = service.submit(n_episodes=10_000)
+    service.wait_for_event(job, "progress")
     middle = f"/v1/jobs/{job_id(n_jobs // 2)}"
     calls = {
         "list, first page": "/v1/jobs",
         "list, page in the middle": f"/v1/jobs?cursor={n_jobs // 2}",
         "list, by state": "/v1/jobs?state=succeeded",
         "list, by label": "/v1/jobs?label=team:3",
+        "list, by a label that none has": "/v1/jobs?label=team:none",
         "one job": middle,
         "its events": f"{middle}/events",
+        "the one that trains": f"/v1/jobs/{job}",
+        "its events, the newest": f"/v1/jobs/{job}/events",
+        "its metrics": f"/v1/jobs/{job}/metrics?name=meta_loss",
     }
-    found = {name: quantiles(milliseconds(lambda: service.get(path), n)) for name, path in calls.items()}  # noqa: B023
-    still = service.get(f"/v1/jobs/{job}").json()["state"]
-    service.post(f"/v1/jobs/{job}/cancel").raise_for_status()
-    wait(lambda: service.get(f"/v1/jobs/{job}").json()["ended_at"], 300)
-    return {**found, "the job meanwhile": still}
+    for name, path in calls.items():
+        taken = quantiles(milliseconds(lambda: service.http.get(path), n))  # noqa: B023
+        yield Figure(name=f"{name}, p99", value=taken["p99"], unit="ms", at_least=100, aim=30, details=taken)
+    state = service.job(job)["state"]
+    if state != "running":
+        raise RuntimeError(f"the job that should train meanwhile is {state}")
+    service.cancel(job)
 
 
-def first_update(service: httpx2.Client) -> dict[str, float]:
-    """Seconds from a submission to the first update of Θ, and where they go."""
-    job = submit(service, n_episodes=1, validation={"n_learners": 1})
-    wait(lambda: service.get(f"/v1/jobs/{job}").json()["ended_at"], 300)
-    submitted = datetime.fromisoformat(service.get(f"/v1/jobs/{job}").json()["created_at"])
-    moments = {}
-    for event in service.get(f"/v1/jobs/{job}/events", params={"limit": 1000}).json()["items"]:
+def first_update(service: Service, name: str, **bounds: float) -> Figure:
+    """Seconds from an accepted submission to the first update of Θ: the median of a few, and where they go."""
+    taken = [_first_update(service) for _ in range(SUBMISSIONS)]
+    details = {moment: statistics.median(one[moment] for one in taken) for moment in taken[0]}
+    return Figure(name=name, value=details.pop("first update"), unit="s", details=details, **bounds)
+
+
+def _first_update(service: Service) -> dict[str, float]:
+    service.wait_until_warm()
+    job = service.submit(n_episodes=10)
+    service.wait_for_event(job, "progress")
+    submitted = datetime.fromisoformat(service.job(job)["created_at"])
+    moments: dict[str, float] = {}
+    for event in service.events(job):
         kind = f"to {event['data']['to']}" if event["type"] == "job.state" else event["type"]
         moments.setdefault(kind, (datetime.fromisoformat(event["time"]) - submitted).total_seconds())
-    names = {"to starting": "taken from the queue", "started": "the driver begins to train"}
-    names |= {"validation": "first validation", "progress": "first update"}
-    return {meaning: moments[kind] for kind, meaning in names.items()}
-
-
-def submit(service: httpx2.Client, **spec: Any) -> str:
-    """A job of the quick preset; returns its id."""
-    tiny = {"preset": "quick", "task": {"activations": ["sigmoid"]}, **spec}
-    answer = service.post("/v1/jobs", json={"kind": "meta-training", "spec": tiny})
-    return str(answer.raise_for_status().json()["id"])
+    service.cancel(job)
+    names = {"to starting": "taken from the queue", "started": "begins to train", "validation": "first validation"}
+    return {meaning: moments[kind] for kind, meaning in {**names, "progress": "first update"}.items()}
