@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DATA ?= data
 DATA_BUILDER ?= ../shared/datasets/build
+KILLS ?= 50
+SEED ?= 0
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -64,8 +66,8 @@ openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of
 	$(BIN)/python -m services.api_document docs/openapi.json
 
 .PHONY: chaos
-chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times while jobs run; writes docs/chaos.md.
-	$(BIN)/python -m tests.chaos --kills 50 --page docs/chaos.md
+chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times (KILLS=, SEED=) while jobs run; writes docs/chaos.md.
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --page docs/chaos.md
 
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from typing import Final
 from hyperadam import Client
 from hyperadam.api.retry import RetryPolicy
 
+from services.embedded.ray_holder import free_ports
 from tests.meta_trainer.faults.cluster import Nodes
 
 N_NODES: Final = 2
@@ -27,8 +27,8 @@ SERVICES: Final = ("api", "reconciler-1", "reconciler-2")
 class Service:
     """The processes, by name, and a client of theirs."""
 
-    def __init__(self, home: Path, nodes: Nodes, dashboard_port: int) -> None:
-        self._home, self.nodes, port = home, nodes, free_port()
+    def __init__(self, home: Path, nodes: Nodes) -> None:
+        self._home, self.nodes, [port] = home, nodes, free_ports(1)
         self._environment = {
             **os.environ,
             "HYPERADAM_HOME": str(home),
@@ -37,7 +37,7 @@ class Service:
             "HYPERADAM_MAX_ATTEMPTS": "100",
             "HYPERADAM_LEASE_SECONDS": "11",
             "HYPERADAM_POLL_SECONDS": "0.2",
-            "RAY_ADDRESS": f"http://127.0.0.1:{dashboard_port}",
+            "RAY_ADDRESS": nodes.dashboard_url,
         }
         self._command("migrate")
         key = self._command("keys", "create", "chaos", "--scope", "admin").strip()
@@ -79,22 +79,15 @@ class Service:
 @contextmanager
 def running_service(home: Path) -> Iterator[Service]:
     """A service on a home of its own, and a cluster of `N_NODES` worker nodes."""
-    dashboard_port = free_port()
-    nodes = Nodes(N_NODES, dashboard_ports=(dashboard_port, free_port()))
+    nodes = Nodes(N_NODES, dashboard=True)
     try:
-        service = Service(home, nodes, dashboard_port)
+        service = Service(home, nodes)
         try:
             yield service
         finally:
             service.close()
     finally:
         nodes.close()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _commands() -> Iterator[tuple[int, list[str]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import random
 import signal
@@ -24,8 +23,12 @@ from meta_trainer.work import make_rule
 from tests.chaos.service import N_NODES, SERVICES, Service
 
 KINDS: Final = ("worker", "node", "driver", "service")
-AT_ONCE: Final = 1
-"""Jobs that are not over at any time."""
+AT_ONCE: Final = 2
+"""Jobs that are not over at any time: while the driver of one comes up again, the other gets further."""
+LONGEST_PAUSE_SECONDS: Final = 2.0
+"""Between progress and the next kill, which so finds processes at any point of their work."""
+PATIENCE_SECONDS: Final = 900.0
+"""Time in which some job must get further, or a victim turn up; after it, something is stuck."""
 SPEC: Final[dict[str, Any]] = {
     "register_as": "chaos",
     "init": "paper",
@@ -36,7 +39,7 @@ SPEC: Final[dict[str, Any]] = {
     "validation": {"every_episodes": 2, "n_learners": 1},
     "n_learners": 4,
     "chunk_size": 2,
-    "n_episodes": 8,
+    "n_episodes": 12,
     "checkpoint_every_updates": 2,
     "max_attempts": 100,
     "backoff_seconds": 0.2,
@@ -49,53 +52,86 @@ SEEDS: Final = (1, 2, 3)
 class Outcome:
     """What a storm did, and what was left after it."""
 
+    n_asked: int
     kills: Counter[str] = field(default_factory=Counter)
+    cut_short: str = ""
+    """Why there were fewer kills than were asked for; empty: there were not."""
+    trouble: str = ""
+    """What was stuck; empty: nothing."""
     jobs: list[str] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
-    n_attempts: int = 0
+    attempts: Counter[str] = field(default_factory=Counter)
+    """By how they ended."""
+    n_resumed: int = 0
+    """Attempts that began at a checkpoint."""
     n_versions: int = 0
     n_equal: int = 0
     """Versions whose Θ equals that of an undisturbed run, bit for bit."""
     seconds: float = 0.0
+    """Up to the last kill."""
+    seconds_in_all: float = 0.0
+
+    @property
+    def n_kills(self) -> int:
+        return self.kills.total()
 
     @property
     def well(self) -> bool:
+        """Whether nothing was lost, however few kills there were."""
         n = len(self.jobs)
-        return self.states == {"succeeded": n} and self.n_versions == n == self.n_equal
+        return not self.trouble and self.states == {"succeeded": n} and self.n_versions == n == self.n_equal
+
+
+class Stuck(Exception):
+    """What had to happen did not, for a long time."""
 
 
 class Storm:
-    """Kills processes of a service while it works."""
+    """Kills processes of a service while it works.
 
-    def __init__(self, service: Service, seed: int) -> None:
-        self._service, self._random, self._seeds = service, random.Random(seed), itertools.cycle(SEEDS)
+    Args:
+        seed: of the order of kills, of their moments and of their victims.
+        tell: is given a line about each kill.
+        enough: says why no more kills are wanted, as soon as that is so.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        seed: int,
+        tell: Callable[[str], None] = lambda line: None,
+        enough: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._service, self._tell, self._enough = service, tell, enough
+        self._random, self._seeds = random.Random(seed), itertools.cycle(SEEDS)
         self._seed_of: dict[str, int] = {}
-        self.outcome = Outcome()
+        self._over: set[str] = set()
+        self._began = time.monotonic()
+        self.outcome = Outcome(0)
 
-    def run(
-        self, n_kills: int, tell: Callable[[str], None] = lambda line: None, limit_seconds: float = math.inf
-    ) -> Outcome:
-        """Kill so often, each time after some job got further than before; then wait until all jobs have ended.
+    def run(self, n_kills: int) -> Outcome:
+        """Kill so often, each time after some job got further than before; then wait until all jobs have ended."""
+        self._began, self.outcome = time.monotonic(), Outcome(n_kills)
+        try:
+            self._kill_all(n_kills)
+            self._until(lambda: not self._unfinished())
+        except Stuck as stuck:
+            self.outcome.trouble = str(stuck)
+        self._examine()
+        self.outcome.seconds_in_all = self._seconds()
+        return self.outcome
 
-        Args:
-            tell: is given a line about each kill.
-            limit_seconds: no kill comes later than that.
-        """
-        began = time.monotonic()
+    def _kill_all(self, n_kills: int) -> None:
         kinds = list(itertools.islice(itertools.cycle(KINDS), n_kills))
         self._random.shuffle(kinds)
         for number, kind in enumerate(kinds, start=1):
-            self._wait_for_progress()
-            if time.monotonic() - began > limit_seconds:
+            if not self._wait_for_progress() or (what := self._kill(kind)) is None:
+                self.outcome.cut_short = self._enough()
                 break
-            what = self._kill(kind)
             self.outcome.kills[kind] += 1
-            tell(f"{number:3d}  {time.monotonic() - began:6.1f} s  {what}")
+            self.outcome.seconds = self._seconds()
+            self._tell(f"{number:3d}  {self.outcome.seconds:6.1f} s  {what}")
             self._service.nodes.restore_one(N_NODES)
-        self._until(lambda: not self._unfinished(), seconds=1200)
-        self._examine()
-        self.outcome.seconds = time.monotonic() - began
-        return self.outcome
 
     # --- jobs ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +143,8 @@ class Storm:
         return job
 
     def _unfinished(self) -> list[Any]:
-        jobs = [self._service.client.jobs.get(job) for job in self.outcome.jobs]
+        jobs = [self._service.client.jobs.get(job) for job in self.outcome.jobs if job not in self._over]
+        self._over |= {job.id for job in jobs if job.ended}
         return [job for job in jobs if not job.ended]
 
     def _at_work(self) -> list[Any]:
@@ -120,14 +157,18 @@ class Storm:
         at_work = self._at_work()
         return len(self.outcome.jobs) - len(at_work) + sum(job.progress or 0.0 for job in at_work)
 
-    def _wait_for_progress(self) -> None:
+    def _wait_for_progress(self) -> bool:
+        """Until some job got further, and a moment more; False if no more kills are wanted."""
         before = self._progress()
-        self._until(lambda: self._progress() > before, seconds=600)
+        if not self._until(lambda: self._progress() > before, unless=self._enough):
+            return False
+        time.sleep(self._random.uniform(0, LONGEST_PAUSE_SECONDS))
+        return not self._enough()
 
     # --- kills --------------------------------------------------------------------------------------------------
 
-    def _kill(self, kind: str) -> str:
-        """Kill a random process of this kind; says which."""
+    def _kill(self, kind: str) -> str | None:
+        """Kill a random process of this kind; says which, or None if no more kills are wanted."""
         if kind == "service":
             name = self._random.choice(SERVICES)
             self._service.kill(name)
@@ -136,17 +177,21 @@ class Storm:
             node = self._random.choice(self._service.nodes.numbers)
             self._service.nodes.kill(node)
             return f"node {node}"
-        victims: list[int] = []
+        killed: list[int] = []
 
-        def look() -> bool:
+        def kill_one() -> bool:
             run_ids = {job.run_id for job in self._at_work() if job.run_id}
-            victims[:] = self._workers() if kind == "worker" else self._service.drivers(run_ids)
-            return bool(victims)
+            victims = self._workers() if kind == "worker" else self._service.drivers(run_ids)
+            if victims:
+                victim = self._random.choice(victims)
+                try:
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
+                except ProcessLookupError:  # it ended by itself just now
+                    pass
+            return bool(killed)
 
-        self._until(look, seconds=600)
-        victim = self._random.choice(victims)
-        os.kill(victim, signal.SIGKILL)
-        return f"{kind}, process {victim}"
+        return f"{kind}, process {killed[0]}" if self._until(kill_one, unless=self._enough) else None
 
     def _workers(self) -> list[int]:
         nodes = self._service.nodes
@@ -155,23 +200,33 @@ class Storm:
     # --- afterwards ---------------------------------------------------------------------------------------------
 
     def _examine(self) -> None:
-        client, outcome = self._service.client, self.outcome
-        ended = [client.jobs.get(job) for job in outcome.jobs]
-        outcome.states = Counter(str(job.state) for job in ended)
-        outcome.n_attempts = sum(job.attempt for job in ended)
-        outcome.n_versions = len(list(client.optimizers.versions(SPEC["register_as"])))
+        jobs, outcome = self._service.client.jobs, self.outcome
+        found = [jobs.get(job) for job in outcome.jobs]
+        outcome.states = Counter(str(job.state) for job in found)
+        outcome.attempts = Counter(str(attempt.state) for job in found for attempt in jobs.attempts(job.id))
+        began = [event.data for job in found for event in jobs.events(job.id) if event.type == "started"]
+        outcome.n_resumed = sum(data["resumed_from"] is not None for data in began)
+        optimizers = self._service.client.optimizers
+        outcome.n_versions = len(list(optimizers.versions(SPEC["register_as"]))) if outcome.states["succeeded"] else 0
         expected = {seed: undisturbed(seed) for seed in sorted(set(self._seed_of.values()))}
-        for job in ended:
+        for job in found:
             if job.version is not None:
-                theta = client.optimizers.pull(str(job.version))
+                theta = optimizers.pull(str(job.version))
                 outcome.n_equal += theta.vector.equal(expected[self._seed_of[job.id]].vector)
 
-    def _until(self, condition: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+    def _until(self, condition: Callable[[], bool], unless: Callable[[], str] = lambda: "") -> bool:
+        """Wait for the condition; False if `unless` says why not to wait on."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
+            if unless():
+                return False
             if time.monotonic() > deadline:
-                raise TimeoutError(f"after {sum(self.outcome.kills.values())} kills something is stuck")
+                raise Stuck(f"nothing got further for {PATIENCE_SECONDS:.0f} s after kill {self.outcome.n_kills}")
             time.sleep(0.1)
+        return True
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
 
 
 def undisturbed(seed: int) -> Theta:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.service import running_service
-from tests.chaos.storm import Storm
+from tests.chaos.storm import KINDS, Storm
 from tests.meta_trainer.faults.cluster import FORGIVEN
 
 
@@ -19,4 +19,5 @@ def test_five_kills_lose_nothing(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         outcome = Storm(service, seed=1).run(5)
     assert outcome.well, outcome
-    assert sum(outcome.kills.values()) == 5
+    assert outcome.n_kills == 5
+    assert set(outcome.kills) == set(KINDS)

@@ -13,36 +13,58 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
+from ray._private import ray_constants
 from ray._private.utils import write_ray_address
 from ray.cluster_utils import Cluster
+
+from services.embedded.ray_holder import free_ports
 
 FORGIVEN: Final = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 """A warning that Ray's `Cluster` causes: it leaves sockets to the garbage collector."""
 STORE_BYTES: Final = 100 << 20
-SOON: Final = {
+SYSTEM: Final = {
+    "worker_niceness": 0,
+    "worker_register_timeout_seconds": 600,
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 1000,
     "health_check_timeout_ms": 2000,
     "health_check_failure_threshold": 5,
 }
-"""A node that does not answer is given up after seconds, not half a minute."""
+"""A node that does not answer is given up after seconds, not half a minute. Workers take their share of a busy machine:
+by default, Ray starts them with a niceness of 15, and again after a minute in which they did not get as far as to
+register, which beside other work is for ever."""
 
 
 class Nodes:
     """A head without cores, on which the driver is, and numbered worker nodes of one core each."""
 
-    def __init__(self, n_workers: int, *, dashboard_ports: tuple[int, int] | None = None) -> None:
+    def __init__(self, n_workers: int, *, dashboard: bool = False) -> None:
         """
         Args:
-            dashboard_ports: of the dashboard, which takes Ray Jobs, and of the agent, which starts them; None: neither.
+            dashboard: whether the head has one, which takes Ray Jobs at `dashboard_url`.
         """
         self._folder = tempfile.mkdtemp(prefix="ray-")
-        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": SOON}
+        head: dict[str, Any] = {
+            "num_cpus": 0,
+            "object_store_memory": STORE_BYTES,
+            "include_dashboard": False,
+            "_system_config": SYSTEM,
+        }
         head["temp_dir"] = self._folder
-        if dashboard_ports is not None:
-            dashboard, agent = dashboard_ports
-            head |= {"include_dashboard": True, "dashboard_port": dashboard, "dashboard_agent_listen_port": agent}
-        self._cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+        Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)  # `Cluster` writes there, too
+        self.dashboard_url = ""
+
+        def start() -> Cluster:
+            if dashboard:  # on other ports at every try: what is left of one that failed may still have its own
+                port, agent = free_ports(2)
+                ports = {"dashboard_port": port, "dashboard_agent_listen_port": agent}
+                head.update({"include_dashboard": True, **ports})
+                self.dashboard_url = f"http://127.0.0.1:{port}"
+                ray_constants.RAY_DASHBOARD_STARTUP_TIMEOUT_S = 300  # not 60, short on a busy machine
+            return Cluster(initialize_head=True, head_node_args=head)
+
+        self._cluster = patiently(start)
         # A Ray job joins the cluster that is written in this folder, which may not be that of another on this machine.
         write_ray_address(self._cluster.address, self._folder)
         self._nodes: dict[int, Any] = {}
