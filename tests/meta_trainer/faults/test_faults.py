@@ -89,7 +89,7 @@ def test_chunk_of_a_slow_worker_is_run_again_elsewhere(
     nodes: Nodes, undisturbed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meta_trainer.runners.ray_runner.LEAST_PATIENCE_SECONDS", 0.5)
-    runner, told = Faulty(RayRunner(), nodes, [slow(worker=0, factor=1000, at_period=2)]), []
+    runner, told = Faulty(RayRunner(), nodes, [slow(worker=0, factor=50, at_period=2)]), []
     runner.listen(lambda kind, data: told.append((kind, data)))
     try:
         assert digest(train(runner, MemoryRecorder())) == undisturbed
