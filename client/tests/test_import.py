@@ -90,7 +90,7 @@ def test_the_optimizer_needs_no_client_and_no_server() -> None:
 
 class TestPretrained:
     def test_every_one_loads(self) -> None:
-        assert "hyperadam-v1" in hyperadam.pretrained_names()
+        assert hyperadam.pretrained_names() == ["dm-paper", "hyperadam-paper", "hyperadam-v1", "rnnprop-paper"]
         for name in hyperadam.pretrained_names():
             theta = hyperadam.pretrained(name)
             assert isinstance(theta, Theta)
@@ -110,5 +110,5 @@ class TestPretrained:
 
     @pytest.mark.parametrize("name", ["hyperadam", "", "../theta", "hyperadam-v1.safetensors", "README"])
     def test_unknown_name_lists_the_names(self, name: str) -> None:
-        with pytest.raises(ValueError, match=r"no pretrained Θ is named '.*'; there are: hyperadam-v1"):
+        with pytest.raises(ValueError, match=r"no pretrained Θ is named '.*'; there are: dm-paper, hyperadam-paper, "):
             hyperadam.pretrained(name)

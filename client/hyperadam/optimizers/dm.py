@@ -28,7 +28,7 @@ class DMOptimizer(LearnedOptimizer):
         params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
             `weight_decay`.
         theta: what meta-training learned, by a job of rule `dm`, such as the preset `dm-paper`. None is the Θ
-            `dm-paper` of the package; as long as `hyperadam.pretrained_names()` has none, Θ must be given.
+            `dm-paper` of the package.
         lr: α; 1 is the published scale. None is the rate that Θ was trained with.
         weight_decay: decoupled; w ← w − lr · weight_decay · w.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
@@ -39,7 +39,7 @@ class DMOptimizer(LearnedOptimizer):
     (missing, sparse or non-finite gradients, mixed dtypes, checkpoints) is said in `LearnedOptimizer`.
 
     Raises:
-        ValueError: there is no Θ, or it is of another kind; there are no parameters, or they are on several devices; or
+        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or
             `lr`, `weight_decay` or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """

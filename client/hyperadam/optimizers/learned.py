@@ -20,7 +20,7 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.shipped import pretrained, pretrained_names
+from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
 _DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -65,7 +65,7 @@ class LearnedOptimizer(Optimizer):
         if state_dtype not in (None, torch.bfloat16):
             raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
         self._state_dtype = state_dtype
-        self._theta = self._shipped_theta() if theta is None else theta
+        self._theta = pretrained(self.default_theta) if theta is None else theta
         self._check_theta(self._theta)
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
@@ -216,16 +216,6 @@ class LearnedOptimizer(Optimizer):
         )
         name = next(name for name, parameter in zip(names, self._parameters(), strict=True) if id(parameter) in bad)
         return f"gradient of parameter {name} has values that are not finite; nothing was changed"
-
-    def _shipped_theta(self) -> Theta:
-        name, names = self.default_theta, pretrained_names()
-        if name not in names:
-            raise ValueError(
-                f"theta must be given: no {name!r} comes with the package (there are: {', '.join(names)}). Train one "
-                f"with `hyperadam jobs submit --preset {name} --follow`, then pass theta=hyperadam.pull(...) of the "
-                f"version that it registers, or hyperadam.Theta.load(path) of its file"
-            )
-        return pretrained(name)
 
     def _check_theta(self, theta: Theta) -> None:
         name = type(self).__name__

@@ -28,7 +28,7 @@ class RNNprop(LearnedOptimizer):
         params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
             `weight_decay`.
         theta: what meta-training learned, by a job of rule `rnnprop`, such as the preset `rnnprop-paper`. None is the Θ
-            `rnnprop-paper` of the package; as long as `hyperadam.pretrained_names()` has none, Θ must be given.
+            `rnnprop-paper` of the package.
         lr: α; 1 is the published scale, at which no coordinate moves by more than 0.1 a step. None is the rate that Θ
             was trained with.
         weight_decay: decoupled; w ← w − lr · weight_decay · w.
@@ -40,7 +40,7 @@ class RNNprop(LearnedOptimizer):
     (missing, sparse or non-finite gradients, mixed dtypes, checkpoints) is said in `LearnedOptimizer`.
 
     Raises:
-        ValueError: there is no Θ, or it is of another kind; there are no parameters, or they are on several devices; or
+        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or
             `lr`, `weight_decay` or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """

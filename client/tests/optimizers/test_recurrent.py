@@ -107,14 +107,10 @@ def test_a_theta_file_runs(optimizer_type: type[LearnedOptimizer], tmp_path: Pat
 
 
 @BOTH
-def test_without_theta_says_what_there_is_and_how_to_make_one(
-    optimizer_type: type[LearnedOptimizer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hyperadam.optimizers.learned.pretrained_names", lambda: ["alpha", "beta"])
-    with pytest.raises(ValueError, match="theta must be given") as error:
-        optimizer_type([nn.Parameter(torch.ones(2))])
-    for part in ("alpha, beta", f"submit --preset {optimizer_type.default_theta}", "hyperadam.pull"):
-        assert part in str(error.value)
+def test_the_theta_of_the_paper_comes_with_the_package(optimizer_type: type[LearnedOptimizer]) -> None:
+    optimizer = optimizer_type([nn.Parameter(torch.ones(2))])
+    assert optimizer.theta.sha256 == hyperadam.pretrained(optimizer_type.default_theta).sha256
+    assert optimizer.param_groups[0]["lr"] == 1.0
 
 
 @pytest.mark.parametrize(
