@@ -43,6 +43,7 @@ class RunRecorder(Recorder):
         self.flush()
 
     def checkpoint(self, update: int, data: bytes) -> None:
+        self.flush()  # an attempt that goes on from here tells nothing of what was before
         self._registry.put_artifact(self._run_id, f"{CHECKPOINT_FOLDER}/{update:08d}.safetensors", data)
         for info in self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)[:-N_CHECKPOINTS_KEPT]:
             self._registry.delete_artifact(self._run_id, info.path)

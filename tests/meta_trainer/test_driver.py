@@ -18,6 +18,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer import driver
 from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import InProcessRunner
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
@@ -67,6 +68,18 @@ def test_a_training_leaves_everything_in_its_run() -> None:
     kinds = [event["type"] for event in events(registry, run_id)]
     assert kinds[0] == "started"
     assert kinds[-2:] == ["version", "finished"]
+
+
+def test_what_a_checkpoint_is_beyond_has_been_told_when_it_is_there() -> None:
+    """An attempt that ends with no last word right after a checkpoint: the next one tells only of what follows."""
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    recorder = RunRecorder(registry, run_id, 1)
+    recorder.metrics(1, {"meta_loss": 0.5})
+    recorder.event("progress", {"update": 1})
+    recorder.checkpoint(1, b"state")
+    assert [(p.step, p.value) for p in registry.metrics(run_id, "meta_loss")] == [(1, 0.5)]
+    assert [event["type"] for event in events(registry, run_id)] == ["progress"]
 
 
 def test_a_repeated_attempt_makes_no_second_version() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi.testclient import TestClient
 from hyperadam.theta import Theta
@@ -16,6 +17,7 @@ from meta_trainer.driver import DriverSettings, run_attempt
 from registry import Registry, connect
 from services.app import create_app
 from services.container import Container
+from services.executors.contract import Executor
 from services.executors.process import ProcessExecutor
 from services.reconciler.loop import Reconciler
 from tests.meta_trainer.conftest import TINY
@@ -29,9 +31,9 @@ class AtWork:
     """With a key that may do everything."""
     registry: Registry
 
-    def submit(self) -> str:
-        """Path of a new job."""
-        job = self.client.post("/v1/jobs", json={"kind": "meta-training", "spec": SPEC}).json()["id"]
+    def submit(self, **changes: Any) -> str:
+        """Path of a new job, of `SPEC` with changes."""
+        job = self.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, **changes}}).json()["id"]
         return f"/v1/jobs/{job}"
 
     def resumed_from(self, job: str) -> list[int | None]:
@@ -44,14 +46,18 @@ class AtWork:
 
 
 @contextmanager
-def at_work(services: Container) -> Iterator[AtWork]:
-    """The service with a registry on disk, its reconciler in a thread, its drivers as processes, which end with it."""
+def at_work(services: Container, executor: Executor | None = None) -> Iterator[AtWork]:
+    """The service with a registry on disk, its reconciler in a thread, its drivers as processes, which end with it.
+
+    Args:
+        executor: takes the place of that of processes; whoever gives it ends what it runs.
+    """
     settings = services.settings
     registry = connect(settings.tracking_uri, settings.artifact_location)
     container = Container(settings=settings, database=services.database, registry=registry)
     key = container.api_keys.create("tester", ["admin"]).key
-    executor, stop = ProcessExecutor(settings.home / "processes"), threading.Event()
-    loop = Reconciler(settings, services.database, registry, executor)
+    processes, stop = ProcessExecutor(settings.home / "processes"), threading.Event()
+    loop = Reconciler(settings, services.database, registry, executor or processes)
     reconciler = threading.Thread(target=loop.run, args=[stop], name="reconciler")
     with TestClient(create_app(container), headers={"Authorization": f"Bearer {key}"}) as client:
         reconciler.start()
@@ -61,14 +67,14 @@ def at_work(services: Container) -> Iterator[AtWork]:
             stop.set()
             reconciler.join()
             for attempt in (settings.home / "processes").glob("*"):
-                executor.kill(attempt.name)
+                processes.kill(attempt.name)
 
 
-def undisturbed(job: str) -> Theta:
-    """What the job ends in if nothing happens to it."""
+def undisturbed(job: str, **changes: Any) -> Theta:
+    """What the job, of `SPEC` with changes, ends in if nothing happens to it."""
     registry = connect("memory://")
     run_id = registry.open_run(job, name=job)
-    order = {"job_id": job, "kind": "meta-training", "name": None, "spec": SPEC}
+    order = {"job_id": job, "kind": "meta-training", "name": None, "spec": {**SPEC, **changes}}
     registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
     assert run_attempt(registry, run_id, 1, DriverSettings(tracking_uri="memory://", runner="in-process"))
     return Theta.from_bytes(registry.weights("hyperadam", 1))

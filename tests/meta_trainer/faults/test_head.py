@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from meta_trainer.runners.ray_runner import RayRunner
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train
+from tests.meta_trainer.faults.redis import running_redis
 from tests.meta_trainer.faults.vocabulary import Faulty, restart_head
 
 pytestmark = [
@@ -27,31 +24,8 @@ pytestmark = [
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    """The address of a Redis of the test's own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_for(port)
-    yield f"127.0.0.1:{port}"
-    server.terminate()
-    server.wait(30)
-
-
-def wait_for(port: int, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
+    with running_redis(tmp_path) as address:
+        yield address
 
 
 def test_job_survives_kill_9_of_a_head_with_redis(
