@@ -125,5 +125,5 @@ def _first_update(service: Service) -> dict[str, float]:
         kind = f"to {event['data']['to']}" if event["type"] == "job.state" else event["type"]
         moments.setdefault(kind, (datetime.fromisoformat(event["time"]) - submitted).total_seconds())
     service.cancel(job)
-    names = {"to starting": "taken from the queue", "started": "begins to train", "validation": "first validation"}
+    names = {"to starting": "taken from the queue", "started": "begins to train"}
     return {meaning: moments[kind] for kind, meaning in {**names, "progress": "first update"}.items()}

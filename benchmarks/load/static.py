@@ -42,7 +42,7 @@ def _answers(client: httpx2.Client) -> bool:
 def main() -> None:
     """Serve on a free port, and print the URL."""
     app = Starlette(routes=[Mount("/", StaticFiles(directory=sys.argv[1]))])
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
