@@ -57,8 +57,12 @@ class EvaluationSpec(JobSpec):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The suite's, on this spec's data and for its steps."""
-        tasks = SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
-        return tuple(task for task in tasks if not self.learners or task.stream in self.learners)
+        return tuple(task for task in self._whole_suite if not self.learners or task.stream in self.learners)
+
+    @property
+    def _whole_suite(self) -> tuple[Task, ...]:
+        """The tasks of all its learners."""
+        return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:
@@ -95,8 +99,7 @@ class EvaluationSpec(JobSpec):
     @model_validator(mode="after")
     def _fits_the_suite(self) -> Self:
         suite = SUITES[self.suite]
-        tasks = suite.tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
-        known = dict.fromkeys(task.stream for task in tasks)
+        known = dict.fromkeys(task.stream for task in self._whole_suite)
         if unknown := [name for name in self.learners if name not in known]:
             has = f"has {', '.join(known)}" if known else "has learners of other suites only"
             raise ValueError(f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}")
