@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,13 +101,21 @@ def test_a_pause_interrupts_and_the_next_attempt_goes_on(registry: Registry) -> 
     assert [t.state for t in ledger.trials] == [TrialState.COMPLETED] * 2
 
 
-def test_out_of_time_trials_are_stopped_and_count(registry: Registry) -> None:
-    conductor = make_conductor(tiny_study(limits={"trials": 50, "wall_seconds": 1}), registry)
-    ledger = run_here(conductor, registry)
-    assert 0 < len(ledger.trials) < 50
-    assert all(trial.ended for trial in ledger.trials)
-    assert ledger.trials[-1].state is TrialState.STOPPED
-    assert conductor.complete or conductor.out_of_time
+def test_out_of_time_trials_are_stopped_and_count(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("meta_trainer.studies.conductor.time", SimpleNamespace(monotonic=lambda: now[0]))
+    conductor = make_conductor(tiny_study(limits={"trials": 50, "wall_seconds": 60}), registry)
+
+    def pass_time(number: int, update: int) -> bool:
+        now[0] += 20  # between a trial's first report and its second, which is its last
+        return True
+
+    ledger = run_here(conductor, registry, pass_time)
+    assert [len(trial.reports) for trial in ledger.trials] == [2, 2, 1]
+    assert [trial.state for trial in ledger.trials] == [TrialState.COMPLETED] * 2 + [TrialState.STOPPED]
+    assert conductor.out_of_time
+    assert not conductor.complete
+    assert conductor.ledger.seconds == 60
 
 
 def test_too_many_failures_end_the_study(registry: Registry) -> None:
