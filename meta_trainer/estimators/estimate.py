@@ -56,7 +56,7 @@ class Estimate(NamedTuple):
     losses: Tensor
     """Mean scored loss of each learner, over the parts; shape (L,), not finite where one diverged."""
     state: EpisodeState | None
-    """For the next period; None where the episode is over for every part."""
+    """For the next period; None where the episode is over."""
 
 
 def estimate(spec: EstimatorSpec, period: Period, state: EpisodeState | None) -> Estimate:
@@ -72,7 +72,7 @@ def estimate(spec: EstimatorSpec, period: Period, state: EpisodeState | None) ->
     slopes = [weight * slopes for (weight, _), result in zip(parts, results, strict=True) for slopes in result.slopes]
     kept = [result.state for result in results if result.state is not None]
     losses = torch.stack([result.losses for result in results]).mean(0)
-    return Estimate(gradient, tuple(slopes), losses, join_states(kept) if kept else None)
+    return Estimate(gradient, tuple(slopes), losses, _joined(kept))
 
 
 def meta_gradient(
@@ -98,7 +98,16 @@ def _groups(spec: EstimatorSpec, period: Period, state: EpisodeState | None) -> 
     parts = parts_of(spec)
     if state is None:
         return [begin(period.rule, period.optimizee)] * len(parts)
+    if len(parts) == 1:  # read and never written: no copy of what may be megabytes
+        return [state]
     return split_state(state, [_n_particles(part) * len(period.learners) for _, part in parts])
+
+
+def _joined(states: Sequence[EpisodeState]) -> EpisodeState | None:
+    """Those of several parts, or of one, without a copy; None of none."""
+    if not states:
+        return None
+    return states[0] if len(states) == 1 else join_states(states)
 
 
 def _n_particles(part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec) -> int:
@@ -120,7 +129,8 @@ def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
     else:
         result = one_tape(*fixed, n_steps=period.n_steps, lr=period.lr)
     slopes = torch.zeros(len(period.learners), 0)
-    return Estimate(result.gradient, (slopes,), result.losses.mean(0), result.state)
+    over = state.step + period.n_steps >= period.horizon
+    return Estimate(result.gradient, (slopes,), result.losses.mean(0), None if over else result.state)
 
 
 def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState) -> Estimate:
@@ -141,7 +151,7 @@ def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Perio
         lr=period.lr,
         keep_states=state.step + period.n_steps < period.horizon,
     )
-    after = join_states(result.states) if result.states else None
+    after = _joined(result.states)
     gradient, slopes = torch.zeros_like(period.theta), result.slopes / part.n_pairs
     if within is None:
         return Estimate(gradient, (slopes,), result.losses, after)

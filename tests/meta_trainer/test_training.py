@@ -12,8 +12,9 @@ from meta_trainer.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
+from meta_trainer.tasks import SpecTasks
 from meta_trainer.training import MetaTraining, Stopped, initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.work import make_rule, run_period
 
 
 def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) -> Any:
@@ -71,6 +72,25 @@ def test_resumes_bit_for_bit_with_every_estimator(
     for update in {1, whole.n_updates - 1}:
         resumed = train(spec, type(recorder)(), resume=recorder.checkpoints[update])
         assert torch.equal(resumed.final_theta, whole.final_theta)
+
+
+@pytest.mark.parametrize("given", [{}, *ESTIMATORS], ids=["tbptt", "es", "pes", "es-single", "mix", "tbptt-in-parts"])
+def test_a_period_leaves_the_state_it_is_given_as_it_was(given: dict[str, Any], tiny_spec: MetaTrainingSpec) -> None:
+    """A runner hands workers the state itself, not a copy; and nobody stores one that no period will read."""
+    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(exclude={"estimator"}), given))
+    fixed = spec, SpecTasks({"mnist5k": load("mnist5k")}), initial_theta(spec), 0, 0
+    first, state = run_period(*fixed, None)
+    if spec.unroll.period is None:
+        assert state is None
+        return
+    assert state is not None
+    before = [field.clone() for field in (state.w, *state.here, *state.rule_state)]
+    once, after = run_period(*fixed, state)
+    assert all(map(torch.equal, before, (state.w, *state.here, *state.rule_state)))
+    assert after is None
+    again, _ = run_period(*fixed, state)
+    assert torch.equal(once.gradient, again.gradient)
+    assert not torch.equal(once.losses, first.losses)
 
 
 def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
