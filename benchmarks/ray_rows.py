@@ -49,11 +49,10 @@ def _episodes(effort: Effort) -> Episodes:
             "one worker": RayRunner(cpus_per_call=2),  # of two cores, so one call at a time
             "two workers": RayRunner(),
         }
-        _warm_up(job, source, runners["in process"], 1)
-        _warm_up(job, source, runners["two workers"], 2)  # the only two there are: the one worker is one of them
         found = Episodes({name: [] for name in runners}, {name: [] for name in runners})
         for _ in range(min(effort.rounds, MOST_ROUNDS)):
             for name, runner in runners.items():
+                _warm_up(job, source, runner, 2 if name == "two workers" else 1)
                 metered = Metered(runner)
                 found.wall_seconds[name].append(sum(laps(job, source, metered)))
                 found.processor_seconds[name].append(metered.processor_seconds())
@@ -63,7 +62,11 @@ def _episodes(effort: Effort) -> Episodes:
 
 
 def _warm_up(job: MetaTrainingSpec, source: TaskSource, runner: Runner, n_workers: int) -> None:
-    """Let every worker do a period: a new one imports torch, loads the kernel and takes its memory first."""
+    """Let every worker do a period: a new one imports torch, loads the kernel and takes its memory first.
+
+    Before every measurement: Ray ends a worker that has had nothing to do for a while, as the second one has while
+    the others have their turn, and a new one takes as long to come as two updates.
+    """
     handles, warm = [runner.put(value) for value in (job, source, initial_theta(job))], set[int]()
     while len(warm) < n_workers:
         calls = [runner.call(_rehearsal, *handles)[0] for _ in range(n_workers)]

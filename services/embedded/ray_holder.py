@@ -27,6 +27,9 @@ from typing import Final
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 45.0
 """Ray drains its node for up to 30 s before it ends."""
+KEEP_WORKERS: Final = {"RAY_idle_worker_killing_time_threshold_ms": "60000"}
+"""Ray ends idle workers after a second where there are more than cores, as soon as two jobs share them; a new one takes
+two. What the environment says goes first."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -59,7 +62,12 @@ def start_node(folder: str, dashboard_port: int, agent_port: int, client_port: i
     command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
     command += [f"--dashboard-agent-listen-port={agent_port}", f"--ray-client-server-port={client_port}"]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # noqa: PLW1509  # no other thread yet
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        env=KEEP_WORKERS | os.environ,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509  # no other thread yet
+    )
 
 
 def wait_until_it_answers(address: str, node: subprocess.Popen[bytes]) -> bool:
