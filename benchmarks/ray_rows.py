@@ -52,7 +52,7 @@ def _episodes(effort: Effort) -> Episodes:
         found = Episodes({name: [] for name in runners}, {name: [] for name in runners})
         for _ in range(min(effort.rounds, MOST_ROUNDS)):
             for name, runner in runners.items():
-                _warm_up(job, source, runner, 2 if name == "two workers" else 1)
+                _warm_up(job, source, runner)
                 metered = Metered(runner)
                 found.wall_seconds[name].append(sum(laps(job, source, metered)))
                 found.processor_seconds[name].append(metered.processor_seconds())
@@ -61,15 +61,15 @@ def _episodes(effort: Effort) -> Episodes:
     return found
 
 
-def _warm_up(job: MetaTrainingSpec, source: TaskSource, runner: Runner, n_workers: int) -> None:
+def _warm_up(job: MetaTrainingSpec, source: TaskSource, runner: Runner) -> None:
     """Let every worker do a period: a new one imports torch, loads the kernel and takes its memory first.
 
     Before every measurement: Ray ends a worker that has had nothing to do for a while, as the second one has while
     the others have their turn, and a new one takes as long to come as two updates.
     """
     handles, warm = [runner.put(value) for value in (job, source, initial_theta(job))], set[int]()
-    while len(warm) < n_workers:
-        calls = [runner.call(_rehearsal, *handles)[0] for _ in range(n_workers)]
+    while len(warm) < runner.n_workers:
+        calls = [runner.call(_rehearsal, *handles)[0] for _ in range(runner.n_workers)]
         warm.update(runner.get(calls))
 
 

@@ -44,6 +44,10 @@ class Period:
     learners: Sequence[int]
     """The chunk's, by their numbers within the job; L of them."""
 
+    def ends_episode(self, state: EpisodeState) -> bool:
+        """Whether no other period follows the one that begins with `state`."""
+        return state.step + self.n_steps >= self.horizon
+
 
 class Estimate(NamedTuple):
     """What one period of one chunk gives."""
@@ -129,8 +133,8 @@ def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
     else:
         result = one_tape(*fixed, n_steps=period.n_steps, lr=period.lr)
     slopes = torch.zeros(len(period.learners), 0)
-    over = state.step + period.n_steps >= period.horizon
-    return Estimate(result.gradient, (slopes,), result.losses.mean(0), None if over else result.state)
+    after = None if period.ends_episode(state) else result.state
+    return Estimate(result.gradient, (slopes,), result.losses.mean(0), after)
 
 
 def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState) -> Estimate:
@@ -149,7 +153,7 @@ def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Perio
         sigma=part.sigma,
         n_steps=period.n_steps,
         lr=period.lr,
-        keep_states=state.step + period.n_steps < period.horizon,
+        keep_states=not period.ends_episode(state),
     )
     after = _joined(result.states)
     gradient, slopes = torch.zeros_like(period.theta), result.slopes / part.n_pairs
