@@ -44,14 +44,14 @@ class Nodes:
         Args:
             dashboard: whether the head has one, which takes Ray Jobs at `dashboard_url`.
         """
-        self._folder = tempfile.mkdtemp(prefix="ray-")
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
         head: dict[str, Any] = {
             "num_cpus": 0,
             "object_store_memory": STORE_BYTES,
             "include_dashboard": False,
             "_system_config": SYSTEM,
         }
-        head["temp_dir"] = self._folder
+        head["temp_dir"] = str(self.folder)
         Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)  # `Cluster` writes there, too
         self.dashboard_url = ""
 
@@ -66,7 +66,7 @@ class Nodes:
 
         self._cluster = patiently(start)
         # A Ray job joins the cluster that is written in this folder, which may not be that of another on this machine.
-        write_ray_address(self._cluster.address, self._folder)
+        write_ray_address(self._cluster.address, str(self.folder))
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
             self.join()
@@ -128,7 +128,7 @@ class Nodes:
     def close(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def patiently(start: Callable[[], Any], tries: int = 3) -> Any:

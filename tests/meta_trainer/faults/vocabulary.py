@@ -1,15 +1,20 @@
 """What may go wrong, said in a line: `kill(worker=1, at_period=3)`.
 
 A fault is inflicted from outside, on processes found by what they do; nothing of it is in the code that is tested. The
-periods of a training are counted from 1, by a runner that stands before the real one and passes everything on.
+periods of a training are counted from 1, by a runner that stands before the real one and passes everything on. A period
+in which something is to happen to those who work at it is held at a gate until it has: of chunks of milliseconds, a
+node may otherwise have none at the moment, or no other.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from meta_trainer.runners import Handle, Runner
@@ -25,6 +30,8 @@ class Fault:
     inflict: Callable[[Faulty], None]
     before_chunk: int | None = None
     """Inflicted before the period of this chunk begins; None: while the period is under way."""
+    at_work: bool = False
+    """Whether the period is held until then."""
 
 
 def kill(*, worker: int, at_period: int) -> Fault:
@@ -33,7 +40,7 @@ def kill(*, worker: int, at_period: int) -> Fault:
     def inflict(faulty: Faulty) -> None:
         os.kill(faulty.nodes.busy_worker(worker), signal.SIGKILL)
 
-    return Fault(f"kill worker {worker}", at_period, inflict)
+    return Fault(f"kill worker {worker}", at_period, inflict, at_work=True)
 
 
 def kill_node(*, node: int, at_period: int) -> Fault:
@@ -43,7 +50,7 @@ def kill_node(*, node: int, at_period: int) -> Fault:
         faulty.nodes.busy_worker(node)
         faulty.nodes.kill(node)
 
-    return Fault(f"kill node {node}", at_period, inflict)
+    return Fault(f"kill node {node}", at_period, inflict, at_work=True)
 
 
 def lose_state(*, chunk: int, at_period: int) -> Fault:
@@ -61,7 +68,7 @@ def slow(*, worker: int, factor: float, at_period: int) -> Fault:
     def inflict(faulty: Faulty) -> None:
         faulty.slowed.append(Slowed(faulty.nodes.busy_worker(worker), factor))
 
-    return Fault(f"slow down worker {worker} {factor:g} times", at_period, inflict)
+    return Fault(f"slow down worker {worker} {factor:g} times", at_period, inflict, at_work=True)
 
 
 def lose_all_nodes(*, at_period: int) -> Fault:
@@ -104,10 +111,13 @@ class Faulty(Runner):
             self._period += chunk == 0
             self.states[chunk] = state
             self._inflict(before_chunk=chunk)
+            if any(fault.at_work and fault.at_period == self._period for fault in self._faults):
+                function = behind(self._gate, function)
         return self._runner.call(function, *arguments, n_returns=n_returns)
 
     def get(self, handles: Sequence[Handle]) -> list[Any]:
         self._inflict(before_chunk=None)
+        self._gate.touch()
         return self._runner.get(handles)
 
     def _inflict(self, before_chunk: int | None) -> None:
@@ -116,6 +126,11 @@ class Faulty(Runner):
             self._faults.remove(fault)
             fault.inflict(self)
             self.inflicted.append(fault.name)
+
+    @property
+    def _gate(self) -> Path:
+        """That of the period, open once there is such a file."""
+        return self.nodes.folder / f"{id(self)}-{self._period}"
 
     @property
     def n_workers(self) -> int:
@@ -127,3 +142,16 @@ class Faulty(Runner):
     def close(self) -> None:
         for slowed in self.slowed:
             slowed.end()
+
+
+@functools.cache
+def behind(gate: Path, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which begins once there is this file."""
+
+    @functools.wraps(function)
+    def held(*arguments: Any) -> Any:
+        while not gate.exists():
+            time.sleep(0.01)
+        return function(*arguments)
+
+    return held

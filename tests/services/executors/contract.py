@@ -52,6 +52,10 @@ class ExecutorContract(ABC):
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.02)
 
+    def until_said(self, executor: Executor, process_id: str, line: str) -> None:
+        """A whole line: a log may begin with the command, and so with all that its code has in quotes."""
+        self.until(lambda: line.encode() in executor.log(process_id).splitlines())
+
     def start(self, executor: Executor, name: str, code: str, **environment: str) -> str:
         process_id = f"{name}-{time.time_ns()}"
         executor.submit(process_id, [sys.executable, "-c", code], environment)
@@ -61,7 +65,7 @@ class ExecutorContract(ABC):
         code = "import os, sys; print(os.environ['GREETING']); print('bad', file=sys.stderr)"
         process_id = self.start(executor, "hello", code, GREETING="good day")
         self.until(lambda: executor.status(process_id) == "succeeded")
-        self.until(lambda: b"bad" in executor.log(process_id))
+        self.until_said(executor, process_id, "bad")
         log = executor.log(process_id)
         assert b"good day\n" in log
         assert executor.log(process_id, after=4) == log[4:]
@@ -74,7 +78,7 @@ class ExecutorContract(ABC):
     def test_argument_with_shell_characters_arrives_whole(self, executor: Executor) -> None:
         process_id = f"quote-{time.time_ns()}"
         executor.submit(process_id, [sys.executable, "-c", "import sys; print(sys.argv[1])", "a b; $HOME 'c'"], {})
-        self.until(lambda: b"a b; $HOME 'c'" in executor.log(process_id))
+        self.until_said(executor, process_id, "a b; $HOME 'c'")
 
     def test_unknown_id(self, executor: Executor) -> None:
         assert executor.status("never-submitted") == "unknown"
@@ -95,15 +99,15 @@ class ExecutorContract(ABC):
 
     def test_stop_lets_it_end_by_itself(self, executor: Executor) -> None:
         process_id = self.start(executor, "wait", WAITS)
-        self.until(lambda: b"ready" in executor.log(process_id))
+        self.until_said(executor, process_id, "ready")
         assert executor.status(process_id) == "running"
         executor.stop(process_id)
         self.until(lambda: executor.status(process_id) in ENDED)
-        assert b"asked" in executor.log(process_id)
+        self.until_said(executor, process_id, "asked")
 
     def test_kill_ends_a_deaf_one(self, executor: Executor) -> None:
         process_id = self.start(executor, "deaf", DEAF)
-        self.until(lambda: b"ready" in executor.log(process_id))
+        self.until_said(executor, process_id, "ready")
         executor.stop(process_id)
         time.sleep(0.3)
         assert executor.status(process_id) == "running"
@@ -112,10 +116,10 @@ class ExecutorContract(ABC):
 
     def test_another_executor_finds_what_this_one_started(self, executor: Executor, tmp_path: Path) -> None:
         process_id = self.start(executor, "found", WAITS)
-        self.until(lambda: b"ready" in executor.log(process_id))
+        self.until_said(executor, process_id, "ready")
         other = self.make_executor(tmp_path)
         assert other.status(process_id) == "running"
         other.stop(process_id)
         self.until(lambda: other.status(process_id) in ENDED)
-        assert b"asked" in other.log(process_id)
+        self.until_said(other, process_id, "asked")
         other.close()

@@ -28,20 +28,20 @@ class TestProcessExecutor(ExecutorContract):
             "os.kill(os.getpid(), signal.SIGKILL)"
         )
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "processes"), WAITS], check=False)
-        self.until(lambda: b"ready" in executor.log("orphan"))
+        self.until_said(executor, "orphan", "ready")
         assert executor.status("orphan") == "running"
         executor.stop("orphan")
         self.until(lambda: executor.status("orphan") == "succeeded")
 
     def test_killed_supervisor_leaves_a_driver_that_still_counts(self, executor: Executor, tmp_path: Path) -> None:
         process_id = self.start(executor, "lonely", WAITS)
-        self.until(lambda: b"ready" in executor.log(process_id))
+        self.until_said(executor, process_id, "ready")
         os.kill(int((tmp_path / "processes" / process_id / "group").read_text()), signal.SIGKILL)
         time.sleep(0.05)
         assert executor.status(process_id) == "running"
         executor.stop(process_id)
         self.until(lambda: executor.status(process_id) == "failed")
-        assert b"asked" in executor.log(process_id)
+        self.until_said(executor, process_id, "asked")
 
     def test_racing_submissions_run_once(self, tmp_path: Path) -> None:
         marks = tmp_path / "marks"

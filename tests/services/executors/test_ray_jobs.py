@@ -31,7 +31,7 @@ class TestRayJobsExecutor(ExecutorContract):
         self.ray = ray
 
     def make_executor(self, folder: Path) -> Executor:
-        return RayJobsExecutor(self.ray.address, grace_seconds=6, headers=self.ray.headers)
+        return RayJobsExecutor(self.ray.address, grace_seconds=10, headers=self.ray.headers)
 
 
 def test_no_cluster_is_a_clear_error() -> None:
