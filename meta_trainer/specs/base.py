@@ -13,7 +13,7 @@ Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Architecture = Literal["cnn-1", "cnn-2"]
 Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log", "last"]
-Init = Literal["adam-ensemble", "paper"]
+Init = Literal["adam-ensemble", "paper", "warm-ensemble"]
 RuleSpec = Annotated[HyperAdamSpec | RNNpropSpec | DMSpec, Field(discriminator="kind")]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")

@@ -82,7 +82,8 @@ class MetaTrainingSpec(JobSpec):
     """`kind` is `hyperadam`, `rnnprop` or `dm`. Fields that are not given are those of `RECOMMENDED`, then those of the
     kind's own spec."""
     init: Init = "adam-ensemble"
-    """One of the rule's initialisations; if not given, its first. `adam-ensemble` is HyperAdam's alone."""
+    """One of the rule's initialisations; if not given, its first. `adam-ensemble` and `warm-ensemble` are
+    HyperAdam's alone, and the latter needs its LSTM."""
     parent: Reference | None = None
     """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number."""
     continue_from: ContinueSpec | None = None

@@ -86,6 +86,7 @@ def test_counts() -> None:
         ({"rule": {"kind": ["dm"]}}, ("rule",), "expected tags: 'hyperadam', 'rnnprop', 'dm'"),
         ({"rule": 5}, ("rule",), "valid dictionary"),
         ({"rule": {"kind": "dm"}, "init": "adam-ensemble"}, (), "init must be one of paper for rule 'dm'"),
+        ({"rule": {"lstm": False}, "init": "warm-ensemble"}, (), "init must be one of adam-ensemble, paper for rule"),
         ({"preset": "dm-paper", "rule": {"kind": "rnnprop"}}, (), "rule must be of kind 'dm' with preset 'dm-paper'"),
         ({"register_as": "../up"}, ("register_as",), "pattern"),
         ({"register_as": "a..b"}, ("register_as",), "must be 1–64"),

@@ -37,8 +37,11 @@ class Rule(ABC, Generic[StateT]):
 
     kind: ClassVar[str]
     """Name of the rule in specs and Θ files."""
-    inits: ClassVar[tuple[str, ...]]
-    """Names of the rule's initialisations; the recommended one first."""
+
+    @property
+    @abstractmethod
+    def inits(self) -> tuple[str, ...]:
+        """Names of the initialisations that this rule has; the recommended one first."""
 
     @property
     @abstractmethod

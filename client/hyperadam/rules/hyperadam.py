@@ -93,7 +93,6 @@ class HyperAdamRule(Rule[HyperAdamState]):
     """
 
     kind = "hyperadam"
-    inits = ("adam-ensemble", "paper")
 
     def __init__(self, spec: HyperAdamSpec | None = None) -> None:
         self._spec = spec or HyperAdamSpec()
@@ -101,6 +100,11 @@ class HyperAdamRule(Rule[HyperAdamState]):
     @property
     def spec(self) -> HyperAdamSpec:
         return self._spec
+
+    @property
+    def inits(self) -> tuple[str, ...]:
+        """`warm-ensemble` needs an LSTM, which is its clock."""
+        return ("adam-ensemble", "paper", "warm-ensemble") if self.spec.lstm else ("adam-ensemble", "paper")
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -127,16 +131,35 @@ class HyperAdamRule(Rule[HyperAdamState]):
         `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100
         and γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1):
         the untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
+
+        `warm-ensemble`: the same, but the weights of the mixture rise from near 0 to 5/J as tanh(t/10): a warm-up of α,
+        which Θ may then learn to shorten or prolong. The LSTM's first unit tells the time. It sees nothing but its own
+        cell, which grows by 0.1 a step, and nothing sees it but the WeightCell, whose biases are 0.
         """
         check_choice("init", init, self.inits)
         theta = draw(self.theta_shapes, generator)
-        if init == "adam-ensemble":
+        if init != "paper":
             j = self.spec.n_candidates
             theta["adam_cell.weight"] *= 0.3
             theta["adam_cell.bias"].copy_(torch.cat([_decay_logits(1.1, 100, j), _decay_logits(3, 1000, j)]))
             theta["weight_cell.weight"] *= 0.1
             theta["weight_cell.bias"].fill_(4 / j)
+            if init == "warm-ensemble":
+                self._set_clock(theta, growth=0.1, total=5.0)
         return theta
+
+    def _set_clock(self, theta: dict[str, Tensor], growth: float, total: float) -> None:
+        """Make the LSTM's first unit a clock, h_t = σ(3) tanh(growth · t) nearly, and Σ_j ρ_j = total · h_t / σ(3)."""
+        j, weight, bias = self.spec.n_candidates, theta["lstm.weight"], theta["lstm.bias"]
+        gates = torch.arange(4) * j  # of the first unit: i, j, f, o
+        n_inputs = weight.shape[1] - j
+        weight[gates] = 0.0
+        weight[:, n_inputs] = 0.0
+        is_open = 1 / (1 + math.exp(-3))
+        bias[gates] = torch.tensor([3.0, math.atanh(growth / is_open), 6.0 - self.spec.forget_bias, 3.0]).to(bias)
+        theta["adam_cell.weight"][:, 0] = 0.0
+        theta["weight_cell.weight"][:, 0] = total / (j * is_open)
+        theta["weight_cell.bias"].zero_()
 
     def init_state(self, gradient: Tensor) -> HyperAdamState:
         def zeros(n: int) -> Tensor:

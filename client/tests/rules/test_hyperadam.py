@@ -40,7 +40,7 @@ class TestHyperAdam(RuleContract):
         return hyperadam_directions(asdict(rule.spec), theta, gradients)
 
 
-@pytest.mark.parametrize("init", ["adam-ensemble", "paper"])
+@pytest.mark.parametrize("init", ["adam-ensemble", "paper", "warm-ensemble"])
 def test_full_size_moves_as_the_reference(init: str) -> None:
     rule = HyperAdamRule()
     theta = rule.init_theta(torch.Generator().manual_seed(0), init)
@@ -138,15 +138,51 @@ class TestInitialTheta:
         decay = torch.sigmoid(self.draw("adam-ensemble", n_candidates=1)["adam_cell.bias"])
         assert 1 / (1 - decay[0]) == pytest.approx(math.sqrt(1.1 * 100))
 
-    @pytest.mark.parametrize("init", ["adam-ensemble", "paper"])
+    @pytest.mark.parametrize("init", ["adam-ensemble", "paper", "warm-ensemble"])
     def test_is_a_function_of_the_seed(self, init: str) -> None:
         first, same, other = self.draw(init), self.draw(init), self.draw(init, seed=1)
         assert all(torch.equal(first[name], same[name]) for name in first)
         assert not torch.equal(first["lstm.weight"], other["lstm.weight"])
 
+    @pytest.mark.parametrize("options", [{}, {"preprocessing": False}, {"forget_bias": 0.0}, {"n_candidates": 7}])
+    def test_warm_ensemble_begins_with_small_steps_and_ends_with_a_quarter_more(self, options: dict[str, Any]) -> None:
+        """Beside the same ensemble without a clock, all that makes the candidates differ from Adams set to zero."""
+        rule = HyperAdamRule(HyperAdamSpec(**options))
+        gradients = draw_gradients(60, 30)
+        moved = {}
+        for init in ("adam-ensemble", "warm-ensemble"):
+            theta = self.draw(init, **options)
+            theta["adam_cell.weight"].zero_()
+            theta["weight_cell.weight"][:, 1:] = 0.0
+            if init == "adam-ensemble":
+                theta["weight_cell.weight"].zero_()
+            moved[init] = run(rule, theta, gradients)
+        ratios = moved["warm-ensemble"] / moved["adam-ensemble"]
+        steps = torch.arange(1, 61, dtype=torch.float64)
+        expected = 1.25 * torch.tanh(steps / 10)
+        assert torch.equal(ratios.isfinite().all(-1), torch.ones(60, dtype=torch.bool))
+        torch.testing.assert_close(
+            ratios, expected.view(-1, *[1] * (ratios.dim() - 1)).expand_as(ratios), rtol=0.02, atol=0
+        )
+
+    def test_warm_ensemble_shows_its_clock_to_nobody_but_the_weight_cell(self) -> None:
+        theta, plain = self.draw("warm-ensemble"), self.draw("adam-ensemble")
+        assert not theta["lstm.weight"][:, 20].any()
+        assert not theta["adam_cell.weight"][:, 0].any()
+        gates = [0, 20, 40, 60]
+        others = [row for row in range(80) if row not in gates]
+        assert not theta["lstm.weight"][gates].any()
+        columns = [column for column in range(40) if column != 20]
+        assert torch.equal(theta["lstm.weight"][others][:, columns], plain["lstm.weight"][others][:, columns])
+        assert torch.equal(theta["adam_cell.bias"], plain["adam_cell.bias"])
+
     def test_unknown_name_is_refused(self) -> None:
-        with pytest.raises(RuleError, match="init must be one of adam-ensemble, paper, got 'zeros'"):
+        with pytest.raises(RuleError, match="init must be one of adam-ensemble, paper, warm-ensemble, got 'zeros'"):
             self.draw("zeros")
+
+    def test_without_lstm_there_is_no_clock(self) -> None:
+        with pytest.raises(RuleError, match="init must be one of adam-ensemble, paper, got 'warm-ensemble'"):
+            self.draw("warm-ensemble", lstm=False)
 
 
 @pytest.mark.parametrize(
