@@ -97,11 +97,14 @@ class Service:
         points = [MetricPoint(name=name, value=value, step=step, time=now) for step, value in enumerate(values)]
         self.container.registry.log_metrics(self.run_id(job_id), points)
 
-    def end(self, job_id: str, trigger: Trigger, result: dict[str, Any] | None = None) -> None:
-        """The driver's last word."""
+    def end(
+        self, job_id: str, trigger: Trigger, result: dict[str, Any] | None = None, where: dict[str, int] | None = None
+    ) -> None:
+        """The driver's last word; `where` is that of an update that failed."""
         if result is not None:
             self.artifact(job_id, "result/result.json", json.dumps(result).encode())
-        error = {"type": "ValueError", "message": "it went wrong"} if trigger is Trigger.FAIL else None
+        failed = {"type": "ValueError", "message": "it went wrong", **(where or {})}
+        error = failed if trigger is Trigger.FAIL else None
         with self.container.database.write() as session:
             job = changes.locked_job(session, job_id)
             assert job is not None

@@ -154,6 +154,18 @@ def test_a_failed_job_says_why(service: Service, client: Client) -> None:
     error = client.jobs.attempts(job.id)[0].error
     assert error is not None
     assert error.message == "it went wrong"
+    assert str(error) == "ValueError: it went wrong"
+    assert error.update is None
+
+
+def test_an_update_that_failed_says_where(service: Service, client: Client) -> None:
+    job = client.jobs.submit("meta-training", SPEC)
+    service.begin(job.id)
+    service.end(job.id, Trigger.FAIL, where={"update": 7, "episode": 1, "period": 2, "seed": 0})
+    error = client.jobs.get(job.id).error
+    assert error is not None
+    assert (error.update, error.episode, error.period, error.seed) == (7, 1, 2, 0)
+    assert str(error) == "ValueError: it went wrong (update 7, episode 1, period 2, seed 0)"
 
 
 def test_lists_are_filtered(client: Client) -> None:

@@ -15,10 +15,19 @@ ENDED_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobError(Record):
-    """Why a job or an attempt failed."""
+    """Why a job or an attempt failed; of an update of Θ that failed also where, from which it can be seen again."""
 
     type: str
     message: str
+    update: int | None = None
+    episode: int | None = None
+    period: int | None = None
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        where = {name: getattr(self, name) for name in ("update", "episode", "period", "seed")}
+        said = ", ".join(f"{name} {value}" for name, value in where.items() if value is not None)
+        return f"{self.type}: {self.message}" + (f" ({said})" if said else "")
 
 
 @dataclass(frozen=True, kw_only=True)

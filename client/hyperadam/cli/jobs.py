@@ -310,7 +310,7 @@ def _watch(client: Client, job: Job) -> Job:
     if job.state == "succeeded":
         show_result(client, job)
     else:
-        reason = f": {job.error.type}: {job.error.message}" if job.error else ""
+        reason = f": {job.error}" if job.error else ""
         err().print(f"{job.id} {job.state}{reason}")
         err().print(f"`hyperadam jobs logs {job.id}` shows its log", style="dim")
     return job

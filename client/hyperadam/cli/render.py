@@ -86,7 +86,7 @@ def job_table(job: Job) -> Table:
         "cloned from": job.cloned_from,
         "attempt": job.attempt or None,
         "version": job.version,
-        "error": f"{job.error.type}: {job.error.message}" if job.error else None,
+        "error": str(job.error) if job.error else None,
         "submitted by": job.actor,
         "created": format_time(job.created_at),
         "started": format_time(job.started_at) if job.started_at else None,

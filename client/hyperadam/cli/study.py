@@ -164,7 +164,7 @@ def _follow(client: Client, job: Job, *, as_json: bool) -> None:
         _show_events(client, job, as_json=as_json)
     job = client.jobs.get(job.id)
     if job.state != "succeeded":
-        err().print(f"{job.id} {job.state}" + (f": {job.error.message}" if job.error else ""))
+        err().print(f"{job.id} {job.state}" + (f": {job.error}" if job.error else ""))
         raise typer.Exit(JOB_FAILED)
     if not as_json:
         from hyperadam.cli.render_study import study_table
