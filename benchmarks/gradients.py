@@ -75,7 +75,15 @@ class Problem:
             state = None
             for _ in range(0, horizon, n_steps):
                 result = estimate(spec.estimator, period, state)
-                total += meta_gradient(result.gradient, result.slopes, seed=seed, episode=0, learners=[learner])
+                total += meta_gradient(
+                    spec.estimator,
+                    self.rule,
+                    result.gradient,
+                    result.slopes,
+                    seed=seed,
+                    episode=0,
+                    learners=[learner],
+                )
                 state = result.state
         n_updates = horizon // n_steps
         return total / len(self.optimizees) / n_updates, (time.perf_counter() - began) / n_updates

@@ -72,7 +72,10 @@ def run_period(
 def chunk_gradient(spec: MetaTrainingSpec, episode: int, chunk: int, outcome: PeriodOutcome) -> Tensor:
     """The meta-gradient of a chunk's period, summed over its learners; shape (n_theta,)."""
     learners = learners_of(spec, chunk)
-    return meta_gradient(outcome.gradient, outcome.slopes, seed=spec.seed, episode=episode, learners=learners)
+    how, rule = spec.estimator, make_rule(spec.rule)
+    return meta_gradient(
+        how, rule, outcome.gradient, outcome.slopes, seed=spec.seed, episode=episode, learners=learners
+    )
 
 
 def learners_of(spec: MetaTrainingSpec, chunk: int) -> range:

@@ -18,7 +18,7 @@ from torch import Tensor
 from meta_trainer.episodes import EpisodeState, begin, join_states, split_state
 from meta_trainer.estimators.evolution import antithetic_pairs
 from meta_trainer.estimators.objective import Objective
-from meta_trainer.estimators.perturbations import Directions
+from meta_trainer.estimators.perturbations import Directions, coordinates_of
 from meta_trainer.estimators.tbptt import PeriodResult, cut_bptt, one_tape
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.specs import ESSingleSpec, ESSpec, EstimatorSpec, PESSpec, TBPTTSpec, parts_of
@@ -80,6 +80,8 @@ def estimate(spec: EstimatorSpec, period: Period, state: EpisodeState | None) ->
 
 
 def meta_gradient(
+    spec: EstimatorSpec,
+    rule: Rule[Any],
     gradient: Tensor,  # shape: (n_theta,)
     slopes: Sequence[Tensor],  # shapes: (L, N)
     *,
@@ -89,11 +91,11 @@ def meta_gradient(
 ) -> Tensor:
     """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn again from its name."""
     total = gradient.clone()
-    for part, own in enumerate(slopes):
-        for learner, row in zip(learners, own.tolist(), strict=True):
-            directions = _directions(seed, part, episode, learner, len(total))
+    for number, ((_, part), own) in enumerate(zip(parts_of(spec), slopes, strict=True)):
+        directions = _directions(part, number, rule, seed, episode, learners)
+        for each, row in zip(directions, own.tolist(), strict=True):
             for pair, slope in enumerate(row):
-                total += slope * directions.of(pair).to(total)
+                total += slope * each.of(pair).to(total)
     return total
 
 
@@ -138,7 +140,7 @@ def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
 
 
 def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState) -> Estimate:
-    drawn = [_directions(period.seed, number, period.episode, i, len(period.theta)) for i in period.learners]
+    drawn = _directions(part, number, period.rule, period.seed, period.episode, period.learners)
     within = state.step // period.n_steps if isinstance(part, PESSpec) else None
     directions = torch.stack([torch.stack([own.of(i, within) for i in range(part.n_pairs)]) for own in drawn])
     n = 2 * part.n_pairs
@@ -165,5 +167,16 @@ def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Perio
     return Estimate(gradient, (slopes[:, :0],), result.losses, after)
 
 
-def _directions(seed: int, part: int, episode: int, learner: int, n_theta: int) -> Directions:
-    return Directions(seed=seed, part=part, episode=episode, learner=learner, n_theta=n_theta)
+def _directions(
+    part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec,
+    number: int,
+    rule: Rule[Any],
+    seed: int,
+    episode: int,
+    learners: Sequence[int],
+) -> list[Directions]:
+    """Those of one part of an estimator, learner by learner."""
+    tensors = None if isinstance(part, TBPTTSpec) else part.tensors
+    where = None if tensors is None else coordinates_of(rule, tensors)
+    fixed: dict[str, Any] = {"seed": seed, "part": number, "episode": episode, "n_theta": rule.n_theta, "where": where}
+    return [Directions(learner=learner, **fixed) for learner in learners]

@@ -7,9 +7,12 @@ too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+from hyperadam.rules import Rule
 from torch import Tensor
 
 from meta_trainer.seeds import generator
@@ -25,6 +28,8 @@ class Directions:
     episode: int
     learner: int
     n_theta: int
+    where: Tensor | None = field(default=None, compare=False)
+    """1 where Θ is perturbed, 0 elsewhere; shape (n_theta,). None: everywhere."""
 
     def of(self, pair: int, period: int | None = None) -> Tensor:
         """ε of one pair for a whole episode, or for one of its periods; shape (n_theta,), float32."""
@@ -33,7 +38,8 @@ class Directions:
             g = generator(self.seed, "training/perturbation", *indices)
         else:
             g = generator(self.seed, "training/period-perturbation", *indices, period)
-        return torch.randn(self.n_theta, generator=g)
+        epsilon = torch.randn(self.n_theta, generator=g)
+        return epsilon if self.where is None else epsilon * self.where
 
     def accumulated(self, pair: int, n_periods: int) -> Tensor:
         """Σ ε of one pair over the first `n_periods` periods; shape (n_theta,), float32."""
@@ -41,3 +47,8 @@ class Directions:
         for period in range(n_periods):
             total += self.of(pair, period)
         return total
+
+
+def coordinates_of(rule: Rule[Any], tensors: Collection[str]) -> Tensor:
+    """1 in the tensors of these names, 0 in the others; shape (n_theta,), float32."""
+    return rule.pack({name: torch.full(shape, float(name in tensors)) for name, shape in rule.theta_shapes.items()})

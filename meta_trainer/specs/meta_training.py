@@ -152,6 +152,15 @@ class MetaTrainingSpec(JobSpec):
         return self
 
     @model_validator(mode="after")
+    def _tensors_of_the_rule(self) -> Self:
+        known = rule_from_spec(asdict(self.rule)).theta_shapes
+        for _, part in parts_of(self.estimator):
+            unknown = [] if isinstance(part, TBPTTSpec) else [name for name in part.tensors or () if name not in known]
+            if unknown:
+                raise ValueError(f"estimator.tensors must be some of {', '.join(known)}, got {unknown[0]!r}")
+        return self
+
+    @model_validator(mode="after")
     def _whole_chunks(self) -> Self:
         if self.n_learners % self.chunk_size:
             raise ValueError(

@@ -43,21 +43,21 @@ class NoState(NamedTuple):
 
 
 class RatesRule(Rule[NoState]):
-    """d = Θ ⊙ g."""
+    """d = Θ ⊙ g, with Θ in two tensors."""
 
     kind = "rates"
     inits = ("ones",)
     spec = None
-    theta_shapes: ClassVar[dict[str, tuple[int, ...]]] = {"rates": (3,)}
+    theta_shapes: ClassVar[dict[str, tuple[int, ...]]] = {"first": (1,), "others": (2,)}
 
     def init_theta(self, generator: torch.Generator, init: str) -> dict[str, Tensor]:
-        return {"rates": torch.ones(3, dtype=torch.float64)}
+        return {name: torch.ones(shape, dtype=torch.float64) for name, shape in self.theta_shapes.items()}
 
     def init_state(self, gradient: Tensor) -> NoState:
         return NoState(gradient.new_zeros((1, *gradient.shape)))
 
     def update(self, theta: Any, gradient: Tensor, state: NoState) -> tuple[Tensor, NoState]:
-        return theta["rates"] * gradient, state
+        return torch.cat([theta["first"], theta["others"]]) * gradient, state
 
 
 class Bowl(Optimizee):
@@ -118,8 +118,10 @@ def run(
     return estimate(spec, period, state)
 
 
-def total_gradient(result: Estimate, *, episode: int = 0, learners: Sequence[int] = (0,)) -> Tensor:
-    return meta_gradient(result.gradient, result.slopes, seed=5, episode=episode, learners=learners)
+def total_gradient(
+    spec: EstimatorSpec, result: Estimate, *, episode: int = 0, learners: Sequence[int] = (0,)
+) -> Tensor:
+    return meta_gradient(spec, RatesRule(), result.gradient, result.slopes, seed=5, episode=episode, learners=learners)
 
 
 def samples(spec: EstimatorSpec, n_steps: int, n_samples: int = 16, n_learners: int = 24) -> Tensor:
@@ -129,7 +131,7 @@ def samples(spec: EstimatorSpec, n_steps: int, n_samples: int = 16, n_learners: 
         state = None
         for first in range(0, HORIZON, n_steps):
             result = run(spec, state, episode=episode, n_steps=n_steps, learners=range(n_learners))
-            gradients[episode] += total_gradient(result, episode=episode, learners=range(n_learners)) / n_learners
+            gradients[episode] += total_gradient(spec, result, episode=episode, learners=range(n_learners)) / n_learners
             state = result.state
             assert (state is None) == (first + n_steps == HORIZON)
     return gradients * n_steps / HORIZON
@@ -152,6 +154,16 @@ def test_the_expectation_is_the_gradient_of_the_smoothed_loss(spec: Any, n_steps
     assert bool(((found.mean(0) - expected).abs() < 4 * error).all())
     assert float(error.norm()) < 0.2 * float(expected.norm())
     assert float((truncated_gradient() - found.mean(0)).norm()) > 3 * float(error.norm())
+
+
+@pytest.mark.parametrize("kind", [ESSingleSpec, PESSpec])
+def test_of_the_tensors_that_are_not_named_there_is_no_gradient(kind: Any) -> None:
+    """The bowl's coordinates have nothing to do with each other: of those perturbed, all is as if all were."""
+    gradients = samples(kind(sigma=SIGMA, n_pairs=1, tensors=("others",)), PERIOD)
+    expected = smoothed_gradient(SIGMA, fresh_every=PERIOD if kind is PESSpec else HORIZON)
+    errors = gradients.std(0) / len(gradients) ** 0.5
+    assert not gradients[:, 0].any()
+    assert ((gradients.mean(0) - expected).abs() < 4 * errors)[1:].all()
 
 
 def test_truncation_is_biased_and_persistence_is_not() -> None:
@@ -227,7 +239,7 @@ def test_a_mix_is_the_weighted_sum_of_its_parts() -> None:
     for _ in range(N_PERIODS):
         results = [run(spec, state) for spec, state in zip((mix, single, bptt), states, strict=True)]
         states = [result.state for result in results]
-        whole, first, second = map(total_gradient, results)
+        whole, first, second = map(total_gradient, (mix, single, bptt), results)
         torch.testing.assert_close(whole, 0.5 * first + 3.0 * second, rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(results[0].losses, (results[1].losses + results[2].losses) / 2)
 
@@ -239,7 +251,7 @@ def test_learners_do_not_see_their_neighbours(spec: Any) -> None:
     def periods(learners: Sequence[int]) -> list[Tensor]:
         first = run(spec, learners=learners)
         second = run(spec, first.state, learners=learners)
-        return [total_gradient(result, learners=learners) for result in (first, second)]
+        return [total_gradient(spec, result, learners=learners) for result in (first, second)]
 
     for both, one, other in zip(periods([3, 4]), periods([3]), periods([4]), strict=True):
         torch.testing.assert_close(both, one + other, rtol=1e-12, atol=1e-14)

@@ -87,6 +87,13 @@ def test_counts() -> None:
         ({"rule": 5}, ("rule",), "valid dictionary"),
         ({"rule": {"kind": "dm"}, "init": "adam-ensemble"}, (), "init must be one of paper for rule 'dm'"),
         ({"rule": {"lstm": False}, "init": "warm-ensemble"}, (), "init must be one of adam-ensemble, paper for rule"),
+        (
+            {"estimator": {"kind": "pes", "tensors": ["lstm"]}},
+            (),
+            "estimator.tensors must be some of preprocess.weight",
+        ),
+        ({"estimator": {"kind": "pes", "tensors": []}}, ("estimator", "pes", "tensors"), "at least 1"),
+        ({"estimator": {"kind": "pes", "tensors": ["a", "a"]}}, ("estimator", "pes", "tensors"), "must be different"),
         ({"preset": "dm-paper", "rule": {"kind": "rnnprop"}}, (), "rule must be of kind 'dm' with preset 'dm-paper'"),
         ({"register_as": "../up"}, ("register_as",), "pattern"),
         ({"register_as": "a..b"}, ("register_as",), "must be 1–64"),
