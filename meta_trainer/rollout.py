@@ -23,19 +23,34 @@ class InnerOptimizer(Protocol):
         """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in is used up."""
 
 
+class LearnedState(NamedTuple):
+    """What a learned optimizer carries from step to step."""
+
+    of_rule: Any
+    n_steps: int
+    """How many lie behind it."""
+
+
 class Learned:
-    """A rule with its Θ: w ← w − α d."""
+    """A rule with its Θ: w ← w − α_t d, where α_t = α min(1, (t + 1) / W) rises over the first W steps."""
 
-    def __init__(self, rule: Rule[Any], theta: Tensor, lr: float) -> None:
-        """`theta` is flat, shape (n_theta,), of the dtype that it is run in."""
-        self._rule, self._stepper, self._lr = rule, open_stepper(rule, theta), lr
+    def __init__(self, rule: Rule[Any], theta: Tensor, lr: float, warmup_steps: int = 0) -> None:
+        """
+        Args:
+            theta: flat, shape (n_theta,), of the dtype that it is run in.
+            lr: α.
+            warmup_steps: W; 0 and 1 are no warm-up.
+        """
+        self._rule, self._stepper, self._lr, self._warmup_steps = rule, open_stepper(rule, theta), lr, warmup_steps
 
-    def init(self, w: Tensor) -> Any:
-        return self._rule.init_state(w)
+    def init(self, w: Tensor) -> LearnedState:
+        return LearnedState(self._rule.init_state(w), 0)
 
-    def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
-        direction, state = self._stepper.step(gradient, state, out_state=state)
-        return w - self._lr * direction, state
+    def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
+        direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
+        n_steps = state.n_steps + 1
+        lr = self._lr * n_steps / self._warmup_steps if n_steps < self._warmup_steps else self._lr
+        return w - lr * direction, LearnedState(of_rule, n_steps)
 
 
 class Rollout(NamedTuple):

@@ -168,7 +168,7 @@ class _Plan:
         runs: dict[_Keys, list[Cell]] = {}
         for tasks in self._streams:
             for name, theta in self._thetas.items():
-                last = (asdict(theta.rule.spec), self._vectors[name], theta.lr)
+                last = (asdict(theta.rule.spec), self._vectors[name], theta.lr, self._spec.warmup_steps)
                 keys = tuple((task.name, name) for task in tasks)
                 runs[keys] = self._cells(tasks, name, LEARNED_STARTS_PER_CELL, run_learned, *last)
             for task, name in itertools.product(tasks, self._spec.baselines):

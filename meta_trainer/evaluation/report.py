@@ -139,6 +139,7 @@ class Report:
             "horizon": spec.horizon,
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
+            "warmup_steps": spec.warmup_steps,
             "seed": spec.seed,
             "variants": {name: variant.label for name, variant in self.variants.items()},
             "rows": [self._row_json(row) for row in self.rows],

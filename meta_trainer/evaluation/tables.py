@@ -49,9 +49,12 @@ def introduction(report: Report) -> list[str]:
         if report.suite.also_on:
             others = sorted({name for names in report.suite.also_on.values() for name in names})
             what += f" It leaves out {', '.join(others)}, which the full size runs on too."
+    own = "at their own rate everywhere"
+    if spec.warmup_steps:
+        own += f", to which it rises linearly over the first {spec.warmup_steps} steps (that of baselines does not)"
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
-        f"run at their own rate everywhere. {seeds}"
+        f"run {own}. {seeds}"
     )
     return [what, how]
 

@@ -52,6 +52,9 @@ class EvaluationSpec(JobSpec):
         "sgd",
         "momentum",
     )
+    warmup_steps: int = Field(default=0, ge=0, le=10_000)
+    """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t; baselines keep to theirs. `timing` has no
+    use for it."""
     seed: Seed = 1
 
     @property
@@ -72,7 +75,9 @@ class EvaluationSpec(JobSpec):
         names = dict.fromkeys(suite.name for suite in SUITES.values() if suite is not ALL)
         many = len(self.optimizers) > 1
         return tuple(
-            EvaluationSpec.model_validate({**self.model_dump(include={"optimizers", "quick", "seed"}), "suite": name})
+            EvaluationSpec.model_validate(
+                {**self.model_dump(include={"optimizers", "quick", "warmup_steps", "seed"}), "suite": name}
+            )
             for name in names
             if many or SUITES[name].varied is None
         )

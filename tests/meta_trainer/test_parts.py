@@ -8,6 +8,9 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn.functional as F
+from hyperadam import HyperAdam
+from hyperadam.theta import Theta
+from torch.optim.lr_scheduler import LinearLR
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.episodes import training_optimizee
@@ -147,6 +150,24 @@ def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset
     torch.testing.assert_close(result.final_losses, expected)
     assert result.curves.shape == (5, 2)
     torch.testing.assert_close(result.curves[0], optimizee.losses(optimizee.start(), 0).double())
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1, 4])
+def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
+    dataset: Dataset, warmup_steps: int
+) -> None:
+    spec = MetaTrainingSpec()
+    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(1))
+    result = rollout(Learned(rule, vector, 0.005, warmup_steps), optimizee, 7)
+    w = torch.nn.Parameter(optimizee.start()[0].clone())
+    optimizer = HyperAdam([w], theta=Theta.from_vector(rule, vector, lr=0.005))
+    warm_up = LinearLR(optimizer, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1)
+    for step in range(7):
+        w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
+        optimizer.step()
+        warm_up.step()
+    torch.testing.assert_close(w.detach(), result.parameters[0])
 
 
 def test_schedule_warms_up_and_falls() -> None:

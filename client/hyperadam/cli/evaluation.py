@@ -32,6 +32,9 @@ def evaluate(
     starts: Annotated[int | None, typer.Option(min=2, help="Random starts of every optimizer.")] = None,
     tuning_starts: Annotated[int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")] = None,
+    warmup_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps over which the rate of the learned optimizers rises.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
     output: Annotated[
@@ -51,6 +54,7 @@ def evaluate(
         "n_starts": starts,
         "n_tuning_starts": tuning_starts,
         "baselines": baseline or None,
+        "warmup_steps": warmup_steps,
         "seed": seed,
     }
     spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}

@@ -164,6 +164,20 @@ def test_an_exploding_optimizer_is_a_result(
     assert all(row["difference"]["mean"] is not None for row in by_name["hyperadam@1"])
 
 
+def test_a_warm_up_is_the_learned_optimizers_alone(
+    report: Report, theta: Theta, cache: TuningCache, recorder: Any
+) -> None:
+    spec = evaluation_spec(warmup_steps=3)
+    warm = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache)
+    for row, other in zip(report.rows, warm.rows, strict=True):
+        assert torch.equal(row.finals, other.finals) == (row.kind == "baseline")
+        assert torch.equal(row.curves[0], other.curves[0])
+    assert warm.to_json()["warmup_steps"] == 3
+    said = b"rises linearly over the first 3 steps"
+    assert said in warm.files()["report.md"]
+    assert said not in report.files()["report.md"]
+
+
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
     spec = EvaluationSpec(optimizers=("hyperadam@1",), baselines=(), n_starts=2, horizon=1)
     report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)
