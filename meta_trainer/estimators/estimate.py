@@ -89,10 +89,14 @@ def meta_gradient(
     episode: int,
     learners: Sequence[int],
 ) -> Tensor:
-    """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn again from its name."""
+    """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn again from its name.
+
+    `slopes` are those of every part of the estimator, or none.
+    """
     total = gradient.clone()
-    for number, ((_, part), own) in enumerate(zip(parts_of(spec), slopes, strict=True)):
-        directions = _directions(part, number, rule, seed, episode, learners)
+    parts = parts_of(spec)
+    for number, own in enumerate(slopes):
+        directions = _directions(parts[number][1], number, rule, seed, episode, learners)
         for each, row in zip(directions, own.tolist(), strict=True):
             for pair, slope in enumerate(row):
                 total += slope * each.of(pair).to(total)
