@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import torch
+from hyperadam.rules import HyperAdamSpec
 
 from benchmarks import period
 from benchmarks.jobs import images, spec
@@ -88,6 +89,7 @@ def _over_states(name: str, period_steps: int | None) -> Callable[[Effort], Meas
     def measure(effort: Effort) -> Measured:
         job = _job(effort.tiny, 1, period_steps)
         p = training_optimizee(job, source_of(images()), 0, 0).start().shape[-1]
+        assert isinstance(job.rule, HyperAdamSpec)
         states = 4 * 6 * job.rule.n_candidates * p * job.period_of(0)
         added = _added(effort.tiny)[name]
         return Measured([added / states], f"{_mebibytes(added)}; states: {_mebibytes(states)}")

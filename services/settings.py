@@ -41,11 +41,11 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
     """0: a free one."""
-    database_url: str = Field("", validation_alias=_also("database_url", "DATABASE_URL"))
+    database_url: str = Field(default="", validation_alias=_also("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")
     """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a password."""
-    tracking_uri: str = Field("", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI"))
+    tracking_uri: str = Field(default="", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI"))
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
     artifact_location: str = ""
     """Where runs keep their files; default `home/artifacts` with an embedded registry, else the registry decides."""
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     driver_password_path: str = ""
     """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which trainers of this
     machine can read. Their environment, which Ray shows, never holds it."""
-    ray_address: str = Field("", validation_alias=_also("ray_address", "RAY_ADDRESS"))
+    ray_address: str = Field(default="", validation_alias=_also("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
     """What runs drivers: Ray Jobs, or plain processes of this machine."""
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     """Log kept of one job; what comes after is left out, with a note."""
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
-    trace_endpoint: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+    trace_endpoint: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
     """Where traces of requests go: an OpenTelemetry collector (`http://collector:4318/v1/traces`); empty: nowhere."""
 
     @classmethod
