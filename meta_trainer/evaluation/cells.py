@@ -64,7 +64,7 @@ def run_learned(
     rule_spec: Mapping[str, Any],
     theta: Tensor,  # shape: (n_theta,)
     lr: float,
-    warmup_steps: int,
+    warmup_steps: int = 0,
 ) -> list[Outcome]:
     """A learned optimizer from some starts, in float32, as it stands after each of the horizons, which rise."""
     return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, lr, warmup_steps))
