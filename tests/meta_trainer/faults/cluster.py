@@ -30,10 +30,12 @@ SYSTEM: Final = {
     "health_check_period_ms": 1000,
     "health_check_timeout_ms": 2000,
     "health_check_failure_threshold": 5,
+    "process_group_cleanup_enabled": False,
 }
 """A node that does not answer is given up after seconds, not half a minute. Workers take their share of a busy machine:
 by default, Ray starts them with a niceness of 15, and again after a minute in which they did not get as far as to
-register, which beside other work is for ever."""
+register, which beside other work is for ever. And no node kills the process group of a worker that is gone: had it none
+of its own yet, that would be the group of the tests."""
 
 
 class Nodes:
