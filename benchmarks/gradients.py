@@ -65,7 +65,7 @@ class Problem:
                 theta=self.theta,
                 optimizee=optimizee,
                 objective=Objective(),
-                lr=spec.unroll.lr,
+                rate=spec.unroll.rate,
                 n_steps=n_steps,
                 horizon=horizon,
                 seed=seed,
@@ -94,7 +94,7 @@ class Problem:
         for optimizee in self.optimizees:
             states, n_steps = [begin(self.rule, optimizee)] * 2, self.spec.unroll.horizon
             fixed = self.rule, self.theta, unit, optimizee, states, Objective()
-            total += float(antithetic_pairs(*fixed, sigma=STEP, n_steps=n_steps, lr=self.spec.unroll.lr).slopes)
+            total += float(antithetic_pairs(*fixed, sigma=STEP, n_steps=n_steps, rate=self.spec.unroll.rate).slopes)
         return total / len(self.optimizees)
 
 

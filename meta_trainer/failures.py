@@ -41,7 +41,9 @@ def kept(training: MetaTraining, spec: MetaTrainingSpec, recorder: Recorder) -> 
         raise
     except Exception as error:
         where = training.whereabouts
-        theta = Theta.from_vector(make_rule(spec.rule), training.theta, lr=spec.unroll.lr, provenance={"failed": where})
+        theta = Theta.from_vector(
+            make_rule(spec.rule), training.theta, **spec.unroll.rate._asdict(), provenance={"failed": where}
+        )
         recorder.artifact(FAILED_THETA, theta.to_bytes())
         training.checkpoint()
         raise UpdateFailed(where) from error

@@ -99,13 +99,13 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
         trained = training.run(context.should_stop)
     rule = make_rule(spec.rule)
     made = provenance.of_training(spec, source.fingerprints, trained, job.job_id, parent, start)
-    theta = Theta.from_vector(rule, trained.theta, lr=spec.unroll.lr, provenance=made)
+    theta = Theta.from_vector(rule, trained.theta, **spec.unroll.rate._asdict(), provenance=made)
     beginning = {
         "job": job.job_id,
         "metrics": {"validation_loss": finite_or_none(trained.initial_loss)},
         "made_by": _made_by(spec),
     }
-    initial = Theta.from_vector(rule, trained.initial_theta, lr=spec.unroll.lr, provenance=beginning)
+    initial = Theta.from_vector(rule, trained.initial_theta, **spec.unroll.rate._asdict(), provenance=beginning)
     context.recorder.artifact("result/initial.safetensors", initial.to_bytes())
     version = context.registry.create_version(spec.register_as, theta, key=job.job_id, run_id=context.run_id)
     registered = {"optimizer": version.optimizer, "number": version.number, "sha256": version.sha256}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from hyperadam.kernels import open_stepper
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -32,25 +33,22 @@ class LearnedState(NamedTuple):
 
 
 class Learned:
-    """A rule with its Θ: w ← w − α_t d, where α_t = α min(1, (t + 1) / W) rises over the first W steps."""
+    """A rule with its Θ: w ← w − α_t d."""
 
-    def __init__(self, rule: Rule[Any], theta: Tensor, lr: float, warmup_steps: int = 0) -> None:
+    def __init__(self, rule: Rule[Any], theta: Tensor, rate: Rate) -> None:
         """
         Args:
             theta: flat, shape (n_theta,), of the dtype that it is run in.
-            lr: α.
-            warmup_steps: W; 0 and 1 are no warm-up.
+            rate: α and its warm-up.
         """
-        self._rule, self._stepper, self._lr, self._warmup_steps = rule, open_stepper(rule, theta), lr, warmup_steps
+        self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
 
     def init(self, w: Tensor) -> LearnedState:
         return LearnedState(self._rule.init_state(w), 0)
 
     def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
         direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
-        n_steps = state.n_steps + 1
-        lr = self._lr * n_steps / self._warmup_steps if n_steps < self._warmup_steps else self._lr
-        return w - lr * direction, LearnedState(of_rule, n_steps)
+        return w - self._rate.at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1)
 
 
 class Rollout(NamedTuple):

@@ -58,7 +58,7 @@ def run_period(
             theta=theta,
             optimizee=optimizee,
             objective=objective_of(spec.unroll, optimizee, state.step if state else 0, n_steps, horizon),
-            lr=spec.unroll.lr,
+            rate=spec.unroll.rate,
             n_steps=n_steps,
             horizon=horizon,
             seed=spec.seed,
@@ -124,7 +124,7 @@ def run_validation(
 ) -> ValidationOutcome:
     """Plain episodes of the learners `first` … `last` − 1 of one validation task."""
     with one_thread():
-        optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.lr)
+        optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.rate)
         optimizee = source.validation(spec, task, range(first, last))
         results = rollouts(optimizer, optimizee, spec.validation_horizons)
         return ValidationOutcome(torch.stack([result.final_losses for result in results]))

@@ -38,7 +38,7 @@ class TestRoundTrip:
         again = Theta.from_bytes(theta.to_bytes())
         assert again.rule.spec == theta.rule.spec
         assert torch.equal(again.vector, theta.vector)
-        assert again.lr == theta.lr
+        assert again.rate == theta.rate
         assert again.provenance == theta.provenance
         assert again.manifest == theta.manifest
         assert again.sha256 == theta.sha256
@@ -58,6 +58,13 @@ class TestRoundTrip:
         with pytest.raises(OSError, match=r"theta\.safetensors"):
             make().save(path)
         assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_warm_up_is_kept_and_a_file_that_says_none_has_none(self) -> None:
+        theta = make()
+        warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=10)
+        assert Theta.from_bytes(warm.to_bytes()).warmup_steps == 10
+        assert Theta.from_bytes(rebuilt(warm, drop="warmup_steps")).warmup_steps == 0
+        assert theta.sha256 != warm.sha256
 
     def test_same_theta_same_bytes(self) -> None:
         a, b = make(x=1, y=2), make(y=2, x=1)
@@ -189,6 +196,10 @@ class TestRefusals:
     @pytest.mark.parametrize("lr", [0, -1.0, 10**400])
     def test_rate(self, lr: float) -> None:
         refused(rebuilt(make(), lr=lr), "lr must be a finite number above 0")
+
+    @pytest.mark.parametrize("value", [-1, 10_001, 2.0, True, None, "5"])
+    def test_warm_up(self, value: object) -> None:
+        refused(rebuilt(make(), warmup_steps=value), "warmup_steps must be a whole number from 0 to 10000")
 
     @pytest.mark.parametrize(
         ("rule", "match"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -33,8 +34,8 @@ class Period:
     """Shape (n_theta,)."""
     optimizee: Optimizee
     objective: Objective
-    lr: float
-    """α."""
+    rate: Rate
+    """α and its warm-up."""
     n_steps: int
     """S."""
     horizon: int
@@ -135,9 +136,9 @@ def _part(
 def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
     fixed = period.rule, period.theta, period.optimizee, state, period.objective
     if part.truncation and part.truncation < period.n_steps:
-        result: PeriodResult = cut_bptt(*fixed, n_steps=period.n_steps, truncation=part.truncation, lr=period.lr)
+        result: PeriodResult = cut_bptt(*fixed, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate)
     else:
-        result = one_tape(*fixed, n_steps=period.n_steps, lr=period.lr)
+        result = one_tape(*fixed, n_steps=period.n_steps, rate=period.rate)
     slopes = torch.zeros(len(period.learners), 0)
     after = None if period.ends_episode(state) else result.state
     return Estimate(result.gradient, (slopes,), result.losses.mean(0), after)
@@ -158,7 +159,7 @@ def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Perio
         period.objective,
         sigma=part.sigma,
         n_steps=period.n_steps,
-        lr=period.lr,
+        rate=period.rate,
         keep_states=not period.ends_episode(state),
     )
     after = _joined(result.states)

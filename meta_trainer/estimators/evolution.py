@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 from hyperadam.kernels import open_stepper
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -53,7 +54,7 @@ def antithetic_pairs(
     *,
     sigma: float,
     n_steps: int,
-    lr: float,
+    rate: Rate,
     keep_states: bool = True,
 ) -> PairsResult:
     """Run one period of every pair; see the module's docstring.
@@ -72,7 +73,7 @@ def antithetic_pairs(
     for pair, (plus, minus) in enumerate(zip(states[::2], states[1::2], strict=True)):
         offsets, values = sigma * directions[:, pair].to(theta), []
         for perturbed, state in ((theta + offsets, plus), (theta - offsets, minus)):
-            losses, end = _run(rule, perturbed, optimizee, state, objective, n_steps=n_steps, lr=lr)
+            losses, end = _run(rule, perturbed, optimizee, state, objective, n_steps=n_steps, rate=rate)
             values.append(torch.where(end.here.diverged, torch.nan, objective.values(losses)))
             means.append(objective.scored(losses).mean(0))
             if keep_states:
@@ -90,7 +91,7 @@ def _run(
     objective: Objective,
     *,
     n_steps: int,
-    lr: float,
+    rate: Rate,
 ) -> tuple[Tensor, EpisodeState]:
     """One period of L learners, each under a Θ of its own: all losses (S, L), and where they are then."""
     steppers = [open_stepper(rule, theta) for theta in thetas]
@@ -104,5 +105,5 @@ def _run(
     def visit(evaluation: Evaluation) -> None:
         losses.append(evaluation.loss)
 
-    w, here = walk(optimizee, state, direction, visit, n_steps=n_steps, lr=lr, score=objective.score)
+    w, here = walk(optimizee, state, direction, visit, n_steps=n_steps, rate=rate, score=objective.score)
     return torch.stack(losses), EpisodeState(w, here, join_rule_states(rows), state.step + n_steps)

@@ -1,9 +1,9 @@
 """Truncated back-propagation through time, first order, without the learner in the graph.
 
-One period runs S steps w_t = w_{t−1} − α d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t is
-a constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
+One period runs S steps w_t = w_{t−1} − α_t d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t
+is a constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
 
-    ∂/∂d_s  1/S Σ_t L(w_t) = −α/S Σ_{t ≥ s} ∇L(w_t) =: u_s,
+    ∂/∂d_s  1/S Σ_t L(w_t) = −α_s/S Σ_{t ≥ s} ∇L(w_t) =: u_s,
 
 where the ∇L(w_t) are gradients that the learner computes anyway. So the meta-gradient is that of the surrogate
 Σ_s ⟨u_s, d_s(Θ)⟩: the learner runs forward and backward once a step outside any graph, and only the cell is
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import torch
 from hyperadam.kernels import open_tape
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -53,7 +54,7 @@ def truncated_bptt(
     state: EpisodeState,
     *,
     n_steps: int,
-    lr: float,
+    rate: Rate,
     score: Score = "next",
     meta_loss: MetaLoss = "mean",
     weights: Tensor | None = None,  # shape: (S,)
@@ -64,14 +65,14 @@ def truncated_bptt(
     Args:
         theta: the flat Θ, of the optimizee's dtype.
         n_steps: S, the length of the period.
-        lr: α.
+        rate: α and its warm-up.
         score: which losses are scored.
         meta_loss: their mean, the mean of their logarithms, or the last one.
         weights: how much each scored step counts in the meta-loss; None: all the same.
         scale: what each learner's losses are divided by; None: 1.
     """
     objective = Objective(score=score, meta_loss=meta_loss, weights=weights, scale=scale)
-    return one_tape(rule, theta, optimizee, state, objective, n_steps=n_steps, lr=lr)
+    return one_tape(rule, theta, optimizee, state, objective, n_steps=n_steps, rate=rate)
 
 
 def cut_bptt(
@@ -83,13 +84,13 @@ def cut_bptt(
     *,
     n_steps: int,
     truncation: int,
-    lr: float,
+    rate: Rate,
 ) -> PeriodResult:
     """One period whose derivative is cut after every `truncation` steps, which divide it."""
     gradient, losses = torch.zeros_like(theta), []
     for first in range(0, n_steps, truncation):
         own = objective.segment(first, first + truncation, n_steps)
-        result = one_tape(rule, theta, optimizee, state, own, n_steps=truncation, lr=lr)
+        result = one_tape(rule, theta, optimizee, state, own, n_steps=truncation, rate=rate)
         state = result.state
         gradient += result.gradient * (truncation / n_steps)
         losses.append(result.losses)
@@ -104,18 +105,26 @@ def one_tape(
     objective: Objective,
     *,
     n_steps: int,
-    lr: float,
+    rate: Rate,
 ) -> PeriodResult:
     """One period that is differentiated as a whole."""
     tape = open_tape(rule, theta, state.rule_state)
     scored: list[Evaluation] = []
-    w, here = walk(optimizee, state, tape.step, scored.append, n_steps=n_steps, lr=lr, score=objective.score)
+    w, here = walk(optimizee, state, tape.step, scored.append, n_steps=n_steps, rate=rate, score=objective.score)
     losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
     counted = objective.scored(losses)
-    upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (-lr / len(counted))
+    upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (
+        _rates(rate, state.step, n_steps) / -len(counted)
+    ).to(gradients)
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
     return PeriodResult(tape.backward(upstream), new_state, counted)
+
+
+def _rates(rate: Rate, first_step: int, n_steps: int) -> Tensor:
+    """α_t of the period's steps; shape (S, 1, 1), float64."""
+    rates = [rate.at(step) for step in range(first_step, first_step + n_steps)]
+    return torch.tensor(rates, dtype=torch.float64)[:, None, None]
 
 
 def _upstream(gradients: Tensor, score: Score) -> Tensor:

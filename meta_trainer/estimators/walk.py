@@ -1,10 +1,11 @@
-"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α d_t."""
+"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α_t d_t."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.episodes import EpisodeState, Evaluation, evaluate
@@ -27,7 +28,7 @@ def walk(
     visit: Callable[[Evaluation], object],
     *,
     n_steps: int,
-    lr: float,
+    rate: Rate,
     score: Score,
 ) -> Arrival:
     """Take S = `n_steps` steps from `state`.
@@ -35,12 +36,12 @@ def walk(
     Args:
         direction: from g_t to d_t, both (L, p); called once a step.
         visit: takes each of the S scored evaluations in turn.
-        lr: α.
+        rate: α and its warm-up, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
     """
     w, here = state.w, state.here
     for step in range(state.step, state.step + n_steps):
-        w = w - lr * direction(here.gradient)
+        w = w - rate.at(step) * direction(here.gradient)
         following = evaluate(optimizee, w, step + 1, here.diverged)
         if score == "next":
             visit(following)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hyperadam.rates import Rate
 from hyperadam.rules import rule_from_spec
 from torch import Tensor
 
@@ -63,11 +64,10 @@ def run_learned(
     horizons: Sequence[int],
     rule_spec: Mapping[str, Any],
     theta: Tensor,  # shape: (n_theta,)
-    lr: float,
-    warmup_steps: int = 0,
+    rate: Rate,
 ) -> list[Outcome]:
     """A learned optimizer from some starts, in float32, as it stands after each of the horizons, which rise."""
-    return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, lr, warmup_steps))
+    return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, rate))
 
 
 def run_baseline(

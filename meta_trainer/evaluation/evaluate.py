@@ -168,7 +168,7 @@ class _Plan:
         runs: dict[_Keys, list[Cell]] = {}
         for tasks in self._streams:
             for name, theta in self._thetas.items():
-                last = (asdict(theta.rule.spec), self._vectors[name], theta.lr, self._spec.warmup_steps)
+                last = (asdict(theta.rule.spec), self._vectors[name], self._spec.rate_of(theta))
                 keys = tuple((task.name, name) for task in tasks)
                 runs[keys] = self._cells(tasks, name, LEARNED_STARTS_PER_CELL, run_learned, *last)
             for task, name in itertools.product(tasks, self._spec.baselines):
@@ -184,6 +184,7 @@ class _Plan:
             optimizer=name,
             kind="baseline" if tuned else "learned",
             rate=tuned.rate if tuned else self._thetas[name].lr,
+            warmup_steps=0 if tuned else self._spec.rate_of(self._thetas[name]).warmup_steps,
             finals=torch.cat([outcome.final_losses for outcome in outcomes]),
             curves=torch.cat([outcome.curves for outcome in outcomes], dim=1),
             test=torch.cat(tests) if tests else None,

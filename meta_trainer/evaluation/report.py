@@ -39,6 +39,8 @@ class Row:
     test: Tensor | None = None
     """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
     tuned: Tuned | None = None
+    warmup_steps: int = 0
+    """Steps over which the rate of a learned optimizer rose to α."""
 
     @cached_property
     def final(self) -> Estimate:
@@ -179,6 +181,7 @@ class Report:
             "kind": row.kind,
             **row.final.to_json(),
             "rate": row.rate,
+            "warmup_steps": row.warmup_steps,
             "n_diverged": row.n_diverged,
             "n_starts": len(row.finals),
             "best": row is self.best(row.task),

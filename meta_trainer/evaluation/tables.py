@@ -50,13 +50,22 @@ def introduction(report: Report) -> list[str]:
             others = sorted({name for names in report.suite.also_on.values() for name in names})
             what += f" It leaves out {', '.join(others)}, which the full size runs on too."
     own = "at their own rate everywhere"
-    if spec.warmup_steps:
-        own += f", to which it rises linearly over the first {spec.warmup_steps} steps (that of baselines does not)"
+    if warmups := _warmups(report):
+        own += f", to which it rises linearly {warmups} (that of baselines does not)"
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
         f"run {own}. {seeds}"
     )
     return [what, how]
+
+
+def _warmups(report: Report) -> str:
+    """Over how many steps the rates of the learned optimizers rise, as words; empty where none does."""
+    steps = {row.optimizer: row.warmup_steps for row in report.rows if row.kind == "learned"}
+    if len(set(steps.values())) == 1:
+        (n,) = set(steps.values())
+        return f"over the first {n} steps" if n else ""
+    return "over the first steps: " + ", ".join(f"{n} of {name}" for name, n in steps.items())
 
 
 def tables(report: Report) -> list[Table]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
+from hyperadam.rates import Rate
+from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
 from meta_trainer.specs.base import DatasetName, Reference, Seed
@@ -52,9 +54,9 @@ class EvaluationSpec(JobSpec):
         "sgd",
         "momentum",
     )
-    warmup_steps: int = Field(default=0, ge=0, le=10_000)
-    """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t; baselines keep to theirs. `timing` has no
-    use for it."""
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t. None: each Θ's own; 0: none for any.
+    Baselines keep to their rate. `timing` has no use for it."""
     seed: Seed = 1
 
     @property
@@ -66,6 +68,10 @@ class EvaluationSpec(JobSpec):
     def _whole_suite(self) -> tuple[Task, ...]:
         """The tasks of all its learners."""
         return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+
+    def rate_of(self, theta: Theta) -> Rate:
+        """α and the warm-up of a learned optimizer in this evaluation."""
+        return theta.rate if self.warmup_steps is None else theta.rate._replace(warmup_steps=self.warmup_steps)
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:

@@ -187,7 +187,9 @@ class RunningTrial:
         made = provenance.of_training(order.spec, fingerprints, trained, job, self._parent)
         study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}
         rule = make_rule(order.spec.rule)
-        theta = Theta.from_vector(rule, newest.best_theta, lr=order.spec.unroll.lr, provenance={**made, "study": study})
+        theta = Theta.from_vector(
+            rule, newest.best_theta, **order.spec.unroll.rate._asdict(), provenance={**made, "study": study}
+        )
         self._recorder.artifact(THETA_PATH, theta.to_bytes())
         loss = finite_or_none(newest.best_loss)
         result = {"trial": order.number, "update": newest.update, "best_update": newest.best_update}

@@ -38,7 +38,7 @@ def evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
 
 def _spec(version: Version) -> Mapping[str, Any]:
     trained_by = provenance_of(version).get("spec")
-    own = {"rule": version.manifest.get("rule"), "lr": version.manifest.get("lr")}
+    own = {name: version.manifest.get(name) for name in ("rule", "lr", "warmup_steps")}
     return {**own, **trained_by} if isinstance(trained_by, Mapping) else own
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec, Rule
 from torch import Tensor
 
@@ -33,6 +34,7 @@ from meta_trainer.seeds import generator
 from meta_trainer.specs import ESSingleSpec, ESSpec, EstimatorSpec, MixPart, MixSpec, PESSpec, TBPTTSpec
 
 LR, SIGMA, PERIOD, N_PERIODS = 0.15, 0.1, 2, 3
+RATE = Rate(LR)
 HORIZON = PERIOD * N_PERIODS
 THETA = torch.tensor([0.4, 1.1, 2.0], dtype=torch.float64)
 TARGET = torch.tensor([1.0, -2.0, 1.5], dtype=torch.float64)
@@ -108,7 +110,7 @@ def run(
         theta=THETA,
         optimizee=Bowl(len(learners)),
         objective=Objective(),
-        lr=LR,
+        rate=RATE,
         n_steps=n_steps,
         horizon=HORIZON,
         seed=5,
@@ -177,7 +179,7 @@ def truncated_gradient() -> Tensor:
     """What TBPTT gives over the same periods."""
     state, total = begin(RatesRule(), Bowl()), torch.zeros_like(THETA)
     for _ in range(N_PERIODS):
-        result = truncated_bptt(RatesRule(), THETA, Bowl(), state, n_steps=PERIOD, lr=LR)
+        result = truncated_bptt(RatesRule(), THETA, Bowl(), state, n_steps=PERIOD, rate=RATE)
         total, state = total + result.gradient / N_PERIODS, result.state
     return total
 
@@ -194,11 +196,11 @@ def test_slopes_are_differences_of_the_losses_of_unperturbed_runs(score: Any, me
     problem = Bowl(2)
     state = begin(rule, problem)
     result = antithetic_pairs(
-        rule, theta, directions, problem, [state] * 6, objective, sigma=0.05, n_steps=4, lr=LR, keep_states=True
+        rule, theta, directions, problem, [state] * 6, objective, sigma=0.05, n_steps=4, rate=RATE, keep_states=True
     )
 
     def value(learner: int, vector: Tensor) -> float:
-        losses = truncated_bptt(rule, vector, problem, state, n_steps=4, lr=LR, score=score).losses[:, learner]
+        losses = truncated_bptt(rule, vector, problem, state, n_steps=4, rate=RATE, score=score).losses[:, learner]
         if meta_loss == "last":
             return float(losses[-1] * weights[-1] / scale[learner])
         return float((weights * (losses.log() if meta_loss == "log" else losses / scale[learner])).mean())
@@ -219,9 +221,9 @@ def test_tbptt_and_es_have_one_objective() -> None:
     state = begin(rule, Bowl())
     for meta_loss in ("mean", "log", "last"):
         own: Any = {"meta_loss": meta_loss, "weights": weights, "scale": scale}
-        by_tape = truncated_bptt(rule, theta, Bowl(), state, n_steps=1, lr=LR, **own).gradient @ epsilon[0, 0]
+        by_tape = truncated_bptt(rule, theta, Bowl(), state, n_steps=1, rate=RATE, **own).gradient @ epsilon[0, 0]
         by_pair = antithetic_pairs(
-            rule, theta, epsilon, Bowl(), [state] * 2, Objective(**own), sigma=1e-5, n_steps=1, lr=LR
+            rule, theta, epsilon, Bowl(), [state] * 2, Objective(**own), sigma=1e-5, n_steps=1, rate=RATE
         )
         assert float(by_pair.slopes) == pytest.approx(float(by_tape), rel=1e-5)
 
@@ -262,9 +264,13 @@ def test_a_pair_of_which_one_diverged_adds_nothing() -> None:
     problem = Bowl(turns_nan_beyond=2.1)
     directions = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 10.0, 0.0]]], dtype=torch.float64)
     states = [begin(RatesRule(), problem)] * 4
-    result = antithetic_pairs(RatesRule(), THETA, directions, problem, states, Objective(), sigma=0.5, n_steps=4, lr=LR)
+    result = antithetic_pairs(
+        RatesRule(), THETA, directions, problem, states, Objective(), sigma=0.5, n_steps=4, rate=RATE
+    )
     assert result.slopes.tolist() == [[0.0, 0.0]]
     assert not bool(result.losses.isfinite().all())
     assert all(bool(end.w.isfinite().all()) for end in result.states)
-    sound = antithetic_pairs(RatesRule(), THETA, directions, Bowl(), states, Objective(), sigma=0.5, n_steps=4, lr=LR)
+    sound = antithetic_pairs(
+        RatesRule(), THETA, directions, Bowl(), states, Objective(), sigma=0.5, n_steps=4, rate=RATE
+    )
     assert sound.slopes[0, 1] != 0

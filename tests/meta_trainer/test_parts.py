@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from hyperadam import HyperAdam
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 from torch.optim.lr_scheduler import LinearLR
 
@@ -144,7 +145,7 @@ def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
     optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(2))
-    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), 0.005)
+    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(0.005))
     result = rollout(optimizer, optimizee, 5)
     expected = torch.stack([optimizee.losses(result.parameters, step) for step in range(5)]).double().mean(0)
     torch.testing.assert_close(result.final_losses, expected)
@@ -159,15 +160,20 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
     spec = MetaTrainingSpec()
     rule, vector = make_rule(spec.rule), initial_theta(spec)
     optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(1))
-    result = rollout(Learned(rule, vector, 0.005, warmup_steps), optimizee, 7)
-    w = torch.nn.Parameter(optimizee.start()[0].clone())
-    optimizer = HyperAdam([w], theta=Theta.from_vector(rule, vector, lr=0.005))
-    warm_up = LinearLR(optimizer, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1)
+    rate = Rate(0.005, warmup_steps)
+    result = rollout(Learned(rule, vector, rate), optimizee, 7)
+    own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
+    with_own = HyperAdam([own], Theta.from_vector(rule, vector, **rate._asdict()))
+    with_scheduler = HyperAdam([scheduled], Theta.from_vector(rule, vector, lr=0.005))
+    scheduler = LinearLR(with_scheduler, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1)
     for step in range(7):
-        w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
-        optimizer.step()
-        warm_up.step()
-    torch.testing.assert_close(w.detach(), result.parameters[0])
+        for w in (own, scheduled):
+            w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
+        with_own.step()
+        with_scheduler.step()
+        scheduler.step()
+    torch.testing.assert_close(own.detach(), result.parameters[0])
+    torch.testing.assert_close(scheduled.detach(), result.parameters[0])
 
 
 def test_schedule_warms_up_and_falls() -> None:

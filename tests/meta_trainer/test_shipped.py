@@ -25,5 +25,5 @@ def test_table_1(activation: str, data_dir: Path) -> None:
     learner = MLP((dataset.n_features, 20, dataset.n_classes), activation)
     problem = Supervised(learner, dataset, 5, "test-shipped", [(i,) for i in range(6)])
     with torch.no_grad():
-        result = rollout(Learned(theta.rule, theta.vector, theta.lr), problem, 100)
+        result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)
     assert float(result.final_losses.mean()) == pytest.approx(TABLE_1[activation], abs=0.03)

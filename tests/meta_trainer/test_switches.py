@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 
 from meta_trainer.datasets import load
 from meta_trainer.episodes import begin, training_optimizee
@@ -107,7 +108,7 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
 
     def gradient(optimizee: Optimizee, scaling: Any) -> torch.Tensor:
         objective = objective_of(UnrollSpec(loss_scaling=scaling), optimizee, 0, 5, 100)
-        own = {"weights": objective.weights, "scale": objective.scale, "n_steps": 5, "lr": 0.005}
+        own = {"weights": objective.weights, "scale": objective.scale, "n_steps": 5, "rate": Rate(0.005)}
         return truncated_bptt(rule, theta, optimizee, begin(rule, optimizee), **own).gradient
 
     scaled, plain = gradient(InUnits(inner, unit), "initial"), gradient(inner, "initial")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import DMRule, DMSpec, HyperAdamRule, HyperAdamSpec, RNNpropRule, RNNpropSpec, Rule
 from torch import Tensor
 
@@ -26,7 +27,8 @@ SPEC = MetaTrainingSpec.model_validate(
 )
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
-LR = 0.05
+LR, WARMUP_STEPS = 0.05, 6
+RATE = Rate(LR, WARMUP_STEPS)
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
@@ -70,7 +72,7 @@ def naive_unroll(
         if score == "pre":
             scored.append(problem.losses(w, step))
         direction, rule_state = rule.update(tensors, gradient, rule_state)
-        w = w - LR * direction
+        w = w - LR * min(1, (step + 1) / WARMUP_STEPS) * direction
         if score != "pre":
             scored.append(problem.losses(w, step + 1 if score == "next" else step))
     losses = torch.stack(scored).log() if meta_loss == "log" else torch.stack(scored)
@@ -86,7 +88,9 @@ def test_equals_the_naive_unroll_in_every_period(rule: Rule[Any], score: Score, 
     problem, state = optimizee(), begin(rule, optimizee())
     for _ in range(3):
         expected = naive_unroll(rule, theta(rule), state, 4, score, meta_loss)
-        result = truncated_bptt(rule, theta(rule), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
+        result = truncated_bptt(
+            rule, theta(rule), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss
+        )
         assert expected.abs().max() > 1e-6
         torch.testing.assert_close(result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
         state = result.state
@@ -99,7 +103,7 @@ def test_weights_choose_between_steps() -> None:
 
     def gradient(*weights: float, **options: Any) -> Tensor:
         given = torch.tensor(weights, dtype=torch.float64) if weights else None
-        return truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, weights=given, **options).gradient
+        return truncated_bptt(RULE, theta(), problem, state, n_steps=4, rate=RATE, weights=given, **options).gradient
 
     torch.testing.assert_close(gradient(0, 0, 0, 4), gradient(meta_loss="last"), rtol=1e-10, atol=1e-14)
     torch.testing.assert_close(gradient(1, 1, 1, 1), gradient(), rtol=1e-12, atol=0)
@@ -110,7 +114,7 @@ def test_weights_choose_between_steps() -> None:
 def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> None:
     problem, state = optimizee(), begin(RULE, optimizee())
     mean, last = (
-        truncated_bptt(RULE, theta(), problem, state, n_steps=4, lr=LR, score=score, meta_loss=meta_loss)
+        truncated_bptt(RULE, theta(), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss)
         for meta_loss in ("mean", "last")
     )
     assert torch.equal(last.losses, mean.losses[-1:])
@@ -120,9 +124,9 @@ def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> No
 def test_periods_continue_one_another() -> None:
     """Two periods of 3 walk exactly as one of 6."""
     problem, state = optimizee(), begin(RULE, optimizee())
-    whole = truncated_bptt(RULE, theta(), problem, state, n_steps=6, lr=LR)
-    first = truncated_bptt(RULE, theta(), problem, state, n_steps=3, lr=LR)
-    second = truncated_bptt(RULE, theta(), problem, first.state, n_steps=3, lr=LR)
+    whole = truncated_bptt(RULE, theta(), problem, state, n_steps=6, rate=RATE)
+    first = truncated_bptt(RULE, theta(), problem, state, n_steps=3, rate=RATE)
+    second = truncated_bptt(RULE, theta(), problem, first.state, n_steps=3, rate=RATE)
     torch.testing.assert_close(second.state.w, whole.state.w, rtol=0, atol=1e-12)
     torch.testing.assert_close(torch.cat([first.losses, second.losses]), whole.losses, rtol=1e-12, atol=0)
 
@@ -154,9 +158,9 @@ def test_one_step_gradient_equals_finite_differences() -> None:
     state, vector, eps = begin(RULE, problem), theta(), 1e-6
 
     def loss(v: Tensor) -> float:
-        return float(truncated_bptt(RULE, v, problem, state, n_steps=1, lr=LR).losses.sum())
+        return float(truncated_bptt(RULE, v, problem, state, n_steps=1, rate=RATE).losses.sum())
 
-    gradient = truncated_bptt(RULE, vector, problem, state, n_steps=1, lr=LR).gradient
+    gradient = truncated_bptt(RULE, vector, problem, state, n_steps=1, rate=RATE).gradient
     for index in range(0, len(vector), 17):
         bump = torch.zeros_like(vector)
         bump[index] = eps
@@ -168,12 +172,12 @@ def test_a_diverged_learner_is_isolated() -> None:
     """Learner 0 turns NaN; the meta-gradient is then that of learner 1 alone, and everything carried is finite."""
     broken = Quadratic(blow_up_at=2)
     state = begin(RULE, broken)
-    result = truncated_bptt(RULE, theta(), broken, state, n_steps=4, lr=LR)
+    result = truncated_bptt(RULE, theta(), broken, state, n_steps=4, rate=RATE)
     assert result.state.here.diverged.tolist() == [True, False]
     assert result.gradient.isfinite().all()
     assert all(part.isfinite().all() for part in (result.state.w, *result.state.rule_state))
     reference = _OnlySecond()
-    expected = truncated_bptt(RULE, theta(), reference, begin(RULE, reference), n_steps=4, lr=LR)
+    expected = truncated_bptt(RULE, theta(), reference, begin(RULE, reference), n_steps=4, rate=RATE)
     torch.testing.assert_close(result.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
 
@@ -191,6 +195,6 @@ def test_learning_rate_scales_the_walk() -> None:
     spec = replace(RULE.spec, n_candidates=1)
     rule = HyperAdamRule(spec)
     vector = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
-    one = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, lr=0.01).state.w
-    two = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, lr=0.02).state.w
+    one = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.01)).state.w
+    two = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.02)).state.w
     torch.testing.assert_close(two, 2 * one)

@@ -33,7 +33,8 @@ def evaluate(
     tuning_starts: Annotated[int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")] = None,
     warmup_steps: Annotated[
-        int | None, typer.Option(min=0, help="Steps over which the rate of the learned optimizers rises.")
+        int | None,
+        typer.Option(min=0, help="Steps over which the rate of the learned optimizers rises; 0: none. Θ says its own."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,

@@ -18,7 +18,7 @@ class HyperAdam(LearnedOptimizer):
         m_j     ← β_j m_j + (1 − β_j) g                  v_j ← γ_j v_j + (1 − γ_j) g²        (bias-corrected)
         ρ_j     = WeightCell(s)                          how much each Adam is trusted; may be negative
         d       = Σ_j ρ_j m̂_j / √(v̂_j + ε)
-        w       ← w − lr · d
+        w       ← w − lr_t · d                           lr_t = lr min(1, (t + 1) / warmup_steps)
 
     The equations in full are in `hyperadam.rules.hyperadam`.
 
@@ -45,7 +45,9 @@ class HyperAdam(LearnedOptimizer):
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not tuned to the loss;
             None is the rate that Θ was trained with. Lower it, or schedule it, for runs much longer than those of
             meta-training (the authors take 1e-3 to 1e-5).
-        weight_decay: decoupled; w ← w − lr · weight_decay · w.
+        weight_decay: decoupled; w ← w − lr_t · weight_decay · w.
+        warmup_steps: steps over which the rate rises to `lr`; None is the warm-up that Θ says, 0 none. A group may set
+            it. Each group counts its own steps.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the gradient's buffer.
@@ -60,7 +62,7 @@ class HyperAdam(LearnedOptimizer):
 
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr`,
-            `weight_decay` or `state_dtype` is out of range.
+            `weight_decay`, `warmup_steps` or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 

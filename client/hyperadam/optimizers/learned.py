@@ -20,14 +20,15 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
+from hyperadam.rates import warmed
 from hyperadam.shipped import pretrained
-from hyperadam.theta import Theta
+from hyperadam.theta import Theta, check_warmup_steps
 
 _DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class LearnedOptimizer(Optimizer):
-    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g, state); w ← w − lr d.
+    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g, state); w ← w − lr_t d.
 
     Abstract; a subclass says which kinds of rule it runs and which Θ is its default. All behave alike:
 
@@ -44,8 +45,10 @@ class LearnedOptimizer(Optimizer):
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is bit-equal. It carries the
       digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
       it returns changes nothing.
-    - **Weight decay** is decoupled (AdamW): w ← (1 − lr · weight_decay) w before the step.
-    - **New groups** (`add_param_group`) start from the rule's zero state.
+    - **Warm-up.** lr_t = lr min(1, (t + 1) / W) for the t-th step of a group, with its `warmup_steps` W, by default
+      Θ's own: the first steps of a learned optimizer are the boldest. A scheduler of `lr` goes on top of it.
+    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step.
+    - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
     """
 
     rule_kinds: ClassVar[frozenset[str]]
@@ -60,6 +63,7 @@ class LearnedOptimizer(Optimizer):
         lr: float | None = None,
         *,
         weight_decay: float = 0.0,
+        warmup_steps: int | None = None,
         state_dtype: torch.dtype | None = None,
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
@@ -70,7 +74,12 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        super().__init__(params, {"lr": self._theta.lr if lr is None else lr, "weight_decay": weight_decay})
+        own = self._theta.rate
+        rate = {
+            "lr": own.lr if lr is None else lr,
+            "warmup_steps": own.warmup_steps if warmup_steps is None else warmup_steps,
+        }
+        super().__init__(params, {**rate, "weight_decay": weight_decay, "n_steps": 0})
 
     @property
     def theta(self) -> Theta:
@@ -108,10 +117,12 @@ class LearnedOptimizer(Optimizer):
         return loss
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters, with a `lr` and `weight_decay` of their own if given; their state starts from zero.
+        """Add parameters, with a `lr`, `warmup_steps` and `weight_decay` of their own if given; their state starts from
+        zero.
 
         Raises:
-            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, or the devices differ.
+            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps` is no number of
+                steps, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -175,6 +186,9 @@ class LearnedOptimizer(Optimizer):
         state.pop("state", None)
         pieces = state.pop("_pieces", None)
         super().__setstate__(state)
+        for group in self.param_groups:  # of a checkpoint that is older than warm-ups: it began without
+            group.setdefault("warmup_steps", 0)
+            group.setdefault("n_steps", 0)
         if pieces is not None:
             self._flat, self._vector, self._stepper = FlatState(self._theta.rule), None, None
             self._flat.replace(pieces)
@@ -197,14 +211,16 @@ class LearnedOptimizer(Optimizer):
         return vector, self._stepper
 
     def _move(self, vector: FlatVector) -> None:
-        """w ← (1 − lr · weight_decay) w − lr d, group by group; the vector holds d."""
+        """w ← (1 − lr_t · weight_decay) w − lr_t d, group by group; the vector holds d."""
         views = iter(vector.views)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
+                lr = warmed(group["lr"], group["warmup_steps"], group["n_steps"])
                 if group["weight_decay"]:
-                    torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, [next(views) for _ in parameters], alpha=-group["lr"])
+                    torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+                torch._foreach_add_(parameters, [next(views) for _ in parameters], alpha=-lr)
+                group["n_steps"] += 1
 
     def _what_is_not_finite(self, vector: FlatVector) -> str:
         bad = {id(p) for p, view in zip(vector.parameters, vector.views, strict=True) if not view.isfinite().all()}
@@ -230,6 +246,7 @@ class LearnedOptimizer(Optimizer):
             value = group[name]
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+        check_warmup_steps(group["warmup_steps"])
         for parameter in group["params"]:
             if parameter.dtype not in _DTYPES:
                 raise TypeError(f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}")

@@ -17,7 +17,8 @@ from torch import nn
 
 def make_theta(seed: int = 0, **options: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options}))
-    return Theta.from_vector(rule, rule.pack(rule.init_theta(torch.Generator().manual_seed(seed))), lr=0.01)
+    vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
+    return Theta.from_vector(rule, vector, lr=0.01, warmup_steps=6)  # longer than most tests run before they stop
 
 
 def make(dtype: torch.dtype = torch.float32, **options: Any) -> tuple[nn.Module, HyperAdam]:
@@ -121,6 +122,18 @@ def test_parameters_may_be_grouped_otherwise_as_long_as_their_order_stays() -> N
     train(whole, optimizer, range(3, 5))
     train(regrouped, merged, range(3, 5))
     assert same(whole, regrouped)
+
+
+def test_a_state_dict_from_before_warm_ups_has_none() -> None:
+    """It was made without, so what is loaded from it does not begin one in the middle."""
+    model, optimizer = make()
+    train(model, optimizer, range(2))
+    saved = optimizer.state_dict()
+    for group in saved["param_groups"]:
+        del group["warmup_steps"], group["n_steps"]
+    optimizer.load_state_dict(saved)
+    assert [(group["warmup_steps"], group["n_steps"]) for group in optimizer.param_groups] == [(0, 0)] * 2
+    train(model, optimizer, range(2, 4))
 
 
 class TestRefusals:

@@ -178,6 +178,21 @@ def test_a_warm_up_is_the_learned_optimizers_alone(
     assert said not in report.files()["report.md"]
 
 
+def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cache: TuningCache, recorder: Any) -> None:
+    warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=3)
+    thetas = {"warm@1": warm, "cold@1": theta}
+    own = evaluate(evaluation_spec(optimizers=list(thetas)), thetas, DATA, InProcessRunner(), recorder, cache=cache)
+    asked = evaluate(
+        evaluation_spec(optimizers=list(thetas), warmup_steps=3), thetas, DATA, InProcessRunner(), recorder, cache=cache
+    )
+    of = {(report, row.task, row.optimizer): row for report in (own, asked) for row in report.rows}
+    for task in own.tasks:
+        assert torch.equal(of[own, task, "warm@1"].finals, of[asked, task, "cold@1"].finals)
+        assert not torch.equal(of[own, task, "cold@1"].finals, of[asked, task, "cold@1"].finals)
+    assert [row["warmup_steps"] for row in own.to_json()["rows"][:3]] == [3, 0, 0]
+    assert b"over the first steps: 3 of warm@1, 0 of cold@1" in own.files()["report.md"]
+
+
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
     spec = EvaluationSpec(optimizers=("hyperadam@1",), baselines=(), n_starts=2, horizon=1)
     report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)

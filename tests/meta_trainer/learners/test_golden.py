@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import rule_from_spec
 
 from meta_trainer.datasets import Dataset, load
@@ -55,7 +56,7 @@ def test_runs_as_it_did(small: Dataset, task: str, name: str) -> None:
     rule = rule_from_spec(spec)
     theta = rule.pack(rule.init_theta(generator(0, "theta"), rule.inits[0]))
     optimizee = optimizee_of(TASKS[task], {small.name: small}, 0, "golden", [(0,), (1,)], dtype=torch.float64)
-    result = rollout(Learned(rule, theta.double(), lr), optimizee, N_STEPS)
+    result = rollout(Learned(rule, theta.double(), Rate(lr)), optimizee, N_STEPS)
     path = GOLDEN / f"{task}.json"
     if os.environ.get("HYPERADAM_REWRITE_GOLDEN") == "1":
         known = json.loads(path.read_text()) if path.exists() else {}
