@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from hyperadam.rates import Rate
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -23,6 +24,9 @@ class HandDesignedState(NamedTuple):
     """Shape (L, p); the optimizer's parameters are its rows."""
     rows: list[torch.nn.Parameter]
     optimizer: Optimizer
+    """One group for each rate, in the order in which rates first occur."""
+    n_steps: int
+    """How many lie behind it."""
 
 
 class HandDesigned:
@@ -30,6 +34,7 @@ class HandDesigned:
 
     def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
         self._baseline, self._rates = baseline, tuple(rates)
+        self._schedules = [Rate(rate, baseline.warmup_steps) for rate in dict.fromkeys(self._rates)]
 
     def init(self, w: Tensor) -> HandDesignedState:
         if len(w) != len(self._rates):
@@ -38,14 +43,16 @@ class HandDesigned:
         rows = [torch.nn.Parameter(row) for row in parameters]
         groups = [
             {"params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate], "lr": rate}
-            for rate in dict.fromkeys(self._rates)
+            for rate, _ in self._schedules
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
-        return HandDesignedState(parameters, rows, optimizer)
+        return HandDesignedState(parameters, rows, optimizer, 0)
 
     def step(self, w: Tensor, gradient: Tensor, state: HandDesignedState) -> tuple[Tensor, HandDesignedState]:
         state.parameters.copy_(w)
         for row, row_gradient in zip(state.rows, gradient, strict=True):
             row.grad = row_gradient
+        for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
+            group["lr"] = schedule.at(state.n_steps)
         state.optimizer.step()
-        return state.parameters.clone(), state
+        return state.parameters.clone(), state._replace(n_steps=state.n_steps + 1)

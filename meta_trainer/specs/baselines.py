@@ -16,16 +16,19 @@ GridRange = tuple[int, int]
 
 @dataclass(frozen=True)
 class Baseline:
-    """An optimizer of `torch.optim` with everything fixed but its rate."""
+    """An optimizer of `torch.optim` with everything fixed but its rate α."""
 
     optimizer: type[Optimizer]
     grid: GridRange
     """Where tuning begins; it goes further when the best rate lies on the edge."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    warmup_steps: int = 0
+    """W: its rate at step t is α min(1, (t + 1) / W)."""
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
-        return {"optimizer": self.optimizer.__name__, "arguments": dict(self.arguments), "grid": list(self.grid)}
+        own = {"optimizer": self.optimizer.__name__, "arguments": dict(self.arguments), "grid": list(self.grid)}
+        return own | ({"warmup_steps": self.warmup_steps} if self.warmup_steps else {})
 
 
 _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
@@ -33,6 +36,7 @@ _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
 BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
+    "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, warmup_steps=10),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),

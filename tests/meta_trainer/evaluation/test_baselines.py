@@ -25,10 +25,13 @@ def start() -> Tensor:
     return torch.randn(len(RATES), 37, generator=torch.Generator().manual_seed(0))
 
 
-def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer]) -> Tensor:
+def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], warmup_steps: int) -> Tensor:
     parameter = torch.nn.Parameter(w.clone())
     optimizer = make([parameter])
+    (rate,) = (group["lr"] for group in optimizer.param_groups)
     for step in range(N_STEPS):
+        if step < warmup_steps:
+            optimizer.param_groups[0]["lr"] = rate * (step + 1) / warmup_steps
         parameter.grad = gradient_of(parameter.detach(), step)
         optimizer.step()
     return parameter.detach()
@@ -43,7 +46,7 @@ def test_each_learner_moves_as_if_alone(name: str) -> None:
         w, state = optimizer.step(w, gradient_of(w, step), state)
     for row, first, rate in zip(w, start(), RATES, strict=True):
         make = lambda params, rate=rate: baseline.optimizer(params, lr=rate, **baseline.arguments)  # noqa: E731
-        assert torch.equal(row, alone(first, make))
+        assert torch.equal(row, alone(first, make, baseline.warmup_steps))
 
 
 def test_a_spec_may_ask_for_each_and_for_no_other() -> None:
