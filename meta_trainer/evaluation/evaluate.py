@@ -184,7 +184,7 @@ class _Plan:
             optimizer=name,
             kind="baseline" if tuned else "learned",
             rate=tuned.rate if tuned else self._thetas[name].lr,
-            warmup_steps=0 if tuned else self._spec.rate_of(self._thetas[name]).warmup_steps,
+            warmup_steps=(BASELINES[name] if tuned else self._spec.rate_of(self._thetas[name])).warmup_steps,
             finals=torch.cat([outcome.final_losses for outcome in outcomes]),
             curves=torch.cat([outcome.curves for outcome in outcomes], dim=1),
             test=torch.cat(tests) if tests else None,

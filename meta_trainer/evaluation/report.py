@@ -40,7 +40,7 @@ class Row:
     """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
     tuned: Tuned | None = None
     warmup_steps: int = 0
-    """Steps over which the rate of a learned optimizer rose to α."""
+    """Steps over which the rate rose to `rate`."""
 
     @cached_property
     def final(self) -> Estimate:

@@ -49,23 +49,19 @@ def introduction(report: Report) -> list[str]:
         if report.suite.also_on:
             others = sorted({name for names in report.suite.also_on.values() for name in names})
             what += f" It leaves out {', '.join(others)}, which the full size runs on too."
-    own = "at their own rate everywhere"
-    if warmups := _warmups(report):
-        own += f", to which it rises linearly {warmups} (that of baselines does not)"
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
-        f"run {own}. {seeds}"
+        f"run at their own rate everywhere. {_warmups(report)}{seeds}"
     )
     return [what, how]
 
 
 def _warmups(report: Report) -> str:
-    """Over how many steps the rates of the learned optimizers rise, as words; empty where none does."""
-    steps = {row.optimizer: row.warmup_steps for row in report.rows if row.kind == "learned"}
-    if len(set(steps.values())) == 1:
-        (n,) = set(steps.values())
-        return f"over the first {n} steps" if n else ""
-    return "over the first steps: " + ", ".join(f"{n} of {name}" for name, n in steps.items())
+    """Whose rates rise at first, and over how many steps, as a sentence and a space; empty where none does."""
+    steps = {row.optimizer: row.warmup_steps for row in report.rows if row.warmup_steps}
+    if not steps:
+        return ""
+    return f"Rates rise linearly over the first steps of {', '.join(f'{name} ({n})' for name, n in steps.items())}. "
 
 
 def tables(report: Report) -> list[Table]:

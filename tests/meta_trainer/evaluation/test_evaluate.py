@@ -173,7 +173,7 @@ def test_a_warm_up_is_the_learned_optimizers_alone(
         assert torch.equal(row.finals, other.finals) == (row.kind == "baseline")
         assert torch.equal(row.curves[0], other.curves[0])
     assert warm.to_json()["warmup_steps"] == 3
-    said = b"rises linearly over the first 3 steps"
+    said = b"Rates rise linearly over the first steps of hyperadam@1 (3). Seed 1"
     assert said in warm.files()["report.md"]
     assert said not in report.files()["report.md"]
 
@@ -190,7 +190,7 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cach
         assert torch.equal(of[own, task, "warm@1"].finals, of[asked, task, "cold@1"].finals)
         assert not torch.equal(of[own, task, "cold@1"].finals, of[asked, task, "cold@1"].finals)
     assert [row["warmup_steps"] for row in own.to_json()["rows"][:3]] == [3, 0, 0]
-    assert b"over the first steps: 3 of warm@1, 0 of cold@1" in own.files()["report.md"]
+    assert b"Rates rise linearly over the first steps of warm@1 (3). " in own.files()["report.md"]
 
 
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
