@@ -207,7 +207,7 @@ def alone_for_one_step(spec: EvaluationSpec, theta: Theta, data: EvaluationData,
     """Final losses of a learned optimizer that is run for one step alone."""
     task = next(task for task in spec.tasks if task.stream == name)
     setting = Setting(task.learner, task.stream, spec.seed)
-    arguments = (asdict(theta.rule.spec), theta.vector, theta.lr)
+    arguments = (asdict(theta.rule.spec), theta.vector, theta.rate)
     (outcome,) = run_learned(setting, data, range(spec.n_starts), [1], *arguments)
     return outcome.final_losses
 
