@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-
-def warmed(lr: float, warmup_steps: int, step: int) -> float:
-    """α_t of step t = 0, 1, …: a linear warm-up, as `torch.optim.lr_scheduler.LinearLR` makes it, then α.
-
-        α_t = α min(1, (t + 1) / W)
-
-    Args:
-        lr: α.
-        warmup_steps: W; 0 and 1 are no warm-up.
-        step: t, how many steps lie behind.
-    """
-    return lr * (step + 1) / warmup_steps if step + 1 < warmup_steps else lr
+MAX_WARMUP_STEPS: Final = 10_000
 
 
 class Rate(NamedTuple):
@@ -24,8 +13,14 @@ class Rate(NamedTuple):
     lr: float
     """α, in units of the parameters per unit of direction."""
     warmup_steps: int = 0
-    """W, in steps."""
+    """W, in steps; 0 and 1 are no warm-up."""
 
     def at(self, step: int) -> float:
-        """α_t; see `warmed`."""
-        return warmed(self.lr, self.warmup_steps, step)
+        """α_t of step t = 0, 1, …: a linear warm-up, as `torch.optim.lr_scheduler.LinearLR` makes it, then α.
+
+            α_t = α min(1, (t + 1) / W)
+
+        Args:
+            step: t, how many steps lie behind.
+        """
+        return self.lr * (step + 1) / self.warmup_steps if step + 1 < self.warmup_steps else self.lr

@@ -22,12 +22,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hyperadam.rates import Rate
+from hyperadam.rates import MAX_WARMUP_STEPS, Rate
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
 FORMAT_VERSION: Final = 1
 MAX_FILE_BYTES: Final = 16 * 2**20
-MAX_WARMUP_STEPS: Final = 10_000
 _METADATA_KEY: Final = "hyperadam"
 
 

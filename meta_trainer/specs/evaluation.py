@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from hyperadam.rates import Rate
+from hyperadam.rates import MAX_WARMUP_STEPS, Rate
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
@@ -54,7 +54,7 @@ class EvaluationSpec(JobSpec):
         "sgd",
         "momentum",
     )
-    warmup_steps: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
     """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t. None: each Θ's own; 0: none for any.
     Baselines keep to their rate. `timing` has no use for it."""
     seed: Seed = 1

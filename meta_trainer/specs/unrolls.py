@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from hyperadam.rates import Rate
+from hyperadam.rates import MAX_WARMUP_STEPS, Rate
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import MetaLoss, Score, Spec
@@ -45,7 +45,7 @@ class UnrollSpec(Spec):
     """Divide the losses of each learner by its loss before the first step, so that tasks of any unit count alike."""
     lr: float = Field(default=0.005, gt=0, le=1)
     """α, the learner's rate; becomes the Θ's default."""
-    warmup_steps: int = Field(default=0, ge=0, le=10_000)
+    warmup_steps: int = Field(default=0, ge=0, le=MAX_WARMUP_STEPS)
     """W: the learner's rate rises linearly over its first W steps, α_t = α min(1, (t + 1) / W), where t counts from the
     beginning of the episode; becomes the Θ's default. 0 is no warm-up."""
 

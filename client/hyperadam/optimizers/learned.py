@@ -20,7 +20,7 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.rates import warmed
+from hyperadam.rates import Rate
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta, check_warmup_steps
 
@@ -216,7 +216,7 @@ class LearnedOptimizer(Optimizer):
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
-                lr = warmed(group["lr"], group["warmup_steps"], group["n_steps"])
+                lr = Rate(group["lr"], group["warmup_steps"]).at(group["n_steps"])
                 if group["weight_decay"]:
                     torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
                 torch._foreach_add_(parameters, [next(views) for _ in parameters], alpha=-lr)
