@@ -56,7 +56,7 @@ class EvaluationSpec(JobSpec):
     )
     warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
     """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t. None: each Θ's own; 0: none for any.
-    Baselines keep to their rate. `timing` has no use for it."""
+    Baselines are not changed by it. `timing` has no use for it."""
     seed: Seed = 1
 
     @property

@@ -38,7 +38,8 @@ def evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
 
 def _spec(version: Version) -> Mapping[str, Any]:
     trained_by = provenance_of(version).get("spec")
-    own = {name: version.manifest.get(name) for name in ("rule", "lr", "warmup_steps")}
+    manifest = version.manifest
+    own = {"rule": manifest.get("rule"), "lr": manifest.get("lr"), "warmup_steps": manifest.get("warmup_steps", 0)}
     return {**own, **trained_by} if isinstance(trained_by, Mapping) else own
 
 
