@@ -26,6 +26,11 @@ class Optimizee(ABC):
     def start(self) -> Tensor:
         """w_0, shape (L, p)."""
 
+    @property
+    def fan_ins(self) -> Tensor | None:
+        """How many inputs each coordinate weighs one of; shape (p,), int64. None: none is the weight of a sum."""
+        return None
+
     @abstractmethod
     def losses(self, w: Tensor, step: int) -> Tensor:
         """Losses (L,) of w (L, p) on the minibatch of `step`, detached."""
@@ -70,6 +75,10 @@ class Supervised(Optimizee):
         generators = [generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices]
         std = self.init_std if isinstance(self.init_std, float | int) else torch.tensor(self.init_std)
         return self.learner.start(generators, std, self.dtype)
+
+    @property
+    def fan_ins(self) -> Tensor:
+        return self.learner.fan_ins
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         with torch.no_grad():

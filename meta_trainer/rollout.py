@@ -17,8 +17,8 @@ from meta_trainer.optimizees import Optimizee
 class InnerOptimizer(Protocol):
     """An optimizer of L learners side by side, learned or designed by hand."""
 
-    def init(self, w: Tensor) -> Any:
-        """The state before the first step, for parameters (L, p)."""
+    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> Any:
+        """The state before the first step, for parameters (L, p) and their optimizee's `fan_ins` (p,)."""
 
     def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
         """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in is used up."""
@@ -30,25 +30,29 @@ class LearnedState(NamedTuple):
     of_rule: Any
     n_steps: int
     """How many lie behind it."""
+    shares: Tensor | None
+    """Of α_t, what each coordinate has; shape (p,); None: all of it."""
 
 
 class Learned:
-    """A rule with its Θ: w ← w − α_t d."""
+    """A rule with its Θ: w ← w − α_t d, with each coordinate's own share of α_t."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor, rate: Rate) -> None:
         """
         Args:
             theta: flat, shape (n_theta,), of the dtype that it is run in.
-            rate: α and its warm-up.
+            rate: α and its schedule.
         """
         self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
 
-    def init(self, w: Tensor) -> LearnedState:
-        return LearnedState(self._rule.init_state(w), 0)
+    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> LearnedState:
+        return LearnedState(self._rule.init_state(w), 0, self._rate.shares(fan_ins, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
         direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
-        return w - self._rate.at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1)
+        if state.shares is not None:
+            direction = direction * state.shares
+        return w - self._rate.at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
 
 
 class Rollout(NamedTuple):
@@ -71,7 +75,7 @@ def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Ro
 def rollouts(optimizer: InnerOptimizer, optimizee: Optimizee, horizons: Sequence[int]) -> list[Rollout]:
     """One run as it stands after each of these numbers of steps, which rise: the first steps are run only once."""
     w = optimizee.start()
-    state = optimizer.init(w)
+    state = optimizer.init(w, optimizee.fan_ins)
     curves = torch.empty(horizons[-1], w.shape[0], dtype=torch.float64)
     results = []
     for step in range(horizons[-1]):

@@ -27,6 +27,10 @@ class RandomScaling(Optimizee):
     def start(self) -> Tensor:
         return self.inner.start() / self.scale
 
+    @property
+    def fan_ins(self) -> Tensor | None:
+        return self.inner.fan_ins
+
     def losses(self, w: Tensor, step: int) -> Tensor:
         return self.inner.losses(w * self.scale, step)
 
@@ -48,6 +52,11 @@ class WithConvex(Optimizee):
 
     def start(self) -> Tensor:
         return torch.cat([self.inner.start(), torch.zeros_like(self.target)], dim=1)
+
+    @property
+    def fan_ins(self) -> Tensor | None:
+        inner = self.inner.fan_ins
+        return None if inner is None else torch.cat([inner, inner.new_ones(self.target.shape[1])])
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         return self._convex(w)[0] + self.inner.losses(self._split(w)[0], step)

@@ -1,6 +1,6 @@
 """Θ on disk and on the wire: one safetensors file with a JSON manifest in its header, never a pickle.
 
-The manifest says by which rule a Θ is run (kind and full spec), at which rate α and after which warm-up, how it was
+The manifest says by which rule a Θ is run (kind and full spec), at which rate α and by which schedule, how it was
 made, and the digest of its tensors. `Theta.from_bytes` refuses everything that is not exactly that, with a message that
 names what is wrong; it is the one way in, for files, downloads and uploads alike.
 """
@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hyperadam.rates import MAX_WARMUP_STEPS, Rate
+from hyperadam.rates import SCHEDULE, Rate, check_schedule
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
 FORMAT_VERSION: Final = 1
@@ -51,13 +51,20 @@ class Theta:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent version, metrics."""
     warmup_steps: int = 0
-    """W, over which α rises linearly at the beginning of a run (`hyperadam.rates`): the default of an optimizer that
-    runs it; 0 is none."""
+    """W, over which α rises linearly at the beginning of a run; 0 is none. This and the two that follow are the
+    defaults of an optimizer that runs it (`hyperadam.rates`)."""
+    decay_after: int = 0
+    """D, the steps after which α falls as 1/√t; 0 is never."""
+    base_fan_in: int = 0
+    """F: weights of more inputs have F / fan-in of α; 0 is none."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.lr, (int, float)) and 0 < self.lr <= sys.float_info.max):
             raise ThetaError(f"lr must be a finite number above 0, got {self.lr!r}")
-        check_warmup_steps(self.warmup_steps)
+        try:
+            check_schedule(self.rate._asdict())
+        except ValueError as error:
+            raise ThetaError(str(error)) from None
         _check_json(self.provenance, "provenance")
         expected = self.rule.theta_shapes
         if set(self.tensors) != set(expected):
@@ -83,15 +90,18 @@ class Theta:
         lr: float,
         provenance: Mapping[str, Any] | None = None,
         warmup_steps: int = 0,
+        decay_after: int = 0,
+        base_fan_in: int = 0,
     ) -> Theta:
         """A Θ from the flat vector that meta-training works on."""
         parts = rule.unpack(vector.detach().to("cpu", torch.float32))
-        return cls(rule, {name: part.clone() for name, part in parts.items()}, lr, dict(provenance or {}), warmup_steps)
+        tensors = {name: part.clone() for name, part in parts.items()}
+        return cls(rule, tensors, lr, dict(provenance or {}), warmup_steps, decay_after, base_fan_in)
 
     @property
     def rate(self) -> Rate:
-        """α and its warm-up."""
-        return Rate(self.lr, self.warmup_steps)
+        """α and its schedule."""
+        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in)
 
     @cached_property
     def vector(self) -> Tensor:
@@ -104,8 +114,7 @@ class Theta:
         return {
             "format_version": FORMAT_VERSION,
             "rule": asdict(self.rule.spec),
-            "lr": self.lr,
-            "warmup_steps": self.warmup_steps,
+            **self.rate._asdict(),
             "shapes": {name: list(shape) for name, shape in self.rule.theta_shapes.items()},
             "tensors_sha256": self._tensors_sha256(),
             "provenance": dict(self.provenance),
@@ -148,7 +157,8 @@ class Theta:
             raise ThetaError(f"manifest rule: {error}") from error
         except safetensors.SafetensorError as error:
             raise ThetaError(f"not a safetensors file: {error}") from error
-        theta = cls(rule, tensors, manifest["lr"], manifest["provenance"], manifest.get("warmup_steps", 0))
+        schedule = {name: manifest.get(name, 0) for name in SCHEDULE}
+        theta = cls(rule, tensors, manifest["lr"], manifest["provenance"], **schedule)
         for key in ("tensors_sha256", "shapes"):
             if manifest[key] != theta.manifest[key]:
                 raise ThetaError(f"manifest {key} does not match the tensors")
@@ -179,16 +189,6 @@ class Theta:
         return digest.hexdigest()
 
 
-def check_warmup_steps(value: object) -> None:
-    """Refuse what is no number of steps.
-
-    Raises:
-        ThetaError: naming the field and the value.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_WARMUP_STEPS:
-        raise ThetaError(f"warmup_steps must be a whole number from 0 to {MAX_WARMUP_STEPS}, got {value!r}")
-
-
 _MANIFEST_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "format_version": int,
     "rule": dict,
@@ -197,7 +197,7 @@ _MANIFEST_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "tensors_sha256": str,
     "provenance": dict,
 }
-"""Those that every manifest has; `warmup_steps` is younger, and 0 in files without it."""
+"""Those that every manifest has; the schedule is younger, and 0 in files without it."""
 
 
 def _read_header(data: bytes) -> dict[str, Any]:

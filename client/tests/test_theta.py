@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from hyperadam.rates import SCHEDULE
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import MAX_FILE_BYTES, Theta, ThetaError
 from hypothesis import given, settings
@@ -59,12 +60,13 @@ class TestRoundTrip:
             make().save(path)
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_a_warm_up_is_kept_and_a_file_that_says_none_has_none(self) -> None:
+    def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=10)
-        assert Theta.from_bytes(warm.to_bytes()).warmup_steps == 10
-        assert Theta.from_bytes(rebuilt(warm, drop="warmup_steps")).warmup_steps == 0
-        assert theta.sha256 != warm.sha256
+        own = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=10, decay_after=200, base_fan_in=784)
+        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784)
+        for name in SCHEDULE:
+            assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
+            assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256
 
     def test_same_theta_same_bytes(self) -> None:
         a, b = make(x=1, y=2), make(y=2, x=1)
@@ -197,9 +199,10 @@ class TestRefusals:
     def test_rate(self, lr: float) -> None:
         refused(rebuilt(make(), lr=lr), "lr must be a finite number above 0")
 
-    @pytest.mark.parametrize("value", [-1, 10_001, 2.0, True, None, "5"])
-    def test_warm_up(self, value: object) -> None:
-        refused(rebuilt(make(), warmup_steps=value), "warmup_steps must be a whole number from 0 to 10000")
+    @pytest.mark.parametrize("value", [-1, 10**12, 2.0, True, None, "5"])
+    @pytest.mark.parametrize("name", SCHEDULE)
+    def test_schedule(self, name: str, value: object) -> None:
+        refused(rebuilt(make(), **{name: value}), f"{name} must be a whole number from 0 to")
 
     @pytest.mark.parametrize(
         ("rule", "match"),

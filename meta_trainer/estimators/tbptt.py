@@ -65,7 +65,7 @@ def truncated_bptt(
     Args:
         theta: the flat Θ, of the optimizee's dtype.
         n_steps: S, the length of the period.
-        rate: α and its warm-up.
+        rate: α and its schedule.
         score: which losses are scored.
         meta_loss: their mean, the mean of their logarithms, or the last one.
         weights: how much each scored step counts in the meta-loss; None: all the same.
@@ -116,6 +116,8 @@ def one_tape(
     upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (
         _rates(rate, state.step, n_steps) / -len(counted)
     ).to(gradients)
+    if (shares := rate.shares(optimizee.fan_ins, upstream)) is not None:
+        upstream = upstream * shares
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
     return PeriodResult(tape.backward(upstream), new_state, counted)

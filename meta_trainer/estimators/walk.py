@@ -1,4 +1,7 @@
-"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α_t d_t."""
+"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α_t d_t.
+
+Each coordinate has its own share of α_t (`hyperadam.rates`).
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,13 @@ def walk(
     Args:
         direction: from g_t to d_t, both (L, p); called once a step.
         visit: takes each of the S scored evaluations in turn.
-        rate: α and its warm-up, which counts from the beginning of the episode.
+        rate: α and its schedule, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
     """
-    w, here = state.w, state.here
+    w, here, shares = state.w, state.here, rate.shares(optimizee.fan_ins, state.w)
     for step in range(state.step, state.step + n_steps):
-        w = w - rate.at(step) * direction(here.gradient)
+        d = direction(here.gradient)
+        w = w - rate.at(step) * (d if shares is None else d * shares)
         following = evaluate(optimizee, w, step + 1, here.diverged)
         if score == "next":
             visit(following)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from hyperadam.rates import Rate
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -27,6 +26,8 @@ class HandDesignedState(NamedTuple):
     """One group for each rate, in the order in which rates first occur."""
     n_steps: int
     """How many lie behind it."""
+    shares: Tensor | None
+    """Of the rate, what each coordinate has; shape (p,); None: all of it."""
 
 
 class HandDesigned:
@@ -34,19 +35,19 @@ class HandDesigned:
 
     def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
         self._baseline, self._rates = baseline, tuple(rates)
-        self._schedules = [Rate(rate, baseline.warmup_steps) for rate in dict.fromkeys(self._rates)]
+        self._schedules = [baseline.schedule._replace(lr=rate) for rate in dict.fromkeys(self._rates)]
 
-    def init(self, w: Tensor) -> HandDesignedState:
+    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> HandDesignedState:
         if len(w) != len(self._rates):
             raise ValueError(f"got {len(w)} learners and {len(self._rates)} rates")
         parameters = w.clone()
         rows = [torch.nn.Parameter(row) for row in parameters]
         groups = [
             {"params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate], "lr": rate}
-            for rate, _ in self._schedules
+            for rate, *_ in self._schedules
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
-        return HandDesignedState(parameters, rows, optimizer, 0)
+        return HandDesignedState(parameters, rows, optimizer, 0, self._baseline.schedule.shares(fan_ins, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: HandDesignedState) -> tuple[Tensor, HandDesignedState]:
         state.parameters.copy_(w)
@@ -55,4 +56,5 @@ class HandDesigned:
         for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
             group["lr"] = schedule.at(state.n_steps)
         state.optimizer.step()
-        return state.parameters.clone(), state._replace(n_steps=state.n_steps + 1)
+        moved = state.parameters.clone() if state.shares is None else w.lerp(state.parameters, state.shares)
+        return moved, state._replace(n_steps=state.n_steps + 1)

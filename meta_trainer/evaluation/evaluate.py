@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import torch
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation.ablation import variants
@@ -106,7 +107,7 @@ def _timings(
                 task=task.name,
                 optimizer=name,
                 kind="learned" if name in thetas else "baseline",
-                rate=thetas[name].lr if name in thetas else rate_of(BASELINES[name].grid[0]),
+                rate=thetas[name].rate if name in thetas else Rate(rate_of(BASELINES[name].grid[0])),
                 finals=torch.tensor(values, dtype=torch.float64),
                 curves=torch.empty(0, len(values), dtype=torch.float64),
             )
@@ -183,13 +184,17 @@ class _Plan:
             task=task,
             optimizer=name,
             kind="baseline" if tuned else "learned",
-            rate=tuned.rate if tuned else self._thetas[name].lr,
-            warmup_steps=(BASELINES[name] if tuned else self._spec.rate_of(self._thetas[name])).warmup_steps,
+            rate=self._rate(name, tuned),
             finals=torch.cat([outcome.final_losses for outcome in outcomes]),
             curves=torch.cat([outcome.curves for outcome in outcomes], dim=1),
             test=torch.cat(tests) if tests else None,
             tuned=tuned,
         )
+
+    def _rate(self, name: str, tuned: Tuned | None) -> Rate:
+        if tuned is None:
+            return self._spec.rate_of(self._thetas[name])
+        return BASELINES[name].schedule._replace(lr=tuned.rate)
 
     def _setting(self, task: Task) -> Setting:
         return Setting(task.learner, task.stream, self._spec.seed)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from hyperadam.rates import SCHEDULE, Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.ablation import Variant
@@ -30,8 +31,8 @@ class Row:
     task: str
     optimizer: str
     kind: Literal["learned", "baseline"]
-    rate: float
-    """α of a learned optimizer, the tuned rate of a baseline."""
+    rate: Rate
+    """α of a learned optimizer or the tuned rate of a baseline, with its schedule."""
     finals: Tensor
     """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start diverged; or seconds."""
     curves: Tensor
@@ -39,8 +40,6 @@ class Row:
     test: Tensor | None = None
     """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
     tuned: Tuned | None = None
-    warmup_steps: int = 0
-    """Steps over which the rate rose to `rate`."""
 
     @cached_property
     def final(self) -> Estimate:
@@ -141,7 +140,7 @@ class Report:
             "horizon": spec.horizon,
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
-            "warmup_steps": spec.warmup_steps,
+            **{name: getattr(spec, name) for name in SCHEDULE},
             "seed": spec.seed,
             "variants": {name: variant.label for name, variant in self.variants.items()},
             "rows": [self._row_json(row) for row in self.rows],
@@ -180,8 +179,8 @@ class Report:
             "optimizer": row.optimizer,
             "kind": row.kind,
             **row.final.to_json(),
-            "rate": row.rate,
-            "warmup_steps": row.warmup_steps,
+            "rate": row.rate.lr,
+            **{name: getattr(row.rate, name) for name in SCHEDULE},
             "n_diverged": row.n_diverged,
             "n_starts": len(row.finals),
             "best": row is self.best(row.task),

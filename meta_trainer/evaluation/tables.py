@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from meta_trainer.evaluation.report import Report, Row, relative
 from meta_trainer.evaluation.statistics import Estimate
@@ -51,17 +52,26 @@ def introduction(report: Report) -> list[str]:
             what += f" It leaves out {', '.join(others)}, which the full size runs on too."
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
-        f"run at their own rate everywhere. {_warmups(report)}{seeds}"
+        f"run at their own rate everywhere. {_schedules(report)}{seeds}"
     )
     return [what, how]
 
 
-def _warmups(report: Report) -> str:
-    """Whose rates rise at first, and over how many steps, as a sentence and a space; empty where none does."""
-    steps = {row.optimizer: row.warmup_steps for row in report.rows if row.warmup_steps}
-    if not steps:
-        return ""
-    return f"Rates rise linearly over the first steps of {', '.join(f'{name} ({n})' for name, n in steps.items())}. "
+_SCHEDULED: Final = {
+    "warmup_steps": "Rates rise linearly over the first steps of {}. ",
+    "decay_after": "Rates fall as 1/√t after so many steps of {}. ",
+    "base_fan_in": "Weights of n inputs, if more than these, have these / n of the rate of {}. ",
+}
+
+
+def _schedules(report: Report) -> str:
+    """Whose rates change, by how much and when: sentences, each with a space; empty where none does."""
+    said = []
+    for name, sentence in _SCHEDULED.items():
+        numbers = {row.optimizer: number for row in report.rows if (number := getattr(row.rate, name))}
+        if numbers:
+            said.append(sentence.format(", ".join(f"{optimizer} ({number})" for optimizer, number in numbers.items())))
+    return "".join(said)
 
 
 def tables(report: Report) -> list[Table]:
@@ -142,7 +152,7 @@ def _comparison_row(report: Report, row: Row) -> list[Text]:
     difference, best = report.difference(row), row is report.best(row.task)
     fraction = relative(row, difference)
     against = f"{_signed(difference[1])} to {difference[0].optimizer}" if difference else "–"
-    rate = f"{row.rate:.3g}{' (edge)' if row.tuned and row.tuned.on_edge else ''}"
+    rate = f"{row.rate.lr:.3g}{' (edge)' if row.tuned and row.tuned.on_edge else ''}"
     return [
         Text(row.task),
         Text(report.label(row.optimizer), best),

@@ -18,6 +18,11 @@ class Learner(ABC):
     def n_coordinates(self) -> int:
         """p, the length of one network's flat vector."""
 
+    @property
+    @abstractmethod
+    def fan_ins(self) -> Tensor:
+        """How many inputs each coordinate weighs one of; shape (p,), int64 (see `hyperadam.rates.fan_in`)."""
+
     @abstractmethod
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Mean loss of each learner on its own minibatch.

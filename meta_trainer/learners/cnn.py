@@ -12,6 +12,7 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
+from hyperadam.rates import fan_ins
 from torch import Tensor
 
 from meta_trainer.learners.base import Classifier
@@ -60,6 +61,10 @@ class CNN(Classifier):
     @property
     def n_coordinates(self) -> int:
         return sum(self._lengths)
+
+    @property
+    def fan_ins(self) -> Tensor:
+        return fan_ins([part for shape in self._shapes for part in (shape, shape[:1])])
 
     @property
     def is_random(self) -> bool:

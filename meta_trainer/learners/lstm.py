@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from hyperadam.rates import fan_ins
 from torch import Tensor
 
 from meta_trainer.learners.base import Learner
@@ -33,6 +34,11 @@ class LSTM(Learner):
     @property
     def n_coordinates(self) -> int:
         return sum(self._lengths)
+
+    @property
+    def fan_ins(self) -> Tensor:
+        *layers, last, bias = self._shapes
+        return fan_ins([*layers, (1, *last), bias])
 
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's dtype."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from hyperadam.rates import fan_ins
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -47,6 +48,10 @@ class ModuleLearner(Learner):
     @property
     def n_coordinates(self) -> int:
         return sum(shape.numel() for shape in self._shapes.values())
+
+    @property
+    def fan_ins(self) -> Tensor:
+        return fan_ins(list(self._shapes.values()))
 
     @property
     def is_random(self) -> bool:

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import torch
+from hyperadam.rates import SCHEDULE, Rate
 from pydantic import AfterValidator, Field
 from torch.optim import Optimizer
 
 GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
+
+
+_CONSTANT: Final = Rate(1.0)
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,13 @@ class Baseline:
     grid: GridRange
     """Where tuning begins; it goes further when the best rate lies on the edge."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    warmup_steps: int = 0
-    """W: its rate at step t is α min(1, (t + 1) / W)."""
+    schedule: Rate = _CONSTANT
+    """What its rate is at each step, in units of α."""
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
         own = {"optimizer": self.optimizer.__name__, "arguments": dict(self.arguments), "grid": list(self.grid)}
-        return own | ({"warmup_steps": self.warmup_steps} if self.warmup_steps else {})
+        return own | {name: value for name in SCHEDULE if (value := getattr(self.schedule, name))}
 
 
 _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
@@ -36,7 +40,8 @@ _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
 BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
-    "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, warmup_steps=10),
+    "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)),
+    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, 10, 200, 784)),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from hyperadam.rates import MAX_WARMUP_STEPS, Rate
+from hyperadam.rates import MAX_BASE_FAN_IN, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, SCHEDULE, Rate
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
@@ -55,8 +55,12 @@ class EvaluationSpec(JobSpec):
         "momentum",
     )
     warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
-    """W: the rate of learned optimizers is α min(1, (t + 1) / W) at step t. None: each Θ's own; 0: none for any.
-    Baselines are not changed by it. `timing` has no use for it."""
+    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and the two that follow:
+    None is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no use for it."""
+    decay_after: Annotated[int, Field(ge=0, le=MAX_DECAY_AFTER)] | None = None
+    """D: after so many steps the rate of learned optimizers falls as 1/√t."""
+    base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
+    """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
     seed: Seed = 1
 
     @property
@@ -70,8 +74,8 @@ class EvaluationSpec(JobSpec):
         return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
 
     def rate_of(self, theta: Theta) -> Rate:
-        """α and the warm-up of a learned optimizer in this evaluation."""
-        return theta.rate if self.warmup_steps is None else theta.rate._replace(warmup_steps=self.warmup_steps)
+        """α and the schedule of a learned optimizer in this evaluation."""
+        return theta.rate._replace(**{name: value for name in SCHEDULE if (value := getattr(self, name)) is not None})
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:
@@ -82,7 +86,7 @@ class EvaluationSpec(JobSpec):
         many = len(self.optimizers) > 1
         return tuple(
             EvaluationSpec.model_validate(
-                {**self.model_dump(include={"optimizers", "quick", "warmup_steps", "seed"}), "suite": name}
+                {**self.model_dump(include={"optimizers", "quick", *SCHEDULE, "seed"}), "suite": name}
             )
             for name in names
             if many or SUITES[name].varied is None

@@ -41,7 +41,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
     "default": {
         "task": {"dataset": "mnist", "activations": _ALL_ACTIVATIONS},
-        "unroll": {"warmup_steps": 10},
+        "unroll": {"warmup_steps": 10, "decay_after": 200, "base_fan_in": 784},
         "tricks": _MILD_TRICKS,
         "meta_optimizer": {"rate": 2e-3, "warmup_updates": 5, "averaging": 0.8},
         "n_learners": 4,

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from hyperadam.rates import SCHEDULE
+
 from registry.contract import Evaluation, Version
 from services.optimizers.lineage import metrics_of, provenance_of, settings_of, tasks_of
 from services.optimizers.schemas import Difference, EvaluationComparison, MetricComparison, TaskComparison
@@ -39,7 +41,8 @@ def evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
 def _spec(version: Version) -> Mapping[str, Any]:
     trained_by = provenance_of(version).get("spec")
     manifest = version.manifest
-    own = {"rule": manifest.get("rule"), "lr": manifest.get("lr"), "warmup_steps": manifest.get("warmup_steps", 0)}
+    rate = {"lr": manifest.get("lr"), **{name: manifest.get(name, 0) for name in SCHEDULE}}
+    own = {"rule": manifest.get("rule"), **rate}
     return {**own, **trained_by} if isinstance(trained_by, Mapping) else own
 
 

@@ -57,7 +57,7 @@ def ray_head() -> Iterator[tuple[str, str]]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """As `docker stop` would: it is asked, given time, and killed if it does not use it (Ray's reaper ends the rest)."""
+    """As `docker stop` would: asked, given time, and killed if it does not use it (Ray's reaper ends the rest)."""
     process.terminate()
     try:
         process.wait(timeout=60)  # Ray drains its node for up to 30 s, on a busy machine for longer

@@ -15,12 +15,12 @@ from torch.optim.lr_scheduler import LinearLR
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.episodes import training_optimizee
-from meta_trainer.learners import MLP
+from meta_trainer.learners import CNN, LSTM, MLP, Learner, ModuleLearner
 from meta_trainer.meta_optimizer import MetaOptimizer
 from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import Learned, rollout
 from meta_trainer.seeds import derive, generator
-from meta_trainer.specs import ACTIVATIONS, MetaOptimizerSpec, MetaTrainingSpec, MLPTaskSpec, UnrollSpec
+from meta_trainer.specs import ACTIVATIONS, CNNTaskSpec, MetaOptimizerSpec, MetaTrainingSpec, MLPTaskSpec, UnrollSpec
 from meta_trainer.tasks import SpecTasks
 from meta_trainer.training import initial_theta
 from meta_trainer.tricks import RandomScaling, WithConvex
@@ -30,6 +30,21 @@ from meta_trainer.work import make_rule, step_weights
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     return load("mnist5k")
+
+
+@pytest.mark.parametrize(
+    ("learner", "expected"),
+    [
+        (MLP((6, 4, 5), "relu"), [6] * 24 + [1] * 4 + [4] * 20 + [1] * 5),
+        (CNN("cnn-1", (3, 2, 2), 5), [27] * 432 + [1] * 16 + [144] * 2304 + [1] * 16 + [16] * 80 + [1] * 5),
+        (LSTM(2, 3), [1] * 12 + [3] * 36 + [1] * 12 + [3] * 72 + [1] * 12 + [3] * 3 + [1]),
+        (ModuleLearner(lambda: torch.nn.Linear(4, 2), F.mse_loss), [4] * 8 + [1] * 2),
+    ],
+    ids=["mlp", "cnn", "lstm", "module"],
+)
+def test_fan_ins_are_those_of_each_layer(learner: Learner, expected: list[int]) -> None:
+    assert learner.fan_ins.tolist() == expected
+    assert len(expected) == learner.n_coordinates
 
 
 def test_seeds_are_named_not_ordered() -> None:
@@ -174,6 +189,28 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
         scheduler.step()
     torch.testing.assert_close(own.detach(), result.parameters[0])
     torch.testing.assert_close(scheduled.detach(), result.parameters[0])
+
+
+def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
+    """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of its own shape."""
+    spec, rate = MetaTrainingSpec(), Rate(0.005, warmup_steps=3, decay_after=4, base_fan_in=100)
+    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    optimizee = SpecTasks({dataset.name: dataset}).plain(spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1))
+    result = rollout(Learned(rule, vector, rate), optimizee, 7)
+    start, shapes = optimizee.start()[0], [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)]
+    parts = start.split([torch.Size(shape).numel() for shape in shapes])
+    parameters = [torch.nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, shapes, strict=True)]
+    optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, **rate._asdict()))
+    for step in range(7):
+        w = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split([p.numel() for p in parameters])
+        for parameter, own in zip(parameters, gradient, strict=True):
+            parameter.grad = own.view_as(parameter)
+        optimizer.step()
+    moved = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    torch.testing.assert_close(moved, result.parameters[0], rtol=1e-4, atol=1e-6)
+    constant = rollout(Learned(rule, vector, Rate(0.005)), optimizee, 7).parameters[0]
+    assert (moved - start).norm() < 0.9 * (constant - start).norm()
 
 
 def test_schedule_warms_up_and_falls() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hyperadam.rates import Rate
 from pydantic import ValidationError
 
 from meta_trainer.evaluation import Report
@@ -32,7 +33,14 @@ def report(new: list[list[float]], old: list[list[float]] = OLD) -> Report:
     spec = PromotionSpec().evaluation(("hyper@2", "hyper@1"))
     empty = torch.zeros(0, len(old[0]), dtype=torch.float64)
     rows = [
-        Row(task=task, optimizer=name, kind="learned", rate=0.005, finals=torch.tensor(finals).double(), curves=empty)
+        Row(
+            task=task,
+            optimizer=name,
+            kind="learned",
+            rate=Rate(0.005),
+            finals=torch.tensor(finals).double(),
+            curves=empty,
+        )
         for index, task in enumerate(("relu", "elu"))
         for name, finals in (("hyper@2", new[index]), ("hyper@1", old[index]))
     ]

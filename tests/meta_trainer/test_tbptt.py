@@ -27,8 +27,8 @@ SPEC = MetaTrainingSpec.model_validate(
 )
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
-LR, WARMUP_STEPS = 0.05, 6
-RATE = Rate(LR, WARMUP_STEPS)
+LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN = 0.05, 6, 7, 100
+RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN)
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
@@ -66,13 +66,15 @@ def naive_unroll(
     problem, scored = Differentiable(optimizee()), []
     theta = theta.clone().requires_grad_()
     tensors, w, rule_state = rule.unpack(theta), state.w, state.rule_state
+    share = torch.ones(w.shape[1], dtype=torch.float64)
+    share[: 784 * 3] = BASE_FAN_IN / 784  # the first layer's weights; all others are of 3 inputs, of 1, or convex
     for step in range(state.step, state.step + n_steps):
         leaf = w.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(problem.losses(leaf, step).sum(), leaf)
         if score == "pre":
             scored.append(problem.losses(w, step))
         direction, rule_state = rule.update(tensors, gradient, rule_state)
-        w = w - LR * min(1, (step + 1) / WARMUP_STEPS) * direction
+        w = w - LR * min(1, (step + 1) / WARMUP_STEPS) * min(1, DECAY_AFTER / (step + 1)) ** 0.5 * share * direction
         if score != "pre":
             scored.append(problem.losses(w, step + 1 if score == "next" else step))
     losses = torch.stack(scored).log() if meta_loss == "log" else torch.stack(scored)

@@ -36,6 +36,14 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Steps over which the rate of the learned optimizers rises; 0: none. Θ says its own."),
     ] = None,
+    decay_after: Annotated[
+        int | None,
+        typer.Option(min=0, help="Steps after which that rate falls as 1/√t; 0: never. Θ says its own."),
+    ] = None,
+    base_fan_in: Annotated[
+        int | None,
+        typer.Option(min=0, help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
     output: Annotated[
@@ -56,6 +64,8 @@ def evaluate(
         "n_tuning_starts": tuning_starts,
         "baselines": baseline or None,
         "warmup_steps": warmup_steps,
+        "decay_after": decay_after,
+        "base_fan_in": base_fan_in,
         "seed": seed,
     }
     spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}

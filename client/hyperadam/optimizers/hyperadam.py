@@ -18,7 +18,7 @@ class HyperAdam(LearnedOptimizer):
         m_j     ← β_j m_j + (1 − β_j) g                  v_j ← γ_j v_j + (1 − γ_j) g²        (bias-corrected)
         ρ_j     = WeightCell(s)                          how much each Adam is trusted; may be negative
         d       = Σ_j ρ_j m̂_j / √(v̂_j + ε)
-        w       ← w − lr_t · d                           lr_t = lr min(1, (t + 1) / warmup_steps)
+        w       ← w − lr_t · d                           lr_t = lr, warmed up and decayed (`hyperadam.rates`)
 
     The equations in full are in `hyperadam.rules.hyperadam`.
 
@@ -43,11 +43,13 @@ class HyperAdam(LearnedOptimizer):
             `weight_decay`; norms are over all groups together.
         theta: what meta-training learned; None is `hyperadam.pretrained()`.
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not tuned to the loss;
-            None is the rate that Θ was trained with. Lower it, or schedule it, for runs much longer than those of
-            meta-training (the authors take 1e-3 to 1e-5).
+            None is the rate that Θ was trained with.
         weight_decay: decoupled; w ← w − lr_t · weight_decay · w.
-        warmup_steps: steps over which the rate rises to `lr`; None is the warm-up that Θ says, 0 none. A group may set
-            it. Each group counts its own steps.
+        warmup_steps: W, steps over which the rate rises to `lr`. This and the two that follow: None is what Θ says, 0
+            none; a group may set its own; each group counts its own steps.
+        decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it fall, pass 0.
+        base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a kernel) have
+            F / fan-in of the rate.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the gradient's buffer.
@@ -62,7 +64,7 @@ class HyperAdam(LearnedOptimizer):
 
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr`,
-            `weight_decay`, `warmup_steps` or `state_dtype` is out of range.
+            `weight_decay`, `warmup_steps`, `decay_after`, `base_fan_in` or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 

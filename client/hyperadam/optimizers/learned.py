@@ -20,9 +20,9 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.rates import Rate
+from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in
 from hyperadam.shipped import pretrained
-from hyperadam.theta import Theta, check_warmup_steps
+from hyperadam.theta import Theta
 
 _DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
@@ -45,8 +45,9 @@ class LearnedOptimizer(Optimizer):
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is bit-equal. It carries the
       digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
       it returns changes nothing.
-    - **Warm-up.** lr_t = lr min(1, (t + 1) / W) for the t-th step of a group, with its `warmup_steps` W, by default
-      Θ's own: the first steps of a learned optimizer are the boldest. A scheduler of `lr` goes on top of it.
+    - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D / (t + 1)), with
+      its `warmup_steps` W and its `decay_after` D, and min(1, F / fan-in) of that for weights of many inputs, with its
+      `base_fan_in` F. By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes on top of it.
     - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step.
     - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
     """
@@ -64,6 +65,8 @@ class LearnedOptimizer(Optimizer):
         *,
         weight_decay: float = 0.0,
         warmup_steps: int | None = None,
+        decay_after: int | None = None,
+        base_fan_in: int | None = None,
         state_dtype: torch.dtype | None = None,
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
@@ -74,11 +77,8 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        own = self._theta.rate
-        rate = {
-            "lr": own.lr if lr is None else lr,
-            "warmup_steps": own.warmup_steps if warmup_steps is None else warmup_steps,
-        }
+        given = {"lr": lr, "warmup_steps": warmup_steps, "decay_after": decay_after, "base_fan_in": base_fan_in}
+        rate = self._theta.rate._asdict() | {name: value for name, value in given.items() if value is not None}
         super().__init__(params, {**rate, "weight_decay": weight_decay, "n_steps": 0})
 
     @property
@@ -117,12 +117,11 @@ class LearnedOptimizer(Optimizer):
         return loss
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters, with a `lr`, `warmup_steps` and `weight_decay` of their own if given; their state starts from
-        zero.
+        """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their state starts from zero.
 
         Raises:
-            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps` is no number of
-                steps, or the devices differ.
+            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps`, `decay_after` or
+                `base_fan_in` is no whole number in its range, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -186,9 +185,9 @@ class LearnedOptimizer(Optimizer):
         state.pop("state", None)
         pieces = state.pop("_pieces", None)
         super().__setstate__(state)
-        for group in self.param_groups:  # of a checkpoint that is older than warm-ups: it began without
-            group.setdefault("warmup_steps", 0)
-            group.setdefault("n_steps", 0)
+        for group in self.param_groups:  # of a checkpoint that is older than schedules: it began without
+            for name in (*SCHEDULE, "n_steps"):
+                group.setdefault(name, 0)
         if pieces is not None:
             self._flat, self._vector, self._stepper = FlatState(self._theta.rule), None, None
             self._flat.replace(pieces)
@@ -211,15 +210,19 @@ class LearnedOptimizer(Optimizer):
         return vector, self._stepper
 
     def _move(self, vector: FlatVector) -> None:
-        """w ← (1 − lr_t · weight_decay) w − lr_t d, group by group; the vector holds d."""
+        """w ← (1 − lr_t · weight_decay) w − lr_t min(1, F / fan-in(w)) d, group by group; the vector holds d."""
         views = iter(vector.views)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
-                lr = Rate(group["lr"], group["warmup_steps"]).at(group["n_steps"])
+                rate = Rate(group["lr"], *(group[name] for name in SCHEDULE))
+                lr, directions = rate.at(group["n_steps"]), [next(views) for _ in parameters]
                 if group["weight_decay"]:
                     torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-                torch._foreach_add_(parameters, [next(views) for _ in parameters], alpha=-lr)
+                shares = [rate.share(fan_in(parameter.shape)) for parameter in parameters]
+                if min(shares) < 1:
+                    torch._foreach_mul_(directions, shares)
+                torch._foreach_add_(parameters, directions, alpha=-lr)
                 group["n_steps"] += 1
 
     def _what_is_not_finite(self, vector: FlatVector) -> str:
@@ -246,7 +249,7 @@ class LearnedOptimizer(Optimizer):
             value = group[name]
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
-        check_warmup_steps(group["warmup_steps"])
+        check_schedule(group)
         for parameter in group["params"]:
             if parameter.dtype not in _DTYPES:
                 raise TypeError(f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}")

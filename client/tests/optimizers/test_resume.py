@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from hyperadam import HyperAdam, Theta
+from hyperadam.rates import SCHEDULE, Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import nn
 
@@ -18,7 +19,8 @@ from torch import nn
 def make_theta(seed: int = 0, **options: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options}))
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
-    return Theta.from_vector(rule, vector, lr=0.01, warmup_steps=6)  # longer than most tests run before they stop
+    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4)  # before a stop, and after it
+    return Theta.from_vector(rule, vector, **changing._asdict())
 
 
 def make(dtype: torch.dtype = torch.float32, **options: Any) -> tuple[nn.Module, HyperAdam]:
@@ -124,15 +126,17 @@ def test_parameters_may_be_grouped_otherwise_as_long_as_their_order_stays() -> N
     assert same(whole, regrouped)
 
 
-def test_a_state_dict_from_before_warm_ups_has_none() -> None:
+def test_a_state_dict_from_before_schedules_has_none() -> None:
     """It was made without, so what is loaded from it does not begin one in the middle."""
     model, optimizer = make()
     train(model, optimizer, range(2))
     saved = optimizer.state_dict()
     for group in saved["param_groups"]:
-        del group["warmup_steps"], group["n_steps"]
+        for name in (*SCHEDULE, "n_steps"):
+            del group[name]
     optimizer.load_state_dict(saved)
-    assert [(group["warmup_steps"], group["n_steps"]) for group in optimizer.param_groups] == [(0, 0)] * 2
+    for group in optimizer.param_groups:
+        assert [group[name] for name in (*SCHEDULE, "n_steps")] == [0, 0, 0, 0]
     train(model, optimizer, range(2, 4))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation.ablation import NotAnAblation, Variant, variants
@@ -105,7 +106,7 @@ def test_the_report_is_drawn_along_what_was_varied() -> None:
             task=task,
             optimizer=name,
             kind="learned",
-            rate=0.1,
+            rate=Rate(0.1),
             finals=torch.tensor([1.0, torch.nan if name == "a@1" else 2.0], dtype=torch.float64),
             curves=torch.ones(2, 2, dtype=torch.float64),
         )

@@ -37,6 +37,10 @@ class Linear(Classifier):
     def n_coordinates(self) -> int:
         return self._shape[0] * self._shape[1]
 
+    @property
+    def fan_ins(self) -> Tensor:
+        return torch.full((self.n_coordinates,), self._shape[0])
+
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
         return inputs @ w.view(-1, *self._shape)
 
@@ -64,7 +68,7 @@ def test_one_line_each_and_they_are_evaluated(theta: Theta) -> None:
         ("softmax", "adamax", "baseline"),
     ]
     assert torch.equal(learned.curves[0], adamax.curves[0])
-    torch.testing.assert_close(adamax.curves, trained_alone(spec, data, adamax.rate))
+    torch.testing.assert_close(adamax.curves, trained_alone(spec, data, adamax.rate.lr))
 
 
 def trained_alone(spec: EvaluationSpec, data: EvaluationData, rate: float) -> Tensor:

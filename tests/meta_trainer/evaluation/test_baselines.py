@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.baselines import BASELINES, Baseline
 
 N_STEPS = 12
+N_OF_FEW_INPUTS, FAN_IN = 10, 3136
 RATES = (0.01, 0.3, 0.01, 0.05)
 
 
@@ -25,28 +27,36 @@ def start() -> Tensor:
     return torch.randn(len(RATES), 37, generator=torch.Generator().manual_seed(0))
 
 
-def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], warmup_steps: int) -> Tensor:
-    parameter = torch.nn.Parameter(w.clone())
-    optimizer = make([parameter])
-    (rate,) = (group["lr"] for group in optimizer.param_groups)
+def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], schedule: Rate) -> Tensor:
+    """As a user would: two groups of parameters, weights of few inputs and of many, and a rate set at every step."""
+    few, many = (torch.nn.Parameter(part) for part in w.clone().split([N_OF_FEW_INPUTS, len(w) - N_OF_FEW_INPUTS]))
+    optimizers = [make([few]), make([many])]
     for step in range(N_STEPS):
-        if step < warmup_steps:
-            optimizer.param_groups[0]["lr"] = rate * (step + 1) / warmup_steps
-        parameter.grad = gradient_of(parameter.detach(), step)
-        optimizer.step()
-    return parameter.detach()
+        rate = schedule.lr * (min(1, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1)
+        rate *= min(1, schedule.decay_after / (step + 1)) ** 0.5 if schedule.decay_after else 1
+        damped = rate * (schedule.base_fan_in / FAN_IN if schedule.base_fan_in else 1)
+        gradient = gradient_of(torch.cat([few, many]).detach(), step)
+        few.grad, many.grad = gradient.split([len(few), len(many)])
+        for optimizer, own in zip(optimizers, (rate, damped), strict=True):
+            optimizer.param_groups[0]["lr"] = own
+            optimizer.step()
+    return torch.cat([few, many]).detach()
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_each_learner_moves_as_if_alone(name: str) -> None:
-    baseline, w = BASELINES[name], start()
+SCHEDULED = Baseline(torch.optim.Adam, (-14, -6), schedule=Rate(1.0, warmup_steps=3, decay_after=5, base_fan_in=100))
+
+
+@pytest.mark.parametrize("baseline", [*BASELINES.values(), SCHEDULED], ids=[*BASELINES, "scheduled"])
+def test_each_learner_moves_as_if_alone(baseline: Baseline) -> None:
+    w = start()
     optimizer = HandDesigned(baseline, RATES)
-    state = optimizer.init(w)
+    state = optimizer.init(w, torch.tensor([1] * N_OF_FEW_INPUTS + [FAN_IN] * (w.shape[1] - N_OF_FEW_INPUTS)))
     for step in range(N_STEPS):
         w, state = optimizer.step(w, gradient_of(w, step), state)
     for row, first, rate in zip(w, start(), RATES, strict=True):
         make = lambda params, rate=rate: baseline.optimizer(params, lr=rate, **baseline.arguments)  # noqa: E731
-        assert torch.equal(row, alone(first, make, baseline.warmup_steps))
+        expected = alone(first, make, baseline.schedule._replace(lr=rate))
+        torch.testing.assert_close(row, expected, rtol=0, atol=1e-6 if baseline.schedule.base_fan_in else 0)
 
 
 def test_a_spec_may_ask_for_each_and_for_no_other() -> None:

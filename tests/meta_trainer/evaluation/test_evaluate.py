@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from hyperadam.theta import Theta
+from torch import Tensor
 
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
 from meta_trainer.evaluation.cells import Setting
@@ -69,7 +71,7 @@ def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spe
     setting = setting_of(tiny_spec, task)
     optimizee: Any = setting.optimizee(DATA.train, range(start, start + 1))
     flat = torch.nn.Parameter(optimizee.start()[0])
-    optimizer = torch.optim.Adam([flat], lr=row.rate)
+    optimizer = torch.optim.Adam([flat], lr=row.rate.lr)
 
     def loss(step: int) -> torch.Tensor:
         (x,), (y,) = optimizee._minibatch(step)
@@ -190,7 +192,35 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cach
         assert torch.equal(of[own, task, "warm@1"].finals, of[asked, task, "cold@1"].finals)
         assert not torch.equal(of[own, task, "cold@1"].finals, of[asked, task, "cold@1"].finals)
     assert [row["warmup_steps"] for row in own.to_json()["rows"][:3]] == [3, 0, 0]
+    assert own.to_json()["warmup_steps"] is None
     assert b"Rates rise linearly over the first steps of warm@1 (3). " in own.files()["report.md"]
+
+
+def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
+    """Each field on its own; what the report says of it; and that it changes a run."""
+    scheduled = Theta(theta.rule, theta.tensors, theta.lr, decay_after=2, base_fan_in=28)
+    thetas = {"own@1": scheduled, "none@1": theta}
+
+    def run(**fields: Any) -> Report:
+        spec = EvaluationSpec(optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, **fields)
+        return evaluate(spec, thetas, DATA, InProcessRunner(), recorder)
+
+    own, same, none = run(), run(decay_after=2, base_fan_in=28), run(decay_after=0, base_fan_in=0)
+    of = {(report, row.task, row.optimizer): row.finals for report in (own, same, none) for row in report.rows}
+    for task in own.tasks:
+        assert torch.equal(of[own, task, "own@1"], of[same, task, "none@1"])
+        assert torch.equal(of[own, task, "none@1"], of[none, task, "own@1"])
+        finals = [run_of[task, "own@1"] for run_of in map(_finals, (own, none, run(decay_after=0), run(base_fan_in=0)))]
+        assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
+    rows = own.to_json()["rows"]
+    assert [(row["decay_after"], row["base_fan_in"]) for row in rows[:2]] == [(2, 28), (0, 0)]
+    page = own.files()["report.md"].decode()
+    assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
+    assert "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). " in page
+
+
+def _finals(report: Report) -> dict[tuple[str, str], Tensor]:
+    return {(row.task, row.optimizer): row.finals for row in report.rows}
 
 
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.tuning import Tuned
@@ -32,7 +33,7 @@ def row(task: str, optimizer: str, finals: list[float], *, tuned: bool, on_edge:
         task=task,
         optimizer=optimizer,
         kind="baseline" if tuned else "learned",
-        rate=0.5,
+        rate=Rate(0.5),
         finals=values,
         curves=values * torch.linspace(4, 1, N_STEPS, dtype=torch.float64)[:, None],
         tuned=Tuned(0.5, on_edge, ((0.5, 1.0), (1.0, None))) if tuned else None,

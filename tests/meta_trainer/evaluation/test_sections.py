@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 
 from meta_trainer.datasets import DatasetMissing
 from meta_trainer.evaluation.report import Report, Row
@@ -49,7 +50,7 @@ def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
     recorder.event("cell", {"done": 1, "total": 1, "label": "one: adam"})
     recorder.metrics(1, {"progress": 1.0})
     values = torch.tensor([1.0, torch.nan], dtype=torch.float64)
-    row = Row(task="one", optimizer="a@1", kind="learned", rate=0.1, finals=values, curves=values[None])
+    row = Row(task="one", optimizer="a@1", kind="learned", rate=Rate(0.1), finals=values, curves=values[None])
     return Report(section, SUITES["table2"], "sines", "ab" * 32, [row])
 
 

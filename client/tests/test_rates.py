@@ -1,0 +1,80 @@
+"""The schedule of a rate: against torch's own schedulers, closed forms and `torch.nn.init`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in, fan_ins
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LinearLR
+
+N_STEPS = 40
+LIKE = torch.zeros(1, dtype=torch.float64)
+
+
+def of_scheduler(make: Any) -> list[float]:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.3)
+    scheduler, rates = make(optimizer), []
+    for _ in range(N_STEPS):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def test_a_constant_rate() -> None:
+    assert [Rate(0.3).at(step) for step in range(N_STEPS)] == [0.3] * N_STEPS
+    assert Rate(0.3).share(10**9) == 1
+    assert Rate(0.3).shares(torch.tensor([1, 10**9]), LIKE) is None
+
+
+@pytest.mark.parametrize("warmup_steps", [1, 2, 7])
+def test_the_warm_up_is_torchs(warmup_steps: int) -> None:
+    expected = of_scheduler(lambda o: LinearLR(o, 1 / warmup_steps, total_iters=warmup_steps - 1))
+    assert [Rate(0.3, warmup_steps).at(step) for step in range(N_STEPS)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("decay_after", [1, 5, 39, 40])
+def test_the_decay_is_of_the_inverse_root(decay_after: int) -> None:
+    expected = of_scheduler(lambda o: LambdaLR(o, lambda t: min(1, decay_after / (t + 1)) ** 0.5))
+    assert [Rate(0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)] == pytest.approx(expected)
+    assert Rate(1.0, decay_after=decay_after).at(4 * decay_after - 1) == pytest.approx(0.5)
+
+
+def test_both_multiply() -> None:
+    both, warm, falling = Rate(2.0, 10, 4), Rate(2.0, 10), Rate(1.0, 0, 4)
+    assert [both.at(t) for t in range(N_STEPS)] == pytest.approx([warm.at(t) * falling.at(t) for t in range(N_STEPS)])
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.Linear(7, 3), nn.Conv2d(4, 5, 3), nn.Conv1d(4, 6, 5, groups=2), nn.ConvTranspose2d(4, 5, 3)],
+    ids=lambda module: type(module).__name__,
+)
+def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
+    weight: Any = module.weight
+    expected, _ = nn.init._calculate_fan_in_and_fan_out(weight)
+    assert fan_in(weight.shape) == expected
+    assert fan_in((7,)) == fan_in(()) == 1
+
+
+def test_shares_are_those_of_each_parameter() -> None:
+    rate, shapes = Rate(0.1, base_fan_in=16), [(2, 64), (2,), (3, 16), (5, 4, 3, 3)]
+    shares = rate.shares(fan_ins(shapes), LIKE)
+    assert shares is not None
+    expected = [rate.share(fan_in(shape)) for shape in shapes for _ in range(math.prod(shape))]
+    torch.testing.assert_close(shares, torch.tensor(expected, dtype=torch.float64))
+    assert [rate.share(n) for n in (1, 16, 32, 64)] == pytest.approx([1, 1, 0.5, 0.25])
+    assert rate.shares(fan_ins(shapes[1:3]), LIKE) is None
+    assert rate.shares(None, LIKE) is None
+
+
+@pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
+@pytest.mark.parametrize("name", SCHEDULE)
+def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
+    check_schedule(Rate(0.1, 1, 1, 1)._asdict())
+    with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):
+        check_schedule(Rate(0.1)._asdict() | {name: value})
