@@ -12,6 +12,7 @@ from meta_trainer.datasets import load
 from meta_trainer.learners import MLP
 from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import Learned, rollout
+from meta_trainer.specs import MetaTrainingSpec
 
 pytestmark = pytest.mark.slow
 
@@ -27,3 +28,9 @@ def test_table_1(activation: str, data_dir: Path) -> None:
     with torch.no_grad():
         result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)
     assert float(result.final_losses.mean()) == pytest.approx(TABLE_1[activation], abs=0.03)
+
+
+def test_its_rate_is_that_of_the_preset_that_made_it() -> None:
+    theta = hyperadam.pretrained("hyperadam-v1")
+    assert theta.rate == MetaTrainingSpec.model_validate({"preset": "default"}).unroll.rate
+    assert theta.provenance["spec"]["unroll"]["decay_after"] == theta.decay_after > 0
