@@ -31,6 +31,7 @@ class DMOptimizer(LearnedOptimizer):
             `dm-paper` of the package.
         lr: α; 1 is the published scale. None is the rate that Θ was trained with.
         weight_decay: decoupled; w ← w − lr · weight_decay · w.
+        warmup_steps, decay_after, base_fan_in: the schedule of `lr`, as in `HyperAdam`; None is what Θ says.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 80 numbers a coordinate (320 bytes in float32), beside the gradient's buffer.
@@ -40,7 +41,7 @@ class DMOptimizer(LearnedOptimizer):
 
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or
-            `lr`, `weight_decay` or `state_dtype` is out of range.
+            `lr`, `weight_decay`, a field of the schedule or `state_dtype` is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 
