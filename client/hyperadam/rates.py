@@ -74,6 +74,11 @@ def fan_in(shape: Sequence[int]) -> int:
     return max(1, math.prod(shape[1:]))
 
 
+def fan_ins(shapes: Sequence[Sequence[int]]) -> Tensor:
+    """`fan_in` of every coordinate of parameters of these shapes, one after the other; shape (p,), int64."""
+    return torch.cat([torch.full((math.prod(shape),), fan_in(shape)) for shape in shapes])
+
+
 def check_schedule(values: Mapping[str, Any]) -> None:
     """Refuse what is no schedule.
 
@@ -84,8 +89,3 @@ def check_schedule(values: Mapping[str, Any]) -> None:
         value = values[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
             raise ValueError(f"{name} must be a whole number from 0 to {limit}, got {value!r}")
-
-
-def fan_ins(shapes: Sequence[Sequence[int]]) -> Tensor:
-    """`fan_in` of every coordinate of parameters of these shapes, one after the other; shape (p,), int64."""
-    return torch.cat([torch.full((math.prod(shape),), fan_in(shape)) for shape in shapes])
