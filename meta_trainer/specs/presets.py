@@ -10,12 +10,21 @@ from typing import Any, Final
 DEFAULT_KIND: Final = "hyperadam"
 
 RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
-    "hyperadam": {"rule": {"kind": "hyperadam", "normalization": "rms", "norm_epsilon": 0.0, "squash": "asinh"}},
+    "hyperadam": {
+        "rule": {
+            "kind": "hyperadam",
+            "normalization": "rms",
+            "norm_epsilon": 0.0,
+            "squash": "asinh",
+            "skip_zero_gradients": True,
+        }
+    },
     "rnnprop": {"rule": {"kind": "rnnprop"}, "register_as": "rnnprop", "init": "paper", "unroll": {"lr": 1.0}},
     "dm": {"rule": {"kind": "dm"}, "register_as": "dm", "init": "paper", "unroll": {"lr": 1.0}},
 }
 """What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the number of
-coordinates; for the others, the rate at which their output has its published scale."""
+coordinates, and no wandering of those that sleep; for the others, the rate at which their output has its published
+scale."""
 
 _PAPER: Final[dict[str, Any]] = {
     "init": "paper",
@@ -52,7 +61,15 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     # The HyperAdam paper's own training, and under it those of the learned optimizers that it compares with: RNNprop is
     # scored by the last step of a period alone; DMoptimizer is older than RS and CC.
     "paper": _PAPER
-    | {"rule": {"kind": "hyperadam", "normalization": "euclidean", "norm_epsilon": 1e-16, "squash": "none"}},
+    | {
+        "rule": {
+            "kind": "hyperadam",
+            "normalization": "euclidean",
+            "norm_epsilon": 1e-16,
+            "squash": "none",
+            "skip_zero_gradients": False,
+        }
+    },
     "rnnprop-paper": _PAPER | {"rule": {"kind": "rnnprop"}, "unroll": {"meta_loss": "last"}},
     "dm-paper": _PAPER
     | {

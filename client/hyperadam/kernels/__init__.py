@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
+from hyperadam.kernels.still import StillStepper, StillTape
 from hyperadam.rules import Rule
 
 __all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape"]
@@ -66,11 +67,14 @@ def open_tape(
     state: Any,
 ) -> Tape:
     """A tape that starts from `state`; Θ, state and gradients share dtype and device."""
+    fused: Tape
     if on_cpu := cpu.kernel_for(rule, theta):
-        return cpu.FusedTape(on_cpu, theta, state)
-    if on_gpu := gpu.kernel_for(rule, theta):
-        return gpu.FusedTape(on_gpu, theta, state)
-    return ReferenceTape(rule, theta, state)
+        fused = cpu.FusedTape(on_cpu, theta, state)
+    elif on_gpu := gpu.kernel_for(rule, theta):
+        fused = gpu.FusedTape(on_gpu, theta, state)
+    else:
+        return ReferenceTape(rule, theta, state)
+    return StillTape(fused) if rule.stands_still else fused
 
 
 def open_stepper(
@@ -78,8 +82,11 @@ def open_stepper(
     theta: Tensor,  # shape: (n_theta,)
 ) -> Stepper:
     """A stepper for Θ, which is read once: open another one for another Θ."""
+    fused: Stepper
     if on_cpu := cpu.kernel_for(rule, theta):
-        return cpu.FusedStepper(on_cpu, theta)
-    if on_gpu := gpu.kernel_for(rule, theta):
-        return gpu.FusedStepper(on_gpu, theta)
-    return ReferenceStepper(rule, theta)
+        fused = cpu.FusedStepper(on_cpu, theta)
+    elif on_gpu := gpu.kernel_for(rule, theta):
+        fused = gpu.FusedStepper(on_gpu, theta)
+    else:
+        return ReferenceStepper(rule, theta)
+    return StillStepper(fused) if rule.stands_still else fused

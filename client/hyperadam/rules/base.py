@@ -75,6 +75,11 @@ class Rule(ABC, Generic[StateT]):
         """
 
     @property
+    def stands_still(self) -> bool:
+        """Whether d is 0 in every coordinate whose gradient is exactly 0, whatever its state."""
+        return False
+
+    @property
     def n_theta(self) -> int:
         """How many numbers Θ has."""
         return sum(prod(shape) for shape in self.theta_shapes.values())

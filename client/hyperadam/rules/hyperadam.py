@@ -12,7 +12,7 @@ learned weights:
     γ̂_t = γ_t γ̂_{t−1} + (1 − γ_t)
     m̂_t = (m_t/β̂_t) / √(v_t/γ̂_t + ε)                     moment field, lines 15–16
     ρ_t = ELU(W_w s_t + b_w)                             weight field, WeightCell, line 17, Eq. (6)
-    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7)
+    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7); 0 where g = 0, with `skip_zero_gradients`
 
 All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ in details that the
 paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run by the rule it was trained with.
@@ -59,6 +59,10 @@ class HyperAdamSpec:
     """ε of the moment field; 1e-25 to 1 (below that, the derivative of the root overflows float32)."""
     epsilon_inside_root: bool = True
     """√(ṽ + ε) (both public codes) or √ṽ + ε (as the paper prints it)."""
+    skip_zero_gradients: bool = False
+    """Whether a coordinate stands still while its gradient is exactly 0, as that of a dead ReLU or of a pixel that is
+    black. With γ < β² its √v is forgotten sooner than its m, whose ratio then grows without end: the weights of a unit
+    that sleeps for some tens of steps wander off to thousands, and are there when it wakes."""
 
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, ("euclidean", "rms"))
@@ -121,6 +125,10 @@ class HyperAdamRule(Rule[HyperAdamState]):
             "weight_cell.weight": (j, j),
             "weight_cell.bias": (j,),
         }
+
+    @property
+    def stands_still(self) -> bool:
+        return self.spec.skip_zero_gradients
 
     def init_theta(self, generator: torch.Generator, init: str = "adam-ensemble") -> dict[str, Tensor]:
         """A fresh Θ.
@@ -187,6 +195,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
         gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
         rho = F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
         direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
+        if self.stands_still:
+            direction = direction.masked_fill(gradient == 0, 0.0)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
     def _state_cell(self, theta: Tensors, gradient: Tensor, state: HyperAdamState) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "epsilon-outside": {"epsilon_inside_root": False, "epsilon": 1e-8},
     "large-epsilon": {"epsilon": 1e-3, "forget_bias": 0.0},
     "one-candidate": {"n_candidates": 1},
+    "skips-zeros": {"skip_zero_gradients": True},
 }
 
 
@@ -47,6 +48,41 @@ def test_full_size_moves_as_the_reference(init: str) -> None:
     gradients = draw_gradients(8, 30)
     expected = hyperadam_directions(asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
     np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-13)
+
+
+def test_a_coordinate_that_sleeps_wanders_off_unless_zeros_are_skipped() -> None:
+    """With β = .99 and γ = .8, m̂/√v̂ grows by .99/√.8 = 1.107 a step while the gradient is 0, until ε ends it."""
+    theta = HyperAdamRule(HyperAdamSpec(n_candidates=1)).init_theta(torch.Generator().manual_seed(0))
+    for name, tensor in theta.items():
+        tensor.zero_()
+        if name == "adam_cell.bias":
+            tensor.copy_(torch.logit(torch.tensor([0.99, 0.8])))
+        elif name == "weight_cell.bias":
+            tensor.fill_(1.0)
+    gradients = torch.ones(100, 2, dtype=torch.float64)
+    gradients[10:90, 0] = 0.0  # the first coordinate sleeps, and wakes
+    moved, still = (
+        run(HyperAdamRule(HyperAdamSpec(n_candidates=1, skip_zero_gradients=skips)), theta, gradients)
+        for skips in (False, True)
+    )
+    growth = moved[11:80, 0] / moved[10:79, 0]
+    bias = torch.tensor([(1 - 0.99**t) / (1 - 0.8**t) ** 0.5 for t in range(11, 81)], dtype=torch.float64)
+    torch.testing.assert_close(growth, 0.99 / 0.8**0.5 * bias[:-1] / bias[1:], rtol=1e-6, atol=0)
+    assert moved[80, 0] > 100 * moved[9, 0]
+    assert not still[10:90, 0].any()
+    assert still[90:, 0].abs().max() < 2
+    assert torch.equal(still[:10], moved[:10])
+    assert torch.equal(still[:, 1], moved[:, 1])
+
+
+def test_a_zero_moves_nothing_where_zeros_are_skipped() -> None:
+    """As the reference, whose loops know of no other coordinate's zeros."""
+    rule = HyperAdamRule(HyperAdamSpec(n_candidates=3, skip_zero_gradients=True))
+    theta, gradients = draw_theta(rule), draw_gradients(8, 30)
+    gradients[torch.rand(8, 30, generator=torch.Generator().manual_seed(3)) < 0.4] = 0.0
+    expected = hyperadam_directions(asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
+    np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-13)
+    assert ((expected == 0) == (gradients.numpy() == 0)).all()
 
 
 def test_theta_has_the_papers_5380_numbers() -> None:

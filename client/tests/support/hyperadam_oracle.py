@@ -89,4 +89,6 @@ def hyperadam_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gr
             else:
                 field = m_tilde / (np.sqrt(v_tilde) + spec["epsilon"])
             directions[t] += rho[:, k] * field
+        if spec["skip_zero_gradients"]:
+            directions[t][gradients[t] == 0] = 0
     return directions

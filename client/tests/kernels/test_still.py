@@ -1,0 +1,53 @@
+"""Rules that skip zero gradients, on fused kernels: the plain rule's directions and derivatives, also in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hyperadam.kernels import ReferenceStepper, open_stepper
+from kernel_cases import RMS, Case, distance, run
+from torch import Tensor
+
+CASES = [
+    Case(20, (37,), RMS | {"skip_zero_gradients": True}),
+    Case(20, (2, 150), {"skip_zero_gradients": True}),
+    Case(20, (3, 64), RMS | {"skip_zero_gradients": True}, n_steps=7, n_periods=3),
+]
+
+
+def with_zeros(case: Case) -> Tensor:
+    """The gradients of a case, four in ten of them 0."""
+    gradients = case.draw(1)
+    awake = torch.rand(gradients.shape, generator=torch.Generator().manual_seed(7)) > 0.4
+    return gradients * awake
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_tape_is_the_plain_one(case: Case) -> None:
+    gradients = with_zeros(case)
+    fused = run(case, dtype=torch.float64, gradients=gradients)
+    plain = run(case, dtype=torch.float64, gradients=gradients, plain=True)
+    assert torch.equal(fused.directions == 0, (gradients == 0).flatten(0, 1))
+    assert distance(fused.directions, plain.directions) < 1e-9
+    assert distance(fused.gradients, plain.gradients) < 1e-9
+    for one, other in zip(fused.states[-1], plain.states[-1], strict=True):
+        assert distance(one, other) < 1e-9
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_stepper_is_the_plain_one(case: Case, in_place: bool) -> None:
+    theta, gradients = case.theta(), with_zeros(case).flatten(0, 1)
+    fused, plain = open_stepper(case.rule, theta), ReferenceStepper(case.rule, theta)
+    assert not isinstance(fused, ReferenceStepper)
+    states: list[Any] = [case.rule.init_state(gradients[0]) for _ in range(2)]
+    for gradient in gradients:
+        expected, states[1] = plain.step(gradient, states[1])
+        given = gradient.clone()
+        targets = {"out_state": states[0], "out": given} if in_place else {}
+        direction, states[0] = fused.step(given, states[0], **targets)
+        assert torch.equal(direction == 0, gradient == 0)
+        assert distance(direction, expected) < 1e-9
+        assert (direction is given) == in_place
