@@ -11,11 +11,15 @@ from hyperadam.rates import SCHEDULE, Rate
 from pydantic import AfterValidator, Field
 from torch.optim import Optimizer
 
+from meta_trainer.specs.presets import PRESETS
+
 GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
 
 
 _CONSTANT: Final = Rate(1.0)
+_OF_PRESET: Final = Rate(1.0, **PRESETS["default"]["unroll"])
+"""The schedule that a Θ of the preset `default` carries."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
     "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)),
-    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, 10, 200, 784)),
+    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_PRESET),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),
