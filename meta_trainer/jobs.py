@@ -61,7 +61,7 @@ class Context:
     data_dir: str | None
     """Folder of datasets."""
     cache_dir: str | None
-    """Folder of this machine for what can be computed again, such as tuned rates."""
+    """Folder of this machine for what can be computed again: tuned rates and what became of starts."""
     should_stop: Callable[[], bool]
 
 
@@ -153,14 +153,15 @@ def _evaluation(job: Job, context: Context) -> dict[str, Any]:
 
 def _evaluate(spec: EvaluationSpec, key: str, context: Context, recorder: Recorder, folder: str) -> Report:
     """Run an evaluation; its files go below `folder`, and what it says of each version to that version."""
-    from meta_trainer.evaluation import EvaluationData, TuningCache, evaluate, summary
+    from meta_trainer.evaluation import EvaluationData, OutcomeCache, TuningCache, evaluate, summary
 
     data = EvaluationData.load(spec, context.data_dir)
     versions = {reference: context.registry.version(*split_ref(reference)) for reference in spec.optimizers}
     files = {reference: context.registry.weights(v.optimizer, v.number) for reference, v in versions.items()}
     thetas = {reference: Theta.from_bytes(file) for reference, file in files.items()}
-    cache = TuningCache(Path(context.cache_dir) / "tuned-rates") if context.cache_dir else None
-    report = evaluate(spec, thetas, data, context.runner, recorder, context.should_stop, cache)
+    cache_dir = Path(context.cache_dir) if context.cache_dir else None
+    caches = TuningCache(cache_dir and cache_dir / "tuned-rates"), OutcomeCache(cache_dir and cache_dir / "outcomes")
+    report = evaluate(spec, thetas, data, context.runner, recorder, context.should_stop, *caches)
     for path, content in report.files().items():
         recorder.artifact(f"{folder}/{path}", content)
     for reference, version in versions.items():

@@ -6,7 +6,9 @@ one line); this package runs it.
     data.py        what the learners of a suite are trained and tested on
     baselines.py   torch.optim's optimizers on many learners at once
     tuning.py      the rate of each baseline on each task, found on other starts, kept by content
+    plan.py        which cells an evaluation is made of, and which rows they go to
     cells.py       the units of work that a runner carries out; schedule.py hands them to it
+    outcomes.py    what became of starts, kept by content (kept.py: files by content)
     testing.py     loss and accuracies on the test split
     timing.py      seconds per update
     report.py      what came out, as JSON; tables.py as tables, pages.py as Markdown and HTML; summary.py in short
@@ -18,9 +20,10 @@ one line); this package runs it.
 
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.evaluate import evaluate
+from meta_trainer.evaluation.outcomes import OutcomeCache
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.sections import evaluate_sections
 from meta_trainer.evaluation.summary import summary
 from meta_trainer.evaluation.tuning import TuningCache
 
-__all__ = ["EvaluationData", "Report", "TuningCache", "evaluate", "evaluate_sections", "summary"]
+__all__ = ["EvaluationData", "OutcomeCache", "Report", "TuningCache", "evaluate", "evaluate_sections", "summary"]

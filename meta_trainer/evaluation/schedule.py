@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.training import Stopped
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -28,31 +30,39 @@ class Schedule:
         self._n_done, self._n_total = 0, n_total
         recorder.metrics(0, {"progress": 0.0})
 
-    def run(self, cells: Sequence[Cell]) -> list[Any]:
-        """The cells' results, in the order of the cells whatever the order of completion.
+    def run(self, cells: Mapping[K, Cell], done: Callable[[K, Any], None] | None = None) -> dict[K, Any]:
+        """The cells' results by key, in the order of the cells whatever the order of completion.
+
+        Args:
+            done: is given each result as soon as it is there.
 
         Raises:
             Stopped: `should_stop` said so between two cells.
         """
-        results: dict[int, Any] = {}
-        under_way: dict[int, Handle] = {}
-        for position, cell in enumerate(cells):
-            while len(under_way) >= self._runner.n_workers:
-                self._collect_one(cells, under_way, results)
-            self._stop_if_asked()
-            under_way[position] = self._runner.call(cell.function, *cell.arguments)[0]
-        while under_way:
-            self._collect_one(cells, under_way, results)
-            self._stop_if_asked()
-        return [results[position] for position in range(len(cells))]
+        results: dict[K, Any] = {}
+        under_way: dict[K, Handle] = {}
 
-    def _collect_one(self, cells: Sequence[Cell], under_way: dict[int, Handle], results: dict[int, Any]) -> None:
-        positions = list(under_way)
-        i, result = next(iter(self._runner.as_completed([under_way[position] for position in positions])))
-        del under_way[positions[i]]
-        results[positions[i]] = result
+        def collect_one() -> None:
+            keys = list(under_way)
+            i, result = next(iter(self._runner.as_completed([under_way[key] for key in keys])))
+            del under_way[keys[i]]
+            results[keys[i]] = result
+            if done is not None:
+                done(keys[i], result)
+            self._tell(cells[keys[i]].label)
+
+        for key, cell in cells.items():
+            while len(under_way) >= self._runner.n_workers:
+                collect_one()
+            self._stop_if_asked()
+            under_way[key] = self._runner.call(cell.function, *cell.arguments)[0]
+        while under_way:
+            collect_one()
+            self._stop_if_asked()
+        return {key: results[key] for key in cells}
+
+    def _tell(self, label: str) -> None:
         self._n_done += 1
-        label = cells[positions[i]].label
         self._recorder.event("cell", {"done": self._n_done, "total": self._n_total, "label": label})
         self._recorder.metrics(self._n_done, {"progress": self._n_done / self._n_total})
 

@@ -12,11 +12,9 @@ by its content: the digest of everything that decides it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +24,7 @@ from typing import Any, Final, Self
 import torch
 
 from meta_trainer.evaluation.baselines import HandDesigned
+from meta_trainer.evaluation.kept import key_of, write_whole
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.rollout import rollout
@@ -161,18 +160,10 @@ class TuningCache:
         if self._folder:
             text = json.dumps({"content": dict(content), "tuned": tuned.to_json()}, allow_nan=False)
             try:
-                _write_whole(self._folder / f"{key}.json", text)
+                write_whole(self._folder / f"{key}.json", text.encode())
             except OSError as error:
                 logger.warning("a tuned rate could not be kept in %s: %s", self._folder, error)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.partial")
-    unfinished.write_text(text)
-    unfinished.replace(path)
-
-
 def _key(content: Mapping[str, Any]) -> str:
-    described = {"format_version": FORMAT_VERSION, "torch": torch.__version__, **content}
-    return hashlib.sha256(json.dumps(described, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return key_of({"format_version": FORMAT_VERSION, "torch": torch.__version__, **content})

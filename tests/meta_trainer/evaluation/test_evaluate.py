@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from hyperadam.theta import Theta
 from torch import Tensor
 
-from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
+from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, plan
 from meta_trainer.evaluation.cells import Setting
 from meta_trainer.evaluation.report import Row
 from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
@@ -106,9 +106,8 @@ def test_the_result_is_the_same_however_starts_are_cut_into_cells(
     monkeypatch: pytest.MonkeyPatch,
     recorder: Any,
 ) -> None:
-    module = sys.modules[evaluate.__module__]
-    monkeypatch.setattr(module, "LEARNED_STARTS_PER_CELL", 3)
-    monkeypatch.setattr(module, "BASELINE_STARTS_PER_CELL", 2)
+    monkeypatch.setattr(plan, "LEARNED_STARTS_PER_CELL", 3)
+    monkeypatch.setattr(plan, "BASELINE_STARTS_PER_CELL", 2)
     again = evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache)
     assert all(torch.allclose(a.finals, b.finals, rtol=1e-5) for a, b in zip(report.rows, again.rows, strict=True))
     cells = [data for kind, data in recorder.events if kind == "cell"]
