@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     data_dir: str = ""
     """Folder of datasets, as the trainers see it; default `home/data`."""
     cache_dir: str = ""
-    """Folder of what trainers can compute again, such as tuned rates, as they see it; default `home/cache`."""
+    """Folder of what trainers can compute again, tuned rates and outcomes, as they see it; default `home/cache`."""
     driver_password_path: str = ""
     """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which trainers of this
     machine can read. Their environment, which Ray shows, never holds it."""

@@ -41,6 +41,11 @@ class AtWork:
         events = self.client.get(f"{job}/events", params={"limit": 1000}).json()["items"]
         return [event["data"]["resumed_from"] for event in events if event["type"] == "started"]
 
+    def cells(self, job: str) -> list[dict[str, Any]]:
+        """What was told of the cells of an evaluation, attempt after attempt."""
+        events = self.client.get(f"{job}/events", params={"limit": 1000}).json()["items"]
+        return [event["data"] for event in events if event["type"] == "cell"]
+
     def latest(self) -> Theta:
         return Theta.from_bytes(self.client.get("/v1/optimizers/hyperadam/versions/latest/weights").content)
 
