@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hyperadam.api import Client
 from hyperadam.cli import app
+from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 from typer.testing import CliRunner
 
@@ -188,6 +189,19 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
     assert documents("alias", "list", "hyperadam", "--json")[0]["items"] == []
     assert "(not-found)" in run("pull", "hyperadam@champion", code=4).stderr
     assert run("pull", "hyperadam@1", "-o", str(tmp_path / "no" / "folder"), code=2).stderr.startswith("error: ")
+
+
+def test_push(service: Service, tmp_path: Path) -> None:
+    made, file = make_theta(1), tmp_path / "theta.safetensors"
+    made.save(file)
+    assert run("push", "tiny", str(file)).stdout == "tiny@1\n"
+    assert run("push", "tiny", str(file)).stdout == "tiny@1\n"
+    pushed = documents("push", "hyperadam-paper", "--json")[0]
+    assert (pushed["optimizer"], pushed["number"]) == ("hyperadam-paper", 1)
+    assert pushed["sha256"] == pretrained("hyperadam-paper").sha256
+    assert documents("pull", "tiny@1", "--json")[0]["sha256"] == made.sha256
+    file.write_bytes(made.to_bytes()[:-4])
+    assert run("push", "tiny", str(file), code=2).stderr.startswith(f"error: {file}: ")
 
 
 def test_search_compare_annotate_and_protect(service: Service, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""`hyperadam pull`, `versions`, `compare`, `annotate` and `hyperadam alias …`."""
+"""`hyperadam pull`, `push`, `versions`, `compare`, `annotate` and `hyperadam alias …`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, out, print_json
+from hyperadam.cli.common import Json, UsageProblem, command, connect, out, print_json
 from hyperadam.names import split_ref
 
 alias_app = typer.Typer(no_args_is_help=True)
@@ -35,6 +35,31 @@ def pull(
         print_json({"reference": reference, "sha256": theta.sha256, "path": str(path), "manifest": theta.manifest})
     else:
         typer.echo(path)
+
+
+@command
+def push(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The optimizer.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Default: the pretrained Θ of this name, in this package.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Register a Θ file as an optimizer's next version; the very same Θ gives the version that it is already."""
+    from hyperadam.shipped import pretrained
+    from hyperadam.theta import Theta
+
+    try:
+        theta = pretrained(name) if file is None else Theta.load(file)
+    except ValueError as error:  # a ThetaError, or no pretrained Θ of this name
+        raise UsageProblem(f"{file}: {error}" if file else f"no FILE is given, and {error}") from error
+    with connect(ctx) as client:
+        version = client.optimizers.push(name, theta)
+    if as_json:
+        print_json(version.raw)
+    else:
+        typer.echo(version)
 
 
 @command

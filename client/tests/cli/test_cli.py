@@ -34,7 +34,17 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_every_exit_code() -> None:
     shown = command("--help")
     assert shown.returncode == 0
-    for word in ("jobs", "pull", "versions", "evaluate", "alias", "HYPERADAM_URL", "HYPERADAM_API_KEY", "Exit codes"):
+    for word in (
+        "jobs",
+        "pull",
+        "push",
+        "versions",
+        "evaluate",
+        "alias",
+        "HYPERADAM_URL",
+        "HYPERADAM_API_KEY",
+        "Exit codes",
+    ):
         assert word in shown.stdout
     assert shown.stderr == ""
 
@@ -99,6 +109,10 @@ def test_a_server_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.Mon
         (["jobs", "show"], "JOB"),
         (["pull", "Not A Name"], "name must be"),
         (["pull"], "NAME@REF"),
+        (["push"], "NAME"),
+        (["push", "no-such"], "no FILE is given, and no pretrained Θ is named 'no-such'; there are: "),
+        (["push", "tiny", "missing.safetensors"], "missing.safetensors"),
+        (["push", "tiny", __file__], "test_cli.py: "),
         (["evaluate", "hyperadam@1", "--starts", "1"], "--starts"),
         (["evaluate", "hyperadam@1", "--no-follow", "-o", "x"], "--output"),
         (["study", "no-such"], "no-such"),
