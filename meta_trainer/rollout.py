@@ -37,13 +37,15 @@ class LearnedState(NamedTuple):
 class Learned:
     """A rule with its Θ: w ← w − α_t d, with each coordinate's own share of α_t."""
 
-    def __init__(self, rule: Rule[Any], theta: Tensor, rate: Rate) -> None:
+    def __init__(self, rule: Rule[Any], theta: Tensor, rate: Rate, lrs: Sequence[float] | None = None) -> None:
         """
         Args:
             theta: flat, shape (n_theta,), of the dtype that it is run in.
             rate: α and its schedule.
+            lrs: an α for each of L learners in its place, under the same schedule; None: all have that of `rate`.
         """
         self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
+        self._lrs = None if lrs is None else theta.new_tensor(lrs).unsqueeze(1)
 
     def init(self, w: Tensor, fan_ins: Tensor | None = None) -> LearnedState:
         return LearnedState(self._rule.init_state(w), 0, self._rate.shares(fan_ins, w))
@@ -52,7 +54,10 @@ class Learned:
         direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
         if state.shares is not None:
             direction = direction * state.shares
-        return w - self._rate.at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
+        return w - self._rate_at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
+
+    def _rate_at(self, step: int) -> float | Tensor:
+        return self._rate.at(step) if self._lrs is None else self._lrs * self._rate._replace(lr=1.0).at(step)
 
 
 class Rollout(NamedTuple):

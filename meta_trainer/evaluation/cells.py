@@ -1,12 +1,13 @@
 """The units of work of an evaluation: pure functions on one thread, whose results do not depend on where they run.
 
-A cell is some starts of one optimizer on one learner, or the tuning of one baseline on it, at one or several horizons.
+A cell is some starts of one optimizer on one learner, or the tuning of one rate on it, at one or several horizons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from hyperadam.rates import Rate
@@ -21,7 +22,7 @@ from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
 from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import InnerOptimizer, Learned, rollouts
-from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.baselines import BASELINES, GridRange
 from meta_trainer.specs.suites import Learner
 from meta_trainer.tasks import optimizee_of
 from meta_trainer.work import one_thread
@@ -81,8 +82,35 @@ def run_tuning(
     setting: Setting, data: EvaluationData, n_starts: int, horizons: Sequence[int], name: str
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
+    baseline = BASELINES[name]
+    return _tune(setting, data, n_starts, horizons, baseline.grid, partial(HandDesigned, baseline))
+
+
+def run_learned_tuning(
+    setting: Setting,
+    data: EvaluationData,
+    n_starts: int,
+    horizons: Sequence[int],
+    rule_spec: Mapping[str, Any],
+    theta: Tensor,  # shape: (n_theta,)
+    rate: Rate,
+    grid: GridRange,
+) -> dict[int, Tuned]:
+    """The α of a learned optimizer by horizon, under the schedule of `rate`."""
+    learned = partial(Learned, rule_from_spec(rule_spec), theta, rate)
+    return _tune(setting, data, n_starts, horizons, grid, learned)
+
+
+def _tune(
+    setting: Setting,
+    data: EvaluationData,
+    n_starts: int,
+    horizons: Sequence[int],
+    grid: GridRange,
+    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
+) -> dict[int, Tuned]:
     with one_thread():
-        return tune(BASELINES[name], lambda n: setting.tuning_optimizee(data.train, n_starts, n), horizons)
+        return tune(grid, optimizer_of, lambda n: setting.tuning_optimizee(data.train, n_starts, n), horizons)
 
 
 def _run(

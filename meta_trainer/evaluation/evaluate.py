@@ -85,7 +85,7 @@ def _losses(
 
     schedule.run(tuning, keep_rates)
     schedule.run({parts: plan.cell(parts, tuned) for parts in missing}, keep_outcomes)
-    return [plan.row(key, outcomes, tuned.get(key)) for key in plan.keys]
+    return [plan.row(key, outcomes, tuned) for key in plan.keys]
 
 
 def _timings(

@@ -32,7 +32,7 @@ class Row:
     optimizer: str
     kind: Literal["learned", "baseline"]
     rate: Rate
-    """α of a learned optimizer or the tuned rate of a baseline, with its schedule."""
+    """α of a learned optimizer, its own or a tuned one, or the tuned rate of a baseline, with its schedule."""
     finals: Tensor
     """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start diverged; or seconds."""
     curves: Tensor
@@ -116,7 +116,7 @@ class Report:
 
         Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`; `n_diverged` of
         `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value minus that of the best baseline,
-        start by start; `tuning`: the trials behind a baseline's rate; `test`: {loss, top1, top2}, each {mean, stderr},
+        start by start; `tuning`: the trials behind a tuned rate; `test`: {loss, top1, top2}, each {mean, stderr},
         on the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where there are none.
 
         `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or, for a task that is
@@ -141,6 +141,7 @@ class Report:
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
             **{name: getattr(spec, name) for name in SCHEDULE},
+            "tune_learned": spec.tune_learned,
             "seed": spec.seed,
             "variants": {name: variant.label for name, variant in self.variants.items()},
             "rows": [self._row_json(row) for row in self.rows],

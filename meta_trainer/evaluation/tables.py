@@ -50,9 +50,10 @@ def introduction(report: Report) -> list[str]:
         if report.suite.also_on:
             others = sorted({name for names in report.suite.also_on.values() for name in names})
             what += f" It leaves out {', '.join(others)}, which the full size runs on too."
+    also = ", and beside it at one tuned in the same way (“α tuned”)" if spec.tune_learned else ""
     how = (
         f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other starts; learned optimizers "
-        f"run at their own rate everywhere. {_schedules(report)}{seeds}"
+        f"run at their own rate everywhere{also}. {_schedules(report)}{seeds}"
     )
     return [what, how]
 

@@ -1,4 +1,4 @@
-"""The rate of a baseline on a task: the best of a grid in steps of √2, on starts that are never reported.
+"""The rate of an optimizer on a task: the best of a grid in steps of √2, on starts that are never reported.
 
 Rates are tried from coarse to fine: every fourth of the grid, then, halving the step, those beside the best so far. A
 best rate on the edge is no best rate: the search goes on beyond it, until the bounds of all grids are reached. It ends
@@ -23,12 +23,11 @@ from typing import Any, Final, Self
 
 import torch
 
-from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.evaluation.kept import key_of, write_whole
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import finite_or_none
-from meta_trainer.rollout import rollout
-from meta_trainer.specs.baselines import Baseline
+from meta_trainer.rollout import InnerOptimizer, rollout
+from meta_trainer.specs.baselines import GridRange
 
 FORMAT_VERSION: Final = 2
 """Raised whenever this module, the baselines or the rollouts change what is found."""
@@ -84,18 +83,25 @@ def ladder(horizons: Iterable[int]) -> list[int]:
     return sorted(rungs)
 
 
-def tune(baseline: Baseline, optimizee_of: Callable[[int], Optimizee], horizons: Collection[int]) -> dict[int, Tuned]:
+def tune(
+    grid: GridRange,
+    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
+    optimizee_of: Callable[[int], Optimizee],
+    horizons: Collection[int],
+) -> dict[int, Tuned]:
     """For each horizon the rate with the lowest mean final loss; of equal ones the smallest.
 
     Args:
+        grid: where the search begins.
+        optimizer_of: gives the optimizer that moves each learner at its own of these rates.
         optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy; all rates that are tried
             at a time run as one batch.
     """
     found: dict[int, Tuned] = {}
-    first: Sequence[int] = range(baseline.grid[0], baseline.grid[1] + 1, _STRIDES[0])
+    first: Sequence[int] = range(grid[0], grid[1] + 1, _STRIDES[0])
     strides: Sequence[int] = _STRIDES
     for n_steps in ladder(horizons):
-        losses = _search(partial(_try, baseline, optimizee_of, n_steps), first, strides)
+        losses = _search(partial(_try, optimizer_of, optimizee_of, n_steps), first, strides)
         best = _best(losses)
         if n_steps in horizons:
             trials = tuple((rate_of(k), finite_or_none(losses[k])) for k in sorted(losses))
@@ -126,12 +132,15 @@ def _inside(exponents: Iterable[int]) -> list[int]:
 
 
 def _try(
-    baseline: Baseline, optimizee_of: Callable[[int], Optimizee], n_steps: int, exponents: list[int]
+    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
+    optimizee_of: Callable[[int], Optimizee],
+    n_steps: int,
+    exponents: list[int],
 ) -> dict[int, float]:
     """Mean final losses; infinite where any start diverged."""
     n_copies, optimizee = len(exponents), optimizee_of(len(exponents))
     rates = [rate_of(k) for k in exponents for _ in range(len(optimizee.start()) // n_copies)]
-    finals = rollout(HandDesigned(baseline, rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
+    finals = rollout(optimizer_of(rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
     finals = torch.where(finals.isfinite(), finals, math.inf)
     return dict(zip(exponents, finals.tolist(), strict=True))
 

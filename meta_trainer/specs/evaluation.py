@@ -61,6 +61,9 @@ class EvaluationSpec(JobSpec):
     """D: after so many steps the rate of learned optimizers falls as 1/√t."""
     base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
     """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
+    tune_learned: Annotated[bool, Field(strict=True)] = False
+    """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as the baselines' rates
+    are; its schedule stays as it is."""
     seed: Seed = 1
 
     @property
@@ -87,6 +90,7 @@ class EvaluationSpec(JobSpec):
         return tuple(
             EvaluationSpec.model_validate(
                 {**self.model_dump(include={"optimizers", "quick", *SCHEDULE, "seed"}), "suite": name}
+                | {"tune_learned": self.tune_learned and SUITES[name].measure == "final loss"}
             )
             for name in names
             if many or SUITES[name].varied is None
@@ -120,6 +124,8 @@ class EvaluationSpec(JobSpec):
             raise ValueError(f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}")
         if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
             raise ValueError(f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on")
+        if suite.measure == "seconds per update" and self.tune_learned:
+            raise ValueError(f"tune_learned must not be true in the suite {self.suite}, which depends on no rate")
         if suite.measure == "seconds per update" and "adam" not in self.baselines:
             raise ValueError(f"baselines must contain adam in the suite {self.suite}: its ratios are to adam")
         if suite.varied is not None and len(self.optimizers) < 2:

@@ -44,6 +44,9 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own."),
     ] = None,
+    tune_learned: Annotated[
+        bool, typer.Option("--tune-learned", help="Run them at an α tuned for each task as well, beside Θ's own.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
     output: Annotated[
@@ -66,6 +69,7 @@ def evaluate(
         "warmup_steps": warmup_steps,
         "decay_after": decay_after,
         "base_fan_in": base_fan_in,
+        "tune_learned": tune_learned or None,
         "seed": seed,
     }
     spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}

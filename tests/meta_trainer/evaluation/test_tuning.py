@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_rates_go_in_steps_of_root_two() -> None:
 
 
 def found(make: Callable[[int], Optimizee], n_steps: int = 1) -> Tuned:
-    return tune(SGD, make, [n_steps])[n_steps]
+    return tune(SGD.grid, partial(HandDesigned, SGD), make, [n_steps])[n_steps]
 
 
 @pytest.mark.parametrize("exponent", [SGD.grid[0] + 1, SGD.grid[1] - 1, 14, -14])
@@ -118,8 +119,9 @@ def test_one_valley_gives_the_best_of_the_whole_grid(name: str, n_steps: int, cu
     def make(n_copies: int) -> Optimizee:
         return Quadratic(curvature, n_copies)
 
-    tuned = tune(BASELINES[name], make, [n_steps])[n_steps]
-    assert tuned.rate == exhaustive(make, BASELINES[name], n_steps)
+    baseline = BASELINES[name]
+    tuned = tune(baseline.grid, partial(HandDesigned, baseline), make, [n_steps])[n_steps]
+    assert tuned.rate == exhaustive(make, baseline, n_steps)
 
 
 def test_both_neighbours_of_the_best_were_tried_and_few_others() -> None:
@@ -149,7 +151,11 @@ class Noisy(Quadratic):
 def test_on_a_ladder_every_horizon_ends_between_two_neighbours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "LONG", 16)
     baseline = BASELINES[name]
-    tuned = tune(baseline, lambda n: Noisy(0.1, n), [16, 80])
+
+    def search(horizons: list[int]) -> dict[int, Tuned]:
+        return tune(baseline.grid, partial(HandDesigned, baseline), lambda n: Noisy(0.1, n), horizons)
+
+    tuned = search([16, 80])
     assert list(tuned) == [16, 80]
     for one in tuned.values():
         losses = [math.inf if loss is None else loss for _, loss in one.trials]
@@ -157,8 +163,8 @@ def test_on_a_ladder_every_horizon_ends_between_two_neighbours(name: str, monkey
         assert losses[i] == min(losses)
         assert one.trials[i + 1][0] / one.trials[i - 1][0] == pytest.approx(2.0)
     assert len(tuned[80].trials) < len(tuned[16].trials)
-    assert tune(baseline, lambda n: Noisy(0.1, n), [16]) == {16: tuned[16]}
-    assert tune(baseline, lambda n: Noisy(0.1, n), [80]) == {80: tuned[80]}
+    assert search([16]) == {16: tuned[16]}
+    assert search([80]) == {80: tuned[80]}
 
 
 def test_the_search_ends_at_the_bounds_and_says_so() -> None:
