@@ -22,6 +22,7 @@ def race(uri: str, location: str, barrier: Barrier, index: int, rounds: int) -> 
     runs = {registry.open_run("shared", name="race") for _ in range(rounds)}
     shared = [registry.create_version("mlp", make_theta(i), key=f"shared-{i}").number for i in range(rounds)]
     own = registry.create_version("mlp", make_theta(100 + index), key=f"own-{index}").number
-    for turn in range(rounds):
-        registry.set_alias("mlp", "champion", (index + turn) % rounds + 1, actor=f"process-{index}")
+    wanted = [own, *((index + turn) % rounds + 1 for turn in range(rounds))]  # one's own first: no other moves it there
+    for number in wanted:
+        registry.set_alias("mlp", "champion", number, actor=f"process-{index}")
     return runs, shared, own
