@@ -5,7 +5,7 @@ one line); this package runs it.
 
     data.py        what the learners of a suite are trained and tested on
     baselines.py   torch.optim's optimizers on many learners at once
-    tuning.py      the rate of each baseline on each task, found on other starts, kept by content
+    tuning.py      tuned rates of each task, found on other starts, kept by content
     plan.py        which cells an evaluation is made of, and which rows they go to
     cells.py       the units of work that a runner carries out; schedule.py hands them to it
     outcomes.py    what became of starts, kept by content (kept.py: files by content)
