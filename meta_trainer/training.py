@@ -16,6 +16,7 @@ import torch
 from hyperadam.theta import Theta
 from torch import Tensor
 
+from meta_trainer.adjustment import adjusted
 from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint, CheckpointError, spec_digest
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.divergence import DivergenceWatch
@@ -289,7 +290,8 @@ class MetaTraining:
 
 
 def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor:
-    """The Θ that a job starts from, shape (n_theta,), float32: its parent's, or a fresh one.
+    """The Θ that a job starts from, shape (n_theta,), float32: its parent's, or a fresh one, and what
+    `adjustment` makes of it.
 
     Raises:
         ValueError: there is a parent in only one of the two, or its rule is not the spec's.
@@ -299,8 +301,10 @@ def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor
         raise ValueError(f"parent is {spec.parent!r} in the spec, but {'no' if parent is None else 'a'} Θ was given")
     if parent is not None:
         check_parent(spec, parent.rule.spec)
-        return rule.pack(parent.tensors)
-    return rule.pack(rule.init_theta(generator(spec.seed, "theta"), spec.init)).float()
+        tensors = dict(parent.tensors)
+    else:
+        tensors = rule.init_theta(generator(spec.seed, "theta"), spec.init)
+    return rule.pack(adjusted(tensors, spec.adjustment)).float()
 
 
 def validation_loss(

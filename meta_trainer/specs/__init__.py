@@ -7,6 +7,7 @@ tomorrow.
 
 from __future__ import annotations
 
+from meta_trainer.specs.adjustment import AdjustmentSpec
 from meta_trainer.specs.base import (
     ACTIVATIONS,
     Activation,
@@ -57,6 +58,7 @@ __all__ = [
     "PRESETS",
     "RECOMMENDED",
     "Activation",
+    "AdjustmentSpec",
     "Architecture",
     "BaselineName",
     "CNNFamily",

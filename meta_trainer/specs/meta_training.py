@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, field_validator, model_validator
 
+from meta_trainer.specs.adjustment import AdjustmentSpec
 from meta_trainer.specs.base import Init, Name, Reference, RuleSpec, Seed, Spec
 from meta_trainer.specs.continuation import ContinueSpec
 from meta_trainer.specs.distributions import Horizon, TaskDistribution
@@ -89,6 +90,8 @@ class MetaTrainingSpec(JobSpec):
     continue_from: ContinueSpec | None = None
     """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the meta-optimizer's
     moments. `n_episodes` then counts the episodes that lie behind it, too."""
+    adjustment: AdjustmentSpec = AdjustmentSpec()
+    """What is changed in `init` or in `parent` before the first update; for HyperAdam alone."""
     task: TaskSpec | None = TaskSpec()
     """What is trained on, said simply; null where `tasks` is given."""
     tasks: TaskDistribution | None = None
@@ -130,6 +133,15 @@ class MetaTrainingSpec(JobSpec):
     def _one_start(self) -> Self:
         if self.parent is not None and self.continue_from is not None:
             raise ValueError("continue_from must be null where parent is given: Θ starts from one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _a_start_that_can_be_adjusted(self) -> Self:
+        if self.adjustment != AdjustmentSpec():
+            if self.rule.kind != "hyperadam":
+                raise ValueError(f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}")
+            if self.continue_from is not None:
+                raise ValueError("adjustment must not be given where continue_from is: that goes on as it was")
         return self
 
     @model_validator(mode="after")

@@ -51,6 +51,17 @@ def test_a_job_starts_at_its_parent_and_says_so(registry: Registry, tiny_spec: M
     assert start.provenance["made_by"] == "parent older@1"
 
 
+def test_a_start_that_was_adjusted_says_so(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
+    word = run(registry, tiny_spec, parent="older@1", adjustment={"memory": -0.5})
+    assert word["outcome"] == "succeeded"
+    start = Theta.from_bytes(registry.get_artifact(word["run"], "result/initial.safetensors"))
+    original = Theta.from_bytes(registry.weights("older", 1))
+    n_candidates = original.tensors["weight_cell.bias"].numel()
+    moved = start.tensors["adam_cell.bias"] - original.tensors["adam_cell.bias"]
+    torch.testing.assert_close(moved, torch.tensor([-0.5] * n_candidates + [0.0] * n_candidates))
+    assert start.provenance["made_by"] == "parent older@1, adjusted"
+
+
 def test_without_a_parent_lineage_says_none(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
     assert run(registry, tiny_spec)["outcome"] == "succeeded"
     assert registry.version("hyperadam", "latest").manifest["provenance"]["parent"] is None

@@ -1,0 +1,115 @@
+"""What a job changes in the Θ that it starts from, against its equations, and where it may."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.theta import Theta
+from pydantic import ValidationError
+
+from meta_trainer.adjustment import adjusted
+from meta_trainer.seeds import generator
+from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec, merge
+from meta_trainer.training import initial_theta
+from meta_trainer.work import make_rule
+
+N_CANDIDATES = 5
+RULE = HyperAdamRule(HyperAdamSpec(n_candidates=N_CANDIDATES, normalization="rms", norm_epsilon=0.0))
+
+
+def ensemble() -> dict[str, torch.Tensor]:
+    return {name: tensor.double() for name, tensor in RULE.init_theta(torch.Generator().manual_seed(3)).items()}
+
+
+def first_moment(theta: dict[str, torch.Tensor]) -> torch.Tensor:
+    """β of every candidate, read off a step: m_1 = (1 − β) g, where the state says nothing, as its weights are 0."""
+    still = theta | {"adam_cell.weight": torch.zeros_like(theta["adam_cell.weight"])}
+    gradient = torch.tensor([2.0], dtype=torch.float64)
+    _, state = RULE.update(still, gradient, RULE.init_state(gradient))
+    return 1 - state.m[:, 0] / gradient
+
+
+@pytest.mark.parametrize("memory", [-2.0, -0.4, 1.5])
+def test_memory_scales_the_time_constants(memory: float) -> None:
+    theta = ensemble()
+    changed = adjusted(theta, AdjustmentSpec(memory=memory))
+    tau, longer = (1 / (1 - first_moment(each)) for each in (theta, changed))
+    torch.testing.assert_close(longer, 1 + (tau - 1) * math.exp(memory))
+    assert torch.equal(changed["adam_cell.bias"][N_CANDIDATES:], theta["adam_cell.bias"][N_CANDIDATES:]), (
+        "γ is as it was"
+    )
+
+
+def test_tilt_gives_the_first_more_of_the_say() -> None:
+    theta = ensemble() | {"weight_cell.bias": torch.full((N_CANDIDATES,), 0.2, dtype=torch.float64)}
+    changed = adjusted(theta, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"]
+    expected = [0.2 * math.exp(x) for x in (0.5, 0.25, 0.0, -0.25, -0.5)]
+    torch.testing.assert_close(changed, torch.tensor(expected, dtype=torch.float64))
+    alone = {"weight_cell.bias": torch.ones(1)}
+    assert torch.equal(adjusted(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1))
+
+
+def test_without_a_response_the_mixture_is_fixed() -> None:
+    theta = adjusted(ensemble(), AdjustmentSpec(response=0.0))
+    gradient = torch.randn(7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    direction, state = RULE.update(theta, gradient, RULE.init_state(gradient))
+    moments = state.m / state.beta_hat * torch.rsqrt(state.v / state.gamma_hat)
+    torch.testing.assert_close(
+        direction, torch.einsum("j,jp->p", torch.nn.functional.elu(theta["weight_cell.bias"]), moments)
+    )
+    doubled = adjusted(ensemble(), AdjustmentSpec(response=2.0))["weight_cell.weight"]
+    assert torch.equal(doubled, 2 * ensemble()["weight_cell.weight"])
+
+
+def test_defaults_change_no_bit_and_nothing_is_changed_in_place(tiny_spec: MetaTrainingSpec) -> None:
+    theta, before = ensemble(), ensemble()
+    adjusted(theta, AdjustmentSpec(memory=1.0, tilt=1.0, response=3.0))
+    assert all(torch.equal(theta[name], before[name]) for name in before)
+    same = adjusted(theta, AdjustmentSpec())
+    assert all(same[name] is theta[name] for name in theta)
+    given = MetaTrainingSpec.model_validate(tiny_spec.model_dump(mode="json") | {"adjustment": {}})
+    assert torch.equal(initial_theta(given), initial_theta(tiny_spec))
+
+
+@pytest.mark.parametrize("kind", ["rnnprop", "dm"])
+def test_other_rules_start_as_they_did(kind: str) -> None:
+    spec = MetaTrainingSpec.model_validate({"rule": {"kind": kind}})
+    rule = make_rule(spec.rule)
+    drawn = rule.init_theta(generator(spec.seed, "theta"), spec.init)
+    assert torch.equal(initial_theta(spec), rule.pack(drawn).float())
+
+
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: bool) -> None:
+    adjustment = {"memory": -0.4, "tilt": -1.0, "response": 1.5}
+    given: dict[str, Any] = {"adjustment": adjustment, "parent": "older@1" if parent else None}
+    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(mode="json"), given))
+    rule = make_rule(spec.rule)
+    plain = MetaTrainingSpec.model_validate(spec.model_dump(mode="json") | {"adjustment": {}, "parent": None})
+    start = rule.unpack(initial_theta(plain))
+    theta = Theta(rule, start, 0.01) if parent else None
+    expected = rule.pack(adjusted(start, AdjustmentSpec(**adjustment)))
+    torch.testing.assert_close(initial_theta(spec, theta), expected)
+    assert not torch.equal(expected, rule.pack(start))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rule": {"kind": "rnnprop"}, "adjustment": {"tilt": 1}}, "adjustment is for rule 'hyperadam'"),
+        (
+            {"adjustment": {"memory": 1}, "continue_from": {"job": "job_1", "checkpoint": "best"}},
+            "adjustment must not be given where continue_from is",
+        ),
+        ({"adjustment": {"memory": 11}}, "adjustment.memory"),
+        ({"adjustment": {"response": -1}}, "adjustment.response"),
+        ({"adjustment": {"bogus": 1}}, "adjustment.bogus"),
+    ],
+)
+def test_what_cannot_be_adjusted_is_refused_by_name(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MetaTrainingSpec.model_validate(given)
