@@ -90,7 +90,13 @@ def test_the_optimizer_needs_no_client_and_no_server() -> None:
 
 class TestPretrained:
     def test_every_one_loads(self) -> None:
-        assert hyperadam.pretrained_names() == ["dm-paper", "hyperadam-paper", "hyperadam-v1", "rnnprop-paper"]
+        assert hyperadam.pretrained_names() == [
+            "dm-paper",
+            "hyperadam-paper",
+            "hyperadam-v1",
+            "hyperadam-v2",
+            "rnnprop-paper",
+        ]
         for name in hyperadam.pretrained_names():
             theta = hyperadam.pretrained(name)
             assert isinstance(theta, Theta)
