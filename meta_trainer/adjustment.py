@@ -23,17 +23,16 @@ def adjusted(theta: Tensors, spec: AdjustmentSpec) -> dict[str, Tensor]:
     Args:
         theta: by name and shape as `HyperAdamRule.theta_shapes` has them.
     """
-    if spec == AdjustmentSpec():
-        return dict(theta)
-    n_candidates = theta["weight_cell.bias"].numel()
     changed = dict(theta)
-    if spec.memory:
-        shift = torch.zeros_like(theta["adam_cell.bias"])
-        shift[:n_candidates] = spec.memory
-        changed["adam_cell.bias"] = theta["adam_cell.bias"] + shift
-    if spec.tilt and n_candidates > 1:
-        x = torch.linspace(-0.5, 0.5, n_candidates).to(theta["weight_cell.bias"])
-        changed["weight_cell.bias"] = theta["weight_cell.bias"] * torch.exp(spec.tilt * x)
-    if spec.response != 1:
-        changed["weight_cell.weight"] = theta["weight_cell.weight"] * spec.response
+    if spec.changes_nothing:
+        return changed
+    decay_logits, mixture = theta["adam_cell.bias"].clone(), theta["weight_cell.bias"]
+    n_candidates = mixture.numel()
+    decay_logits[:n_candidates] += spec.memory  # those of β; γ's follow
+    changed["adam_cell.bias"] = decay_logits
+    if n_candidates > 1:
+        changed["weight_cell.bias"] = mixture * torch.exp(
+            spec.tilt * torch.linspace(-0.5, 0.5, n_candidates).to(mixture)
+        )
+    changed["weight_cell.weight"] = theta["weight_cell.weight"] * spec.response
     return changed

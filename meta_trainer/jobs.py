@@ -18,7 +18,7 @@ from meta_trainer.parents import parent_of
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
-from meta_trainer.specs import AdjustmentSpec, EvaluationSpec, MetaTrainingSpec, PromotionSpec
+from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.suites import ALL, SUITES
 from meta_trainer.tasks import SpecTasks, load_data
@@ -122,7 +122,7 @@ def _made_by(spec: MetaTrainingSpec) -> str:
     if spec.continue_from is not None:
         return f"update {spec.continue_from.checkpoint} of {spec.continue_from.job}"
     start = f"parent {spec.parent}" if spec.parent else f"init {spec.init}"
-    return start if spec.adjustment == AdjustmentSpec() else f"{start}, adjusted"
+    return start if spec.adjustment.changes_nothing else f"{start}, adjusted"
 
 
 def _summary(trained: Trained) -> dict[str, Any]:

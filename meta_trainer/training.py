@@ -301,10 +301,8 @@ def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor
         raise ValueError(f"parent is {spec.parent!r} in the spec, but {'no' if parent is None else 'a'} Θ was given")
     if parent is not None:
         check_parent(spec, parent.rule.spec)
-        tensors = dict(parent.tensors)
-    else:
-        tensors = rule.init_theta(generator(spec.seed, "theta"), spec.init)
-    return rule.pack(adjusted(tensors, spec.adjustment)).float()
+    start = parent.tensors if parent else rule.init_theta(generator(spec.seed, "theta"), spec.init)
+    return rule.pack(adjusted(start, spec.adjustment)).float()
 
 
 def validation_loss(

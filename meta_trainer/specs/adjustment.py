@@ -21,3 +21,7 @@ class AdjustmentSpec(Spec):
     last. An ensemble of Adams is sorted by memory: below 0, those that forget soon have more of the say."""
     response: float = Field(default=1.0, ge=0, le=100)
     """Factor of the WeightCell's weights: how much the mixture heeds the state; 0: not at all."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self == AdjustmentSpec()

@@ -137,11 +137,12 @@ class MetaTrainingSpec(JobSpec):
 
     @model_validator(mode="after")
     def _a_start_that_can_be_adjusted(self) -> Self:
-        if self.adjustment != AdjustmentSpec():
-            if self.rule.kind != "hyperadam":
-                raise ValueError(f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}")
-            if self.continue_from is not None:
-                raise ValueError("adjustment must not be given where continue_from is: that goes on as it was")
+        if self.adjustment.changes_nothing:
+            return self
+        if self.rule.kind != "hyperadam":
+            raise ValueError(f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}")
+        if self.continue_from is not None:
+            raise ValueError("adjustment must not be given where continue_from is: that goes on as it was")
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ N_CANDIDATES = 5
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=N_CANDIDATES, normalization="rms", norm_epsilon=0.0))
 
 
-def ensemble() -> dict[str, torch.Tensor]:
-    return {name: tensor.double() for name, tensor in RULE.init_theta(torch.Generator().manual_seed(3)).items()}
+def ensemble(n_candidates: int = N_CANDIDATES) -> dict[str, torch.Tensor]:
+    rule = HyperAdamRule(replace(RULE.spec, n_candidates=n_candidates))
+    return {name: tensor.double() for name, tensor in rule.init_theta(torch.Generator().manual_seed(3)).items()}
 
 
 def first_moment(theta: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -49,7 +51,7 @@ def test_tilt_gives_the_first_more_of_the_say() -> None:
     changed = adjusted(theta, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"]
     expected = [0.2 * math.exp(x) for x in (0.5, 0.25, 0.0, -0.25, -0.5)]
     torch.testing.assert_close(changed, torch.tensor(expected, dtype=torch.float64))
-    alone = {"weight_cell.bias": torch.ones(1)}
+    alone = ensemble(1) | {"weight_cell.bias": torch.ones(1)}
     assert torch.equal(adjusted(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1))
 
 
