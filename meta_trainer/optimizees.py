@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from meta_trainer.datasets import Data, Dataset
-from meta_trainer.learners import Learner
+from meta_trainer.learners import Learner, Shapes
 from meta_trainer.seeds import generator
 
 
@@ -27,8 +27,8 @@ class Optimizee(ABC):
         """w_0, shape (L, p)."""
 
     @property
-    def fan_ins(self) -> Tensor | None:
-        """How many inputs each coordinate weighs one of; shape (p,), int64. None: none is the weight of a sum."""
+    def shapes(self) -> Shapes | None:
+        """Of the parameters that make up the p coordinates (`hyperadam.rates`). None: each is a number by itself."""
         return None
 
     @abstractmethod
@@ -77,8 +77,8 @@ class Supervised(Optimizee):
         return self.learner.start(generators, std, self.dtype)
 
     @property
-    def fan_ins(self) -> Tensor:
-        return self.learner.fan_ins
+    def shapes(self) -> Shapes:
+        return self.learner.shapes
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         with torch.no_grad():

@@ -11,14 +11,15 @@ from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
+from meta_trainer.learners import Shapes
 from meta_trainer.optimizees import Optimizee
 
 
 class InnerOptimizer(Protocol):
     """An optimizer of L learners side by side, learned or designed by hand."""
 
-    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> Any:
-        """The state before the first step, for parameters (L, p) and their optimizee's `fan_ins` (p,)."""
+    def init(self, w: Tensor, shapes: Shapes | None = None) -> Any:
+        """The state before the first step, for parameters (L, p) and their optimizee's `shapes`."""
 
     def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
         """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in is used up."""
@@ -47,8 +48,8 @@ class Learned:
         self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
         self._lrs = None if lrs is None else theta.new_tensor(lrs).unsqueeze(1)
 
-    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> LearnedState:
-        return LearnedState(self._rule.init_state(w), 0, self._rate.shares(fan_ins, w))
+    def init(self, w: Tensor, shapes: Shapes | None = None) -> LearnedState:
+        return LearnedState(self._rule.init_state(w), 0, self._rate.shares(shapes, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
         direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
@@ -80,7 +81,7 @@ def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Ro
 def rollouts(optimizer: InnerOptimizer, optimizee: Optimizee, horizons: Sequence[int]) -> list[Rollout]:
     """One run as it stands after each of these numbers of steps, which rise: the first steps are run only once."""
     w = optimizee.start()
-    state = optimizer.init(w, optimizee.fan_ins)
+    state = optimizer.init(w, optimizee.shapes)
     curves = torch.empty(horizons[-1], w.shape[0], dtype=torch.float64)
     results = []
     for step in range(horizons[-1]):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from meta_trainer.learners import Shapes
 from meta_trainer.optimizees import Optimizee
 
 
@@ -28,8 +29,8 @@ class RandomScaling(Optimizee):
         return self.inner.start() / self.scale
 
     @property
-    def fan_ins(self) -> Tensor | None:
-        return self.inner.fan_ins
+    def shapes(self) -> Shapes | None:
+        return self.inner.shapes
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         return self.inner.losses(w * self.scale, step)
@@ -54,9 +55,9 @@ class WithConvex(Optimizee):
         return torch.cat([self.inner.start(), torch.zeros_like(self.target)], dim=1)
 
     @property
-    def fan_ins(self) -> Tensor | None:
-        inner = self.inner.fan_ins
-        return None if inner is None else torch.cat([inner, inner.new_ones(self.target.shape[1])])
+    def shapes(self) -> Shapes | None:
+        inner = self.inner.shapes
+        return None if inner is None else [*inner, (self.target.shape[1],)]
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         return self._convex(w)[0] + self.inner.losses(self._split(w)[0], step)

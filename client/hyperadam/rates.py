@@ -1,11 +1,13 @@
 """The rate of a learned optimizer, step by step and weight by weight: what is deployed, evaluated and meta-trained has
 one and the same.
 
-    α_t(w) = α · min(1, (t + 1) / W) · √min(1, D / (t + 1)) · min(1, F / fan-in(w))        t = 0, 1, …
+    α_t(w) = α · min(1, (t + 1) / W) · √min(1, D / (t + 1)) · min(1, F / fan-in(w)) · min(1, P / places(w))
 
-Directions have the same length at every step and for every weight. So three things are left to the rate: that first
-steps, which know least, are short (W); that a long run comes to rest (D); and that a step does not change a sum of many
-inputs by more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022).
+
+Directions have the same length at every step and for every weight. So four things are left to the rate: that first
+steps, which know least, are short (W); that a long run comes to rest (D); that a step does not change a sum of many
+inputs by more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022); and that
+neither do those of a kernel, whose places see nearly the same (P).
 """
 
 from __future__ import annotations
@@ -20,8 +22,14 @@ from torch import Tensor
 MAX_WARMUP_STEPS: Final = 10_000
 MAX_DECAY_AFTER: Final = 1_000_000_000
 MAX_BASE_FAN_IN: Final = 1_000_000_000
+MAX_BASE_PLACES: Final = 1_000_000
 
-_LIMITS: Final = {"warmup_steps": MAX_WARMUP_STEPS, "decay_after": MAX_DECAY_AFTER, "base_fan_in": MAX_BASE_FAN_IN}
+_LIMITS: Final = {
+    "warmup_steps": MAX_WARMUP_STEPS,
+    "decay_after": MAX_DECAY_AFTER,
+    "base_fan_in": MAX_BASE_FAN_IN,
+    "base_places": MAX_BASE_PLACES,
+}
 
 
 class Rate(NamedTuple):
@@ -35,9 +43,11 @@ class Rate(NamedTuple):
     """D, in steps: from here on the rate falls as 1/√t; 0: never."""
     base_fan_in: int = 0
     """F, in inputs: weights of more inputs have a smaller rate; 0: none have."""
+    base_places: int = 0
+    """P, in places: kernels of more places have a smaller rate; 0: none have."""
 
     def at(self, step: int) -> float:
-        """α_t of step t = 0, 1, …, for weights of at most F inputs: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
+        """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
 
         The warm-up is that of `torch.optim.lr_scheduler.LinearLR`, the decay that of "Attention Is All You Need", 2017.
 
@@ -48,20 +58,23 @@ class Rate(NamedTuple):
         lr = self.lr * n / self.warmup_steps if n < self.warmup_steps else self.lr
         return lr * math.sqrt(self.decay_after / n) if 0 < self.decay_after < n else lr
 
-    def share(self, fan_in: int) -> float:
-        """Of α_t, what a weight of so many inputs has: min(1, F / fan-in)."""
-        return self.base_fan_in / fan_in if 0 < self.base_fan_in < fan_in else 1.0
+    def share(self, shape: Sequence[int]) -> float:
+        """Of α_t, what a parameter of this shape has: min(1, F / fan-in) min(1, P / places)."""
+        n_inputs, n_places = fan_in(shape), places(shape)
+        share = self.base_fan_in / n_inputs if 0 < self.base_fan_in < n_inputs else 1.0
+        return share * self.base_places / n_places if 0 < self.base_places < n_places else share
 
-    def shares(self, fan_ins: Tensor | None, like: Tensor) -> Tensor | None:
-        """The same, coordinate by coordinate; None where all are 1.
+    def shares(self, shapes: Sequence[Sequence[int]] | None, like: Tensor) -> Tensor | None:
+        """The same, coordinate by coordinate; shape (p,). None where all are 1.
 
         Args:
-            fan_ins: shape (p,); None: no coordinate is the weight of a sum.
+            shapes: of the parameters that lie one after the other in the p coordinates; None: each is a number.
             like: gives dtype and device.
         """
-        if fan_ins is None or not self.base_fan_in or int(fan_ins.max()) <= self.base_fan_in:
+        shares = [self.share(shape) for shape in shapes or ()]
+        if not shapes or min(shares) == 1:
             return None
-        return (self.base_fan_in / fan_ins.double()).clamp(max=1).to(like)
+        return torch.cat([like.new_full((math.prod(s),), share) for s, share in zip(shapes, shares, strict=True)])
 
 
 SCHEDULE: Final = Rate._fields[1:]
@@ -74,9 +87,10 @@ def fan_in(shape: Sequence[int]) -> int:
     return max(1, math.prod(shape[1:]))
 
 
-def fan_ins(shapes: Sequence[Sequence[int]]) -> Tensor:
-    """`fan_in` of every coordinate of parameters of these shapes, one after the other; shape (p,), int64."""
-    return torch.cat([torch.full((math.prod(shape),), fan_in(shape)) for shape in shapes])
+def places(shape: Sequence[int]) -> int:
+    """From how many places a parameter of this shape takes each channel: 9 of a kernel (out, in, 3, 3), 1 of a matrix,
+    a bias or a scale."""
+    return max(1, math.prod(shape[2:]))
 
 
 def check_schedule(values: Mapping[str, Any]) -> None:

@@ -51,12 +51,14 @@ class Theta:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent version, metrics."""
     warmup_steps: int = 0
-    """W, over which α rises linearly at the beginning of a run; 0 is none. This and the two that follow are the
-    defaults of an optimizer that runs it (`hyperadam.rates`)."""
+    """W, over which α rises linearly at the beginning of a run; 0 is none. This and what follows are the defaults
+    of an optimizer that runs it (`hyperadam.rates`)."""
     decay_after: int = 0
     """D, the steps after which α falls as 1/√t; 0 is never."""
     base_fan_in: int = 0
     """F: weights of more inputs have F / fan-in of α; 0 is none."""
+    base_places: int = 0
+    """P: kernels of more places have P / places of α; 0 is none."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.lr, (int, float)) and 0 < self.lr <= sys.float_info.max):
@@ -92,16 +94,17 @@ class Theta:
         warmup_steps: int = 0,
         decay_after: int = 0,
         base_fan_in: int = 0,
+        base_places: int = 0,
     ) -> Theta:
         """A Θ from the flat vector that meta-training works on."""
         parts = rule.unpack(vector.detach().to("cpu", torch.float32))
         tensors = {name: part.clone() for name, part in parts.items()}
-        return cls(rule, tensors, lr, dict(provenance or {}), warmup_steps, decay_after, base_fan_in)
+        return cls(rule, tensors, lr, dict(provenance or {}), warmup_steps, decay_after, base_fan_in, base_places)
 
     @property
     def rate(self) -> Rate:
         """α and its schedule."""
-        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in)
+        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in, self.base_places)
 
     @cached_property
     def vector(self) -> Tensor:

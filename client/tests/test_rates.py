@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in, fan_ins
+from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in, places
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LinearLR
 
@@ -27,8 +27,8 @@ def of_scheduler(make: Any) -> list[float]:
 
 def test_a_constant_rate() -> None:
     assert [Rate(0.3).at(step) for step in range(N_STEPS)] == [0.3] * N_STEPS
-    assert Rate(0.3).share(10**9) == 1
-    assert Rate(0.3).shares(torch.tensor([1, 10**9]), LIKE) is None
+    assert Rate(0.3).share((1, 10**9, 99)) == 1
+    assert Rate(0.3).shares([(1,), (1, 10**9, 99)], LIKE) is None
 
 
 @pytest.mark.parametrize("warmup_steps", [1, 2, 7])
@@ -59,22 +59,31 @@ def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
     expected, _ = nn.init._calculate_fan_in_and_fan_out(weight)
     assert fan_in(weight.shape) == expected
     assert fan_in((7,)) == fan_in(()) == 1
+    assert places(weight.shape) == math.prod(getattr(module, "kernel_size", ()))
+    assert places((7,)) == places(()) == 1
 
 
-def test_shares_are_those_of_each_parameter() -> None:
-    rate, shapes = Rate(0.1, base_fan_in=16), [(2, 64), (2,), (3, 16), (5, 4, 3, 3)]
-    shares = rate.shares(fan_ins(shapes), LIKE)
+@pytest.mark.parametrize("rate", [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3)], ids=str)
+def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
+    shapes = [(2, 64), (2,), (3, 16), (5, 4, 3, 3), (4, 3, 3)]
+    shares = rate.shares(shapes, LIKE)
     assert shares is not None
-    expected = [rate.share(fan_in(shape)) for shape in shapes for _ in range(math.prod(shape))]
+    expected = [rate.share(shape) for shape in shapes for _ in range(math.prod(shape))]
     torch.testing.assert_close(shares, torch.tensor(expected, dtype=torch.float64))
-    assert [rate.share(n) for n in (1, 16, 32, 64)] == pytest.approx([1, 1, 0.5, 0.25])
-    assert rate.shares(fan_ins(shapes[1:3]), LIKE) is None
+    assert rate.shares(shapes[1:3], LIKE) is None
     assert rate.shares(None, LIKE) is None
+
+
+def test_what_a_share_is() -> None:
+    assert [Rate(0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx([1, 1, 0.5, 0.25])
+    assert [Rate(0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx([1, 0.75, 1 / 3])
+    assert Rate(0.1, base_places=3).share((5, 4, 3)) == Rate(0.1, base_places=3).share((5, 400)) == 1
+    assert Rate(0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
 
 
 @pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
 @pytest.mark.parametrize("name", SCHEDULE)
 def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
-    check_schedule(Rate(0.1, 1, 1, 1)._asdict())
+    check_schedule(Rate(0.1, 1, 1, 1, 1)._asdict())
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):
         check_schedule(Rate(0.1)._asdict() | {name: value})

@@ -62,8 +62,10 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        own = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=10, decay_after=200, base_fan_in=784)
-        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784)
+        own = Theta(
+            theta.rule, theta.tensors, theta.lr, warmup_steps=10, decay_after=200, base_fan_in=784, base_places=3
+        )
+        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 3)
         for name in SCHEDULE:
             assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
             assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256

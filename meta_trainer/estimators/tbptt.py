@@ -116,7 +116,7 @@ def one_tape(
     upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (
         _rates(rate, state.step, n_steps) / -len(counted)
     ).to(gradients)
-    if (shares := rate.shares(optimizee.fan_ins, upstream)) is not None:
+    if (shares := rate.shares(optimizee.shapes, upstream)) is not None:
         upstream = upstream * shares
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
     new_state = EpisodeState(w, here, tape.state, state.step + n_steps)

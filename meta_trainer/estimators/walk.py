@@ -42,7 +42,7 @@ def walk(
         rate: α and its schedule, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
     """
-    w, here, shares = state.w, state.here, rate.shares(optimizee.fan_ins, state.w)
+    w, here, shares = state.w, state.here, rate.shares(optimizee.shapes, state.w)
     for step in range(state.step, state.step + n_steps):
         d = direction(here.gradient)
         w = w - rate.at(step) * (d if shares is None else d * shares)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from meta_trainer.learners import Shapes
 from meta_trainer.specs.baselines import Baseline
 
 
@@ -37,7 +38,7 @@ class HandDesigned:
         self._baseline, self._rates = baseline, tuple(rates)
         self._schedules = [baseline.schedule._replace(lr=rate) for rate in dict.fromkeys(self._rates)]
 
-    def init(self, w: Tensor, fan_ins: Tensor | None = None) -> HandDesignedState:
+    def init(self, w: Tensor, shapes: Shapes | None = None) -> HandDesignedState:
         if len(w) != len(self._rates):
             raise ValueError(f"got {len(w)} learners and {len(self._rates)} rates")
         parameters = w.clone()
@@ -47,7 +48,7 @@ class HandDesigned:
             for rate, *_ in self._schedules
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
-        return HandDesignedState(parameters, rows, optimizer, 0, self._baseline.schedule.shares(fan_ins, w))
+        return HandDesignedState(parameters, rows, optimizer, 0, self._baseline.schedule.shares(shapes, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: HandDesignedState) -> tuple[Tensor, HandDesignedState]:
         state.parameters.copy_(w)

@@ -1,9 +1,9 @@
 """Learners: the networks that an optimizer trains, many of one shape side by side."""
 
-from meta_trainer.learners.base import Classifier, Learner
+from meta_trainer.learners.base import Classifier, Learner, Shapes
 from meta_trainer.learners.cnn import CNN
 from meta_trainer.learners.lstm import LSTM
 from meta_trainer.learners.mlp import MLP
 from meta_trainer.learners.module import ModuleLearner
 
-__all__ = ["CNN", "LSTM", "MLP", "Classifier", "Learner", "ModuleLearner"]
+__all__ = ["CNN", "LSTM", "MLP", "Classifier", "Learner", "ModuleLearner", "Shapes"]

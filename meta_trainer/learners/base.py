@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Shapes = Sequence[Sequence[int]]
+"""Of parameters that lie one after the other in a flat vector."""
+
 
 class Learner(ABC):
     """A network with its loss, batched over learners: row i of every argument belongs to learner i."""
@@ -20,8 +23,8 @@ class Learner(ABC):
 
     @property
     @abstractmethod
-    def fan_ins(self) -> Tensor:
-        """How many inputs each coordinate weighs one of; shape (p,), int64 (see `hyperadam.rates.fan_in`)."""
+    def shapes(self) -> Shapes:
+        """Of its parameters, as `torch.nn` has them, in the order of the flat vector (see `hyperadam.rates`)."""
 
     @abstractmethod
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -12,10 +12,9 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
-from hyperadam.rates import fan_ins
 from torch import Tensor
 
-from meta_trainer.learners.base import Classifier
+from meta_trainer.learners.base import Classifier, Shapes
 from meta_trainer.specs import Architecture
 
 KERNEL_SIZE: Final = 3
@@ -63,8 +62,8 @@ class CNN(Classifier):
         return sum(self._lengths)
 
     @property
-    def fan_ins(self) -> Tensor:
-        return fan_ins([part for shape in self._shapes for part in (shape, shape[:1])])
+    def shapes(self) -> Shapes:
+        return [part for shape in self._shapes for part in (shape, shape[:1])]
 
     @property
     def is_random(self) -> bool:

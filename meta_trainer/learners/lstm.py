@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from hyperadam.rates import fan_ins
 from torch import Tensor
 
-from meta_trainer.learners.base import Learner
+from meta_trainer.learners.base import Learner, Shapes
 
 
 class LSTM(Learner):
@@ -36,9 +35,9 @@ class LSTM(Learner):
         return sum(self._lengths)
 
     @property
-    def fan_ins(self) -> Tensor:
+    def shapes(self) -> Shapes:
         *layers, last, bias = self._shapes
-        return fan_ins([*layers, (1, *last), bias])
+        return [*layers, (1, *last), bias]
 
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's dtype."""

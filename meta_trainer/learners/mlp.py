@@ -8,10 +8,9 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
-from hyperadam.rates import fan_ins
 from torch import Tensor
 
-from meta_trainer.learners.base import Classifier
+from meta_trainer.learners.base import Classifier, Shapes
 
 ACTIVATION_FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "sigmoid": torch.sigmoid,
@@ -42,8 +41,8 @@ class MLP(Classifier):
         return sum(self._lengths)
 
     @property
-    def fan_ins(self) -> Tensor:
-        return fan_ins([part for n_in, n_out in pairwise(self.sizes) for part in ((n_out, n_in), (n_out,))])
+    def shapes(self) -> Shapes:
+        return [part for n_in, n_out in pairwise(self.sizes) for part in ((n_out, n_in), (n_out,))]
 
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         parts = iter(w.split(self._lengths, dim=1))

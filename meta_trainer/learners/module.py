@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from hyperadam.rates import fan_ins
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from meta_trainer.learners.base import Learner
+from meta_trainer.learners.base import Learner, Shapes
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output of the module, targets) of one minibatch → its mean loss, a scalar."""
@@ -50,8 +49,8 @@ class ModuleLearner(Learner):
         return sum(shape.numel() for shape in self._shapes.values())
 
     @property
-    def fan_ins(self) -> Tensor:
-        return fan_ins(list(self._shapes.values()))
+    def shapes(self) -> Shapes:
+        return list(self._shapes.values())
 
     @property
     def is_random(self) -> bool:

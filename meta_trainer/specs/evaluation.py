@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from hyperadam.rates import MAX_BASE_FAN_IN, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, SCHEDULE, Rate
+from hyperadam.rates import MAX_BASE_FAN_IN, MAX_BASE_PLACES, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, SCHEDULE, Rate
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
@@ -55,12 +55,14 @@ class EvaluationSpec(JobSpec):
         "momentum",
     )
     warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
-    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and the two that follow:
-    None is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no use for it."""
+    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and what follows: None
+    is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no use for it."""
     decay_after: Annotated[int, Field(ge=0, le=MAX_DECAY_AFTER)] | None = None
     """D: after so many steps the rate of learned optimizers falls as 1/√t."""
     base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
     """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
+    base_places: Annotated[int, Field(ge=0, le=MAX_BASE_PLACES)] | None = None
+    """P: kernels of more places have P / places of the rate of learned optimizers."""
     tune_learned: Annotated[bool, Field(strict=True)] = False
     """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as the baselines' rates
     are; its schedule stays as it is."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, field_validator, model_validator
@@ -22,6 +22,9 @@ from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.specs.unrolls import UnrollSpec
 from meta_trainer.timeline import Timeline, timeline
+
+LIMITS: Final = ("skip_zero_gradients", "direction_bound")
+"""Fields of a HyperAdam's rule that limit its directions, and say nothing of what Θ's numbers mean."""
 
 
 class TricksSpec(Spec):
@@ -86,7 +89,8 @@ class MetaTrainingSpec(JobSpec):
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` and `warm-ensemble` are
     HyperAdam's alone, and the latter needs its LSTM."""
     parent: Reference | None = None
-    """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number."""
+    """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number. Only
+    `skip_zero_gradients` and `direction_bound` may be other than its own."""
     continue_from: ContinueSpec | None = None
     """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the meta-optimizer's
     moments. `n_episodes` then counts the episodes that lie behind it, too."""
@@ -245,7 +249,7 @@ class MetaTrainingSpec(JobSpec):
 
 
 def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
-    """A Θ can start from another one only if the same rule runs both.
+    """A Θ can start from another one only if the same rule runs both, up to the limits of its directions.
 
     Args:
         rule: the spec of the parent's rule, as its `Rule` has it.
@@ -253,7 +257,7 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
     Raises:
         ValueError: the first field that differs, by name.
     """
-    _check_same_rule(spec, rule, f"parent {spec.parent}")
+    _check_same_rule(spec, rule, f"parent {spec.parent}", but=LIMITS)
 
 
 def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_episodes: int) -> None:
@@ -276,8 +280,8 @@ def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_epi
         )
 
 
-def _check_same_rule(spec: MetaTrainingSpec, rule: Any, whose: str) -> None:
+def _check_same_rule(spec: MetaTrainingSpec, rule: Any, whose: str, but: Collection[str] = ()) -> None:
     own, other = asdict(spec.rule), asdict(rule)
     for name in ["kind", *own]:
-        if own.get(name) != other.get(name):
+        if name not in but and own.get(name) != other.get(name):
             raise ValueError(f"{whose} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}")

@@ -17,14 +17,15 @@ RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
             "norm_epsilon": 0.0,
             "squash": "asinh",
             "skip_zero_gradients": True,
+            "direction_bound": 20.0,
         }
     },
     "rnnprop": {"rule": {"kind": "rnnprop"}, "register_as": "rnnprop", "init": "paper", "unroll": {"lr": 1.0}},
     "dm": {"rule": {"kind": "dm"}, "register_as": "dm", "init": "paper", "unroll": {"lr": 1.0}},
 }
 """What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the number of
-coordinates, and no wandering of those that sleep; for the others, the rate at which their output has its published
-scale."""
+coordinates, and no wandering off where gradients vanish; for the others, the rate at which their output has its
+published scale."""
 
 _PAPER: Final[dict[str, Any]] = {
     "init": "paper",
@@ -68,6 +69,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "norm_epsilon": 1e-16,
             "squash": "none",
             "skip_zero_gradients": False,
+            "direction_bound": 0.0,
         }
     },
     "rnnprop-paper": _PAPER | {"rule": {"kind": "rnnprop"}, "unroll": {"meta_loss": "last"}},

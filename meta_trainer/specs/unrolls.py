@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from hyperadam.rates import MAX_BASE_FAN_IN, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, Rate
+from hyperadam.rates import MAX_BASE_FAN_IN, MAX_BASE_PLACES, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, Rate
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import MetaLoss, Score, Spec
@@ -47,16 +47,18 @@ class UnrollSpec(Spec):
     """α, the learner's rate; becomes the Θ's default."""
     warmup_steps: int = Field(default=0, ge=0, le=MAX_WARMUP_STEPS)
     """W: the learner's rate rises linearly over its first W steps, α_t = α min(1, (t + 1) / W), where t counts from the
-    beginning of the episode. 0 is no warm-up. This and the two that follow become the Θ's defaults."""
+    beginning of the episode. 0 is no warm-up. This and what follows become the Θ's defaults."""
     decay_after: int = Field(default=0, ge=0, le=MAX_DECAY_AFTER)
     """D: after so many steps of the episode the learner's rate falls, α_t = α √(D / (t + 1)). 0 is never."""
     base_fan_in: int = Field(default=0, ge=0, le=MAX_BASE_FAN_IN)
     """F: weights of more inputs have F / fan-in of α_t. 0 is none."""
+    base_places: int = Field(default=0, ge=0, le=MAX_BASE_PLACES)
+    """P: kernels of more places (9 of 3×3) have P / places of α_t. 0 is none."""
 
     @property
     def rate(self) -> Rate:
         """α and its schedule."""
-        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in)
+        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in, self.base_places)
 
     @model_validator(mode="after")
     def _whole_periods(self) -> Self:

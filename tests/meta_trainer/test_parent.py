@@ -73,6 +73,14 @@ def test_a_parent_of_another_rule_is_refused(registry: Registry, tiny_spec: Meta
     assert "parent older@1 has rule.n_candidates 3, but the job has 4" in word["error"]["message"]
 
 
+def test_a_parents_directions_may_have_had_other_limits(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
+    word = run(registry, tiny_spec, parent="older@1", rule={"skip_zero_gradients": False, "direction_bound": 7.5})
+    assert word["outcome"] == "succeeded"
+    theta = Theta.from_bytes(registry.weights("hyperadam", 1))
+    assert (theta.rule.spec.skip_zero_gradients, theta.rule.spec.direction_bound) == (False, 7.5)
+    assert registry.version("older", "1").manifest["rule"]["direction_bound"] == tiny_spec.rule.direction_bound
+
+
 def test_a_parent_must_be_given_where_the_spec_names_one(tiny_spec: MetaTrainingSpec) -> None:
     spec = tiny_spec.model_copy(update={"parent": "older@1"})
     with pytest.raises(ValueError, match="parent is 'older@1' in the spec, but no Θ was given"):

@@ -35,16 +35,16 @@ def dataset() -> Dataset:
 @pytest.mark.parametrize(
     ("learner", "expected"),
     [
-        (MLP((6, 4, 5), "relu"), [6] * 24 + [1] * 4 + [4] * 20 + [1] * 5),
-        (CNN("cnn-1", (3, 2, 2), 5), [27] * 432 + [1] * 16 + [144] * 2304 + [1] * 16 + [16] * 80 + [1] * 5),
-        (LSTM(2, 3), [1] * 12 + [3] * 36 + [1] * 12 + [3] * 72 + [1] * 12 + [3] * 3 + [1]),
-        (ModuleLearner(lambda: torch.nn.Linear(4, 2), F.mse_loss), [4] * 8 + [1] * 2),
+        (MLP((6, 4, 5), "relu"), [(4, 6), (4,), (5, 4), (5,)]),
+        (CNN("cnn-1", (3, 2, 2), 5), [(16, 3, 3, 3), (16,), (16, 16, 3, 3), (16,), (5, 16), (5,)]),
+        (LSTM(2, 3), [(12, 1), (12, 3), (12,), (12, 3), (12, 3), (12,), (1, 3), (1,)]),
+        (ModuleLearner(lambda: torch.nn.Linear(4, 2), F.mse_loss), [(2, 4), (2,)]),
     ],
     ids=["mlp", "cnn", "lstm", "module"],
 )
-def test_fan_ins_are_those_of_each_layer(learner: Learner, expected: list[int]) -> None:
-    assert learner.fan_ins.tolist() == expected
-    assert len(expected) == learner.n_coordinates
+def test_shapes_are_those_of_each_layer(learner: Learner, expected: list[tuple[int, ...]]) -> None:
+    assert [tuple(shape) for shape in learner.shapes] == expected
+    assert sum(map(math.prod, expected)) == learner.n_coordinates
 
 
 def test_seeds_are_named_not_ordered() -> None:
@@ -193,7 +193,7 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 
 def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
     """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of its own shape."""
-    spec, rate = MetaTrainingSpec(), Rate(0.005, warmup_steps=3, decay_after=4, base_fan_in=100)
+    spec, rate = MetaTrainingSpec(), Rate(0.005, warmup_steps=3, decay_after=4, base_fan_in=100, base_places=3)
     rule, vector = make_rule(spec.rule), initial_theta(spec)
     optimizee = SpecTasks({dataset.name: dataset}).plain(spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1))
     result = rollout(Learned(rule, vector, rate), optimizee, 7)

@@ -44,6 +44,10 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own."),
     ] = None,
+    base_places: Annotated[
+        int | None,
+        typer.Option(min=0, help="Kernels of more places have less of that rate; 0: all of it. Θ says its own."),
+    ] = None,
     tune_learned: Annotated[
         bool, typer.Option("--tune-learned", help="Run them at an α tuned for each task as well, beside Θ's own.")
     ] = False,
@@ -69,6 +73,7 @@ def evaluate(
         "warmup_steps": warmup_steps,
         "decay_after": decay_after,
         "base_fan_in": base_fan_in,
+        "base_places": base_places,
         "tune_learned": tune_learned or None,
         "seed": seed,
     }

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
+from hyperadam.kernels.limits import LimitedStepper, LimitedTape, Limits
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
-from hyperadam.kernels.still import StillStepper, StillTape
 from hyperadam.rules import Rule
 
 __all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape"]
@@ -74,7 +74,8 @@ def open_tape(
         fused = gpu.FusedTape(on_gpu, theta, state)
     else:
         return ReferenceTape(rule, theta, state)
-    return StillTape(fused) if rule.stands_still else fused
+    limits = Limits.of(rule)
+    return LimitedTape(fused, limits) if limits else fused
 
 
 def open_stepper(
@@ -89,4 +90,5 @@ def open_stepper(
         fused = gpu.FusedStepper(on_gpu, theta)
     else:
         return ReferenceStepper(rule, theta)
-    return StillStepper(fused) if rule.stands_still else fused
+    limits = Limits.of(rule)
+    return LimitedStepper(fused, limits) if limits else fused

@@ -50,6 +50,7 @@ class HyperAdam(LearnedOptimizer):
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it fall, pass 0.
         base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a kernel) have
             F / fan-in of the rate.
+        base_places: P; kernels of more places (nine of 3×3) have P / places of the rate.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the gradient's buffer.
@@ -64,7 +65,7 @@ class HyperAdam(LearnedOptimizer):
 
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr`,
-            `weight_decay`, `warmup_steps`, `decay_after`, `base_fan_in` or `state_dtype` is out of range.
+            `weight_decay`, `state_dtype` or a field of the schedule is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 

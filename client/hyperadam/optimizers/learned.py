@@ -20,7 +20,7 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in
+from hyperadam.rates import SCHEDULE, Rate, check_schedule
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -46,8 +46,9 @@ class LearnedOptimizer(Optimizer):
       digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
       it returns changes nothing.
     - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D / (t + 1)), with
-      its `warmup_steps` W and its `decay_after` D, and min(1, F / fan-in) of that for weights of many inputs, with its
-      `base_fan_in` F. By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes on top of it.
+      its `warmup_steps` W and its `decay_after` D. Weights of many inputs have min(1, F / fan-in) of that, with its
+      `base_fan_in` F, and kernels of many places min(1, P / places), with its `base_places` P. By default all are Θ's
+      own; 0 turns each off. A scheduler of `lr` goes on top of it.
     - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step.
     - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
     """
@@ -67,6 +68,7 @@ class LearnedOptimizer(Optimizer):
         warmup_steps: int | None = None,
         decay_after: int | None = None,
         base_fan_in: int | None = None,
+        base_places: int | None = None,
         state_dtype: torch.dtype | None = None,
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
@@ -77,7 +79,7 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        given = {"lr": lr, "warmup_steps": warmup_steps, "decay_after": decay_after, "base_fan_in": base_fan_in}
+        given = dict(zip(Rate._fields, (lr, warmup_steps, decay_after, base_fan_in, base_places), strict=True))
         rate = self._theta.rate._asdict() | {name: value for name, value in given.items() if value is not None}
         super().__init__(params, {**rate, "weight_decay": weight_decay, "n_steps": 0})
 
@@ -120,8 +122,8 @@ class LearnedOptimizer(Optimizer):
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their state starts from zero.
 
         Raises:
-            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps`, `decay_after` or
-                `base_fan_in` is no whole number in its range, or the devices differ.
+            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps`, `decay_after`,
+                `base_fan_in` or `base_places` is no whole number in its range, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -210,7 +212,7 @@ class LearnedOptimizer(Optimizer):
         return vector, self._stepper
 
     def _move(self, vector: FlatVector) -> None:
-        """w ← (1 − lr_t · weight_decay) w − lr_t min(1, F / fan-in(w)) d, group by group; the vector holds d."""
+        """w ← (1 − lr_t · weight_decay) w − lr_t share(w) d, group by group; the vector holds d."""
         views = iter(vector.views)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -219,7 +221,7 @@ class LearnedOptimizer(Optimizer):
                 lr, directions = rate.at(group["n_steps"]), [next(views) for _ in parameters]
                 if group["weight_decay"]:
                     torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-                shares = [rate.share(fan_in(parameter.shape)) for parameter in parameters]
+                shares = [rate.share(parameter.shape) for parameter in parameters]
                 if min(shares) < 1:
                     torch._foreach_mul_(directions, shares)
                 torch._foreach_add_(parameters, directions, alpha=-lr)

@@ -80,6 +80,11 @@ class Rule(ABC, Generic[StateT]):
         return False
 
     @property
+    def direction_bound(self) -> float:
+        """b, where |d| ≤ b in every coordinate; 0: there is no bound."""
+        return 0.0
+
+    @property
     def n_theta(self) -> int:
         """How many numbers Θ has."""
         return sum(prod(shape) for shape in self.theta_shapes.values())

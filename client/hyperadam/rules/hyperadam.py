@@ -12,7 +12,8 @@ learned weights:
     γ̂_t = γ_t γ̂_{t−1} + (1 − γ_t)
     m̂_t = (m_t/β̂_t) / √(v_t/γ̂_t + ε)                     moment field, lines 15–16
     ρ_t = ELU(W_w s_t + b_w)                             weight field, WeightCell, line 17, Eq. (6)
-    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7); 0 where g = 0, with `skip_zero_gradients`
+    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7); 0 where g = 0, with `skip_zero_gradients`;
+                                                         within ± b, with `direction_bound` b
 
 All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ in details that the
 paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run by the rule it was trained with.
@@ -63,12 +64,23 @@ class HyperAdamSpec:
     """Whether a coordinate stands still while its gradient is exactly 0, as that of a dead ReLU or of a pixel that is
     black. With γ < β² its √v is forgotten sooner than its m, whose ratio then grows without end: the weights of a unit
     that sleeps for some tens of steps wander off to thousands, and are there when it wakes."""
+    direction_bound: float = 0.0
+    """b, up to 1e6: directions are within ± b; 0: they have no bound. Most are within ± Σ_j |ρ_j|, as Adam's are within
+    about ± 1. But a gradient that falls by many orders of magnitude without being 0, or comes back after that, has a
+    ratio m̂/√v̂ of thousands."""
 
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, ("euclidean", "rms"))
         check_choice("squash", self.squash, ("none", "asinh"))
         check_ranges(
-            self, {"n_candidates": (1, 64), "norm_epsilon": (0, 1), "forget_bias": (-100, 100), "epsilon": (1e-25, 1)}
+            self,
+            {
+                "n_candidates": (1, 64),
+                "norm_epsilon": (0, 1),
+                "forget_bias": (-100, 100),
+                "epsilon": (1e-25, 1),
+                "direction_bound": (0, 1e6),
+            },
         )
 
 
@@ -129,6 +141,10 @@ class HyperAdamRule(Rule[HyperAdamState]):
     @property
     def stands_still(self) -> bool:
         return self.spec.skip_zero_gradients
+
+    @property
+    def direction_bound(self) -> float:
+        return self.spec.direction_bound
 
     def init_theta(self, generator: torch.Generator, init: str = "adam-ensemble") -> dict[str, Tensor]:
         """A fresh Θ.
@@ -197,6 +213,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
         direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
         if self.stands_still:
             direction = direction.masked_fill(gradient == 0, 0.0)
+        if self.direction_bound:
+            direction = direction.clamp(-self.direction_bound, self.direction_bound)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
     def _state_cell(self, theta: Tensors, gradient: Tensor, state: HyperAdamState) -> tuple[Tensor, Tensor]:

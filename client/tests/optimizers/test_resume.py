@@ -19,7 +19,7 @@ from torch import nn
 def make_theta(seed: int = 0, **options: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options}))
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
-    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4)  # before a stop, and after it
+    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4, base_places=2)  # before a stop, and after it
     return Theta.from_vector(rule, vector, **changing._asdict())
 
 
@@ -136,7 +136,7 @@ def test_a_state_dict_from_before_schedules_has_none() -> None:
             del group[name]
     optimizer.load_state_dict(saved)
     for group in optimizer.param_groups:
-        assert [group[name] for name in (*SCHEDULE, "n_steps")] == [0, 0, 0, 0]
+        assert [group[name] for name in (*SCHEDULE, "n_steps")] == [0] * 5
     train(model, optimizer, range(2, 4))
 
 

@@ -92,8 +92,8 @@ class TestDecay:
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(expected))
 
 
-class TestBaseFanIn:
-    """Weights of more than F inputs move a share of the way; biases, scales and all others the whole."""
+class TestShares:
+    """Weights of more than F inputs and kernels of more than P places move a share of the way; all others the whole."""
 
     def modules(self) -> list[nn.Module]:
         torch.manual_seed(0)
@@ -103,9 +103,18 @@ class TestBaseFanIn:
         parameters = [parameter for module in self.modules() for parameter in module.parameters()]
         return lengths_of_steps(HyperAdam(parameters, make_theta(), **arguments), parameters, 3)
 
-    def test_shares(self) -> None:
-        expected = torch.tensor(self.moved()) * torch.tensor([4 / 16, 1, 4 / 8, 1, 1, 1])
-        torch.testing.assert_close(torch.tensor(self.moved(base_fan_in=4)), expected, rtol=1e-4, atol=0)
+    @pytest.mark.parametrize(
+        ("fields", "shares"),
+        [
+            ({"base_fan_in": 4}, [4 / 16, 1, 4 / 8, 1, 1, 1]),
+            ({"base_places": 3}, [1, 1, 3 / 4, 1, 1, 1]),
+            ({"base_fan_in": 4, "base_places": 3}, [4 / 16, 1, 3 / 8, 1, 1, 1]),
+        ],
+        ids=str,
+    )
+    def test_shares(self, fields: dict[str, int], shares: list[float]) -> None:
+        expected = torch.tensor(self.moved()) * torch.tensor(shares)
+        torch.testing.assert_close(torch.tensor(self.moved(**fields)), expected, rtol=1e-4, atol=0)
 
     def test_groups_have_their_own(self) -> None:
         linear, conv, _ = self.modules()

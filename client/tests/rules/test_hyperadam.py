@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "large-epsilon": {"epsilon": 1e-3, "forget_bias": 0.0},
     "one-candidate": {"n_candidates": 1},
     "skips-zeros": {"skip_zero_gradients": True},
+    "bounded": {"direction_bound": 0.05},
 }
 
 
@@ -83,6 +84,25 @@ def test_a_zero_moves_nothing_where_zeros_are_skipped() -> None:
     expected = hyperadam_directions(asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
     np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-13)
     assert ((expected == 0) == (gradients.numpy() == 0)).all()
+
+
+def test_a_bound_ends_the_step_after_a_long_rest() -> None:
+    """A gradient that comes back: d = ρ (1 − β) g / √((1 − γ) g²), however small what came before was."""
+    beta, gamma, bound = 0.5, 1 - 1e-4, 10.0
+    one = draw_theta(HyperAdamRule(HyperAdamSpec(n_candidates=1)))
+    theta = {name: torch.zeros_like(tensor) for name, tensor in one.items()}
+    theta["adam_cell.bias"].copy_(torch.logit(torch.tensor([beta, gamma], dtype=torch.float64)))
+    theta["weight_cell.bias"].fill_(1.0)
+    gradients = torch.full((1200, 1), 1e-8, dtype=torch.float64)
+    gradients[1000] = -1.0
+    free, bounded = (
+        run(HyperAdamRule(HyperAdamSpec(n_candidates=1, direction_bound=b)), theta, gradients) for b in (0.0, bound)
+    )
+    spike = (1 - beta) / ((1 - gamma) / (1 - gamma**1001)) ** 0.5
+    assert spike > bound
+    assert -free[1000, 0].item() == pytest.approx(spike, rel=1e-3)
+    assert torch.equal(bounded, free.clamp(-bound, bound))
+    assert torch.equal(bounded[:1000], free[:1000])
 
 
 def test_theta_has_the_papers_5380_numbers() -> None:

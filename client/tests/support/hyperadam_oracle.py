@@ -91,4 +91,6 @@ def hyperadam_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gr
             directions[t] += rho[:, k] * field
         if spec["skip_zero_gradients"]:
             directions[t][gradients[t] == 0] = 0
+        if spec["direction_bound"]:
+            directions[t] = np.clip(directions[t], -spec["direction_bound"], spec["direction_bound"])
     return directions

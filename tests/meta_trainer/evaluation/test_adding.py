@@ -11,7 +11,7 @@ from torch import Tensor
 
 from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.evaluation.cells import Setting
-from meta_trainer.learners import Classifier
+from meta_trainer.learners import Classifier, Shapes
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import DatasetName, EvaluationSpec, Spec
@@ -38,8 +38,8 @@ class Linear(Classifier):
         return self._shape[0] * self._shape[1]
 
     @property
-    def fan_ins(self) -> Tensor:
-        return torch.full((self.n_coordinates,), self._shape[0])
+    def shapes(self) -> Shapes:
+        return [self._shape[::-1]]
 
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
         return inputs @ w.view(-1, *self._shape)

@@ -24,7 +24,7 @@ def gradient_of(w: Tensor, step: int) -> Tensor:
 
 
 def start() -> Tensor:
-    return torch.randn(len(RATES), 37, generator=torch.Generator().manual_seed(0))
+    return torch.randn(len(RATES), N_OF_FEW_INPUTS + FAN_IN, generator=torch.Generator().manual_seed(0))
 
 
 def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], schedule: Rate) -> Tensor:
@@ -50,7 +50,7 @@ SCHEDULED = Baseline(torch.optim.Adam, (-14, -6), schedule=Rate(1.0, warmup_step
 def test_each_learner_moves_as_if_alone(baseline: Baseline) -> None:
     w = start()
     optimizer = HandDesigned(baseline, RATES)
-    state = optimizer.init(w, torch.tensor([1] * N_OF_FEW_INPUTS + [FAN_IN] * (w.shape[1] - N_OF_FEW_INPUTS)))
+    state = optimizer.init(w, [(N_OF_FEW_INPUTS,), (1, FAN_IN)])
     for step in range(N_STEPS):
         w, state = optimizer.step(w, gradient_of(w, step), state)
     for row, first, rate in zip(w, start(), RATES, strict=True):

@@ -13,6 +13,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, summary
 from meta_trainer.evaluation.cells import Setting
+from meta_trainer.learners import Shapes
 from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.rollout import Learned, rollout
@@ -33,11 +34,11 @@ class Slope(Optimizee):
         self._n = n
 
     def start(self) -> torch.Tensor:
-        return torch.ones(self._n, 5)
+        return torch.ones(self._n, 100)
 
     @property
-    def fan_ins(self) -> torch.Tensor:
-        return torch.full((5,), 100)
+    def shapes(self) -> Shapes:
+        return [(1, 100)]
 
     def losses(self, w: torch.Tensor, step: int) -> torch.Tensor:
         return 0.5 * (w * w).sum(1)

@@ -1,4 +1,4 @@
-"""Rules that skip zero gradients, on fused kernels: the plain rule's directions and derivatives, also in place."""
+"""Rules that limit their directions, on fused kernels: the plain rule's directions and derivatives, also in place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from hyperadam.kernels import ReferenceStepper, open_stepper
 from kernel_cases import RMS, Case, distance, run
 from torch import Tensor
 
+BOUND = 0.6
+"""Some directions of the cases that have it would be longer, most are not."""
 CASES = [
     Case(20, (37,), RMS | {"skip_zero_gradients": True}),
     Case(20, (2, 150), {"skip_zero_gradients": True}),
     Case(20, (3, 64), RMS | {"skip_zero_gradients": True}, n_steps=7, n_periods=3),
+    Case(20, (3, 64), RMS | {"skip_zero_gradients": True, "direction_bound": BOUND}, n_steps=7, n_periods=3),
+    Case(20, (2, 150), RMS | {"direction_bound": BOUND}),
 ]
 
 
@@ -24,12 +28,22 @@ def with_zeros(case: Case) -> Tensor:
     return gradients * awake
 
 
+def check_limits(case: Case, directions: Tensor, gradients: Tensor) -> None:
+    """What the case's rule limits is limited, and nothing else is."""
+    spec = case.rule.spec
+    if spec.skip_zero_gradients:
+        assert torch.equal(directions == 0, gradients == 0)
+    if spec.direction_bound:
+        assert directions.abs().max() == spec.direction_bound
+        assert 0 < (directions.abs() == spec.direction_bound).double().mean() < 0.5
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_tape_is_the_plain_one(case: Case) -> None:
     gradients = with_zeros(case)
     fused = run(case, dtype=torch.float64, gradients=gradients)
     plain = run(case, dtype=torch.float64, gradients=gradients, plain=True)
-    assert torch.equal(fused.directions == 0, (gradients == 0).flatten(0, 1))
+    check_limits(case, fused.directions, gradients.flatten(0, 1))
     assert distance(fused.directions, plain.directions) < 1e-9
     assert distance(fused.gradients, plain.gradients) < 1e-9
     for one, other in zip(fused.states[-1], plain.states[-1], strict=True):
@@ -43,11 +57,13 @@ def test_a_stepper_is_the_plain_one(case: Case, in_place: bool) -> None:
     fused, plain = open_stepper(case.rule, theta), ReferenceStepper(case.rule, theta)
     assert not isinstance(fused, ReferenceStepper)
     states: list[Any] = [case.rule.init_state(gradients[0]) for _ in range(2)]
+    directions = []
     for gradient in gradients:
         expected, states[1] = plain.step(gradient, states[1])
         given = gradient.clone()
         targets = {"out_state": states[0], "out": given} if in_place else {}
         direction, states[0] = fused.step(given, states[0], **targets)
-        assert torch.equal(direction == 0, gradient == 0)
         assert distance(direction, expected) < 1e-9
         assert (direction is given) == in_place
+        directions.append(direction.clone())
+    check_limits(case, torch.stack(directions), gradients)
