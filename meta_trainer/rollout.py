@@ -36,7 +36,7 @@ class LearnedState(NamedTuple):
 
 
 class Learned:
-    """A rule with its Θ: w ← w − α_t d, with each coordinate's own share of α_t."""
+    """A rule with its Θ, moving as `hyperadam.rates` says."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor, rate: Rate, lrs: Sequence[float] | None = None) -> None:
         """
@@ -55,7 +55,10 @@ class Learned:
         direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
         if state.shares is not None:
             direction = direction * state.shares
-        return w - self._rate_at(state.n_steps) * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
+        rate = self._rate_at(state.n_steps)
+        if self._rate.weight_decay:
+            w = w * (1 - rate * self._rate.weight_decay)
+        return w - rate * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
 
     def _rate_at(self, step: int) -> float | Tensor:
         return self._rate.at(step) if self._lrs is None else self._lrs * self._rate._replace(lr=1.0).at(step)

@@ -1,13 +1,16 @@
 """The rate of a learned optimizer, step by step and weight by weight: what is deployed, evaluated and meta-trained has
 one and the same.
 
-    α_t(w) = α · min(1, (t + 1) / W) · √min(1, D / (t + 1)) · min(1, F / fan-in(w)) · min(1, P / places(w))
+    w_{t+1} = (1 − α_t λ) w_t − α_t share(w) d_t                       t = 0, 1, …
+    α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1))
+    share(w) = min(1, F / fan-in(w)) · min(1, P / places(w))
 
 
 Directions have the same length at every step and for every weight. So four things are left to the rate: that first
 steps, which know least, are short (W); that a long run comes to rest (D); that a step does not change a sum of many
 inputs by more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022); and that
-neither do those of a kernel, whose places see nearly the same (P).
+neither do those of a kernel, whose places see nearly the same (P). Beside them stands what keeps the weights of a long
+run from growing: decoupled weight decay (λ; Loshchilov and Hutter, 2019).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ MAX_WARMUP_STEPS: Final = 10_000
 MAX_DECAY_AFTER: Final = 1_000_000_000
 MAX_BASE_FAN_IN: Final = 1_000_000_000
 MAX_BASE_PLACES: Final = 1_000_000
+MAX_WEIGHT_DECAY: Final = 1_000.0
 
 _LIMITS: Final = {
     "warmup_steps": MAX_WARMUP_STEPS,
@@ -45,6 +49,8 @@ class Rate(NamedTuple):
     """F, in inputs: weights of more inputs have a smaller rate; 0: none have."""
     base_places: int = 0
     """P, in places: kernels of more places have a smaller rate; 0: none have."""
+    weight_decay: float = 0.0
+    """λ, per unit of α_t; of all parameters alike, whatever their share; 0: none."""
 
     def at(self, step: int) -> float:
         """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
@@ -57,6 +63,10 @@ class Rate(NamedTuple):
         n = step + 1
         lr = self.lr * n / self.warmup_steps if n < self.warmup_steps else self.lr
         return lr * math.sqrt(self.decay_after / n) if 0 < self.decay_after < n else lr
+
+    def kept(self, step: int) -> float:
+        """1 − α_t λ: of w, what weight decay leaves in step t."""
+        return 1 - self.at(step) * self.weight_decay
 
     def share(self, shape: Sequence[int]) -> float:
         """Of α_t, what a parameter of this shape has: min(1, F / fan-in) min(1, P / places)."""
@@ -78,7 +88,7 @@ class Rate(NamedTuple):
 
 
 SCHEDULE: Final = Rate._fields[1:]
-"""The fields of a rate beside α: all are whole numbers, and 0 turns each off."""
+"""The fields of a rate beside α; 0 turns each off."""
 
 
 def fan_in(shape: Sequence[int]) -> int:
@@ -103,3 +113,6 @@ def check_schedule(values: Mapping[str, Any]) -> None:
         value = values[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
             raise ValueError(f"{name} must be a whole number from 0 to {limit}, got {value!r}")
+    decay = values["weight_decay"]
+    if isinstance(decay, bool) or not isinstance(decay, int | float) or not 0 <= decay <= MAX_WEIGHT_DECAY:
+        raise ValueError(f"weight_decay must be a number from 0 to {MAX_WEIGHT_DECAY:g}, got {decay!r}")

@@ -59,6 +59,8 @@ class Theta:
     """F: weights of more inputs have F / fan-in of α; 0 is none."""
     base_places: int = 0
     """P: kernels of more places have P / places of α; 0 is none."""
+    weight_decay: float = 0.0
+    """λ, decoupled weight decay per unit of α; 0 is none."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.lr, (int, float)) and 0 < self.lr <= sys.float_info.max):
@@ -91,20 +93,17 @@ class Theta:
         *,
         lr: float,
         provenance: Mapping[str, Any] | None = None,
-        warmup_steps: int = 0,
-        decay_after: int = 0,
-        base_fan_in: int = 0,
-        base_places: int = 0,
+        **schedule: Any,
     ) -> Theta:
-        """A Θ from the flat vector that meta-training works on."""
+        """A Θ from the flat vector that meta-training works on, with those fields of its rate that are not 0."""
         parts = rule.unpack(vector.detach().to("cpu", torch.float32))
         tensors = {name: part.clone() for name, part in parts.items()}
-        return cls(rule, tensors, lr, dict(provenance or {}), warmup_steps, decay_after, base_fan_in, base_places)
+        return cls(rule, tensors, lr, dict(provenance or {}), **schedule)
 
     @property
     def rate(self) -> Rate:
         """α and its schedule."""
-        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in, self.base_places)
+        return Rate(*(getattr(self, name) for name in Rate._fields))
 
     @cached_property
     def vector(self) -> Tensor:

@@ -81,8 +81,21 @@ def test_what_a_share_is() -> None:
     assert Rate(0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
 
 
+def test_weight_decay_is_per_unit_of_the_rate() -> None:
+    rate = Rate(0.1, warmup_steps=4, decay_after=6, weight_decay=2.0)
+    assert [rate.kept(t) for t in range(N_STEPS)] == [1 - 2.0 * rate.at(t) for t in range(N_STEPS)]
+    assert {Rate(0.1).kept(t) for t in range(N_STEPS)} == {1.0}
+
+
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, True, None, "5", 1e9])
+def test_what_is_no_weight_decay_is_refused(value: object) -> None:
+    check_schedule(Rate(0.1, weight_decay=0.5)._asdict())
+    with pytest.raises(ValueError, match="weight_decay must be a number from 0 to 1000, got"):
+        check_schedule(Rate(0.1)._asdict() | {"weight_decay": value})
+
+
 @pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
-@pytest.mark.parametrize("name", SCHEDULE)
+@pytest.mark.parametrize("name", SCHEDULE[:-1])
 def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
     check_schedule(Rate(0.1, 1, 1, 1, 1)._asdict())
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):

@@ -62,10 +62,8 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        own = Theta(
-            theta.rule, theta.tensors, theta.lr, warmup_steps=10, decay_after=200, base_fan_in=784, base_places=3
-        )
-        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 3)
+        own = Theta(theta.rule, theta.tensors, theta.lr, **dict(zip(SCHEDULE, (10, 200, 784, 3, 0.1), strict=True)))
+        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 3, 0.1)
         for name in SCHEDULE:
             assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
             assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256
@@ -202,9 +200,13 @@ class TestRefusals:
         refused(rebuilt(make(), lr=lr), "lr must be a finite number above 0")
 
     @pytest.mark.parametrize("value", [-1, 10**12, 2.0, True, None, "5"])
-    @pytest.mark.parametrize("name", SCHEDULE)
+    @pytest.mark.parametrize("name", SCHEDULE[:-1])
     def test_schedule(self, name: str, value: object) -> None:
         refused(rebuilt(make(), **{name: value}), f"{name} must be a whole number from 0 to")
+
+    @pytest.mark.parametrize("value", [-0.1, 1e9, True, None, "5"])
+    def test_weight_decay(self, value: object) -> None:
+        refused(rebuilt(make(), weight_decay=value), "weight_decay must be a number from 0 to 1000")
 
     @pytest.mark.parametrize(
         ("rule", "match"),

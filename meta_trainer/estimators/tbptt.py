@@ -9,6 +9,9 @@ where the ∇L(w_t) are gradients that the learner computes anyway. So the meta-
 Σ_s ⟨u_s, d_s(Θ)⟩: the learner runs forward and backward once a step outside any graph, and only the cell is
 differentiated, by a tape (`hyperadam.kernels`). It equals the differentiable unroll with stopped gradients to rounding.
 
+With weight decay, w_t = k_t w_{t−1} − α_t d_t and k_t = 1 − α_t λ, what follows d_s shrinks: ∇L(w_t) is times
+k_{s+1} … k_t in the sum.
+
 What is scored is a choice on which the published codes differ (t counts 1 … S within the period):
 
     next        L(w_t) on the minibatch of step t + 1, so that no update goes unscored; shared with the next period
@@ -22,6 +25,7 @@ losses divides them all (`meta_trainer.estimators.objective`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -113,9 +117,10 @@ def one_tape(
     w, here = walk(optimizee, state, tape.step, scored.append, n_steps=n_steps, rate=rate, score=objective.score)
     losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
     counted = objective.scored(losses)
-    upstream = _upstream(objective.ascent(losses, gradients), objective.score) * (
-        _rates(rate, state.step, n_steps) / -len(counted)
-    ).to(gradients)
+    steps = range(state.step, state.step + n_steps)
+    rates = torch.tensor([rate.at(step) for step in steps], dtype=torch.float64)[:, None, None]
+    reached = _reached(objective.ascent(losses, gradients), objective.score, [rate.kept(step) for step in steps])
+    upstream = reached * (rates / -len(counted)).to(reached)
     if (shares := rate.shares(optimizee.shapes, upstream)) is not None:
         upstream = upstream * shares
     upstream = torch.where(here.diverged[:, None], 0.0, upstream)
@@ -123,15 +128,15 @@ def one_tape(
     return PeriodResult(tape.backward(upstream), new_state, counted)
 
 
-def _rates(rate: Rate, first_step: int, n_steps: int) -> Tensor:
-    """α_t of the period's steps; shape (S, 1, 1), float64."""
-    rates = [rate.at(step) for step in range(first_step, first_step + n_steps)]
-    return torch.tensor(rates, dtype=torch.float64)[:, None, None]
+def _reached(gradients: Tensor, score: Score, kept: Sequence[float]) -> Tensor:
+    """For each s, the sum of the scored gradients that the update d_s reaches; (S, L, p) both ways.
 
-
-def _upstream(gradients: Tensor, score: Score) -> Tensor:
-    """For each s, the sum of the scored gradients that the update d_s reaches; (S, L, p) both ways."""
-    total = gradients.flip(0).cumsum(0).flip(0)
+    Args:
+        kept: k_t of each step.
+    """
+    total = gradients.clone()
     if score == "pre":  # gradients[s] was taken at w_{s−1}: d_s reaches only the later ones
-        return torch.cat([total[1:], torch.zeros_like(total[:1])])
+        total[:-1], total[-1] = gradients[1:], 0.0
+    for s in reversed(range(len(total) - 1)):
+        total[s].add_(total[s + 1], alpha=kept[s + 1])
     return total

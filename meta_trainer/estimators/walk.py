@@ -1,6 +1,6 @@
-"""Walking L learners through one period, whatever becomes of their losses: w_t = w_{t−1} − α_t d_t.
+"""Walking L learners through one period, whatever becomes of their losses: w_t = (1 − α_t λ) w_{t−1} − α_t d_t.
 
-Each coordinate has its own share of α_t (`hyperadam.rates`).
+Each coordinate has its own share of α_t before d_t (`hyperadam.rates`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def walk(
     w, here, shares = state.w, state.here, rate.shares(optimizee.shapes, state.w)
     for step in range(state.step, state.step + n_steps):
         d = direction(here.gradient)
-        w = w - rate.at(step) * (d if shares is None else d * shares)
+        kept = w * rate.kept(step) if rate.weight_decay else w
+        w = kept - rate.at(step) * (d if shares is None else d * shares)
         following = evaluate(optimizee, w, step + 1, here.diverged)
         if score == "next":
             visit(following)

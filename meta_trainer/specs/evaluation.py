@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from hyperadam.rates import MAX_BASE_FAN_IN, MAX_BASE_PLACES, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, SCHEDULE, Rate
+from hyperadam.rates import (
+    MAX_BASE_FAN_IN,
+    MAX_BASE_PLACES,
+    MAX_DECAY_AFTER,
+    MAX_WARMUP_STEPS,
+    MAX_WEIGHT_DECAY,
+    SCHEDULE,
+    Rate,
+)
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
@@ -63,6 +71,8 @@ class EvaluationSpec(JobSpec):
     """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
     base_places: Annotated[int, Field(ge=0, le=MAX_BASE_PLACES)] | None = None
     """P: kernels of more places have P / places of the rate of learned optimizers."""
+    weight_decay: Annotated[float, Field(ge=0, le=MAX_WEIGHT_DECAY)] | None = None
+    """λ: decoupled weight decay of learned optimizers."""
     tune_learned: Annotated[bool, Field(strict=True)] = False
     """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as the baselines' rates
     are; its schedule stays as it is."""

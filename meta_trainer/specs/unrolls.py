@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from hyperadam.rates import MAX_BASE_FAN_IN, MAX_BASE_PLACES, MAX_DECAY_AFTER, MAX_WARMUP_STEPS, Rate
+from hyperadam.rates import (
+    MAX_BASE_FAN_IN,
+    MAX_BASE_PLACES,
+    MAX_DECAY_AFTER,
+    MAX_WARMUP_STEPS,
+    MAX_WEIGHT_DECAY,
+    Rate,
+)
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import MetaLoss, Score, Spec
@@ -54,16 +61,24 @@ class UnrollSpec(Spec):
     """F: weights of more inputs have F / fan-in of α_t. 0 is none."""
     base_places: int = Field(default=0, ge=0, le=MAX_BASE_PLACES)
     """P: kernels of more places (9 of 3×3) have P / places of α_t. 0 is none."""
+    weight_decay: float = Field(default=0.0, ge=0, le=MAX_WEIGHT_DECAY)
+    """λ, decoupled, of the learner: w ← (1 − α_t λ) w before each step. 0 is none."""
 
     @property
     def rate(self) -> Rate:
         """α and its schedule."""
-        return Rate(self.lr, self.warmup_steps, self.decay_after, self.base_fan_in, self.base_places)
+        return Rate(*(getattr(self, name) for name in Rate._fields))
 
     @model_validator(mode="after")
     def _whole_periods(self) -> Self:
         if self.period and self.horizon % self.period:
             raise ValueError(f"horizon must be a multiple of period, got {self.horizon} and {self.period}")
+        return self
+
+    @model_validator(mode="after")
+    def _some_weight_is_left(self) -> Self:
+        if self.lr * self.weight_decay >= 1:
+            raise ValueError(f"weight_decay must be less than 1 / lr, {1 / self.lr:g}, got {self.weight_decay:g}")
         return self
 
     @model_validator(mode="after")

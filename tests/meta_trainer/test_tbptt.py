@@ -27,8 +27,8 @@ SPEC = MetaTrainingSpec.model_validate(
 )
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
-LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN = 0.05, 6, 7, 100
-RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN)
+LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, WEIGHT_DECAY = 0.05, 6, 7, 100, 3.0
+RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, weight_decay=WEIGHT_DECAY)
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
@@ -74,7 +74,8 @@ def naive_unroll(
         if score == "pre":
             scored.append(problem.losses(w, step))
         direction, rule_state = rule.update(tensors, gradient, rule_state)
-        w = w - LR * min(1, (step + 1) / WARMUP_STEPS) * min(1, DECAY_AFTER / (step + 1)) ** 0.5 * share * direction
+        lr = LR * min(1, (step + 1) / WARMUP_STEPS) * min(1, DECAY_AFTER / (step + 1)) ** 0.5
+        w = (1 - lr * WEIGHT_DECAY) * w - lr * share * direction
         if score != "pre":
             scored.append(problem.losses(w, step + 1 if score == "next" else step))
     losses = torch.stack(scored).log() if meta_loss == "log" else torch.stack(scored)

@@ -48,6 +48,9 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Kernels of more places have less of that rate; 0: all of it. Θ says its own."),
     ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(min=0, help="Decoupled weight decay of them; 0: none. Θ says its own.")
+    ] = None,
     tune_learned: Annotated[
         bool, typer.Option("--tune-learned", help="Run them at an α tuned for each task as well, beside Θ's own.")
     ] = False,
@@ -74,6 +77,7 @@ def evaluate(
         "decay_after": decay_after,
         "base_fan_in": base_fan_in,
         "base_places": base_places,
+        "weight_decay": weight_decay,
         "tune_learned": tune_learned or None,
         "seed": seed,
     }

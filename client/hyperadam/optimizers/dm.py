@@ -30,7 +30,7 @@ class DMOptimizer(LearnedOptimizer):
         theta: what meta-training learned, by a job of rule `dm`, such as the preset `dm-paper`. None is the Θ
             `dm-paper` of the package.
         lr: α; 1 is the published scale. None is the rate that Θ was trained with.
-        weight_decay: decoupled; w ← w − lr · weight_decay · w.
+        weight_decay: decoupled; w ← w − lr_t · weight_decay · w; None is Θ's own.
         warmup_steps, decay_after, base_fan_in, base_places: the schedule of `lr`, as in `HyperAdam`; None is Θ's own.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 

@@ -44,9 +44,9 @@ class HyperAdam(LearnedOptimizer):
         theta: what meta-training learned; None is `hyperadam.pretrained()`.
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not tuned to the loss;
             None is the rate that Θ was trained with.
-        weight_decay: decoupled; w ← w − lr_t · weight_decay · w.
-        warmup_steps: W, steps over which the rate rises to `lr`. This and the two that follow: None is what Θ says, 0
-            none; a group may set its own; each group counts its own steps.
+        weight_decay: λ, decoupled; w ← w − lr_t λ w. This and what follows: None is what Θ says, 0 none; a group may
+            set its own; each group counts its own steps.
+        warmup_steps: W, steps over which the rate rises to `lr`.
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it fall, pass 0.
         base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a kernel) have
             F / fan-in of the rate.
@@ -57,7 +57,7 @@ class HyperAdam(LearnedOptimizer):
 
     Where it differs from the paper: what the paper leaves open, or the published codes do otherwise (the place of ε,
     normalised states, RMS instead of Euclidean norms, …), is a field of the `HyperAdamSpec` that Θ carries, so that a Θ
-    is run by the rule it was trained with. Weight decay and groups are added here.
+    is run by the rule it was trained with. Schedule, weight decay and groups are added here.
 
     Works with LR schedulers (`OneCycleLR` with `cycle_momentum=False`: no momentum is there to be cycled) and
     `torch.amp.GradScaler`. What happens with missing, sparse or non-finite gradients, mixed dtypes and checkpoints is

@@ -49,7 +49,7 @@ class LearnedOptimizer(Optimizer):
       its `warmup_steps` W and its `decay_after` D. Weights of many inputs have min(1, F / fan-in) of that, with its
       `base_fan_in` F, and kernels of many places min(1, P / places), with its `base_places` P. By default all are Θ's
       own; 0 turns each off. A scheduler of `lr` goes on top of it.
-    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step.
+    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step; by default Θ's own.
     - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
     """
 
@@ -64,7 +64,7 @@ class LearnedOptimizer(Optimizer):
         theta: Theta | None = None,
         lr: float | None = None,
         *,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         warmup_steps: int | None = None,
         decay_after: int | None = None,
         base_fan_in: int | None = None,
@@ -79,9 +79,10 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        given = dict(zip(Rate._fields, (lr, warmup_steps, decay_after, base_fan_in, base_places), strict=True))
+        fields = (lr, warmup_steps, decay_after, base_fan_in, base_places, weight_decay)
+        given = dict(zip(Rate._fields, fields, strict=True))
         rate = self._theta.rate._asdict() | {name: value for name, value in given.items() if value is not None}
-        super().__init__(params, {**rate, "weight_decay": weight_decay, "n_steps": 0})
+        super().__init__(params, {**rate, "n_steps": 0})
 
     @property
     def theta(self) -> Theta:
@@ -122,8 +123,8 @@ class LearnedOptimizer(Optimizer):
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their state starts from zero.
 
         Raises:
-            ValueError: `lr` or `weight_decay` is not a finite number of at least 0, `warmup_steps`, `decay_after`,
-                `base_fan_in` or `base_places` is no whole number in its range, or the devices differ.
+            ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no number in its range
+                (`hyperadam.rates`), or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -219,8 +220,8 @@ class LearnedOptimizer(Optimizer):
             if parameters:
                 rate = Rate(group["lr"], *(group[name] for name in SCHEDULE))
                 lr, directions = rate.at(group["n_steps"]), [next(views) for _ in parameters]
-                if group["weight_decay"]:
-                    torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+                if rate.weight_decay:
+                    torch._foreach_mul_(parameters, rate.kept(group["n_steps"]))
                 shares = [rate.share(parameter.shape) for parameter in parameters]
                 if min(shares) < 1:
                     torch._foreach_mul_(directions, shares)
@@ -247,10 +248,9 @@ class LearnedOptimizer(Optimizer):
             raise ValueError(f"theta is of kind {theta.rule.kind!r}; {name} runs {kinds}")
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        for name in ("lr", "weight_decay"):
-            value = group[name]
-            if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+        lr = group["lr"]
+        if not isinstance(lr, (int, float)) or not 0 <= lr < math.inf:
+            raise ValueError(f"lr must be a finite number of at least 0, got {lr!r}")
         check_schedule(group)
         for parameter in group["params"]:
             if parameter.dtype not in _DTYPES:

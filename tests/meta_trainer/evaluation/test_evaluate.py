@@ -198,27 +198,30 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cach
 
 def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
     """Each field on its own; what the report says of it; and that it changes a run."""
-    scheduled = Theta(theta.rule, theta.tensors, theta.lr, decay_after=2, base_fan_in=28, base_places=3)
+    fields = dict(zip(SCHEDULE, (0, 2, 28, 3, 2.0), strict=True))
+    scheduled = Theta(theta.rule, theta.tensors, theta.lr, **fields)
     thetas = {"own@1": scheduled, "none@1": theta}
 
     def run(**fields: Any) -> Report:
         spec = EvaluationSpec(optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, **fields)
         return evaluate(spec, thetas, DATA, InProcessRunner(), recorder)
 
-    own, same = run(), run(decay_after=2, base_fan_in=28, base_places=3)
-    none = run(decay_after=0, base_fan_in=0, base_places=0)
+    own, same = run(), run(**fields)
+    none = run(**dict.fromkeys(SCHEDULE, 0))
+    others = (own, none, run(decay_after=0), run(base_fan_in=0), run(weight_decay=0))
     of = {(report, row.task, row.optimizer): row.finals for report in (own, same, none) for row in report.rows}
     for task in own.tasks:
         assert torch.equal(of[own, task, "own@1"], of[same, task, "none@1"])
         assert torch.equal(of[own, task, "none@1"], of[none, task, "own@1"])
-        finals = [run_of[task, "own@1"] for run_of in map(_finals, (own, none, run(decay_after=0), run(base_fan_in=0)))]
+        finals = [run_of[task, "own@1"] for run_of in map(_finals, others)]
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
     rows = own.to_json()["rows"]
-    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [[0, 2, 28, 3], [0, 0, 0, 0]]
+    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [[0, 2, 28, 3, 2.0], [0] * 5]
     page = own.files()["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
     assert "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). " in page
     assert "Kernels of n places, if more than these, have these / n of the rate of own@1 (3). " in page
+    assert "Weights decay, per unit of the rate, by this much of themselves under own@1 (2.0). " in page
 
 
 def _finals(report: Report) -> dict[tuple[str, str], Tensor]:
