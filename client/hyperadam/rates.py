@@ -3,14 +3,15 @@ one and the same.
 
     w_{t+1} = (1 − α_t λ) w_t − α_t share(w) d_t                       t = 0, 1, …
     α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1))
-    share(w) = min(1, F / fan-in(w)) · min(1, P / places(w))
+    share(w) = min(1, F / fan-in(w)) · min(1, fan-in(w) / G) · min(1, P / places(w))
 
 
-Directions have the same length at every step and for every weight. So four things are left to the rate: that first
-steps, which know least, are short (W); that a long run comes to rest (D); that a step does not change a sum of many
-inputs by more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022); and that
-neither do those of a kernel, whose places see nearly the same (P). Beside them stands what keeps the weights of a long
-run from growing: decoupled weight decay (λ; Loshchilov and Hutter, 2019).
+Directions have the same length at every step and for every weight. So the rest is left to the rate: that first steps,
+which know least, are short (W); that a long run comes to rest (D); that a step does not change a sum of many inputs by
+more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022); that neither do those
+of a kernel, whose places see nearly the same (P), nor a bias or the weight of a single input, behind which no others
+stand that could make up for it (G). Beside it stands what keeps the weights of a long run from growing: decoupled
+weight decay (λ; Loshchilov and Hutter, 2019).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor
 MAX_WARMUP_STEPS: Final = 10_000
 MAX_DECAY_AFTER: Final = 1_000_000_000
 MAX_BASE_FAN_IN: Final = 1_000_000_000
+MAX_LEAST_FAN_IN: Final = 1_000_000
 MAX_BASE_PLACES: Final = 1_000_000
 MAX_WEIGHT_DECAY: Final = 1_000.0
 
@@ -32,6 +34,7 @@ _LIMITS: Final = {
     "warmup_steps": MAX_WARMUP_STEPS,
     "decay_after": MAX_DECAY_AFTER,
     "base_fan_in": MAX_BASE_FAN_IN,
+    "least_fan_in": MAX_LEAST_FAN_IN,
     "base_places": MAX_BASE_PLACES,
 }
 
@@ -47,6 +50,8 @@ class Rate(NamedTuple):
     """D, in steps: from here on the rate falls as 1/√t; 0: never."""
     base_fan_in: int = 0
     """F, in inputs: weights of more inputs have a smaller rate; 0: none have."""
+    least_fan_in: int = 0
+    """G, in inputs: parameters of fewer, as biases are, have a smaller rate; 0: none have."""
     base_places: int = 0
     """P, in places: kernels of more places have a smaller rate; 0: none have."""
     weight_decay: float = 0.0
@@ -69,9 +74,10 @@ class Rate(NamedTuple):
         return 1 - self.at(step) * self.weight_decay
 
     def share(self, shape: Sequence[int]) -> float:
-        """Of α_t, what a parameter of this shape has: min(1, F / fan-in) min(1, P / places)."""
+        """Of α_t, what a parameter of this shape has: min(1, F / fan-in) min(1, fan-in / G) min(1, P / places)."""
         n_inputs, n_places = fan_in(shape), places(shape)
         share = self.base_fan_in / n_inputs if 0 < self.base_fan_in < n_inputs else 1.0
+        share *= n_inputs / self.least_fan_in if n_inputs < self.least_fan_in else 1.0
         return share * self.base_places / n_places if 0 < self.base_places < n_places else share
 
     def shares(self, shapes: Sequence[Sequence[int]] | None, like: Tensor) -> Tensor | None:

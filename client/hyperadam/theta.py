@@ -57,6 +57,8 @@ class Theta:
     """D, the steps after which α falls as 1/√t; 0 is never."""
     base_fan_in: int = 0
     """F: weights of more inputs have F / fan-in of α; 0 is none."""
+    least_fan_in: int = 0
+    """G: parameters of fewer inputs, as biases are, have fan-in / G of α; 0 is none."""
     base_places: int = 0
     """P: kernels of more places have P / places of α; 0 is none."""
     weight_decay: float = 0.0

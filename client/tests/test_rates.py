@@ -63,14 +63,16 @@ def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
     assert places((7,)) == places(()) == 1
 
 
-@pytest.mark.parametrize("rate", [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3)], ids=str)
+@pytest.mark.parametrize(
+    "rate", [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3, 3)], ids=str
+)
 def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
     shapes = [(2, 64), (2,), (3, 16), (5, 4, 3, 3), (4, 3, 3)]
     shares = rate.shares(shapes, LIKE)
     assert shares is not None
     expected = [rate.share(shape) for shape in shapes for _ in range(math.prod(shape))]
     torch.testing.assert_close(shares, torch.tensor(expected, dtype=torch.float64))
-    assert rate.shares(shapes[1:3], LIKE) is None
+    assert rate.shares(shapes[2:3], LIKE) is None
     assert rate.shares(None, LIKE) is None
 
 
@@ -78,6 +80,8 @@ def test_what_a_share_is() -> None:
     assert [Rate(0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx([1, 1, 0.5, 0.25])
     assert [Rate(0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx([1, 0.75, 1 / 3])
     assert Rate(0.1, base_places=3).share((5, 4, 3)) == Rate(0.1, base_places=3).share((5, 400)) == 1
+    few = [Rate(0.1, least_fan_in=3).share(shape) for shape in ((), (9,), (9, 2), (9, 3), (9, 1, 2, 2))]
+    assert few == pytest.approx([1 / 3, 1 / 3, 2 / 3, 1, 1])
     assert Rate(0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
 
 
@@ -97,6 +101,6 @@ def test_what_is_no_weight_decay_is_refused(value: object) -> None:
 @pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
 @pytest.mark.parametrize("name", SCHEDULE[:-1])
 def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
-    check_schedule(Rate(0.1, 1, 1, 1, 1)._asdict())
+    check_schedule(Rate(0.1, 1, 1, 1, 1, 1)._asdict())
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):
         check_schedule(Rate(0.1)._asdict() | {name: value})

@@ -62,8 +62,8 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        own = Theta(theta.rule, theta.tensors, theta.lr, **dict(zip(SCHEDULE, (10, 200, 784, 3, 0.1), strict=True)))
-        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 3, 0.1)
+        own = Theta(theta.rule, theta.tensors, theta.lr, **dict(zip(SCHEDULE, (10, 200, 784, 5, 3, 0.1), strict=True)))
+        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 5, 3, 0.1)
         for name in SCHEDULE:
             assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
             assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256

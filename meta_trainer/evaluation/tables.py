@@ -62,6 +62,7 @@ _SCHEDULED: Final = {
     "warmup_steps": "Rates rise linearly over the first steps of {}. ",
     "decay_after": "Rates fall as 1/√t after so many steps of {}. ",
     "base_fan_in": "Weights of n inputs, if more than these, have these / n of the rate of {}. ",
+    "least_fan_in": "Parameters of n inputs, if fewer than these (biases have 1), have n / these of the rate of {}. ",
     "base_places": "Kernels of n places, if more than these, have these / n of the rate of {}. ",
     "weight_decay": "Weights decay, per unit of the rate, by this much of themselves under {}. ",
 }

@@ -10,6 +10,7 @@ from hyperadam.rates import (
     MAX_BASE_FAN_IN,
     MAX_BASE_PLACES,
     MAX_DECAY_AFTER,
+    MAX_LEAST_FAN_IN,
     MAX_WARMUP_STEPS,
     MAX_WEIGHT_DECAY,
     SCHEDULE,
@@ -69,6 +70,8 @@ class EvaluationSpec(JobSpec):
     """D: after so many steps the rate of learned optimizers falls as 1/√t."""
     base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
     """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
+    least_fan_in: Annotated[int, Field(ge=0, le=MAX_LEAST_FAN_IN)] | None = None
+    """G: parameters of fewer inputs have fan-in / G of the rate of learned optimizers."""
     base_places: Annotated[int, Field(ge=0, le=MAX_BASE_PLACES)] | None = None
     """P: kernels of more places have P / places of the rate of learned optimizers."""
     weight_decay: Annotated[float, Field(ge=0, le=MAX_WEIGHT_DECAY)] | None = None

@@ -8,6 +8,7 @@ from hyperadam.rates import (
     MAX_BASE_FAN_IN,
     MAX_BASE_PLACES,
     MAX_DECAY_AFTER,
+    MAX_LEAST_FAN_IN,
     MAX_WARMUP_STEPS,
     MAX_WEIGHT_DECAY,
     Rate,
@@ -59,6 +60,8 @@ class UnrollSpec(Spec):
     """D: after so many steps of the episode the learner's rate falls, α_t = α √(D / (t + 1)). 0 is never."""
     base_fan_in: int = Field(default=0, ge=0, le=MAX_BASE_FAN_IN)
     """F: weights of more inputs have F / fan-in of α_t. 0 is none."""
+    least_fan_in: int = Field(default=0, ge=0, le=MAX_LEAST_FAN_IN)
+    """G: parameters of fewer inputs (biases have 1) have fan-in / G of α_t. 0 is none."""
     base_places: int = Field(default=0, ge=0, le=MAX_BASE_PLACES)
     """P: kernels of more places (9 of 3×3) have P / places of α_t. 0 is none."""
     weight_decay: float = Field(default=0.0, ge=0, le=MAX_WEIGHT_DECAY)

@@ -264,12 +264,13 @@ def test_evaluate_without_following(service: Service, client: Client) -> None:
     assert "spec.optimizers.1" in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
     part = (
         "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 --warmup-steps 7 --decay-after 9 "
-        "--base-fan-in 50 --base-places 3 --weight-decay 0.5 --baseline adam --baseline sgd --tune-learned"
+        "--base-fan-in 50 --least-fan-in 2 --base-places 3 --weight-decay 0.5 "
+        "--baseline adam --baseline sgd --tune-learned"
     )
     spec = client.jobs.get(run("evaluate", "hyperadam@1", *part.split(), "--no-follow").stdout.strip()).spec
     assert (spec["learners"], spec["horizon"], spec["n_tuning_starts"]) == (["mlp-9"], 50, 2)
     assert spec["baselines"] == ["adam", "sgd"]
-    assert [spec[name] for name in SCHEDULE] == [7, 9, 50, 3, 0.5]
+    assert [spec[name] for name in SCHEDULE] == [7, 9, 50, 2, 3, 0.5]
     assert spec["tune_learned"] is True
     assert "mlp-9, lstm-2" in run("evaluate", "hyperadam@1", *part.split(), "--learner", "mlp-8", code=2).stderr
 

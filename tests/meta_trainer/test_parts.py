@@ -193,7 +193,7 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 
 def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
     """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of its own shape."""
-    spec, rate = MetaTrainingSpec(), Rate(0.005, 3, 4, base_fan_in=100, base_places=3, weight_decay=2.0)
+    spec, rate = MetaTrainingSpec(), Rate(0.005, 3, 4, base_fan_in=100, least_fan_in=2, base_places=3, weight_decay=2.0)
     rule, vector = make_rule(spec.rule), initial_theta(spec)
     optimizee = SpecTasks({dataset.name: dataset}).plain(spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1))
     result = rollout(Learned(rule, vector, rate), optimizee, 7)

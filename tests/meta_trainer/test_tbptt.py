@@ -27,8 +27,8 @@ SPEC = MetaTrainingSpec.model_validate(
 )
 RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
-LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, WEIGHT_DECAY = 0.05, 6, 7, 100, 3.0
-RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, weight_decay=WEIGHT_DECAY)
+LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, WEIGHT_DECAY = 0.05, 6, 7, 100, 2, 3.0
+RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, weight_decay=WEIGHT_DECAY)
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
@@ -66,8 +66,9 @@ def naive_unroll(
     problem, scored = Differentiable(optimizee()), []
     theta = theta.clone().requires_grad_()
     tensors, w, rule_state = rule.unpack(theta), state.w, state.rule_state
-    share = torch.ones(w.shape[1], dtype=torch.float64)
-    share[: 784 * 3] = BASE_FAN_IN / 784  # the first layer's weights; all others are of 3 inputs, of 1, or convex
+    share = torch.full((w.shape[1],), 1 / LEAST_FAN_IN, dtype=torch.float64)  # biases and convex coordinates
+    first, second = slice(784 * 3), slice(784 * 3 + 3, 784 * 3 + 3 + 3 * 10)  # the layers' weights
+    share[first], share[second] = BASE_FAN_IN / 784, 1
     for step in range(state.step, state.step + n_steps):
         leaf = w.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(problem.losses(leaf, step).sum(), leaf)

@@ -44,6 +44,10 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own."),
     ] = None,
+    least_fan_in: Annotated[
+        int | None,
+        typer.Option(min=0, help="Biases and weights of fewer inputs have less of it; 0: all of it. Θ says its own."),
+    ] = None,
     base_places: Annotated[
         int | None,
         typer.Option(min=0, help="Kernels of more places have less of that rate; 0: all of it. Θ says its own."),
@@ -76,6 +80,7 @@ def evaluate(
         "warmup_steps": warmup_steps,
         "decay_after": decay_after,
         "base_fan_in": base_fan_in,
+        "least_fan_in": least_fan_in,
         "base_places": base_places,
         "weight_decay": weight_decay,
         "tune_learned": tune_learned or None,

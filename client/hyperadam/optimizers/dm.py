@@ -31,7 +31,8 @@ class DMOptimizer(LearnedOptimizer):
             `dm-paper` of the package.
         lr: α; 1 is the published scale. None is the rate that Θ was trained with.
         weight_decay: decoupled; w ← w − lr_t · weight_decay · w; None is Θ's own.
-        warmup_steps, decay_after, base_fan_in, base_places: the schedule of `lr`, as in `HyperAdam`; None is Θ's own.
+        warmup_steps, decay_after, base_fan_in, least_fan_in, base_places: the schedule of `lr`, as in `HyperAdam`; None
+            is Θ's own.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 80 numbers a coordinate (320 bytes in float32), beside the gradient's buffer.

@@ -50,6 +50,7 @@ class HyperAdam(LearnedOptimizer):
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it fall, pass 0.
         base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a kernel) have
             F / fan-in of the rate.
+        least_fan_in: G; parameters of fewer inputs (biases and scales have 1) have fan-in / G of the rate.
         base_places: P; kernels of more places (nine of 3×3) have P / places of the rate.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 

@@ -47,8 +47,9 @@ class LearnedOptimizer(Optimizer):
       it returns changes nothing.
     - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D / (t + 1)), with
       its `warmup_steps` W and its `decay_after` D. Weights of many inputs have min(1, F / fan-in) of that, with its
-      `base_fan_in` F, and kernels of many places min(1, P / places), with its `base_places` P. By default all are Θ's
-      own; 0 turns each off. A scheduler of `lr` goes on top of it.
+      `base_fan_in` F; biases and weights of few inputs min(1, fan-in / G), with its `least_fan_in` G; and kernels of
+      many places min(1, P / places), with its `base_places` P. By default all are Θ's own; 0 turns each off. A
+      scheduler of `lr` goes on top of it.
     - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step; by default Θ's own.
     - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
     """
@@ -68,6 +69,7 @@ class LearnedOptimizer(Optimizer):
         warmup_steps: int | None = None,
         decay_after: int | None = None,
         base_fan_in: int | None = None,
+        least_fan_in: int | None = None,
         base_places: int | None = None,
         state_dtype: torch.dtype | None = None,
     ) -> None:
@@ -79,7 +81,7 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        fields = (lr, warmup_steps, decay_after, base_fan_in, base_places, weight_decay)
+        fields = (lr, warmup_steps, decay_after, base_fan_in, least_fan_in, base_places, weight_decay)
         given = dict(zip(Rate._fields, fields, strict=True))
         rate = self._theta.rate._asdict() | {name: value for name, value in given.items() if value is not None}
         super().__init__(params, {**rate, "n_steps": 0})

@@ -32,7 +32,8 @@ class RNNprop(LearnedOptimizer):
         lr: α; 1 is the published scale, at which no coordinate moves by more than 0.1 a step. None is the rate that Θ
             was trained with.
         weight_decay: decoupled; w ← w − lr_t · weight_decay · w; None is Θ's own.
-        warmup_steps, decay_after, base_fan_in, base_places: the schedule of `lr`, as in `HyperAdam`; None is Θ's own.
+        warmup_steps, decay_after, base_fan_in, least_fan_in, base_places: the schedule of `lr`, as in `HyperAdam`; None
+            is Θ's own.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
 
     Memory: 84 numbers a coordinate (336 bytes in float32), beside the gradient's buffer.

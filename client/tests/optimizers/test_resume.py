@@ -19,7 +19,7 @@ from torch import nn
 def make_theta(seed: int = 0, **options: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options}))
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
-    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4, base_places=2)  # before a stop, and after it
+    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4, least_fan_in=2)  # before a stop, and after it
     return Theta.from_vector(rule, vector, **changing._asdict())
 
 

@@ -93,7 +93,7 @@ class TestDecay:
 
 
 class TestShares:
-    """Weights of more than F inputs and kernels of more than P places move a share of the way; all others the whole."""
+    """Of more than F inputs, of fewer than G, of more than P places: those move a share of the way, all others all."""
 
     def modules(self) -> list[nn.Module]:
         torch.manual_seed(0)
@@ -108,7 +108,8 @@ class TestShares:
         [
             ({"base_fan_in": 4}, [4 / 16, 1, 4 / 8, 1, 1, 1]),
             ({"base_places": 3}, [1, 1, 3 / 4, 1, 1, 1]),
-            ({"base_fan_in": 4, "base_places": 3}, [4 / 16, 1, 3 / 8, 1, 1, 1]),
+            ({"least_fan_in": 5}, [1, 1 / 5, 1, 1 / 5, 1 / 5, 1 / 5]),
+            ({"base_fan_in": 4, "least_fan_in": 2, "base_places": 3}, [4 / 16, 1 / 2, 3 / 8, 1 / 2, 1 / 2, 1 / 2]),
         ],
         ids=str,
     )

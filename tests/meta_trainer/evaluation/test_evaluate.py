@@ -198,7 +198,7 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cach
 
 def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
     """Each field on its own; what the report says of it; and that it changes a run."""
-    fields = dict(zip(SCHEDULE, (0, 2, 28, 3, 2.0), strict=True))
+    fields = dict(zip(SCHEDULE, (0, 2, 28, 3, 4, 2.0), strict=True))
     scheduled = Theta(theta.rule, theta.tensors, theta.lr, **fields)
     thetas = {"own@1": scheduled, "none@1": theta}
 
@@ -208,7 +208,7 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
 
     own, same = run(), run(**fields)
     none = run(**dict.fromkeys(SCHEDULE, 0))
-    others = (own, none, run(decay_after=0), run(base_fan_in=0), run(weight_decay=0))
+    others = (own, none, run(decay_after=0), run(base_fan_in=0), run(least_fan_in=0), run(weight_decay=0))
     of = {(report, row.task, row.optimizer): row.finals for report in (own, same, none) for row in report.rows}
     for task in own.tasks:
         assert torch.equal(of[own, task, "own@1"], of[same, task, "none@1"])
@@ -216,11 +216,12 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
         finals = [run_of[task, "own@1"] for run_of in map(_finals, others)]
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
     rows = own.to_json()["rows"]
-    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [[0, 2, 28, 3, 2.0], [0] * 5]
+    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [[0, 2, 28, 3, 4, 2.0], [0] * 6]
     page = own.files()["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
     assert "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). " in page
-    assert "Kernels of n places, if more than these, have these / n of the rate of own@1 (3). " in page
+    assert "Kernels of n places, if more than these, have these / n of the rate of own@1 (4). " in page
+    assert "fewer than these (biases have 1), have n / these of the rate of own@1 (3). " in page
     assert "Weights decay, per unit of the rate, by this much of themselves under own@1 (2.0). " in page
 
 
