@@ -93,8 +93,8 @@ class TestPretrained:
         assert hyperadam.pretrained_names() == [
             "dm-paper",
             "hyperadam-paper",
+            "hyperadam-v0",
             "hyperadam-v1",
-            "hyperadam-v2",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

@@ -11,15 +11,13 @@ from hyperadam.rates import SCHEDULE, Rate
 from pydantic import AfterValidator, Field
 from torch.optim import Optimizer
 
-from meta_trainer.specs.presets import PRESETS
-
 GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
 
 
 _CONSTANT: Final = Rate(1.0)
-_OF_PRESET: Final = Rate(1.0, **PRESETS["default"]["unroll"])
-"""The schedule that a Θ of the preset `default` carries."""
+_OF_DEFAULT: Final = Rate(1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2)
+"""The schedule that the default Θ, `hyperadam-v1`, carries, without its weight decay."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
     "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)),
-    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_PRESET),
+    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_DEFAULT),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),

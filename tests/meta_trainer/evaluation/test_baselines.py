@@ -28,16 +28,17 @@ def start() -> Tensor:
 
 
 def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], schedule: Rate) -> Tensor:
-    """As a user would: two groups of parameters, weights of few inputs and of many, and a rate set at every step."""
+    """As a user would: two groups of parameters, biases and weights of many inputs, and a rate set at every step."""
     few, many = (torch.nn.Parameter(part) for part in w.clone().split([N_OF_FEW_INPUTS, len(w) - N_OF_FEW_INPUTS]))
     optimizers = [make([few]), make([many])]
     for step in range(N_STEPS):
         rate = schedule.lr * (min(1, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1)
         rate *= min(1, schedule.decay_after / (step + 1)) ** 0.5 if schedule.decay_after else 1
-        damped = rate * (schedule.base_fan_in / FAN_IN if schedule.base_fan_in else 1)
+        of_few = rate / schedule.least_fan_in if schedule.least_fan_in else rate
+        of_many = rate * schedule.base_fan_in / FAN_IN if schedule.base_fan_in else rate
         gradient = gradient_of(torch.cat([few, many]).detach(), step)
         few.grad, many.grad = gradient.split([len(few), len(many)])
-        for optimizer, own in zip(optimizers, (rate, damped), strict=True):
+        for optimizer, own in zip(optimizers, (of_few, of_many), strict=True):
             optimizer.param_groups[0]["lr"] = own
             optimizer.step()
     return torch.cat([few, many]).detach()
