@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 TABLE_1 = {
     "hyperadam-v0": {"sigmoid": 0.2757, "relu": 0.2514, "elu": 0.2324, "tanh": 0.2693},
-    "hyperadam-v1": {"sigmoid": 0.2499, "relu": 0.2330, "elu": 0.2205, "tanh": 0.2459},
+    "hyperadam-v1": {"sigmoid": 0.2508, "relu": 0.2351, "elu": 0.2214, "tanh": 0.2423},
 }
 """Means over 20 starts; the standard error over 6 starts is at most 0.008."""
 
