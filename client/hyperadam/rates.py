@@ -5,7 +5,6 @@ one and the same.
     α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1))
     share(w) = min(1, F / fan-in(w)) · min(1, fan-in(w) / G) · min(1, P / places(w))
 
-
 Directions have the same length at every step and for every weight. So the rest is left to the rate: that first steps,
 which know least, are short (W); that a long run comes to rest (D); that a step does not change a sum of many inputs by
 more than it would a sum of few (F), as in the maximal update parametrization (Yang et al., 2022); that neither do those
