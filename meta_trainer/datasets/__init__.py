@@ -7,7 +7,8 @@ torchvision or the official sites write. Nothing is downloaded unless asked for:
 """
 
 from meta_trainer.datasets.base import Data, Dataset, DatasetMissing, TensorData
+from meta_trainer.datasets.language import Language
 from meta_trainer.datasets.load import load
 from meta_trainer.datasets.sequences import SineSequences
 
-__all__ = ["Data", "Dataset", "DatasetMissing", "SineSequences", "TensorData", "load"]
+__all__ = ["Data", "Dataset", "DatasetMissing", "Language", "SineSequences", "TensorData", "load"]

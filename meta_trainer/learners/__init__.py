@@ -5,5 +5,16 @@ from meta_trainer.learners.cnn import CNN
 from meta_trainer.learners.lstm import LSTM
 from meta_trainer.learners.mlp import MLP
 from meta_trainer.learners.module import ModuleLearner
+from meta_trainer.learners.networks import image_network, language_model
 
-__all__ = ["CNN", "LSTM", "MLP", "Classifier", "Learner", "ModuleLearner", "Shapes"]
+__all__ = [
+    "CNN",
+    "LSTM",
+    "MLP",
+    "Classifier",
+    "Learner",
+    "ModuleLearner",
+    "Shapes",
+    "image_network",
+    "language_model",
+]

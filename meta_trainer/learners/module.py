@@ -21,24 +21,28 @@ class ModuleLearner(Learner):
     in the order of `named_parameters`. Buffers are constants, so a module that changes one when it is called (batch
     norm with running statistics) is refused; `torch.func.replace_all_batch_norm_modules_` makes it acceptable.
 
-    Modules run together through `vmap`. With `random=True`, for dropout and its like, they run one by one instead,
-    each under a seed drawn for (learner, step), so that runs are paired and can be repeated.
+    Modules run together through `vmap`. With `together=False` they run one by one instead, for which any operation will
+    do, and which a CPU is often faster at. So they do with `random=True`, for dropout and its like, each under a seed
+    drawn for (learner, step), so that runs are paired and can be repeated.
 
     Example:
         >>> ModuleLearner(lambda: nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), nn.functional.mse_loss)
     """
 
-    def __init__(self, make: Callable[[], nn.Module], loss: Loss, *, random: bool = False) -> None:
+    def __init__(
+        self, make: Callable[[], nn.Module], loss: Loss, *, random: bool = False, together: bool = True
+    ) -> None:
         """
         Args:
             make: makes a module in the mode in which it shall be trained; its parameters are cast to a run's dtype.
             loss: see `Loss`.
             random: whether the module draws random numbers when it is called.
+            together: whether learners that are not random run as one.
 
         Raises:
             ValueError: the module has a part that its docstring excludes.
         """
-        self._make, self._loss, self._random = make, loss, random
+        self._make, self._loss, self._random, self._together = make, loss, random, together
         self._module = self._made(0)
         for name, module in self._module.named_modules():
             self._check(name or type(module).__name__, module)
@@ -70,8 +74,10 @@ class ModuleLearner(Learner):
 
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and loss take."""
-        if noise is None:
+        if noise is None and self._together:
             return vmap(self._one, randomness="error")(w, inputs, targets)
+        if noise is None:
+            return torch.stack([self._one(*learner) for learner in zip(w, inputs, targets, strict=True)])
         losses = []
         for seed, *learner in zip(noise.tolist(), w, inputs, targets, strict=True):
             with torch.random.fork_rng(devices=[]):
@@ -90,7 +96,7 @@ class ModuleLearner(Learner):
                 f"module {name!r} keeps running statistics: make it with track_running_stats=False, or call "
                 "torch.func.replace_all_batch_norm_modules_ on the whole"
             )
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.training and not self._random:
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p and module.training and not self._random:
             raise ValueError(f"module {name!r} draws random numbers: pass random=True")
 
     def _one(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:

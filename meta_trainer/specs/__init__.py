@@ -51,6 +51,7 @@ from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.specs.unrolls import CurriculumSpec, UnrollSpec
+from meta_trainer.specs.unseen_tasks import ImageNetworkTaskSpec, LanguageTaskSpec, TaskSpecOfAnyKind
 
 __all__ = [
     "ACTIVATIONS",
@@ -71,10 +72,12 @@ __all__ = [
     "ESSpec",
     "EstimatorSpec",
     "EvaluationSpec",
+    "ImageNetworkTaskSpec",
     "Init",
     "JobSpec",
     "LSTMFamily",
     "LSTMTaskSpec",
+    "LanguageTaskSpec",
     "MLPFamily",
     "MLPTaskSpec",
     "MetaLoss",
@@ -95,6 +98,7 @@ __all__ = [
     "TBPTTSpec",
     "TaskDistribution",
     "TaskSpec",
+    "TaskSpecOfAnyKind",
     "TricksSpec",
     "UnrollSpec",
     "ValidationSpec",

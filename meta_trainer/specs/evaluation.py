@@ -56,7 +56,7 @@ class EvaluationSpec(JobSpec):
     n_tuning_starts: int = Field(default=4, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
-    """Steps of a run; some tasks of `longer` take a fifth of it. In `timing`, updates that are timed together."""
+    """Steps of a run; some of `longer` and `unseen` take a fifth. In `timing`, updates that are timed together."""
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=len(BASELINES))] = (
         "adam",
         "adam-1e-12",

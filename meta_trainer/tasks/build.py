@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import torch
 
-from meta_trainer.datasets import Data, Dataset, SineSequences, load
-from meta_trainer.learners import CNN, LSTM, MLP, Learner
+from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
+from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
 from meta_trainer.optimizees import Supervised
-from meta_trainer.specs import LSTMTaskSpec, PlainTaskSpec
+from meta_trainer.specs import DatasetName, LanguageTaskSpec, LSTMTaskSpec, TaskSpecOfAnyKind
 
 LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
     "mlp": lambda task, images: MLP((images.n_features, *task.hidden, images.n_classes), task.activation),
@@ -18,12 +18,14 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
         task.architecture, images.image_shape, images.n_classes, batch_norm=task.batch_norm, dropout=task.dropout
     ),
     "lstm": lambda task, _: LSTM(task.n_layers, task.hidden),
+    "image-network": lambda task, images: image_network(task.network, images.image_shape, images.n_classes),
+    "language": lambda *_: language_model(),
 }
 """The network for a task and its data, by the `kind` of the task's spec."""
 
 
 def optimizee_of(
-    task: PlainTaskSpec,
+    task: TaskSpecOfAnyKind,
     data: Mapping[str, Data],
     seed: int,
     purpose: str,
@@ -47,36 +49,48 @@ def optimizee_of(
     return Supervised(learner, source, seed, purpose, indices, task.batch_size, std, dtype)
 
 
-def learner_of(task: PlainTaskSpec, data: Mapping[str, Data]) -> Learner:
+def learner_of(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Learner:
     """The network of a task."""
-    source = data_of(task, data)
-    if not isinstance(task, LSTMTaskSpec) and not isinstance(source, Dataset):
-        raise ValueError(f"dataset {task.dataset!r} must be labelled images, got {type(source).__name__}")
+    source, wanted = data_of(task, data), _source(task)
+    if isinstance(wanted, str) and not isinstance(source, Dataset):
+        raise ValueError(f"dataset {wanted!r} must be labelled images, got {type(source).__name__}")
     return LEARNERS[task.kind](task, source)
 
 
-def data_name(task: PlainTaskSpec) -> str:
+def data_name(task: TaskSpecOfAnyKind) -> str:
     """The name of a task's data."""
-    return SineSequences(task.noise_std).name if isinstance(task, LSTMTaskSpec) else task.dataset
+    source = _source(task)
+    return source if isinstance(source, str) else source.name
 
 
-def data_of(task: PlainTaskSpec, data: Mapping[str, Data]) -> Data:
-    """What a task draws its minibatches from. Sequences are made up, and need no entry in `data`."""
-    if isinstance(task, LSTMTaskSpec):
-        return SineSequences(task.noise_std)
-    if task.dataset not in data:
-        raise ValueError(f"dataset {task.dataset!r} is wanted by a task, but only {', '.join(data) or 'none'} given")
-    return data[task.dataset]
+def data_of(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Data:
+    """What a task draws its minibatches from. What is made up needs no entry in `data`."""
+    source = _source(task)
+    if not isinstance(source, str):
+        return source
+    if source not in data:
+        raise ValueError(f"dataset {source!r} is wanted by a task, but only {', '.join(data) or 'none'} given")
+    return data[source]
 
 
-def load_data(tasks: Sequence[PlainTaskSpec], data_dir: str | None) -> dict[str, Data]:
+def load_data(tasks: Sequence[TaskSpecOfAnyKind], data_dir: str | None) -> dict[str, Data]:
     """The data of all these tasks, by name.
 
     Raises:
         DatasetMissing: one is not in the data folder.
     """
-    images: dict[str, Data] = {
-        task.dataset: load(task.dataset, data_dir) for task in tasks if not isinstance(task, LSTMTaskSpec)
-    }
-    sequences = [SineSequences(task.noise_std) for task in tasks if isinstance(task, LSTMTaskSpec)]
-    return {**images, **{source.name: source for source in sequences}}
+    sources = [_source(task) for task in tasks]
+    names = dict.fromkeys(source for source in sources if isinstance(source, str))
+    made_up = {source.name: source for source in sources if not isinstance(source, str)}
+    return {name: load(name, data_dir) for name in names} | made_up
+
+
+def _source(task: TaskSpecOfAnyKind) -> DatasetName | Data:
+    """The dataset that a task names, or what is made up for it."""
+    match task:
+        case LSTMTaskSpec():
+            return SineSequences(task.noise_std)
+        case LanguageTaskSpec():
+            return Language()
+        case _:
+            return task.dataset

@@ -15,6 +15,8 @@ from meta_trainer.optimizees import Supervised
 from meta_trainer.rollout import Learned, rollout
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.suites import SUITES
+from meta_trainer.tasks import load_data, optimizee_of
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +35,15 @@ def test_table_1(name: str, activation: str, data_dir: Path) -> None:
     with torch.no_grad():
         result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)
     assert float(result.final_losses.mean()) == pytest.approx(TABLE_1[name][activation], abs=0.03)
+
+
+@pytest.mark.parametrize("name", SUITES["unseen"].learners)
+def test_networks_that_it_never_saw_learn_by_it(name: str) -> None:
+    theta = hyperadam.pretrained()
+    learner = SUITES["unseen"].learners[name].model_copy(update={"batch_size": 16})
+    problem = optimizee_of(learner, load_data([learner], None), 5, "test-shipped", [(i,) for i in range(3)])
+    result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)
+    assert bool((result.final_losses < 0.8 * result.curves[0]).all())
 
 
 def test_the_first_has_the_rate_of_the_preset_that_made_it() -> None:

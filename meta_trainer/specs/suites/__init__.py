@@ -14,6 +14,7 @@ from meta_trainer.specs.suites.table1 import TABLE1
 from meta_trainer.specs.suites.table2 import TABLE2
 from meta_trainer.specs.suites.table3 import TABLE3
 from meta_trainer.specs.suites.timing import TIMING
+from meta_trainer.specs.suites.unseen import UNSEEN
 
 SUITES: Final[dict[str, Suite]] = {
     "table1": TABLE1,
@@ -23,6 +24,7 @@ SUITES: Final[dict[str, Suite]] = {
     "deep-mlp": DEEP_MLP,
     "cnn-100": CNN_100,
     "longer": LONGER,
+    "unseen": UNSEEN,
     "timing": TIMING,
     "ablation-state": ABLATION_STATE,
     "ablation-tricks": ABLATION_TRICKS,

@@ -6,5 +6,5 @@ from typing import Final
 
 from meta_trainer.specs.suites.base import Size, Suite
 
-ALL: Final = Suite(name="all", title="Everything the paper compares", learners={}, size=Size(), quick=Size())
+ALL: Final = Suite(name="all", title="Every suite", learners={}, size=Size(), quick=Size())
 """Without learners of its own: see `EvaluationSpec.sections`."""

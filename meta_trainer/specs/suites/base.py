@@ -8,9 +8,9 @@ from typing import Final, Literal, NamedTuple
 
 from meta_trainer.specs.base import DatasetName
 from meta_trainer.specs.baselines import BaselineName
-from meta_trainer.specs.plain_tasks import LSTMTaskSpec, PlainTaskSpec
+from meta_trainer.specs.unseen_tasks import TaskSpecOfAnyKind
 
-Learner = PlainTaskSpec
+Learner = TaskSpecOfAnyKind
 Measure = Literal["final loss", "seconds per update"]
 Varied = Literal["state", "tricks", "candidates"]
 
@@ -111,5 +111,5 @@ class Suite:
 
 
 def _adapted(learner: Learner, dataset: DatasetName, *, quick: bool) -> Learner:
-    changes = {} if isinstance(learner, LSTMTaskSpec) else {"dataset": dataset}
+    changes = {"dataset": dataset} if "dataset" in type(learner).model_fields else {}
     return learner.model_copy(update=changes | ({"batch_size": QUICK_BATCH_SIZE} if quick else {}))

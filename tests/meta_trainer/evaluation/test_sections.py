@@ -59,7 +59,7 @@ def test_what_cannot_be_run_is_told_and_the_rest_is_one_page(recorder: Any) -> N
     files = evaluate_sections(spec_of("a@1"), made_up, recorder)
     result = json.loads(files["result.json"], parse_constant=pytest.fail)
     assert result["left_out"] == dict.fromkeys(("table3", "cnn-100", "longer"), "dataset 'mnist' is missing")
-    assert result["sections"] == ["table1", "table2", "deep-mlp", "timing"]
+    assert result["sections"] == ["table1", "table2", "deep-mlp", "unseen", "timing"]
     assert [row["task"] for row in result["rows"]] == [f"{name}/one" for name in result["sections"]]
     report = files["report.md"].decode()
     assert report.startswith(f"# {ALL.title}\n")
@@ -76,7 +76,7 @@ def test_progress_is_that_of_the_whole(recorder: Any) -> None:
     assert progress == sorted(progress)
     assert (progress[0], progress[-1]) == (0.0, 1.0)
     labels = [data["label"] for kind, data in recorder.events if kind == "cell"]
-    assert labels == [f"{name}: one: adam" for name in ("table1", "table2", "deep-mlp", "timing")]
+    assert labels == [f"{name}: one: adam" for name in ("table1", "table2", "deep-mlp", "unseen", "timing")]
     assert [data["suite"] for kind, data in recorder.events if kind == "section.left-out"] == [
         "table3",
         "cnn-100",

@@ -165,8 +165,8 @@ def test_the_suite_gives_way_to_the_spec() -> None:
     assert spec.baselines == ("sgd",)
 
 
-@pytest.mark.parametrize(("suite", "n_learners", "n_also"), [("cnn-100", 6, 6), ("longer", 6, 2)])
-def test_cnns_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: int, n_also: int) -> None:
+@pytest.mark.parametrize(("suite", "n_learners", "n_also"), [("cnn-100", 6, 6), ("longer", 6, 2), ("unseen", 10, 4)])
+def test_some_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: int, n_also: int) -> None:
     def datasets(**fields: Any) -> list[str]:
         return [getattr(task.learner, "dataset", "made up") for task in quick_spec(suite, **fields).tasks]
 

@@ -45,6 +45,15 @@ def test_equals_one_module_at_a_time() -> None:
         torch.testing.assert_close(gradients[i], expected)
 
 
+def test_one_by_one_is_the_same_as_together() -> None:
+    one_by_one = optimizee(ModuleLearner(make, F.mse_loss, together=False), 0, 1, 2)
+    w = one_by_one.start()
+    torch.testing.assert_close(
+        one_by_one.losses_and_gradients(w, 4),
+        optimizee(ModuleLearner(make, F.mse_loss), 0, 1, 2).losses_and_gradients(w, 4),
+    )
+
+
 def test_starts_as_the_module_does_and_leaves_torchs_seed_alone() -> None:
     problem = optimizee(ModuleLearner(make, F.mse_loss), 0, 1, dtype=torch.float32)
     before = torch.get_rng_state()
@@ -75,6 +84,7 @@ def test_what_cannot_be_a_learner_is_refused() -> None:
     with pytest.raises(ValueError, match="'1' draws random numbers: pass random=True"):
         ModuleLearner(make_random, F.mse_loss)
     ModuleLearner(lambda: make_random().eval(), F.mse_loss)
+    ModuleLearner(lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.0)), F.mse_loss)
     ModuleLearner(lambda: nn.BatchNorm1d(5, track_running_stats=False), F.mse_loss)
     with pytest.raises(ValueError, match="as many"):
         TensorData("bad", torch.zeros(3, 1), torch.zeros(2, 1))
