@@ -7,6 +7,7 @@ linter of imports cannot see.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -32,12 +33,23 @@ def tracked() -> list[PurePosixPath]:
     return [PurePosixPath(name) for name in listed.stdout.split("\0") if name and (TOP / name).is_file()]
 
 
-def source_files() -> list[Path]:
-    return sorted(path for room in SOURCES for path in (TOP / room).rglob("*.py"))
+@functools.cache
+def source_files() -> tuple[Path, ...]:
+    return tuple(sorted(path for room in SOURCES for path in (TOP / room).rglob("*.py")))
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Dotted names of all modules imported anywhere in the file, in functions and under TYPE_CHECKING too."""
+    return frozenset(_imports(tree_of(path)))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -74,7 +86,7 @@ def test_a_heavy_library_stays_in_its_room(library: str, rooms: tuple[str, ...])
     strays = [
         path.relative_to(TOP).as_posix()
         for path in source_files()
-        if any(name.split(".")[0] == library for name in imports(ast.parse(path.read_text("utf-8"))))
+        if any(name.split(".")[0] == library for name in imported(path))
         and not path.relative_to(TOP).as_posix().startswith(rooms)
     ]
     assert strays == []
@@ -85,11 +97,10 @@ def test_nothing_is_pickled() -> None:
     modules = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
     found = []
     for path in source_files():
-        tree = ast.parse(path.read_text("utf-8"))
-        found += [f"{path.relative_to(TOP)}: {name}" for name in imports(tree) if name.split(".")[0] in modules]
+        found += [f"{path.relative_to(TOP)}: {name}" for name in imported(path) if name.split(".")[0] in modules]
         found += [
             f"{path.relative_to(TOP)}:{node.lineno}: {ast.unparse(node.func)}"
-            for node in ast.walk(tree)
+            for node in ast.walk(tree_of(path))
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "torch.save", "eval", "exec")
         ]
     assert found == []
@@ -106,7 +117,7 @@ def test_every_module_opens_with_its_idea() -> None:
     silent = [
         path.relative_to(TOP).as_posix()
         for path in source_files()
-        if (tree := ast.parse(path.read_text("utf-8"))).body and not ast.get_docstring(tree)
+        if tree_of(path).body and not ast.get_docstring(tree_of(path))
     ]
     assert silent == []
 
