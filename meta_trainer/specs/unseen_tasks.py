@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from meta_trainer.specs.base import DatasetName, Spec
-from meta_trainer.specs.plain_tasks import BatchSize, PlainTaskSpec
+from meta_trainer.specs.plain_tasks import BatchSize, InitStd, PlainTaskSpec
 
 ImageNetwork = Literal["autoencoder", "residual", "gru", "vision-transformer"]
-Scale = Annotated[float, Field(gt=0, le=10)]
 
 
 class ImageNetworkTaskSpec(Spec):
@@ -21,7 +20,7 @@ class ImageNetworkTaskSpec(Spec):
     network: ImageNetwork
     dataset: DatasetName = "mnist5k"
     batch_size: BatchSize = 64
-    init_std: Scale = 1.0
+    init_std: InitStd = 1.0
     """Times the start that torch gives each of its modules."""
 
 
@@ -30,7 +29,7 @@ class LanguageTaskSpec(Spec):
 
     kind: Literal["language"] = "language"
     batch_size: BatchSize = 32
-    init_std: Scale = 1.0
+    init_std: InitStd = 1.0
 
 
 TaskSpecOfAnyKind = Annotated[PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec, Field(discriminator="kind")]
