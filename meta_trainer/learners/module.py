@@ -74,9 +74,9 @@ class ModuleLearner(Learner):
 
     def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and loss take."""
-        if noise is None and self._together:
-            return vmap(self._one, randomness="error")(w, inputs, targets)
         if noise is None:
+            if self._together:
+                return vmap(self._one, randomness="error")(w, inputs, targets)
             return torch.stack([self._one(*learner) for learner in zip(w, inputs, targets, strict=True)])
         losses = []
         for seed, *learner in zip(noise.tolist(), w, inputs, targets, strict=True):

@@ -104,8 +104,9 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.places
+        mask = None if self._mask is None else self._mask.to(x.dtype)
         for layer in self.layers:
-            x = layer(x, src_mask=None if self._mask is None else self._mask.to(x.dtype))
+            x = layer(x, src_mask=mask)
         normed: Tensor = self.norm(x)
         return normed
 
