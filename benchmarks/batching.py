@@ -1,4 +1,5 @@
-"""Learners side by side in one worker: periods of chunks of several sizes, by `run_period` itself."""
+"""Learners side by side in one worker: periods of chunks of several sizes, by `run_period`
+itself."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ import torch
 from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, NotMeasured, Row, ratios, seconds
 from meta_trainer.tasks import source_of
-from meta_trainer.training import initial_theta
-from meta_trainer.work import run_period
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import run_period
 
 SIZES = (1, 4, 16)
 MOST_ROUNDS = 3
@@ -30,7 +31,8 @@ def _period(n_learners: int, tiny: bool) -> Callable[[], object]:
 def _batched_times(effort: Effort) -> list[list[float]]:
     """Seconds of one period of a chunk of each of `SIZES`, in turn.
 
-    Each runs once before it is timed, every time: the largest chunk's memory may have pushed the others' out.
+    Each runs once before it is timed, every time: the largest chunk's memory may have pushed the
+    others' out.
     """
     works = [_period(n, effort.tiny) for n in SIZES]
     times: list[list[float]] = [[] for _ in works]
@@ -45,7 +47,10 @@ def _batched(n_learners: int) -> Callable[[Effort], Measured]:
     def measure(effort: Effort) -> Measured:
         times = _batched_times(effort)
         one = statistics.median(times[0])
-        return Measured(ratios(times[0], times[SIZES.index(n_learners)], n_learners), f"one: {one:.2f} s a period")
+        return Measured(
+            ratios(times[0], times[SIZES.index(n_learners)], n_learners),
+            f"one: {one:.2f} s a period",
+        )
 
     return measure
 

@@ -1,7 +1,9 @@
-"""The meta-training loop with many workers that only wait: how much of their time does the coordinator waste?
+"""The meta-training loop with many workers that only wait: how much of their time does the
+coordinator waste?
 
-The loop is `MetaTraining` itself; the runner stands for n workers that answer a period's call after one second, with a
-gradient that costs nothing. All an update takes beyond that second is the coordinator's: calls, sums, the step of Θ.
+The loop is `MetaTraining` itself; the runner stands for n workers that answer a period's call after
+one second, with a gradient that costs nothing. All an update takes beyond that second is the
+coordinator's: calls, sums, the step of Θ.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from benchmarks.laps import laps
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.tasks import source_of
-from meta_trainer.training import initial_theta
-from meta_trainer.work import PeriodOutcome, ValidationOutcome, run_period
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import PeriodOutcome, ValidationOutcome, run_period
 
 WORKERS = (16, 64, 256)
 
@@ -33,9 +35,12 @@ class _Later:
 
 
 class WaitingRunner(Runner):
-    """Each period's call takes a worker of its own for so many seconds, and gives a gradient of noise."""
+    """Each period's call takes a worker of its own for so many seconds, and gives a gradient of
+    noise."""
 
-    def __init__(self, n_workers: int, period_seconds: float, n_theta: int, chunk_size: int) -> None:
+    def __init__(
+        self, n_workers: int, period_seconds: float, n_theta: int, chunk_size: int
+    ) -> None:
         self._free = [0.0] * n_workers
         self._period_seconds, self._n_theta, self._chunk_size = period_seconds, n_theta, chunk_size
         self._generator = torch.Generator().manual_seed(0)
@@ -43,7 +48,9 @@ class WaitingRunner(Runner):
     def put(self, value: Any) -> Handle:
         return _Later(value, 0.0)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         if function is not run_period:
             return (_Later(ValidationOutcome(torch.ones(1, 1)), 0.0),)
         gradient = torch.randn(self._n_theta, generator=self._generator)
@@ -70,7 +77,9 @@ def _efficiency(n_workers: int) -> Callable[[Effort], Measured]:
         n_theta = len(initial_theta(job))
         runner = WaitingRunner(n_workers, period_seconds, n_theta, chunk_size)
         taken = laps(job, source_of(images()), runner)
-        return Measured([period_seconds / t for t in taken], f"ideal: {period_seconds:g} s an update")
+        return Measured(
+            [period_seconds / t for t in taken], f"ideal: {period_seconds:g} s an update"
+        )
 
     return measure
 

@@ -1,4 +1,5 @@
-"""The optimizer that users run: one `step()` at a million coordinates, and a whole training step of a small CNN."""
+"""The optimizer that users run: one `step()` at a million coordinates, and a whole training step of
+a small CNN."""
 
 from __future__ import annotations
 
@@ -38,12 +39,20 @@ def _step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], obje
 
 @cache
 def _step_times(effort: Effort) -> tuple[list[list[float]], str]:
-    """Seconds of HyperAdam, its products, torch.optim.Adam and the plain rule, in turn; the two floors in words."""
+    """Seconds of HyperAdam, its products, torch.optim.Adam and the plain rule, in turn; the two
+    floors in words."""
     p = 1_000 if effort.tiny else 1_000_000
     rule, gradient = _rule(), torch.randn(p)
     plain, state = ReferenceStepper(rule, hyperadam.pretrained().vector), rule.init_state(gradient)
-    products = ForwardProducts([shape for shape in rule.theta_shapes.values() if len(shape) == 2], p)
-    works = _step(hyperadam.HyperAdam, p), products, _step(torch.optim.Adam, p), lambda: plain.step(gradient, state)
+    products = ForwardProducts(
+        [shape for shape in rule.theta_shapes.values() if len(shape) == 2], p
+    )
+    works = (
+        _step(hyperadam.HyperAdam, p),
+        products,
+        _step(torch.optim.Adam, p),
+        lambda: plain.step(gradient, state),
+    )
     times = in_turn(effort.rounds, *works)
     floor = statistics.median(times[1])
     rate = products.flops / floor / 1e9
@@ -62,7 +71,9 @@ def _over_adam(effort: Effort) -> Measured:
 
 def _plain_over_ours(effort: Effort) -> Measured:
     times, _ = _step_times(effort)
-    return Measured(ratios(times[3], times[0]), f"plain rule: {statistics.median(times[3]) * 1e3:.0f} ms")
+    return Measured(
+        ratios(times[3], times[0]), f"plain rule: {statistics.median(times[3]) * 1e3:.0f} ms"
+    )
 
 
 def _gpu_over_floor(effort: Effort) -> Measured:
@@ -77,14 +88,19 @@ def _gpu_over_floor(effort: Effort) -> Measured:
 
     (taken,) = in_turn(effort.rounds, finished_step, clock=time.perf_counter)
     floor = p * BYTES_A_COORDINATE / copy_bandwidth(device)
-    return Measured([t / floor for t in taken], f"{BYTES_A_COORDINATE} bytes a coordinate: {floor * 1e3:.2f} ms")
+    return Measured(
+        [t / floor for t in taken], f"{BYTES_A_COORDINATE} bytes a coordinate: {floor * 1e3:.2f} ms"
+    )
 
 
 def _threads(effort: Effort) -> Measured:
     """Wall time of a step on one thread and on two, in turn; nothing else may need the cores."""
     if (os.cpu_count() or 1) < 2:
         raise NotMeasured("one core")
-    step, before = _step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000), torch.get_num_threads()
+    step, before = (
+        _step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000),
+        torch.get_num_threads(),
+    )
 
     def on(n_threads: int) -> Callable[[], object]:
         def work() -> None:
@@ -97,15 +113,24 @@ def _threads(effort: Effort) -> Measured:
         one, two = in_turn(effort.rounds, on(1), on(2), clock=time.perf_counter)
     finally:
         torch.set_num_threads(before)
-    return Measured(ratios(one, two), f"one thread: {statistics.median(one) * 1e3:.0f} ms of wall time")
+    return Measured(
+        ratios(one, two), f"one thread: {statistics.median(one) * 1e3:.0f} ms of wall time"
+    )
 
 
 def _cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], object]:
-    """Forward, backward and update of a network of two convolutions and a linear layer, p = 33,834."""
+    """Forward, backward and update of a network of two convolutions and a linear layer, p =
+    33,834."""
     generator = torch.Generator().manual_seed(0)
     first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
     network = nn.Sequential(
-        first, nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 14 * 14, 10)
+        first,
+        nn.ReLU(),
+        second,
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * 14 * 14, 10),
     )
     images = torch.rand(batch, 1, 28, 28, generator=generator)
     labels = torch.randint(10, (batch,), generator=generator)
@@ -127,7 +152,10 @@ def _cnn(effort: Effort) -> Measured:
         return lambda: [step() for _ in range(n_steps)]
 
     taken, with_adam = in_turn(effort.rounds, repeated(ours), repeated(adam))
-    return Measured(ratios(taken, with_adam), f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms")
+    return Measured(
+        ratios(taken, with_adam),
+        f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms",
+    )
 
 
 ROWS = [

@@ -1,4 +1,5 @@
-"""What no implementation can beat: the rate of matrix products and of copies on this machine, measured."""
+"""What no implementation can beat: the rate of matrix products and of copies on this machine,
+measured."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def copy_bandwidth(device: str = "cpu", n_bytes: int = 2**28, rounds: int = 5) -
         target.copy_(source)
         finish(device)
 
-    (taken,) = in_turn(rounds, copy, clock=time.perf_counter if device != "cpu" else time.process_time)
+    (taken,) = in_turn(
+        rounds, copy, clock=time.perf_counter if device != "cpu" else time.process_time
+    )
     return 2 * n_bytes / statistics.median(taken)
 
 
@@ -35,11 +38,13 @@ def finish(device: str) -> None:
 
 
 class ForwardProducts:
-    """The matrix products of one step of a rule's linear layers over p coordinates, and nothing else."""
+    """The matrix products of one step of a rule's linear layers over p coordinates, and nothing
+    else."""
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], p: int) -> None:
         self._operands: list[tuple[Tensor, Tensor, Tensor]] = [
-            (torch.randn(n_out, n_in), torch.randn(n_in, p), torch.empty(n_out, p)) for n_out, n_in in shapes
+            (torch.randn(n_out, n_in), torch.randn(n_in, p), torch.empty(n_out, p))
+            for n_out, n_in in shapes
         ]
 
     def __call__(self) -> None:

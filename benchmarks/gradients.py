@@ -1,9 +1,10 @@
-"""Meta-gradient estimators side by side, what an update costs and how well it points: python -m benchmarks.gradients
+"""Meta-gradient estimators side by side, what an update costs and how well it points: python -m
+benchmarks.gradients
 
-F is the mean loss over episodes of plain learners at the shipped Θ. How well a direction g points is measured without
-knowing ∇F: its slope ⟨g/‖g‖, ∇F⟩ is a central difference of F along g, on the same starts and minibatches. ‖∇F‖² is
-n_theta times the mean square of the slopes along K random directions, known to a part of √(2/K). An estimate whose
-mean is ∇F has the variance E‖g‖² − ‖∇F‖².
+F is the mean loss over episodes of plain learners at the shipped Θ. How well a direction g points
+is measured without knowing ∇F: its slope ⟨g/‖g‖, ∇F⟩ is a central difference of F along g, on the
+same starts and minibatches. ‖∇F‖² is n_theta times the mean square of the slopes along K random
+directions, known to a part of √(2/K). An estimate whose mean is ∇F has the variance E‖g‖² − ‖∇F‖².
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ import torch
 from torch import Tensor
 
 from meta_trainer.datasets import load
-from meta_trainer.episodes import begin, training_optimizee
 from meta_trainer.estimators import Objective, Period, antithetic_pairs, estimate, meta_gradient
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import source_of
-from meta_trainer.work import make_rule, one_thread
+from meta_trainer.training.units import make_rule, one_thread
+from meta_trainer.unrolls.episodes import begin, training_optimizee
 
 STEP = 0.1
-"""Euclidean length of the step along g in the central difference; a perturbation of σ = 0.01 has 0.7."""
+"""Euclidean length of the step along g in the central difference; a perturbation of σ = 0.01 has
+0.7."""
 
 
 def specs(base: dict[str, Any], n_pairs: int) -> dict[str, MetaTrainingSpec]:
@@ -53,10 +55,13 @@ class Problem:
     def __init__(self, spec: MetaTrainingSpec, theta: Tensor) -> None:
         source = source_of(load("mnist5k"))
         self.spec, self.theta, self.rule = spec, theta, make_rule(spec.rule)
-        self.optimizees = [training_optimizee(spec, source, 0, chunk) for chunk in range(spec.n_chunks)]
+        self.optimizees = [
+            training_optimizee(spec, source, 0, chunk) for chunk in range(spec.n_chunks)
+        ]
 
     def gradient(self, spec: MetaTrainingSpec, seed: int) -> tuple[Tensor, float]:
-        """The mean meta-gradient of an episode's updates by the estimator of `spec`, and seconds of one update."""
+        """The mean meta-gradient of an episode's updates by the estimator of `spec`, and seconds of
+        one update."""
         n_steps, horizon = spec.period_of(0), spec.unroll.horizon
         total, began = torch.zeros_like(self.theta), time.perf_counter()
         for learner, optimizee in enumerate(self.optimizees):
@@ -94,16 +99,28 @@ class Problem:
         for optimizee in self.optimizees:
             states, n_steps = [begin(self.rule, optimizee)] * 2, self.spec.unroll.horizon
             fixed = self.rule, self.theta, unit, optimizee, states, Objective()
-            total += float(antithetic_pairs(*fixed, sigma=STEP, n_steps=n_steps, rate=self.spec.unroll.rate).slopes)
+            total += float(
+                antithetic_pairs(
+                    *fixed, sigma=STEP, n_steps=n_steps, rate=self.spec.unroll.rate
+                ).slopes
+            )
         return total / len(self.optimizees)
 
 
 def measure(n_learners: int, hidden: int, n_pairs: int, n_directions: int) -> dict[str, Any]:
     """Everything, as JSON."""
     shipped = hyperadam.pretrained()
-    tasks = {"task": {"dataset": "mnist5k", "hidden": [hidden], "activations": ["sigmoid", "relu", "elu", "tanh"]}}
+    tasks = {
+        "task": {
+            "dataset": "mnist5k",
+            "hidden": [hidden],
+            "activations": ["sigmoid", "relu", "elu", "tanh"],
+        }
+    }
     tricks = {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0}
-    compared = specs({**tasks, "tricks": tricks, "n_learners": n_learners, "chunk_size": 1}, n_pairs)
+    compared = specs(
+        {**tasks, "tricks": tricks, "n_learners": n_learners, "chunk_size": 1}, n_pairs
+    )
     problem = Problem(compared["tbptt, whole episode"], shipped.rule.pack(shipped.tensors))
     n_theta, g = len(problem.theta), generator(0, "benchmarks/directions")
     slopes = [problem.slope(torch.randn(n_theta, generator=g)) for _ in range(n_directions)]
@@ -117,11 +134,17 @@ def measure(n_learners: int, hidden: int, n_pairs: int, n_directions: int) -> di
         if spec.estimator.kind != "tbptt":
             row["relative_variance"] = norm**2 / square - 1
         rows.append(row)
-    return {"gradient_norm": square**0.5, "relative_error_of_square": (2 / n_directions) ** 0.5, "rows": rows}
+    return {
+        "gradient_norm": square**0.5,
+        "relative_error_of_square": (2 / n_directions) ** 0.5,
+        "rows": rows,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--learners", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=16)

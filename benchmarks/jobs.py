@@ -1,4 +1,5 @@
-"""Small meta-training jobs to measure with: the basic MLP 784-20-10 on random images, RS and CC as in training."""
+"""Small meta-training jobs to measure with: the basic MLP 784-20-10 on random images, RS and CC as
+in training."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ _TINY: dict[str, Any] = {
 def spec(*, tiny: bool, **given: Any) -> MetaTrainingSpec:
     """The default job with one activation and the smallest validation; `tiny`: of small sizes."""
     base = _TINY if tiny else {"task": {"activations": ["sigmoid"]}}
-    return MetaTrainingSpec.model_validate({**base, "validation": {"n_learners": 1}, "n_episodes": 1, **given})
+    return MetaTrainingSpec.model_validate(
+        {**base, "validation": {"n_learners": 1}, "n_episodes": 1, **given}
+    )
 
 
 def images() -> Dataset:

@@ -1,4 +1,5 @@
-"""How long each update of a meta-training takes, told by its own recorder, and how much of it is work."""
+"""How long each update of a meta-training takes, told by its own recorder, and how much of it is
+work."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource
-from meta_trainer.training import MetaTraining
-from meta_trainer.work import run_period
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.units import run_period
 
 
 class Laps(Recorder):
@@ -39,7 +40,10 @@ class Laps(Recorder):
 
 
 def laps(
-    spec: MetaTrainingSpec, source: TaskSource, runner: Runner, clock: Callable[[], float] = time.perf_counter
+    spec: MetaTrainingSpec,
+    source: TaskSource,
+    runner: Runner,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
     """Seconds of each update of a whole training."""
     recorder = Laps(clock)
@@ -57,7 +61,9 @@ class Metered(Runner):
     def put(self, value: Any) -> Handle:
         return self._runner.put(value)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         if function is not run_period:
             return self._runner.call(function, *arguments, n_returns=n_returns)
         *results, seconds = self._runner.call(_timed_period, *arguments, n_returns=n_returns + 1)

@@ -1,7 +1,8 @@
 """What a learner costs in memory: peaks of fresh processes that do one thing each.
 
-A tape that computes everything else again still keeps the state of every step, 6 J numbers a coordinate: that is the
-floor. And however long an episode is, only the period under way is on the tape.
+A tape that computes everything else again still keeps the state of every step, 6 J numbers a
+coordinate: that is the floor. And however long an episode is, only the period under way is on the
+tape.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from hyperadam.rules import HyperAdamSpec
 from benchmarks import period
 from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, Row, peak_bytes
-from meta_trainer.episodes import training_optimizee
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import source_of
-from meta_trainer.training import initial_theta
-from meta_trainer.work import run_period
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import run_period
+from meta_trainer.unrolls.episodes import training_optimizee
 
 N_BATCHED = 4
 LONG_PERIOD_STEPS = 100
@@ -28,11 +29,17 @@ LONG_PERIOD_STEPS = 100
 
 def _job(tiny: bool, n_learners: int, period_steps: int | None) -> MetaTrainingSpec:
     """One chunk; its period is the usual one if none is given."""
-    unroll = {} if period_steps is None else {"unroll": {"horizon": period_steps, "period": period_steps}}
+    unroll = (
+        {}
+        if period_steps is None
+        else {"unroll": {"horizon": period_steps, "period": period_steps}}
+    )
     return spec(tiny=tiny, n_learners=n_learners, chunk_size=n_learners, **unroll)
 
 
-def _periods(tiny: bool, *, n_learners: int = 1, n_periods: int = 1, period_steps: int | None = None) -> None:
+def _periods(
+    tiny: bool, *, n_learners: int = 1, n_periods: int = 1, period_steps: int | None = None
+) -> None:
     """The first periods of an episode of one chunk."""
     job, source, state = _job(tiny, n_learners, period_steps), source_of(images()), None
     theta = initial_theta(job)
@@ -57,7 +64,8 @@ WORKS: dict[str, Callable[[bool], None]] = {
 
 @cache
 def _added(tiny: bool) -> dict[str, int]:
-    """Bytes that each of the works adds to the peak of a process that has only imported this module."""
+    """Bytes that each of the works adds to the peak of a process that has only imported this
+    module."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with context.Pool(1, maxtasksperchild=1) as pool:
@@ -81,7 +89,8 @@ def _mebibytes(n_bytes: float) -> str:
 def _growth(effort: Effort) -> Measured:
     added = _added(effort.tiny)
     return Measured(
-        [added[name] / added["period"] for name in ("T=100", "T=500")], f"one period: {_mebibytes(added['period'])}"
+        [added[name] / added["period"] for name in ("T=100", "T=500")],
+        f"one period: {_mebibytes(added['period'])}",
     )
 
 
@@ -105,7 +114,9 @@ def _batched(effort: Effort) -> Measured:
 
 def _plain_over_ours(effort: Effort) -> Measured:
     added = _added(effort.tiny)
-    return Measured([added["plain"] / added["period"]], f"plain unroll: {_mebibytes(added['plain'])}")
+    return Measured(
+        [added["plain"] / added["period"]], f"plain unroll: {_mebibytes(added['plain'])}"
+    )
 
 
 ROWS = [

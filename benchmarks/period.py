@@ -2,17 +2,18 @@
 
     python -m benchmarks.period [--learners 1] [--rounds 7] [--json FILE]
 
-The period: 20 steps of HyperAdam (J = 20) on the basic MLP 784-20-10, sigmoid, batch 128, with random scaling and the
-20-dimensional convex function added: p = 15,930 coordinates a learner. It is done in three ways that give the same
-meta-gradient, which is checked:
+The period: 20 steps of HyperAdam (J = 20) on the basic MLP 784-20-10, sigmoid, batch 128, with
+random scaling and the 20-dimensional convex function added: p = 15,930 coordinates a learner. It is
+done in three ways that give the same meta-gradient, which is checked:
 
     plain unroll     the learner is part of the meta-graph, eager autograd through everything
     eager surrogate  the learner's gradients outside any graph, eager autograd through the cell alone
     fused            the same with the compiled cell
 
-and compared with the floor: the cell's matrix products alone, as `torch.mm` on the same shapes. Machines are noisy and
-shared, so times are processor times of this process, and what counts is the ratio of two taken in turn in one round; it
-is given as its median over the rounds, with the range. The images are random, a fifth of the pixels is on as in MNIST.
+and compared with the floor: the cell's matrix products alone, as `torch.mm` on the same shapes.
+Machines are noisy and shared, so times are processor times of this process, and what counts is the
+ratio of two taken in turn in one round; it is given as its median over the rounds, with the range.
+The images are random, a fifth of the pixels is on as in MNIST.
 """
 
 from __future__ import annotations
@@ -80,9 +81,13 @@ class Setting:
     def losses(self, w: Tensor, step: int) -> Tensor:
         """Shape (L,), of w of shape (L, p)."""
         w1, b1, w2, b2, z = (w * self.scale).split(SIZES, dim=-1)
-        hidden = torch.sigmoid(torch.baddbmm(b1[:, None], self.images[step], w1.unflatten(-1, (N_PIXELS, N_HIDDEN))))
+        hidden = torch.sigmoid(
+            torch.baddbmm(b1[:, None], self.images[step], w1.unflatten(-1, (N_PIXELS, N_HIDDEN)))
+        )
         logits = torch.baddbmm(b2[:, None], hidden, w2.unflatten(-1, (N_HIDDEN, N_CLASSES)))
-        classified = F.cross_entropy(logits.mT, self.labels[step].expand(logits.shape[:-1]), reduction="none").mean(-1)
+        classified = F.cross_entropy(
+            logits.mT, self.labels[step].expand(logits.shape[:-1]), reduction="none"
+        ).mean(-1)
         convex: Tensor = (z - self.centre).square().clamp(0, 10).mean(-1)
         return classified + convex
 
@@ -95,7 +100,8 @@ class Setting:
 
 
 def plain_unroll(setting: Setting) -> Tensor:
-    """The meta-gradient with the learner in the graph; losses are those of w_t on minibatch t + 1."""
+    """The meta-gradient with the learner in the graph; losses are those of w_t on minibatch t +
+    1."""
     vector = setting.theta.clone().requires_grad_()
     theta, rule, w = setting.rule.unpack(vector), setting.rule, setting.start
     state: Any = rule.init_state(w)
@@ -124,7 +130,8 @@ def surrogate(setting: Setting, make_tape: Callable[..., Tape]) -> Tensor:
 
 @dataclass(frozen=True)
 class Products:
-    """The matrix products of the cell's four linear layers, forward and backward, and nothing else."""
+    """The matrix products of the cell's four linear layers, forward and backward, and nothing
+    else."""
 
     operands: list[tuple[Tensor, ...]]
 
@@ -159,11 +166,14 @@ WAYS: dict[str, Callable[[Setting], Tensor]] = {
 
 
 def check_agreement(setting: Setting) -> float:
-    """The largest relative difference between the ways' meta-gradients; also warms everything up."""
+    """The largest relative difference between the ways' meta-gradients; also warms everything
+    up."""
     found = [way(setting) for way in WAYS.values()]
     difference = max(float((g - found[0]).norm() / found[0].norm()) for g in found[1:])
     if not difference < 1e-3:
-        raise SystemExit(f"the meta-gradients differ by {difference:.1e}: there is nothing to compare")
+        raise SystemExit(
+            f"the meta-gradients differ by {difference:.1e}: there is nothing to compare"
+        )
     return difference
 
 
@@ -191,7 +201,15 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def peak_bytes(name: str, n_learners: int) -> int:
     """What one period adds to the memory of a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.period", "--learners", str(n_learners), "--peak", name]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.period",
+        "--learners",
+        str(n_learners),
+        "--peak",
+        name,
+    ]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -204,7 +222,9 @@ def report_peak(name: str, n_learners: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="One period of meta-training against its floor, on one thread.")
+    parser = argparse.ArgumentParser(
+        description="One period of meta-training against its floor, on one thread."
+    )
     parser.add_argument("--learners", type=int, default=1, help="learners side by side")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -235,20 +255,40 @@ def compare(n_learners: int, n_rounds: int, target: Path | None) -> None:
     show(rows, n_learners, n_rounds, difference)
     if target:
         flops = Products.draw(setting).flops
-        shape = {"learners": n_learners, "p": P, "steps": N_STEPS, "rounds": n_rounds, "flops": flops}
-        target.write_text(json.dumps({**shape, "meta_gradient_difference": difference, "rows": rows}, indent=2) + "\n")
+        shape = {
+            "learners": n_learners,
+            "p": P,
+            "steps": N_STEPS,
+            "rounds": n_rounds,
+            "flops": flops,
+        }
+        target.write_text(
+            json.dumps({**shape, "meta_gradient_difference": difference, "rows": rows}, indent=2)
+            + "\n"
+        )
 
 
 def show(rows: dict[str, Any], n_learners: int, n_rounds: int, difference: float) -> None:
     def text(value: dict[str, float]) -> str:
         return f"{value['median']:.2f} ({value['least']:.2f}–{value['most']:.2f})"
 
-    print(f"One period of {N_STEPS} steps, {n_learners} × p = {P}, one thread; medians of {n_rounds} rounds (range).")
+    print(
+        f"One period of {N_STEPS} steps, {n_learners} × p = {P}, one thread; medians of {n_rounds} rounds (range)."
+    )
     print(f"The meta-gradients agree to {difference:.0e}.\n")
-    print(f"{'':16} {'seconds':>20} {'÷ matrix products':>20} {'× plain unroll':>20} {'MiB a learner':>14}")
+    print(
+        f"{'':16} {'seconds':>20} {'÷ matrix products':>20} {'× plain unroll':>20} {'MiB a learner':>14}"
+    )
     for name, row in rows.items():
-        peak = "" if row["peak_bytes_per_learner"] is None else f"{row['peak_bytes_per_learner'] / 2**20:.0f}"
-        cells = [text(row[key]) for key in ("seconds", "over_matrix_products", "speedup_over_plain_unroll")]
+        peak = (
+            ""
+            if row["peak_bytes_per_learner"] is None
+            else f"{row['peak_bytes_per_learner'] / 2**20:.0f}"
+        )
+        cells = [
+            text(row[key])
+            for key in ("seconds", "over_matrix_products", "speedup_over_plain_unroll")
+        ]
         print(f"{name:16} {cells[0]:>20} {cells[1]:>20} {cells[2]:>20} {peak:>14}")
 
 

@@ -1,4 +1,5 @@
-"""One period of one learner against the plain unroll and against its matrix products; see `benchmarks.period`."""
+"""One period of one learner against the plain unroll and against its matrix products; see
+`benchmarks.period`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from benchmarks.rows import Effort, Measured, Row, ratios
 
 @cache
 def _times(effort: Effort) -> tuple[dict[str, list[float]], int]:
-    """Seconds of every way of doing a period, in turn; floating point operations of its products."""
+    """Seconds of every way of doing a period, in turn; floating point operations of its
+    products."""
     setting = period.Setting.draw(1)
     period.check_agreement(setting)
     return period.measure(setting, effort.rounds), period.Products.draw(setting).flops
@@ -20,7 +22,9 @@ def _times(effort: Effort) -> tuple[dict[str, list[float]], int]:
 def _speedup(effort: Effort) -> Measured:
     times, _ = _times(effort)
     plain = statistics.median(times["plain unroll"])
-    return Measured(ratios(times["plain unroll"], times["fused"]), f"plain unroll: {plain:.2f} s a period")
+    return Measured(
+        ratios(times["plain unroll"], times["fused"]), f"plain unroll: {plain:.2f} s a period"
+    )
 
 
 def _over_products(effort: Effort) -> Measured:

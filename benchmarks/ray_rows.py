@@ -1,7 +1,9 @@
-"""What Ray costs with one worker, and what a second worker gains: whole updates of `MetaTraining`, wall time.
+"""What Ray costs with one worker, and what a second worker gains: whole updates of `MetaTraining`,
+wall time.
 
-Wall time, because the work is spread over processes: these rows say something only on a machine that is otherwise
-idle. The processor time of the periods, printed beside them, says whether the units themselves got dearer.
+Wall time, because the work is spread over processes: these rows say something only on a machine
+that is otherwise idle. The processor time of the periods, printed beside them, says whether the
+units themselves got dearer.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from benchmarks.rows import Effort, Measured, Row, ratios
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, source_of
-from meta_trainer.training import initial_theta
-from meta_trainer.work import run_period
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import run_period
 
 MOST_ROUNDS = 3
-"""A round is three episodes of 40 learner-periods, a learner's taking 0.2 to 0.4 seconds of one core."""
+"""A round is three episodes of 40 learner-periods, a learner's taking 0.2 to 0.4 seconds of one
+core."""
 
 
 class Episodes(NamedTuple):
@@ -42,7 +45,13 @@ def _episodes(effort: Effort) -> Episodes:
     from meta_trainer.runners.ray_runner import RayRunner
 
     job, source = spec(tiny=effort.tiny), source_of(images())
-    ray.init(address="local", num_cpus=2, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        configure_logging=False,
+        log_to_driver=False,
+    )
     try:
         runners: dict[str, Runner] = {
             "in process": InProcessRunner(),
@@ -62,10 +71,12 @@ def _episodes(effort: Effort) -> Episodes:
 
 
 def _warm_up(job: MetaTrainingSpec, source: TaskSource, runner: Runner) -> None:
-    """Let every worker do a period: a new one imports torch, loads the kernel and takes its memory first.
+    """Let every worker do a period: a new one imports torch, loads the kernel and takes its memory
+    first.
 
-    Before every measurement: Ray ends a worker that has had nothing to do for a while, as the second one has while
-    the others have their turn, and a new one takes as long to come as two updates.
+    Before every measurement: Ray ends a worker that has had nothing to do for a while, as the
+    second one has while the others have their turn, and a new one takes as long to come as two
+    updates.
     """
     handles, warm = [runner.put(value) for value in (job, source, initial_theta(job))], set[int]()
     while len(warm) < runner.n_workers:
@@ -89,13 +100,17 @@ def _processor_time(episodes: Episodes, way: str) -> str:
 def _one_worker(effort: Effort) -> Measured:
     episodes = _episodes(effort)
     wall = episodes.wall_seconds
-    return Measured(ratios(wall["one worker"], wall["in process"]), _processor_time(episodes, "one worker"))
+    return Measured(
+        ratios(wall["one worker"], wall["in process"]), _processor_time(episodes, "one worker")
+    )
 
 
 def _two_workers(effort: Effort) -> Measured:
     episodes = _episodes(effort)
     wall = episodes.wall_seconds
-    return Measured(ratios(wall["one worker"], wall["two workers"]), _processor_time(episodes, "two workers"))
+    return Measured(
+        ratios(wall["one worker"], wall["two workers"]), _processor_time(episodes, "two workers")
+    )
 
 
 ROWS = [

@@ -1,7 +1,8 @@
-"""What a row of the table is: a ratio that should stay below or above something, and how it is measured.
+"""What a row of the table is: a ratio that should stay below or above something, and how it is
+measured.
 
-Machines are noisy and shared, so a row is the median of ratios of two times taken in turn, with the range beside it.
-Times are processor times of this process wherever all the work is done in it.
+Machines are noisy and shared, so a row is the median of ratios of two times taken in turn, with the
+range beside it. Times are processor times of this process wherever all the work is done in it.
 """
 
 from __future__ import annotations
@@ -92,15 +93,20 @@ def seconds(work: Work, clock: Callable[[], float] = time.process_time) -> float
 
 
 def peak_bytes() -> int:
-    """Largest memory of this process so far. What `getrusage` tells on Linux begins with the parent's."""
+    """Largest memory of this process so far. What `getrusage` tells on Linux begins with the
+    parent's."""
     status = Path("/proc/self/status")
     if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+            1 if sys.platform == "darwin" else 1024
+        )
     lines = (line.split() for line in status.read_text().splitlines())
     return next(int(words[1]) * 1024 for words in lines if words[0] == "VmHWM:")
 
 
-def in_turn(rounds: int, *works: Work, clock: Callable[[], float] = time.process_time) -> list[list[float]]:
+def in_turn(
+    rounds: int, *works: Work, clock: Callable[[], float] = time.process_time
+) -> list[list[float]]:
     """Seconds of each of the works, in turn, one entry a round; each has run once before."""
     for work in works:
         work()

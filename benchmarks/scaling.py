@@ -1,10 +1,12 @@
-"""How the coordinator's work grows with the number of workers: `python -m benchmarks.scaling`; see docs/scaling.md.
+"""How the coordinator's work grows with the number of workers: `python -m benchmarks.scaling`; see
+docs/scaling.md.
 
-An update of Θ with n workers, one chunk each, takes T(n) = P + a + (b + r) n: P the period of a chunk; a what an update
-costs whatever n; b what a chunk costs the loop (its share of calls, sums and reports), r what a call costs Ray's
-client. a and b are fitted to `MetaTraining` itself with workers that answer at once, r is measured on a real Ray with
-calls of the same size that do nothing. All three are processor time of the coordinator, which other work on the machine
-does not change much; wall time of real workers is what `make bench` measures (`ray-1`, `ray-2`).
+An update of Θ with n workers, one chunk each, takes T(n) = P + a + (b + r) n: P the period of a
+chunk; a what an update costs whatever n; b what a chunk costs the loop (its share of calls, sums
+and reports), r what a call costs Ray's client. a and b are fitted to `MetaTraining` itself with
+workers that answer at once, r is measured on a real Ray with calls of the same size that do
+nothing. All three are processor time of the coordinator, which other work on the machine does not
+change much; wall time of real workers is what `make bench` measures (`ray-1`, `ray-2`).
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from benchmarks.coordinator import WaitingRunner
 from benchmarks.jobs import images, spec
 from benchmarks.laps import laps
 from meta_trainer.tasks import source_of
-from meta_trainer.training import initial_theta
-from meta_trainer.work import PeriodOutcome
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import PeriodOutcome
 
 WORKERS = (16, 32, 64, 128, 256)
 CHUNK_SIZE = 2
@@ -59,12 +61,19 @@ def loop_seconds(n_workers: int) -> float:
 
 
 def call_seconds(n_calls: int = 256) -> float:
-    """Processor time of Ray's client for a call that takes and gives what a period does, and does nothing."""
+    """Processor time of Ray's client for a call that takes and gives what a period does, and does
+    nothing."""
     import ray
 
     from meta_trainer.runners.ray_runner import RayRunner
 
-    ray.init(address="local", num_cpus=1, include_dashboard=False, configure_logging=False, log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=1,
+        include_dashboard=False,
+        configure_logging=False,
+        log_to_driver=False,
+    )
     try:
         runner, theta = RayRunner(), initial_theta(spec(tiny=False))
         handle = runner.put(theta)
@@ -99,7 +108,9 @@ def measured(measure: Callable[[int], float], workers: Sequence[int]) -> dict[in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--period-seconds", type=float, default=1.0, help="P")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -107,8 +118,12 @@ def main() -> None:
     model = fit(seconds, call_seconds())
     n_bytes = 4 * len(initial_theta(spec(tiny=False)))
     print(f"Θ, and each chunk's meta-gradient: {n_bytes} bytes")
-    print(f"a = {1e3 * model.fixed:.2f} ms, b = {1e3 * model.chunk:.3f} ms, r = {1e3 * model.call:.3f} ms")
-    print("| workers | loop, measured | loop, model | with Ray's calls | efficiency | bytes to the coordinator |")
+    print(
+        f"a = {1e3 * model.fixed:.2f} ms, b = {1e3 * model.chunk:.3f} ms, r = {1e3 * model.call:.3f} ms"
+    )
+    print(
+        "| workers | loop, measured | loop, model | with Ray's calls | efficiency | bytes to the coordinator |"
+    )
     print("|---|---|---|---|---|---|")
     for n in sorted({*WORKERS, *PREDICTED}):
         own = f"{1e3 * seconds[n]:.1f} ms" if n in seconds else "–"

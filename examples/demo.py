@@ -1,11 +1,13 @@
-"""The whole path on one laptop: a service is started, meta-trains a small optimizer, and its Θ trains a network here.
+"""The whole path on one laptop: a service is started, meta-trains a small optimizer, and its Θ
+trains a network here.
 
     python examples/demo.py [--keep]
 
-What it does is what a user would do, with the public client: submit the `quick` preset on real images, follow it, pull
-the new version over REST, train a `torch.nn.Sequential` with it, and have the service evaluate it beside tuned Adam. It
-fails when the learned optimizer is not clearly better, over paired starts, than Adam at its default rate and than the
-untrained optimizer that meta-training began with. A few minutes on two cores; nothing is downloaded.
+What it does is what a user would do, with the public client: submit the `quick` preset on real
+images, follow it, pull the new version over REST, train a `torch.nn.Sequential` with it, and have
+the service evaluate it beside tuned Adam. It fails when the learned optimizer is not clearly
+better, over paired starts, than Adam at its default rate and than the untrained optimizer that
+meta-training began with. A few minutes on two cores; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -55,8 +57,12 @@ class DemoFailed(Exception):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", action="store_true", help="keep the service's home: database, artifacts, log")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the service's home: database, artifacts, log"
+    )
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, out_of_time)
@@ -83,7 +89,8 @@ def main() -> int:
 
 
 def tour(client: hyperadam.Client, home: Path) -> bool:
-    """Everything that happens while the service runs; True when the learned optimizer is clearly better."""
+    """Everything that happens while the service runs; True when the learned optimizer is clearly
+    better."""
     heading("1  meta-training: the preset 'quick' on 5,000 images of MNIST")
     job = ended_well(client, client.jobs.submit("meta-training", {"preset": "quick"}, name="demo"))
     result = client.jobs.result(job.id)
@@ -92,7 +99,9 @@ def tour(client: hyperadam.Client, home: Path) -> bool:
 
     heading("2  hyperadam@latest, pulled over REST, trains a network of yours")
     theta = client.optimizers.pull("hyperadam@latest")
-    untrained = hyperadam.Theta.load(client.jobs.download_result(job.id, "initial.safetensors", home))
+    untrained = hyperadam.Theta.load(
+        client.jobs.download_result(job.id, "initial.safetensors", home)
+    )
     passed = compare(theta, untrained, load("mnist5k"))
 
     heading("3  evaluation by the service: the new version beside tuned Adam")
@@ -118,10 +127,15 @@ def tour(client: hyperadam.Client, home: Path) -> bool:
 
 @contextmanager
 def running_server(home: Path) -> Iterator[hyperadam.Client]:
-    """A service of its own in `home`, as a real process on a free port; stopped with everything that it started."""
+    """A service of its own in `home`, as a real process on a free port; stopped with everything
+    that it started."""
     program = Path(sys.executable).with_name("hyperadam-server")
     log = home / "server.log"
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("HYPERADAM_", "RAY_", "MLFLOW_"))}
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HYPERADAM_", "RAY_", "MLFLOW_"))
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             [program, "up", "--home", home, "--port", str(free_port())],
@@ -148,7 +162,9 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, log: Path) ->
     with console.status("starting the service"):
         while time.monotonic() - began < READY_SECONDS:
             if process.poll() is not None:
-                raise DemoFailed(f"hyperadam-server ended with status {process.returncode}; its log ends:\n{tail(log)}")
+                raise DemoFailed(
+                    f"hyperadam-server ended with status {process.returncode}; its log ends:\n{tail(log)}"
+                )
             try:
                 client = hyperadam.Client()
                 state = client.ready()
@@ -156,11 +172,15 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, log: Path) ->
                 found = str(error)
             else:
                 if state.ready:
-                    console.print(f"the service is ready at {client.url} ({time.monotonic() - began:.0f} s)")
+                    console.print(
+                        f"the service is ready at {client.url} ({time.monotonic() - began:.0f} s)"
+                    )
                     return client
                 found = describe(state)
             time.sleep(0.3)
-    raise DemoFailed(f"the service is not ready after {READY_SECONDS:.0f} s: {found}; its log ends:\n{tail(log)}")
+    raise DemoFailed(
+        f"the service is not ready after {READY_SECONDS:.0f} s: {found}; its log ends:\n{tail(log)}"
+    )
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -178,7 +198,9 @@ def ended_well(client: hyperadam.Client, job: Job) -> Job:
     job = follow(client, job, console)
     if job.state != "succeeded":
         reason = f"{job.error.type}: {job.error.message}" if job.error else "see its log"
-        raise DemoFailed(f"{job.kind} {job.id} {job.state}: {reason}\n{client.jobs.logs(job.id).text[-4000:]}")
+        raise DemoFailed(
+            f"{job.kind} {job.id} {job.state}: {reason}\n{client.jobs.logs(job.id).text[-4000:]}"
+        )
     return job
 
 
@@ -186,7 +208,8 @@ def ended_well(client: hyperadam.Client, job: Job) -> Job:
 
 
 def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -> bool:
-    """Train from the same starts on the same minibatches with each optimizer; True when Θ is clearly the best."""
+    """Train from the same starts on the same minibatches with each optimizer; True when Θ is
+    clearly the best."""
     optimizers: dict[str, MakeOptimizer] = {
         "hyperadam@latest": lambda parameters: hyperadam.HyperAdam(parameters, theta=theta),
         "its untrained start": lambda parameters: hyperadam.HyperAdam(parameters, theta=untrained),
@@ -194,7 +217,9 @@ def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -
     }
     with console.status(f"training {N_STARTS} networks with each of {len(optimizers)} optimizers"):
         finals = {
-            name: torch.tensor([train(make, data, start) for start in range(N_STARTS)], dtype=torch.float64)
+            name: torch.tensor(
+                [train(make, data, start) for start in range(N_STARTS)], dtype=torch.float64
+            )
             for name, make in optimizers.items()
         }
     learned = finals["hyperadam@latest"]
@@ -208,13 +233,16 @@ def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -
         clearly = mean > CLEARLY * error
         passed = passed and clearly
         table.add_row(name, mean_error(losses), f"{mean:+.4f} ± {error:.4f}", verdict(clearly))
-    console.print(f"loss on all images after {N_STEPS} steps, mean ± standard error over {N_STARTS} paired starts")
+    console.print(
+        f"loss on all images after {N_STEPS} steps, mean ± standard error over {N_STARTS} paired starts"
+    )
     console.print(table)
     return passed
 
 
 def train(make: MakeOptimizer, data: Dataset, start: int) -> float:
-    """Mean loss on all images after training from this start; the start also decides the minibatches."""
+    """Mean loss on all images after training from this start; the start also decides the
+    minibatches."""
     torch.manual_seed(start)
     model = nn.Sequential(nn.Linear(data.n_features, 32), nn.ReLU(), nn.Linear(32, data.n_classes))
     optimizer = make(model.parameters())
@@ -239,14 +267,20 @@ def mean_error(values: Tensor) -> str:
 
 
 def verdict(clearly: bool) -> Text:
-    return Text("clearly worse", "green") if clearly else Text("not clearly worse: the demo fails", "bold red")
+    return (
+        Text("clearly worse", "green")
+        if clearly
+        else Text("not clearly worse: the demo fails", "bold red")
+    )
 
 
 # --- small things -----------------------------------------------------------------------------------------------
 
 
 def out_of_time(*_: object) -> NoReturn:
-    raise DemoFailed(f"not done after {LIMIT_SECONDS} s; run it with --keep and read server.log in the home")
+    raise DemoFailed(
+        f"not done after {LIMIT_SECONDS} s; run it with --keep and read server.log in the home"
+    )
 
 
 def heading(text: str) -> None:
@@ -255,7 +289,9 @@ def heading(text: str) -> None:
 
 
 def describe(state: Readiness) -> str:
-    return "; ".join(f"{part}: {finding}" for part, finding in state.checks.items() if finding != "ok")
+    return "; ".join(
+        f"{part}: {finding}" for part, finding in state.checks.items() if finding != "ok"
+    )
 
 
 def tail(log: Path, n_lines: int = 30) -> str:

@@ -2,10 +2,11 @@
 
     python -m examples.own_module [--episodes N]
 
-A service takes only typed specs, never code; Python takes any `torch.nn.Module`. `ModuleTasks` makes a learner of it:
-many copies run side by side through `torch.func`, each with the module's own initialisation. Here the module is a small
-network with layer norm that learns the surface z = sin(3x) · cos(2y) from noisy points. The Θ that comes out is saved,
-and runs as a `torch.optim.Optimizer` on the same module beside Adam at its default rate.
+A service takes only typed specs, never code; Python takes any `torch.nn.Module`. `ModuleTasks`
+makes a learner of it: many copies run side by side through `torch.func`, each with the module's own
+initialisation. Here the module is a small network with layer norm that learns the surface z =
+sin(3x) · cos(2y) from noisy points. The Θ that comes out is saved, and runs as a
+`torch.optim.Optimizer` on the same module beside Adam at its default rate.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import ModuleTasks
-from meta_trainer.training import MetaTraining, Trained
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.units import make_rule
 
 ASKED: Final = {
     "n_learners": 4,
@@ -68,19 +69,29 @@ def train(optimizer: torch.optim.Optimizer, module: nn.Module, n_steps: int = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--episodes", type=int, default=20, help="episodes of meta-training, 5 updates of Θ each")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--episodes", type=int, default=20, help="episodes of meta-training, 5 updates of Θ each"
+    )
     spec, trained = meta_train(parser.parse_args().episodes)
-    print(f"validation loss: {trained.initial_loss:.4f} before meta-training, {trained.best_loss:.4f} after")
+    print(
+        f"validation loss: {trained.initial_loss:.4f} before meta-training, {trained.best_loss:.4f} after"
+    )
     theta = hyperadam.Theta.from_vector(make_rule(spec.rule), trained.theta, lr=spec.unroll.lr)
     path = Path(tempfile.mkdtemp()) / "own.safetensors"
     theta.save(path)
     torch.manual_seed(0)
     first, second = make_module(), make_module()
     second.load_state_dict(first.state_dict())
-    learned = train(hyperadam.HyperAdam(first.parameters(), theta=hyperadam.Theta.load(path)), first)
+    learned = train(
+        hyperadam.HyperAdam(first.parameters(), theta=hyperadam.Theta.load(path)), first
+    )
     adam = train(torch.optim.Adam(second.parameters()), second)
-    print(f"loss after 100 steps from one start: {learned:.4f} with {path}, {adam:.4f} with Adam at its default rate")
+    print(
+        f"loss after 100 steps from one start: {learned:.4f} with {path}, {adam:.4f} with Adam at its default rate"
+    )
 
 
 if __name__ == "__main__":

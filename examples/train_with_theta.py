@@ -2,8 +2,8 @@
 
     python examples/train_with_theta.py [NAME@REF]
 
-Without an argument it uses the Θ that comes with the package; with one it pulls that version from the service that
-HYPERADAM_URL and HYPERADAM_API_KEY name, or that runs on this machine.
+Without an argument it uses the Θ that comes with the package; with one it pulls that version from
+the service that HYPERADAM_URL and HYPERADAM_API_KEY name, or that runs on this machine.
 """
 
 from __future__ import annotations
@@ -30,4 +30,6 @@ for epoch in range(4):
         loss.backward()
         optimizer.step()
     accuracy = (model(images).argmax(1) == labels).float().mean()
-    print(f"epoch {epoch + 1}: loss {loss:.3f} on the last minibatch, {accuracy:.1%} of all images right")
+    print(
+        f"epoch {epoch + 1}: loss {loss:.3f} on the last minibatch, {accuracy:.1%} of all images right"
+    )

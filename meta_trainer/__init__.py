@@ -1,1 +1,2 @@
-"""Meta-training: tasks, unrolls, estimators, the training loop, evaluation, and the runners that carry them out."""
+"""Meta-training: tasks, unrolls, estimators, the training loop, evaluation, and the runners that
+carry them out."""

@@ -12,7 +12,8 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder(ABC):
-    """Takes metrics, events, checkpoints and files of a running job; see docs/architecture.md for the vocabulary."""
+    """Takes metrics, events, checkpoints and files of a running job; see docs/architecture.md for
+    the vocabulary."""
 
     @abstractmethod
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -51,9 +52,11 @@ class LogRecorder(Recorder):
 
 
 class PartRecorder(Recorder):
-    """For work that is a part of a job: what it tells goes to the job under the part's name, its metrics nowhere.
+    """For work that is a part of a job: what it tells goes to the job under the part's name, its
+    metrics nowhere.
 
-    Events `cell` become `promotion.cell` where the part is called `promotion`; files keep their paths.
+    Events `cell` become `promotion.cell` where the part is called `promotion`; files keep their
+    paths.
     """
 
     def __init__(self, whole: Recorder, part: str) -> None:

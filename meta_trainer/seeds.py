@@ -1,7 +1,7 @@
 """Where every random number of the meta-trainer comes from.
 
-A draw is named by (seed, purpose, indices), not by when or where it happens: the same job gives the same numbers in one
-process or on a cluster, for any number of workers, interrupted or not.
+A draw is named by (seed, purpose, indices), not by when or where it happens: the same job gives the
+same numbers in one process or on a cluster, for any number of workers, interrupted or not.
 """
 
 from __future__ import annotations

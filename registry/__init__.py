@@ -1,4 +1,5 @@
-"""Versions of Θ and the records of the runs that made them: one contract, an MLflow backend and an in-memory one."""
+"""Versions of Θ and the records of the runs that made them: one contract, an MLflow backend and an
+in-memory one."""
 
 from registry.connect import connect
 from registry.contract import (

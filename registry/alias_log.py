@@ -1,8 +1,10 @@
-"""Aliases as a log: the changes, oldest first, are the truth; where an alias points now is read off them.
+"""Aliases as a log: the changes, oldest first, are the truth; where an alias points now is read off
+them.
 
-So a move is one append, whole or not at all, and a history that disagrees with the present cannot exist. What may be
-appended is decided here, for every backend alike: `moved`, `deleted` and `promoted` give the next change, or None where
-there is nothing to change. Backends call them while they keep other writers out.
+So a move is one append, whole or not at all, and a history that disagrees with the present cannot
+exist. What may be appended is decided here, for every backend alike: `moved`, `deleted` and
+`promoted` give the next change, or None where there is nothing to change. Backends call them while
+they keep other writers out.
 """
 
 from __future__ import annotations
@@ -16,7 +18,11 @@ from registry.contract import AliasChange, AliasMoved, AliasNotFound, AliasProte
 
 def targets(changes: Iterable[AliasChange]) -> dict[str, int]:
     """Alias → version number, after all changes."""
-    return {alias: last.new_version for alias, last in _last(changes).items() if last.new_version is not None}
+    return {
+        alias: last.new_version
+        for alias, last in _last(changes).items()
+        if last.new_version is not None
+    }
 
 
 def protected(changes: Iterable[AliasChange]) -> frozenset[str]:
@@ -30,7 +36,13 @@ def names_of(current: Mapping[str, int], number: int) -> tuple[str, ...]:
 
 
 def moved(
-    log: Sequence[AliasChange], alias: str, number: int, *, actor: str, reason: str, protected: bool | None
+    log: Sequence[AliasChange],
+    alias: str,
+    number: int,
+    *,
+    actor: str,
+    reason: str,
+    protected: bool | None,
 ) -> AliasChange | None:
     """The change that `Registry.set_alias` makes.
 
@@ -47,7 +59,9 @@ def moved(
     return _change(last, alias, number, actor=actor, reason=reason, protected=stays)
 
 
-def deleted(log: Sequence[AliasChange], optimizer: str, alias: str, *, actor: str, reason: str) -> AliasChange:
+def deleted(
+    log: Sequence[AliasChange], optimizer: str, alias: str, *, actor: str, reason: str
+) -> AliasChange:
     """The change that `Registry.delete_alias` makes.
 
     Raises:
@@ -62,14 +76,22 @@ def deleted(log: Sequence[AliasChange], optimizer: str, alias: str, *, actor: st
 
 
 def promoted(
-    log: Sequence[AliasChange], alias: str, number: int, *, expected: int | None, actor: str, reason: str
+    log: Sequence[AliasChange],
+    alias: str,
+    number: int,
+    *,
+    expected: int | None,
+    actor: str,
+    reason: str,
 ) -> AliasChange | None:
     """The change that `Registry.promote` makes.
 
     Raises:
         AliasMoved: the alias does not point at `expected`.
     """
-    if any((change.alias, change.new_version, change.actor) == (alias, number, actor) for change in log):
+    if any(
+        (change.alias, change.new_version, change.actor) == (alias, number, actor) for change in log
+    ):
         return None
     last = _last(log).get(alias)
     current = None if last is None else last.new_version
@@ -77,7 +99,14 @@ def promoted(
         raise AliasMoved(f"alias {alias!r} points at {current}, not at {expected}")
     if current == number:
         return None
-    return _change(last, alias, number, actor=actor, reason=reason, protected=last is not None and last.protected)
+    return _change(
+        last,
+        alias,
+        number,
+        actor=actor,
+        reason=reason,
+        protected=last is not None and last.protected,
+    )
 
 
 def _last(changes: Iterable[AliasChange]) -> dict[str, AliasChange]:
@@ -85,7 +114,13 @@ def _last(changes: Iterable[AliasChange]) -> dict[str, AliasChange]:
 
 
 def _change(
-    last: AliasChange | None, alias: str, number: int | None, *, actor: str, reason: str, protected: bool
+    last: AliasChange | None,
+    alias: str,
+    number: int | None,
+    *,
+    actor: str,
+    reason: str,
+    protected: bool,
 ) -> AliasChange:
     now = datetime.now(UTC)
     return AliasChange(
@@ -100,4 +135,6 @@ def _change(
 
 
 def _protected(alias: str) -> AliasProtected:
-    return AliasProtected(f"alias {alias!r} is protected: only a promotion rule moves it until that is ended")
+    return AliasProtected(
+        f"alias {alias!r} is protected: only a promotion rule moves it until that is ended"
+    )

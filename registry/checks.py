@@ -1,7 +1,9 @@
-"""What a registry accepts from outside: strict names, bounded texts. Both backends check with these, before anything is
-stored, so that a bad value is refused alike and nothing is silently cut to a backend's limits.
+"""What a registry accepts from outside: strict names, bounded texts. Both backends check with
+these, before anything is stored, so that a bad value is refused alike and nothing is silently cut
+to a backend's limits.
 
-All raise ValueError (`hyperadam.names.InvalidName` for names and paths) with the argument's name in the message.
+All raise ValueError (`hyperadam.names.InvalidName` for names and paths) with the argument's name in
+the message.
 """
 
 from __future__ import annotations
@@ -38,16 +40,20 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def check_key(key: str) -> str:
-    """The key of a run or version: 1–200 of letters, digits, '.', '_', ':', '-', beginning with a letter or digit."""
+    """The key of a run or version: 1–200 of letters, digits, '.', '_', ':', '-', beginning with a
+    letter or digit."""
     if not _KEY.fullmatch(key):
         raise InvalidName(f"key must be 1–200 of letters, digits, '.', '_', ':', '-', got {key!r}")
     return key
 
 
 def check_artifact_path(path: str) -> str:
-    """A relative path of strict segments: no leading dot, no '..', no empty segment, no backslash, at most 8 deep."""
+    """A relative path of strict segments: no leading dot, no '..', no empty segment, no backslash,
+    at most 8 deep."""
     segments = path.split("/")
-    if len(segments) > _MAX_SEGMENTS or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+    if len(segments) > _MAX_SEGMENTS or not all(
+        _SEGMENT.fullmatch(segment) for segment in segments
+    ):
         raise InvalidName(
             f"artifact path must be 1–{_MAX_SEGMENTS} segments of letters, digits, '.', '_', '-', "
             f"none beginning with '.' or '-', got {path!r}"
@@ -65,7 +71,8 @@ def check_text(value: str, what: str, *, max_chars: int) -> str:
 
 
 def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
-    """Tags as a new dict: names of letters, digits, '.', '_', '-', none with a reserved prefix; values are texts."""
+    """Tags as a new dict: names of letters, digits, '.', '_', '-', none with a reserved prefix;
+    values are texts."""
     if len(tags or {}) > MAX_TAGS:
         raise ValueError(f"tags has {len(tags or {})} entries, at most {MAX_TAGS} are accepted")
     for name, value in (tags or {}).items():
@@ -84,9 +91,14 @@ def check_tag_name(name: str) -> str:
     return name
 
 
-def changed_tags(tags: Mapping[str, str], changes: Mapping[str, str | None] | None) -> dict[str, str]:
+def changed_tags(
+    tags: Mapping[str, str], changes: Mapping[str, str | None] | None
+) -> dict[str, str]:
     """Tags after changes, of which those to None remove; checked as a whole."""
-    merged: dict[str, str | None] = {**tags, **{check_tag_name(name): value for name, value in (changes or {}).items()}}
+    merged: dict[str, str | None] = {
+        **tags,
+        **{check_tag_name(name): value for name, value in (changes or {}).items()},
+    }
     return check_tags({name: value for name, value in merged.items() if value is not None})
 
 
@@ -103,7 +115,9 @@ def manifest_text(theta: Theta) -> str:
     """
     text = json.dumps(theta.manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))
     if len(text) > MAX_MANIFEST_CHARS:
-        raise ThetaError(f"manifest has {len(text)} characters, at most {MAX_MANIFEST_CHARS} are accepted")
+        raise ThetaError(
+            f"manifest has {len(text)} characters, at most {MAX_MANIFEST_CHARS} are accepted"
+        )
     return text
 
 
@@ -112,11 +126,15 @@ def summary_text(evaluation: Evaluation) -> str:
     check_key(evaluation.key)
     _check_zone(evaluation.evaluated_at, "evaluated_at")
     try:
-        text = json.dumps(evaluation.summary, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            evaluation.summary, sort_keys=True, allow_nan=False, separators=(",", ":")
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"summary is not JSON: {error}") from error
     if len(text) > MAX_SUMMARY_CHARS:
-        raise ValueError(f"summary has {len(text)} characters, at most {MAX_SUMMARY_CHARS} are accepted")
+        raise ValueError(
+            f"summary has {len(text)} characters, at most {MAX_SUMMARY_CHARS} are accepted"
+        )
     return text
 
 
@@ -124,12 +142,18 @@ def check_points(points: Sequence[MetricPoint]) -> None:
     """Every point of a batch, so that a bad one leaves nothing behind."""
     for point in points:
         if not _METRIC.fullmatch(point.name):
-            raise InvalidName(f"metric name must be 1–100 of letters, digits, '.', '_', '-', got {point.name!r}")
+            raise InvalidName(
+                f"metric name must be 1–100 of letters, digits, '.', '_', '-', got {point.name!r}"
+            )
         if not 0 <= point.step < 2**63:
-            raise ValueError(f"step of metric {point.name!r} must be between 0 and 2^63 − 1, got {point.step}")
+            raise ValueError(
+                f"step of metric {point.name!r} must be between 0 and 2^63 − 1, got {point.step}"
+            )
         _check_zone(point.time, f"time of metric {point.name!r}")
         if not isinstance(point.value, (int, float)):
-            raise ValueError(f"value of metric {point.name!r} must be a number, got {point.value!r}")
+            raise ValueError(
+                f"value of metric {point.name!r} must be a number, got {point.value!r}"
+            )
 
 
 def age(evaluation: Evaluation) -> tuple[datetime, str]:

@@ -1,14 +1,15 @@
 """What a registry promises; every backend passes `tests/registry/contract.py`.
 
-Two things are kept. A *run* is the record of one job: metric series and artifacts (small files under strict relative
-names). A *version* is one Θ under an optimizer's name: numbered 1, 2, 3, … without gaps, immutable, with its lineage.
-An *alias* is a movable name for a version; every move is recorded with who, when and why. What people and evaluations
-say about a version (description, tags, results) may change; its Θ, number and lineage never do.
+Two things are kept. A *run* is the record of one job: metric series and artifacts (small files
+under strict relative names). A *version* is one Θ under an optimizer's name: numbered 1, 2, 3, …
+without gaps, immutable, with its lineage. An *alias* is a movable name for a version; every move is
+recorded with who, when and why. What people and evaluations say about a version (description, tags,
+results) may change; its Θ, number and lineage never do.
 
-All methods may be called from several threads and processes. What was returned is durable. Names are strict
-(`hyperadam.names`); nothing that a client sends is ever used as a path or a URL. Bad arguments raise ValueError
-(`InvalidName` for names, keys and paths) that names the argument, before anything is stored; `registry.checks` has the
-limits.
+All methods may be called from several threads and processes. What was returned is durable. Names
+are strict (`hyperadam.names`); nothing that a client sends is ever used as a path or a URL. Bad
+arguments raise ValueError (`InvalidName` for names, keys and paths) that names the argument, before
+anything is stored; `registry.checks` has the limits.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ def theta_path(sha256: str) -> str:
 
 
 class Registry(ABC):
-    """Runs and versions. Backends: `registry.mlflow_backend.MLflowRegistry`, `registry.memory.InMemoryRegistry`."""
+    """Runs and versions. Backends: `registry.mlflow_backend.MLflowRegistry`,
+    `registry.memory.InMemoryRegistry`."""
 
     def close(self) -> None:
         """Close idle connections, as before a shutdown; a later call opens new ones."""
@@ -147,9 +149,15 @@ class Registry(ABC):
 
     @abstractmethod
     def open_run(
-        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+        self,
+        key: str,
+        *,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
     ) -> str:
-        """The id of the run with this key (a job's id), created if there is none yet: safe to repeat after a crash.
+        """The id of the run with this key (a job's id), created if there is none yet: safe to
+        repeat after a crash.
 
         Args:
             parent_run_id: the run that it is shown below, as a trial's is below its study's.
@@ -164,25 +172,29 @@ class Registry(ABC):
 
     @abstractmethod
     def delete_run(self, run_id: str) -> None:
-        """Remove the run with its series and artifacts; its key may be opened anew. Where it made versions, their Θ
-        files stay, and with them the run and its series. A run that is not there is no error, nor one half deleted."""
+        """Remove the run with its series and artifacts; its key may be opened anew. Where it made
+        versions, their Θ files stay, and with them the run and its series. A run that is not there
+        is no error, nor one half deleted."""
 
     @abstractmethod
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
-        """Append a batch. Of points with the same name and step, readers see the one with the latest `time`: a retried
-        attempt repeats steps."""
+        """Append a batch. Of points with the same name and step, readers see the one with the
+        latest `time`: a retried attempt repeats steps."""
 
     @abstractmethod
     def metric_names(self, run_id: str) -> list[str]:
         """Sorted names of the run's series."""
 
     @abstractmethod
-    def metrics(self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None) -> list[MetricPoint]:
+    def metrics(
+        self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None
+    ) -> list[MetricPoint]:
         """The series' points with `step > after_step`, one a step, in the order of steps."""
 
     @abstractmethod
     def put_artifact(self, run_id: str, path: str, data: bytes) -> None:
-        """Store a file, whole or not at all, replacing one of the same name. `path` is relative, of strict segments."""
+        """Store a file, whole or not at all, replacing one of the same name. `path` is relative, of
+        strict segments."""
 
     @abstractmethod
     def get_artifact(self, run_id: str, path: str) -> bytes:
@@ -208,8 +220,8 @@ class Registry(ABC):
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Version:
-        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ file is kept as it is,
-        and is also among the artifacts of its run, at `theta_path(sha256)`.
+        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ
+        file is kept as it is, and is also among the artifacts of its run, at `theta_path(sha256)`.
 
         Raises:
             RegistryError: the key was used before with another Θ.
@@ -234,7 +246,8 @@ class Registry(ABC):
 
     @abstractmethod
     def weights(self, optimizer: str, number: int) -> bytes:
-        """The Θ file, verified against the version's digest on the way out (a damaged one raises RegistryError)."""
+        """The Θ file, verified against the version's digest on the way out (a damaged one raises
+        RegistryError)."""
 
     @abstractmethod
     def annotate(
@@ -245,26 +258,34 @@ class Registry(ABC):
         description: str | None = None,
         tags: Mapping[str, str | None] | None = None,
     ) -> Version:
-        """Change what people say about a version. A description of None stays as it is, and so do tags that are not
-        named; a tag of None is removed. Repeating it is harmless, also when it was cut off half-way."""
+        """Change what people say about a version. A description of None stays as it is, and so do
+        tags that are not named; a tag of None is removed. Repeating it is harmless, also when it
+        was cut off half-way."""
 
     @abstractmethod
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
-        """Add an evaluation's summary, or replace the one with the same key (safe to repeat after a crash). A version
-        keeps its newest `registry.checks.MAX_EVALUATIONS`."""
+        """Add an evaluation's summary, or replace the one with the same key (safe to repeat after a
+        crash). A version keeps its newest `registry.checks.MAX_EVALUATIONS`."""
 
     # --- aliases ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def set_alias(
-        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        actor: str,
+        reason: str = "",
+        protected: bool | None = None,
     ) -> Version:
-        """Create or move an alias; a name made of digits, or `latest`, is refused. Setting it to where it already
-        points changes nothing and is not recorded.
+        """Create or move an alias; a name made of digits, or `latest`, is refused. Setting it to
+        where it already points changes nothing and is not recorded.
 
         Args:
-            protected: True: from now on only `promote` moves it; False: that is over, and this very call may move it;
-                None: as it is (a new alias is not protected).
+            protected: True: from now on only `promote` moves it; False: that is over, and this very
+                call may move it; None: as it is (a new alias is not protected).
 
         Raises:
             AliasProtected: it is, and stays so.
@@ -276,11 +297,18 @@ class Registry(ABC):
 
     @abstractmethod
     def promote(
-        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        expected: int | None,
+        actor: str,
+        reason: str = "",
     ) -> bool:
-        """Move an alias, protected or not, because a rule says so; what is protected stays so. Whether this call moved
-        it: a move to this version that the same actor made before is not made again (safe to repeat after a crash, even
-        when others have moved the alias since).
+        """Move an alias, protected or not, because a rule says so; what is protected stays so.
+        Whether this call moved it: a move to this version that the same actor made before is not
+        made again (safe to repeat after a crash, even when others have moved the alias since).
 
         Args:
             expected: where the alias pointed when the rule was asked; None: nowhere.

@@ -58,7 +58,12 @@ class InMemoryRegistry(Registry):
         self._optimizers: dict[str, _Optimizer] = {}
 
     def open_run(
-        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+        self,
+        key: str,
+        *,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
     ) -> str:
         checks.check_key(key)
         checks.check_text(name, "name", max_chars=checks.MAX_RUN_NAME_CHARS)
@@ -77,7 +82,11 @@ class InMemoryRegistry(Registry):
     def delete_run(self, run_id: str) -> None:
         with self._lock:
             run = self._runs.get(run_id, _Run())
-            run.artifacts = {path: data for path, data in run.artifacts.items() if path.startswith(f"{THETA_FOLDER}/")}
+            run.artifacts = {
+                path: data
+                for path, data in run.artifacts.items()
+                if path.startswith(f"{THETA_FOLDER}/")
+            }
             if not run.artifacts:
                 self._runs.pop(run_id, None)
                 self._run_ids = {key: kept for key, kept in self._run_ids.items() if kept != run_id}
@@ -96,7 +105,9 @@ class InMemoryRegistry(Registry):
         with self._lock:
             return sorted(self._run(run_id).metrics)
 
-    def metrics(self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None) -> list[MetricPoint]:
+    def metrics(
+        self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None
+    ) -> list[MetricPoint]:
         with self._lock:
             series = self._run(run_id).metrics.get(name, {})
             return [series[step] for step in sorted(series) if step > after_step][:limit]
@@ -107,7 +118,9 @@ class InMemoryRegistry(Registry):
             artifacts = self._run(run_id).artifacts
             parents = {path[:i] for i, character in enumerate(path) if character == "/"}
             if parents & set(artifacts) or any(other.startswith(f"{path}/") for other in artifacts):
-                raise RegistryError(f"artifact {path!r} cannot be stored: a file would be in the place of a folder")
+                raise RegistryError(
+                    f"artifact {path!r} cannot be stored: a file would be in the place of a folder"
+                )
             artifacts[path] = bytes(data)
 
     def get_artifact(self, run_id: str, path: str) -> bytes:
@@ -176,7 +189,9 @@ class InMemoryRegistry(Registry):
     def versions(self, optimizer: str) -> list[Version]:
         with self._lock:
             known = self._known(optimizer)
-            return [self._with_aliases(known, number) for number in range(len(known.versions), 0, -1)]
+            return [
+                self._with_aliases(known, number) for number in range(len(known.versions), 0, -1)
+            ]
 
     def version(self, optimizer: str, ref: str) -> Version:
         check_name(ref, "version")
@@ -206,8 +221,14 @@ class InMemoryRegistry(Registry):
     ) -> Version:
         with self._lock:
             version = self._with_aliases(self._known(optimizer), number)
-            kept = version.description if description is None else checks.check_description(description)
-            return self._rewrite(replace(version, description=kept, tags=checks.changed_tags(version.tags, tags)))
+            kept = (
+                version.description
+                if description is None
+                else checks.check_description(description)
+            )
+            return self._rewrite(
+                replace(version, description=kept, tags=checks.changed_tags(version.tags, tags))
+            )
 
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
         checks.summary_text(evaluation)
@@ -219,13 +240,22 @@ class InMemoryRegistry(Registry):
             return self._rewrite(replace(version, evaluations=tuple(newest)))
 
     def set_alias(
-        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        actor: str,
+        reason: str = "",
+        protected: bool | None = None,
     ) -> Version:
         check_alias(alias)
         with self._lock:
             known = self._known(optimizer)
             self._with_aliases(known, number)
-            change = alias_log.moved(known.changes, alias, number, actor=actor, reason=reason, protected=protected)
+            change = alias_log.moved(
+                known.changes, alias, number, actor=actor, reason=reason, protected=protected
+            )
             known.changes += [change] if change else []
             return self._with_aliases(known, number)
 
@@ -233,16 +263,27 @@ class InMemoryRegistry(Registry):
         check_alias(alias)
         with self._lock:
             known = self._known(optimizer)
-            known.changes.append(alias_log.deleted(known.changes, optimizer, alias, actor=actor, reason=reason))
+            known.changes.append(
+                alias_log.deleted(known.changes, optimizer, alias, actor=actor, reason=reason)
+            )
 
     def promote(
-        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        expected: int | None,
+        actor: str,
+        reason: str = "",
     ) -> bool:
         check_alias(alias)
         with self._lock:
             known = self._known(optimizer)
             self._with_aliases(known, number)
-            change = alias_log.promoted(known.changes, alias, number, expected=expected, actor=actor, reason=reason)
+            change = alias_log.promoted(
+                known.changes, alias, number, expected=expected, actor=actor, reason=reason
+            )
             known.changes += [change] if change else []
             return change is not None
 
@@ -262,17 +303,23 @@ class InMemoryRegistry(Registry):
 
     def _with_aliases(self, known: _Optimizer, number: int) -> Version:
         if not 1 <= number <= len(known.versions):
-            raise VersionNotFound(f"optimizer {known.versions[0].optimizer!r} has no version {number}")
+            raise VersionNotFound(
+                f"optimizer {known.versions[0].optimizer!r} has no version {number}"
+            )
         return replace(known.versions[number - 1], aliases=names_of(targets(known.changes), number))
 
     def _same_key(self, known: _Optimizer, number: int, sha256: str, key: str) -> Version:
         version = self._with_aliases(known, number)
         if version.sha256 != sha256:
-            raise RegistryError(f"key {key!r} was used before for another Θ, {version.optimizer}@{number}")
+            raise RegistryError(
+                f"key {key!r} was used before for another Θ, {version.optimizer}@{number}"
+            )
         return version
 
     def _rewrite(self, version: Version) -> Version:
-        self._optimizers[version.optimizer].versions[version.number - 1] = replace(version, aliases=())
+        self._optimizers[version.optimizer].versions[version.number - 1] = replace(
+            version, aliases=()
+        )
         return version
 
 

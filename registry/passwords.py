@@ -1,4 +1,5 @@
-"""Passwords in tracking URIs, which travel apart from them: a URI is shown, logged and handed to processes."""
+"""Passwords in tracking URIs, which travel apart from them: a URI is shown, logged and handed to
+processes."""
 
 from __future__ import annotations
 
@@ -26,5 +27,7 @@ def with_password(uri: str, password: str) -> str:
     if parsed.password:
         return uri
     if not parsed.username:
-        raise ValueError("a URI with a password needs a user, as in postgresql+psycopg://user@host/database")
+        raise ValueError(
+            "a URI with a password needs a user, as in postgresql+psycopg://user@host/database"
+        )
     return parsed.set(password=password).render_as_string(hide_password=False)

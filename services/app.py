@@ -16,7 +16,8 @@ from services.studies import endpoints as studies
 
 
 def create_app(services: Container) -> FastAPI:
-    """The service over these parts; several processes may each run one over the same database and registry."""
+    """The service over these parts; several processes may each run one over the same database and
+    registry."""
     app = FastAPI(
         title="HyperAdam",
         summary="Distributed meta-training of learned optimizers, with a registry of their parameters.",

@@ -1,4 +1,5 @@
-"""Layers around the whole application, outside of the framework's own (which `add_middleware` cannot reach)."""
+"""Layers around the whole application, outside of the framework's own (which `add_middleware`
+cannot reach)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from starlette.types import ASGIApp
 
 
 def wrap_outermost(app: FastAPI, layer: Callable[[ASGIApp], ASGIApp]) -> None:
-    """Put a layer around everything that is there so far, the framework's error and body limits included."""
+    """Put a layer around everything that is there so far, the framework's error and body limits
+    included."""
     inner = app.build_middleware_stack
 
     def build() -> ASGIApp:

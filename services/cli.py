@@ -1,4 +1,5 @@
-"""The command `hyperadam-server`: `up` is everything in one; the others are its parts, for production.
+"""The command `hyperadam-server`: `up` is everything in one; the others are its parts, for
+production.
 
 Settings come from the environment (`services.settings`); options here override them.
 """
@@ -33,11 +34,15 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 
 HomeOption = Annotated[
-    Path | None, typer.Option(help="Folder of everything that the service keeps.", show_default=False)
+    Path | None,
+    typer.Option(help="Folder of everything that the service keeps.", show_default=False),
 ]
-HostOption = Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].", show_default=False)]
+HostOption = Annotated[
+    str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].", show_default=False)
+]
 PortOption = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Port; 0: a free one [default: 8400].", show_default=False)
+    int | None,
+    typer.Option(min=0, max=65535, help="Port; 0: a free one [default: 8400].", show_default=False),
 ]
 
 
@@ -97,7 +102,9 @@ def reconciler() -> None:
     from services.reconciler.loop import Reconciler
 
     if settings.executor == "ray" and not settings.ray_address:
-        _fail("RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, or HYPERADAM_EXECUTOR=process")
+        _fail(
+            "RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, or HYPERADAM_EXECUTOR=process"
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -128,14 +135,21 @@ def migrate() -> None:
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="Whose key it is; stands in jobs and histories.")],
-    scope: Annotated[list[str], typer.Option(help="read, submit or admin; each implies those before it.")] = ["read"],  # noqa: B006
+    scope: Annotated[
+        list[str], typer.Option(help="read, submit or admin; each implies those before it.")
+    ] = ["read"],  # noqa: B006
     expires_in_days: Annotated[
-        float | None, typer.Option(min=0, max=3650, help="It is worthless after so many days.", show_default="never")
+        float | None,
+        typer.Option(
+            min=0, max=3650, help="It is worthless after so many days.", show_default="never"
+        ),
     ] = None,
     home: HomeOption = None,
 ) -> None:
     """Make an API key and print it, alone, on one line. It cannot be shown again."""
-    expires_at = None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
+    expires_at = (
+        None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
+    )
     try:
         new = _api_keys(home).create(name, scope, expires_at=expires_at)
     except ValueError as error:
@@ -149,7 +163,12 @@ def list_keys(home: HomeOption = None) -> None:
     table = Table("id", "name", "scopes", "created", "last used", "expires", "revoked")
     for key in _api_keys(home).list():
         moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
-        table.add_row(key.id, key.name, " ".join(key.scopes), *(f"{m:%Y-%m-%d %H:%M}" if m else "–" for m in moments))
+        table.add_row(
+            key.id,
+            key.name,
+            " ".join(key.scopes),
+            *(f"{m:%Y-%m-%d %H:%M}" if m else "–" for m in moments),
+        )
     console.print(table)
 
 
@@ -180,7 +199,10 @@ def _settings(**options: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+        problems = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_url=False)
+        ]
         _fail("\n".join(["the settings are wrong:", *problems]))
     except OSError as error:
         _fail(f"cannot read {error.filename}: {error.strerror}")

@@ -1,4 +1,5 @@
-"""What the endpoints of one process share: built by the command line or a test, handed to `create_app`; no global."""
+"""What the endpoints of one process share: built by the command line or a test, handed to
+`create_app`; no global."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from services.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """The parts that requests need. Executors are no part of it: the API never asks them anything."""
+    """The parts that requests need. Executors are no part of it: the API never asks them
+    anything."""
 
     settings: Settings
     database: Database

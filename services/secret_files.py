@@ -1,4 +1,5 @@
-"""Files that hold a secret: readable by their owner alone from the first moment on, and never half written."""
+"""Files that hold a secret: readable by their owner alone from the first moment on, and never half
+written."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def listen(host: str, port: int) -> socket.socket:
         CannotListen: with a message for people.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # said to be TCP: asyncio turns Nagle's algorithm off, which holds back small answers for 40 ms, only where it is
+    # said to be TCP: asyncio turns Nagle's algorithm off, which holds back small answers for 40 ms,
+    # only where it is
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -73,7 +74,8 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Listen to both signals from now on. (uvicorn's own gives them back, and raises them again, at the end.)"""
+        """Listen to both signals from now on. (uvicorn's own gives them back, and raises them
+        again, at the end.)"""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.handle_exit)

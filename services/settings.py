@@ -1,8 +1,9 @@
 """Settings of the server: the only reader of its environment.
 
-Every field is read from `HYPERADAM_<FIELD>`; the four that users know from elsewhere also from `DATABASE_URL`,
-`MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Each of these names with `_FILE` at its end names a file that holds the value,
-as container secrets are given. What is not set is derived from `home`: a laptop needs no configuration.
+Every field is read from `HYPERADAM_<FIELD>`; the four that users know from elsewhere also from
+`DATABASE_URL`, `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Each of these names with `_FILE` at its end
+names a file that holds the value, as container secrets are given. What is not set is derived from
+`home`: a laptop needs no configuration.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ def _also(name: str, *others: str) -> AliasChoices:
 
 
 class Settings(BaseSettings):
-    """How one server process runs. Frozen; built once by the command line (or a test) and handed down."""
+    """How one server process runs. Frozen; built once by the command line (or a test) and handed
+    down."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True
+    )
 
     home: Path = Field(default_factory=_default_home)
     """Folder of everything that the embedded service keeps."""
@@ -44,18 +48,23 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", validation_alias=_also("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")
-    """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a password."""
-    tracking_uri: str = Field(default="", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI"))
+    """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a
+    password."""
+    tracking_uri: str = Field(
+        default="", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI")
+    )
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
     artifact_location: str = ""
-    """Where runs keep their files; default `home/artifacts` with an embedded registry, else the registry decides."""
+    """Where runs keep their files; default `home/artifacts` with an embedded registry, else the
+    registry decides."""
     data_dir: str = ""
     """Folder of datasets, as the trainers see it; default `home/data`."""
     cache_dir: str = ""
-    """Folder of what trainers can compute again, tuned rates and outcomes, as they see it; default `home/cache`."""
+    """Folder of what trainers can compute again, tuned rates and outcomes, as they see it; default
+    `home/cache`."""
     driver_password_path: str = ""
-    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which trainers of this
-    machine can read. Their environment, which Ray shows, never holds it."""
+    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which
+    trainers of this machine can read. Their environment, which Ray shows, never holds it."""
     ray_address: str = Field(default="", validation_alias=_also("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
@@ -71,14 +80,16 @@ class Settings(BaseSettings):
     max_running_jobs_per_key: int = Field(default=0, ge=0, le=10_000)
     """Of these, jobs that were submitted with the same API key; 0: as many as in all."""
     max_attempts: int = Field(default=5, ge=1, le=1000)
-    """Attempts of a job that may be lost in a row without progress; then it fails. Progress begins the count again."""
+    """Attempts of a job that may be lost in a row without progress; then it fails. Progress begins
+    the count again."""
     cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)
-    """Time that a driver has to write a checkpoint after it was asked to stop; then it is killed."""
+    """Time that a driver has to write a checkpoint after it was asked to stop; then it is
+    killed."""
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
     """Pause between two ticks of the reconciler."""
     lease_seconds: float = Field(default=15.0, ge=1, le=3600)
-    """After this time without a sign of life, another reconciler takes over. With Ray, more than one request to it may
-    take (10 s): its holder gives no sign of life meanwhile."""
+    """After this time without a sign of life, another reconciler takes over. With Ray, more than
+    one request to it may take (10 s): its holder gives no sign of life meanwhile."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
     requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)
@@ -93,7 +104,8 @@ class Settings(BaseSettings):
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
     trace_endpoint: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
-    """Where traces of requests go: an OpenTelemetry collector (`http://collector:4318/v1/traces`); empty: nowhere."""
+    """Where traces of requests go: an OpenTelemetry collector (`http://collector:4318/v1/traces`);
+    empty: nowhere."""
 
     @classmethod
     def settings_customise_sources(
@@ -109,11 +121,15 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, given: Any) -> Any:
-        values = {name: value for name in cls.model_fields if (value := _first(given, name)) is not None}
+        values = {
+            name: value for name in cls.model_fields if (value := _first(given, name)) is not None
+        }
         home = values["home"] = Path(values.get("home") or _default_home()).expanduser().resolve()
         for name, default in _embedded(home).items():
             if not values.get(name):
-                values[name] = default if name != "artifact_location" or not values.get("tracking_uri") else ""
+                values[name] = (
+                    default if name != "artifact_location" or not values.get("tracking_uri") else ""
+                )
         return values
 
     @model_validator(mode="after")
@@ -141,7 +157,9 @@ class Settings(BaseSettings):
             try:
                 import_module("opentelemetry.exporter.otlp.proto.http")
             except ImportError as error:
-                raise ValueError("needs the extra `tracing`: pip install 'hyperadam-server[tracing]'") from error
+                raise ValueError(
+                    "needs the extra `tracing`: pip install 'hyperadam-server[tracing]'"
+                ) from error
         return value
 
     @property
@@ -150,7 +168,8 @@ class Settings(BaseSettings):
 
 
 def _embedded(home: Path) -> Mapping[str, str]:
-    """Defaults below `home`; `artifact_location` first, because it depends on whether a registry was given."""
+    """Defaults below `home`; `artifact_location` first, because it depends on whether a registry
+    was given."""
     return {
         "artifact_location": str(home / "artifacts"),
         "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
@@ -161,9 +180,12 @@ def _embedded(home: Path) -> Mapping[str, str]:
 
 
 def _names(field_name: str, field: FieldInfo) -> list[str]:
-    """The keys under which sources give a field: its variables, if it has several, before its own name."""
+    """The keys under which sources give a field: its variables, if it has several, before its own
+    name."""
     alias = field.validation_alias
-    return [*map(str, alias.choices), field_name] if isinstance(alias, AliasChoices) else [field_name]
+    return (
+        [*map(str, alias.choices), field_name] if isinstance(alias, AliasChoices) else [field_name]
+    )
 
 
 def _first(values: Mapping[str, Any], field_name: str) -> Any:
@@ -175,13 +197,16 @@ def _first(values: Mapping[str, Any], field_name: str) -> Any:
 def _with_password(url: str, password: str) -> str:
     if not password or not url.startswith("postgresql"):
         return url
-    from registry.passwords import with_password  # with the registry come seconds of imports, which commands can spare
+    from registry.passwords import (
+        with_password,
+    )  # with the registry come seconds of imports, which commands can spare
 
     return with_password(url, password)
 
 
 class _FileSettings(PydanticBaseSettingsSource):
-    """`NAME_FILE=/run/secrets/name`: the value is the file's text, without white space at its ends."""
+    """`NAME_FILE=/run/secrets/name`: the value is the file's text, without white space at its
+    ends."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         for name in _names(field_name, field):
@@ -191,5 +216,8 @@ class _FileSettings(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        found = (
+            self.get_field_value(field, name)
+            for name, field in self.settings_cls.model_fields.items()
+        )
         return {key: value for value, key, _ in found if value is not None}

@@ -1,4 +1,5 @@
-"""Pages and what they load: read once from a package, served with an entity tag; any other name is no file.
+"""Pages and what they load: read once from a package, served with an entity tag; any other name is
+no file.
 
 Everything comes from this very server: the policy lets a page load nothing from elsewhere.
 """
@@ -58,7 +59,13 @@ def read(entries: Iterable[Traversable]) -> dict[str, StaticFile]:
 
 
 def pages(
-    files: Callable[[], Mapping[str, StaticFile]], *, page: str, at: str, folder: str, policy: str, missing: str
+    files: Callable[[], Mapping[str, StaticFile]],
+    *,
+    page: str,
+    at: str,
+    folder: str,
+    policy: str,
+    missing: str,
 ) -> APIRouter:
     """A router for one page and what it loads.
 

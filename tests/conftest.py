@@ -58,7 +58,8 @@ class Postgres:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, whoever is connected: a thousand files each would keep the end of a session waiting."""
+        """Remove a database, whoever is connected: a thousand files each would keep the end of a
+        session waiting."""
         self._execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
 
     def _execute(self, statement: str) -> None:
@@ -77,7 +78,9 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip("the Postgres server is not installed")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
         pytest.skip("Postgres refuses to run as root, and runuser is not installed")
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:  # pytest closes its own folders to other users
+    with tempfile.TemporaryDirectory(
+        prefix="postgres-"
+    ) as folder:  # pytest closes its own folders to other users
         yield from _serve(binaries, Path(folder))
 
 
@@ -92,8 +95,20 @@ def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
         command = [*prefix, str(binaries / program), *arguments]
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60)
 
-    run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run(
+        "initdb",
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C",
+    )
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    )
     run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
     yield Postgres(port)
     run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")

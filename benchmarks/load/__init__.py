@@ -1,1 +1,2 @@
-"""How the service does under load: `python -m benchmarks.load` (`make load`), docs/service-load.md."""
+"""How the service does under load: `python -m benchmarks.load` (`make load`),
+docs/service-load.md."""

@@ -1,6 +1,7 @@
 """All measurements of the service under load: a table, and JSON.
 
-python -m benchmarks.load [--only PART]... [--jobs N] [--requests N] [--executor ray|process] [--json FILE]
+python -m benchmarks.load [--only PART]... [--jobs N] [--requests N] [--executor ray|process]
+[--json FILE]
 """
 
 from __future__ import annotations
@@ -73,15 +74,27 @@ def measure(effort: Effort, only: Collection[str] = ()) -> Iterator[Figure]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(PARTS), default=[], help="this part (again: that too)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=list(PARTS),
+        default=[],
+        help="this part (again: that too)",
+    )
     parser.add_argument("--jobs", type=int, default=10_000, help="jobs in the store")
     parser.add_argument("--requests", type=int, default=500, help="calls of each kind")
     parser.add_argument("--executor", choices=["ray", "process"], default="ray")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     effort = Effort(n_jobs=given.jobs, n_requests=given.requests, executor=given.executor)
-    machine, began, figures = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}, time.monotonic(), []
+    machine, began, figures = (
+        {"cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        time.monotonic(),
+        [],
+    )
     print(HEAD)
     for figure in measure(effort, given.only):
         print(figure.line(), flush=True)

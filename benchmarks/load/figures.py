@@ -1,4 +1,5 @@
-"""What a measurement of the service says: a figure, with what it should stay below, and its line in the table."""
+"""What a measurement of the service says: a figure, with what it should stay below, and its line in
+the table."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ class Figure:
 def quantiles(taken: list[float]) -> dict[str, float]:
     """Of the milliseconds of many calls."""
     ordered = sorted(taken)
-    return {"p50": statistics.median(ordered), "p99": ordered[round(0.99 * (len(ordered) - 1))], "calls": len(ordered)}
+    return {
+        "p50": statistics.median(ordered),
+        "p99": ordered[round(0.99 * (len(ordered) - 1))],
+        "calls": len(ordered),
+    }
 
 
 HEAD = f"{'':44} {'figure':>12} {'at least':>8} {'aim':>7} {'verdict':7}"

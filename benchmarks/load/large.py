@@ -1,7 +1,8 @@
-"""The real application over a file that is larger than any Θ: `python -m benchmarks.load.large N_BYTES HOME`.
+"""The real application over a file that is larger than any Θ: `python -m benchmarks.load.large
+N_BYTES HOME`.
 
-What a registry stores are checked files of Θ, of at most half a MB; how fast the API sends larger ones is asked of a
-registry that has one such file, and of nothing else.
+What a registry stores are checked files of Θ, of at most half a MB; how fast the API sends larger
+ones is asked of a registry that has one such file, and of nothing else.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def large_file(n_bytes: int, home: Path) -> Iterator[httpx2.Client]:
         assert process.stdout is not None
         try:
             url, key = process.stdout.readline().split()
-            with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+            with httpx2.Client(
+                base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60
+            ) as client:
                 yield client
         finally:
             process.kill()
@@ -70,7 +73,9 @@ def large_file(n_bytes: int, home: Path) -> Iterator[httpx2.Client]:
 def main() -> None:
     """Serve on a free port, and print URL and key."""
     home = Path(sys.argv[2])
-    settings = Settings(home=home, database_url=f"sqlite:///{home / 'large.db'}", requests_per_second=0)
+    settings = Settings(
+        home=home, database_url=f"sqlite:///{home / 'large.db'}", requests_per_second=0
+    )
     database = Database(settings.database_url)
     upgrade(database)
     services = Container(settings=settings, database=database, registry=OneFile(int(sys.argv[1])))

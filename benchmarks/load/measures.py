@@ -43,7 +43,8 @@ def milliseconds(call: Callable[[], httpx2.Response], n: int, status: int = 200)
 
 
 def downloads(service: Service, folder: Path, n: int) -> Iterator[Figure]:
-    """Weights of several sizes against a static file server in turn, and answers 304 against its own."""
+    """Weights of several sizes against a static file server in turn, and answers 304 against its
+    own."""
     for name, rule in (("the usual", HyperAdamRule(HyperAdamSpec())), ("the largest", LARGEST)):
         data = theta_file(rule)
         headers = {"Content-Type": "application/octet-stream"}
@@ -55,12 +56,17 @@ def downloads(service: Service, folder: Path, n: int) -> Iterator[Figure]:
         yield from _beside_static("a file", http, large.PATH, folder, n)
 
 
-def _beside_static(name: str, http: httpx2.Client, path: str, folder: Path, n: int) -> Iterator[Figure]:
+def _beside_static(
+    name: str, http: httpx2.Client, path: str, folder: Path, n: int
+) -> Iterator[Figure]:
     data = http.get(path).raise_for_status().content
     (folder / "file").write_bytes(data)
     with static_server(folder) as static:
         servers = {"ours": (http, path), "static": (static, "/file")}
-        tags = {who: {"If-None-Match": server.get(url).headers["ETag"]} for who, (server, url) in servers.items()}
+        tags = {
+            who: {"If-None-Match": server.get(url).headers["ETag"]}
+            for who, (server, url) in servers.items()
+        }
         whole, unchanged = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
         for _ in range(ROUNDS):
             for who, (server, url) in servers.items():
@@ -101,7 +107,9 @@ def reads(service: Service, n_jobs: int, n: int) -> Iterator[Figure]:
     }
     for name, path in calls.items():
         taken = quantiles(milliseconds(lambda: service.http.get(path), n))  # noqa: B023
-        yield Figure(name=f"{name}, p99", value=taken["p99"], unit="ms", at_least=100, aim=30, details=taken)
+        yield Figure(
+            name=f"{name}, p99", value=taken["p99"], unit="ms", at_least=100, aim=30, details=taken
+        )
     state = service.job(job)["state"]
     if state != "running":
         raise RuntimeError(f"the job that should train meanwhile is {state}")
@@ -109,7 +117,8 @@ def reads(service: Service, n_jobs: int, n: int) -> Iterator[Figure]:
 
 
 def first_update(service: Service, name: str, **bounds: float) -> Figure:
-    """Seconds from an accepted submission to the first update of Θ: the median of a few, and where they go."""
+    """Seconds from an accepted submission to the first update of Θ: the median of a few, and where
+    they go."""
     taken = [_first_update(service) for _ in range(SUBMISSIONS)]
     details = {moment: statistics.median(one[moment] for one in taken) for moment in taken[0]}
     return Figure(name=name, value=details.pop("first update"), unit="s", details=details, **bounds)
@@ -123,7 +132,11 @@ def _first_update(service: Service) -> dict[str, float]:
     moments: dict[str, float] = {}
     for event in service.events(job):
         kind = f"to {event['data']['to']}" if event["type"] == "job.state" else event["type"]
-        moments.setdefault(kind, (datetime.fromisoformat(event["time"]) - submitted).total_seconds())
+        moments.setdefault(
+            kind, (datetime.fromisoformat(event["time"]) - submitted).total_seconds()
+        )
     service.cancel(job)
     names = {"to starting": "taken from the queue", "started": "begins to train"}
-    return {meaning: moments[kind] for kind, meaning in {**names, "progress": "first update"}.items()}
+    return {
+        meaning: moments[kind] for kind, meaning in {**names, "progress": "first update"}.items()
+    }

@@ -1,4 +1,5 @@
-"""A real service to put load on: `hyperadam-server up` on a home of its own, with many jobs already in its store."""
+"""A real service to put load on: `hyperadam-server up` on a home of its own, with many jobs already
+in its store."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Any, Final
 import httpx2
 from sqlalchemy import insert
 
-from meta_trainer import orders
+from meta_trainer.driver import standby_orders
 from registry.memory import InMemoryRegistry
 from services.database.base import Database, now
 from services.database.migrations import upgrade
@@ -37,7 +38,9 @@ def fill(home: Path, n_jobs: int) -> None:
         for first in range(0, n_jobs, 1000):
             numbers = range(first, min(first + 1000, n_jobs))
             session.execute(insert(Job), [_job(number, spec) for number in numbers])
-            session.execute(insert(Event), [event for number in numbers for event in _events(number)])
+            session.execute(
+                insert(Event), [event for number in numbers for event in _events(number)]
+            )
     database.dispose()
 
 
@@ -52,7 +55,13 @@ def _job(number: int, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _events(number: int) -> list[dict[str, Any]]:
     data = {"update": 1, "n_updates": 1, "meta_loss": 0.5}
-    event = {"job_id": job_id(number), "type": "progress", "time": now(), "attempt": 1, "data": data}
+    event = {
+        "job_id": job_id(number),
+        "type": "progress",
+        "time": now(),
+        "attempt": 1,
+        "data": data,
+    }
     return [{**event, "id": one} for one in range(1, N_EVENTS + 1)]
 
 
@@ -71,7 +80,9 @@ class Service:
 
     def submit(self, **spec: Any) -> str:
         """A job of the quick preset; returns its id."""
-        answer = self.http.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick", **spec}})
+        answer = self.http.post(
+            "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick", **spec}}
+        )
         return str(answer.raise_for_status().json()["id"])
 
     def job(self, job: str) -> dict[str, Any]:
@@ -86,7 +97,9 @@ class Service:
         def seen() -> bool:
             kinds = {event["type"] for event in self.events(job)}
             if "job.ended" in kinds and kind not in kinds:
-                raise RuntimeError(f"{job} ended without an event {kind!r}: {self.job(job)['error']}")
+                raise RuntimeError(
+                    f"{job} ended without an event {kind!r}: {self.job(job)['error']}"
+                )
             return kind in kinds
 
         wait(seen)
@@ -99,7 +112,12 @@ class Service:
     def wait_until_warm(self) -> None:
         """For a driver that is ready, if one is to be kept."""
         folder = self.home / "standby"
-        wait(lambda: not self.standby or any(not orders.read(ready.parent) for ready in folder.glob("*/ready")))
+        wait(
+            lambda: (
+                not self.standby
+                or any(not standby_orders.read(ready.parent) for ready in folder.glob("*/ready"))
+            )
+        )
 
 
 @contextmanager
@@ -109,7 +127,9 @@ def running(home: Path, executor: str, *, standby: bool = True) -> Iterator[Serv
     chosen = {"HYPERADAM_EXECUTOR": executor, "HYPERADAM_STANDBY": str(int(standby))}
     command = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--port", "0"]
     with (home / "up.log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **limits, **chosen}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env={**os.environ, **limits, **chosen}, stdout=log, stderr=log
+        )
     try:
         with _client(home, process) as http:
             wait(lambda: http.get("/readyz").status_code == 200)
@@ -130,7 +150,9 @@ def _client(home: Path, process: subprocess.Popen[bytes]) -> httpx2.Client:
         raise RuntimeError((home / "up.log").read_text())
     server: dict[str, Any] = json.loads(file.read_text())
     key = (home / server["api_key_file"]).read_text()
-    return httpx2.Client(base_url=server["url"], headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    return httpx2.Client(
+        base_url=server["url"], headers={"Authorization": f"Bearer {key}"}, timeout=60
+    )
 
 
 def wait(condition: Callable[[], bool]) -> None:

@@ -1,4 +1,5 @@
-"""A static file server to compare with: Starlette's files on uvicorn. `python -m benchmarks.load.static FOLDER`."""
+"""A static file server to compare with: Starlette's files on uvicorn. `python -m
+benchmarks.load.static FOLDER`."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def main() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(
+            sockets=[listener]
+        )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     optimizer = hyperadam.HyperAdam(model.parameters())
 
-`import hyperadam` is cheap: names are loaded when they are first used, and nothing touches the network until a `Client`
-or `pull` is called.
+`import hyperadam` is cheap: names are loaded when they are first used, and nothing touches the
+network until a `Client` or `pull` is called.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Strict names: what may be called what, in specs, in the registry and in URLs; one place, so that no rooms differ."""
+"""Strict names: what may be called what, in specs, in the registry and in URLs; one place, so that
+no rooms differ."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import re
 from typing import Final
 
 NAME_PATTERN: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
-"""Optimizers and aliases: 1–64 of a–z, 0–9, '.', '_', '-', beginning and ending with a letter or digit."""
+"""Optimizers and aliases: 1–64 of a–z, 0–9, '.', '_', '-', beginning and ending with a letter or
+digit."""
 
 RESERVED_REFS: Final = frozenset({"latest"})
 
@@ -30,10 +32,13 @@ def check_name(value: str, what: str = "name") -> str:
 
 
 def check_alias(value: str) -> str:
-    """The value, if it may name an alias: a strict name that is neither a version number nor reserved."""
+    """The value, if it may name an alias: a strict name that is neither a version number nor
+    reserved."""
     check_name(value, "alias")
     if value.isdigit() or value in RESERVED_REFS:
-        raise InvalidName(f"alias must not be a number or {', '.join(sorted(RESERVED_REFS))}, got {value!r}")
+        raise InvalidName(
+            f"alias must not be a number or {', '.join(sorted(RESERVED_REFS))}, got {value!r}"
+        )
     return value
 
 

@@ -1,7 +1,7 @@
 """What the environment tells the client about itself; the one place where these variables are read.
 
-`HYPERADAM_KERNEL`: `auto` (default) compiles the fused cell at first use where a C compiler works; `off` keeps to plain
-torch. `CC`: the compiler. `XDG_CACHE_HOME`: where the compiled cell is kept.
+`HYPERADAM_KERNEL`: `auto` (default) compiles the fused cell at first use where a C compiler works;
+`off` keeps to plain torch. `CC`: the compiler. `XDG_CACHE_HOME`: where the compiled cell is kept.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def compiler() -> str | None:
 
 
 def cache_dir() -> Path:
-    """Where this user's compiled kernels are kept: `$XDG_CACHE_HOME/hyperadam` or `~/.cache/hyperadam`.
+    """Where this user's compiled kernels are kept: `$XDG_CACHE_HOME/hyperadam` or
+    `~/.cache/hyperadam`.
 
     Raises:
         RuntimeError: there is neither the variable nor a home directory.

@@ -1,4 +1,5 @@
-"""The Θ that come with the package: files in `hyperadam/pretrained/`, read as package resources, never downloaded."""
+"""The Θ that come with the package: files in `hyperadam/pretrained/`, read as package resources,
+never downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +13,11 @@ _SUFFIX = ".safetensors"
 
 def pretrained_names() -> list[str]:
     """Names that `pretrained` knows, sorted."""
-    return sorted(file.name.removesuffix(_SUFFIX) for file in _folder().iterdir() if file.name.endswith(_SUFFIX))
+    return sorted(
+        file.name.removesuffix(_SUFFIX)
+        for file in _folder().iterdir()
+        if file.name.endswith(_SUFFIX)
+    )
 
 
 def pretrained(name: str = "hyperadam-v1") -> Theta:

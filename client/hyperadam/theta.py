@@ -1,8 +1,10 @@
-"""Θ on disk and on the wire: one safetensors file with a JSON manifest in its header, never a pickle.
+"""Θ on disk and on the wire: one safetensors file with a JSON manifest in its header, never a
+pickle.
 
-The manifest says by which rule a Θ is run (kind and full spec), at which rate α and by which schedule, how it was
-made, and the digest of its tensors. `Theta.from_bytes` refuses everything that is not exactly that, with a message that
-names what is wrong; it is the one way in, for files, downloads and uploads alike.
+The manifest says by which rule a Θ is run (kind and full spec), at which rate α and by which
+schedule, how it was made, and the digest of its tensors. `Theta.from_bytes` refuses everything that
+is not exactly that, with a message that names what is wrong; it is the one way in, for files,
+downloads and uploads alike.
 """
 
 from __future__ import annotations
@@ -49,10 +51,11 @@ class Theta:
     lr: float
     """α, the rate that Θ was trained with: the default `lr` of an optimizer that runs it."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent version, metrics."""
+    """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent
+    version, metrics."""
     warmup_steps: int = 0
-    """W, over which α rises linearly at the beginning of a run; 0 is none. This and what follows are the defaults
-    of an optimizer that runs it (`hyperadam.rates`)."""
+    """W, over which α rises linearly at the beginning of a run; 0 is none. This and what follows
+    are the defaults of an optimizer that runs it (`hyperadam.rates`)."""
     decay_after: int = 0
     """D, the steps after which α falls as 1/√t; 0 is never."""
     base_fan_in: int = 0
@@ -74,14 +77,23 @@ class Theta:
         _check_json(self.provenance, "provenance")
         expected = self.rule.theta_shapes
         if set(self.tensors) != set(expected):
-            missing, extra = sorted(set(expected) - set(self.tensors)), sorted(set(self.tensors) - set(expected))
-            raise ThetaError(f"tensors do not match rule {self.rule.kind!r}: missing {missing}, unexpected {extra}")
+            missing, extra = (
+                sorted(set(expected) - set(self.tensors)),
+                sorted(set(self.tensors) - set(expected)),
+            )
+            raise ThetaError(
+                f"tensors do not match rule {self.rule.kind!r}: missing {missing}, unexpected {extra}"
+            )
         for name, shape in expected.items():
             tensor = self.tensors[name]
             if tuple(tensor.shape) != shape:
-                raise ThetaError(f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {shape}")
+                raise ThetaError(
+                    f"tensor {name!r} has shape {tuple(tensor.shape)}, expected {shape}"
+                )
             if tensor.dtype != torch.float32:
-                raise ThetaError(f"tensor {name!r} has dtype {tensor.dtype}, expected torch.float32")
+                raise ThetaError(
+                    f"tensor {name!r} has dtype {tensor.dtype}, expected torch.float32"
+                )
             if tensor.device.type != "cpu" or tensor.requires_grad:
                 raise ThetaError(f"tensor {name!r} must be on the CPU and not require a gradient")
             if not bool(torch.isfinite(tensor).all()):
@@ -97,7 +109,8 @@ class Theta:
         provenance: Mapping[str, Any] | None = None,
         **schedule: Any,
     ) -> Theta:
-        """A Θ from the flat vector that meta-training works on, with those fields of its rate that are not 0."""
+        """A Θ from the flat vector that meta-training works on, with those fields of its rate that
+        are not 0."""
         parts = rule.unpack(vector.detach().to("cpu", torch.float32))
         tensors = {name: part.clone() for name, part in parts.items()}
         return cls(rule, tensors, lr, dict(provenance or {}), **schedule)
@@ -130,7 +143,8 @@ class Theta:
         return hashlib.sha256(self._file).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The file. The same Θ gives the same bytes; one that was read gives back the bytes that were read."""
+        """The file. The same Θ gives the same bytes; one that was read gives back the bytes that
+        were read."""
         return self._file
 
     @cached_property
@@ -144,8 +158,8 @@ class Theta:
         """A Θ from a file's bytes, whatever their origin.
 
         Raises:
-            ThetaError: too large, not safetensors, no manifest, unknown rule or field, or tensors whose names, shapes,
-                dtype, digest or values are not what the manifest says.
+            ThetaError: too large, not safetensors, no manifest, unknown rule or field, or tensors
+                whose names, shapes, dtype, digest or values are not what the manifest says.
         """
         if len(data) > MAX_FILE_BYTES:
             raise ThetaError(f"file has {len(data)} bytes, at most {MAX_FILE_BYTES} are accepted")
@@ -234,7 +248,9 @@ def _read_manifest(header: Mapping[str, Any]) -> dict[str, Any]:
             raise ThetaError(f"manifest {name} is missing or of the wrong type")
     if manifest["format_version"] != FORMAT_VERSION:
         version = manifest["format_version"]
-        raise ThetaError(f"manifest format_version {version} is not supported, expected {FORMAT_VERSION}")
+        raise ThetaError(
+            f"manifest format_version {version} is not supported, expected {FORMAT_VERSION}"
+        )
     return manifest
 
 

@@ -1,4 +1,5 @@
-"""What holds for every test of the client: seeded random numbers, put back afterwards, and one thread."""
+"""What holds for every test of the client: seeded random numbers, put back afterwards, and one
+thread."""
 
 from __future__ import annotations
 

@@ -79,13 +79,33 @@ def modules_after(statement: str) -> set[str]:
 def test_import_loads_nothing_heavy() -> None:
     loaded = modules_after("import hyperadam; dir(hyperadam); hyperadam.__version__")
     assert "hyperadam" in loaded
-    assert not loaded & {"torch", "numpy", "safetensors", "httpx2", "rich", "typer", "ray", "mlflow", "fastapi"}
+    assert not loaded & {
+        "torch",
+        "numpy",
+        "safetensors",
+        "httpx2",
+        "rich",
+        "typer",
+        "ray",
+        "mlflow",
+        "fastapi",
+    }
 
 
 def test_the_optimizer_needs_no_client_and_no_server() -> None:
     loaded = modules_after("import hyperadam; hyperadam.HyperAdam; hyperadam.pretrained()")
     assert "torch" in loaded
-    assert not loaded & {"httpx2", "rich", "typer", "ray", "mlflow", "fastapi", "pydantic", "sqlalchemy", "torchvision"}
+    assert not loaded & {
+        "httpx2",
+        "rich",
+        "typer",
+        "ray",
+        "mlflow",
+        "fastapi",
+        "pydantic",
+        "sqlalchemy",
+        "torchvision",
+    }
 
 
 class TestPretrained:
@@ -114,7 +134,12 @@ class TestPretrained:
         hyperadam.pretrained().tensors["lstm.bias"].fill_(7.0)
         assert not (hyperadam.pretrained().tensors["lstm.bias"] == 7.0).any()
 
-    @pytest.mark.parametrize("name", ["hyperadam", "", "../theta", "hyperadam-v1.safetensors", "README"])
+    @pytest.mark.parametrize(
+        "name", ["hyperadam", "", "../theta", "hyperadam-v1.safetensors", "README"]
+    )
     def test_unknown_name_lists_the_names(self, name: str) -> None:
-        with pytest.raises(ValueError, match=r"no pretrained Θ is named '.*'; there are: dm-paper, hyperadam-paper, "):
+        with pytest.raises(
+            ValueError,
+            match=r"no pretrained Θ is named '.*'; there are: dm-paper, hyperadam-paper, ",
+        ):
             hyperadam.pretrained(name)

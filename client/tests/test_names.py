@@ -8,7 +8,24 @@ import pytest
 from hyperadam.names import NAME_PATTERN, InvalidName, check_alias, check_name, split_ref
 
 GOOD = ["a", "7", "hyperadam", "hyperadam-v1", "a.b_c-d", "0" * 64, "1.0"]
-BAD = ["", "A", "-a", "a-", ".a", "a.", "a..b", "a b", "a/b", "a\n", "é", "a@b", "x" * 65, "../etc", "a%2f", "\u0661"]
+BAD = [
+    "",
+    "A",
+    "-a",
+    "a-",
+    ".a",
+    "a.",
+    "a..b",
+    "a b",
+    "a/b",
+    "a\n",
+    "é",
+    "a@b",
+    "x" * 65,
+    "../etc",
+    "a%2f",
+    "\u0661",
+]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -36,7 +53,12 @@ def test_bad_aliases(alias: str) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "parts"),
-    [("a", ("a", "latest")), ("a@3", ("a", "3")), ("a@champion", ("a", "champion")), ("a@", ("a", "latest"))],
+    [
+        ("a", ("a", "latest")),
+        ("a@3", ("a", "3")),
+        ("a@champion", ("a", "champion")),
+        ("a@", ("a", "latest")),
+    ],
 )
 def test_references(reference: str, parts: tuple[str, str]) -> None:
     assert split_ref(reference) == parts

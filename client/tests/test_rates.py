@@ -40,18 +40,27 @@ def test_the_warm_up_is_torchs(warmup_steps: int) -> None:
 @pytest.mark.parametrize("decay_after", [1, 5, 39, 40])
 def test_the_decay_is_of_the_inverse_root(decay_after: int) -> None:
     expected = of_scheduler(lambda o: LambdaLR(o, lambda t: min(1, decay_after / (t + 1)) ** 0.5))
-    assert [Rate(0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)] == pytest.approx(expected)
+    assert [
+        Rate(0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)
+    ] == pytest.approx(expected)
     assert Rate(1.0, decay_after=decay_after).at(4 * decay_after - 1) == pytest.approx(0.5)
 
 
 def test_both_multiply() -> None:
     both, warm, falling = Rate(2.0, 10, 4), Rate(2.0, 10), Rate(1.0, 0, 4)
-    assert [both.at(t) for t in range(N_STEPS)] == pytest.approx([warm.at(t) * falling.at(t) for t in range(N_STEPS)])
+    assert [both.at(t) for t in range(N_STEPS)] == pytest.approx(
+        [warm.at(t) * falling.at(t) for t in range(N_STEPS)]
+    )
 
 
 @pytest.mark.parametrize(
     "module",
-    [nn.Linear(7, 3), nn.Conv2d(4, 5, 3), nn.Conv1d(4, 6, 5, groups=2), nn.ConvTranspose2d(4, 5, 3)],
+    [
+        nn.Linear(7, 3),
+        nn.Conv2d(4, 5, 3),
+        nn.Conv1d(4, 6, 5, groups=2),
+        nn.ConvTranspose2d(4, 5, 3),
+    ],
     ids=lambda module: type(module).__name__,
 )
 def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
@@ -64,7 +73,9 @@ def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    "rate", [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3, 3)], ids=str
+    "rate",
+    [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3, 3)],
+    ids=str,
 )
 def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
     shapes = [(2, 64), (2,), (3, 16), (5, 4, 3, 3), (4, 3, 3)]
@@ -77,10 +88,18 @@ def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
 
 
 def test_what_a_share_is() -> None:
-    assert [Rate(0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx([1, 1, 0.5, 0.25])
-    assert [Rate(0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx([1, 0.75, 1 / 3])
-    assert Rate(0.1, base_places=3).share((5, 4, 3)) == Rate(0.1, base_places=3).share((5, 400)) == 1
-    few = [Rate(0.1, least_fan_in=3).share(shape) for shape in ((), (9,), (9, 2), (9, 3), (9, 1, 2, 2))]
+    assert [Rate(0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx(
+        [1, 1, 0.5, 0.25]
+    )
+    assert [Rate(0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx(
+        [1, 0.75, 1 / 3]
+    )
+    assert (
+        Rate(0.1, base_places=3).share((5, 4, 3)) == Rate(0.1, base_places=3).share((5, 400)) == 1
+    )
+    few = [
+        Rate(0.1, least_fan_in=3).share(shape) for shape in ((), (9,), (9, 2), (9, 3), (9, 1, 2, 2))
+    ]
     assert few == pytest.approx([1 / 3, 1 / 3, 2 / 3, 1, 1])
     assert Rate(0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
 

@@ -1,4 +1,5 @@
-"""Θ files: what is written comes back, byte for byte, and everything else is refused with a message that says why."""
+"""Θ files: what is written comes back, byte for byte, and everything else is refused with a message
+that says why."""
 
 from __future__ import annotations
 
@@ -26,11 +27,16 @@ def make(seed: int = 0, **provenance: Any) -> Theta:
     return Theta.from_vector(rule, vector, lr=0.005, provenance=provenance)
 
 
-def rebuilt(theta: Theta, *, tensors: dict[str, Any] | None = None, drop: str = "", **manifest: Any) -> bytes:
-    """The file of a Θ with some of its tensors or fields of its manifest replaced, as an attacker would make it."""
+def rebuilt(
+    theta: Theta, *, tensors: dict[str, Any] | None = None, drop: str = "", **manifest: Any
+) -> bytes:
+    """The file of a Θ with some of its tensors or fields of its manifest replaced, as an attacker
+    would make it."""
     fields = {**theta.manifest, **manifest}
     fields.pop(drop, None)
-    return safetensors.torch.save({**theta.tensors, **(tensors or {})}, {"hyperadam": json.dumps(fields)})
+    return safetensors.torch.save(
+        {**theta.tensors, **(tensors or {})}, {"hyperadam": json.dumps(fields)}
+    )
 
 
 class TestRoundTrip:
@@ -62,8 +68,15 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        own = Theta(theta.rule, theta.tensors, theta.lr, **dict(zip(SCHEDULE, (10, 200, 784, 5, 3, 0.1), strict=True)))
-        assert Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 5, 3, 0.1)
+        own = Theta(
+            theta.rule,
+            theta.tensors,
+            theta.lr,
+            **dict(zip(SCHEDULE, (10, 200, 784, 5, 3, 0.1), strict=True)),
+        )
+        assert (
+            Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 5, 3, 0.1)
+        )
         for name in SCHEDULE:
             assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
             assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256
@@ -76,14 +89,17 @@ class TestRoundTrip:
 
     def test_a_file_keeps_its_bytes_however_it_was_written(self) -> None:
         theta = make()
-        data = safetensors.torch.save(dict(theta.tensors), {"hyperadam": json.dumps(theta.manifest, indent=2)})
+        data = safetensors.torch.save(
+            dict(theta.tensors), {"hyperadam": json.dumps(theta.manifest, indent=2)}
+        )
         assert data != theta.to_bytes()
         assert Theta.from_bytes(data).to_bytes() == data
 
     def test_vector_is_in_the_rules_order(self) -> None:
         theta = make()
         assert torch.equal(
-            theta.vector, torch.cat([theta.tensors[name].reshape(-1) for name in theta.rule.theta_shapes])
+            theta.vector,
+            torch.cat([theta.tensors[name].reshape(-1) for name in theta.rule.theta_shapes]),
         )
 
     def test_vectors_of_any_float_type_become_float32_of_their_own(self) -> None:
@@ -148,7 +164,8 @@ class TestRefusals:
 
     def test_wrong_shape(self) -> None:
         refused(
-            rebuilt(make(), tensors={"lstm.bias": torch.zeros(4)}), r"'lstm.bias' has shape \(4,\), expected \(8,\)"
+            rebuilt(make(), tensors={"lstm.bias": torch.zeros(4)}),
+            r"'lstm.bias' has shape \(4,\), expected \(8,\)",
         )
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int32])
@@ -159,17 +176,28 @@ class TestRefusals:
         )
 
     def test_dtype_that_torch_does_not_know(self) -> None:
-        data = make().to_bytes().replace(b'"dtype":"F32"', b'"dtype":"F4\x20"', 1).replace(b'"F4 "', b'"F4" ', 1)
+        data = (
+            make()
+            .to_bytes()
+            .replace(b'"dtype":"F32"', b'"dtype":"F4\x20"', 1)
+            .replace(b'"F4 "', b'"F4" ', 1)
+        )
         refused(data, "does not have the dtype F32")
 
     def test_extra_and_missing_tensors(self) -> None:
         refused(rebuilt(make(), tensors={"extra": torch.zeros(1)}), r"unexpected \['extra'\]")
         theta = make()
         tensors = {name: x for name, x in theta.tensors.items() if name != "lstm.bias"}
-        refused(safetensors.torch.save(tensors, {"hyperadam": json.dumps(theta.manifest)}), r"missing \['lstm.bias'\]")
+        refused(
+            safetensors.torch.save(tensors, {"hyperadam": json.dumps(theta.manifest)}),
+            r"missing \['lstm.bias'\]",
+        )
 
     def test_wrong_digest_and_shapes(self) -> None:
-        refused(rebuilt(make(), tensors_sha256="0" * 64), "manifest tensors_sha256 does not match the tensors")
+        refused(
+            rebuilt(make(), tensors_sha256="0" * 64),
+            "manifest tensors_sha256 does not match the tensors",
+        )
         refused(rebuilt(make(), shapes={}), "manifest shapes does not match the tensors")
 
     def test_no_manifest(self) -> None:
@@ -177,23 +205,39 @@ class TestRefusals:
         refused(safetensors.torch.save(tensors), "no 'hyperadam' manifest")
         refused(safetensors.torch.save(tensors, {"other": "x"}), "no 'hyperadam' manifest")
 
-    @pytest.mark.parametrize("text", ["", "{", "{'a': 1}", '{"lr": NaN}', "[" * 100_000, "9" * 5000])
+    @pytest.mark.parametrize(
+        "text", ["", "{", "{'a': 1}", '{"lr": NaN}', "[" * 100_000, "9" * 5000]
+    )
     def test_manifest_that_is_not_json(self, text: str) -> None:
-        refused(safetensors.torch.save(dict(make().tensors), {"hyperadam": text}), "manifest is not valid JSON")
+        refused(
+            safetensors.torch.save(dict(make().tensors), {"hyperadam": text}),
+            "manifest is not valid JSON",
+        )
 
     @pytest.mark.parametrize("text", ["1", "[]", '"x"', "null"])
     def test_manifest_that_is_no_object(self, text: str) -> None:
-        refused(safetensors.torch.save(dict(make().tensors), {"hyperadam": text}), "manifest is not a JSON object")
+        refused(
+            safetensors.torch.save(dict(make().tensors), {"hyperadam": text}),
+            "manifest is not a JSON object",
+        )
 
-    @pytest.mark.parametrize("field", ["format_version", "rule", "lr", "shapes", "tensors_sha256", "provenance"])
+    @pytest.mark.parametrize(
+        "field", ["format_version", "rule", "lr", "shapes", "tensors_sha256", "provenance"]
+    )
     def test_field_that_is_missing_or_of_another_type(self, field: str) -> None:
         refused(rebuilt(make(), drop=field), f"manifest {field} is missing or of the wrong type")
         for value in (None, True):
-            refused(rebuilt(make(), **{field: value}), f"manifest {field} is missing or of the wrong type")
+            refused(
+                rebuilt(make(), **{field: value}),
+                f"manifest {field} is missing or of the wrong type",
+            )
 
     @pytest.mark.parametrize("version", [0, 2, -1])
     def test_other_format_version(self, version: int) -> None:
-        refused(rebuilt(make(), format_version=version), f"format_version {version} is not supported, expected 1")
+        refused(
+            rebuilt(make(), format_version=version),
+            f"format_version {version} is not supported, expected 1",
+        )
 
     @pytest.mark.parametrize("lr", [0, -1.0, 10**400])
     def test_rate(self, lr: float) -> None:
@@ -227,7 +271,10 @@ class TestRefusals:
     def test_provenance_that_overflows(self) -> None:
         theta = make(loss=1.25)
         text = json.dumps(theta.manifest).replace("1.25", "1e999")
-        refused(safetensors.torch.save(dict(theta.tensors), {"hyperadam": text}), "provenance is not JSON")
+        refused(
+            safetensors.torch.save(dict(theta.tensors), {"hyperadam": text}),
+            "provenance is not JSON",
+        )
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, torch.zeros(1)])
     def test_provenance_that_is_not_json(self, value: Any) -> None:
@@ -238,7 +285,9 @@ class TestRefusals:
         theta = make()
         bias = theta.tensors["lstm.bias"]
         for wrong in (bias.clone().requires_grad_(), bias.to("meta")):
-            with pytest.raises(ThetaError, match=r"'lstm.bias' must be on the CPU and not require a gradient"):
+            with pytest.raises(
+                ThetaError, match=r"'lstm.bias' must be on the CPU and not require a gradient"
+            ):
                 Theta(theta.rule, {**theta.tensors, "lstm.bias": wrong}, lr=0.1)
 
 
@@ -283,12 +332,18 @@ class TestNothingButThetaError:
             theta = Theta.from_bytes(changed)
         except ThetaError:
             return
-        assert torch.equal(theta.vector, make().vector)  # a changed rate, say, or another provenance
+        assert torch.equal(
+            theta.vector, make().vector
+        )  # a changed rate, say, or another provenance
         assert theta.to_bytes() == changed
 
     @given(
         st.sampled_from(["format_version", "rule", "lr", "shapes", "tensors_sha256", "provenance"]),
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=5)
+        | st.lists(st.integers(), max_size=2),
     )
     def test_one_field_of_the_manifest_changed(self, field: str, value: Any) -> None:
         try:
@@ -308,7 +363,9 @@ class TestNothingButThetaError:
     )
     def test_one_field_of_the_rule_changed(self, field: str, value: Any) -> None:
         try:
-            theta = Theta.from_bytes(rebuilt(make(), rule={**make().manifest["rule"], field: value}))
+            theta = Theta.from_bytes(
+                rebuilt(make(), rule={**make().manifest["rule"], field: value})
+            )
         except ThetaError:
             return
         assert getattr(theta.rule.spec, field) == value

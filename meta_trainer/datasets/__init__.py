@@ -1,7 +1,8 @@
-"""Data that learners are trained on, whole in memory or made up: minibatches are drawn by seeds, without a data loader.
+"""Data that learners are trained on, whole in memory or made up: minibatches are drawn by seeds,
+without a data loader.
 
-`mnist5k` is embedded; `mnist`, `fashion_mnist` and `cifar10` are read from a data folder, in the layouts that
-torchvision or the official sites write. Nothing is downloaded unless asked for:
+`mnist5k` is embedded; `mnist`, `fashion_mnist` and `cifar10` are read from a data folder, in the
+layouts that torchvision or the official sites write. Nothing is downloaded unless asked for:
 
     python -m meta_trainer.datasets download mnist --data-dir DIR
 """

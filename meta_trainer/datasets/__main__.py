@@ -1,4 +1,5 @@
-"""`python -m meta_trainer.datasets download NAME --data-dir DIR`: torchvision's download, asked for by hand."""
+"""`python -m meta_trainer.datasets download NAME --data-dir DIR`: torchvision's download, asked for
+by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What learners are trained on: anything that draws minibatches from seeds; above all, labelled images in memory."""
+"""What learners are trained on: anything that draws minibatches from seeds; above all, labelled
+images in memory."""
 
 from __future__ import annotations
 
@@ -28,14 +29,18 @@ class Data(Protocol):
         """Digest of everything that decides what is drawn."""
 
     def draw(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
         """Inputs (L, batch, …) and targets (L, batch, …), row i from generator i alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images. Pixels stay bytes; a minibatch is scaled to `pixel / 255 + offset` when it is drawn."""
+    """Labelled images. Pixels stay bytes; a minibatch is scaled to `pixel / 255 + offset` when it
+    is drawn."""
 
     name: str
     split: str
@@ -63,17 +68,26 @@ class Dataset:
         return channels * height * width
 
     def draw(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Images (L, batch, n_features) and labels (L, batch), drawn with replacement; row i from generator i."""
+        """Images (L, batch, n_features) and labels (L, batch), drawn with replacement; row i from
+        generator i."""
         return self.minibatch(self.draw_indices(generators, batch_size), dtype)
 
     def draw_indices(self, generators: Sequence[torch.Generator], batch_size: int) -> Tensor:
         """Which images `draw` takes; shape (L, batch), int64."""
-        return torch.stack([torch.randint(len(self), (batch_size,), generator=g) for g in generators])
+        return torch.stack(
+            [torch.randint(len(self), (batch_size,), generator=g) for g in generators]
+        )
 
-    def minibatch(self, indices: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-        """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of any shape."""
+    def minibatch(
+        self, indices: Tensor, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, Tensor]:
+        """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of
+        any shape."""
         flat = self.images.view(len(self), -1)[indices.reshape(-1)].to(dtype).mul_(1 / 255)
         if self.offset:
             flat += self.offset
@@ -82,7 +96,9 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over shapes, pixels and labels: what a Θ's manifest says it was trained on."""
-        digest = hashlib.sha256(f"{tuple(self.images.shape)} {self.n_classes} {self.offset}".encode())
+        digest = hashlib.sha256(
+            f"{tuple(self.images.shape)} {self.n_classes} {self.offset}".encode()
+        )
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.labels.contiguous().numpy().data)
         return digest.hexdigest()
@@ -100,13 +116,20 @@ class TensorData:
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.targets) or not len(self.inputs):
-            raise ValueError(f"inputs and targets must be as many, got {len(self.inputs)} and {len(self.targets)}")
+            raise ValueError(
+                f"inputs and targets must be as many, got {len(self.inputs)} and {len(self.targets)}"
+            )
 
     def draw(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and targets (L, batch, …); floating point ones in `dtype`, others as they are."""
-        chosen = torch.stack([torch.randint(len(self.inputs), (batch_size,), generator=g) for g in generators])
+        chosen = torch.stack(
+            [torch.randint(len(self.inputs), (batch_size,), generator=g) for g in generators]
+        )
         inputs, targets = (
             tensor[chosen].to(dtype) if tensor.is_floating_point() else tensor[chosen]
             for tensor in (self.inputs, self.targets)

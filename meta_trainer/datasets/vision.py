@@ -1,7 +1,8 @@
 """The one place where torchvision is imported.
 
-Its wheel is built against a CUDA torch. On a CPU torch its compiled library cannot be loaded, and its import then fails
-for want of two operators that datasets never call; declaring their schemas is enough.
+Its wheel is built against a CUDA torch. On a CPU torch its compiled library cannot be loaded, and
+its import then fails for want of two operators that datasets never call; declaring their schemas is
+enough.
 """
 
 from __future__ import annotations

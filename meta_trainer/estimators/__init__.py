@@ -1,4 +1,5 @@
-"""Meta-gradient estimators: how the loss of a period is turned into a gradient with respect to Θ."""
+"""Meta-gradient estimators: how the loss of a period is turned into a gradient with respect to
+Θ."""
 
 from meta_trainer.estimators.estimate import Estimate, Period, estimate, meta_gradient
 from meta_trainer.estimators.evolution import PairsResult, antithetic_pairs

@@ -1,8 +1,9 @@
-"""From a job's estimator spec to the meta-gradient of one period of one chunk: the parts of a mix, and their states.
+"""From a job's estimator spec to the meta-gradient of one period of one chunk: the parts of a mix,
+and their states.
 
-A chunk's state is one `EpisodeState` that holds all parts' particles, L rows for each: one for TBPTT, 2 N for PES and
-ES-Single, none for ES, whose episodes begin and end within one call. What PES accumulates is not in it, for it
-follows from seeds.
+A chunk's state is one `EpisodeState` that holds all parts' particles, L rows for each: one for
+TBPTT, 2 N for PES and ES-Single, none for ES, whose episodes begin and end within one call. What
+PES accumulates is not in it, for it follows from seeds.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.episodes import EpisodeState, begin, join_states, split_state
 from meta_trainer.estimators.evolution import antithetic_pairs
 from meta_trainer.estimators.objective import Objective
 from meta_trainer.estimators.perturbations import Directions, coordinates_of
 from meta_trainer.estimators.tbptt import PeriodResult, cut_bptt, one_tape
-from meta_trainer.optimizees import Optimizee
 from meta_trainer.specs import ESSingleSpec, ESSpec, EstimatorSpec, PESSpec, TBPTTSpec, parts_of
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.episodes import EpisodeState, begin, join_states, split_state
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,25 +57,33 @@ class Estimate(NamedTuple):
     gradient: Tensor
     """Summed over the learners, without what `slopes` stand for; shape (n_theta,)."""
     slopes: tuple[Tensor, ...]
-    """One for each part of the estimator, shape (L, N), weights and 1/N included: factors of directions that the adder
-    draws (`meta_gradient`); (L, 0) for parts whose gradient is in `gradient`."""
+    """One for each part of the estimator, shape (L, N), weights and 1/N included: factors of
+    directions that the adder draws (`meta_gradient`); (L, 0) for parts whose gradient is in
+    `gradient`."""
     losses: Tensor
-    """Mean scored loss of each learner, over the parts; shape (L,), not finite where one diverged."""
+    """Mean scored loss of each learner, over the parts; shape (L,), not finite where one
+    diverged."""
     state: EpisodeState | None
     """For the next period; None where the episode is over."""
 
 
 def estimate(spec: EstimatorSpec, period: Period, state: EpisodeState | None) -> Estimate:
-    """Run one period by the estimator that a job's spec names; `state` is None at the beginning of an episode."""
+    """Run one period by the estimator that a job's spec names; `state` is None at the beginning of
+    an episode."""
     parts = parts_of(spec)
     groups = _groups(spec, period, state)
     results = [
-        _part(part, number, period, group) for number, ((_, part), group) in enumerate(zip(parts, groups, strict=True))
+        _part(part, number, period, group)
+        for number, ((_, part), group) in enumerate(zip(parts, groups, strict=True))
     ]
     gradient = torch.zeros_like(period.theta)
     for (weight, _), result in zip(parts, results, strict=True):
         gradient += weight * result.gradient
-    slopes = [weight * slopes for (weight, _), result in zip(parts, results, strict=True) for slopes in result.slopes]
+    slopes = [
+        weight * slopes
+        for (weight, _), result in zip(parts, results, strict=True)
+        for slopes in result.slopes
+    ]
     kept = [result.state for result in results if result.state is not None]
     losses = torch.stack([result.losses for result in results]).mean(0)
     return Estimate(gradient, tuple(slopes), losses, _joined(kept))
@@ -90,7 +99,8 @@ def meta_gradient(
     episode: int,
     learners: Sequence[int],
 ) -> Tensor:
-    """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn again from its name.
+    """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn
+    again from its name.
 
     `slopes` are those of every part of the estimator, or none.
     """
@@ -126,7 +136,10 @@ def _n_particles(part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec) -> int:
 
 
 def _part(
-    part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState
+    part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec,
+    number: int,
+    period: Period,
+    state: EpisodeState,
 ) -> Estimate:
     if isinstance(part, TBPTTSpec):
         return _bptt(part, period, state)
@@ -136,7 +149,9 @@ def _part(
 def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
     fixed = period.rule, period.theta, period.optimizee, state, period.objective
     if part.truncation and part.truncation < period.n_steps:
-        result: PeriodResult = cut_bptt(*fixed, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate)
+        result: PeriodResult = cut_bptt(
+            *fixed, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate
+        )
     else:
         result = one_tape(*fixed, n_steps=period.n_steps, rate=period.rate)
     slopes = torch.zeros(len(period.learners), 0)
@@ -144,10 +159,14 @@ def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
     return Estimate(result.gradient, (slopes,), result.losses.mean(0), after)
 
 
-def _evolution(part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState) -> Estimate:
+def _evolution(
+    part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState
+) -> Estimate:
     drawn = _directions(part, number, period.rule, period.seed, period.episode, period.learners)
     within = state.step // period.n_steps if isinstance(part, PESSpec) else None
-    directions = torch.stack([torch.stack([own.of(i, within) for i in range(part.n_pairs)]) for own in drawn])
+    directions = torch.stack(
+        [torch.stack([own.of(i, within) for i in range(part.n_pairs)]) for own in drawn]
+    )
     n = 2 * part.n_pairs
     states = [state] * n if not state.step else split_state(state, [len(period.learners)] * n)
     result = antithetic_pairs(
@@ -183,5 +202,11 @@ def _directions(
     """Those of one part of an estimator, learner by learner."""
     tensors = None if isinstance(part, TBPTTSpec) else part.tensors
     where = None if tensors is None else coordinates_of(rule, tensors)
-    fixed: dict[str, Any] = {"seed": seed, "part": number, "episode": episode, "n_theta": rule.n_theta, "where": where}
+    fixed: dict[str, Any] = {
+        "seed": seed,
+        "part": number,
+        "episode": episode,
+        "n_theta": rule.n_theta,
+        "where": where,
+    }
     return [Directions(learner=learner, **fixed) for learner in learners]

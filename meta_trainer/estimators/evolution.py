@@ -6,14 +6,16 @@ With F the meta-loss of a period, σ the spread and N antithetic pairs of direct
     ES-Single  the same for every period k of an episode, each with its own F_k, under one ε_i throughout
     PES        1/N Σ_i ξ_{i,k} (F_k(Θ + σ ε_{i,k}) − F_k(Θ − σ ε_{i,k})) / 2σ,    ξ_{i,k} = Σ_{j ≤ k} ε_{i,j}
 
-In the last two, every particle goes on from where its own perturbations have led it. The meta-loss of period k depends
-on the perturbations of all periods before it, which is what ξ counts (Vicol, Metz, Sohl-Dickstein 2021, Eq. 8): the
-sum over an episode's periods has the expectation of the gradient over the whole episode, where TBPTT's has not.
-ES-Single (Vicol 2023) has it too, for its particles keep their ε; which of the two has less variance depends on the
-problem. Nothing is differentiated, so that second-order terms count, and a meta-loss need not be smooth.
+In the last two, every particle goes on from where its own perturbations have led it. The meta-loss
+of period k depends on the perturbations of all periods before it, which is what ξ counts (Vicol,
+Metz, Sohl-Dickstein 2021, Eq. 8): the sum over an episode's periods has the expectation of the
+gradient over the whole episode, where TBPTT's has not. ES-Single (Vicol 2023) has it too, for its
+particles keep their ε; which of the two has less variance depends on the problem. Nothing is
+differentiated, so that second-order terms count, and a meta-loss need not be smooth.
 
-Both members of a pair have one start, the same minibatches, masks and tricks. A pair of which one diverged adds
-nothing, as a diverged learner does not in TBPTT. The factors (F₊ − F₋) / 2σ are called slopes.
+Both members of a pair have one start, the same minibatches, masks and tricks. A pair of which one
+diverged adds nothing, as a diverged learner does not in TBPTT. The factors (F₊ − F₋) / 2σ are
+called slopes.
 """
 
 from __future__ import annotations
@@ -27,10 +29,15 @@ from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.episodes import EpisodeState, Evaluation, join_rule_states, split_rule_state
 from meta_trainer.estimators.objective import Objective
-from meta_trainer.estimators.walk import walk
-from meta_trainer.optimizees import Optimizee
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.episodes import (
+    EpisodeState,
+    Evaluation,
+    join_rule_states,
+    split_rule_state,
+)
+from meta_trainer.unrolls.period import walk
 
 
 class PairsResult(NamedTuple):
@@ -39,9 +46,11 @@ class PairsResult(NamedTuple):
     slopes: Tensor
     """(F₊ − F₋) / 2σ; shape (L, N), zero where one of a pair diverged."""
     states: tuple[EpisodeState, ...]
-    """Of each particle, all L learners: pair after pair, + before −; 2 N of them, or none where they are not kept."""
+    """Of each particle, all L learners: pair after pair, + before −; 2 N of them, or none where
+    they are not kept."""
     losses: Tensor
-    """Mean of a learner's scored losses over its particles; shape (L,), not finite where one diverged."""
+    """Mean of a learner's scored losses over its particles; shape (L,), not finite where one
+    diverged."""
 
 
 def antithetic_pairs(
@@ -59,8 +68,8 @@ def antithetic_pairs(
 ) -> PairsResult:
     """Run one period of every pair; see the module's docstring.
 
-    The particles run one after another, for nearly all of the time is the cell's, which needs a call for every Θ, and
-    is fastest while one learner's state stays in the processor's cache.
+    The particles run one after another, for nearly all of the time is the cell's, which needs a
+    call for every Θ, and is fastest while one learner's state stays in the processor's cache.
 
     Args:
         directions: ε of each learner and pair.
@@ -73,14 +82,18 @@ def antithetic_pairs(
     for pair, (plus, minus) in enumerate(zip(states[::2], states[1::2], strict=True)):
         offsets, values = sigma * directions[:, pair].to(theta), []
         for perturbed, state in ((theta + offsets, plus), (theta - offsets, minus)):
-            losses, end = _run(rule, perturbed, optimizee, state, objective, n_steps=n_steps, rate=rate)
+            losses, end = _run(
+                rule, perturbed, optimizee, state, objective, n_steps=n_steps, rate=rate
+            )
             values.append(torch.where(end.here.diverged, torch.nan, objective.values(losses)))
             means.append(objective.scored(losses).mean(0))
             if keep_states:
                 ends.append(end)
         slopes.append((values[0] - values[1]) / (2 * sigma))
     slope = torch.stack(slopes, dim=1)
-    return PairsResult(torch.where(slope.isfinite(), slope, 0.0), tuple(ends), torch.stack(means).mean(0))
+    return PairsResult(
+        torch.where(slope.isfinite(), slope, 0.0), tuple(ends), torch.stack(means).mean(0)
+    )
 
 
 def _run(
@@ -93,7 +106,8 @@ def _run(
     n_steps: int,
     rate: Rate,
 ) -> tuple[Tensor, EpisodeState]:
-    """One period of L learners, each under a Θ of its own: all losses (S, L), and where they are then."""
+    """One period of L learners, each under a Θ of its own: all losses (S, L), and where they are
+    then."""
     steppers = [open_stepper(rule, theta) for theta in thetas]
     rows = split_rule_state(state.rule_state, [1] * len(thetas))
     losses: list[Tensor] = []
@@ -105,5 +119,7 @@ def _run(
     def visit(evaluation: Evaluation) -> None:
         losses.append(evaluation.loss)
 
-    w, here = walk(optimizee, state, direction, visit, n_steps=n_steps, rate=rate, score=objective.score)
+    w, here = walk(
+        optimizee, state, direction, visit, n_steps=n_steps, rate=rate, score=objective.score
+    )
     return torch.stack(losses), EpisodeState(w, here, join_rule_states(rows), state.step + n_steps)

@@ -1,8 +1,8 @@
 """The directions ε ~ N(0, I) in which Θ is perturbed: drawn by name, so that they never travel.
 
-A worker draws them to run its learners, and whoever adds the gradient up draws the very same ones again. Each belongs
-to a part of the job's estimator, an episode, a learner and a pair; where they change from period to period, to a period
-too.
+A worker draws them to run its learners, and whoever adds the gradient up draws the very same ones
+again. Each belongs to a part of the job's estimator, an episode, a learner and a pair; where they
+change from period to period, to a period too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Directions:
     """1 where Θ is perturbed, 0 elsewhere; shape (n_theta,). None: everywhere."""
 
     def of(self, pair: int, period: int | None = None) -> Tensor:
-        """ε of one pair for a whole episode, or for one of its periods; shape (n_theta,), float32."""
+        """ε of one pair for a whole episode, or for one of its periods; shape (n_theta,),
+        float32."""
         indices = (self.part, self.episode, self.learner, pair)
         if period is None:
             g = generator(self.seed, "training/perturbation", *indices)
@@ -51,4 +52,9 @@ class Directions:
 
 def coordinates_of(rule: Rule[Any], tensors: Collection[str]) -> Tensor:
     """1 in the tensors of these names, 0 in the others; shape (n_theta,), float32."""
-    return rule.pack({name: torch.full(shape, float(name in tensors)) for name, shape in rule.theta_shapes.items()})
+    return rule.pack(
+        {
+            name: torch.full(shape, float(name in tensors))
+            for name, shape in rule.theta_shapes.items()
+        }
+    )

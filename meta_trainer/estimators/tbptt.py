@@ -1,16 +1,18 @@
 """Truncated back-propagation through time, first order, without the learner in the graph.
 
-One period runs S steps w_t = w_{t−1} − α_t d_t, d_t = O(g_t, H_t; Θ), from a carried state. First order means that g_t
-is a constant for the derivative (as in all published codes), and the carried state and w_0 are constants too. Then
+One period runs S steps w_t = w_{t−1} − α_t d_t, d_t = O(g_t, H_t; Θ), from a carried state. First
+order means that g_t is a constant for the derivative (as in all published codes), and the carried
+state and w_0 are constants too. Then
 
     ∂/∂d_s  1/S Σ_t L(w_t) = −α_s/S Σ_{t ≥ s} ∇L(w_t) =: u_s,
 
-where the ∇L(w_t) are gradients that the learner computes anyway. So the meta-gradient is that of the surrogate
-Σ_s ⟨u_s, d_s(Θ)⟩: the learner runs forward and backward once a step outside any graph, and only the cell is
-differentiated, by a tape (`hyperadam.kernels`). It equals the differentiable unroll with stopped gradients to rounding.
+where the ∇L(w_t) are gradients that the learner computes anyway. So the meta-gradient is that of
+the surrogate Σ_s ⟨u_s, d_s(Θ)⟩: the learner runs forward and backward once a step outside any
+graph, and only the cell is differentiated, by a tape (`hyperadam.kernels`). It equals the
+differentiable unroll with stopped gradients to rounding.
 
-With weight decay, w_t = k_t w_{t−1} − α_t d_t and k_t = 1 − α_t λ, what follows d_s shrinks: ∇L(w_t) is times
-k_{s+1} … k_t in the sum.
+With weight decay, w_t = k_t w_{t−1} − α_t d_t and k_t = 1 − α_t λ, what follows d_s shrinks:
+∇L(w_t) is times k_{s+1} … k_t in the sum.
 
 What is scored is a choice on which the published codes differ (t counts 1 … S within the period):
 
@@ -18,9 +20,10 @@ What is scored is a choice on which the published codes differ (t counts 1 … S
     pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is not scored
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
 
-With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the meta-loss `last`, L of
-the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps multiply their ∇L, and a scale of a learner's
-losses divides them all (`meta_trainer.estimators.objective`).
+With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the
+meta-loss `last`, L of the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps
+multiply their ∇L, and a scale of a learner's losses divides them all
+(`meta_trainer.estimators.objective`).
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.episodes import EpisodeState, Evaluation
 from meta_trainer.estimators.objective import Objective
-from meta_trainer.estimators.walk import walk
-from meta_trainer.optimizees import Optimizee
 from meta_trainer.specs import MetaLoss, Score
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.episodes import EpisodeState, Evaluation
+from meta_trainer.unrolls.period import walk
 
 
 class PeriodResult(NamedTuple):
@@ -48,7 +51,8 @@ class PeriodResult(NamedTuple):
     """d/dΘ of the sum over learners of their meta-loss; shape (n_theta,)."""
     state: EpisodeState
     losses: Tensor
-    """Scored losses; shape (S, L), or (1, L) where the last alone is scored; not finite where a learner diverged."""
+    """Scored losses; shape (S, L), or (1, L) where the last alone is scored; not finite where a
+    learner diverged."""
 
 
 def truncated_bptt(
@@ -114,12 +118,25 @@ def one_tape(
     """One period that is differentiated as a whole."""
     tape = open_tape(rule, theta, state.rule_state)
     scored: list[Evaluation] = []
-    w, here = walk(optimizee, state, tape.step, scored.append, n_steps=n_steps, rate=rate, score=objective.score)
-    losses, gradients = torch.stack([e.loss for e in scored]), torch.stack([e.gradient for e in scored])
+    w, here = walk(
+        optimizee,
+        state,
+        tape.step,
+        scored.append,
+        n_steps=n_steps,
+        rate=rate,
+        score=objective.score,
+    )
+    losses, gradients = (
+        torch.stack([e.loss for e in scored]),
+        torch.stack([e.gradient for e in scored]),
+    )
     counted = objective.scored(losses)
     steps = range(state.step, state.step + n_steps)
     rates = torch.tensor([rate.at(step) for step in steps], dtype=torch.float64)[:, None, None]
-    reached = _reached(objective.ascent(losses, gradients), objective.score, [rate.kept(step) for step in steps])
+    reached = _reached(
+        objective.ascent(losses, gradients), objective.score, [rate.kept(step) for step in steps]
+    )
     upstream = reached * (rates / -len(counted)).to(reached)
     if (shares := rate.shares(optimizee.shapes, upstream)) is not None:
         upstream = upstream * shares

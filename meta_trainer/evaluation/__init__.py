@@ -1,7 +1,7 @@
 """Evaluation: learned optimizers beside tuned baselines, on paired starts and minibatches.
 
-What is run stands in `meta_trainer.specs.suites` and `.baselines` (a new suite is one file and one line, a new baseline
-one line); this package runs it.
+What is run stands in `meta_trainer.specs.suites` and `.baselines` (a new suite is one file and one
+line, a new baseline one line); this package runs it.
 
     data.py        what the learners of a suite are trained and tested on
     baselines.py   torch.optim's optimizers on many learners at once
@@ -22,8 +22,16 @@ from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.evaluate import evaluate
 from meta_trainer.evaluation.outcomes import OutcomeCache
 from meta_trainer.evaluation.report import Report
-from meta_trainer.evaluation.sections import evaluate_sections
-from meta_trainer.evaluation.summary import summary
+from meta_trainer.evaluation.reporting.suite_all import evaluate_sections
+from meta_trainer.evaluation.reporting.summary import summary
 from meta_trainer.evaluation.tuning import TuningCache
 
-__all__ = ["EvaluationData", "OutcomeCache", "Report", "TuningCache", "evaluate", "evaluate_sections", "summary"]
+__all__ = [
+    "EvaluationData",
+    "OutcomeCache",
+    "Report",
+    "TuningCache",
+    "evaluate",
+    "evaluate_sections",
+    "summary",
+]

@@ -1,4 +1,5 @@
-"""What the versions of an ablation differ in, read from their Θ files: the rule's spec, and how it was trained."""
+"""What the versions of an ablation differ in, read from their Θ files: the rule's spec, and how it
+was trained."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Variant:
 
 
 def variants(suite: Suite, thetas: Mapping[str, Theta]) -> dict[str, Variant]:
-    """The versions' variants in the order of the figure, by reference; empty where the suite is no ablation.
+    """The versions' variants in the order of the figure, by reference; empty where the suite is no
+    ablation.
 
     Raises:
         NotAnAblation: a file does not say the field, or two have the same.
@@ -47,15 +49,22 @@ def variants(suite: Suite, thetas: Mapping[str, Theta]) -> dict[str, Variant]:
 
 def _rule(field: str, reference: str, theta: Theta) -> HyperAdamSpec:
     if not isinstance(spec := theta.rule.spec, HyperAdamSpec):
-        raise NotAnAblation(f"optimizers must be of kind hyperadam to differ in {field}: {reference} is {spec.kind}")
+        raise NotAnAblation(
+            f"optimizers must be of kind hyperadam to differ in {field}: {reference} is {spec.kind}"
+        )
     return spec
 
 
 def _state(field: str, reference: str, theta: Theta) -> Variant:
     spec = _rule(field, reference, theta)
-    without = [name for name, there in (("LSTM", spec.lstm), ("preprocessing", spec.preprocessing)) if not there]
+    without = [
+        name
+        for name, there in (("LSTM", spec.lstm), ("preprocessing", spec.preprocessing))
+        if not there
+    ]
     return Variant(
-        len(without) + (without == ["preprocessing"]) / 2, f"no {' and '.join(without)}" if without else "full"
+        len(without) + (without == ["preprocessing"]) / 2,
+        f"no {' and '.join(without)}" if without else "full",
     )
 
 
@@ -67,10 +76,14 @@ def _candidates(field: str, reference: str, theta: Theta) -> Variant:
 def _tricks(field: str, reference: str, theta: Theta) -> Variant:
     try:
         spec = theta.provenance["spec"]
-        drawn = (spec.get("tasks") or {}).get("random_scaling") or [spec["tricks"]["random_scaling"]]
+        drawn = (spec.get("tasks") or {}).get("random_scaling") or [
+            spec["tricks"]["random_scaling"]
+        ]
         on = {"RS": max(drawn) > 0, "CC": spec["tricks"]["convex_dimension"] > 0}
     except (KeyError, TypeError, AttributeError) as error:
-        raise NotAnAblation(f"optimizers must say their {field}: the file of {reference} does not") from error
+        raise NotAnAblation(
+            f"optimizers must say their {field}: the file of {reference} does not"
+        ) from error
     used = [name for name, is_on in on.items() if is_on]
     position = {("RS", "CC"): 0, ("RS",): 1, ("CC",): 2}.get(tuple(used), 3)
     return Variant(position, " and ".join(used) or "neither RS nor CC")

@@ -1,7 +1,8 @@
-"""Baselines: the optimizers of `torch.optim`, run on many learners side by side, each learner at its own rate.
+"""Baselines: the optimizers of `torch.optim`, run on many learners side by side, each learner at
+its own rate.
 
-Every learner's flat vector is one parameter of one `torch.optim.Optimizer`, so a learner moves exactly as if it were
-trained alone; learners of one rate share a parameter group.
+Every learner's flat vector is one parameter of one `torch.optim.Optimizer`, so a learner moves
+exactly as if it were trained alone; learners of one rate share a parameter group.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class HandDesigned:
 
     def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
         self._baseline, self._rates = baseline, tuple(rates)
-        self._schedules = [baseline.schedule._replace(lr=rate) for rate in dict.fromkeys(self._rates)]
+        self._schedules = [
+            baseline.schedule._replace(lr=rate) for rate in dict.fromkeys(self._rates)
+        ]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> HandDesignedState:
         if len(w) != len(self._rates):
@@ -44,18 +47,29 @@ class HandDesigned:
         parameters = w.clone()
         rows = [torch.nn.Parameter(row) for row in parameters]
         groups = [
-            {"params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate], "lr": rate}
+            {
+                "params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate],
+                "lr": rate,
+            }
             for rate, *_ in self._schedules
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
-        return HandDesignedState(parameters, rows, optimizer, 0, self._baseline.schedule.shares(shapes, w))
+        return HandDesignedState(
+            parameters, rows, optimizer, 0, self._baseline.schedule.shares(shapes, w)
+        )
 
-    def step(self, w: Tensor, gradient: Tensor, state: HandDesignedState) -> tuple[Tensor, HandDesignedState]:
+    def step(
+        self, w: Tensor, gradient: Tensor, state: HandDesignedState
+    ) -> tuple[Tensor, HandDesignedState]:
         state.parameters.copy_(w)
         for row, row_gradient in zip(state.rows, gradient, strict=True):
             row.grad = row_gradient
         for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
             group["lr"] = schedule.at(state.n_steps)
         state.optimizer.step()
-        moved = state.parameters.clone() if state.shares is None else w.lerp(state.parameters, state.shares)
+        moved = (
+            state.parameters.clone()
+            if state.shares is None
+            else w.lerp(state.parameters, state.shares)
+        )
         return moved, state._replace(n_steps=state.n_steps + 1)

@@ -1,6 +1,8 @@
-"""The units of work of an evaluation: pure functions on one thread, whose results do not depend on where they run.
+"""The units of work of an evaluation: pure functions on one thread, whose results do not depend on
+where they run.
 
-A cell is some starts of one optimizer on one learner, or the tuning of one rate on it, at one or several horizons.
+A cell is some starts of one optimizer on one learner, or the tuning of one rate on it, at one or
+several horizons.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.testing import measure
 from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
-from meta_trainer.optimizees import Supervised
-from meta_trainer.rollout import InnerOptimizer, Learned, rollouts
 from meta_trainer.specs.baselines import BASELINES, GridRange
 from meta_trainer.specs.suites import Learner
 from meta_trainer.tasks import optimizee_of
-from meta_trainer.work import one_thread
+from meta_trainer.tasks.optimizees import Supervised
+from meta_trainer.training.units import one_thread
+from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, rollouts
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,18 @@ class Setting:
 
     def optimizee(self, data: Mapping[str, Data], starts: range) -> Supervised:
         """The learners that are reported: the same starts and minibatches for every optimizer."""
-        return optimizee_of(self.learner, data, self.seed, f"evaluation/{self.stream}", [(i,) for i in starts])
+        return optimizee_of(
+            self.learner, data, self.seed, f"evaluation/{self.stream}", [(i,) for i in starts]
+        )
 
-    def tuning_optimizee(self, data: Mapping[str, Data], n_starts: int, n_copies: int) -> Supervised:
+    def tuning_optimizee(
+        self, data: Mapping[str, Data], n_starts: int, n_copies: int
+    ) -> Supervised:
         """Learners that are never reported; copy k of start i is learner k · n_starts + i."""
         indices = [(i,) for i in range(n_starts)] * n_copies
-        return optimizee_of(self.learner, data, self.seed, f"evaluation/{self.stream}/tuning", indices)
+        return optimizee_of(
+            self.learner, data, self.seed, f"evaluation/{self.stream}/tuning", indices
+        )
 
 
 class Outcome(NamedTuple):
@@ -55,7 +63,8 @@ class Outcome(NamedTuple):
     curves: Tensor
     """Loss at w_t on the minibatch of step t; shape (T, L), float64."""
     test: Tensor | None
-    """Measures of the last weights on the test split, where there is one; shape (L, 3), see `testing.measure`."""
+    """Measures of the last weights on the test split, where there is one; shape (L, 3), see
+    `testing.measure`."""
 
 
 def run_learned(
@@ -67,15 +76,23 @@ def run_learned(
     theta: Tensor,  # shape: (n_theta,)
     rate: Rate,
 ) -> list[Outcome]:
-    """A learned optimizer from some starts, in float32, as it stands after each of the horizons, which rise."""
+    """A learned optimizer from some starts, in float32, as it stands after each of the horizons,
+    which rise."""
     return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, rate))
 
 
 def run_baseline(
-    setting: Setting, data: EvaluationData, starts: range, horizons: Sequence[int], name: str, rate: float
+    setting: Setting,
+    data: EvaluationData,
+    starts: range,
+    horizons: Sequence[int],
+    name: str,
+    rate: float,
 ) -> list[Outcome]:
     """A baseline from some starts, all at one rate."""
-    return _run(setting, data, starts, horizons, HandDesigned(BASELINES[name], [rate] * len(starts)))
+    return _run(
+        setting, data, starts, horizons, HandDesigned(BASELINES[name], [rate] * len(starts))
+    )
 
 
 def run_tuning(
@@ -110,16 +127,28 @@ def _tune(
     optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
 ) -> dict[int, Tuned]:
     with one_thread():
-        return tune(grid, optimizer_of, lambda n: setting.tuning_optimizee(data.train, n_starts, n), horizons)
+        return tune(
+            grid,
+            optimizer_of,
+            lambda n: setting.tuning_optimizee(data.train, n_starts, n),
+            horizons,
+        )
 
 
 def _run(
-    setting: Setting, data: EvaluationData, starts: range, horizons: Sequence[int], optimizer: InnerOptimizer
+    setting: Setting,
+    data: EvaluationData,
+    starts: range,
+    horizons: Sequence[int],
+    optimizer: InnerOptimizer,
 ) -> list[Outcome]:
     with one_thread():
         optimizee = setting.optimizee(data.train, starts)
         results = rollouts(optimizer, optimizee, horizons)
-        return [Outcome(r.final_losses, r.curves, _test(optimizee, r.parameters, data.test)) for r in results]
+        return [
+            Outcome(r.final_losses, r.curves, _test(optimizee, r.parameters, data.test))
+            for r in results
+        ]
 
 
 def _test(optimizee: Supervised, w: Tensor, test: Dataset | None) -> Tensor | None:

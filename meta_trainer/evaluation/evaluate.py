@@ -1,4 +1,5 @@
-"""An evaluation: tune the baselines, run every optimizer from the same starts, put the numbers together in order."""
+"""An evaluation: tune the baselines, run every optimizer from the same starts, put the numbers
+together in order."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def evaluate(
         rows = _timings(spec, thetas, data, runner, recorder, should_stop)
     else:
         plan = Plan(spec, thetas, data, runner)
-        rows = _losses(plan, runner, recorder, should_stop, cache or TuningCache(), kept or OutcomeCache())
+        rows = _losses(
+            plan, runner, recorder, should_stop, cache or TuningCache(), kept or OutcomeCache()
+        )
     return Report(spec, suite, data.names, data.fingerprint, rows, found)
 
 
@@ -70,7 +73,11 @@ def _losses(
     known = [part for part in plan.parts if part.key in tuned or part.key not in contents]
     outcomes = {part: one for part in known if (one := kept.get(plan.content(part, tuned)))}
     tuning = plan.tuning_cells(tuned)
-    missing = [parts for group in plan.runs() if (parts := tuple(part for part in group if part not in outcomes))]
+    missing = [
+        parts
+        for group in plan.runs()
+        if (parts := tuple(part for part in group if part not in outcomes))
+    ]
     schedule = Schedule(runner, recorder, should_stop, len(tuning) + len(missing))
 
     def keep_rates(keys: Sequence[Key], found: Mapping[int, Tuned]) -> None:
@@ -96,7 +103,8 @@ def _timings(
     recorder: Recorder,
     should_stop: Callable[[], bool],
 ) -> list[Row]:
-    """One cell for each task, one after the other, so that nothing of ours runs beside what is timed."""
+    """One cell for each task, one after the other, so that nothing of ours runs beside what is
+    timed."""
     files = {name: theta.to_bytes() for name, theta in thetas.items()}
     schedule = Schedule(runner, recorder, should_stop, len(spec.tasks))
     rows: list[Row] = []
@@ -109,7 +117,9 @@ def _timings(
                 task=task.name,
                 optimizer=name,
                 kind="learned" if name in thetas else "baseline",
-                rate=thetas[name].rate if name in thetas else Rate(rate_of(BASELINES[name].grid[0])),
+                rate=thetas[name].rate
+                if name in thetas
+                else Rate(rate_of(BASELINES[name].grid[0])),
                 finals=torch.tensor(values, dtype=torch.float64),
                 curves=torch.empty(0, len(values), dtype=torch.float64),
             )

@@ -1,9 +1,9 @@
-"""What became of starts, kept by content: an evaluation that was cut off goes on where it was, and the baselines
-beside the next version of Θ need not run again.
+"""What became of starts, kept by content: an evaluation that was cut off goes on where it was, and
+the baselines beside the next version of Θ need not run again.
 
-A file holds one `Outcome` as safetensors, with what decides it as JSON in its metadata. Its name is the digest of
-that, of torch's version and of this project's own code: no file outlives a change that may change what is in it. All
-can be deleted at any time.
+A file holds one `Outcome` as safetensors, with what decides it as JSON in its metadata. Its name is
+the digest of that, of torch's version and of this project's own code: no file outlives a change
+that may change what is in it. All can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from meta_trainer.evaluation.cells import Outcome
-from meta_trainer.evaluation.kept import code_fingerprint, key_of, write_whole
+from meta_trainer.evaluation.content_cache import code_fingerprint, key_of, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +27,15 @@ _DIMENSIONS = {"final_losses": 1, "curves": 2, "test": 2}
 
 
 class OutcomeCache:
-    """Outcomes by content, in a folder that all evaluations of a machine share; without one nothing is kept."""
+    """Outcomes by content, in a folder that all evaluations of a machine share; without one nothing
+    is kept."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
 
     def get(self, content: Mapping[str, Any]) -> Outcome | None:
-        """What was kept for this content; None: nothing, or a file that is damaged, which is told."""
+        """What was kept for this content; None: nothing, or a file that is damaged, which is
+        told."""
         if self._folder is None or not (path := self._folder / _name(content)).is_file():
             return None
         try:
@@ -46,7 +48,11 @@ class OutcomeCache:
         """Keep it; where it cannot be written, it is not kept, which is told."""
         if self._folder is None:
             return
-        tensors = {name: value.contiguous() for name, value in outcome._asdict().items() if value is not None}
+        tensors = {
+            name: value.contiguous()
+            for name, value in outcome._asdict().items()
+            if value is not None
+        }
         told = {"content": json.dumps(dict(content), allow_nan=False)}
         try:
             write_whole(self._folder / _name(content), save(tensors, told))
@@ -55,7 +61,9 @@ class OutcomeCache:
 
 
 def _name(content: Mapping[str, Any]) -> str:
-    return f"{key_of({'code': code_fingerprint(), 'torch': torch.__version__, **content})}.safetensors"
+    return (
+        f"{key_of({'code': code_fingerprint(), 'torch': torch.__version__, **content})}.safetensors"
+    )
 
 
 def _outcome(data: bytes) -> Outcome:
@@ -64,5 +72,7 @@ def _outcome(data: bytes) -> Outcome:
         raise ValueError(f"tensors must be {', '.join(_DIMENSIONS)}, got {', '.join(tensors)}")
     for name, tensor in tensors.items():
         if tensor.ndim != _DIMENSIONS[name]:
-            raise ValueError(f"{name} must have {_DIMENSIONS[name]} dimensions, got shape {tuple(tensor.shape)}")
+            raise ValueError(
+                f"{name} must have {_DIMENSIONS[name]} dimensions, got shape {tuple(tensor.shape)}"
+            )
     return Outcome(tensors["final_losses"], tensors["curves"], tensors.get("test"))

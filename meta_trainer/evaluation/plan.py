@@ -1,4 +1,5 @@
-"""Which cells an evaluation is made of, what decides their results, and which row of the report they go to."""
+"""Which cells an evaluation is made of, what decides their results, and which row of the report
+they go to."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ import torch
 from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation.cells import Outcome, Setting, run_baseline, run_learned, run_learned_tuning, run_tuning
+from meta_trainer.evaluation.cells import (
+    Outcome,
+    Setting,
+    run_baseline,
+    run_learned,
+    run_learned_tuning,
+    run_tuning,
+)
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.report import Row
 from meta_trainer.evaluation.schedule import Cell
@@ -72,13 +80,21 @@ class _Learned:
 class Plan:
     """What an evaluation runs."""
 
-    def __init__(self, spec: EvaluationSpec, thetas: Mapping[str, Theta], data: EvaluationData, runner: Runner) -> None:
+    def __init__(
+        self,
+        spec: EvaluationSpec,
+        thetas: Mapping[str, Theta],
+        data: EvaluationData,
+        runner: Runner,
+    ) -> None:
         self._spec, self._train, self._test = spec, data.train, data.test
         self._tasks = {task.name: task for task in spec.tasks}
         self._streams = _streams(spec.tasks)
         self._data = runner.put(data)
         self._learned = {
-            f"{name}, α tuned" if tuned else name: _Learned(theta, runner.put(theta.vector), spec.rate_of(theta), tuned)
+            f"{name}, α tuned" if tuned else name: _Learned(
+                theta, runner.put(theta.vector), spec.rate_of(theta), tuned
+            )
             for tuned in (False, True)[: 1 + spec.tune_learned]
             for name, theta in thetas.items()
         }
@@ -86,7 +102,11 @@ class Plan:
     @property
     def keys(self) -> list[Key]:
         """Task by task, learned optimizers first."""
-        return [Key(task, name) for task in self._tasks for name in (*self._learned, *self._spec.baselines)]
+        return [
+            Key(task, name)
+            for task in self._tasks
+            for name in (*self._learned, *self._spec.baselines)
+        ]
 
     @property
     def parts(self) -> list[Part]:
@@ -120,13 +140,19 @@ class Plan:
         return {"learned": one.content(), "schedule": schedule, "grid": list(one.grid)}
 
     def tuning_cells(self, known: Collection[Key]) -> dict[tuple[Key, ...], Cell]:
-        """One for each stream and optimizer of which a rate is not known; keys by rising horizon."""
+        """One for each stream and optimizer of which a rate is not known; keys by rising
+        horizon."""
         cells = {}
         for tasks in self._streams:
             horizons = [task.horizon for task in tasks]
             for name in self._tuned:
                 keys = tuple(Key(task.name, name) for task in tasks)
-                arguments = (self._setting(tasks[0]), self._data, self._spec.n_tuning_starts, horizons)
+                arguments = (
+                    self._setting(tasks[0]),
+                    self._data,
+                    self._spec.n_tuning_starts,
+                    horizons,
+                )
                 cells[keys] = self._tuning_cell(f"{tasks[0].stream}: tune {name}", name, arguments)
         return {keys: cell for keys, cell in cells.items() if not all(key in known for key in keys)}
 
@@ -137,15 +163,18 @@ class Plan:
         return Cell(label, run_learned_tuning, (*arguments, *one.arguments, one.rate, one.grid))
 
     def runs(self) -> list[tuple[Part, ...]]:
-        """Parts that one cell runs, by rising horizon: a learned optimizer whose rate is the same everywhere runs a
-        stream once; others run each task."""
+        """Parts that one cell runs, by rising horizon: a learned optimizer whose rate is the same
+        everywhere runs a stream once; others run each task."""
         runs = []
         for tasks in self._streams:
             of_learned = self._starts(tasks[0], LEARNED_STARTS_PER_CELL)
             of_baseline = self._starts(tasks[0], BASELINE_STARTS_PER_CELL)
             for name, one in self._learned.items():
                 for group in [[task] for task in tasks] if one.tuned else [tasks]:
-                    runs += [tuple(Part(Key(task.name, name), starts) for task in group) for starts in of_learned]
+                    runs += [
+                        tuple(Part(Key(task.name, name), starts) for task in group)
+                        for starts in of_learned
+                    ]
             for task, name in itertools.product(tasks, self._spec.baselines):
                 runs += [(Part(Key(task.name, name), starts),) for starts in of_baseline]
         return runs
@@ -153,8 +182,16 @@ class Plan:
     def cell(self, parts: Sequence[Part], tuned: Mapping[Key, Tuned]) -> Cell:
         """The cell of one of `runs`, or of some horizons of it; gives an outcome for each part."""
         tasks, name = [self._tasks[part.key.task] for part in parts], parts[0].key.optimizer
-        arguments = (self._setting(tasks[0]), self._data, parts[0].starts, [task.horizon for task in tasks])
-        label, rate = f"{' and '.join(task.name for task in tasks)}: {name}", self._rate(parts[0].key, tuned)
+        arguments = (
+            self._setting(tasks[0]),
+            self._data,
+            parts[0].starts,
+            [task.horizon for task in tasks],
+        )
+        label, rate = (
+            f"{' and '.join(task.name for task in tasks)}: {name}",
+            self._rate(parts[0].key, tuned),
+        )
         if name in self._learned:
             return Cell(label, run_learned, (*arguments, *self._learned[name].arguments, rate))
         return Cell(label, run_baseline, (*arguments, name, rate.lr))
@@ -167,13 +204,17 @@ class Plan:
             "horizon": task.horizon,
             "starts": [part.starts.start, part.starts.stop],
             "test": self._test and self._test.fingerprint,
-            "optimizer": (self._learned[name] if name in self._learned else BASELINES[name]).content(),
+            "optimizer": (
+                self._learned[name] if name in self._learned else BASELINES[name]
+            ).content(),
             "rate": self._rate(part.key, tuned)._asdict(),
         }
 
     def row(self, key: Key, outcomes: Mapping[Part, Outcome], tuned: Mapping[Key, Tuned]) -> Row:
         """One row, from the outcomes of all its parts."""
-        parts = sorted((part for part in outcomes if part.key == key), key=lambda part: part.starts.start)
+        parts = sorted(
+            (part for part in outcomes if part.key == key), key=lambda part: part.starts.start
+        )
         own = [outcomes[part] for part in parts]
         tests = [outcome.test for outcome in own if outcome.test is not None]
         return Row(

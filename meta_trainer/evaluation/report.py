@@ -1,4 +1,5 @@
-"""What came out of an evaluation: rows, comparisons, and the files that people and machines read."""
+"""What came out of an evaluation: rows, comparisons, and the files that people and machines
+read."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import Suite
 
 if TYPE_CHECKING:
-    from meta_trainer.evaluation.pictures import Picture
+    from meta_trainer.evaluation.reporting.pictures import Picture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,9 +33,11 @@ class Row:
     optimizer: str
     kind: Literal["learned", "baseline"]
     rate: Rate
-    """α of a learned optimizer, its own or a tuned one, or the tuned rate of a baseline, with its schedule."""
+    """α of a learned optimizer, its own or a tuned one, or the tuned rate of a baseline, with its
+    schedule."""
     finals: Tensor
-    """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start diverged; or seconds."""
+    """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start
+    diverged; or seconds."""
     curves: Tensor
     """Minibatch losses, shape (T, n_starts), float64; T is 0 where only time was measured."""
     test: Tensor | None = None
@@ -52,7 +55,11 @@ class Row:
     @property
     def test_measures(self) -> dict[str, Estimate]:
         """By name; empty where there is no test split."""
-        return {} if self.test is None else dict(zip(MEASURES, map(estimate, self.test.T), strict=True))
+        return (
+            {}
+            if self.test is None
+            else dict(zip(MEASURES, map(estimate, self.test.T), strict=True))
+        )
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -100,12 +107,16 @@ class Report:
         return min(baselines, key=lambda row: row.rank, default=None)
 
     def difference(self, row: Row) -> tuple[Row, Estimate] | None:
-        """The best tuned baseline and how much higher the row's final loss is, start by start; None for itself."""
+        """The best tuned baseline and how much higher the row's final loss is, start by start; None
+        for itself."""
         other = self.best_baseline(row.task)
-        return None if other is None or other is row else (other, estimate(row.finals - other.finals))
+        return (
+            None if other is None or other is row else (other, estimate(row.finals - other.finals))
+        )
 
     def ratio(self, row: Row) -> Estimate | None:
-        """How many times as long as `torch.optim.Adam` an update takes, repeat by repeat; None in other suites."""
+        """How many times as long as `torch.optim.Adam` an update takes, repeat by repeat; None in
+        other suites."""
         if self.suite.measure != "seconds per update":
             return None
         adam = next(other for other in self.of_task(row.task) if other.optimizer == "adam")
@@ -114,14 +125,15 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The whole result, where None stands for what is not finite.
 
-        Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`; `n_diverged` of
-        `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value minus that of the best baseline,
-        start by start; `tuning`: the trials behind a tuned rate; `test`: {loss, top1, top2}, each {mean, stderr},
-        on the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where there are none.
+        Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`;
+        `n_diverged` of `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value
+        minus that of the best baseline, start by start; `tuning`: the trials behind a tuned rate;
+        `test`: {loss, top1, top2}, each {mean, stderr}, on the test split; `ratio`: {mean, stderr}
+        of its time to Adam's. The last three are None where there are none.
 
-        `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or, for a task that is
-        shorter than the others, at its `task_steps`; `paper` the paper's own figures; `variants` what each version of
-        an ablation has of the field that it varies.
+        `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`,
+        or, for a task that is shorter than the others, at its `task_steps`; `paper` the paper's own
+        figures; `variants` what each version of an ablation has of the field that it varies.
         """
         spec = self.spec
         steps = {task: thinned(len(self.of_task(task)[0].curves)) for task in self.tasks}
@@ -149,7 +161,10 @@ class Report:
             "curve_steps": max(steps.values(), key=lambda s: s[-1:].tolist()).tolist(),
             "task_steps": {task: steps[task].tolist() for task in self.tasks},
             "curves": {
-                task: {row.optimizer: _curve_json(row.curves[steps[task]]) for row in self.of_task(task)}
+                task: {
+                    row.optimizer: _curve_json(row.curves[steps[task]])
+                    for row in self.of_task(task)
+                }
                 for task in self.tasks
             },
         }
@@ -157,13 +172,14 @@ class Report:
     @cached_property
     def pictures(self) -> list[Picture]:
         """Drawn when they are first asked for."""
-        from meta_trainer.evaluation.pictures import pictures
+        from meta_trainer.evaluation.reporting.pictures import pictures
 
         return pictures(self)
 
     def files(self) -> dict[str, bytes]:
-        """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and the pictures beside them."""
-        from meta_trainer.evaluation.pages import html, markdown
+        """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and the
+        pictures beside them."""
+        from meta_trainer.evaluation.reporting.pages import html, markdown
 
         drawn = self.pictures
         return {
@@ -186,7 +202,9 @@ class Report:
             "n_starts": len(row.finals),
             "best": row is self.best(row.task),
             "finals": finite_list(row.finals),
-            "difference": {"to": difference[0].optimizer, **difference[1].to_json()} if difference else None,
+            "difference": {"to": difference[0].optimizer, **difference[1].to_json()}
+            if difference
+            else None,
             "tuning": row.tuned.to_json() if row.tuned else None,
             "test": {name: value.to_json() for name, value in row.test_measures.items()} or None,
             "ratio": ratio.to_json() if ratio else None,

@@ -1,4 +1,5 @@
-"""Handing cells to a runner a few at a time: an evaluation can be stopped between any two, and its progress is told."""
+"""Handing cells to a runner a few at a time: an evaluation can be stopped between any two, and its
+progress is told."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.training import Stopped
+from meta_trainer.training.loop import Stopped
 
 K = TypeVar("K", bound=Hashable)
 
@@ -25,12 +26,16 @@ class Cell:
 class Schedule:
     """Carries out `n_total` cells, in as many batches as one likes."""
 
-    def __init__(self, runner: Runner, recorder: Recorder, should_stop: Callable[[], bool], n_total: int) -> None:
+    def __init__(
+        self, runner: Runner, recorder: Recorder, should_stop: Callable[[], bool], n_total: int
+    ) -> None:
         self._runner, self._recorder, self._should_stop = runner, recorder, should_stop
         self._n_done, self._n_total = 0, n_total
         recorder.metrics(0, {"progress": 0.0})
 
-    def run(self, cells: Mapping[K, Cell], done: Callable[[K, Any], None] | None = None) -> dict[K, Any]:
+    def run(
+        self, cells: Mapping[K, Cell], done: Callable[[K, Any], None] | None = None
+    ) -> dict[K, Any]:
         """The cells' results by key, in the order of the cells whatever the order of completion.
 
         Args:

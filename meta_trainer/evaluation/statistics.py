@@ -14,7 +14,8 @@ from meta_trainer.recorder import finite_or_none
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean and standard error over the starts that have a finite value; NaN where there are too few (1 or 2)."""
+    """Mean and standard error over the starts that have a finite value; NaN where there are too few
+    (1 or 2)."""
 
     mean: float
     stderr: float
@@ -45,7 +46,8 @@ def finite_list(values: Tensor) -> list[float | None]:
 
 
 def thinned(n_steps: int, at_most: int = 500) -> Tensor:
-    """Indices of the steps that a curve keeps: all, or evenly spread ones with the first and the last."""
+    """Indices of the steps that a curve keeps: all, or evenly spread ones with the first and the
+    last."""
     return torch.linspace(0, n_steps - 1, min(n_steps, at_most), dtype=torch.float64).round().long()
 
 

@@ -23,7 +23,8 @@ def measure(learner: Classifier, w: Tensor, test: Dataset) -> Tensor:
         w: shape (L, p).
 
     Returns:
-        Mean loss, top-1 and top-2 accuracy in [0, 1]; shape (L, 3), float64, NaN for learners whose loss is not finite.
+        Mean loss, top-1 and top-2 accuracy in [0, 1]; shape (L, 3), float64, NaN for learners whose
+        loss is not finite.
     """
     totals = torch.zeros(len(w), len(MEASURES), dtype=torch.float64)
     for indices in torch.arange(len(test)).split(_BATCH_SIZE):
@@ -36,7 +37,12 @@ def measure(learner: Classifier, w: Tensor, test: Dataset) -> Tensor:
 
 
 def _sums(logits: Tensor, targets: Tensor) -> Tensor:
-    """The measures summed over images; shape (L, 3) for logits (L, n, classes) and targets (L, n)."""
-    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    """The measures summed over images; shape (L, 3) for logits (L, n, classes) and targets (L,
+    n)."""
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(
+        targets.shape
+    )
     rank = (logits > logits.gather(-1, targets[..., None])).sum(-1)
-    return torch.stack([losses.double().sum(1), (rank < 1).double().sum(1), (rank < 2).double().sum(1)], dim=1)
+    return torch.stack(
+        [losses.double().sum(1), (rank < 1).double().sum(1), (rank < 2).double().sum(1)], dim=1
+    )

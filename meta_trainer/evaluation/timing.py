@@ -1,4 +1,5 @@
-"""Seconds per update, once the gradient is there: optimizers as users run them, timed in turn on one thread."""
+"""Seconds per update, once the gradient is there: optimizers as users run them, timed in turn on
+one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from meta_trainer.learners import MLP
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Task
 from meta_trainer.tasks import optimizee_of
-from meta_trainer.work import one_thread
+from meta_trainer.training.units import one_thread
 
 _LEARNED: Final[tuple[type[LearnedOptimizer], ...]] = (HyperAdam, RNNprop, DMOptimizer)
 
@@ -32,9 +33,11 @@ def time_updates(
     baselines: Sequence[str],
     n_repeats: int,
 ) -> dict[str, list[float]]:
-    """Time `task.horizon` updates of each optimizer, one after the other, `n_repeats` times, after a round to warm up.
+    """Time `task.horizon` updates of each optimizer, one after the other, `n_repeats` times, after
+    a round to warm up.
 
-    Each has the parameters of one MLP as a model has them, a weight and a bias a layer, and always the same gradient.
+    Each has the parameters of one MLP as a model has them, a weight and a bias a layer, and always
+    the same gradient.
 
     Args:
         thetas: Θ files by the names of the learned optimizers.
@@ -47,14 +50,21 @@ def time_updates(
         start = optimizee.start()
         _, gradient = optimizee.losses_and_gradients(start, 0)
         if not isinstance(optimizee.learner, MLP):
-            raise TypeError(f"task {task.name} must be an MLP to be timed, got {type(optimizee.learner).__name__}")
+            raise TypeError(
+                f"task {task.name} must be an MLP to be timed, got {type(optimizee.learner).__name__}"
+            )
         sizes = optimizee.learner.sizes
         optimizers: dict[str, Optimizer] = {}
         for name, file in thetas.items():
-            optimizers[name] = _learned(_parameters(sizes, start[0], gradient[0]), Theta.from_bytes(file))
+            optimizers[name] = _learned(
+                _parameters(sizes, start[0], gradient[0]), Theta.from_bytes(file)
+            )
         for name in baselines:
             optimizers[name] = _baseline(_parameters(sizes, start[0], gradient[0]), name)
-        rounds = [{name: _time(one, task.horizon) for name, one in optimizers.items()} for _ in range(n_repeats + 1)]
+        rounds = [
+            {name: _time(one, task.horizon) for name, one in optimizers.items()}
+            for _ in range(n_repeats + 1)
+        ]
         return {name: [seconds[name] for seconds in rounds[1:]] for name in optimizers}
 
 

@@ -1,13 +1,16 @@
-"""The rate of an optimizer on a task: the best of a grid in steps of √2, on starts that are never reported.
+"""The rate of an optimizer on a task: the best of a grid in steps of √2, on starts that are never
+reported.
 
-Rates are tried from coarse to fine: every fourth of the grid, then, halving the step, those beside the best so far. A
-best rate on the edge is no best rate: the search goes on beyond it, until the bounds of all grids are reached. It ends
-when both √2 neighbours of the best have been tried over the whole horizon and are no better. Where the final loss has
-one valley over the rates, that is the best of the whole grid.
+Rates are tried from coarse to fine: every fourth of the grid, then, halving the step, those beside
+the best so far. A best rate on the edge is no best rate: the search goes on beyond it, until the
+bounds of all grids are reached. It ends when both √2 neighbours of the best have been tried over
+the whole horizon and are no better. Where the final loss has one valley over the rates, that is the
+best of the whole grid.
 
-A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some hundred steps: the best
-rate there is where the search at the next longer horizon begins, with its two neighbours alone. What was found is kept
-by its content: the digest of everything that decides it.
+A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some
+hundred steps: the best rate there is where the search at the next longer horizon begins, with its
+two neighbours alone. What was found is kept by its content: the digest of everything that decides
+it.
 """
 
 from __future__ import annotations
@@ -23,11 +26,11 @@ from typing import Any, Final, Self
 
 import torch
 
-from meta_trainer.evaluation.kept import key_of, write_whole
-from meta_trainer.optimizees import Optimizee
+from meta_trainer.evaluation.content_cache import key_of, write_whole
 from meta_trainer.recorder import finite_or_none
-from meta_trainer.rollout import InnerOptimizer, rollout
 from meta_trainer.specs.baselines import GridRange
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.rollout import InnerOptimizer, rollout
 
 FORMAT_VERSION: Final = 2
 """Raised whenever this module, the baselines or the rollouts change what is found."""
@@ -48,12 +51,17 @@ class Tuned:
 
     rate: float
     on_edge: bool
-    """Whether it is the smallest or largest rate that is ever tried, or everything diverged: not a true optimum."""
+    """Whether it is the smallest or largest rate that is ever tried, or everything diverged: not a
+    true optimum."""
     trials: tuple[tuple[float, float | None], ...]
     """(rate, mean final loss over the tuning starts; None if any diverged), by rising rate."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"rate": self.rate, "on_edge": self.on_edge, "trials": [list(trial) for trial in self.trials]}
+        return {
+            "rate": self.rate,
+            "on_edge": self.on_edge,
+            "trials": [list(trial) for trial in self.trials],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -62,7 +70,10 @@ class Tuned:
             ValueError: not what `to_json` gave.
         """
         try:
-            trials = tuple((float(rate), None if loss is None else float(loss)) for rate, loss in data["trials"])
+            trials = tuple(
+                (float(rate), None if loss is None else float(loss))
+                for rate, loss in data["trials"]
+            )
             return cls(float(data["rate"]), bool(data["on_edge"]), trials)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a tuned rate: {error!r}") from error
@@ -74,7 +85,8 @@ def rate_of(exponent: int) -> float:
 
 
 def ladder(horizons: Iterable[int]) -> list[int]:
-    """The horizons that are searched on the way to these, rising; the first of them from coarse to fine."""
+    """The horizons that are searched on the way to these, rising; the first of them from coarse to
+    fine."""
     rungs = set(horizons)
     shortest = min(rungs)
     while shortest > LONG:
@@ -94,8 +106,8 @@ def tune(
     Args:
         grid: where the search begins.
         optimizer_of: gives the optimizer that moves each learner at its own of these rates.
-        optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy; all rates that are tried
-            at a time run as one batch.
+        optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy; all
+            rates that are tried at a time run as one batch.
     """
     found: dict[int, Tuned] = {}
     first: Sequence[int] = range(grid[0], grid[1] + 1, _STRIDES[0])
@@ -114,10 +126,13 @@ def tune(
 def _search(
     trial: Callable[[list[int]], dict[int, float]], first: Sequence[int], strides: Sequence[int]
 ) -> dict[int, float]:
-    """Losses of `first`, then of those beside the best, at every stride until none is left to try."""
+    """Losses of `first`, then of those beside the best, at every stride until none is left to
+    try."""
     losses = trial(list(first))
     for stride in strides:
-        while new := [k for k in _inside((_best(losses) - stride, _best(losses) + stride)) if k not in losses]:
+        while new := [
+            k for k in _inside((_best(losses) - stride, _best(losses) + stride)) if k not in losses
+        ]:
             losses |= trial(new)
     return losses
 
@@ -140,13 +155,16 @@ def _try(
     """Mean final losses; infinite where any start diverged."""
     n_copies, optimizee = len(exponents), optimizee_of(len(exponents))
     rates = [rate_of(k) for k in exponents for _ in range(len(optimizee.start()) // n_copies)]
-    finals = rollout(optimizer_of(rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
+    finals = (
+        rollout(optimizer_of(rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
+    )
     finals = torch.where(finals.isfinite(), finals, math.inf)
     return dict(zip(exponents, finals.tolist(), strict=True))
 
 
 class TuningCache:
-    """Tuned rates by content: in memory, and in a folder when there is one, shared by all evaluations of a machine."""
+    """Tuned rates by content: in memory, and in a folder when there is one, shared by all
+    evaluations of a machine."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder, self._known = folder, dict[str, Tuned]()
@@ -154,7 +172,11 @@ class TuningCache:
     def get(self, content: Mapping[str, Any]) -> Tuned | None:
         """What was found for this content."""
         key = _key(content)
-        if key not in self._known and self._folder and (path := self._folder / f"{key}.json").is_file():
+        if (
+            key not in self._known
+            and self._folder
+            and (path := self._folder / f"{key}.json").is_file()
+        ):
             try:
                 stored = json.loads(path.read_bytes())
                 self._known[key] = Tuned.from_json(stored["tuned"])
@@ -163,7 +185,8 @@ class TuningCache:
         return self._known.get(key)
 
     def put(self, content: Mapping[str, Any], tuned: Tuned) -> None:
-        """Keep it; the file is written whole or not at all. Where it cannot be written, it is kept in memory alone."""
+        """Keep it; the file is written whole or not at all. Where it cannot be written, it is kept
+        in memory alone."""
         key = _key(content)
         self._known[key] = tuned
         if self._folder:

@@ -1,4 +1,5 @@
-"""The contract of a learner: L networks of one shape as one batch, each a flat vector of p coordinates."""
+"""The contract of a learner: L networks of one shape as one batch, each a flat vector of p
+coordinates."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ Shapes = Sequence[Sequence[int]]
 
 
 class Learner(ABC):
-    """A network with its loss, batched over learners: row i of every argument belongs to learner i."""
+    """A network with its loss, batched over learners: row i of every argument belongs to learner
+    i."""
 
     @property
     @abstractmethod
@@ -24,10 +26,13 @@ class Learner(ABC):
     @property
     @abstractmethod
     def shapes(self) -> Shapes:
-        """Of its parameters, as `torch.nn` has them, in the order of the flat vector (see `hyperadam.rates`)."""
+        """Of its parameters, as `torch.nn` has them, in the order of the flat vector (see
+        `hyperadam.rates`)."""
 
     @abstractmethod
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def losses(
+        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
         """Mean loss of each learner on its own minibatch.
 
         Args:
@@ -42,11 +47,13 @@ class Learner(ABC):
 
     @property
     def is_separable(self) -> bool:
-        """Whether the loss is a mean of `example_losses`: no randomness, and no example that acts on another's."""
+        """Whether the loss is a mean of `example_losses`: no randomness, and no example that acts
+        on another's."""
         return False
 
     def example_losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each example, shape (L, batch), for the arguments of `losses`; only where `is_separable`."""
+        """The loss of each example, shape (L, batch), for the arguments of `losses`; only where
+        `is_separable`."""
         raise NotImplementedError(f"{type(self).__name__} is not separable")
 
     @property
@@ -54,18 +61,26 @@ class Learner(ABC):
         """Whether the network itself draws random numbers in training, as dropout does."""
         return False
 
-    def noise(self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype) -> Tensor:
-        """The random numbers of one step, row i from generator i alone; asked for only where `is_random`."""
+    def noise(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
+    ) -> Tensor:
+        """The random numbers of one step, row i from generator i alone; asked for only where
+        `is_random`."""
         raise NotImplementedError(f"{type(self).__name__} is not random")
 
-    def start(self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype) -> Tensor:
-        """Every coordinate from N(0, std²), as in the paper; learner i from generator i; shape (L, p).
+    def start(
+        self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        """Every coordinate from N(0, std²), as in the paper; learner i from generator i; shape (L,
+        p).
 
         Args:
             std: one number, or one for each learner, shape (L,).
         """
         draws = [torch.randn(self.n_coordinates, generator=g) for g in generators]
-        return torch.stack(draws).to(dtype) * (std[:, None].to(dtype) if isinstance(std, Tensor) else std)
+        return torch.stack(draws).to(dtype) * (
+            std[:, None].to(dtype) if isinstance(std, Tensor) else std
+        )
 
     def losses_and_gradients(
         self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
@@ -92,10 +107,14 @@ class Classifier(Learner):
     def example_losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
         return _cross_entropy(self.logits(w, inputs), targets)
 
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def losses(
+        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
         return _cross_entropy(self.logits(w, inputs, noise), targets).mean(1)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Shape (L, batch) for logits (L, batch, n_classes)."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(
+        targets.shape
+    )

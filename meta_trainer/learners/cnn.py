@@ -1,8 +1,10 @@
-"""Convolutional networks: CNN-1 (c-c-p-f) and CNN-2 (c-c-p-c-c-p-f-f) of the paper, with batch norm and dropout.
+"""Convolutional networks: CNN-1 (c-c-p-f) and CNN-2 (c-c-p-c-c-p-f-f) of the paper, with batch norm
+and dropout.
 
-Learners go one after the other through each network: on one thread that took about half the time of a grouped
-convolution over all learners, and a third to two thirds of `vmap`'s (docs/decisions/0012). Channels lie last in memory,
-which took as long as channels first on MNIST, or a tenth less, and two thirds of its time on CIFAR-10.
+Learners go one after the other through each network: on one thread that took about half the time of
+a grouped convolution over all learners, and a third to two thirds of `vmap`'s
+(docs/decisions/0012). Channels lie last in memory, which took as long as channels first on MNIST,
+or a tenth less, and two thirds of its time on CIFAR-10.
 """
 
 from __future__ import annotations
@@ -21,15 +23,20 @@ KERNEL_SIZE: Final = 3
 DROPOUT: Final = 0.5
 BATCH_NORM_EPSILON: Final = 1e-5
 
-_CHANNELS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {"cnn-1": ((16, 16),), "cnn-2": ((16, 16), (32, 32))}
+_CHANNELS: Final[dict[str, tuple[tuple[int, ...], ...]]] = {
+    "cnn-1": ((16, 16),),
+    "cnn-2": ((16, 16), (32, 32)),
+}
 _HIDDEN: Final[dict[str, tuple[int, ...]]] = {"cnn-1": (), "cnn-2": (64,)}
 
 
 class CNN(Classifier):
-    """Convolutions 3×3 (same size) with ReLU, 2×2 max-pooling after every second one, linear layers with ReLU between.
+    """Convolutions 3×3 (same size) with ReLU, 2×2 max-pooling after every second one, linear layers
+    with ReLU between.
 
-    Batch norm stands between a convolution and its ReLU, and is by the minibatch's own mean and variance, at all times,
-    without scale or offset: it has neither parameters nor buffers. Dropout (one half) stands before the last layer.
+    Batch norm stands between a convolution and its ReLU, and is by the minibatch's own mean and
+    variance, at all times, without scale or offset: it has neither parameters nor buffers. Dropout
+    (one half) stands before the last layer.
 
     In the flat vector each layer is its weight, as `torch.nn` shapes it, then its bias.
     """
@@ -48,9 +55,13 @@ class CNN(Classifier):
             image_shape: (channels, height, width).
         """
         if architecture not in _CHANNELS:
-            raise ValueError(f"architecture must be one of {', '.join(_CHANNELS)}, got {architecture!r}")
+            raise ValueError(
+                f"architecture must be one of {', '.join(_CHANNELS)}, got {architecture!r}"
+            )
         if min(image_shape[1:]) < 2 ** len(_CHANNELS[architecture]):
-            raise ValueError(f"image_shape {image_shape} is too small to be pooled by {architecture}")
+            raise ValueError(
+                f"image_shape {image_shape} is too small to be pooled by {architecture}"
+            )
         self.architecture, self.image_shape, self.n_classes = architecture, image_shape, n_classes
         self.batch_norm, self.dropout = batch_norm, dropout
         self._blocks = _CHANNELS[architecture]
@@ -73,8 +84,11 @@ class CNN(Classifier):
     def is_separable(self) -> bool:
         return not (self.dropout or self.batch_norm)
 
-    def noise(self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype) -> Tensor:
-        """Masks of what enters the last layer: 0 or 2, with the same probability; shape (L, batch, n_inputs)."""
+    def noise(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
+    ) -> Tensor:
+        """Masks of what enters the last layer: 0 or 2, with the same probability; shape (L, batch,
+        n_inputs)."""
         shape = (batch_size, self._shapes[-1][1])
         kept = torch.stack([torch.rand(shape, generator=g) >= DROPOUT for g in generators])
         return kept.to(dtype) / (1 - DROPOUT)
@@ -91,7 +105,9 @@ class CNN(Classifier):
         for *inner, _ in self._blocks:
             for _ in inner:
                 x = F.relu(self._convolved(x, *next(layers)))
-            x = F.relu(F.max_pool2d(self._convolved(x, *next(layers)), 2))  # as max-pool of ReLU, on a quarter of it
+            x = F.relu(
+                F.max_pool2d(self._convolved(x, *next(layers)), 2)
+            )  # as max-pool of ReLU, on a quarter of it
         x = x.flatten(1)
         for _ in _HIDDEN[self.architecture]:
             x = F.relu(F.linear(x, *next(layers)))
@@ -99,7 +115,11 @@ class CNN(Classifier):
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         x = F.conv2d(x, weight, bias, padding=KERNEL_SIZE // 2)
-        return F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON) if self.batch_norm else x
+        return (
+            F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
+            if self.batch_norm
+            else x
+        )
 
     def _layer_shapes(self) -> Iterator[tuple[int, ...]]:
         """Shapes of the weights; each has a bias as long as its first dimension."""

@@ -13,14 +13,16 @@ from meta_trainer.learners.base import Learner, Shapes
 
 
 class LSTM(Learner):
-    """LSTM layers over a sequence of numbers, a linear layer on the last hidden state; mean squared error.
+    """LSTM layers over a sequence of numbers, a linear layer on the last hidden state; mean squared
+    error.
 
-    Gates stand in torch's order (i, f, g, o), with one bias a gate and nothing added to it. In the flat vector each
-    layer is its weight for inputs (4 · hidden, n_in), its weight for states (4 · hidden, hidden) and its bias
-    (4 · hidden,); then come the last layer's weight (hidden,) and bias (1,).
+    Gates stand in torch's order (i, f, g, o), with one bias a gate and nothing added to it. In the
+    flat vector each layer is its weight for inputs (4 · hidden, n_in), its weight for states (4 ·
+    hidden, hidden) and its bias (4 · hidden,); then come the last layer's weight (hidden,) and bias
+    (1,).
 
-    Learners go one after the other through torch's own LSTM, which took four fifths of the time of one written as
-    batched products over learners.
+    Learners go one after the other through torch's own LSTM, which took four fifths of the time of
+    one written as batched products over learners.
     """
 
     def __init__(self, n_layers: int = 1, hidden: int = 20) -> None:
@@ -39,8 +41,11 @@ class LSTM(Learner):
         *layers, last, bias = self._shapes
         return [*layers, (1, *last), bias]
 
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's dtype."""
+    def losses(
+        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:  # noqa: ARG002
+        """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's
+        dtype."""
         return (self.predictions(w, inputs) - targets).square().mean(1)
 
     def predictions(self, w: Tensor, inputs: Tensor) -> Tensor:
@@ -49,9 +54,13 @@ class LSTM(Learner):
 
     def _one(self, w: Tensor, inputs: Tensor) -> Tensor:
         *layers, weight, bias = (
-            part.view(shape) for part, shape in zip(w.split(self._lengths), self._shapes, strict=True)
+            part.view(shape)
+            for part, shape in zip(w.split(self._lengths), self._shapes, strict=True)
         )
-        no_bias, state = w.new_zeros(4 * self.hidden), w.new_zeros(self.n_layers, len(inputs), self.hidden)
+        no_bias, state = (
+            w.new_zeros(4 * self.hidden),
+            w.new_zeros(self.n_layers, len(inputs), self.hidden),
+        )
         parameters = [p for i in range(0, len(layers), 3) for p in (*layers[i : i + 3], no_bias)]
         has_biases, dropout, training, bidirectional, batch_first = True, 0.0, False, False, True
         outputs, _, _ = torch.lstm(

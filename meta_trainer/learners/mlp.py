@@ -21,14 +21,17 @@ ACTIVATION_FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 
 
 class MLP(Classifier):
-    """Linear layers `sizes[0] → … → sizes[-1]` with an activation between them; softmax cross-entropy.
+    """Linear layers `sizes[0] → … → sizes[-1]` with an activation between them; softmax
+    cross-entropy.
 
     In the flat vector each layer is its weight (n_in, n_out), row by row, then its bias (n_out,).
     """
 
     def __init__(self, sizes: Sequence[int], activation: str) -> None:
         if activation not in ACTIVATION_FUNCTIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATION_FUNCTIONS)}, got {activation!r}")
+            raise ValueError(
+                f"activation must be one of {', '.join(ACTIVATION_FUNCTIONS)}, got {activation!r}"
+            )
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes must be at least two positive numbers, got {tuple(sizes)}")
         self.sizes = tuple(sizes)

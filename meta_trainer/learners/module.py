@@ -1,4 +1,5 @@
-"""Any `torch.nn.Module` as a learner, through `torch.func`: for Python, never asked for over REST."""
+"""Any `torch.nn.Module` as a learner, through `torch.func`: for Python, never asked for over
+REST."""
 
 from __future__ import annotations
 
@@ -17,24 +18,32 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class ModuleLearner(Learner):
     """L copies of a module side by side, each with its own parameters and minibatch.
 
-    The start is the module's own: `make` is called once for every learner, under that learner's seed. Coordinates stand
-    in the order of `named_parameters`. Buffers are constants, so a module that changes one when it is called (batch
-    norm with running statistics) is refused; `torch.func.replace_all_batch_norm_modules_` makes it acceptable.
+    The start is the module's own: `make` is called once for every learner, under that learner's
+    seed. Coordinates stand in the order of `named_parameters`. Buffers are constants, so a module
+    that changes one when it is called (batch norm with running statistics) is refused;
+    `torch.func.replace_all_batch_norm_modules_` makes it acceptable.
 
-    Modules run together through `vmap`. With `together=False` they run one by one instead, for which any operation will
-    do, and which a CPU is often faster at. So they do with `random=True`, for dropout and its like, each under a seed
-    drawn for (learner, step), so that runs are paired and can be repeated.
+    Modules run together through `vmap`. With `together=False` they run one by one instead, for
+    which any operation will do, and which a CPU is often faster at. So they do with `random=True`,
+    for dropout and its like, each under a seed drawn for (learner, step), so that runs are paired
+    and can be repeated.
 
     Example:
         >>> ModuleLearner(lambda: nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), nn.functional.mse_loss)
     """
 
     def __init__(
-        self, make: Callable[[], nn.Module], loss: Loss, *, random: bool = False, together: bool = True
+        self,
+        make: Callable[[], nn.Module],
+        loss: Loss,
+        *,
+        random: bool = False,
+        together: bool = True,
     ) -> None:
         """
         Args:
-            make: makes a module in the mode in which it shall be trained; its parameters are cast to a run's dtype.
+            make: makes a module in the mode in which it shall be trained; its parameters are cast
+                to a run's dtype.
             loss: see `Loss`.
             random: whether the module draws random numbers when it is called.
             together: whether learners that are not random run as one.
@@ -46,7 +55,9 @@ class ModuleLearner(Learner):
         self._module = self._made(0)
         for name, module in self._module.named_modules():
             self._check(name or type(module).__name__, module)
-        self._shapes = {name: parameter.shape for name, parameter in self._module.named_parameters()}
+        self._shapes = {
+            name: parameter.shape for name, parameter in self._module.named_parameters()
+        }
 
     @property
     def n_coordinates(self) -> int:
@@ -60,24 +71,35 @@ class ModuleLearner(Learner):
     def is_random(self) -> bool:
         return self._random
 
-    def noise(self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype) -> Tensor:  # noqa: ARG002
+    def noise(
+        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
+    ) -> Tensor:  # noqa: ARG002
         """A seed for each learner; shape (L,), int64."""
         return torch.stack([_seed(g) for g in generators])
 
-    def start(self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype) -> Tensor:
+    def start(
+        self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
+    ) -> Tensor:
         """Parameters as `make` gives them, times `std`; shape (L, p)."""
         starts = []
         for g in generators:
             parameters = dict(self._made(int(_seed(g))).named_parameters())
             starts.append(torch.cat([parameters[name].detach().flatten() for name in self._shapes]))
-        return torch.stack(starts).to(dtype) * (std[:, None].to(dtype) if isinstance(std, Tensor) else std)
+        return torch.stack(starts).to(dtype) * (
+            std[:, None].to(dtype) if isinstance(std, Tensor) else std
+        )
 
-    def losses(self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and loss take."""
+    def losses(
+        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
+        """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and
+        loss take."""
         if noise is None:
             if self._together:
                 return vmap(self._one, randomness="error")(w, inputs, targets)
-            return torch.stack([self._one(*learner) for learner in zip(w, inputs, targets, strict=True)])
+            return torch.stack(
+                [self._one(*learner) for learner in zip(w, inputs, targets, strict=True)]
+            )
         losses = []
         for seed, *learner in zip(noise.tolist(), w, inputs, targets, strict=True):
             with torch.random.fork_rng(devices=[]):
@@ -88,7 +110,10 @@ class ModuleLearner(Learner):
     def state_dict(self, w: Tensor) -> dict[str, Tensor]:
         """One learner's w (p,) as the parameters of a module, by name."""
         parts = w.split([shape.numel() for shape in self._shapes.values()])
-        return {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+        return {
+            name: part.view(shape)
+            for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
+        }
 
     def _check(self, name: str, module: nn.Module) -> None:
         if getattr(module, "track_running_stats", False):
@@ -96,7 +121,12 @@ class ModuleLearner(Learner):
                 f"module {name!r} keeps running statistics: make it with track_running_stats=False, or call "
                 "torch.func.replace_all_batch_norm_modules_ on the whole"
             )
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p and module.training and not self._random:
+        if (
+            isinstance(module, nn.modules.dropout._DropoutNd)
+            and module.p
+            and module.training
+            and not self._random
+        ):
             raise ValueError(f"module {name!r} draws random numbers: pass random=True")
 
     def _one(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:

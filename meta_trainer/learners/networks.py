@@ -1,5 +1,5 @@
-"""Networks of today as learners, small ones, from torch's own layers and with torch's own starts: what an optimizer
-that was trained on MLPs, LSTMs and plain CNNs is tried on.
+"""Networks of today as learners, small ones, from torch's own layers and with torch's own starts:
+what an optimizer that was trained on MLPs, LSTMs and plain CNNs is tried on.
 
 They take images as flat as `Dataset` draws them, and any that can be cut into 4 × 4 patches.
 """
@@ -34,7 +34,9 @@ class Autoencoder(nn.Module):
         super().__init__()
         n_features = image_shape[0] * image_shape[1] * image_shape[2]
         self.encoder = nn.Sequential(nn.Linear(n_features, 64), nn.ReLU(), nn.Linear(64, 16))
-        self.decoder = nn.Sequential(nn.ReLU(), nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, n_features))
+        self.decoder = nn.Sequential(
+            nn.ReLU(), nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, n_features)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         missing: Tensor = images - self.decoder(self.encoder(images))
@@ -53,7 +55,9 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
             nn.GroupNorm(4, n_out),
         )
-        self.shortcut = nn.Identity() if stride == 1 else nn.Conv2d(n_in, n_out, 1, stride, bias=False)
+        self.shortcut = (
+            nn.Identity() if stride == 1 else nn.Conv2d(n_in, n_out, 1, stride, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.inner(x))
@@ -66,13 +70,19 @@ class Residual(nn.Module):
         super().__init__()
         self._image_shape = image_shape
         self.stem = nn.Sequential(
-            nn.Conv2d(image_shape[0], 16, 3, 2, padding=1, bias=False), nn.GroupNorm(4, 16), nn.ReLU()
+            nn.Conv2d(image_shape[0], 16, 3, 2, padding=1, bias=False),
+            nn.GroupNorm(4, 16),
+            nn.ReLU(),
         )
-        self.blocks = nn.Sequential(ResidualBlock(16, 16, 1), ResidualBlock(16, 32, 2), ResidualBlock(32, 32, 1))
+        self.blocks = nn.Sequential(
+            ResidualBlock(16, 16, 1), ResidualBlock(16, 32, 2), ResidualBlock(32, 32, 1)
+        )
         self.head = nn.Linear(32, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.blocks(self.stem(images.view(-1, *self._image_shape))).mean((2, 3)))
+        logits: Tensor = self.head(
+            self.blocks(self.stem(images.view(-1, *self._image_shape))).mean((2, 3))
+        )
         return logits
 
 
@@ -92,12 +102,15 @@ class RowGRU(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Two layers (Vaswani et al., 2017), with layer norm before each part and at the end, over learned places."""
+    """Two layers (Vaswani et al., 2017), with layer norm before each part and at the end, over
+    learned places."""
 
     def __init__(self, n_places: int, *, causal: bool) -> None:
         super().__init__()
         self.places = nn.Parameter(0.02 * torch.randn(n_places, WIDTH))
-        layer = partial(nn.TransformerEncoderLayer, activation="gelu", batch_first=True, norm_first=True)
+        layer = partial(
+            nn.TransformerEncoderLayer, activation="gelu", batch_first=True, norm_first=True
+        )
         self.layers = nn.ModuleList(layer(WIDTH, 4, 2 * WIDTH, dropout=0.0) for _ in range(2))
         self.norm = nn.LayerNorm(WIDTH)
         self._mask = nn.Transformer.generate_square_subsequent_mask(n_places) if causal else None
@@ -112,7 +125,8 @@ class Transformer(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """A transformer over 4 × 4 patches of an image (Dosovitskiy et al., 2021), and the mean of what it gives."""
+    """A transformer over 4 × 4 patches of an image (Dosovitskiy et al., 2021), and the mean of what
+    it gives."""
 
     def __init__(self, image_shape: ImageShape, n_classes: int) -> None:
         super().__init__()
@@ -160,7 +174,8 @@ IMAGE_NETWORKS: Final[dict[ImageNetwork, tuple[Callable[[ImageShape, int], nn.Mo
 
 
 def image_network(name: ImageNetwork, image_shape: ImageShape, n_classes: int) -> ModuleLearner:
-    """Classification by softmax cross-entropy, or for the autoencoder the mean squared error of its images."""
+    """Classification by softmax cross-entropy, or for the autoencoder the mean squared error of its
+    images."""
     make, loss = IMAGE_NETWORKS[name]
     return ModuleLearner(partial(make, image_shape, n_classes), loss, together=False)
 

@@ -1,4 +1,5 @@
-"""What the training loop and the evaluation ask of a runner: call pure functions, pass results along by handle."""
+"""What the training loop and the evaluation ask of a runner: call pure functions, pass results
+along by handle."""
 
 from __future__ import annotations
 
@@ -14,22 +15,27 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 
 
 class WorkLost(Exception):
-    """Machines failed in a way that a runner cannot mend: a value is gone, with everything it could be made from.
+    """Machines failed in a way that a runner cannot mend: a value is gone, with everything it could
+    be made from.
 
     It says nothing about the job, which can go on from its last checkpoint.
     """
 
 
 class Runner(ABC):
-    """Carries out calls of module-level pure functions. Order of calls and of workers never shows in results."""
+    """Carries out calls of module-level pure functions. Order of calls and of workers never shows
+    in results."""
 
     @abstractmethod
     def put(self, value: Any) -> Handle:
         """A handle for a value that many calls take: it is sent once to each machine."""
 
     @abstractmethod
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
-        """Begin a call; returns one handle for each of its `n_returns` results (a function of several returns a tuple).
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
+        """Begin a call; returns one handle for each of its `n_returns` results (a function of
+        several returns a tuple).
 
         Arguments may be handles. The call may run again elsewhere if its worker is lost or slow.
         """
@@ -53,8 +59,9 @@ class Runner(ABC):
         """Calls that can run at the same time now."""
 
     def listen(self, tell: Tell) -> None:
-        """Tell of what happens to workers: `workers` (`{"n", "before"}`; 0: the job waits for one) and `call.repeated`
-        (`{"call", "seconds"}`: it took so long that it was begun again elsewhere)."""
+        """Tell of what happens to workers: `workers` (`{"n", "before"}`; 0: the job waits for one)
+        and `call.repeated` (`{"call", "seconds"}`: it took so long that it was begun again
+        elsewhere)."""
 
     def close(self) -> None:
         """Let go of workers; the runner is not used afterwards."""

@@ -14,7 +14,9 @@ class InProcessRunner(Runner):
     def put(self, value: Any) -> Handle:
         return value
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         result = function(*arguments)
         return result if n_returns > 1 else (result,)
 

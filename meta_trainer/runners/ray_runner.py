@@ -1,11 +1,13 @@
 """The Ray runner: calls become Ray tasks, states travel from task to task through the object store.
 
-Tasks rather than actors, because units of work are pure: Ray places each where a core is free, uses nodes as they join,
-and makes a lost result again from its inputs. Only Θ goes out and gradients come back to the driver; the state of a
-chunk stays in the object store of the node that made it, and Ray prefers to run the next period there.
+Tasks rather than actors, because units of work are pure: Ray places each where a core is free, uses
+nodes as they join, and makes a lost result again from its inputs. Only Θ goes out and gradients
+come back to the driver; the state of a chunk stays in the object store of the node that made it,
+and Ray prefers to run the next period there.
 
-A call that takes much longer than others of its kind while cores are idle is begun again; whichever try ends first
-counts. As both give the same bits, that changes when a result is there, never what it is.
+A call that takes much longer than others of its kind while cores are idle is begun again; whichever
+try ends first counts. As both give the same bits, that changes when a result is there, never what
+it is.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ FETCH_SECONDS: Final = 10.0
 
 @dataclass(eq=False)
 class _Call:
-    """One call and its tries. Each try is one reference to the seconds it took, and one to each of its results."""
+    """One call and its tries. Each try is one reference to the seconds it took, and one to each of
+    its results."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -65,7 +68,8 @@ class _Result:
 
 
 class RayRunner(Runner):
-    """Runs on the cluster that this process is connected to: by `connect`, or by the caller's own `ray.init`."""
+    """Runs on the cluster that this process is connected to: by `connect`, or by the caller's own
+    `ray.init`."""
 
     def __init__(self, *, cpus_per_call: float = 1, max_workers: int | None = None) -> None:
         """
@@ -83,7 +87,8 @@ class RayRunner(Runner):
 
     @classmethod
     def connect(cls, address: str = "") -> RayRunner:
-        """On the cluster of this address, `host:port`; without one, on a Ray of its own, never on one that it finds.
+        """On the cluster of this address, `host:port`; without one, on a Ray of its own, never on
+        one that it finds.
 
         Raises:
             WorkLost: the cluster does not answer.
@@ -100,7 +105,9 @@ class RayRunner(Runner):
     def put(self, value: Any) -> Handle:
         return ray.put(value)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         while self._max_workers is not None and len(self._open) >= self._max_workers:
             self._await(set(self._open), at_least=1)
         call = _Call(function, arguments, n_returns)
@@ -121,7 +128,11 @@ class RayRunner(Runner):
     def as_completed(self, handles: Iterable[Handle]) -> Iterator[tuple[int, Any]]:
         waiting = dict(enumerate(handles))
         while waiting:
-            ended = [i for i, handle in waiting.items() if not isinstance(handle, _Result) or handle.call.settled]
+            ended = [
+                i
+                for i, handle in waiting.items()
+                if not isinstance(handle, _Result) or handle.call.settled
+            ]
             if not ended:
                 self._await({handle.call for handle in waiting.values()}, at_least=1)
             for position in ended:
@@ -149,7 +160,9 @@ class RayRunner(Runner):
     def _await(self, calls: set[_Call], at_least: int) -> None:
         """Wait a moment for tries of these calls to end, and see to those that do not."""
         tries = {one[0]: (call, one) for call in calls for one in call.tries}
-        ended, _ = ray.wait(list(tries), num_returns=min(at_least, len(tries)), timeout=POLL_SECONDS)
+        ended, _ = ray.wait(
+            list(tries), num_returns=min(at_least, len(tries)), timeout=POLL_SECONDS
+        )
         for report in ended:
             call, one = tries[report]
             if not call.settled:
@@ -161,7 +174,8 @@ class RayRunner(Runner):
             self._repeat_slow(calls)
 
     def _settle(self, call: _Call, ended: list[Any]) -> None:
-        """Take the outcome of a try: a result, an error of the call's own, or nothing but the loss of a machine."""
+        """Take the outcome of a try: a result, an error of the call's own, or nothing but the loss
+        of a machine."""
         try:
             self._seconds[_name(call)].append(ray.get(ended[0]))
         except RayError as error:
@@ -173,18 +187,28 @@ class RayRunner(Runner):
                 self._begin(call)
                 return
             else:
-                call.error = WorkLost(f"{_name(call)} was lost {call.n_begun} times: {_first_line(error)}")
+                call.error = WorkLost(
+                    f"{_name(call)} was lost {call.n_begun} times: {_first_line(error)}"
+                )
                 call.error.__cause__ = error
         for other in call.tries:
             if other is not ended:
                 ray.cancel(other[0], force=False)
-        call.tries, call.arguments, call.settled = [ended], (), True  # without arguments, so that Ray can free them
+        call.tries, call.arguments, call.settled = (
+            [ended],
+            (),
+            True,
+        )  # without arguments, so that Ray can free them
         self._open.discard(call)
 
     def _repeat_slow(self, calls: set[_Call]) -> None:
         """Begin calls that are slow again, where cores are idle."""
         quiet = time.monotonic() - self._quiet_since
-        slow = [call for call in calls if call.n_begun < MOST_TRIES and quiet > self._patience_seconds(call)]
+        slow = [
+            call
+            for call in calls
+            if call.n_begun < MOST_TRIES and quiet > self._patience_seconds(call)
+        ]
         for call in slow[: self._count_idle_places() if slow else 0]:
             self._begin(call)
             self._quiet_since = time.monotonic()
@@ -256,7 +280,8 @@ def _remote(function: Callable[..., Any], n_returns: int) -> Any:
 
 
 def _register_tensors() -> None:
-    """Tensors travel as NumPy arrays, which Ray shares between the processes of a node without copying."""
+    """Tensors travel as NumPy arrays, which Ray shares between the processes of a node without
+    copying."""
     register_serializer(torch.Tensor, serializer=_to_numpy, deserializer=_from_numpy)
 
 
@@ -265,5 +290,6 @@ def _to_numpy(tensor: torch.Tensor) -> Any:
 
 
 def _from_numpy(array: Any) -> torch.Tensor:
-    """A view of memory that may be shared with other processes, and that nobody writes to: units of work are pure."""
+    """A view of memory that may be shared with other processes, and that nobody writes to: units of
+    work are pure."""
     return from_dlpack(array)

@@ -1,8 +1,8 @@
 """The typed, bounded specs of jobs: the only thing a client can ask with.
 
-A spec is data: numbers within bounds and choices from lists, never code, a path, a URL or an import string. The service
-validates it on submission and stores it complete, with every default written out, so that a job means the same
-tomorrow.
+A spec is data: numbers within bounds and choices from lists, never code, a path, a URL or an import
+string. The service validates it on submission and stores it complete, with every default written
+out, so that a job means the same tomorrow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from meta_trainer.specs.base import (
 )
 from meta_trainer.specs.baselines import BaselineName
 from meta_trainer.specs.continuation import ContinueSpec
-from meta_trainer.specs.distributions import DISTRIBUTIONS, CNNFamily, LSTMFamily, MLPFamily, TaskDistribution
+from meta_trainer.specs.distributions import (
+    DISTRIBUTIONS,
+    CNNFamily,
+    LSTMFamily,
+    MLPFamily,
+    TaskDistribution,
+)
 from meta_trainer.specs.estimators import (
     ESSingleSpec,
     ESSpec,
@@ -51,7 +57,11 @@ from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.specs.unrolls import CurriculumSpec, UnrollSpec
-from meta_trainer.specs.unseen_tasks import ImageNetworkTaskSpec, LanguageTaskSpec, TaskSpecOfAnyKind
+from meta_trainer.specs.unseen_tasks import (
+    ImageNetworkTaskSpec,
+    LanguageTaskSpec,
+    TaskSpecOfAnyKind,
+)
 
 __all__ = [
     "ACTIVATIONS",

@@ -1,4 +1,5 @@
-"""The baselines of an evaluation by name, one line each: data, which `meta_trainer.evaluation` runs."""
+"""The baselines of an evaluation by name, one line each: data, which `meta_trainer.evaluation`
+runs."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ GridRange = tuple[int, int]
 
 
 _CONSTANT: Final = Rate(1.0)
-_OF_DEFAULT: Final = Rate(1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2)
+_OF_DEFAULT: Final = Rate(
+    1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2
+)
 """The schedule that the default Θ, `hyperadam-v1`, carries, without its weight decay."""
 
 
@@ -33,7 +36,11 @@ class Baseline:
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
-        own = {"optimizer": self.optimizer.__name__, "arguments": dict(self.arguments), "grid": list(self.grid)}
+        own = {
+            "optimizer": self.optimizer.__name__,
+            "arguments": dict(self.arguments),
+            "grid": list(self.grid),
+        }
         return own | {name: value for name in SCHEDULE if (value := getattr(self.schedule, name))}
 
 
@@ -42,7 +49,9 @@ _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
 BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
-    "adam-warmup": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)),
+    "adam-warmup": Baseline(
+        torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)
+    ),
     "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_DEFAULT),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
@@ -61,4 +70,6 @@ def _check_baseline(value: str) -> str:
     return value
 
 
-BaselineName = Annotated[str, AfterValidator(_check_baseline), Field(json_schema_extra={"enum": list(BASELINES)})]
+BaselineName = Annotated[
+    str, AfterValidator(_check_baseline), Field(json_schema_extra={"enum": list(BASELINES)})
+]

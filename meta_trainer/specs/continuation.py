@@ -15,4 +15,5 @@ class ContinueSpec(Spec):
     job: str = Field(pattern=r"^job_[a-z0-9]{1,64}$")
     """Its id."""
     checkpoint: Literal["newest", "best"] | Annotated[int, Field(ge=1)] = "newest"
-    """The newest; that of the best validation; or the one of this update. Kept as the number of its update."""
+    """The newest; that of the best validation; or the one of this update. Kept as the number of its
+    update."""

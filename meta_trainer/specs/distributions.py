@@ -1,7 +1,9 @@
-"""Task distributions: randomised learners and starts, as ranges [lowest, highest] and lists of choices.
+"""Task distributions: randomised learners and starts, as ranges [lowest, highest] and lists of
+choices.
 
-One plain task is drawn for every chunk of an episode, because the learners of a chunk have one shape; starting scale
-and the ranges of random scaling are drawn for every learner. `meta_trainer.tasks` does the drawing.
+One plain task is drawn for every chunk of an episode, because the learners of a chunk have one
+shape; starting scale and the ranges of random scaling are drawn for every learner.
+`meta_trainer.tasks` does the drawing.
 """
 
 from __future__ import annotations
@@ -78,7 +80,10 @@ class MLPFamily(_Family):
         hidden = (_middle(self.width),) * ((self.depth[0] + self.depth[1]) // 2)
         same: dict[str, Any] = {"hidden": hidden, **_common(self)}
         both = product(self.datasets, self.activations)
-        return [MLPTaskSpec(dataset=dataset, activation=activation, **same) for dataset, activation in both]
+        return [
+            MLPTaskSpec(dataset=dataset, activation=activation, **same)
+            for dataset, activation in both
+        ]
 
 
 class CNNFamily(_Family):
@@ -91,9 +96,16 @@ class CNNFamily(_Family):
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each dataset and architecture."""
-        same: dict[str, Any] = {"batch_norm": self.batch_norm[0], "dropout": self.dropout[0], **_common(self)}
+        same: dict[str, Any] = {
+            "batch_norm": self.batch_norm[0],
+            "dropout": self.dropout[0],
+            **_common(self),
+        }
         both = product(self.datasets, self.architectures)
-        return [CNNTaskSpec(dataset=dataset, architecture=architecture, **same) for dataset, architecture in both]
+        return [
+            CNNTaskSpec(dataset=dataset, architecture=architecture, **same)
+            for dataset, architecture in both
+        ]
 
 
 class LSTMFamily(_Family):
@@ -108,26 +120,31 @@ class LSTMFamily(_Family):
         """One task for each number of layers and noise."""
         same: dict[str, Any] = {"hidden": _middle(self.hidden), **_common(self)}
         both = product(self.n_layers, self.noise_stds)
-        return [LSTMTaskSpec(n_layers=n_layers, noise_std=noise_std, **same) for n_layers, noise_std in both]
+        return [
+            LSTMTaskSpec(n_layers=n_layers, noise_std=noise_std, **same)
+            for n_layers, noise_std in both
+        ]
 
 
 class TaskDistribution(Spec):
-    """What a meta-training draws its learners from; `{"preset": NAME}` begins with one of `DISTRIBUTIONS`."""
+    """What a meta-training draws its learners from; `{"preset": NAME}` begins with one of
+    `DISTRIBUTIONS`."""
 
     mlp: MLPFamily | None = None
     cnn: CNNFamily | None = None
     lstm: LSTMFamily | None = None
     horizon: Range[Horizon] | None = None
-    """T of an episode, drawn log-uniformly among the multiples of the period, one for all its chunks; if not given,
-    `unroll.horizon`. What validation runs, `validation.horizons` says."""
+    """T of an episode, drawn log-uniformly among the multiples of the period, one for all its
+    chunks; if not given, `unroll.horizon`. What validation runs, `validation.horizons` says."""
     random_scaling: Range[Scaling] | None = None
     """RS: r of every learner, uniform; if not given, `tricks.random_scaling`."""
     convex_scaling: Range[Scaling] | None = None
     """RS of the convex part likewise; if not given, `tricks.convex_scaling`."""
     validation: Annotated[tuple[PlainTaskSpec, ...], Field(max_length=64)] = ()
-    """Tasks that Θ is chosen by: the geometric mean of their mean final losses, because losses of different kinds have
-    different units. If none is given, tasks in the middle of the ranges, for each dataset and activation (MLP), each
-    dataset and architecture (CNN), and each number of layers and noise (LSTM)."""
+    """Tasks that Θ is chosen by: the geometric mean of their mean final losses, because losses of
+    different kinds have different units. If none is given, tasks in the middle of the ranges, for
+    each dataset and activation (MLP), each dataset and architecture (CNN), and each number of
+    layers and noise (LSTM)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -145,7 +162,9 @@ class TaskDistribution(Spec):
         if not self.families:
             raise ValueError("mlp, cnn or lstm must be given")
         if not self.validation:  # written out, so that it means the same when stored
-            object.__setattr__(self, "validation", tuple(task for f in self.families for task in f.typical()))
+            object.__setattr__(
+                self, "validation", tuple(task for f in self.families for task in f.typical())
+            )
         return self
 
     @property
@@ -164,16 +183,26 @@ _MANY_MLPS: Final[dict[str, Any]] = {
 
 DISTRIBUTIONS: Final[dict[str, dict[str, Any]]] = {
     "paper": {"mlp": {"datasets": ["mnist"]}},
-    "mlps": {"mlp": _MANY_MLPS, "horizon": [100, 400], "random_scaling": [0, 3], "convex_scaling": [0, 1]},
+    "mlps": {
+        "mlp": _MANY_MLPS,
+        "horizon": [100, 400],
+        "random_scaling": [0, 3],
+        "convex_scaling": [0, 1],
+    },
     "mixed": {
         "mlp": {"share": 2, **_MANY_MLPS},
-        "cnn": {"architectures": ["cnn-1", "cnn-2"], "batch_norm": [False, True], "batch_sizes": [32]},
+        "cnn": {
+            "architectures": ["cnn-1", "cnn-2"],
+            "batch_norm": [False, True],
+            "batch_sizes": [32],
+        },
         "lstm": {"n_layers": [1, 2], "noise_stds": [0.1, 0.01]},
         "random_scaling": [0, 3],
         "convex_scaling": [0, 1],
     },
 }
-"""Named distributions. `paper` is the paper's single task, the same as `task` of the preset `paper`."""
+"""Named distributions. `paper` is the paper's single task, the same as `task` of the preset
+`paper`."""
 
 
 def _common(family: _Family) -> dict[str, Any]:

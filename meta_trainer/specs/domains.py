@@ -15,7 +15,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class UniformSpec(Spec):
-    """Real numbers from `low` to `high`, or with a step the multiples of it that count from `low`."""
+    """Real numbers from `low` to `high`, or with a step the multiples of it that count from
+    `low`."""
 
     kind: Literal["uniform"] = "uniform"
     low: Finite
@@ -90,17 +91,22 @@ class IntSpec(Spec):
 
 
 class ChoiceSpec(Spec):
-    """One of several JSON values: numbers, words, or whole objects such as a rule or a task distribution."""
+    """One of several JSON values: numbers, words, or whole objects such as a rule or a task
+    distribution."""
 
     kind: Literal["choice"] = "choice"
     options: Annotated[tuple[JsonValue, ...], Field(min_length=2, max_length=64)]
-    labels: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=80)], ...], Field(max_length=64)] = ()
+    labels: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=80)], ...], Field(max_length=64)
+    ] = ()
     """What reports call the options, one for each; without them, their JSON."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if self.labels and len(self.labels) != len(self.options):
-            raise ValueError(f"labels must be one for each of the {len(self.options)} options, got {len(self.labels)}")
+            raise ValueError(
+                f"labels must be one for each of the {len(self.options)} options, got {len(self.labels)}"
+            )
         if len({label_of(value) for value in self.options}) < len(self.options):
             raise ValueError("options must differ from each other")
         if len(set(self.labels)) < len(self.labels):
@@ -120,12 +126,18 @@ class ChoiceSpec(Spec):
         return self.labels[self.options.index(value)] if self.labels else label_of(value)
 
 
-DomainSpec = Annotated[UniformSpec | LogUniformSpec | IntSpec | ChoiceSpec, Field(discriminator="kind")]
+DomainSpec = Annotated[
+    UniformSpec | LogUniformSpec | IntSpec | ChoiceSpec, Field(discriminator="kind")
+]
 
 
 def label_of(value: Any) -> str:
     """A JSON value as text: words as they are, everything else as compact JSON."""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    )
 
 
 def _check_order(low: float, high: float) -> None:

@@ -1,4 +1,5 @@
-"""Which meta-gradient estimator a job uses: the derivative of truncated unrolls, or losses of perturbed Θ, or both.
+"""Which meta-gradient estimator a job uses: the derivative of truncated unrolls, or losses of
+perturbed Θ, or both.
 
 `docs/estimators.md` says what each of them estimates, what it costs, and when to take it.
 """
@@ -13,7 +14,8 @@ from meta_trainer.specs.base import Positive, Spec
 
 
 class TBPTTSpec(Spec):
-    """First-order back-propagation through time, truncated; over whole episodes with `unroll.period` null."""
+    """First-order back-propagation through time, truncated; over whole episodes with
+    `unroll.period` null."""
 
     kind: Literal["tbptt"] = "tbptt"
     truncation: int | None = Field(default=None, ge=1, le=100_000)
@@ -26,8 +28,8 @@ class _Perturbed(Spec):
     n_pairs: int = Field(default=4, ge=1, le=1024)
     """N, antithetic pairs for each learner: 2 N runs without derivatives."""
     tensors: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)] | None = None
-    """Names of the tensors of Θ that are perturbed; the others stay as they are, and spare the estimate the variance of
-    their coordinates. Null: all."""
+    """Names of the tensors of Θ that are perturbed; the others stay as they are, and spare the
+    estimate the variance of their coordinates. Null: all."""
 
     @field_validator("tensors")
     @classmethod
@@ -44,18 +46,22 @@ class ESSpec(_Perturbed):
 
 
 class PESSpec(_Perturbed):
-    """Persistent evolution strategies (Vicol et al. 2021): a new perturbation every period; all so far count."""
+    """Persistent evolution strategies (Vicol et al. 2021): a new perturbation every period; all so
+    far count."""
 
     kind: Literal["pes"] = "pes"
 
 
 class ESSingleSpec(_Perturbed):
-    """ES-Single (Vicol 2023): one perturbation of each particle for the whole episode, an update every period."""
+    """ES-Single (Vicol 2023): one perturbation of each particle for the whole episode, an update
+    every period."""
 
     kind: Literal["es-single"] = "es-single"
 
 
-SingleEstimatorSpec = Annotated[TBPTTSpec | ESSpec | PESSpec | ESSingleSpec, Field(discriminator="kind")]
+SingleEstimatorSpec = Annotated[
+    TBPTTSpec | ESSpec | PESSpec | ESSingleSpec, Field(discriminator="kind")
+]
 
 
 class MixPart(Spec):
@@ -72,7 +78,9 @@ class MixSpec(Spec):
     parts: Annotated[tuple[MixPart, ...], Field(min_length=2, max_length=4)]
 
 
-EstimatorSpec = Annotated[TBPTTSpec | ESSpec | PESSpec | ESSingleSpec | MixSpec, Field(discriminator="kind")]
+EstimatorSpec = Annotated[
+    TBPTTSpec | ESSpec | PESSpec | ESSingleSpec | MixSpec, Field(discriminator="kind")
+]
 
 
 def parts_of(

@@ -36,19 +36,23 @@ def _check_suite(value: str) -> str:
 class EvaluationSpec(JobSpec):
     """An evaluation job: versions of Θ beside tuned baselines, on paired starts and minibatches.
 
-    `dataset`, `horizon`, `n_starts`, `n_tuning_starts` and `baselines` default to the suite's own size, or to its quick
-    one; the defaults written here are those of `table1`. In `all` every suite has its own, and none can be given.
+    `dataset`, `horizon`, `n_starts`, `n_tuning_starts` and `baselines` default to the suite's own
+    size, or to its quick one; the defaults written here are those of `table1`. In `all` every suite
+    has its own, and none can be given.
     """
 
     optimizers: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=8)]
     """`name@ref`; the service pins each to a version number on submission."""
-    suite: Annotated[str, AfterValidator(_check_suite), Field(json_schema_extra={"enum": list(SUITES)})] = "table1"
+    suite: Annotated[
+        str, AfterValidator(_check_suite), Field(json_schema_extra={"enum": list(SUITES)})
+    ] = "table1"
     """What is run: see `meta_trainer.specs.suites`."""
     quick: Annotated[bool, Field(strict=True)] = False
-    """The suite's quick size instead of its full one, with minibatches of 16: to see that everything works."""
+    """The suite's quick size instead of its full one, with minibatches of 16: to see that
+    everything works."""
     learners: Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=64)] = ()
-    """Those of the suite's learners that are run, by name, such as `mlp-9` or `cnn-2-cifar10`; none given: all. The
-    numbers of each are the same, whichever others are run."""
+    """Those of the suite's learners that are run, by name, such as `mlp-9` or `cnn-2-cifar10`; none
+    given: all. The numbers of each are the same, whichever others are run."""
     dataset: DatasetName = "mnist5k"
     """What learners on images are trained on; made-up sequences need none."""
     n_starts: int = Field(default=20, ge=2, le=1000)
@@ -56,7 +60,8 @@ class EvaluationSpec(JobSpec):
     n_tuning_starts: int = Field(default=4, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
-    """Steps of a run; some of `longer` and `unseen` take a fifth. In `timing`, updates that are timed together."""
+    """Steps of a run; some of `longer` and `unseen` take a fifth. In `timing`, updates that are
+    timed together."""
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=len(BASELINES))] = (
         "adam",
         "adam-1e-12",
@@ -64,8 +69,9 @@ class EvaluationSpec(JobSpec):
         "momentum",
     )
     warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
-    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and what follows: None
-    is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no use for it."""
+    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and what
+    follows: None is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no
+    use for it."""
     decay_after: Annotated[int, Field(ge=0, le=MAX_DECAY_AFTER)] | None = None
     """D: after so many steps the rate of learned optimizers falls as 1/√t."""
     base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
@@ -77,34 +83,44 @@ class EvaluationSpec(JobSpec):
     weight_decay: Annotated[float, Field(ge=0, le=MAX_WEIGHT_DECAY)] | None = None
     """λ: decoupled weight decay of learned optimizers."""
     tune_learned: Annotated[bool, Field(strict=True)] = False
-    """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as the baselines' rates
-    are; its schedule stays as it is."""
+    """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as
+    the baselines' rates are; its schedule stays as it is."""
     seed: Seed = 1
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The suite's, on this spec's data and for its steps."""
-        return tuple(task for task in self._whole_suite if not self.learners or task.stream in self.learners)
+        return tuple(
+            task for task in self._whole_suite if not self.learners or task.stream in self.learners
+        )
 
     @property
     def _whole_suite(self) -> tuple[Task, ...]:
         """The tasks of all its learners."""
-        return SUITES[self.suite].tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
+        return SUITES[self.suite].tasks(
+            dataset=self.dataset, horizon=self.horizon, quick=self.quick
+        )
 
     def rate_of(self, theta: Theta) -> Rate:
         """α and the schedule of a learned optimizer in this evaluation."""
-        return theta.rate._replace(**{name: value for name in SCHEDULE if (value := getattr(self, name)) is not None})
+        return theta.rate._replace(
+            **{name: value for name in SCHEDULE if (value := getattr(self, name)) is not None}
+        )
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:
-        """The evaluations that this one is made of: itself, or in `all` one for each suite that may apply."""
+        """The evaluations that this one is made of: itself, or in `all` one for each suite that may
+        apply."""
         if SUITES[self.suite] is not ALL:
             return (self,)
         names = dict.fromkeys(suite.name for suite in SUITES.values() if suite is not ALL)
         many = len(self.optimizers) > 1
         return tuple(
             EvaluationSpec.model_validate(
-                {**self.model_dump(include={"optimizers", "quick", *SCHEDULE, "seed"}), "suite": name}
+                {
+                    **self.model_dump(include={"optimizers", "quick", *SCHEDULE, "seed"}),
+                    "suite": name,
+                }
                 | {"tune_learned": self.tune_learned and SUITES[name].measure == "final loss"}
             )
             for name in names
@@ -136,15 +152,31 @@ class EvaluationSpec(JobSpec):
         known = dict.fromkeys(task.stream for task in self._whole_suite)
         if unknown := [name for name in self.learners if name not in known]:
             has = f"has {', '.join(known)}" if known else "has learners of other suites only"
-            raise ValueError(f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}")
+            raise ValueError(
+                f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}"
+            )
         if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
-            raise ValueError(f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on")
+            raise ValueError(
+                f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on"
+            )
         if suite.measure == "seconds per update" and self.tune_learned:
-            raise ValueError(f"tune_learned must not be true in the suite {self.suite}, which depends on no rate")
+            raise ValueError(
+                f"tune_learned must not be true in the suite {self.suite}, which depends on no rate"
+            )
         if suite.measure == "seconds per update" and "adam" not in self.baselines:
-            raise ValueError(f"baselines must contain adam in the suite {self.suite}: its ratios are to adam")
+            raise ValueError(
+                f"baselines must contain adam in the suite {self.suite}: its ratios are to adam"
+            )
         if suite.varied is not None and len(self.optimizers) < 2:
-            raise ValueError(f"optimizers must be at least two in the suite {self.suite}, which compares them")
-        if suite is ALL and (own := [name for name, value in asdict(ALL.size).items() if getattr(self, name) != value]):
-            raise ValueError(f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size")
+            raise ValueError(
+                f"optimizers must be at least two in the suite {self.suite}, which compares them"
+            )
+        if suite is ALL and (
+            own := [
+                name for name, value in asdict(ALL.size).items() if getattr(self, name) != value
+            ]
+        ):
+            raise ValueError(
+                f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size"
+            )
         return self

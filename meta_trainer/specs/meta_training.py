@@ -20,11 +20,12 @@ from meta_trainer.specs.plain_tasks import MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
+from meta_trainer.specs.timeline import Timeline, timeline
 from meta_trainer.specs.unrolls import UnrollSpec
-from meta_trainer.timeline import Timeline, timeline
 
 LIMITS: Final = ("skip_zero_gradients", "direction_bound")
-"""Fields of a HyperAdam's rule that limit its directions, and say nothing of what Θ's numbers mean."""
+"""Fields of a HyperAdam's rule that limit its directions, and say nothing of what Θ's numbers
+mean."""
 
 
 class TricksSpec(Spec):
@@ -37,7 +38,8 @@ class TricksSpec(Spec):
     convex_scaling: float = Field(default=1.0, ge=0, le=10)
     """RS for the coordinates of the convex function."""
     plain_fraction: float = Field(default=0.0, ge=0, le=1)
-    """Share of the chunks of every episode that run without RS (rounded to whole chunks, all in turn)."""
+    """Share of the chunks of every episode that run without RS (rounded to whole chunks, all in
+    turn)."""
 
 
 class MetaOptimizerSpec(Spec):
@@ -56,18 +58,21 @@ class MetaOptimizerSpec(Spec):
     decay_towards: Literal["zero", "start"] = "zero"
     """Θ°: 0, as in AdamW, or where the job starts, which decay then does not forget."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
-    """Decay d of the running mean Θ̄ ← d Θ̄ + (1 − d) Θ, which is what is validated and kept; 0: Θ itself."""
+    """Decay d of the running mean Θ̄ ← d Θ̄ + (1 − d) Θ, which is what is validated and kept; 0: Θ
+    itself."""
 
 
 class ValidationSpec(Spec):
-    """Plain episodes (no RS, no CC) on fixed starts and minibatches; the Θ with the lowest final loss is kept."""
+    """Plain episodes (no RS, no CC) on fixed starts and minibatches; the Θ with the lowest final
+    loss is kept."""
 
     every_episodes: int = Field(default=10, ge=1, le=100_000)
     n_learners: int = Field(default=4, ge=1, le=256)
     """Learners for each activation of the task."""
     horizons: Annotated[tuple[Horizon, ...], Field(max_length=8)] = ()
-    """Steps of a run after which learners are measured, rising; if none is given, `unroll.horizon` alone. With several,
-    the geometric mean over them counts: a Θ that is best after 100 steps need not be so after 1,000."""
+    """Steps of a run after which learners are measured, rising; if none is given, `unroll.horizon`
+    alone. With several, the geometric mean over them counts: a Θ that is best after 100 steps need
+    not be so after 1,000."""
 
     @field_validator("horizons")
     @classmethod
@@ -81,19 +86,20 @@ class MetaTrainingSpec(JobSpec):
     """A meta-training job: where Θ starts, what it is trained on, and for how long."""
 
     register_as: Name = "hyperadam"
-    """The optimizer under whose name the learned Θ becomes a new version; for other rules, their kind if not given."""
+    """The optimizer under whose name the learned Θ becomes a new version; for other rules, their
+    kind if not given."""
     rule: RuleSpec = HyperAdamSpec(**RECOMMENDED["hyperadam"]["rule"])
-    """`kind` is `hyperadam`, `rnnprop` or `dm`. Fields that are not given are those of `RECOMMENDED`, then those of the
-    kind's own spec."""
+    """`kind` is `hyperadam`, `rnnprop` or `dm`. Fields that are not given are those of
+    `RECOMMENDED`, then those of the kind's own spec."""
     init: Init = "adam-ensemble"
-    """One of the rule's initialisations; if not given, its first. `adam-ensemble` and `warm-ensemble` are
-    HyperAdam's alone, and the latter needs its LSTM."""
+    """One of the rule's initialisations; if not given, its first. `adam-ensemble` and
+    `warm-ensemble` are HyperAdam's alone, and the latter needs its LSTM."""
     parent: Reference | None = None
-    """A registered version of the same rule that Θ starts from instead of `init`; kept as a version number. Only
-    `skip_zero_gradients` and `direction_bound` may be other than its own."""
+    """A registered version of the same rule that Θ starts from instead of `init`; kept as a version
+    number. Only `skip_zero_gradients` and `direction_bound` may be other than its own."""
     continue_from: ContinueSpec | None = None
-    """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the meta-optimizer's
-    moments. `n_episodes` then counts the episodes that lie behind it, too."""
+    """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the
+    meta-optimizer's moments. `n_episodes` then counts the episodes that lie behind it, too."""
     adjustment: AdjustmentSpec = AdjustmentSpec()
     """What is changed in `init` or in `parent` before the first update; for HyperAdam alone."""
     task: TaskSpec | None = TaskSpec()
@@ -109,7 +115,8 @@ class MetaTrainingSpec(JobSpec):
     n_learners: int = Field(default=8, ge=1, le=4096)
     """Learners whose meta-gradients are averaged in one update of Θ."""
     chunk_size: int = Field(default=2, ge=1, le=256)
-    """Learners run as one batch by one worker; part of the spec because it decides the order of sums."""
+    """Learners run as one batch by one worker; part of the spec because it decides the order of
+    sums."""
     divergence: DivergenceSpec = DivergenceSpec()
     n_episodes: int = Field(default=100, ge=1, le=1_000_000)
     checkpoint_every_updates: int = Field(default=10, ge=1, le=100_000)
@@ -123,20 +130,28 @@ class MetaTrainingSpec(JobSpec):
         if not isinstance(data, dict):
             return data
         given = lay_out(data)
-        return given | {"task": None} if given.get("tasks") is not None and "task" not in data else given
+        return (
+            given | {"task": None}
+            if given.get("tasks") is not None and "task" not in data
+            else given
+        )
 
     @model_validator(mode="after")
     def _one_way_to_say_tasks(self) -> Self:
         if (self.task is None) == (self.tasks is None):
             raise ValueError("tasks and task exclude each other, and one of them must be given")
         if self.unroll.period and any(steps % self.unroll.period for steps in self._horizons):
-            raise ValueError(f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}")
+            raise ValueError(
+                f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}"
+            )
         return self
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.parent is not None and self.continue_from is not None:
-            raise ValueError("continue_from must be null where parent is given: Θ starts from one of the two")
+            raise ValueError(
+                "continue_from must be null where parent is given: Θ starts from one of the two"
+            )
         return self
 
     @model_validator(mode="after")
@@ -146,7 +161,9 @@ class MetaTrainingSpec(JobSpec):
         if self.rule.kind != "hyperadam":
             raise ValueError(f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}")
         if self.continue_from is not None:
-            raise ValueError("adjustment must not be given where continue_from is: that goes on as it was")
+            raise ValueError(
+                "adjustment must not be given where continue_from is: that goes on as it was"
+            )
         return self
 
     @model_validator(mode="after")
@@ -154,27 +171,41 @@ class MetaTrainingSpec(JobSpec):
         period = self.unroll.period
         for _, part in parts_of(self.estimator):
             if isinstance(part, ESSpec) and period:
-                raise ValueError(f"estimator 'es' runs whole episodes: unroll.period must be null, got {period}")
+                raise ValueError(
+                    f"estimator 'es' runs whole episodes: unroll.period must be null, got {period}"
+                )
             if isinstance(part, TBPTTSpec) and part.truncation:
                 whole = (period,) if period else self._horizons
-                if any(steps % part.truncation for steps in whole) or (not period and self._horizons_vary):
-                    raise ValueError(f"estimator has a truncation of {part.truncation}, which must divide every period")
+                if any(steps % part.truncation for steps in whole) or (
+                    not period and self._horizons_vary
+                ):
+                    raise ValueError(
+                        f"estimator has a truncation of {part.truncation}, which must divide every period"
+                    )
         return self
 
     @model_validator(mode="after")
     def _init_of_the_rule(self) -> Self:
         inits = rule_from_spec(asdict(self.rule)).inits
         if self.init not in inits:
-            raise ValueError(f"init must be one of {', '.join(inits)} for rule {self.rule.kind!r}, got {self.init!r}")
+            raise ValueError(
+                f"init must be one of {', '.join(inits)} for rule {self.rule.kind!r}, got {self.init!r}"
+            )
         return self
 
     @model_validator(mode="after")
     def _tensors_of_the_rule(self) -> Self:
         known = rule_from_spec(asdict(self.rule)).theta_shapes
         for _, part in parts_of(self.estimator):
-            unknown = [] if isinstance(part, TBPTTSpec) else [name for name in part.tensors or () if name not in known]
+            unknown = (
+                []
+                if isinstance(part, TBPTTSpec)
+                else [name for name in part.tensors or () if name not in known]
+            )
             if unknown:
-                raise ValueError(f"estimator.tensors must be some of {', '.join(known)}, got {unknown[0]!r}")
+                raise ValueError(
+                    f"estimator.tensors must be some of {', '.join(known)}, got {unknown[0]!r}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -191,7 +222,8 @@ class MetaTrainingSpec(JobSpec):
 
     @property
     def periods_per_episode(self) -> int:
-        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn or grows."""
+        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn
+        or grows."""
         return self.unroll.horizon // (self.unroll.period or self.unroll.horizon)
 
     @property
@@ -199,7 +231,13 @@ class MetaTrainingSpec(JobSpec):
         """The lengths of the episodes."""
         growth = self.unroll.curriculum
         bounds = (growth.initial, growth.growth) if growth else None
-        return timeline(self.seed, self.n_episodes, *self._horizons, period=self.unroll.period, curriculum=bounds)
+        return timeline(
+            self.seed,
+            self.n_episodes,
+            *self._horizons,
+            period=self.unroll.period,
+            curriculum=bounds,
+        )
 
     def horizon_of(self, episode: int) -> int:
         """T of an episode, in steps."""
@@ -234,7 +272,11 @@ class MetaTrainingSpec(JobSpec):
     @property
     def data_tasks(self) -> Sequence[PlainTaskSpec]:
         """Tasks that between them use all the data of the job."""
-        drawn = [task for family in self.tasks.families for task in family.typical()] if self.tasks else []
+        drawn = (
+            [task for family in self.tasks.families for task in family.typical()]
+            if self.tasks
+            else []
+        )
         return [*drawn, *self.validation_tasks]
 
     @property
@@ -249,7 +291,8 @@ class MetaTrainingSpec(JobSpec):
 
 
 def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
-    """A Θ can start from another one only if the same rule runs both, up to the limits of its directions.
+    """A Θ can start from another one only if the same rule runs both, up to the limits of its
+    directions.
 
     Args:
         rule: the spec of the parent's rule, as its `Rule` has it.
@@ -261,7 +304,8 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
 
 
 def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_episodes: int) -> None:
-    """A job goes on from another one's checkpoint only if the same rule runs both, and if there is more to do.
+    """A job goes on from another one's checkpoint only if the same rule runs both, and if there is
+    more to do.
 
     Args:
         original: the spec of the job that is continued.
@@ -280,8 +324,12 @@ def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_epi
         )
 
 
-def _check_same_rule(spec: MetaTrainingSpec, rule: Any, whose: str, but: Collection[str] = ()) -> None:
+def _check_same_rule(
+    spec: MetaTrainingSpec, rule: Any, whose: str, but: Collection[str] = ()
+) -> None:
     own, other = asdict(spec.rule), asdict(rule)
     for name in ["kind", *own]:
         if name not in but and own.get(name) != other.get(name):
-            raise ValueError(f"{whose} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}")
+            raise ValueError(
+                f"{whose} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}"
+            )

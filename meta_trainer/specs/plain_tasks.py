@@ -1,4 +1,5 @@
-"""Plain tasks: a learner of one exact shape, its start, its data. What validation runs, and what sampling gives."""
+"""Plain tasks: a learner of one exact shape, its start, its data. What validation runs, and what
+sampling gives."""
 
 from __future__ import annotations
 

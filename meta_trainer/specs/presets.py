@@ -1,6 +1,8 @@
-"""Where a meta-training's spec begins: what goes well with its rule, then a named preset, then what was given.
+"""Where a meta-training's spec begins: what goes well with its rule, then a named preset, then what
+was given.
 
-Everything here is JSON, before validation; `meta_trainer.specs.meta_training` says what the fields mean.
+Everything here is JSON, before validation; `meta_trainer.specs.meta_training` says what the fields
+mean.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
             "direction_bound": 20.0,
         }
     },
-    "rnnprop": {"rule": {"kind": "rnnprop"}, "register_as": "rnnprop", "init": "paper", "unroll": {"lr": 1.0}},
+    "rnnprop": {
+        "rule": {"kind": "rnnprop"},
+        "register_as": "rnnprop",
+        "init": "paper",
+        "unroll": {"lr": 1.0},
+    },
     "dm": {"rule": {"kind": "dm"}, "register_as": "dm", "init": "paper", "unroll": {"lr": 1.0}},
 }
-"""What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the number of
-coordinates, and no wandering off where gradients vanish; for the others, the rate at which their output has its
-published scale."""
+"""What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the
+number of coordinates, and no wandering off where gradients vanish; for the others, the rate at
+which their output has its published scale."""
 
 _PAPER: Final[dict[str, Any]] = {
     "init": "paper",
@@ -59,8 +66,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_episodes": 14,
         "validation": {"every_episodes": 2},
     },
-    # The HyperAdam paper's own training, and under it those of the learned optimizers that it compares with: RNNprop is
-    # scored by the last step of a period alone; DMoptimizer is older than RS and CC.
+    # The HyperAdam paper's own training, and under it those of the learned optimizers that it
+    # compares with: RNNprop is scored by the last step of a period alone; DMoptimizer is older than
+    # RS and CC.
     "paper": _PAPER
     | {
         "rule": {
@@ -80,11 +88,13 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "tricks": {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0},
     },
 }
-"""Named starting points; `{"preset": "quick", "seed": 3}` is the preset with the other fields laid over it."""
+"""Named starting points; `{"preset": "quick", "seed": 3}` is the preset with the other fields laid
+over it."""
 
 
 def lay_out(given: dict[str, Any]) -> dict[str, Any]:
-    """A spec without `preset`: the recommendations of its rule's kind, under its preset, under what was given.
+    """A spec without `preset`: the recommendations of its rule's kind, under its preset, under what
+    was given.
 
     Raises:
         ValueError: the preset is unknown, or is one of another kind of rule than the one given.
@@ -108,20 +118,29 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
     return merged
 
 
 def _takes_whole_episodes(estimator: Any) -> bool:
-    """Whether an estimator, or a part of a mix, as an object or as a spec, has no periods: those of kind `es`."""
-    parts = estimator.get("parts") if isinstance(estimator, dict) else getattr(estimator, "parts", None)
+    """Whether an estimator, or a part of a mix, as an object or as a spec, has no periods: those of
+    kind `es`."""
+    parts = (
+        estimator.get("parts") if isinstance(estimator, dict) else getattr(estimator, "parts", None)
+    )
     if not isinstance(parts, list | tuple):
         return _kind(estimator) == "es"
-    inner = [part.get("estimator") if isinstance(part, dict) else getattr(part, "estimator", None) for part in parts]
+    inner = [
+        part.get("estimator") if isinstance(part, dict) else getattr(part, "estimator", None)
+        for part in parts
+    ]
     return any(_kind(each) == "es" for each in inner)
 
 
 def _kind(rule: Any) -> str | None:
-    """The kind of a rule's or an estimator's spec, as an object or as a spec; None where it says none."""
+    """The kind of a rule's or an estimator's spec, as an object or as a spec; None where it says
+    none."""
     kind = rule.get("kind") if isinstance(rule, dict) else getattr(rule, "kind", None)
     return kind if isinstance(kind, str) else None

@@ -1,4 +1,5 @@
-"""A promotion rule: the version that a job makes takes over an alias if it beats the version that has it."""
+"""A promotion rule: the version that a job makes takes over an alias if it beats the version that
+has it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
 
 SUITES_OF_LOSSES: Final = tuple(
-    name for name, suite in SUITES.items() if suite.measure == "final loss" and suite.learners and not suite.varied
+    name
+    for name, suite in SUITES.items()
+    if suite.measure == "final loss" and suite.learners and not suite.varied
 )
 
 
@@ -23,14 +26,16 @@ def _check_suite(value: str) -> str:
 
 
 class PromotionSpec(Spec):
-    """Which alias, and what the new version must beat its present holder on; see `meta_trainer.promotion`."""
+    """Which alias, and what the new version must beat its present holder on; see
+    `meta_trainer.driver.promotion`."""
 
     alias: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_alias)] = "champion"
     """Of the optimizer that the job registers its version under."""
     if_better_on: Annotated[
         str, AfterValidator(_check_suite), Field(json_schema_extra={"enum": list(SUITES_OF_LOSSES)})
     ] = "table1"
-    """The suite on which both versions are run, from the same starts and on the same minibatches."""
+    """The suite on which both versions are run, from the same starts and on the same
+    minibatches."""
     quick: Annotated[bool, Field(strict=True)] = False
     """The suite's quick size; refused for a protected alias."""
     by_standard_errors: float = Field(default=2.0, ge=0, le=10)
@@ -40,5 +45,10 @@ class PromotionSpec(Spec):
 
     def evaluation(self, references: tuple[str, ...]) -> EvaluationSpec:
         """The evaluation that decides: the versions alone, without baselines."""
-        given = {"optimizers": references, "suite": self.if_better_on, "quick": self.quick, "baselines": ()}
+        given = {
+            "optimizers": references,
+            "suite": self.if_better_on,
+            "quick": self.quick,
+            "baselines": (),
+        }
         return EvaluationSpec.model_validate(given | {"seed": self.seed})

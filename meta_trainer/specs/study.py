@@ -1,4 +1,5 @@
-"""The spec of a hyperparameter study: a base meta-training, what to vary, what to look at, and how long."""
+"""The spec of a hyperparameter study: a base meta-training, what to vary, what to look at, and how
+long."""
 
 from __future__ import annotations
 
@@ -19,8 +20,15 @@ from meta_trainer.specs.suites import SUITES
 MAX_CHECKED_POINTS: Final = 1000
 """Grids up to this size are checked point by point on submission."""
 _FIXED_PATHS: Final = ("seed", "register_as", "promote")
-_LIVE_PATHS: Final = ("meta_optimizer.", "tricks.", "unroll.lr", "unroll.late_weight", "unroll.score")
-"""What a population may change in the middle of a training: nothing that its checkpoints have the shape of."""
+_LIVE_PATHS: Final = (
+    "meta_optimizer.",
+    "tricks.",
+    "unroll.lr",
+    "unroll.late_weight",
+    "unroll.score",
+)
+"""What a population may change in the middle of a training: nothing that its checkpoints have the
+shape of."""
 
 ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 FieldPath = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+){0,5}$", max_length=100)]
@@ -42,7 +50,8 @@ def _check_score_suite(value: str) -> str:
 
 
 class SuiteObjective(Spec):
-    """The score of the learned Θ on a suite: the geometric mean over its tasks of the mean final loss.
+    """The score of the learned Θ on a suite: the geometric mean over its tasks of the mean final
+    loss.
 
     Schedulers, which decide before a training ends, go by its validations all the same.
     """
@@ -66,8 +75,8 @@ class SuiteObjective(Spec):
 
 
 class SamplerSpec(Spec):
-    """How points are proposed: at random; all of a grid, in order; by a tree-structured Parzen estimator; by a Gaussian
-    process. The last two are Optuna's and begin with random points."""
+    """How points are proposed: at random; all of a grid, in order; by a tree-structured Parzen
+    estimator; by a Gaussian process. The last two are Optuna's and begin with random points."""
 
     kind: Literal["random", "grid", "tpe", "gp"] = "tpe"
     n_startup_points: int = Field(default=6, ge=1, le=1000)
@@ -75,7 +84,8 @@ class SamplerSpec(Spec):
 
 
 class PopulationSpec(Spec):
-    """Population-based training: members that fall behind go on from a better one's state with changed values."""
+    """Population-based training: members that fall behind go on from a better one's state with
+    changed values."""
 
     kind: Literal["pbt"] = "pbt"
     population: int = Field(default=4, ge=2, le=256)
@@ -115,7 +125,8 @@ class LimitsSpec(Spec):
     """Meta-trainings in all, every seed counted; a grid may end earlier."""
     parallel_trials: int = Field(default=2, ge=1, le=256)
     wall_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """After so much time, pauses left out, trials are stopped as they are and the study ends with what it has."""
+    """After so much time, pauses left out, trials are stopped as they are and the study ends with
+    what it has."""
     failures_per_trial: int = Field(default=2, ge=0, le=100)
     """Lost workers and errors that a trial survives by going on from its checkpoint."""
     failed_trials: int = Field(default=3, ge=0, le=10_000)
@@ -123,28 +134,37 @@ class LimitsSpec(Spec):
 
 
 class ResourcesSpec(Spec):
-    """What each trial is given, and where. Without `workers` a trial does all its work on its own core."""
+    """What each trial is given, and where. Without `workers` a trial does all its work on its own
+    core."""
 
     cpus: float = Field(default=1.0, gt=0, le=256)
     """Of the process that holds Θ."""
     workers: int = Field(default=0, ge=0, le=1024)
     """Further cores that chunks of learners run on, placed with the trial."""
-    custom: dict[ResourceName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, max_length=8)
+    custom: dict[ResourceName, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, max_length=8
+    )
     """Resources by the names that nodes were started with."""
     placement: Literal["pack", "spread", "strict-pack", "strict-spread"] = "pack"
     """How a trial's process and its workers lie on nodes."""
 
 
 class StudySpec(Spec):
-    """A study: every point of the space that the searcher proposes is meta-trained, once for each seed."""
+    """A study: every point of the space that the searcher proposes is meta-trained, once for each
+    seed."""
 
     base: MetaTrainingSpec = MetaTrainingSpec()
-    """What is varied; may begin from a preset. The best Θ becomes a version of its `register_as`."""
+    """What is varied; may begin from a preset. The best Θ becomes a version of its
+    `register_as`."""
     space: Annotated[dict[FieldPath, DomainSpec], Field(min_length=1, max_length=32)]
     """Domain of each field that is varied, by its dotted path below `base`."""
-    objective: Annotated[ValidationObjective | SuiteObjective, Field(discriminator="kind")] = ValidationObjective()
+    objective: Annotated[ValidationObjective | SuiteObjective, Field(discriminator="kind")] = (
+        ValidationObjective()
+    )
     searcher: Annotated[SamplerSpec | PopulationSpec, Field(discriminator="kind")] = SamplerSpec()
-    scheduler: Annotated[ASHASpec | MedianSpec | NoSchedulerSpec, Field(discriminator="kind")] = NoSchedulerSpec()
+    scheduler: Annotated[ASHASpec | MedianSpec | NoSchedulerSpec, Field(discriminator="kind")] = (
+        NoSchedulerSpec()
+    )
     limits: LimitsSpec = LimitsSpec()
     resources: ResourcesSpec = ResourcesSpec()
     seeds: Annotated[tuple[Seed, ...], Field(max_length=64)] = ()
@@ -166,13 +186,17 @@ class StudySpec(Spec):
     @model_validator(mode="after")
     def _promotes_nothing(self) -> Self:
         if self.base.promote is not None:
-            raise ValueError("base.promote must be null: a study does not promote what it registers")
+            raise ValueError(
+                "base.promote must be null: a study does not promote what it registers"
+            )
         return self
 
     @model_validator(mode="after")
     def _continues_nothing(self) -> Self:
         if self.base.continue_from is not None:
-            raise ValueError("base.continue_from must be null: trials start from base.parent, or afresh")
+            raise ValueError(
+                "base.continue_from must be null: trials start from base.parent, or afresh"
+            )
         return self
 
     @model_validator(mode="after")
@@ -194,9 +218,13 @@ class StudySpec(Spec):
     def _check_population(self) -> None:
         for path in self.space:
             if not path.startswith(_LIVE_PATHS):
-                raise ValueError(f"space.{path} cannot change while a population trains: only {', '.join(_LIVE_PATHS)}")
+                raise ValueError(
+                    f"space.{path} cannot change while a population trains: only {', '.join(_LIVE_PATHS)}"
+                )
         if self.scheduler.kind != "none":
-            raise ValueError(f"scheduler must be none with the searcher pbt, got {self.scheduler.kind!r}")
+            raise ValueError(
+                f"scheduler must be none with the searcher pbt, got {self.scheduler.kind!r}"
+            )
         if self.objective.kind != "validation":
             raise ValueError("objective must be of kind validation with the searcher pbt")
         if self.limits.parallel_trials < self.searcher_population:
@@ -208,9 +236,13 @@ class StudySpec(Spec):
     def _check_grid(self) -> None:
         for path, domain in self.space.items():
             if domain.values is None:
-                raise ValueError(f"space.{path} has no end of values: a grid needs a choice, an int, or a step")
+                raise ValueError(
+                    f"space.{path} has no end of values: a grid needs a choice, an int, or a step"
+                )
         if self.n_grid_points > MAX_CHECKED_POINTS:
-            raise ValueError(f"space must have at most {MAX_CHECKED_POINTS} points in a grid, got {self.n_grid_points}")
+            raise ValueError(
+                f"space must have at most {MAX_CHECKED_POINTS} points in a grid, got {self.n_grid_points}"
+            )
         for point in self.grid():
             _check_point(self.base, point, "space")
 
@@ -247,7 +279,8 @@ class StudySpec(Spec):
 
 
 def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingSpec:
-    """The base with other values at some dotted paths. A rule of another kind brings its own recommendations along."""
+    """The base with other values at some dotted paths. A rule of another kind brings its own
+    recommendations along."""
     content = base.model_dump(mode="json")
     rule = values.get("rule")
     if isinstance(rule, dict) and rule.get("kind", base.rule.kind) != base.rule.kind:
@@ -275,7 +308,9 @@ def _check_path(base: MetaTrainingSpec, path: str) -> None:
             raise ValueError(f"space.{path} is no field of the base meta-training")
         place = place[key]
     if path in _FIXED_PATHS:
-        raise ValueError(f"space.{path} cannot be varied" + ("; seeds does that" if path == "seed" else ""))
+        raise ValueError(
+            f"space.{path} cannot be varied" + ("; seeds does that" if path == "seed" else "")
+        )
 
 
 def _check_point(base: MetaTrainingSpec, values: Mapping[str, Any], field: str) -> None:

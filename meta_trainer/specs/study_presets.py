@@ -1,4 +1,5 @@
-"""Ready studies: the paper's ablations (Figure 8), and a search for the meta-rate, each small and at full size.
+"""Ready studies: the paper's ablations (Figure 8), and a search for the meta-rate, each small and
+at full size.
 
 Everything here is JSON, before validation; `meta_trainer.specs.study` says what the fields mean.
 """
@@ -26,7 +27,9 @@ _GRID: Final[dict[str, Any]] = {"searcher": {"kind": "grid"}, "limits": {"trials
 
 
 def _choice(*options: Any, labels: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"kind": "choice", "options": list(options)} | ({"labels": list(labels)} if labels else {})
+    return {"kind": "choice", "options": list(options)} | (
+        {"labels": list(labels)} if labels else {}
+    )
 
 
 _ABLATIONS: Final[dict[str, dict[str, Any]]] = {
@@ -37,7 +40,9 @@ _ABLATIONS: Final[dict[str, dict[str, Any]]] = {
     | {
         "space": {
             "rule.lstm": _choice(True, False, labels=("LSTM", "no LSTM")),
-            "rule.preprocessing": _choice(True, False, labels=("preprocessing", "no preprocessing")),
+            "rule.preprocessing": _choice(
+                True, False, labels=("preprocessing", "no preprocessing")
+            ),
         }
     },
     # Figure 8b: random scaling and the convex function.
@@ -62,12 +67,19 @@ _RATES: Final[dict[str, Any]] = {
 }
 
 STUDY_PRESETS: Final[dict[str, dict[str, Any]]] = {
-    **{name: merge(merge(_SMALL, question), {"seeds": [0, 1]}) for name, question in _ABLATIONS.items()},
-    **{f"{name}-full": merge(merge(_FULL, question), {"seeds": [0, 1, 2]}) for name, question in _ABLATIONS.items()},
+    **{
+        name: merge(merge(_SMALL, question), {"seeds": [0, 1]})
+        for name, question in _ABLATIONS.items()
+    },
+    **{
+        f"{name}-full": merge(merge(_FULL, question), {"seeds": [0, 1, 2]})
+        for name, question in _ABLATIONS.items()
+    },
     "rates": merge(_SMALL, _RATES),
     "rates-full": merge(_FULL, _RATES | {"limits": {"trials": 32}}),
 }
-"""Named studies; `{"preset": "ablation-j", "seeds": [3]}` is the preset with the other fields laid over it."""
+"""Named studies; `{"preset": "ablation-j", "seeds": [3]}` is the preset with the other fields laid
+over it."""
 
 
 def lay_out_study(given: dict[str, Any]) -> dict[str, Any]:
@@ -85,13 +97,16 @@ def lay_out_study(given: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or name not in STUDY_PRESETS:
         raise ValueError(f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}")
     kept = {
-        field: value for field, value in STUDY_PRESETS[name].items() if not _replaces(given.get(field), value, field)
+        field: value
+        for field, value in STUDY_PRESETS[name].items()
+        if not _replaces(given.get(field), value, field)
     }
     return merge(kept, given)
 
 
 def _replaces(given: Any, preset: Any, field: str) -> bool:
-    """Whether what was given takes the place of the preset's: a space, or something of another kind."""
+    """Whether what was given takes the place of the preset's: a space, or something of another
+    kind."""
     if field == "space":
         return given is not None
     kinds = [value.get("kind") for value in (given, preset) if isinstance(value, dict)]

@@ -13,9 +13,13 @@ class TaskSpec(Spec):
     """The learner, its start and its data: an MLP classifier, as in Section 4 of the paper."""
 
     dataset: DatasetName = "mnist5k"
-    activations: Annotated[tuple[Activation, ...], Field(min_length=1, max_length=16)] = ("sigmoid",)
+    activations: Annotated[tuple[Activation, ...], Field(min_length=1, max_length=16)] = (
+        "sigmoid",
+    )
     """Chunks of learners take these in turn."""
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(max_length=12)] = (20,)
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(max_length=12)] = (
+        20,
+    )
     """Widths of the hidden layers."""
     batch_size: int = Field(default=128, ge=1, le=4096)
     init_std: float = Field(default=0.1, gt=0, le=10)

@@ -1,5 +1,5 @@
-"""Tasks that only evaluations have. No job can be trained, validated or tuned on them: so what an optimizer does there
-says what it will do elsewhere."""
+"""Tasks that only evaluations have. No job can be trained, validated or tuned on them: so what an
+optimizer does there says what it will do elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ ImageNetwork = Literal["autoencoder", "residual", "gru", "vision-transformer"]
 
 
 class ImageNetworkTaskSpec(Spec):
-    """A network of today on images: it classifies them, or gives them back (`meta_trainer.learners.networks`)."""
+    """A network of today on images: it classifies them, or gives them back
+    (`meta_trainer.learners.networks`)."""
 
     kind: Literal["image-network"] = "image-network"
     network: ImageNetwork
@@ -25,11 +26,14 @@ class ImageNetworkTaskSpec(Spec):
 
 
 class LanguageTaskSpec(Spec):
-    """A causal transformer that predicts the next symbol of a made-up language (`meta_trainer.datasets.language`)."""
+    """A causal transformer that predicts the next symbol of a made-up language
+    (`meta_trainer.datasets.language`)."""
 
     kind: Literal["language"] = "language"
     batch_size: BatchSize = 32
     init_std: InitStd = 1.0
 
 
-TaskSpecOfAnyKind = Annotated[PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec, Field(discriminator="kind")]
+TaskSpecOfAnyKind = Annotated[
+    PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec, Field(discriminator="kind")
+]

@@ -1,4 +1,5 @@
-"""Hyperparameter studies: many meta-trainings, proposed by Optuna, placed and stopped early by Ray Tune.
+"""Hyperparameter studies: many meta-trainings, proposed by Optuna, placed and stopped early by Ray
+Tune.
 
 What is asked stands in `meta_trainer.specs.study`; this package carries it out.
 

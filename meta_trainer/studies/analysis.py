@@ -1,4 +1,5 @@
-"""What a ledger says: the leaderboard, which fields matter, the learning curves, and what stopping early saved."""
+"""What a ledger says: the leaderboard, which fields matter, the learning curves, and what stopping
+early saved."""
 
 from __future__ import annotations
 
@@ -22,13 +23,20 @@ LEAST_POINTS: Final = 4
 
 
 def leaderboard(spec: StudySpec, ledger: Ledger) -> list[TrialRecord]:
-    """Trials with an objective, best first: finished ones before others of the same value, then by number."""
+    """Trials with an objective, best first: finished ones before others of the same value, then by
+    number."""
 
     def rank(trial: TrialRecord) -> tuple[float, bool, int]:
         value = objective(spec, trial)
-        return math.inf if value is None else value, trial.state is not TrialState.COMPLETED, trial.number
+        return (
+            math.inf if value is None else value,
+            trial.state is not TrialState.COMPLETED,
+            trial.number,
+        )
 
-    return sorted((trial for trial in ledger.trials if objective(spec, trial) is not None), key=rank)
+    return sorted(
+        (trial for trial in ledger.trials if objective(spec, trial) is not None), key=rank
+    )
 
 
 def best_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
@@ -68,31 +76,42 @@ def points(spec: StudySpec, ledger: Ledger) -> list[PointSummary]:
         trials = ledger.of_point(point)
         values = [value for trial in trials if (value := objective(spec, trial)) is not None]
         finite = [value for value in values if math.isfinite(value)]
-        n_bad = len(values) - len(finite) + sum(trial.state is TrialState.FAILED for trial in trials)
+        n_bad = (
+            len(values) - len(finite) + sum(trial.state is TrialState.FAILED for trial in trials)
+        )
         found.append(
-            PointSummary(point=point, values=trials[0].values, objectives=finite, n_trials=len(trials), n_bad=n_bad)
+            PointSummary(
+                point=point,
+                values=trials[0].values,
+                objectives=finite,
+                n_trials=len(trials),
+                n_bad=n_bad,
+            )
         )
     return found
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much of the objective's variation over the space each field explains; the shares add up to 1."""
+    """How much of the objective's variation over the space each field explains; the shares add up
+    to 1."""
 
     method: str
     shares: Mapping[str, float]
 
 
 def importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
-    """By fANOVA (Hutter, Hoos, Leyton-Brown: ICML 2014), which looks at the whole space; None where the study has too
-    few points, or all gave the same."""
+    """By fANOVA (Hutter, Hoos, Leyton-Brown: ICML 2014), which looks at the whole space; None where
+    the study has too few points, or all gave the same."""
     done = [point for point in past_points(spec, ledger) if point.state is OptunaState.COMPLETE]
     if len(done) < LEAST_POINTS or len({point.value for point in done}) < 2:
         return None
     study = optuna.create_study()
     study.add_trials(done)
     varied = [path for path in spec.space if len({point.params[path] for point in done}) > 1]
-    shares = get_param_importances(study, params=varied, evaluator=FanovaImportanceEvaluator(seed=spec.seed))
+    shares = get_param_importances(
+        study, params=varied, evaluator=FanovaImportanceEvaluator(seed=spec.seed)
+    )
     return Importance("fANOVA", {path: shares.get(path, 0.0) for path in spec.space})
 
 

@@ -1,6 +1,8 @@
-"""The conductor of a study: which trial begins when, and what becomes of those that run. Knows nothing of Ray.
+"""The conductor of a study: which trial begins when, and what becomes of those that run. Knows
+nothing of Ray.
 
-It is told what happens and keeps the ledger; every change is durable before the next trial is handed out.
+It is told what happens and keeps the ledger; every change is durable before the next trial is
+handed out.
 """
 
 from __future__ import annotations
@@ -103,7 +105,11 @@ class Conductor:
         """The next trial to begin, with a run of its own; None while there is none."""
         if self.interrupting or len(self._handed_out) >= self._parallel():
             return None
-        begun = [trial for trial in self.ledger.trials if not trial.ended and trial.number not in self._handed_out]
+        begun = [
+            trial
+            for trial in self.ledger.trials
+            if not trial.ended and trial.number not in self._handed_out
+        ]
         trial = begun[0] if begun else self._new_trial()
         if trial is None:
             return None
@@ -111,7 +117,10 @@ class Conductor:
         if trial.run_id is None:
             name = f"trial {trial.number}"
             trial.run_id = self._registry.open_run(
-                trial_key(self.job_id, trial.number), name=name, tags={"kind": "trial"}, parent_run_id=self._run_id
+                trial_key(self.job_id, trial.number),
+                name=name,
+                tags={"kind": "trial"},
+                parent_run_id=self._run_id,
             )
             self._save()
         data: dict[str, Any] = {"trial": trial.number, "seed": trial.seed, "values": trial.values}
@@ -179,14 +188,18 @@ class Conductor:
         return trial
 
     def _no_more(self) -> bool:
-        return self._exhausted or self._control.stopping or len(self.ledger.trials) >= self.max_trials
+        return (
+            self._exhausted or self._control.stopping or len(self.ledger.trials) >= self.max_trials
+        )
 
     def _parallel(self) -> int:
         return self._control.parallel_trials or self.spec.limits.parallel_trials
 
     def _tell_end(self, trial: TrialRecord) -> None:
         if trial.run_id is not None:
-            self._registry.close_run(trial.run_id, "failed" if trial.state is TrialState.FAILED else "finished")
+            self._registry.close_run(
+                trial.run_id, "failed" if trial.state is TrialState.FAILED else "finished"
+            )
         value = objective(self.spec, trial)
         done = sum(trial.ended for trial in self.ledger.trials)
         told = None if value is None else finite_or_none(value)
@@ -194,7 +207,9 @@ class Conductor:
         data |= {"update": trial.updates, "n_updates": trial.n_updates}
         self._recorder.event(f"trial.{trial.state}", data)
         label = f"trial {trial.number} {trial.state}"
-        self._recorder.event("cell", {"done": done, "total": max(done, self.max_trials), "label": label})
+        self._recorder.event(
+            "cell", {"done": done, "total": max(done, self.max_trials), "label": label}
+        )
         if value is not None and math.isfinite(value):
             self._recorder.metrics(done, {"objective": value})
         self._recorder.flush()
@@ -202,7 +217,11 @@ class Conductor:
 
     def _limits(self) -> dict[str, Any]:
         stopping = self._control.stopping
-        return {"trials": self.max_trials, "parallel_trials": self._parallel(), "stopping": stopping}
+        return {
+            "trials": self.max_trials,
+            "parallel_trials": self._parallel(),
+            "stopping": stopping,
+        }
 
     def _save(self) -> None:
         self.ledger.seconds = self._seconds()

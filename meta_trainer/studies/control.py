@@ -19,7 +19,8 @@ class Control:
     """Meta-trainings in all."""
     parallel_trials: int | None = None
     stopping: bool = False
-    """Whether no further trial is to begin; those that run are finished, and the study ends with what it has."""
+    """Whether no further trial is to begin; those that run are finished, and the study ends with
+    what it has."""
 
     @classmethod
     def load(cls, registry: Registry, run_id: str) -> Self:

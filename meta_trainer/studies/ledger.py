@@ -1,7 +1,7 @@
 """The ledger of a study: what is known of every trial, as JSON in the study's run.
 
-It is the only state of a study. Whoever goes on after a crash, a pause or on another machine reads it, and each trial's
-own checkpoints, and needs nothing of what Tune or Optuna keep in memory.
+It is the only state of a study. Whoever goes on after a crash, a pause or on another machine reads
+it, and each trial's own checkpoints, and needs nothing of what Tune or Optuna keep in memory.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class TrialReport:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """None stands for what is not finite."""
-        values: dict[str, Any] = {name: math.inf if value is None else value for name, value in content.items()}
+        values: dict[str, Any] = {
+            name: math.inf if value is None else value for name, value in content.items()
+        }
         return cls(**values)
 
 
@@ -70,7 +72,8 @@ class TrialRecord:
     run_id: str | None = None
     reports: list[TrialReport] = field(default_factory=list)
     score: float | None = None
-    """Of the suite, where the objective is one: None until it is known, infinite where a start diverged."""
+    """Of the suite, where the objective is one: None until it is known, infinite where a start
+    diverged."""
     node: str | None = None
     """Id of the node of the cluster that it last ran on."""
     error: str | None = None
@@ -106,7 +109,9 @@ class TrialRecord:
         score = content["score"]
         if score is not None:
             score = math.inf if score["finite"] is None else score["finite"]
-        return cls(**{**content, "state": TrialState(content["state"]), "reports": reports, "score": score})
+        return cls(
+            **{**content, "state": TrialState(content["state"]), "reports": reports, "score": score}
+        )
 
 
 @dataclass(kw_only=True)
@@ -123,7 +128,10 @@ class Ledger:
             content = json.loads(registry.get_artifact(run_id, LEDGER_PATH))
         except ArtifactNotFound:
             return cls()
-        return cls(trials=[TrialRecord.from_json(trial) for trial in content["trials"]], seconds=content["seconds"])
+        return cls(
+            trials=[TrialRecord.from_json(trial) for trial in content["trials"]],
+            seconds=content["seconds"],
+        )
 
     def save(self, registry: Registry, run_id: str) -> None:
         """Make it durable."""

@@ -20,7 +20,10 @@ def objective(spec: StudySpec, trial: TrialRecord) -> float | None:
 
 def watched(spec: StudySpec, report: TrialReport) -> float:
     """The validation metric that schedulers go by."""
-    if isinstance(spec.objective, SuiteObjective) or spec.objective.metric == "best_validation_loss":
+    if (
+        isinstance(spec.objective, SuiteObjective)
+        or spec.objective.metric == "best_validation_loss"
+    ):
         return report.best_validation_loss
     return report.validation_loss
 

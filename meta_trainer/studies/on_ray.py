@@ -1,7 +1,8 @@
-"""Ray Tune carries out the trials: it places them on nodes, runs them side by side, stops them early, tries again.
+"""Ray Tune carries out the trials: it places them on nodes, runs them side by side, stops them
+early, tries again.
 
-What Tune is asked for is execution. Which trial is next, and what is known of all of them, is the conductor's matter,
-so that nothing is read back from the files that Tune writes, which are pickles.
+What Tune is asked for is execution. Which trial is next, and what is known of all of them, is the
+conductor's matter, so that nothing is read back from the files that Tune writes, which are pickles.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ _SETTINGS: Final = {
     "TUNE_MAX_PENDING_TRIALS_PG": "256",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
-"""Tune is asked not to write reports of its own, nor to take SIGINT for itself, nor to fail over a trial that comes
-back without metrics, as one that pauses does; and to start trials side by side, not one after the other."""
+"""Tune is asked not to write reports of its own, nor to take SIGINT for itself, nor to fail over a
+trial that comes back without metrics, as one that pauses does; and to start trials side by side,
+not one after the other."""
 _CHECKPOINT: Final = "checkpoint.safetensors"
 _ENDLESS: Final = 10**9
 """Trials that Tune would take; how many there are is the conductor's matter."""
@@ -58,13 +60,18 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
     """Run the study until its conductor says that it is over.
 
     Args:
-        folder: for Tune's own files; with PBT and several machines, one that all of them see. None: a temporary one.
+        folder: for Tune's own files; with PBT and several machines, one that all of them see. None:
+            a temporary one.
     """
     with _connected(), _tune_folder(folder) as storage:
-        logging.getLogger("ray.tune.analysis").setLevel(logging.ERROR)  # it misses the files that we do without
+        logging.getLogger("ray.tune.analysis").setLevel(
+            logging.ERROR
+        )  # it misses the files that we do without
         switch: Any = ray.remote(num_cpus=0)(_Switch).remote()
         watcher = _Watcher(conductor, switch)
-        trial = tune.with_parameters(_Trial, spec=conductor.spec, job_id=conductor.job_id, tools=tools, switch=switch)
+        trial = tune.with_parameters(
+            _Trial, spec=conductor.spec, job_id=conductor.job_id, tools=tools, switch=switch
+        )
         tuner = tune.Tuner(
             tune.with_resources(trial, _resources(conductor.spec.resources)),
             tune_config=tune.TuneConfig(
@@ -76,7 +83,9 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
             run_config=tune.RunConfig(
                 name="study",
                 storage_path=storage,
-                failure_config=tune.FailureConfig(max_failures=conductor.spec.limits.failures_per_trial),
+                failure_config=tune.FailureConfig(
+                    max_failures=conductor.spec.limits.failures_per_trial
+                ),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 callbacks=[watcher],
                 verbose=0,
@@ -89,13 +98,15 @@ def _resources(spec: ResourcesSpec) -> tune.PlacementGroupFactory:
     """One bundle for the trial's own process, one for each of its workers."""
     own = {"CPU": spec.cpus, **spec.custom}
     return tune.PlacementGroupFactory(
-        [own, *({"CPU": 1.0} for _ in range(spec.workers))], strategy=spec.placement.replace("-", "_").upper()
+        [own, *({"CPU": 1.0} for _ in range(spec.workers))],
+        strategy=spec.placement.replace("-", "_").upper(),
     )
 
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """On the cluster of this process, or else on a local Ray of its own. Ray leaves our handler of SIGTERM alone."""
+    """On the cluster of this process, or else on a local Ray of its own. Ray leaves our handler of
+    SIGTERM alone."""
     if ray.is_initialized():
         yield
         return
@@ -153,7 +164,13 @@ class _Trial(tune.Trainable):
         result = {} if progress.report is None else result_of(self._spec, progress.report)
         done = progress.finished or progress.report is None
         node = ray.get_runtime_context().get_node_id()
-        return {**result, "done": done, "progress": progress, "values": self.config["values"], "host": node}
+        return {
+            **result,
+            "done": done,
+            "progress": progress,
+            "values": self.config["values"],
+            "host": node,
+        }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         (Path(checkpoint_dir) / _CHECKPOINT).write_bytes(self._trial.checkpoint())
@@ -176,7 +193,9 @@ class _Trial(tune.Trainable):
             live_values=isinstance(self._spec.searcher, PopulationSpec),
             objective=objective if isinstance(objective, SuiteObjective) else None,
         )
-        self._trial = RunningTrial(order, self._registry, self._runner(), self._tools.data_dir, self._interrupted)
+        self._trial = RunningTrial(
+            order, self._registry, self._runner(), self._tools.data_dir, self._interrupted
+        )
 
     def _runner(self) -> Runner:
         workers = self._spec.resources.workers
@@ -221,15 +240,20 @@ class _Watcher(_Unsaved, tune.Callback):
             self._switched = True
             self._switch.turn_on.remote()
 
-    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any
+    ) -> None:  # noqa: ARG002
         progress = self._newest[trial.trial_id] = result["progress"]
-        self.conductor.report(self._numbers[trial.trial_id], progress, result["values"], result["host"])
+        self.conductor.report(
+            self._numbers[trial.trial_id], progress, result["values"], result["host"]
+        )
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
         self.conductor.came_back(self._numbers[trial.trial_id], error=_reason(trial))
 
     def ended(self, trial_id: str) -> None:
-        """A trial ended without an error: by itself, or because the scheduler stopped it after a report."""
+        """A trial ended without an error: by itself, or because the scheduler stopped it after a
+        report."""
         progress = self._newest.get(trial_id)
         stopped = progress is not None and progress.report is not None and not progress.finished
         self.conductor.came_back(self._numbers[trial_id], stopped=stopped)

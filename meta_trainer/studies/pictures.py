@@ -1,4 +1,5 @@
-"""Pictures of a study: learning curves, parallel coordinates, importance, and the objective along one varied field."""
+"""Pictures of a study: learning curves, parallel coordinates, importance, and the objective along
+one varied field."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from meta_trainer.evaluation.figures import finished
-from meta_trainer.evaluation.pictures import Picture
+from meta_trainer.evaluation.reporting.curves import finished
+from meta_trainer.evaluation.reporting.pictures import Picture
 from meta_trainer.specs.domains import ChoiceSpec, LogUniformSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.analysis import PointSummary, importance, points
@@ -36,13 +37,27 @@ def pictures(spec: StudySpec, ledger: Ledger, title: str) -> list[Picture]:
     done = [point for point in points(spec, ledger) if point.mean is not None]
     if not done:
         return drawn
-    drawn.append(Picture("effect.png", "Objective by the value of every varied field", effect_png(spec, done, title)))
+    drawn.append(
+        Picture(
+            "effect.png",
+            "Objective by the value of every varied field",
+            effect_png(spec, done, title),
+        )
+    )
     if len(spec.space) > 1:
         png = coordinates_png(spec, done, title)
-        drawn.append(Picture("coordinates.png", "Parallel coordinates of all points, coloured by objective", png))
+        drawn.append(
+            Picture(
+                "coordinates.png", "Parallel coordinates of all points, coloured by objective", png
+            )
+        )
     if shares := importance(spec, ledger):
         png = importance_png(dict(shares.shares), title)
-        drawn.append(Picture("importance.png", "Share of the objective's variation that each field explains", png))
+        drawn.append(
+            Picture(
+                "importance.png", "Share of the objective's variation that each field explains", png
+            )
+        )
     return drawn
 
 
@@ -69,7 +84,9 @@ def curves_png(spec: StudySpec, ledger: Ledger, title: str) -> bytes:
 def effect_png(spec: StudySpec, done: Sequence[PointSummary], title: str) -> bytes:
     """One panel a field: each point's mean objective ± standard error over its seeds."""
     figure = Figure(figsize=(min(4.2 * len(spec.space), 16.8), 3.8), dpi=_DPI, layout="constrained")
-    for panel, path in zip(figure.subplots(1, len(spec.space), squeeze=False).flat, spec.space, strict=True):
+    for panel, path in zip(
+        figure.subplots(1, len(spec.space), squeeze=False).flat, spec.space, strict=True
+    ):
         x = [_position(spec, path, point.values[path]) for point in done]
         y = [point.mean for point in done]
         errors = [point.stderr or 0.0 for point in done]
@@ -116,7 +133,10 @@ def _position(spec: StudySpec, path: str, value: Any) -> float:
 
 
 def _numeric(domain: ChoiceSpec) -> bool:
-    numbers = all(isinstance(option, (int, float)) and not isinstance(option, bool) for option in domain.options)
+    numbers = all(
+        isinstance(option, (int, float)) and not isinstance(option, bool)
+        for option in domain.options
+    )
     return numbers and not domain.labels
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from meta_trainer.evaluation.pages import html_page, markdown_page
-from meta_trainer.evaluation.tables import Table, Text
+from meta_trainer.evaluation.reporting.pages import html_page, markdown_page
+from meta_trainer.evaluation.reporting.tables import Table, Text
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.study import StudySpec, SuiteObjective
 from meta_trainer.studies.analysis import best_trial, importance, leaderboard, points, savings
@@ -22,9 +22,10 @@ from meta_trainer.studies.pictures import pictures
 def to_json(spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | None) -> dict[str, Any]:
     """The whole study, where None stands for what is not finite or not known.
 
-    Of each trial: its `number`, `point`, `seed`, `values`, `state`, `updates` of `n_updates`, `objective`, `seconds`,
-    `run_id`, `node`, `error` and its `curve` {update, validation_loss, best_validation_loss}; under PBT also its
-    `history` of values. `leaderboard` has the numbers of the trials, best first; `points` mean and stderr over seeds.
+    Of each trial: its `number`, `point`, `seed`, `values`, `state`, `updates` of `n_updates`,
+    `objective`, `seconds`, `run_id`, `node`, `error` and its `curve` {update, validation_loss,
+    best_validation_loss}; under PBT also its `history` of values. `leaderboard` has the numbers of
+    the trials, best first; `points` mean and stderr over seeds.
 
     Args:
         version: that of the best Θ, once it is registered.
@@ -41,14 +42,20 @@ def to_json(spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | None) 
         "version": dict(version) if version else None,
         "leaderboard": [trial.number for trial in leaderboard(spec, ledger)],
         "trials": [_trial_json(spec, trial) for trial in ledger.trials],
-        "points": [asdict(point) | {"mean": point.mean, "stderr": point.stderr} for point in points(spec, ledger)],
+        "points": [
+            asdict(point) | {"mean": point.mean, "stderr": point.stderr}
+            for point in points(spec, ledger)
+        ],
         "importance": {"method": shares.method, "shares": dict(shares.shares)} if shares else None,
         "savings": asdict(savings(spec, ledger)),
     }
 
 
-def files(spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | None, title: str) -> dict[str, bytes]:
-    """Name → content: `result.json`, `trials.csv`, `report.md`, `report.html` (self-contained), pictures."""
+def files(
+    spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | None, title: str
+) -> dict[str, bytes]:
+    """Name → content: `result.json`, `trials.csv`, `report.md`, `report.html` (self-contained),
+    pictures."""
     drawn = pictures(spec, ledger, title)
     page = title, _introduction(spec, ledger, version), _tables(spec, ledger), drawn
     return {
@@ -67,10 +74,20 @@ def to_csv(spec: StudySpec, ledger: Ledger) -> str:
     names = ("trial", "point", "seed", "state", "updates", "n_updates", "seconds", "objective")
     writer.writerow([*names, *spec.space, "run_id", "error"])
     for trial in ledger.trials:
-        facts = (trial.number, trial.point, trial.seed, trial.state, trial.updates, trial.n_updates, trial.seconds)
+        facts = (
+            trial.number,
+            trial.point,
+            trial.seed,
+            trial.state,
+            trial.updates,
+            trial.n_updates,
+            trial.seconds,
+        )
         values = [spec.label(path, trial.values[path]) for path in spec.space]
         value = _finite(objective(spec, trial))
-        writer.writerow([*facts, "" if value is None else value, *values, trial.run_id or "", trial.error or ""])
+        writer.writerow(
+            [*facts, "" if value is None else value, *values, trial.run_id or "", trial.error or ""]
+        )
     return rows.getvalue()
 
 
@@ -78,7 +95,9 @@ def describe_objective(spec: StudySpec) -> str:
     """For people; smaller is better."""
     if isinstance(spec.objective, SuiteObjective):
         size = ", quick" if spec.objective.quick else ""
-        return f"final loss on the suite {spec.objective.suite}{size} (geometric mean over its tasks)"
+        return (
+            f"final loss on the suite {spec.objective.suite}{size} (geometric mean over its tasks)"
+        )
     return spec.objective.metric.replace("_", " ")
 
 
@@ -86,8 +105,16 @@ def _trial_json(spec: StudySpec, trial: TrialRecord) -> dict[str, Any]:
     content = trial.to_json()
     curve = content.pop("reports")
     del content["score"]
-    facts = {"updates": trial.updates, "seconds": trial.seconds, "objective": _finite(objective(spec, trial))}
-    return {**content, **facts, "curve": [{k: v for k, v in report.items() if k != "seconds"} for report in curve]}
+    facts = {
+        "updates": trial.updates,
+        "seconds": trial.seconds,
+        "objective": _finite(objective(spec, trial)),
+    }
+    return {
+        **content,
+        **facts,
+        "curve": [{k: v for k, v in report.items() if k != "seconds"} for report in curve],
+    }
 
 
 def _introduction(spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | None) -> list[str]:
@@ -109,12 +136,16 @@ def _introduction(spec: StudySpec, ledger: Ledger, version: Mapping[str, Any] | 
         )
     if shares := importance(spec, ledger):
         listed = ", ".join(f"{path} {share:.0%}" for path, share in shares.shares.items())
-        texts.append(f"Share of the objective's variation that each field explains ({shares.method}): {listed}.")
+        texts.append(
+            f"Share of the objective's variation that each field explains ({shares.method}): {listed}."
+        )
     return texts
 
 
 def _tables(spec: StudySpec, ledger: Ledger) -> list[Table]:
-    return [_leaderboard(spec, ledger), _points(spec, ledger), _others(ledger)][: 3 if _bad(ledger) else 2]
+    return [_leaderboard(spec, ledger), _points(spec, ledger), _others(ledger)][
+        : 3 if _bad(ledger) else 2
+    ]
 
 
 def _leaderboard(spec: StudySpec, ledger: Ledger) -> Table:
@@ -131,22 +162,32 @@ def _leaderboard(spec: StudySpec, ledger: Ledger) -> Table:
         ]
         for rank, trial in enumerate(ranked, 1)
     ]
-    return Table("Leaderboard", ["rank", "trial", *spec.space, "seed", "objective", "updates", "state"], rows)
+    return Table(
+        "Leaderboard", ["rank", "trial", *spec.space, "seed", "objective", "updates", "state"], rows
+    )
 
 
 def _points(spec: StudySpec, ledger: Ledger) -> Table:
-    ordered = sorted(points(spec, ledger), key=lambda point: (point.mean is None, point.mean or 0.0))
+    ordered = sorted(
+        points(spec, ledger), key=lambda point: (point.mean is None, point.mean or 0.0)
+    )
     rows = [
         [
             Text(str(point.point)),
             *(Text(_short(spec, path, point.values[path])) for path in spec.space),
-            Text(_number(point.mean) + (f" ± {point.stderr:.2g}" if point.stderr is not None else "")),
+            Text(
+                _number(point.mean) + (f" ± {point.stderr:.2g}" if point.stderr is not None else "")
+            ),
             Text(str(point.n_trials)),
             Text(str(point.n_bad)),
         ]
         for point in ordered
     ]
-    return Table("Points over their seeds", ["point", *spec.space, "objective", "trials", "failed or diverged"], rows)
+    return Table(
+        "Points over their seeds",
+        ["point", *spec.space, "objective", "trials", "failed or diverged"],
+        rows,
+    )
 
 
 def _others(ledger: Ledger) -> Table:

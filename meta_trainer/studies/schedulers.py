@@ -1,7 +1,7 @@
 """Tune's stopping rules, rebuilt from a study's ledger, and its population-based training.
 
-Tune's own save files are pickles on one machine. A stopping rule, however, knows nothing but the results that it was
-told; it is told those of the ledger again, and is as it was.
+Tune's own save files are pickles on one machine. A stopping rule, however, knows nothing but the
+results that it was told; it is told those of the ledger again, and is as it was.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class _Known:
 
 
 class ResumedScheduler(FIFOScheduler):
-    """A stopping rule that knows trials by their number in the ledger, whatever Tune calls them in this attempt."""
+    """A stopping rule that knows trials by their number in the ledger, whatever Tune calls them in
+    this attempt."""
 
     def __init__(self, rule: Any, spec: StudySpec, ledger: Ledger) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -86,11 +87,16 @@ class ResumedScheduler(FIFOScheduler):
         self._of(trial.config["number"])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """A rule's wish to pause a trial for the sake of others is not followed: there is a core for each that runs."""
+        """A rule's wish to pause a trial for the sake of others is not followed: there is a core
+        for each that runs."""
         if WATCHED not in result:
             return str(TrialScheduler.CONTINUE)
-        decision = self._rule.on_trial_result(tune_controller, self._of(trial.config["number"]), result)
-        return str(TrialScheduler.STOP if decision == TrialScheduler.STOP else TrialScheduler.CONTINUE)
+        decision = self._rule.on_trial_result(
+            tune_controller, self._of(trial.config["number"]), result
+        )
+        return str(
+            TrialScheduler.STOP if decision == TrialScheduler.STOP else TrialScheduler.CONTINUE
+        )
 
     def _of(self, number: int) -> _Known:
         if number not in self._known:
@@ -100,8 +106,9 @@ class ResumedScheduler(FIFOScheduler):
 
 
 class _Population(PopulationBasedTraining):
-    """PBT whose members come from the conductor. Tune refuses search algorithms beside it, which would learn from
-    values that were changed under their hands; the conductor only draws the first ones."""
+    """PBT whose members come from the conductor. Tune refuses search algorithms beside it, which
+    would learn from values that were changed under their hands; the conductor only draws the first
+    ones."""
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)  # type: ignore[arg-type]
@@ -110,7 +117,9 @@ class _Population(PopulationBasedTraining):
 def _population(spec: StudySpec, searcher: PopulationSpec) -> PopulationBasedTraining:
     return _Population(
         perturbation_interval=searcher.perturb_every_updates,
-        hyperparam_mutations={"values": {path: _mutation(domain) for path, domain in spec.space.items()}},
+        hyperparam_mutations={
+            "values": {path: _mutation(domain) for path, domain in spec.space.items()}
+        },
         quantile_fraction=searcher.quantile,
         custom_explore_fn=_bounded(spec),
         require_attrs=False,
@@ -139,7 +148,9 @@ def _bounded(spec: StudySpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """PBT multiplies numbers by 0.8 or 1.2; the result goes back into the domain."""
 
     def explore(config: dict[str, Any]) -> dict[str, Any]:
-        values = {path: _inside(spec.space[path], value) for path, value in config["values"].items()}
+        values = {
+            path: _inside(spec.space[path], value) for path, value in config["values"].items()
+        }
         return {**config, "values": values}
 
     return explore

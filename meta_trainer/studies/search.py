@@ -1,9 +1,10 @@
 """The next trial of a study: a pure function of its spec and its ledger.
 
-Optuna proposes the points. Its study is built anew from the ledger for every proposal, with a sampler whose seed is
-derived from (study seed, point): a proposal depends on what is known when it is asked for, and on nothing that a crash
-could take away. What is known at that moment depends on how fast parallel trials run; one trial at a time, or a
-searcher that does not learn (random, grid), gives the same trials always.
+Optuna proposes the points. Its study is built anew from the ledger for every proposal, with a
+sampler whose seed is derived from (study seed, point): a proposal depends on what is known when it
+is asked for, and on nothing that a crash could take away. What is known at that moment depends on
+how fast parallel trials run; one trial at a time, or a searcher that does not learn (random, grid),
+gives the same trials always.
 """
 
 from __future__ import annotations
@@ -14,13 +15,25 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
 from meta_trainer.seeds import derive
-from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, IntSpec, LogUniformSpec, UniformSpec, label_of
+from meta_trainer.specs.domains import (
+    ChoiceSpec,
+    DomainSpec,
+    IntSpec,
+    LogUniformSpec,
+    UniformSpec,
+    label_of,
+)
 from meta_trainer.specs.study import PopulationSpec, StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord
 from meta_trainer.studies.objective import point_objective
@@ -38,7 +51,8 @@ class EmptySpace(ValueError):
 
 
 def next_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
-    """The trial after those of the ledger, which it is not put into; None when a grid is at its end.
+    """The trial after those of the ledger, which it is not put into; None when a grid is at its
+    end.
 
     Raises:
         EmptySpace: no values that go together were found.
@@ -52,7 +66,9 @@ def next_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
     if values is None:
         return None
     n_updates = spec.trial_spec(values, seeds[seed]).n_updates
-    return TrialRecord(number=number, point=point, seed=seeds[seed], values=values, n_updates=n_updates)
+    return TrialRecord(
+        number=number, point=point, seed=seeds[seed], values=values, n_updates=n_updates
+    )
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
@@ -61,11 +77,14 @@ def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
 
 
 def past_points(spec: StudySpec, ledger: Ledger) -> Iterator[optuna.trial.FrozenTrial]:
-    """The points with a finished objective as Optuna's trials; those that run have none, and count as taken."""
+    """The points with a finished objective as Optuna's trials; those that run have none, and count
+    as taken."""
     space = distributions(spec)
     for _, group in itertools.groupby(ledger.trials, key=lambda trial: trial.point):
         trials = list(group)
-        params = {path: _to_optuna(spec.space[path], value) for path, value in trials[0].values.items()}
+        params = {
+            path: _to_optuna(spec.space[path], value) for path, value in trials[0].values.items()
+        }
         value = point_objective(spec, trials)
         ended = len(trials) == _n_of_point(spec) and all(trial.ended for trial in trials)
         if not ended:
@@ -86,20 +105,26 @@ def _propose(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, Any] | No
     study, space = _optuna_study(spec, ledger, point), distributions(spec)
     for _ in range(MAX_DRAWS):
         trial = study.ask(space)
-        values = {path: _from_optuna(spec.space[path], value) for path, value in trial.params.items()}
+        values = {
+            path: _from_optuna(spec.space[path], value) for path, value in trial.params.items()
+        }
         try:
             spec.trial_spec(values, spec.all_seeds[0])
         except ValueError:
             study.tell(trial, state=OptunaState.FAIL)
         else:
             return values
-    raise EmptySpace(f"{MAX_DRAWS} proposals in a row had values that do not go together, such as {values}")
+    raise EmptySpace(
+        f"{MAX_DRAWS} proposals in a row had values that do not go together, such as {values}"
+    )
 
 
 def _optuna_study(spec: StudySpec, ledger: Ledger, point: int) -> optuna.Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(sampler=_sampler(spec, derive(spec.seed, "study", point) % 2**32))
+        study = optuna.create_study(
+            sampler=_sampler(spec, derive(spec.seed, "study", point) % 2**32)
+        )
     study.add_trials(list(past_points(spec, ledger)))
     return study
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from hyperadam.theta import Theta
 
-from meta_trainer.run_recorder import RunRecorder
+from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies import report
 from meta_trainer.studies.analysis import best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, trial_key
-from meta_trainer.training import Stopped
+from meta_trainer.training.loop import Stopped
 from registry import Registry
 
 
@@ -24,8 +24,9 @@ from registry import Registry
 class Study:
     """One attempt of a study.
 
-    Its run holds `study/ledger.json` (see `ledger`), `study/control.json` (see `control`) and `result/`, whose
-    `result.json` is that of a study under way as soon as its first trial has ended.
+    Its run holds `study/ledger.json` (see `ledger`), `study/control.json` (see `control`) and
+    `result/`, whose `result.json` is that of a study under way as soon as its first trial has
+    ended.
     """
 
     spec: StudySpec
@@ -50,16 +51,27 @@ class Study:
         from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import
 
         conductor = Conductor(
-            self.spec, self.registry, self.run_id, self.job_id, self.recorder, self._publish, self.should_stop
+            self.spec,
+            self.registry,
+            self.run_id,
+            self.job_id,
+            self.recorder,
+            self._publish,
+            self.should_stop,
         )
-        progress = {"n_trials": conductor.max_trials, "resumed_trials": len(conductor.ledger.trials)}
+        progress = {
+            "n_trials": conductor.max_trials,
+            "resumed_trials": len(conductor.ledger.trials),
+        }
         self.recorder.event("study.started", progress)
         if not conductor.over:
             folder = str(Path(self.cache_dir) / "studies") if self.cache_dir else None
             run_trials(conductor, Tools(self.connect, self.data_dir), folder)
         conductor.close()
         if conductor.paused and not conductor.complete:
-            self.recorder.event("stopped", {"trials": sum(trial.ended for trial in conductor.ledger.trials)})
+            self.recorder.event(
+                "stopped", {"trials": sum(trial.ended for trial in conductor.ledger.trials)}
+            )
             raise Stopped
         return self._conclude(conductor.ledger, failing=conductor.failing)
 
@@ -76,11 +88,19 @@ class Study:
         best = best_trial(self.spec, ledger)
         if best is None or best.run_id is None:
             self._leave_report(ledger, None)
-            raise StudyFailed("no trial has a finite objective" + (f"; {failed[0].error}" if failed else ""))
+            raise StudyFailed(
+                "no trial has a finite objective" + (f"; {failed[0].error}" if failed else "")
+            )
         theta = Theta.from_bytes(self.registry.get_artifact(best.run_id, THETA_PATH))
         name = self.spec.trial_spec(best.values, best.seed).register_as
-        version = self.registry.create_version(name, theta, key=trial_key(self.job_id, best.number), run_id=self.run_id)
-        registered = {"optimizer": version.optimizer, "number": version.number, "sha256": version.sha256}
+        version = self.registry.create_version(
+            name, theta, key=trial_key(self.job_id, best.number), run_id=self.run_id
+        )
+        registered = {
+            "optimizer": version.optimizer,
+            "number": version.number,
+            "sha256": version.sha256,
+        }
         self.recorder.event("version", registered)
         self._leave_report(ledger, registered)
         return {"version": registered}

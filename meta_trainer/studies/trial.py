@@ -1,8 +1,9 @@
 """One trial: an ordinary meta-training that pauses at every validation to report.
 
-It has a run of its own in the registry, nested below the study's, with the metrics, events and checkpoints of any
-meta-training. A checkpoint is written before each report: whatever happens, at most the time since the last one is
-lost. Θ is, bit for bit, that of a meta-training job with the same spec.
+It has a run of its own in the registry, nested below the study's, with the metrics, events and
+checkpoints of any meta-training. A checkpoint is written before each report: whatever happens, at
+most the time since the last one is lost. Θ is, bit for bit, that of a meta-training job with the
+same spec.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from typing import Any
 
 from hyperadam.theta import Theta
 
-from meta_trainer import provenance
-from meta_trainer.checkpoints import Checkpoint, spec_digest
 from meta_trainer.evaluation import EvaluationData, evaluate
-from meta_trainer.parents import parent_of
 from meta_trainer.recorder import LogRecorder, finite_or_none
-from meta_trainer.run_recorder import RunRecorder
 from meta_trainer.runners import Runner
+from meta_trainer.runs import provenance
+from meta_trainer.runs.parents import parent_of
+from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
 from meta_trainer.tasks import SpecTasks, load_data
-from meta_trainer.training import MetaTraining, Stopped, Trained, initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.checkpoints import Checkpoint, spec_digest
+from meta_trainer.training.loop import MetaTraining, Stopped, Trained, initial_theta
+from meta_trainer.training.units import make_rule
 from registry import Registry
 
 
@@ -76,9 +77,16 @@ class RunningTrial:
         data_dir: str | None,
         interrupted: Callable[[], bool],
     ) -> None:
-        self._order, self._registry, self._runner, self._data_dir = order, registry, runner, data_dir
+        self._order, self._registry, self._runner, self._data_dir = (
+            order,
+            registry,
+            runner,
+            data_dir,
+        )
         self._interrupted = interrupted
-        self._recorder = _TrialRecorder(registry, order.run_id, _next_attempt(registry, order.run_id))
+        self._recorder = _TrialRecorder(
+            registry, order.run_id, _next_attempt(registry, order.run_id)
+        )
         self._source = SpecTasks(load_data(order.spec.data_tasks, data_dir))
         self._parent = parent_of(order.spec, registry)
         self._begin(None)
@@ -113,7 +121,9 @@ class RunningTrial:
     def _begin(self, checkpoint: bytes | None) -> None:
         spec = self._order.spec
         start = self._parent and self._parent.theta
-        self._training = MetaTraining(spec, self._source, self._runner, self._recorder, parent=start)
+        self._training = MetaTraining(
+            spec, self._source, self._runner, self._recorder, parent=start
+        )
         if checkpoint is None:
             self._recorder.restore_newest(self._restore)
         else:
@@ -136,7 +146,9 @@ class RunningTrial:
                 reports.append((point.step, loss, best))
         seconds = self._newest().seconds if reports else 0.0
         return [
-            TrialReport(update=update, validation_loss=loss, best_validation_loss=least, seconds=seconds)
+            TrialReport(
+                update=update, validation_loss=loss, best_validation_loss=least, seconds=seconds
+            )
             for update, loss, least in reports
         ]
 
@@ -166,7 +178,9 @@ class RunningTrial:
         if not self._recorder.validated:  # it had been finished before
             self._recorder.validation_loss = newest.best_loss
         score = self._score(theta) if self._order.objective else None
-        self._recorder.event("finished", {"score": None if score is None else finite_or_none(score)})
+        self._recorder.event(
+            "finished", {"score": None if score is None else finite_or_none(score)}
+        )
         self._recorder.flush()
         return Progress(report=self._report(newest), finished=True, score=score)
 
@@ -188,7 +202,10 @@ class RunningTrial:
         study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}
         rule = make_rule(order.spec.rule)
         theta = Theta.from_vector(
-            rule, newest.best_theta, **order.spec.unroll.rate._asdict(), provenance={**made, "study": study}
+            rule,
+            newest.best_theta,
+            **order.spec.unroll.rate._asdict(),
+            provenance={**made, "study": study},
         )
         self._recorder.artifact(THETA_PATH, theta.to_bytes())
         loss = finite_or_none(newest.best_loss)
@@ -228,7 +245,8 @@ class _TrialRecorder(RunRecorder):
 
 
 def _next_attempt(registry: Registry, run_id: str) -> int:
-    """One more than that of the newest events: a trial that begins again keeps what it told before."""
+    """One more than that of the newest events: a trial that begins again keeps what it told
+    before."""
     files = registry.list_artifacts(run_id, "events")
     numbers = (re.search(r"(\d+)-\d+\.jsonl$", file.path) for file in files)
     return max((int(found[1]) for found in numbers if found), default=0) + 1

@@ -1,4 +1,5 @@
-"""Tasks: from specs, distributions of specs, or a user's module, to the optimizees that optimizers run on."""
+"""Tasks: from specs, distributions of specs, or a user's module, to the optimizees that optimizers
+run on."""
 
 from meta_trainer.tasks.build import load_data, optimizee_of
 from meta_trainer.tasks.sampling import Scales, sample_scales, sample_task

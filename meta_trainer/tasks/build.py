@@ -9,16 +9,24 @@ import torch
 
 from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
-from meta_trainer.optimizees import Supervised
 from meta_trainer.specs import DatasetName, LanguageTaskSpec, LSTMTaskSpec, TaskSpecOfAnyKind
+from meta_trainer.tasks.optimizees import Supervised
 
 LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
-    "mlp": lambda task, images: MLP((images.n_features, *task.hidden, images.n_classes), task.activation),
+    "mlp": lambda task, images: MLP(
+        (images.n_features, *task.hidden, images.n_classes), task.activation
+    ),
     "cnn": lambda task, images: CNN(
-        task.architecture, images.image_shape, images.n_classes, batch_norm=task.batch_norm, dropout=task.dropout
+        task.architecture,
+        images.image_shape,
+        images.n_classes,
+        batch_norm=task.batch_norm,
+        dropout=task.dropout,
     ),
     "lstm": lambda task, _: LSTM(task.n_layers, task.hidden),
-    "image-network": lambda task, images: image_network(task.network, images.image_shape, images.n_classes),
+    "image-network": lambda task, images: image_network(
+        task.network, images.image_shape, images.n_classes
+    ),
     "language": lambda *_: language_model(),
 }
 """The network for a task and its data, by the `kind` of the task's spec."""
@@ -34,7 +42,8 @@ def optimizee_of(
     init_std: Sequence[float] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Supervised:
-    """Learners of one task, whose starts, minibatches and masks follow from (seed, purpose, index) alone.
+    """Learners of one task, whose starts, minibatches and masks follow from (seed, purpose, index)
+    alone.
 
     Args:
         data: by `data_name`; see `load_data`.
@@ -69,7 +78,9 @@ def data_of(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Data:
     if not isinstance(source, str):
         return source
     if source not in data:
-        raise ValueError(f"dataset {source!r} is wanted by a task, but only {', '.join(data) or 'none'} given")
+        raise ValueError(
+            f"dataset {source!r} is wanted by a task, but only {', '.join(data) or 'none'} given"
+        )
     return data[source]
 
 

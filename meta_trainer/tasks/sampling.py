@@ -1,7 +1,8 @@
-"""Drawing from a task distribution: a plain task for each chunk of an episode, scales for each of its learners.
+"""Drawing from a task distribution: a plain task for each chunk of an episode, scales for each of
+its learners.
 
-Everything follows from (seed, episode, chunk) and (seed, episode, learner). A range of one number and a list of one
-choice give exactly that, so that a distribution can also say a single task.
+Everything follows from (seed, episode, chunk) and (seed, episode, learner). A range of one number
+and a list of one choice give exactly that, so that a distribution can also say a single task.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class _Draws:
         return min(high, int(low * math.pow((high + 1) / low, self.unit())))
 
 
-def sample_task(distribution: TaskDistribution, seed: int, episode: int, chunk: int) -> PlainTaskSpec:
+def sample_task(
+    distribution: TaskDistribution, seed: int, episode: int, chunk: int
+) -> PlainTaskSpec:
     """The task of one chunk of an episode; its `init_std` is the lowest of the range."""
     draws = _Draws(generator(seed, "training/task", episode, chunk))
     family = _family(distribution, draws)
@@ -80,7 +83,9 @@ def sample_task(distribution: TaskDistribution, seed: int, episode: int, chunk: 
     return _cnn(family, draws) if isinstance(family, CNNFamily) else _lstm(family, draws)
 
 
-def sample_scales(distribution: TaskDistribution, seed: int, episode: int, chunk: int, learner: int) -> Scales:
+def sample_scales(
+    distribution: TaskDistribution, seed: int, episode: int, chunk: int, learner: int
+) -> Scales:
     """The scales of one learner of a chunk."""
     family = _family(distribution, _Draws(generator(seed, "training/task", episode, chunk)))
     draws = _Draws(generator(seed, "training/scales", episode, learner))

@@ -1,7 +1,8 @@
 """Where a meta-training's optimizees come from: its spec and data, or a user's own module.
 
-A source is a value: it is sent whole to every worker once, and asked there for one chunk of learners at a time. What it
-gives follows from seeds and indices alone. Tricks are laid over it by `meta_trainer.episodes`.
+A source is a value: it is sent whole to every worker once, and asked there for one chunk of
+learners at a time. What it gives follows from seeds and indices alone. Tricks are laid over it by
+`meta_trainer.unrolls.episodes`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from torch import nn
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.learners import ModuleLearner
 from meta_trainer.learners.module import Loss
-from meta_trainer.optimizees import Supervised
 from meta_trainer.specs import CNNTaskSpec, MetaTrainingSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.tasks.build import optimizee_of
+from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.tasks.sampling import Scales, sample_scales, sample_task
 
 
@@ -40,7 +41,9 @@ class TaskSource(ABC):
         """Digests of the data by name: part of a Θ's provenance."""
 
     @abstractmethod
-    def training(self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32) -> Chunk:
+    def training(
+        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+    ) -> Chunk:
         """The learners of one chunk, named ("training", episode, learner)."""
 
     @abstractmethod
@@ -51,7 +54,8 @@ class TaskSource(ABC):
     def validation(
         self, spec: MetaTrainingSpec, task: int, learners: range, dtype: torch.dtype = torch.float32
     ) -> Supervised:
-        """Learners of validation task number `task`: the same starts and minibatches at every validation."""
+        """Learners of validation task number `task`: the same starts and minibatches at every
+        validation."""
 
 
 class SpecTasks(TaskSource):
@@ -64,17 +68,27 @@ class SpecTasks(TaskSource):
     def fingerprints(self) -> dict[str, str]:
         return {name: data.fingerprint for name, data in self._data.items()}
 
-    def training(self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32) -> Chunk:
+    def training(
+        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+    ) -> Chunk:
         indices = indices_of(spec, episode, chunk)
         if spec.tasks is None:
             tasks = spec.simple_tasks
             task = tasks[(episode * spec.n_chunks + chunk) % len(tasks)]
-            return Chunk(optimizee=optimizee_of(task, self._data, spec.seed, "training", indices, dtype=dtype))
+            return Chunk(
+                optimizee=optimizee_of(
+                    task, self._data, spec.seed, "training", indices, dtype=dtype
+                )
+            )
         drawn = sample_task(spec.tasks, spec.seed, episode, chunk)
-        scales = [sample_scales(spec.tasks, spec.seed, episode, chunk, learner) for _, learner in indices]
+        scales = [
+            sample_scales(spec.tasks, spec.seed, episode, chunk, learner) for _, learner in indices
+        ]
         std = [s.init_std for s in scales]
         return Chunk(
-            optimizee=optimizee_of(drawn, self._data, spec.seed, "training", indices, init_std=std, dtype=dtype),
+            optimizee=optimizee_of(
+                drawn, self._data, spec.seed, "training", indices, init_std=std, dtype=dtype
+            ),
             scales=scales,
         )
 
@@ -95,12 +109,15 @@ class SpecTasks(TaskSource):
     ) -> Supervised:
         """Validation learners of any task."""
         purpose = f"validation/{_label(task)}"
-        return optimizee_of(task, self._data, spec.seed, purpose, [(i,) for i in learners], dtype=dtype)
+        return optimizee_of(
+            task, self._data, spec.seed, purpose, [(i,) for i in learners], dtype=dtype
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class ModuleTasks(TaskSource):
-    """A user's own module, loss and data, trained and validated on instead of what the spec's `task` says.
+    """A user's own module, loss and data, trained and validated on instead of what the spec's
+    `task` says.
 
     Example:
         >>> tasks = ModuleTasks(lambda: nn.Linear(4, 1), nn.functional.mse_loss, TensorData("mine", x, y))
@@ -119,8 +136,12 @@ class ModuleTasks(TaskSource):
     def fingerprints(self) -> dict[str, str]:
         return {self.data.name: self.data.fingerprint}
 
-    def training(self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32) -> Chunk:
-        return Chunk(optimizee=self.optimizee(spec.seed, "training", indices_of(spec, episode, chunk), dtype))
+    def training(
+        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+    ) -> Chunk:
+        return Chunk(
+            optimizee=self.optimizee(spec.seed, "training", indices_of(spec, episode, chunk), dtype)
+        )
 
     def n_validation_tasks(self, spec: MetaTrainingSpec) -> int:  # noqa: ARG002
         return 1
@@ -135,9 +156,14 @@ class ModuleTasks(TaskSource):
         return self.optimizee(spec.seed, "validation", [(i,) for i in learners], dtype)
 
     def optimizee(
-        self, seed: int, purpose: str, indices: Sequence[tuple[int, ...]], dtype: torch.dtype = torch.float32
+        self,
+        seed: int,
+        purpose: str,
+        indices: Sequence[tuple[int, ...]],
+        dtype: torch.dtype = torch.float32,
     ) -> Supervised:
-        """Learners whose starts and minibatches follow from (seed, purpose, index): for comparisons of one's own."""
+        """Learners whose starts and minibatches follow from (seed, purpose, index): for comparisons
+        of one's own."""
         learner = ModuleLearner(self.make, self.loss, random=self.random)
         return Supervised(learner, self.data, seed, purpose, indices, self.batch_size, 1.0, dtype)
 
@@ -151,7 +177,10 @@ def source_of(data: TaskSource | Mapping[str, Data] | Dataset) -> TaskSource:
 
 def indices_of(spec: MetaTrainingSpec, episode: int, chunk: int) -> list[tuple[int, int]]:
     """The names (episode, learner) of a chunk's learners."""
-    return [(episode, learner) for learner in range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)]
+    return [
+        (episode, learner)
+        for learner in range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)
+    ]
 
 
 def _label(task: PlainTaskSpec) -> str:

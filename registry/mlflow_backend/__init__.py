@@ -1,5 +1,6 @@
-"""The registry on MLflow: runs are MLflow runs, versions are registered model versions, through `MlflowClient` alone
-(no fluent global state, no pyfunc, no server needed). The only package that imports MLflow.
+"""The registry on MLflow: runs are MLflow runs, versions are registered model versions, through
+`MlflowClient` alone (no fluent global state, no pyfunc, no server needed). The only package that
+imports MLflow.
 
 | file | idea |
 |---|---|
@@ -19,10 +20,16 @@ from sqlalchemy.exc import SADeprecationWarning
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # it would take over Alembic's and SQLAlchemy's loggers
+os.environ.setdefault(
+    "MLFLOW_CONFIGURE_LOGGING", "false"
+)  # it would take over Alembic's and SQLAlchemy's loggers
 
-with warnings.catch_warnings():  # MLflow 3.17 declares its tables in a way that SQLAlchemy 2.1 deprecates
+with (
+    warnings.catch_warnings()
+):  # MLflow 3.17 declares its tables in a way that SQLAlchemy 2.1 deprecates
     warnings.filterwarnings("ignore", "The ``noload`` loader strategy", SADeprecationWarning)
-    from registry.mlflow_backend.backend import MLflowRegistry  # MLflow reads its environment when it is imported
+    from registry.mlflow_backend.backend import (
+        MLflowRegistry,
+    )  # MLflow reads its environment when it is imported
 
 __all__ = ["MLflowRegistry"]

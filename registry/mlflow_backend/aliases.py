@@ -1,9 +1,10 @@
 """Aliases: an append-only log in tags of the registered model, one JSON record a change.
 
-MLflow moves an alias without a trace, so its aliases are only a mirror here, for people and programs that look at
-MLflow; the log is the truth, and a move made in MLflow's own pages has no effect. MLflow refuses some of our names
-(with a dot, or like `v3`): those are not mirrored. A tag's key is its place in the log; writers hold the optimizer's
-lock, and a random end of the key keeps a record from ever being overwritten.
+MLflow moves an alias without a trace, so its aliases are only a mirror here, for people and
+programs that look at MLflow; the log is the truth, and a move made in MLflow's own pages has no
+effect. MLflow refuses some of our names (with a dot, or like `v3`): those are not mirrored. A tag's
+key is its place in the log; writers hold the optimizer's lock, and a random end of the key keeps a
+record from ever being overwritten.
 """
 
 from __future__ import annotations
@@ -48,8 +49,11 @@ def read_log(tags: Mapping[str, str]) -> list[AliasChange]:
     return changes
 
 
-def append(client: MlflowClient, optimizer: str, log: list[AliasChange], change: AliasChange) -> None:
-    """Record a change after those of `log`, and mirror it; the caller holds the optimizer's lock."""
+def append(
+    client: MlflowClient, optimizer: str, log: list[AliasChange], change: AliasChange
+) -> None:
+    """Record a change after those of `log`, and mirror it; the caller holds the optimizer's
+    lock."""
     record = {
         "alias": change.alias,
         "version": change.new_version,

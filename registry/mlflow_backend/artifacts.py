@@ -1,8 +1,9 @@
 """Artifacts: small files in a run's own place.
 
-Where that place is a local folder, files are written beside their final name, flushed to the disk and moved into place,
-so that a reader sees a whole file or none (MLflow's own copy is not atomic). Elsewhere MLflow's repositories do it.
-Paths are strict, and no segment begins with a dot: unfinished files do, and are therefore invisible.
+Where that place is a local folder, files are written beside their final name, flushed to the disk
+and moved into place, so that a reader sees a whole file or none (MLflow's own copy is not atomic).
+Elsewhere MLflow's repositories do it. Paths are strict, and no segment begins with a dot:
+unfinished files do, and are therefore invisible.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ class Artifacts:
                 if child.is_dir:
                     pending.append(child.path)
                 else:
-                    files.append(ArtifactInfo(path=child.path, size_bytes=int(child.file_size or 0)))
+                    files.append(
+                        ArtifactInfo(path=child.path, size_bytes=int(child.file_size or 0))
+                    )
         return files
 
     def _is_remote_file(self, run_id: str, path: str) -> bool:
@@ -140,7 +143,11 @@ def _local_files(root: Path, folder: str) -> list[ArtifactInfo]:
         for name in names:
             if not name.startswith("."):
                 file = Path(current, name)
-                files.append(ArtifactInfo(path=file.relative_to(root).as_posix(), size_bytes=file.stat().st_size))
+                files.append(
+                    ArtifactInfo(
+                        path=file.relative_to(root).as_posix(), size_bytes=file.stat().st_size
+                    )
+                )
     return files
 
 

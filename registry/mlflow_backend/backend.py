@@ -36,7 +36,8 @@ MAX_CACHED_BYTES: Final = 64 * 2**20
 
 
 class MLflowRegistry(Registry):
-    """A registry on SQLite, Postgres or an MLflow server; see `registry.connect` for the arguments."""
+    """A registry on SQLite, Postgres or an MLflow server; see `registry.connect` for the
+    arguments."""
 
     def __init__(self, tracking_uri: str, artifact_location: str = "") -> None:
         self._store = open_store(tracking_uri, artifact_location)
@@ -51,7 +52,12 @@ class MLflowRegistry(Registry):
         self._store.close()
 
     def open_run(
-        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+        self,
+        key: str,
+        *,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
     ) -> str:
         return self._runs.open(key, name=name, tags=tags, parent_run_id=parent_run_id)
 
@@ -77,7 +83,9 @@ class MLflowRegistry(Registry):
     def metric_names(self, run_id: str) -> list[str]:
         return self._runs.metric_names(run_id)
 
-    def metrics(self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None) -> list[MetricPoint]:
+    def metrics(
+        self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None
+    ) -> list[MetricPoint]:
         self._runs.artifact_uri(run_id)
         return self._metrics.read(run_id, name, after_step, limit)
 
@@ -134,26 +142,61 @@ class MLflowRegistry(Registry):
         return self._notes.attach(optimizer, number, evaluation)
 
     def set_alias(
-        self, optimizer: str, alias: str, number: int, *, actor: str, reason: str = "", protected: bool | None = None
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        actor: str,
+        reason: str = "",
+        protected: bool | None = None,
     ) -> Version:
-        wish = partial(alias_log.moved, alias=alias, number=number, actor=actor, reason=reason, protected=protected)
+        wish = partial(
+            alias_log.moved,
+            alias=alias,
+            number=number,
+            actor=actor,
+            reason=reason,
+            protected=protected,
+        )
         self._change_alias(optimizer, alias, number, wish)
         return self._versions.by_ref(optimizer, str(number))
 
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
-        wish = partial(alias_log.deleted, optimizer=optimizer, alias=alias, actor=actor, reason=reason)
+        wish = partial(
+            alias_log.deleted, optimizer=optimizer, alias=alias, actor=actor, reason=reason
+        )
         self._change_alias(optimizer, alias, None, wish)
 
     def promote(
-        self, optimizer: str, alias: str, number: int, *, expected: int | None, actor: str, reason: str = ""
+        self,
+        optimizer: str,
+        alias: str,
+        number: int,
+        *,
+        expected: int | None,
+        actor: str,
+        reason: str = "",
     ) -> bool:
-        rule = partial(alias_log.promoted, alias=alias, number=number, expected=expected, actor=actor, reason=reason)
+        rule = partial(
+            alias_log.promoted,
+            alias=alias,
+            number=number,
+            expected=expected,
+            actor=actor,
+            reason=reason,
+        )
         return self._change_alias(optimizer, alias, number, rule)
 
     def _change_alias(
-        self, optimizer: str, alias: str, number: int | None, wish: Callable[[list[AliasChange]], AliasChange | None]
+        self,
+        optimizer: str,
+        alias: str,
+        number: int | None,
+        wish: Callable[[list[AliasChange]], AliasChange | None],
     ) -> bool:
-        """Append what `wish` makes of the log, if anything; the version, or any of the optimizer, must exist."""
+        """Append what `wish` makes of the log, if anything; the version, or any of the optimizer,
+        must exist."""
         check_alias(alias)
         self._versions.by_ref(optimizer, "latest" if number is None else str(number))
         with translated(), self._store.locks.hold(optimizer):
@@ -169,7 +212,8 @@ class MLflowRegistry(Registry):
 
 
 class _BytesCache:
-    """The most recently used values up to a total size. Versions are immutable, so nothing here goes stale."""
+    """The most recently used values up to a total size. Versions are immutable, so nothing here
+    goes stale."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

@@ -1,8 +1,8 @@
 """Opening the store that a tracking URI names, and our experiment in it.
 
-A SQLite file is created in WAL mode before MLflow opens it, so that readers and one writer do not wait for each other.
-First connections take a lock, since MLflow's migrations of an empty database must not run twice at once. Connection
-pools do not survive a fork: a child starts with empty ones.
+A SQLite file is created in WAL mode before MLflow opens it, so that readers and one writer do not
+wait for each other. First connections take a lock, since MLflow's migrations of an empty database
+must not run twice at once. Connection pools do not survive a fork: a child starts with empty ones.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def open_store(tracking_uri: str, artifact_location: str) -> Store:
 def _open_sqlite(uri: str, artifact_location: str) -> Store:
     database = make_url(uri).database
     if not database or database == ":memory:":
-        raise ValueError("tracking_uri must name a file, as in sqlite:////var/lib/hyperadam/registry.db")
+        raise ValueError(
+            "tracking_uri must name a file, as in sqlite:////var/lib/hyperadam/registry.db"
+        )
     path = Path(database).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     locks = FileLocks(path.with_name(f"{path.name}.lock"))
@@ -92,7 +94,9 @@ def _open_postgres(uri: str, artifact_location: str) -> Store:
     with translated(), locks.hold("connect"):
         client = migrated_client(uri)
         if not artifact_location and client.get_experiment_by_name(EXPERIMENT) is None:
-            raise ValueError("artifact_location must be given for a new registry on Postgres: a folder or URI")
+            raise ValueError(
+                "artifact_location must be given for a new registry on Postgres: a folder or URI"
+            )
         return Store(client, _experiment(client, artifact_location), locks, engine)
 
 
@@ -112,18 +116,23 @@ def migrated_client(uri: str) -> MlflowClient:
 
 
 def _experiment(client: MlflowClient, artifact_location: str) -> str:
-    """The id of our experiment, created if there is none; whoever comes second takes the first one's."""
+    """The id of our experiment, created if there is none; whoever comes second takes the first
+    one's."""
     with translated():
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             try:
-                return str(client.create_experiment(EXPERIMENT, _absolute(artifact_location) or None))
+                return str(
+                    client.create_experiment(EXPERIMENT, _absolute(artifact_location) or None)
+                )
             except MlflowException as error:
                 if error.error_code != ALREADY_EXISTS:
                     raise
                 experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None or experiment.lifecycle_stage != "active":
-            raise RegistryError(f"the experiment {EXPERIMENT!r} was deleted in MLflow: restore it there")
+            raise RegistryError(
+                f"the experiment {EXPERIMENT!r} was deleted in MLflow: restore it there"
+            )
         return str(experiment.experiment_id)
 
 

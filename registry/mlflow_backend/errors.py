@@ -17,7 +17,8 @@ ALREADY_EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
 
 @contextmanager
 def translated(missing: RegistryError | None = None) -> Iterator[None]:
-    """Raise `missing` where MLflow says that something does not exist, and RegistryError for all its other refusals."""
+    """Raise `missing` where MLflow says that something does not exist, and RegistryError for all
+    its other refusals."""
     try:
         yield
     except MlflowException as error:

@@ -1,9 +1,9 @@
 """Locks by name, across threads, processes and machines.
 
-MLflow has no compare-and-set: "find by key, else create" and "append to the log" need one writer at a time. Each kind
-of store gives what it has: a locked file beside a SQLite database (one machine by nature), an advisory lock of Postgres
-(both are freed by the system when their holder dies), and a lease on an MLflow server. Holders keep a lock for
-milliseconds and never take two.
+MLflow has no compare-and-set: "find by key, else create" and "append to the log" need one writer at
+a time. Each kind of store gives what it has: a locked file beside a SQLite database (one machine by
+nature), an advisory lock of Postgres (both are freed by the system when their holder dies), and a
+lease on an MLflow server. Holders keep a lock for milliseconds and never take two.
 """
 
 from __future__ import annotations
@@ -55,19 +55,24 @@ class FileLocks:
                     break
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child forked meanwhile has the descriptor too
+            fcntl.flock(
+                descriptor, fcntl.LOCK_UN
+            )  # a child forked meanwhile has the descriptor too
             os.close(descriptor)
 
 
 class PostgresLocks:
-    """Advisory locks that end with their transaction, or with the connection of a holder that died."""
+    """Advisory locks that end with their transaction, or with the connection of a holder that
+    died."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        key = int.from_bytes(hashlib.sha256(f"hyperadam:{name}".encode()).digest()[:8], "big", signed=True)
+        key = int.from_bytes(
+            hashlib.sha256(f"hyperadam:{name}".encode()).digest()[:8], "big", signed=True
+        )
         with self._engine.begin() as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = '{int(TIMEOUT_SECONDS)}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -75,10 +80,12 @@ class PostgresLocks:
 
 
 class LeaseLocks:
-    """For an MLflow server, whose one atomic act is to create a registered model of a name that is free.
+    """For an MLflow server, whose one atomic act is to create a registered model of a name that is
+    free.
 
-    A holder that died leaves the name taken; whoever has watched the same lease for `LEASE_SECONDS` by its own clock
-    ends it. A holder that sleeps for longer than that within its milliseconds of work loses the exclusion.
+    A holder that died leaves the name taken; whoever has watched the same lease for `LEASE_SECONDS`
+    by its own clock ends it. A holder that sleeps for longer than that within its milliseconds of
+    work loses the exclusion.
     """
 
     def __init__(self, client: MlflowClient) -> None:
@@ -87,7 +94,9 @@ class LeaseLocks:
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         lease = LEASE_PREFIX + hashlib.sha256(name.encode()).hexdigest()[:24]
-        patience = LEASE_SECONDS * random.uniform(1, 1.5)  # so that two who wait do not end it at the same moment
+        patience = LEASE_SECONDS * random.uniform(
+            1, 1.5
+        )  # so that two who wait do not end it at the same moment
         seen: tuple[int | None, float] = (None, 0.0)
         for now in _attempts(name):
             if self._taken(lease):
@@ -106,7 +115,10 @@ class LeaseLocks:
         try:
             self._client.create_registered_model(lease)
         except MlflowException as error:
-            if error.error_code in (ALREADY_EXISTS, NOT_FOUND):  # the latter: it ended while MLflow looked at it
+            if error.error_code in (
+                ALREADY_EXISTS,
+                NOT_FOUND,
+            ):  # the latter: it ended while MLflow looked at it
                 return False
             raise
         return True

@@ -1,7 +1,8 @@
 """Metric series: batches in, points by step out.
 
-MLflow keeps every point that was ever logged and orders them by time; readers want one a step. On SQL stores the series
-is read by its index on steps, so that a follower pays for what is new; an MLflow server can only give all of it.
+MLflow keeps every point that was ever logged and orders them by time; readers want one a step. On
+SQL stores the series is read by its index on steps, so that a follower pays for what is new; an
+MLflow server can only give all of it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ MAX_POINTS_PER_BATCH: Final = 1000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INFINITY_IN_MLFLOW: Final = sys.float_info.max
-"""MLflow writes this for infinity, so it is read as that; the largest finite number is written as its neighbour."""
+"""MLflow writes this for infinity, so it is read as that; the largest finite number is written as
+its neighbour."""
 
 
 class Metrics:
@@ -38,11 +40,14 @@ class Metrics:
     def log(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         checks.check_points(points)
         metrics = [
-            Metric(point.name, _to_mlflow(point.value), _milliseconds(point.time), point.step) for point in points
+            Metric(point.name, _to_mlflow(point.value), _milliseconds(point.time), point.step)
+            for point in points
         ]
         for start in range(0, len(metrics), MAX_POINTS_PER_BATCH):
             with translated():
-                self._store.client.log_batch(run_id, metrics=metrics[start : start + MAX_POINTS_PER_BATCH])
+                self._store.client.log_batch(
+                    run_id, metrics=metrics[start : start + MAX_POINTS_PER_BATCH]
+                )
 
     def read(self, run_id: str, name: str, after_step: int, limit: int | None) -> list[MetricPoint]:
         with translated():
@@ -54,10 +59,14 @@ class Metrics:
 
     def _from_server(self, run_id: str, name: str, after_step: int) -> Sequence[Any]:
         history = self._store.client.get_metric_history(run_id, name)
-        return sorted((m for m in history if m.step > after_step), key=lambda m: (m.step, m.timestamp))
+        return sorted(
+            (m for m in history if m.step > after_step), key=lambda m: (m.step, m.timestamp)
+        )
 
 
-def _from_database(engine: Engine, run_id: str, name: str, after_step: int, limit: int | None) -> Sequence[Any]:
+def _from_database(
+    engine: Engine, run_id: str, name: str, after_step: int, limit: int | None
+) -> Sequence[Any]:
     table = SqlMetric.__table__.c
     asked = (table.run_uuid == run_id, table.key == name, table.step > after_step)
     query = select(table.step, table.timestamp, table.value, table.is_nan).where(*asked)
@@ -81,7 +90,9 @@ def _last_of_each_step(name: str, rows: Iterable[Any]) -> Iterator[MetricPoint]:
 
 def _point(name: str, row: Any) -> MetricPoint:
     value = math.nan if getattr(row, "is_nan", False) else _from_mlflow(row.value)
-    return MetricPoint(name=name, value=value, step=row.step, time=_EPOCH + timedelta(milliseconds=row.timestamp))
+    return MetricPoint(
+        name=name, value=value, step=row.step, time=_EPOCH + timedelta(milliseconds=row.timestamp)
+    )
 
 
 def _to_mlflow(value: float) -> float:

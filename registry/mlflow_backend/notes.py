@@ -1,4 +1,5 @@
-"""What people and evaluations say about a version: MLflow's own description and tags, and tags of ours with summaries.
+"""What people and evaluations say about a version: MLflow's own description and tags, and tags of
+ours with summaries.
 
 None of it is ever read from a cache: another process may have just changed it.
 """
@@ -26,7 +27,11 @@ class Notes:
         self._versions = versions
 
     def annotate(
-        self, optimizer: str, number: int, description: str | None, changes: Mapping[str, str | None] | None
+        self,
+        optimizer: str,
+        number: int,
+        description: str | None,
+        changes: Mapping[str, str | None] | None,
     ) -> Version:
         if description is not None:
             checks.check_description(description)

@@ -27,14 +27,20 @@ _RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Runs:
-    """Opening, closing and finding runs of our experiment; MLflow runs of others do not exist here."""
+    """Opening, closing and finding runs of our experiment; MLflow runs of others do not exist
+    here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._location = lru_cache(maxsize=4096)(self._read_location)
 
     def open(
-        self, key: str, *, name: str, tags: Mapping[str, str] | None = None, parent_run_id: str | None = None
+        self,
+        key: str,
+        *,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
     ) -> str:
         checks.check_key(key)
         checks.check_text(name, "name", max_chars=checks.MAX_RUN_NAME_CHARS)
@@ -49,7 +55,9 @@ class Runs:
             found = self._find(key)
             if found is not None:
                 return found
-            run = self._store.client.create_run(self._store.experiment_id, tags=all_tags, run_name=name or None)
+            run = self._store.client.create_run(
+                self._store.experiment_id, tags=all_tags, run_name=name or None
+            )
             return str(run.info.run_id)
 
     def close(self, run_id: str, status: RunStatus) -> None:
@@ -80,7 +88,10 @@ class Runs:
     def _find(self, key: str) -> str | None:
         with translated():
             found = self._store.client.search_runs(
-                [self._store.experiment_id], f"tags.`{KEY_TAG}` = '{key}'", ViewType.ACTIVE_ONLY, max_results=2
+                [self._store.experiment_id],
+                f"tags.`{KEY_TAG}` = '{key}'",
+                ViewType.ACTIVE_ONLY,
+                max_results=2,
             )
         if len(found) > 1:
             raise RegistryError(f"two runs have the key {key!r}: delete one of them in MLflow")

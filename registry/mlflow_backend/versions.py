@@ -1,8 +1,10 @@
-"""Versions: each is a registered model version whose tags say all that the contract asks, and a Θ file in a run.
+"""Versions: each is a registered model version whose tags say all that the contract asks, and a Θ
+file in a run.
 
-The file's place follows from its digest, never from MLflow's `source`, which anyone with access to MLflow may set to
-anything. It is written before the version exists; a version without our tags was not made here and does not exist here.
-An uploaded Θ gets a run of its own, so that its file has a home.
+The file's place follows from its digest, never from MLflow's `source`, which anyone with access to
+MLflow may set to anything. It is written before the version exists; a version without our tags was
+not made here and does not exist here. An uploaded Θ gets a run of its own, so that its file has a
+home.
 """
 
 from __future__ import annotations
@@ -65,33 +67,49 @@ class Versions:
         self._place = lru_cache(maxsize=1024)(self._read_place)
 
     def create(
-        self, optimizer: str, theta: Theta, key: str, run_id: str | None, tags: Mapping[str, str] | None
+        self,
+        optimizer: str,
+        theta: Theta,
+        key: str,
+        run_id: str | None,
+        tags: Mapping[str, str] | None,
     ) -> Version:
         check_name(optimizer, "optimizer")
         checks.check_key(key)
         data = theta.to_bytes()
-        all_tags = {**checks.check_tags(tags), **_own_tags(Theta.from_bytes(data), len(data), key, run_id)}
+        all_tags = {
+            **checks.check_tags(tags),
+            **_own_tags(Theta.from_bytes(data), len(data), key, run_id),
+        }
         if run_id is not None:
             self._runs.artifact_uri(run_id)
         existing = self._find(optimizer, key, theta.sha256)
         if existing is not None:
             return existing
-        home = run_id or self._runs.open(f"upload:{optimizer}:{_digest(key)}", name=f"upload of {optimizer}")
+        home = run_id or self._runs.open(
+            f"upload:{optimizer}:{_digest(key)}", name=f"upload of {optimizer}"
+        )
         self._artifacts.put(home, theta_path(theta.sha256), data)
         with translated(), self._store.locks.hold(optimizer):
             self._ensure_model(optimizer)
-            return self._find(optimizer, key, theta.sha256) or self._register(optimizer, home, all_tags)
+            return self._find(optimizer, key, theta.sha256) or self._register(
+                optimizer, home, all_tags
+            )
 
     def optimizers(self) -> list[str]:
         with translated():
             ours = f"tags.`{OPTIMIZER_TAG}` = 'true'"
             models = list(_pages(self._store.client.search_registered_models, filter_string=ours))
-        return sorted(m.name for m in models if any(map(_is_ours, m.latest_versions)) or self._newest(m.name))
+        return sorted(
+            m.name for m in models if any(map(_is_ours, m.latest_versions)) or self._newest(m.name)
+        )
 
     def all(self, optimizer: str) -> list[Version]:
         aliases = targets(self.alias_log(optimizer))
         with translated():
-            found = _pages(self._store.client.search_model_versions, filter_string=f"name = '{optimizer}'")
+            found = _pages(
+                self._store.client.search_model_versions, filter_string=f"name = '{optimizer}'"
+            )
             versions = [_version(version, aliases) for version in found if _is_ours(version)]
         if not versions:
             raise _no_optimizer(optimizer)
@@ -130,7 +148,9 @@ class Versions:
         except ArtifactNotFound as error:
             raise RegistryError(f"the Θ file of {optimizer}@{number} is missing") from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise RegistryError(f"the Θ file of {optimizer}@{number} is damaged: its digest is not {sha256}")
+            raise RegistryError(
+                f"the Θ file of {optimizer}@{number} is damaged: its digest is not {sha256}"
+            )
         return data
 
     def alias_log(self, optimizer: str) -> list[AliasChange]:
@@ -141,10 +161,13 @@ class Versions:
         return read_log(tags)
 
     def _model_tags(self, optimizer: str) -> Mapping[str, str]:
-        """Tags of the registered model, if there is one. Every read asks, so databases are read directly."""
+        """Tags of the registered model, if there is one. Every read asks, so databases are read
+        directly."""
         with translated():
             if self._store.engine is None:
-                found = self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1)
+                found = self._store.client.search_registered_models(
+                    f"name = '{optimizer}'", max_results=1
+                )
                 return found[0].tags if found else {}
             table = SqlRegisteredModelTag.__table__.c
             query = select(table.key, table.value).where(table.name == optimizer)
@@ -152,7 +175,8 @@ class Versions:
                 return {row.key: row.value for row in connection.execute(query)}
 
     def _ensure_model(self, optimizer: str) -> None:
-        """A registered model of that name with our mark; one that someone else made is taken over."""
+        """A registered model of that name with our mark; one that someone else made is taken
+        over."""
         if OPTIMIZER_TAG in self._model_tags(optimizer):
             return
         if not self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1):
@@ -161,7 +185,11 @@ class Versions:
 
     def _register(self, optimizer: str, home: str, tags: Mapping[str, str]) -> Version:
         version = self._store.client.create_model_version(
-            optimizer, source=f"runs:/{home}/theta", run_id=home, tags=dict(tags), await_creation_for=0
+            optimizer,
+            source=f"runs:/{home}/theta",
+            run_id=home,
+            tags=dict(tags),
+            await_creation_for=0,
         )
         return _version(version, {})
 
@@ -169,14 +197,20 @@ class Versions:
         """The version with this key; RegistryError if it is another Θ."""
         with translated():
             found = self._store.client.search_model_versions(
-                f"name = '{optimizer}' and tags.`{KEY_TAG}` = '{key}'", max_results=1, order_by=["version_number ASC"]
+                f"name = '{optimizer}' and tags.`{KEY_TAG}` = '{key}'",
+                max_results=1,
+                order_by=["version_number ASC"],
             )
         if not found:
             return None
         version = _version(found[0], {})
         if version.sha256 != sha256:
-            raise RegistryError(f"key {key!r} was used before for another Θ, {optimizer}@{version.number}")
-        return replace(version, aliases=names_of(targets(self.alias_log(optimizer)), version.number))
+            raise RegistryError(
+                f"key {key!r} was used before for another Θ, {optimizer}@{version.number}"
+            )
+        return replace(
+            version, aliases=names_of(targets(self.alias_log(optimizer)), version.number)
+        )
 
     def _latest(self, optimizer: str) -> ModelVersion:
         newest = self._newest(optimizer)
@@ -187,7 +221,9 @@ class Versions:
     def _newest(self, optimizer: str) -> ModelVersion | None:
         with translated():
             ours = f"name = '{optimizer}' and tags.`{SHA256_TAG}` LIKE '%'"
-            found = self._store.client.search_model_versions(ours, max_results=1, order_by=["version_number DESC"])
+            found = self._store.client.search_model_versions(
+                ours, max_results=1, order_by=["version_number DESC"]
+            )
         return found[0] if found else None
 
     def _read_place(self, optimizer: str, number: int) -> tuple[str, str]:
@@ -198,7 +234,12 @@ class Versions:
 
 def _own_tags(theta: Theta, size_bytes: int, key: str, run_id: str | None) -> dict[str, str]:
     manifest = checks.manifest_text(theta)
-    tags = {KEY_TAG: key, SHA256_TAG: theta.sha256, SIZE_TAG: str(size_bytes), MANIFEST_TAG: manifest}
+    tags = {
+        KEY_TAG: key,
+        SHA256_TAG: theta.sha256,
+        SIZE_TAG: str(size_bytes),
+        MANIFEST_TAG: manifest,
+    }
     return tags if run_id is None else {**tags, RUN_TAG: run_id}
 
 
@@ -221,7 +262,11 @@ def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
 
 def free_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that people set."""
-    return {name: value for name, value in tags.items() if not name.startswith(checks.RESERVED_TAG_PREFIXES)}
+    return {
+        name: value
+        for name, value in tags.items()
+        if not name.startswith(checks.RESERVED_TAG_PREFIXES)
+    }
 
 
 def _evaluations(tags: Mapping[str, str]) -> tuple[Evaluation, ...]:
@@ -231,7 +276,9 @@ def _evaluations(tags: Mapping[str, str]) -> tuple[Evaluation, ...]:
         if name.startswith(EVALUATION_PREFIX)
     }
     found = [
-        Evaluation(key=key, evaluated_at=datetime.fromisoformat(record["time"]), summary=record["summary"])
+        Evaluation(
+            key=key, evaluated_at=datetime.fromisoformat(record["time"]), summary=record["summary"]
+        )
         for key, record in records.items()
     ]
     return tuple(sorted(found, key=checks.age))

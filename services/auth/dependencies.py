@@ -1,4 +1,5 @@
-"""`require(scope)`: the guard that every endpoint declares, and what it tells of itself in OpenAPI."""
+"""`require(scope)`: the guard that every endpoint declares, and what it tells of itself in
+OpenAPI."""
 
 from __future__ import annotations
 
@@ -35,10 +36,13 @@ class _Require:
     def __init__(self, scope: Scope) -> None:
         self.scope: Final[Scope] = scope
 
-    async def __call__(self, request: Request, services: Services, credentials: Credentials) -> Principal:
+    async def __call__(
+        self, request: Request, services: Services, credentials: Credentials
+    ) -> Principal:
         if credentials is None or credentials.scheme.lower() != "bearer":
             raise Unauthorized(
-                "Send an API key in the header 'Authorization: Bearer KEY'.", headers={"WWW-Authenticate": _REALM}
+                "Send an API key in the header 'Authorization: Bearer KEY'.",
+                headers={"WWW-Authenticate": _REALM},
             )
         api_keys, key = services.api_keys, credentials.credentials
         principal = api_keys.recall(key) or await run_in_threadpool(api_keys.verify, key)
@@ -52,7 +56,9 @@ class _Require:
         if self.scope not in principal.scopes:
             raise Forbidden(
                 f"The API key {principal.name!r} does not have the scope '{self.scope}'.",
-                headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'},
+                headers={
+                    "WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
+                },
             )
         return principal
 
@@ -69,7 +75,8 @@ class _Require:
 
 @cache
 def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
-    """The dependency for one scope; the same object each time, so that a request is checked once."""
+    """The dependency for one scope; the same object each time, so that a request is checked
+    once."""
     return _Require(scope)
 
 

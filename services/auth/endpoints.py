@@ -33,10 +33,16 @@ def listing(services: Services) -> KeyList:
     return KeyList(items=[KeyAnswer.of(record) for record in services.api_keys.list()])
 
 
-@router.post("", status_code=201, responses={200: {"model": NewKeyAnswer, "description": "A repeat; `key` is null"}})
-def create(request: KeyRequest, services: Services, post: AdminPost, response: Response) -> NewKeyAnswer:
-    """Make a key. The answer is the only one that ever holds it: a repeat with the same `Idempotency-Key` tells of the
-    same key, without its secret."""
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"model": NewKeyAnswer, "description": "A repeat; `key` is null"}},
+)
+def create(
+    request: KeyRequest, services: Services, post: AdminPost, response: Response
+) -> NewKeyAnswer:
+    """Make a key. The answer is the only one that ever holds it: a repeat with the same
+    `Idempotency-Key` tells of the same key, without its secret."""
     record, key = make_key(services, request, post)
     response.status_code = 201 if key is not None else 200
     response.headers["Cache-Control"] = "no-store"

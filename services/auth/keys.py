@@ -1,9 +1,9 @@
 """The form of an API key, `ha_<id>_<secret>`, and its digest.
 
-The id finds the row without a search and may be shown; the secret is 32 characters of a–z and 0–9, 165 random bits.
-What is stored is a plain SHA-256 of the key. A slow, salted hash defends secrets that people think up and that can be
-guessed; 2^165 guesses are out of reach at any speed, and no two keys are the same, so slowness would buy nothing and
-cost every request.
+The id finds the row without a search and may be shown; the secret is 32 characters of a–z and 0–9,
+165 random bits. What is stored is a plain SHA-256 of the key. A slow, salted hash defends secrets
+that people think up and that can be guessed; 2^165 guesses are out of reach at any speed, and no
+two keys are the same, so slowness would buy nothing and cost every request.
 """
 
 from __future__ import annotations

@@ -15,13 +15,16 @@ def make_key(services: Container, request: KeyRequest, post: Post) -> tuple[ApiK
     """What is kept of the key, and the key itself, if it was this call that made it.
 
     Raises:
-        Problem: 422 when it would have expired already, or the idempotency key was used with another body.
+        Problem: 422 when it would have expired already, or the idempotency key was used with
+            another body.
     """
     body_sha256 = digest(request)
     earlier = post.earlier(services.database, body_sha256)
     if earlier is None:
         try:
-            new = services.api_keys.new(request.name, sorted(request.scopes), expires_at=request.expires_at)
+            new = services.api_keys.new(
+                request.name, sorted(request.scopes), expires_at=request.expires_at
+            )
         except ValueError as error:
             raise invalid("expires_at", str(error)) from error
 

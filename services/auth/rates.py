@@ -1,7 +1,9 @@
-"""How many requests one API key may send: a bucket of tokens for each, in the memory of each process.
+"""How many requests one API key may send: a bucket of tokens for each, in the memory of each
+process.
 
-The limit keeps one client with a wild loop from taking the service away from the others. It costs no query, which a
-count shared by all processes would; behind a balancer, the limit of a key is that of a process times their number.
+The limit keeps one client with a wild loop from taking the service away from the others. It costs
+no query, which a count shared by all processes would; behind a balancer, the limit of a key is that
+of a process times their number.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ MAX_BUCKETS: Final = 4096
 
 
 class RateLimit:
-    """A bucket for each key, which fills steadily and from which each request takes one token. Thread-safe.
+    """A bucket for each key, which fills steadily and from which each request takes one token.
+    Thread-safe.
 
     Args:
         per_second: tokens that come to a bucket; 0: no limit.
         burst_seconds: a bucket holds the tokens of so long a time, and one at least.
     """
 
-    def __init__(self, per_second: float, burst_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_second: float, burst_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._per_second, self._clock = per_second, clock
         self._capacity = max(1.0, per_second * burst_seconds)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()

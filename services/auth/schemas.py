@@ -19,7 +19,11 @@ def _plain_text(value: str) -> str:
 class KeyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"), AfterValidator(_plain_text)]
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"),
+        AfterValidator(_plain_text),
+    ]
     """Whose key it is: stands as actor in jobs and in histories of aliases."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({"read"})
     expires_at: AwareDatetime | None = None
@@ -49,7 +53,8 @@ class KeyAnswer(BaseModel):
 
 class NewKeyAnswer(KeyAnswer):
     key: str | None
-    """The whole key; this answer is the only one that ever holds it. Null in the answer to a repeated request."""
+    """The whole key; this answer is the only one that ever holds it. Null in the answer to a
+    repeated request."""
 
 
 class KeyList(BaseModel):

@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked, and verified at every request.
 
-Verified keys are remembered for a few seconds, so that a burst of reads asks the database once. A revocation is heard
-at once by the process that made it, and by the others when their memory ends.
+Verified keys are remembered for a few seconds, so that a burst of reads asks the database once. A
+revocation is heard at once by the process that made it, and by the others when their memory ends.
 """
 
 from __future__ import annotations
@@ -54,26 +54,32 @@ class ApiKeys:
         self._lock = threading.Lock()
         self._verified: dict[str, tuple[Principal, float]] = {}
 
-    def create(self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None) -> NewKey:
+    def create(
+        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+    ) -> NewKey:
         """A new key.
 
         Raises:
-            ValueError: the name is empty, long or has control characters, a scope is unknown, or the key would have
-                expired already.
+            ValueError: the name is empty, long or has control characters, a scope is unknown, or
+                the key would have expired already.
         """
         new = self.new(name, scopes, expires_at=expires_at)
         with self._database.write() as session:
             session.add(new.record)
         return new
 
-    def new(self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None) -> NewKey:
+    def new(
+        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+    ) -> NewKey:
         """The same, but not in the database yet."""
         if not check_text(name, "name", max_chars=MAX_ACTOR_CHARS).strip():
             raise ValueError("name must not be empty")
         if not implied(scopes):
             raise ValueError("scopes must not be empty")
         if expires_at is not None and not now() < expires_at <= now() + LONGEST_LIFE:
-            raise ValueError(f"expires_at must be in the future, and at most {LONGEST_LIFE.days} days ahead")
+            raise ValueError(
+                f"expires_at must be in the future, and at most {LONGEST_LIFE.days} days ahead"
+            )
         key = keys.new_key()
         key_id = keys.id_of(key)
         assert key_id is not None
@@ -99,7 +105,8 @@ class ApiKeys:
             return session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
 
     def revoke(self, key_id: str) -> bool:
-        """Make a key worthless; False when there is no such key. Revoking twice keeps the first moment."""
+        """Make a key worthless; False when there is no such key. Revoking twice keeps the first
+        moment."""
         with self._database.write() as session:
             record = session.get(ApiKey, key_id, with_for_update=True)
             if record is None:
@@ -110,7 +117,8 @@ class ApiKeys:
         return True
 
     def recall(self, key: str) -> Principal | None:
-        """The holder of a key that was verified a moment ago; None says nothing about the key. Never blocks."""
+        """The holder of a key that was verified a moment ago; None says nothing about the key.
+        Never blocks."""
         with self._lock:
             found = self._verified.get(keys.digest(key))
         return found[0] if found is not None and self._clock() < found[1] else None
@@ -124,14 +132,20 @@ class ApiKeys:
             record = session.get(ApiKey, key_id)
         # Compared in constant time, and against something even when there is no such row.
         stored = record.hash if record is not None else ""
-        if not hmac.compare_digest(stored, keys.digest(key)) or record is None or not _is_valid(record):
+        if (
+            not hmac.compare_digest(stored, keys.digest(key))
+            or record is None
+            or not _is_valid(record)
+        ):
             return None
         self._touch(record)
         principal = Principal(key_id=key_id, name=record.name, scopes=implied(record.scopes))
         self._remember(keys.digest(key), principal, record.expires_at)
         return principal
 
-    def _remember(self, digest: str, principal: Principal, expires_at: datetime | None = None) -> None:
+    def _remember(
+        self, digest: str, principal: Principal, expires_at: datetime | None = None
+    ) -> None:
         left = MEMORY_SECONDS if expires_at is None else (expires_at - now()).total_seconds()
         with self._lock:
             if len(self._verified) >= MAX_REMEMBERED:
@@ -139,7 +153,8 @@ class ApiKeys:
             self._verified[digest] = (principal, self._clock() + min(MEMORY_SECONDS, left))
 
     def _touch(self, record: ApiKey) -> None:
-        """Note that the key was used. A courtesy to people: when the database is busy, the request goes on without."""
+        """Note that the key was used. A courtesy to people: when the database is busy, the request
+        goes on without."""
         moment: datetime = now()
         if record.last_used_at is not None and moment - record.last_used_at < LAST_USED_STEP:
             return

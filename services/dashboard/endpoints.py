@@ -21,5 +21,10 @@ def files() -> dict[str, StaticFile]:
 
 
 router = pages(
-    files, page="index.html", at="/", folder="/dashboard", policy=POLICY, missing="the dashboard has no such file"
+    files,
+    page="index.html",
+    at="/",
+    folder="/dashboard",
+    policy=POLICY,
+    missing="the dashboard has no such file",
 )

@@ -1,1 +1,2 @@
-"""The job store's engine, base class and migrations; every domain keeps its own tables beside its code."""
+"""The job store's engine, base class and migrations; every domain keeps its own tables beside its
+code."""

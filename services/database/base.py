@@ -1,8 +1,9 @@
 """SQLAlchemy base class and engine of the job store, the same on SQLite and on Postgres.
 
-On SQLite the database is in WAL mode: readers never wait, and a writer takes its lock at BEGIN (`BEGIN IMMEDIATE`), so
-that a transaction which reads and then writes can neither deadlock nor see its reads grow stale. On Postgres the same
-safety comes from locking the rows that are to change (`with_for_update`, which SQLite ignores).
+On SQLite the database is in WAL mode: readers never wait, and a writer takes its lock at BEGIN
+(`BEGIN IMMEDIATE`), so that a transaction which reads and then writes can neither deadlock nor see
+its reads grow stale. On Postgres the same safety comes from locking the rows that are to change
+(`with_for_update`, which SQLite ignores).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _BUSY_SECONDS: Final = 30
 
 
 class Base(DeclarativeBase):
-    """Base of all mapped classes; constraints have predictable names, so that migrations can address them."""
+    """Base of all mapped classes; constraints have predictable names, so that migrations can
+    address them."""
 
     metadata = MetaData(
         naming_convention={
@@ -78,7 +80,9 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
-        self._writers = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
+        self._writers = sessionmaker(
+            self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -88,7 +92,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that writes: all or nothing, committed when the block ends without an exception."""
+        """A transaction that writes: all or nothing, committed when the block ends without an
+        exception."""
         with self._writers.begin() as session:
             yield session
 
@@ -102,10 +107,19 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver would otherwise begin transactions by itself, and too late
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+    connection.isolation_level = (
+        None  # the driver would otherwise begin transactions by itself, and too late
+    )
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+    connection.exec_driver_sql(
+        f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}"
+    )

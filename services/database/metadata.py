@@ -1,4 +1,5 @@
-"""All tables of the service: importing this module registers every domain's with the one metadata."""
+"""All tables of the service: importing this module registers every domain's with the one
+metadata."""
 
 from __future__ import annotations
 

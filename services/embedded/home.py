@@ -49,7 +49,9 @@ class Home:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise HomeInUse(f"a service already runs on {self.folder}{self._other()}") from error
+                raise HomeInUse(
+                    f"a service already runs on {self.folder}{self._other()}"
+                ) from error
             self._server_file.unlink(missing_ok=True)
             try:
                 yield

@@ -1,7 +1,9 @@
-"""A Ray cluster of this machine's own, for `hyperadam-server up`: started in the background, gone with the service.
+"""A Ray cluster of this machine's own, for `hyperadam-server up`: started in the background, gone
+with the service.
 
-It takes seconds to start, so the API does not wait for it: until then the executor says "starting". Everything of it
-listens on loopback and asks for a token, which is made for each home. Should it die, it is started again.
+It takes seconds to start, so the API does not wait for it: until then the executor says "starting".
+Everything of it listens on loopback and asks for a token, which is made for each home. Should it
+die, it is started again.
 """
 
 from __future__ import annotations
@@ -68,12 +70,19 @@ class EmbeddedRay:
             self._hold_one()
             self._ready.clear()
             if not self._stopping.wait(RESTART_SECONDS):
-                logger.warning("the local Ray cluster ended; starting another (its log: %s)", self._home / "ray.log")
+                logger.warning(
+                    "the local Ray cluster ended; starting another (its log: %s)",
+                    self._home / "ray.log",
+                )
 
     def _hold_one(self) -> None:
         """Start a cluster and wait until it ends."""
         token = self._token_file()
-        environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(token),
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
         reader, writer = os.pipe()
         with (self._home / "ray.log").open("wb") as log, os.fdopen(reader) as answer:
             self._holder = holder = subprocess.Popen(

@@ -1,11 +1,12 @@
 """The process that holds a local Ray cluster: `python -m services.embedded.ray_holder FD`.
 
-It starts a head node on ports that are free, so that several services (and other Ray clusters) can live on one machine,
-writes the dashboard's address to the file descriptor, and stops the node when its standard input ends, which happens
-even if its parent is killed. Ray's own command starts the node, because `ray.init` gives no say about every port.
+It starts a head node on ports that are free, so that several services (and other Ray clusters) can
+live on one machine, writes the dashboard's address to the file descriptor, and stops the node when
+its standard input ends, which happens even if its parent is killed. Ray's own command starts the
+node, because `ray.init` gives no say about every port.
 
-Ray's files are in a folder of the node's own: a Ray job joins the cluster that was written last into the folder which
-all clusters of a machine share otherwise, whichever it is of.
+Ray's files are in a folder of the node's own: a Ray job joins the cluster that was written last
+into the folder which all clusters of a machine share otherwise, whichever it is of.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 45.0
 """Ray drains its node for up to 30 s before it ends."""
 KEEP_WORKERS: Final = {"RAY_idle_worker_killing_time_threshold_ms": "60000"}
-"""Ray ends idle workers after a second where there are more than cores, as soon as two jobs share them; a new one takes
-two. What the environment says goes first."""
+"""Ray ends idle workers after a second where there are more than cores, as soon as two jobs share
+them; a new one takes two. What the environment says goes first."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -55,13 +56,26 @@ def free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def start_node(folder: str, dashboard_port: int, agent_port: int, client_port: int) -> subprocess.Popen[bytes]:
+def start_node(
+    folder: str, dashboard_port: int, agent_port: int, client_port: int
+) -> subprocess.Popen[bytes]:
     """A head node in the foreground of a process of its own; it ends with this one."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+    command = [
+        sys.executable,
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        "--block",
+        "--disable-usage-stats",
+    ]
     command += [f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"]
     command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
-    command += [f"--dashboard-agent-listen-port={agent_port}", f"--ray-client-server-port={client_port}"]
+    command += [
+        f"--dashboard-agent-listen-port={agent_port}",
+        f"--ray-client-server-port={client_port}",
+    ]
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

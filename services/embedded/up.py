@@ -1,7 +1,7 @@
 """`hyperadam-server up`: the whole service in one command, on nothing but a folder.
 
-Beside the API run the reconciler, in a thread, and a local Ray cluster, in a process that ends with this one. A stop
-asks the running jobs for a checkpoint first; the next start goes on with them.
+Beside the API run the reconciler, in a thread, and a local Ray cluster, in a process that ends with
+this one. A stop asks the running jobs for a checkpoint first; the next start goes on with them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def up(settings: Settings, home: Home, console: Console) -> None:
 
 @contextmanager
 def _executor(settings: Settings) -> Iterator[Executor]:
-    """The executor of the settings, with a Ray cluster around it if none is given, and a driver that is ready."""
+    """The executor of the settings, with a Ray cluster around it if none is given, and a driver
+    that is ready."""
     if settings.ray_address:  # its drivers may be on another machine
         yield make_executor(settings)
         return
@@ -76,7 +77,9 @@ def _executor(settings: Settings) -> Iterator[Executor]:
 
     cluster = EmbeddedRay(settings.home)
     cluster.start()
-    ray = RayJobsExecutor(cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers)
+    ray = RayJobsExecutor(
+        cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers
+    )
     try:
         yield _standing_by(settings, ray)
     finally:
@@ -106,12 +109,17 @@ def _first_key(services: Container, home: Home) -> str | None:
 
 def _greet(console: Console, url: str, home: Home, new_key: str | None) -> None:
     console.print(
-        f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)", soft_wrap=True
+        f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)",
+        soft_wrap=True,
     )
     console.print(f"  home     {home.folder}", highlight=False, soft_wrap=True)
     if new_key is not None:
         console.print(f"  API key  {new_key}", highlight=False, soft_wrap=True)
         console.print(
-            f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it", soft_wrap=True
+            f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it",
+            soft_wrap=True,
         )
-    console.print("  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.", soft_wrap=True)
+    console.print(
+        "  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.",
+        soft_wrap=True,
+    )

@@ -1,8 +1,8 @@
 """What an executor promises; every one passes `tests/services/executors/contract.py`.
 
-An executor runs one process under an id that its caller chose. Submission can be repeated: whatever happens in between,
-one id is run at most once. Its status tells whether a process lives, never whether a job succeeded: that stands in the
-attempt's own `done.json`.
+An executor runs one process under an id that its caller chose. Submission can be repeated: whatever
+happens in between, one id is run at most once. Its status tells whether a process lives, never
+whether a job succeeded: that stands in the attempt's own `done.json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ ENDED: Final[frozenset[ProcessStatus]] = frozenset({"succeeded", "failed", "unkn
 
 
 REQUEST_SECONDS: Final = 10.0
-"""Limit of one request to an executor on another machine. A submission that was slower is found at the next try."""
+"""Limit of one request to an executor on another machine. A submission that was slower is found at
+the next try."""
 
 
 class ExecutorUnavailable(Exception):
@@ -30,11 +31,13 @@ class Executor(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raises ExecutorUnavailable, with a message for people, when nothing can be submitted now."""
+        """Raises ExecutorUnavailable, with a message for people, when nothing can be submitted
+        now."""
 
     @abstractmethod
     def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the process, unless this id was ever submitted. `environment` is added to the executor's own."""
+        """Start the process, unless this id was ever submitted. `environment` is added to the
+        executor's own."""
 
     @abstractmethod
     def status(self, process_id: str) -> ProcessStatus:

@@ -12,4 +12,6 @@ def make_executor(settings: Settings) -> Executor:
         return ProcessExecutor(settings.home / "processes")
     from services.executors.ray_jobs import RayJobsExecutor  # Ray takes a second to import
 
-    return RayJobsExecutor(lambda: settings.ray_address, grace_seconds=settings.cancel_grace_seconds)
+    return RayJobsExecutor(
+        lambda: settings.ray_address, grace_seconds=settings.cancel_grace_seconds
+    )

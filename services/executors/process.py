@@ -1,8 +1,10 @@
-"""Drivers as plain processes of this machine, each in a session of its own, so that they outlive the service.
+"""Drivers as plain processes of this machine, each in a session of its own, so that they outlive
+the service.
 
-A submission is a folder `home/processes/ID` with a supervisor in it (`services.executors.supervisor`). Whether a
-process lives is asked of the folder's file lock, which the operating system releases with the last process that holds
-it: unlike a process id, it cannot come to mean another process.
+A submission is a folder `home/processes/ID` with a supervisor in it
+(`services.executors.supervisor`). Whether a process lives is asked of the folder's file lock, which
+the operating system releases with the last process that holds it: unlike a process id, it cannot
+come to mean another process.
 """
 
 from __future__ import annotations
@@ -39,14 +41,25 @@ class ProcessExecutor(Executor):
         command = [sys.executable, "-m", "services.executors.supervisor", str(folder), *argv]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         with (folder / "supervisor.log").open("wb") as log:
-            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, check=False)
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                check=False,
+            )
         if not (folder / supervisor.GROUP).exists():
             reason = (folder / "supervisor.log").read_text("utf-8", "replace").strip()
-            raise ExecutorUnavailable(f"the supervisor of {process_id} did not start: {reason[-500:]}")
+            raise ExecutorUnavailable(
+                f"the supervisor of {process_id} did not start: {reason[-500:]}"
+            )
 
     def status(self, process_id: str) -> ProcessStatus:
         folder = self._folder / process_id
-        locked = supervisor.is_locked(folder)  # before the look at its exit status: it ends in between, at worst
+        locked = supervisor.is_locked(
+            folder
+        )  # before the look at its exit status: it ends in between, at worst
         with suppress(FileNotFoundError):
             return "succeeded" if (folder / supervisor.EXIT).read_text() == "0" else "failed"
         if locked:

@@ -1,9 +1,11 @@
-"""Drivers as Ray Jobs: each a process on the head node of a Ray cluster, which may use all its workers.
+"""Drivers as Ray Jobs: each a process on the head node of a Ray cluster, which may use all its
+workers.
 
-Ray refuses a second job with the same submission id, which makes submission repeatable. Its status is only asked
-whether a process lives: it may be wrong about success after a change of the head, and it forgets all jobs when a head
-without fault tolerance restarts. The Jobs API runs whatever it is told: it must be reachable by this service alone, and
-its token is found by Ray's own client (`RAY_AUTH_MODE=token` with `RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
+Ray refuses a second job with the same submission id, which makes submission repeatable. Its status
+is only asked whether a process lives: it may be wrong about success after a change of the head, and
+it forgets all jobs when a head without fault tolerance restarts. The Jobs API runs whatever it is
+told: it must be reachable by this service alone, and its token is found by Ray's own client
+(`RAY_AUTH_MODE=token` with `RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,12 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from services.executors.contract import REQUEST_SECONDS, Executor, ExecutorUnavailable, ProcessStatus
+from services.executors.contract import (
+    REQUEST_SECONDS,
+    Executor,
+    ExecutorUnavailable,
+    ProcessStatus,
+)
 
 _STATUS: Final[Mapping[JobStatus, ProcessStatus]] = {
     JobStatus.PENDING: "pending",
@@ -37,7 +44,9 @@ class _Client(JobSubmissionClient):
     """Ray's client, but with a time limit on every request."""
 
     def _do_request(self, method: str, endpoint: str, **arguments: Any) -> requests.Response:
-        response: requests.Response = super()._do_request(method, endpoint, **{"timeout": REQUEST_SECONDS, **arguments})
+        response: requests.Response = super()._do_request(
+            method, endpoint, **{"timeout": REQUEST_SECONDS, **arguments}
+        )
         return response
 
 
@@ -45,9 +54,11 @@ class RayJobsExecutor(Executor):
     """Jobs of one Ray cluster.
 
     Args:
-        address: gives the URL of the cluster's dashboard, or raises ExecutorUnavailable while there is none.
+        address: gives the URL of the cluster's dashboard, or raises ExecutorUnavailable while there
+            is none.
         grace_seconds: time that Ray leaves a job between SIGTERM and SIGKILL.
-        headers: give what every request must carry, where Ray's client does not find the token by itself.
+        headers: give what every request must carry, where Ray's client does not find the token by
+            itself.
     """
 
     def __init__(
@@ -76,7 +87,9 @@ class RayJobsExecutor(Executor):
                 )
             except RuntimeError as error:
                 if self.status(process_id) == "unknown":
-                    raise ExecutorUnavailable(f"Ray did not take {process_id}: {_brief(error)}") from error
+                    raise ExecutorUnavailable(
+                        f"Ray did not take {process_id}: {_brief(error)}"
+                    ) from error
 
     def status(self, process_id: str) -> ProcessStatus:
         try:

@@ -1,12 +1,16 @@
-"""An executor that keeps a driver ready on this machine, so that the next job begins to train at once.
+"""An executor that keeps a driver ready on this machine, so that the next job begins to train at
+once.
 
-It stands before another executor, which runs all processes, those that wait included. While fewer drivers run than may,
-one `meta_trainer.standby` waits in a folder of its own for an order. A submission becomes such an order where one waits
-and its environment is the same, and a process of the other executor else; either way one id is run at most once: the
-order is given by one step that happens or not (`meta_trainer.orders`), and says which id it is for, so that it is known
-after a restart. A driver that dies with its order is lost like any other, and its job goes on with another attempt.
+It stands before another executor, which runs all processes, those that wait included. While fewer
+drivers run than may, one `meta_trainer.driver.standby` waits in a folder of its own for an order. A
+submission becomes such an order where one waits and its environment is the same, and a process of
+the other executor else; either way one id is run at most once: the order is given by one step that
+happens or not (`meta_trainer.driver.standby_orders`), and says which id it is for, so that it is
+known after a restart. A driver that dies with its order is lost like any other, and its job goes on
+with another attempt.
 
-Only for one service on one machine (`hyperadam-server up`, whose home is locked): no other submits to these folders.
+Only for one service on one machine (`hyperadam-server up`, whose home is locked): no other submits
+to these folders.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from meta_trainer import orders
+from meta_trainer.driver import standby_orders
 from services.executors.contract import ENDED, Executor, ExecutorUnavailable, ProcessStatus
 
 logger = logging.getLogger(__name__)
@@ -47,7 +51,12 @@ class StandbyExecutor(Executor):
         environment: Callable[[], Mapping[str, str]],
         most_running: int,
     ) -> None:
-        self._inner, self._folder, self._python, self._environment = inner, folder, python, environment
+        self._inner, self._folder, self._python, self._environment = (
+            inner,
+            folder,
+            python,
+            environment,
+        )
         self._most_running = most_running
         self._bound = _bound(folder)
         self._running: set[str] = set()
@@ -63,7 +72,8 @@ class StandbyExecutor(Executor):
         if process_id in self._bound:
             return
         order = self._order(process_id, argv, environment)
-        # an id that the other executor knows was submitted before a restart: it shall not run once more
+        # an id that the other executor knows was submitted before a restart: it shall not run once
+        # more
         if order and self._inner.status(process_id) == "unknown" and self._hand_over(order):
             return
         self._inner.submit(process_id, argv, environment)
@@ -85,7 +95,7 @@ class StandbyExecutor(Executor):
         """Keep none ready from now on, and let the one that waits end."""
         self._retired = True
         if self._waiting:
-            orders.give(self._folder / self._waiting, orders.NOTHING)
+            standby_orders.give(self._folder / self._waiting, standby_orders.NOTHING)
             self._waiting = ""
 
     def close(self) -> None:
@@ -96,18 +106,33 @@ class StandbyExecutor(Executor):
         """What the other executor calls the process."""
         return self._bound.get(process_id, process_id)
 
-    def _order(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> orders.Order | None:
-        """The submission as an order for the driver that waits; None if there is none, or it is not such a one."""
+    def _order(
+        self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]
+    ) -> standby_orders.Order | None:
+        """The submission as an order for the driver that waits; None if there is none, or it is not
+        such a one."""
         if not self._waiting or environment != self._waiting_environment:
             return None
         match list(argv):
-            case [self._python, "-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", attempt]:
-                return orders.Order(process_id=process_id, run_id=run_id, attempt=int(attempt))
+            case [
+                self._python,
+                "-m",
+                "meta_trainer.driver",
+                "--run-id",
+                run_id,
+                "--attempt",
+                attempt,
+            ]:
+                return standby_orders.Order(
+                    process_id=process_id, run_id=run_id, attempt=int(attempt)
+                )
         return None
 
-    def _hand_over(self, order: orders.Order) -> bool:
+    def _hand_over(self, order: standby_orders.Order) -> bool:
         waiting, self._waiting = self._waiting, ""
-        if self._inner.status(waiting) in ENDED or not orders.give(self._folder / waiting, order):
+        if self._inner.status(waiting) in ENDED or not standby_orders.give(
+            self._folder / waiting, order
+        ):
             return False
         self._bound[order.process_id] = waiting
         self._running.add(waiting)
@@ -115,16 +140,19 @@ class StandbyExecutor(Executor):
         return True
 
     def _keep_ready(self) -> None:
-        """Start a driver that waits, if one is needed; trouble with it is no trouble of the executor."""
+        """Start a driver that waits, if one is needed; trouble with it is no trouble of the
+        executor."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self._folder / orders.ALIVE).touch()
+            (self._folder / standby_orders.ALIVE).touch()
             if self._waiting and self._inner.status(self._waiting) in ENDED:
                 end = self._inner.log(self._waiting)[-500:].decode("utf-8", "replace")
                 logger.warning("the driver that was kept ready has ended: %s", end)
                 self._waiting, self._not_before = "", time.monotonic() + PAUSE_SECONDS
             if not self._waiting and time.monotonic() >= self._not_before:
-                self._running = {one for one in self._running if self._inner.status(one) not in ENDED}
+                self._running = {
+                    one for one in self._running if self._inner.status(one) not in ENDED
+                }
                 if len(self._running) < self._most_running:
                     self._start()
         except (ExecutorUnavailable, OSError) as error:
@@ -135,7 +163,9 @@ class StandbyExecutor(Executor):
         name, environment = f"standby-{secrets.token_hex(8)}", dict(self._environment())
         folder = self._folder / name
         folder.mkdir()
-        self._inner.submit(name, [self._python, "-m", "meta_trainer.standby", str(folder)], environment)
+        self._inner.submit(
+            name, [self._python, "-m", "meta_trainer.driver.standby", str(folder)], environment
+        )
         self._waiting, self._waiting_environment = name, environment
 
 
@@ -143,7 +173,7 @@ def _bound(folder: Path) -> dict[str, str]:
     """Which processes are whose, from before a restart; what still waited then is told to end."""
     bound = {}
     for one in folder.glob("standby-*"):
-        orders.give(one, orders.NOTHING)
-        if (order := orders.read(one)) is not None and order != orders.NOTHING:
+        standby_orders.give(one, standby_orders.NOTHING)
+        if (order := standby_orders.read(one)) is not None and order != standby_orders.NOTHING:
             bound[order.process_id] = one.name
     return bound

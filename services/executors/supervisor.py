@@ -1,8 +1,10 @@
-"""The parent of one driver of `ProcessExecutor`: `python -m services.executors.supervisor FOLDER COMMAND…`.
+"""The parent of one driver of `ProcessExecutor`: `python -m services.executors.supervisor FOLDER
+COMMAND…`.
 
-It outlives the service that started it, and keeps in FOLDER what the executor wants to know: `lock`, held as long as
-it or its driver lives; `group`, the id of their process group; `exit`, the driver's exit status. A second supervisor in
-the same folder ends at once without doing anything, so that a repeated submission runs nothing twice.
+It outlives the service that started it, and keeps in FOLDER what the executor wants to know:
+`lock`, held as long as it or its driver lives; `group`, the id of their process group; `exit`, the
+driver's exit status. A second supervisor in the same folder ends at once without doing anything, so
+that a repeated submission runs nothing twice.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def supervise(folder: Path, command: list[str], on_started: Callable[[], None]) 
 def _take(lock: IO[str], folder: Path) -> bool:
     """Lock the folder and put our process group's name on it; False if another has, or had, it."""
     while not (folder / GROUP).exists():
-        with suppress(BlockingIOError):  # held by another supervisor, or for a moment by `is_locked`
+        with suppress(
+            BlockingIOError
+        ):  # held by another supervisor, or for a moment by `is_locked`
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (folder / GROUP).exists():
                 return False
@@ -71,7 +75,8 @@ def _take(lock: IO[str], folder: Path) -> bool:
 
 
 def main() -> None:
-    """Return as soon as the driver is started, leaving a child in a session of its own to wait for it."""
+    """Return as soon as the driver is started, leaving a child in a session of its own to wait for
+    it."""
     folder, command = Path(sys.argv[1]), sys.argv[2:]
     started, on_started = os.pipe()
     if os.fork():
@@ -80,7 +85,9 @@ def main() -> None:
         return
     os.close(started)
     os.setsid()
-    signal.signal(signal.SIGTERM, lambda *_: None)  # a request to stop goes to the whole group; the driver decides
+    signal.signal(
+        signal.SIGTERM, lambda *_: None
+    )  # a request to stop goes to the whole group; the driver decides
     supervise(folder, command, lambda: os.close(on_started))
 
 

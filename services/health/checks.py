@@ -17,7 +17,8 @@ from services.reconciler import lease
 OK: Final = "ok"
 LIMIT_SECONDS: Final = 2.0
 MAX_THREADS: Final = 8
-"""A check that hangs keeps its thread; when all hang, further ones count as unanswered instead of piling up."""
+"""A check that hangs keeps its thread; when all hang, further ones count as unanswered instead of
+piling up."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +26,9 @@ log = structlog.get_logger(__name__)
 class Examiner:
     """Examines what one process of the service depends on."""
 
-    def __init__(self, database: Database, registry: Registry, limit_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(
+        self, database: Database, registry: Registry, limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
         self._limit_seconds = limit_seconds
         self._limiter = CapacityLimiter(MAX_THREADS)
         self._checks: dict[tuple[str, ...], Callable[[], Mapping[str, str]]] = {
@@ -40,7 +43,9 @@ class Examiner:
         found: dict[str, str] = {}
 
         async def one(parts: tuple[str, ...], check: Callable[[], Mapping[str, str]]) -> None:
-            finding: Mapping[str, str] = dict.fromkeys(parts, f"no answer within {self._limit_seconds:g} s")
+            finding: Mapping[str, str] = dict.fromkeys(
+                parts, f"no answer within {self._limit_seconds:g} s"
+            )
             with anyio.move_on_after(self._limit_seconds):
                 finding = await to_thread.run_sync(
                     _guarded, parts, check, abandon_on_cancel=True, limiter=self._limiter
@@ -54,7 +59,8 @@ class Examiner:
 
 
 def _guarded(parts: tuple[str, ...], check: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
-    """The check's finding. Any exception at all is one: its kind is told to everybody, its text only to the log."""
+    """The check's finding. Any exception at all is one: its kind is told to everybody, its text
+    only to the log."""
     try:
         return check()
     except Exception as error:  # noqa: BLE001

@@ -29,7 +29,10 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "Something that is needed is missing"}})
+@router.get(
+    "/readyz",
+    responses={503: {"model": Readiness, "description": "Something that is needed is missing"}},
+)
 async def readyz(services: Services, response: Response) -> Readiness:
     """Whether everything that jobs need is there; names what is not."""
     checks = await services.health.examine()

@@ -31,7 +31,9 @@ def post(scope: Scope) -> Callable[..., Awaitable[Post]]:
     """The dependency for one scope."""
     guard = require(scope)
 
-    async def posted(request: Request, key: Key = None, principal: Principal = Depends(guard)) -> Post:
+    async def posted(
+        request: Request, key: Key = None, principal: Principal = Depends(guard)
+    ) -> Post:
         return Post(principal=principal, operation=f"POST {request.url.path}", key=key)
 
     return posted

@@ -1,8 +1,9 @@
-"""One request that may be sent again: what it asks for is done by the first, and the others are told of the same thing.
+"""One request that may be sent again: what it asks for is done by the first, and the others are
+told of the same thing.
 
-The key is claimed in the very transaction that makes the change, before the change. So a crash leaves both or neither;
-of requests that race, all but one wait at the claim and then find it taken; and a change that is refused leaves the key
-free.
+The key is claimed in the very transaction that makes the change, before the change. So a crash
+leaves both or neither; of requests that race, all but one wait at the claim and then find it taken;
+and a change that is refused leaves the key free.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ class Post:
         with database.read() as session:
             return self._earlier(session, body_sha256)
 
-    def once(self, database: Database, body_sha256: str, resource: str, change: Callable[[Session], T]) -> Done[T]:
-        """Make the change, unless a request with this key has made it; one transaction with the claim of the key.
+    def once(
+        self, database: Database, body_sha256: str, resource: str, change: Callable[[Session], T]
+    ) -> Done[T]:
+        """Make the change, unless a request with this key has made it; one transaction with the
+        claim of the key.
 
         Args:
             resource: id of what the change makes or changes.
@@ -97,5 +101,9 @@ class Post:
 
 def digest(body: BaseModel | bytes = b"") -> str:
     """SHA-256 of a body: of a document, whatever the order of its members."""
-    data = body if isinstance(body, bytes) else json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+    data = (
+        body
+        if isinstance(body, bytes)
+        else json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+    )
     return hashlib.sha256(data).hexdigest()

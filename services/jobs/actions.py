@@ -1,7 +1,7 @@
 """What clients do to jobs: submit, clone, pause, resume, cancel, retry, edit, delete.
 
-Each is one transaction, together with the claim of its idempotency key. What is impossible in the present state is a
-409 that names it.
+Each is one transaction, together with the claim of its idempotency key. What is impossible in the
+present state is a 409 that names it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from services.problems import invalid
 LONGEST_DEADLINE: Final = timedelta(days=3650)
 
 
-def submit(services: Container, request: schemas.JobRequest, post: Post) -> tuple[schemas.JobAnswer, bool]:
+def submit(
+    services: Container, request: schemas.JobRequest, post: Post
+) -> tuple[schemas.JobAnswer, bool]:
     """The job, and whether this call made it (False: the key was used before, with the same body).
 
     Raises:
@@ -51,7 +53,8 @@ def clone(
     original = service.show(services, job_id)
     if "preset" in changes_.spec:
         raise invalid(
-            "spec.preset", "a clone begins from the spec of its original: take the preset's fields one by one"
+            "spec.preset",
+            "a clone begins from the spec of its original: take the preset's fields one by one",
         )
     request = schemas.JobRequest(
         kind=original.kind,
@@ -64,8 +67,11 @@ def clone(
     return _create(services, request, post, digest(changes_), cloned_from=job_id)
 
 
-def act(services: Container, job_id: str, trigger: Trigger, post: Post) -> tuple[schemas.JobAnswer, bool]:
-    """Ask for a pause, a resumption, a cancellation or a retry; the job, and whether it was this call that asked.
+def act(
+    services: Container, job_id: str, trigger: Trigger, post: Post
+) -> tuple[schemas.JobAnswer, bool]:
+    """Ask for a pause, a resumption, a cancellation or a retry; the job, and whether it was this
+    call that asked.
 
     Raises:
         Problem: 404; 409 with the present state where it does not allow that.
@@ -103,10 +109,12 @@ def edit(services: Container, job_id: str, request: schemas.EditRequest) -> sche
 def delete(services: Container, job_id: str, principal: Principal) -> None:
     """Delete an ended job with all that it left, but for versions of Θ, which stay.
 
-    The run goes first: should the process end in between, the job is still there to be deleted again.
+    The run goes first: should the process end in between, the job is still there to be deleted
+    again.
 
     Raises:
-        Problem: 404; 409 while it has not ended; 403 for the job of another key, without the scope admin.
+        Problem: 404; 409 while it has not ended; 403 for the job of another key, without the scope
+            admin.
     """
     with services.database.write() as session:
         job = _locked(session, job_id)
@@ -121,12 +129,18 @@ def delete(services: Container, job_id: str, principal: Principal) -> None:
 
 
 def _create(
-    services: Container, request: schemas.JobRequest, post: Post, body_sha256: str, cloned_from: str | None = None
+    services: Container,
+    request: schemas.JobRequest,
+    post: Post,
+    body_sha256: str,
+    cloned_from: str | None = None,
 ) -> tuple[schemas.JobAnswer, bool]:
     if (earlier := post.earlier(services.database, body_sha256)) is not None:
         return service.show(services, earlier), False
     deadline = _checked_deadline(request.deadline)
-    spec = pinned_continuation(services, complete_spec(request.kind, request.spec, services.registry))
+    spec = pinned_continuation(
+        services, complete_spec(request.kind, request.spec, services.registry)
+    )
     check_promotion(spec, post.principal, services.registry)
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -176,11 +190,15 @@ def _locked(session: Session, job_id: str) -> Job:
 
 def _checked_deadline(deadline: datetime | None) -> datetime | None:
     if deadline is not None and not now() < deadline <= now() + LONGEST_DEADLINE:
-        raise invalid("deadline", f"must be in the future, and at most {LONGEST_DEADLINE.days} days ahead")
+        raise invalid(
+            "deadline", f"must be in the future, and at most {LONGEST_DEADLINE.days} days ahead"
+        )
     return deadline
 
 
 def _checked_labels(labels: dict[str, str]) -> dict[str, str]:
     if len(labels) > schemas.MAX_LABELS:
-        raise invalid("labels", f"a job has at most {schemas.MAX_LABELS} labels, these would be {len(labels)}")
+        raise invalid(
+            "labels", f"a job has at most {schemas.MAX_LABELS} labels, these would be {len(labels)}"
+        )
     return labels

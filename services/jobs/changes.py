@@ -1,6 +1,8 @@
-"""The only hands that change a job's rows: each function keeps state, times, events and attempt consistent.
+"""The only hands that change a job's rows: each function keeps state, times, events and attempt
+consistent.
 
-Everything takes the caller's session, so that a change and what must go with it are one transaction.
+Everything takes the caller's session, so that a change and what must go with it are one
+transaction.
 """
 
 from __future__ import annotations
@@ -48,7 +50,12 @@ def append_event(
     """The job's next event; the job must be locked, which is what keeps the ids free of gaps."""
     job.last_event_id += 1
     event = Event(
-        job_id=job.id, id=job.last_event_id, type=kind, time=time or now(), attempt=job.attempt, data=dict(data)
+        job_id=job.id,
+        id=job.last_event_id,
+        type=kind,
+        time=time or now(),
+        attempt=job.attempt,
+        data=dict(data),
     )
     session.add(event)
     return event
@@ -90,7 +97,14 @@ def apply_if_possible(session: Session, job: Job, trigger: Trigger) -> None:
 def begin_attempt(session: Session, job: Job) -> Attempt:
     """Take the job from the queue: its next attempt, not yet submitted."""
     job.attempt += 1
-    attempt = Attempt(job_id=job.id, number=job.attempt, state="starting", created_at=now(), event_files=0, log_bytes=0)
+    attempt = Attempt(
+        job_id=job.id,
+        number=job.attempt,
+        state="starting",
+        created_at=now(),
+        event_files=0,
+        log_bytes=0,
+    )
     session.add(attempt)
     apply(session, job, Trigger.START)
     return attempt
@@ -104,7 +118,11 @@ def mark_running(session: Session, job: Job, attempt: Attempt) -> None:
 
 
 def end_attempt(
-    session: Session, job: Job, attempt: Attempt, trigger: Trigger, error: Mapping[str, Any] | None = None
+    session: Session,
+    job: Job,
+    attempt: Attempt,
+    trigger: Trigger,
+    error: Mapping[str, Any] | None = None,
 ) -> None:
     """The attempt's last word, and what it means for the job."""
     attempt.state = _ATTEMPT_STATES[trigger]

@@ -1,7 +1,8 @@
-"""What a meta-training's `continue_from` refers to: checked on submission, and pinned to one checkpoint.
+"""What a meta-training's `continue_from` refers to: checked on submission, and pinned to one
+checkpoint.
 
 The checkpoint itself is read by the driver, which keeps a translation of it in the job's own run
-(`meta_trainer.continuation`).
+(`meta_trainer.runs.continuation`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from meta_trainer.checkpoints import BEST_CHECKPOINT, CheckpointError, update_of
 from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuation
+from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, update_of
 from registry.contract import ArtifactNotFound, Registry, RunNotFound
 from services.container import Container
 from services.jobs import queries
@@ -26,10 +27,12 @@ _JOB: Final = "spec.continue_from.job"
 
 
 def pinned_continuation(services: Container, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A complete spec with the update of the checkpoint that it continues from, if it continues any.
+    """A complete spec with the update of the checkpoint that it continues from, if it continues
+    any.
 
     Raises:
-        Problem: 422 naming the field: there is no such job, or no such checkpoint, or it cannot be gone on from.
+        Problem: 422 naming the field: there is no such job, or no such checkpoint, or it cannot be
+            gone on from.
     """
     if spec.get("continue_from") is None:
         return dict(spec)
@@ -38,7 +41,9 @@ def pinned_continuation(services: Container, spec: Mapping[str, Any]) -> dict[st
     update = _update(services.registry, run_id, wanted)
     pinned = {**spec, "continue_from": {"job": wanted.job, "checkpoint": update}}
     try:
-        check_continuation(MetaTrainingSpec.model_validate(pinned), original, original.timeline.begun(update))
+        check_continuation(
+            MetaTrainingSpec.model_validate(pinned), original, original.timeline.begun(update)
+        )
     except ValueError as error:
         raise invalid(f"spec.{str(error).partition(' ')[0]}", str(error)) from error
     return pinned
@@ -56,7 +61,9 @@ def _original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
     try:
         return run_id, MetaTrainingSpec.model_validate(content)
     except ValidationError as error:
-        raise invalid(_JOB, f"{job_id} cannot be continued: this version does not understand its spec") from error
+        raise invalid(
+            _JOB, f"{job_id} cannot be continued: this version does not understand its spec"
+        ) from error
 
 
 def _unfit(job: Job) -> str | None:
@@ -78,12 +85,17 @@ def _update(registry: Registry, run_id: str, wanted: ContinueSpec) -> int:
     if isinstance(wanted.checkpoint, int) and wanted.checkpoint in kept:
         return wanted.checkpoint
     has = f"checkpoints of updates {', '.join(map(str, kept))}" if kept else "no checkpoint"
-    raise invalid("spec.continue_from.checkpoint", f"{wanted.job} has {has}, not {wanted.checkpoint!r}")
+    raise invalid(
+        "spec.continue_from.checkpoint", f"{wanted.job} has {has}, not {wanted.checkpoint!r}"
+    )
 
 
 def _newest_updates(registry: Registry, run_id: str) -> list[int]:
     try:
-        found = [CHECKPOINT_PATH.fullmatch(info.path) for info in registry.list_artifacts(run_id, "checkpoints")]
+        found = [
+            CHECKPOINT_PATH.fullmatch(info.path)
+            for info in registry.list_artifacts(run_id, "checkpoints")
+        ]
     except RunNotFound:  # it is being deleted
         return []
     return [int(match[1]) for match in found if match]

@@ -19,30 +19,44 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 Reader = Depends(require("read"))
 Submitter = Annotated[Principal, Depends(require("submit"))]
-Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")]
+Cursor = Annotated[
+    str | None, Query(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before")
+]
 Limit = Annotated[int, Query(ge=1, le=200)]
 LongLimit = Annotated[int, Query(ge=1, le=10_000)]
 Accept = Annotated[str, Header()]
-Label = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f\x7f]*$", max_length=300)]
+Label = Annotated[
+    str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f\x7f]*$", max_length=300)
+]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 
 
 _REPEATED: dict[int | str, dict[str, Any]] = {
-    200: {"model": schemas.JobAnswer, "description": "A repeat: the Idempotency-Key was used with this request before"}
+    200: {
+        "model": schemas.JobAnswer,
+        "description": "A repeat: the Idempotency-Key was used with this request before",
+    }
 }
 
 
 @router.post("", status_code=201, responses=_REPEATED)
-def submit(request: schemas.JobRequest, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+def submit(
+    request: schemas.JobRequest, services: Services, post: Submission, response: Response
+) -> schemas.JobAnswer:
     """Submit a job."""
     return _created(response, *actions.submit(services, request, post))
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=_REPEATED)
 def clone(
-    job_id: str, request: schemas.CloneRequest, services: Services, post: Submission, response: Response
+    job_id: str,
+    request: schemas.CloneRequest,
+    services: Services,
+    post: Submission,
+    response: Response,
 ) -> schemas.JobAnswer:
-    """Submit a job like this one but for what the body says; it knows its original (`cloned_from`)."""
+    """Submit a job like this one but for what the body says; it knows its original
+    (`cloned_from`)."""
     return _created(response, *actions.clone(services, job_id, request, post))
 
 
@@ -61,9 +75,12 @@ def listing(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> schemas.JobList:
-    """Jobs, newest first. A filter that is given twice admits both; labels must all be there (`label=name:text`)."""
+    """Jobs, newest first. A filter that is given twice admits both; labels must all be there
+    (`label=name:text`)."""
     position = int(cursor) if cursor else None
-    return service.listing(services, kinds=kind, states=state, labels=label, cursor=position, limit=limit)
+    return service.listing(
+        services, kinds=kind, states=state, labels=label, cursor=position, limit=limit
+    )
 
 
 @router.get("/{job_id}", dependencies=[Reader])
@@ -73,38 +90,50 @@ def show(job_id: str, services: Services) -> schemas.JobAnswer:
 
 
 @router.patch("/{job_id}")
-def edit(job_id: str, request: schemas.EditRequest, services: Services, principal: Submitter) -> schemas.JobAnswer:  # noqa: ARG001
+def edit(
+    job_id: str, request: schemas.EditRequest, services: Services, principal: Submitter
+) -> schemas.JobAnswer:  # noqa: ARG001
     """Change name, labels, priority or deadline; what is left out stays."""
     return actions.edit(services, job_id, request)
 
 
 @router.delete("/{job_id}", status_code=204)
 def delete(job_id: str, services: Services, principal: Submitter) -> None:
-    """Delete an ended job with its events, logs, metrics and files; versions of Θ stay. `admin` for another key's."""
+    """Delete an ended job with its events, logs, metrics and files; versions of Θ stay. `admin` for
+    another key's."""
     actions.delete(services, job_id, principal)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=_REPEATED)
-def cancel(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+def cancel(
+    job_id: str, services: Services, post: Submission, response: Response
+) -> schemas.JobAnswer:
     """Cancel: a running job writes a checkpoint, then ends."""
     return _accepted(response, *actions.act(services, job_id, Trigger.CANCEL, post))
 
 
 @router.post("/{job_id}/pause", status_code=202, responses=_REPEATED)
-def pause(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+def pause(
+    job_id: str, services: Services, post: Submission, response: Response
+) -> schemas.JobAnswer:
     """Pause: a running job writes a checkpoint and frees its workers until it is resumed."""
     return _accepted(response, *actions.act(services, job_id, Trigger.PAUSE, post))
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=_REPEATED)
-def resume(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
+def resume(
+    job_id: str, services: Services, post: Submission, response: Response
+) -> schemas.JobAnswer:
     """Put a paused job back into the queue, to go on from its newest checkpoint."""
     return _accepted(response, *actions.act(services, job_id, Trigger.RESUME, post))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=_REPEATED)
-def retry(job_id: str, services: Services, post: Submission, response: Response) -> schemas.JobAnswer:
-    """Put a job that failed or was cancelled back into the queue: a new attempt, from its newest checkpoint."""
+def retry(
+    job_id: str, services: Services, post: Submission, response: Response
+) -> schemas.JobAnswer:
+    """Put a job that failed or was cancelled back into the queue: a new attempt, from its newest
+    checkpoint."""
     return _accepted(response, *actions.act(services, job_id, Trigger.RETRY, post))
 
 
@@ -113,10 +142,14 @@ def _accepted(response: Response, job: schemas.JobAnswer, is_new: bool) -> schem
     return job
 
 
-_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
 
 
-@router.get("/{job_id}/events", dependencies=[Reader], response_model=schemas.EventList, responses=_EVENTS)
+@router.get(
+    "/{job_id}/events", dependencies=[Reader], response_model=schemas.EventList, responses=_EVENTS
+)
 def events(
     job_id: str,
     services: Services,
@@ -131,7 +164,9 @@ def events(
     if "text/event-stream" not in accept:
         return first
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(event_stream(services, job_id, int(last_event_id or cursor or after)), headers=headers)
+    return EventSourceResponse(
+        event_stream(services, job_id, int(last_event_id or cursor or after)), headers=headers
+    )
 
 
 @router.get("/{job_id}/metrics", dependencies=[Reader])
@@ -144,13 +179,17 @@ def metrics(
     limit: LongLimit = 1000,
     points: Annotated[int | None, Query(ge=thinning.MIN_POINTS, le=10_000)] = None,
 ) -> schemas.MetricNames | schemas.MetricList:
-    """The names of the job's series; with `name`, the points of one: page by page, or with `points` at most so many,
-    which show the shape of the whole series."""
+    """The names of the job's series; with `name`, the points of one: page by page, or with `points`
+    at most so many, which show the shape of the whole series."""
     if name is None:
         return service.metric_names(services, job_id)
     if points is not None:
-        return service.thinned_metrics(services, job_id, name, after_step=after_step, n_points=points)
-    return service.metrics(services, job_id, name, after_step=int(cursor or after_step), limit=limit)
+        return service.thinned_metrics(
+            services, job_id, name, after_step=after_step, n_points=points
+        )
+    return service.metrics(
+        services, job_id, name, after_step=int(cursor or after_step), limit=limit
+    )
 
 
 @router.get(
@@ -188,5 +227,9 @@ def result(job_id: str, services: Services) -> schemas.ResultAnswer:
 def result_file(job_id: str, path: str, services: Services) -> Response:
     """One file of the result. Nothing in it may run as a page of this service."""
     data, media_type = service.result_file(services, job_id, path)
-    headers = {"Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
-    return Response(data, media_type=media_type, headers={**headers, "X-Content-Type-Options": "nosniff"})
+    headers = {
+        "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    }
+    return Response(
+        data, media_type=media_type, headers={**headers, "X-Content-Type-Options": "nosniff"}
+    )

@@ -37,8 +37,12 @@ def not_ended(state: State) -> Conflict:
 
 
 def not_yours(job_id: str) -> Forbidden:
-    return Forbidden(f"The job {job_id!r} was submitted with another API key: deleting it needs the scope 'admin'.")
+    return Forbidden(
+        f"The job {job_id!r} was submitted with another API key: deleting it needs the scope 'admin'."
+    )
 
 
 def invalid(errors: Sequence[FieldError]) -> Validation:
-    return Validation("; ".join(f"{error.field}: {error.message}" for error in errors[:3]), errors=errors[:50])
+    return Validation(
+        "; ".join(f"{error.field}: {error.message}" for error in errors[:3]), errors=errors[:50]
+    )

@@ -8,13 +8,13 @@
       │                  └──▶ expiring ──▶ failed
       └── retry: of a failed or cancelled job
 
-(A queued job is paused or cancelled at once, and expires at once; so does a paused one. A job whose attempt was lost
-goes back into the queue, as one that was stopped without having been asked to.)
+(A queued job is paused or cancelled at once, and expires at once; so does a paused one. A job whose
+attempt was lost goes back into the queue, as one that was stopped without having been asked to.)
 
-Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible. Requests of people
-(pause, resume, cancel, retry), the deadline (expire) and the ends of attempts (succeed, fail, stop, lose, give up) meet
-here in any order: a job that succeeded before it heard of its cancellation has succeeded, and one that crashed while
-being cancelled is cancelled.
+Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible.
+Requests of people (pause, resume, cancel, retry), the deadline (expire) and the ends of attempts
+(succeed, fail, stop, lose, give up) meet here in any order: a job that succeeded before it heard of
+its cancellation has succeeded, and one that crashed while being cancelled is cancelled.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class ImpossibleTransition(Exception):
 
 ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 """States in which nothing more happens by itself; only a retry leaves them."""
-ACTIVE: Final = frozenset({State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING, State.EXPIRING})
+ACTIVE: Final = frozenset(
+    {State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING, State.EXPIRING}
+)
 """States with an attempt that the reconciler watches."""
 STOPPING: Final = frozenset({State.PAUSING, State.CANCELLING, State.EXPIRING})
 """States in which the attempt has been, or is to be, asked to stop."""

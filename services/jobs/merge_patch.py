@@ -7,7 +7,8 @@ from typing import Any
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target with the patch applied: objects are merged member by member, null removes one, all else replaces."""
+    """The target with the patch applied: objects are merged member by member, null removes one, all
+    else replaces."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(target) if isinstance(target, Mapping) else {}

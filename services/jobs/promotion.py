@@ -1,7 +1,9 @@
-"""Who may ask for a promotion, and of what. The rule itself is the driver's (`meta_trainer.promotion`).
+"""Who may ask for a promotion, and of what. The rule itself is the driver's
+(`meta_trainer.driver.promotion`).
 
-Aliases are for the scope `admin`. By protecting one, an admin hands it over to rules: then any key that may submit jobs
-may ask for one, but at the suite's full size. An alias that is not protected moves for admins' jobs alone.
+Aliases are for the scope `admin`. By protecting one, an admin hands it over to rules: then any key
+that may submit jobs may ask for one, but at the suite's full size. An alias that is not protected
+moves for admins' jobs alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ def check_promotion(spec: Mapping[str, Any], principal: Principal, registry: Reg
     alias = rule["alias"]
     if _is_protected(registry, spec["register_as"], alias):
         if rule["quick"]:
-            raise invalid("spec.promote.quick", f"alias {alias!r} is protected: only the suite's full size moves it")
+            raise invalid(
+                "spec.promote.quick",
+                f"alias {alias!r} is protected: only the suite's full size moves it",
+            )
     elif "admin" not in principal.scopes:
         raise Forbidden(
             f"spec.promote: alias {alias!r} is not protected, hence for keys with the scope 'admin'; one of them can "

@@ -22,7 +22,8 @@ QUEUE_ORDER: Final = (Job.priority.desc(), Job.seq)
 
 
 def job(session: Session, job_id: str, *, lock: bool = False) -> Job | None:
-    """The job, locked until the transaction ends if so asked; None for whatever is the id of none."""
+    """The job, locked until the transaction ends if so asked; None for whatever is the id of
+    none."""
     if not _ID.fullmatch(job_id):  # what no id may contain, a database may refuse to compare
         return None
     query = select(Job).where(Job.id == job_id)
@@ -54,18 +55,26 @@ def jobs(
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[str, int]:
     """Places in the queue (1: the next to start) of those jobs that wait in it.
 
-    Of the queue, which may be long, only this is read: how many jobs have a higher priority, how many of the same are
-    older, and which of these lie between the given ones.
+    Of the queue, which may be long, only this is read: how many jobs have a higher priority, how
+    many of the same are older, and which of these lie between the given ones.
     """
     places: dict[str, int] = {}
-    waiting = sorted((job for job in jobs if job.state == State.QUEUED), key=lambda job: (job.priority, job.seq))
+    waiting = sorted(
+        (job for job in jobs if job.state == State.QUEUED), key=lambda job: (job.priority, job.seq)
+    )
     for priority, equals in groupby(waiting, key=lambda job: job.priority):
         alike = list(equals)
         first, last = alike[0].seq, alike[-1].seq
         queued, same = Job.state == State.QUEUED, Job.priority == priority
-        n_before = _count(session, queued, Job.priority > priority) + _count(session, queued, same, Job.seq < first)
-        between = select(Job.seq).where(queued, same, Job.seq.between(first, last)).order_by(Job.seq)
-        rank = {seq: number for number, seq in enumerate(session.scalars(between), start=n_before + 1)}
+        n_before = _count(session, queued, Job.priority > priority) + _count(
+            session, queued, same, Job.seq < first
+        )
+        between = (
+            select(Job.seq).where(queued, same, Job.seq.between(first, last)).order_by(Job.seq)
+        )
+        rank = {
+            seq: number for number, seq in enumerate(session.scalars(between), start=n_before + 1)
+        }
         places |= {job.id: rank[job.seq] for job in alike if job.seq in rank}
     return places
 
@@ -81,14 +90,20 @@ def due(moment: datetime) -> ColumnElement[bool]:
 
 def overdue(session: Session, moment: datetime) -> list[str]:
     """Ids of jobs that have not ended by their deadline, and were not told so yet."""
-    open_states = [state.value for state in State if state not in ENDED | {State.CANCELLING, State.EXPIRING}]
-    return list(session.scalars(select(Job.id).where(Job.state.in_(open_states), Job.deadline <= moment)))
+    open_states = [
+        state.value for state in State if state not in ENDED | {State.CANCELLING, State.EXPIRING}
+    ]
+    return list(
+        session.scalars(select(Job.id).where(Job.state.in_(open_states), Job.deadline <= moment))
+    )
 
 
 def active_by_key(session: Session) -> Counter[str | None]:
     """How many jobs of each API key are active; None: of keys that were not recorded."""
     states = [state.value for state in ACTIVE]
-    rows = session.execute(select(Job.api_key_id, func.count()).where(Job.state.in_(states)).group_by(Job.api_key_id))
+    rows = session.execute(
+        select(Job.api_key_id, func.count()).where(Job.state.in_(states)).group_by(Job.api_key_id)
+    )
     return Counter({row.api_key_id: row[1] for row in rows})
 
 
@@ -106,20 +121,36 @@ def recent_durations(session: Session, n_jobs: int) -> list[float]:
 
 
 def events(session: Session, job_id: str, *, after: int, limit: int) -> list[Event]:
-    query = select(Event).where(Event.job_id == job_id, Event.id > after).order_by(Event.id).limit(limit)
+    query = (
+        select(Event)
+        .where(Event.job_id == job_id, Event.id > after)
+        .order_by(Event.id)
+        .limit(limit)
+    )
     return list(session.scalars(query))
 
 
 def attempts(session: Session, job_id: str) -> list[Attempt]:
-    return list(session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number)))
+    return list(
+        session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number))
+    )
 
 
-def log_page(session: Session, job_id: str, *, after: int, max_bytes: int = LOG_PAGE_BYTES) -> tuple[bytes, int | None]:
-    """The log from byte `after` on, at least one chunk of it if there is one, and the attempt that wrote its end."""
-    first = select(func.max(LogChunk.start)).where(LogChunk.job_id == job_id, LogChunk.start <= after).scalar_subquery()
+def log_page(
+    session: Session, job_id: str, *, after: int, max_bytes: int = LOG_PAGE_BYTES
+) -> tuple[bytes, int | None]:
+    """The log from byte `after` on, at least one chunk of it if there is one, and the attempt that
+    wrote its end."""
+    first = (
+        select(func.max(LogChunk.start))
+        .where(LogChunk.job_id == job_id, LogChunk.start <= after)
+        .scalar_subquery()
+    )
     query = (
         select(LogChunk)
-        .where(LogChunk.job_id == job_id, LogChunk.start >= first, LogChunk.start < after + max_bytes)
+        .where(
+            LogChunk.job_id == job_id, LogChunk.start >= first, LogChunk.start < after + max_bytes
+        )
         .order_by(LogChunk.start)
     )
     chunks = list(session.scalars(query))

@@ -34,11 +34,13 @@ class Limits:
 
 
 def take(session: Session, limits: Limits) -> None:
-    """Begin an attempt of as many waiting jobs as there is room for: the highest priority first, then the oldest. A job
-    whose key is at its limit lets those behind it pass."""
+    """Begin an attempt of as many waiting jobs as there is room for: the highest priority first,
+    then the oldest. A job whose key is at its limit lets those behind it pass."""
     active = queries.active_by_key(session)
     while active.total() < limits.in_all:
-        full = [key_id for key_id, count in active.items() if key_id and 0 < limits.of_one_key <= count]
+        full = [
+            key_id for key_id, count in active.items() if key_id and 0 < limits.of_one_key <= count
+        ]
         may_start = or_(Job.api_key_id.is_(None), Job.api_key_id.not_in(full))
         due = select(Job).where(queries.due(now()), may_start)
         job = session.scalar(due.order_by(*queries.QUEUE_ORDER).limit(1).with_for_update())
@@ -49,13 +51,18 @@ def take(session: Session, limits: Limits) -> None:
         active[job.api_key_id] += 1
 
 
-def expected_starts(session: Session, positions: Mapping[str, int], limits: Limits) -> dict[str, float | None]:
-    """Seconds until each job at these places of the queue starts, as `wait_seconds` estimates it."""
+def expected_starts(
+    session: Session, positions: Mapping[str, int], limits: Limits
+) -> dict[str, float | None]:
+    """Seconds until each job at these places of the queue starts, as `wait_seconds` estimates
+    it."""
     if not positions:
         return {}
     recent = queries.recent_durations(session, RECENT_JOBS)
     typical = statistics.median(recent) if recent else None
-    waits = wait_seconds(max(positions.values()), queries.remaining_seconds(session), limits.in_all, typical)
+    waits = wait_seconds(
+        max(positions.values()), queries.remaining_seconds(session), limits.in_all, typical
+    )
     return {job_id: waits[place - 1] for job_id, place in positions.items()}
 
 
@@ -64,8 +71,9 @@ def wait_seconds(
 ) -> list[float | None]:
     """Seconds until the first `n_places` jobs of a queue start.
 
-    Whoever is next takes the slot that is free first. An active job frees its own after what `remaining` says of it, or
-    after half of the `typical` time where that is not known; a job from the queue after all of it. None: unknown.
+    Whoever is next takes the slot that is free first. An active job frees its own after what
+    `remaining` says of it, or after half of the `typical` time where that is not known; a job from
+    the queue after all of it. None: unknown.
     """
     busy = [_left(seconds, typical) for seconds in remaining[:n_slots]]
     slots = [0.0] * max(0, n_slots - len(busy)) + busy

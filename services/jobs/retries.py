@@ -1,8 +1,10 @@
-"""When a job whose attempt was lost, or failed, is tried again, and when it is given up: without clock or database.
+"""When a job whose attempt was lost, or failed, is tried again, and when it is given up: without
+clock or database.
 
-Machines fail, and a job should not; but one that takes its process down whenever it comes to the same point must not be
-tried for ever. What tells them apart is progress: only losses in a row that got no further than before are counted. And
-an error that comes again as it was, at the same update, would come a third time.
+Machines fail, and a job should not; but one that takes its process down whenever it comes to the
+same point must not be tried for ever. What tells them apart is progress: only losses in a row that
+got no further than before are counted. And an error that comes again as it was, at the same update,
+would come a third time.
 """
 
 from __future__ import annotations
@@ -44,12 +46,16 @@ class Losses:
 
 
 def delay(in_a_row: int, first_seconds: float = FIRST_SECONDS) -> timedelta:
-    """Pause before the next attempt: as short as the first while there is progress, else doubling up to the longest."""
+    """Pause before the next attempt: as short as the first while there is progress, else doubling
+    up to the longest."""
     doublings = min(max(in_a_row - 1, 0), 30)
     return timedelta(seconds=min(max(LONGEST_SECONDS, first_seconds), first_seconds * 2**doublings))
 
 
 def is_final(error: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
-    """Whether no attempt would do better: the driver says so, or `before`, the last attempt's error, was the same."""
-    same = before is not None and all(error.get(key) == before.get(key) for key in ("type", "message", "update"))
+    """Whether no attempt would do better: the driver says so, or `before`, the last attempt's
+    error, was the same."""
+    same = before is not None and all(
+        error.get(key) == before.get(key) for key in ("type", "message", "update")
+    )
     return bool(error.get("final")) or same

@@ -11,14 +11,17 @@ from services.jobs.lifecycle import State
 
 Kind = Literal["meta-training", "evaluation", "study"]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")]
+LabelName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")
+]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 MAX_LABELS: Final = 32
 MAX_SPEC_DEPTH: Final = 32
 
 
 def _shallow(spec: dict[str, Any]) -> dict[str, Any]:
-    """The spec, if its objects and lists are nested no deeper than libraries that walk it by recursion can follow."""
+    """The spec, if its objects and lists are nested no deeper than libraries that walk it by
+    recursion can follow."""
     level: list[Any] = [spec]
     for _ in range(MAX_SPEC_DEPTH):
         parts = (node.values() if isinstance(node, dict) else node for node in level)
@@ -34,7 +37,8 @@ GivenSpec = Annotated[dict[str, Any], AfterValidator(_shallow)]
 class JobRequest(BaseModel):
     """What to do. `spec` is checked by the model of its kind, after its preset is laid under it.
 
-    Fields that came later are left out of a dump where they say nothing: digests of earlier requests stay the same.
+    Fields that came later are left out of a dump where they say nothing: digests of earlier
+    requests stay the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -50,7 +54,8 @@ class JobRequest(BaseModel):
 
 
 class CloneRequest(BaseModel):
-    """What is to be different in a copy of a job; what is left out stays (but the deadline, which is not copied)."""
+    """What is to be different in a copy of a job; what is left out stays (but the deadline, which
+    is not copied)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +64,8 @@ class CloneRequest(BaseModel):
     priority: Priority | None = None
     deadline: AwareDatetime | None = None
     spec: GivenSpec = Field(default_factory=dict)
-    """A JSON merge patch (RFC 7396) of the job's complete spec: null takes a field back to its default."""
+    """A JSON merge patch (RFC 7396) of the job's complete spec: null takes a field back to its
+    default."""
 
 
 class EditRequest(BaseModel):
@@ -81,7 +87,8 @@ class Answer(BaseModel):
 
 
 class ErrorAnswer(Answer):
-    """An update of Θ that failed also has `update`, `episode`, `period` and `seed`, from which it can be seen again."""
+    """An update of Θ that failed also has `update`, `episode`, `period` and `seed`, from which it
+    can be seen again."""
 
     model_config = ConfigDict(from_attributes=True, extra="allow")
 
@@ -115,7 +122,8 @@ class JobAnswer(Answer):
     queue_position: int | None = None
     """1: the next to start; null when not queued."""
     starts_in_seconds: float | None = None
-    """Estimate for a queued job, from those of the active ones and from the jobs that succeeded last; null: unknown."""
+    """Estimate for a queued job, from those of the active ones and from the jobs that succeeded
+    last; null: unknown."""
     priority: int
     deadline: datetime | None
     cloned_from: str | None

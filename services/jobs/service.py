@@ -1,4 +1,5 @@
-"""Reads of jobs: what the endpoints call. Each opens its own transaction and answers with wire models."""
+"""Reads of jobs: what the endpoints call. Each opens its own transaction and answers with wire
+models."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ RESULT_TYPES: Final = {
 }
 """Media types by suffix of the result's files that are served."""
 
-_RESULT_PATH: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99}/){0,8}[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.([a-z]+)")
+_RESULT_PATH: Final = re.compile(
+    r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,99}/){0,8}[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.([a-z]+)"
+)
 
 
 def show(services: Container, job_id: str) -> schemas.JobAnswer:
@@ -43,9 +46,13 @@ def listing(
 ) -> schemas.JobList:
     pairs = [(name, value) for name, _, value in (label.partition(":") for label in labels)]
     with services.database.read() as session:
-        rows = queries.jobs(session, kinds=kinds, states=states, labels=pairs, before=cursor, limit=limit + 1)
+        rows = queries.jobs(
+            session, kinds=kinds, states=states, labels=pairs, before=cursor, limit=limit + 1
+        )
         items = views.answers(services, session, rows[:limit])
-    return schemas.JobList(items=items, next_cursor=str(rows[limit - 1].seq) if len(rows) > limit else None)
+    return schemas.JobList(
+        items=items, next_cursor=str(rows[limit - 1].seq) if len(rows) > limit else None
+    )
 
 
 def events(services: Container, job_id: str, *, after: int, limit: int) -> schemas.EventList:
@@ -53,7 +60,9 @@ def events(services: Container, job_id: str, *, after: int, limit: int) -> schem
         views.require(session, job_id)
         rows = queries.events(session, job_id, after=after, limit=limit + 1)
         items = [schemas.EventAnswer.model_validate(row) for row in rows[:limit]]
-    return schemas.EventList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+    return schemas.EventList(
+        items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None
+    )
 
 
 def metric_names(services: Container, job_id: str) -> schemas.MetricNames:
@@ -61,12 +70,20 @@ def metric_names(services: Container, job_id: str) -> schemas.MetricNames:
     return schemas.MetricNames(names=services.registry.metric_names(run_id) if run_id else [])
 
 
-def metrics(services: Container, job_id: str, name: str, *, after_step: int, limit: int) -> schemas.MetricList:
+def metrics(
+    services: Container, job_id: str, name: str, *, after_step: int, limit: int
+) -> schemas.MetricList:
     """A page of a series."""
     run_id = show(services, job_id).run_id
-    points = services.registry.metrics(run_id, name, after_step=after_step, limit=limit + 1) if run_id else []
+    points = (
+        services.registry.metrics(run_id, name, after_step=after_step, limit=limit + 1)
+        if run_id
+        else []
+    )
     items = [_metric(point) for point in points[:limit]]
-    return schemas.MetricList(items=items, next_cursor=str(items[-1].step) if len(points) > limit else None)
+    return schemas.MetricList(
+        items=items, next_cursor=str(items[-1].step) if len(points) > limit else None
+    )
 
 
 def thinned_metrics(
@@ -75,7 +92,9 @@ def thinned_metrics(
     """The shape of a whole series in at most `n_points` of its points."""
     run_id = show(services, job_id).run_id
     points = services.registry.metrics(run_id, name, after_step=after_step) if run_id else []
-    return schemas.MetricList(items=[_metric(point) for point in thinning.thinned(points, n_points)], next_cursor=None)
+    return schemas.MetricList(
+        items=[_metric(point) for point in thinning.thinned(points, n_points)], next_cursor=None
+    )
 
 
 def _metric(point: MetricPoint) -> schemas.MetricAnswer:
@@ -84,14 +103,17 @@ def _metric(point: MetricPoint) -> schemas.MetricAnswer:
 
 
 def log(services: Container, job_id: str, *, after: int) -> schemas.LogAnswer:
-    """A page of the log. A character that is still incomplete at its end is left for the next page."""
+    """A page of the log. A character that is still incomplete at its end is left for the next
+    page."""
     with services.database.read() as session:
         job = views.require(session, job_id)
         data, attempt = queries.log_page(session, job_id, after=after)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
     left = len(decoder.getstate()[0])
-    return schemas.LogAnswer(text=text, next=after + len(data) - left, attempt=attempt or job.attempt)
+    return schemas.LogAnswer(
+        text=text, next=after + len(data) - left, attempt=attempt or job.attempt
+    )
 
 
 def whole_log(services: Container, job_id: str) -> bytes:
@@ -111,7 +133,11 @@ def checkpoints(services: Container, job_id: str) -> schemas.CheckpointList:
     run_id = show(services, job_id).run_id
     files = services.registry.list_artifacts(run_id, "checkpoints") if run_id else []
     found = [(CHECKPOINT_PATH.fullmatch(file.path), file.size_bytes) for file in files]
-    items = [schemas.CheckpointAnswer(update=int(match[1]), size_bytes=size) for match, size in found if match]
+    items = [
+        schemas.CheckpointAnswer(update=int(match[1]), size_bytes=size)
+        for match, size in found
+        if match
+    ]
     return schemas.CheckpointList(items=items)
 
 

@@ -1,8 +1,9 @@
 """From what a client sent to a complete spec, or to errors that name the fields.
 
-Pydantic says where an error is as a path of keys. A rule about several fields of an object is raised by the object's
-own validator, without saying which; such a message begins with the field to blame, or a path to it, which is appended.
-Where an object may be of several kinds, the path says which one was meant; the client knows, and that key is left out.
+Pydantic says where an error is as a path of keys. A rule about several fields of an object is
+raised by the object's own validator, without saying which; such a message begins with the field to
+blame, or a path to it, which is appended. Where an object may be of several kinds, the path says
+which one was meant; the client knows, and that key is left out.
 """
 
 from __future__ import annotations
@@ -37,11 +38,15 @@ def complete_spec(kind: str, given: Mapping[str, Any], registry: Registry) -> di
     complete = _complete(kind, given)
     if kind == "evaluation":
         pinned = _pinned(complete["optimizers"], registry)
-        complete = _complete(kind, complete | {"optimizers": pinned})  # two references may mean the same version
+        complete = _complete(
+            kind, complete | {"optimizers": pinned}
+        )  # two references may mean the same version
     elif kind == "meta-training":
         complete |= _pinned_parent(complete, registry, "spec")
     else:
-        complete |= {"base": complete["base"] | _pinned_parent(complete["base"], registry, "spec.base")}
+        complete |= {
+            "base": complete["base"] | _pinned_parent(complete["base"], registry, "spec.base")
+        }
     return complete
 
 
@@ -55,7 +60,10 @@ def _complete(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def field_errors(model: type[BaseModel], error: ValidationError) -> list[FieldError]:
     """Each error with its path below `spec`."""
     return [
-        FieldError(_path(model, item["loc"], item["type"], item["msg"]), item["msg"].removeprefix("Value error, "))
+        FieldError(
+            _path(model, item["loc"], item["type"], item["msg"]),
+            item["msg"].removeprefix("Value error, "),
+        )
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
@@ -66,11 +74,14 @@ def _path(model: type[BaseModel], location: Sequence[int | str], kind: str, mess
         return ".".join(["spec", *keys, "kind"])
     blamed = message.removeprefix("Value error, ").partition(" ")[0]
     own = blamed.partition(".")[0] in _field_types(place) or (blamed == "preset" and not location)
-    return ".".join(["spec", *keys, *([blamed] if own and message.startswith("Value error") else [])])
+    return ".".join(
+        ["spec", *keys, *([blamed] if own and message.startswith("Value error") else [])]
+    )
 
 
 def _place(model: type[Any], location: Sequence[int | str]) -> tuple[list[str], type[Any]]:
-    """The keys of a location without those that tell kinds of object apart, and the type of what stands there."""
+    """The keys of a location without those that tell kinds of object apart, and the type of what
+    stands there."""
     keys, place = [], model
     for key in location:
         of_kind = {_kind(member): member for member in get_args(place)}
@@ -112,7 +123,9 @@ def _pinned(references: Sequence[str], registry: Registry) -> list[str]:
         try:
             pinned.append(f"{name}@{registry.version(name, ref).number}")
         except (OptimizerNotFound, VersionNotFound, AliasNotFound) as error:
-            errors.append(FieldError(f"spec.optimizers.{index}", f"no version {reference!r}: {error}"))
+            errors.append(
+                FieldError(f"spec.optimizers.{index}", f"no version {reference!r}: {error}")
+            )
     if errors:
         raise invalid(errors)
     return pinned
@@ -128,7 +141,9 @@ def _pinned_parent(training: Mapping[str, Any], registry: Registry, path: str) -
         version = registry.version(name, ref)
         check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
     except (OptimizerNotFound, VersionNotFound, AliasNotFound) as error:
-        raise invalid([FieldError(f"{path}.parent", f"no version {spec.parent!r}: {error}")]) from error
+        raise invalid(
+            [FieldError(f"{path}.parent", f"no version {spec.parent!r}: {error}")]
+        ) from error
     except ValueError as error:
         raise invalid([FieldError(f"{path}.parent", str(error))]) from error
     return {"parent": f"{name}@{version.number}"}

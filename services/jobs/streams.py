@@ -1,7 +1,8 @@
-"""Server-sent events of one job: everything after the last event that the client has, then what comes, until the end.
+"""Server-sent events of one job: everything after the last event that the client has, then what
+comes, until the end.
 
-Each process follows the job store by itself (`tails`), so that any API process can serve any stream, and a client that
-reconnects to another one with `Last-Event-ID` misses and repeats nothing.
+Each process follows the job store by itself (`tails`), so that any API process can serve any
+stream, and a client that reconnects to another one with `Last-Event-ID` misses and repeats nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ _PAGE: Final = 500
 
 
 async def event_stream(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """Wire bytes: events, and comments where nothing happens for long. Ends with the job, which is when `job.ended` is
-    the last event that there is (a retry adds more), with its deletion, or with the server."""
+    """Wire bytes: events, and comments where nothing happens for long. Ends with the job, which is
+    when `job.ended` is the last event that there is (a retry adds more), with its deletion, or with
+    the server."""
     last_sign = time.monotonic()
     yield format_sse_event(comment="events of " + job_id)
     job = await run_in_threadpool(service.show, services, job_id)
@@ -36,7 +38,9 @@ async def event_stream(services: Container, job_id: str, after: int) -> AsyncIte
             if newest == GONE:
                 return
             if newest is None or newest > after:
-                page = await run_in_threadpool(service.events, services, job_id, after=after, limit=_PAGE)
+                page = await run_in_threadpool(
+                    service.events, services, job_id, after=after, limit=_PAGE
+                )
                 for event in page.items:
                     yield _encode(event)
                     after, last_sign = event.id, time.monotonic()

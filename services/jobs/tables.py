@@ -1,4 +1,5 @@
-"""Tables of jobs. Rows are changed only by `services.jobs.changes`, which keeps them consistent with each other."""
+"""Tables of jobs. Rows are changed only by `services.jobs.changes`, which keeps them consistent
+with each other."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ class Attempt(Base):
     """starting, running, succeeded, failed, stopped or lost."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """None until the executor is known to have it; a crash before that repeats the submission, which is harmless."""
+    """None until the executor is known to have it; a crash before that repeats the submission,
+    which is harmless."""
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stop_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -101,10 +103,13 @@ class LogChunk(Base):
 
     job_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """Offset in the job's log, which is the logs of its attempts one after another; chunks leave no gaps."""
+    """Offset in the job's log, which is the logs of its attempts one after another; chunks leave no
+    gaps."""
     attempt: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (
-        ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["job_id", "attempt"], ["attempts.job_id", "attempts.number"], ondelete="CASCADE"
+        ),
     )

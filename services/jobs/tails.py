@@ -1,7 +1,9 @@
-"""How far the events of jobs have come: asked for once for all streams of this process, however many there are.
+"""How far the events of jobs have come: asked for once for all streams of this process, however
+many there are.
 
-Each stream looks now and then whether its job's newest event id passed its own. What is known serves all streams for
-`max_age_seconds`; whichever looks then reads the ids of every job that is followed, in one query.
+Each stream looks now and then whether its job's newest event id passed its own. What is known
+serves all streams for `max_age_seconds`; whichever looks then reads the ids of every job that is
+followed, in one query.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Fewer points of a series that show the same shape: of each stretch of it, the lowest and the highest."""
+"""Fewer points of a series that show the same shape: of each stretch of it, the lowest and the
+highest."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ MIN_POINTS: Final = 4
 
 
 def thinned(points: Sequence[MetricPoint], n_points: int) -> list[MetricPoint]:
-    """At most `n_points` of the points, in their order: all of them where they are so few, else the first, the last and
-    the extremes of equally long stretches between them. A value that is not finite counts as an extreme: a run that
-    diverged for a moment shows it.
+    """At most `n_points` of the points, in their order: all of them where they are so few, else the
+    first, the last and the extremes of equally long stretches between them. A value that is not
+    finite counts as an extreme: a run that diverged for a moment shows it.
 
     Args:
         n_points: at least 4.
@@ -29,7 +30,10 @@ def thinned(points: Sequence[MetricPoint], n_points: int) -> list[MetricPoint]:
     kept = {0, len(points) - 1}
     for start, end in pairwise(bounds):
         stretch = range(start, end)
-        kept |= {min(stretch, key=lambda i: _height(points[i])), max(stretch, key=lambda i: _height(points[i]))}
+        kept |= {
+            min(stretch, key=lambda i: _height(points[i])),
+            max(stretch, key=lambda i: _height(points[i])),
+        }
     return [points[index] for index in sorted(kept)]
 
 

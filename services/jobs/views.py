@@ -1,4 +1,5 @@
-"""From rows of jobs to what clients see of them: with their places in the queue, and when they may expect to start."""
+"""From rows of jobs to what clients see of them: with their places in the queue, and when they may
+expect to start."""
 
 from __future__ import annotations
 

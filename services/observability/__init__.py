@@ -29,8 +29,9 @@ __all__ = ["configure_logs", "install", "telemetry"]
 def install(app: FastAPI, services: Container) -> None:
     """Give every request an id, a log line and measurements, and offer `/metrics`.
 
-    To be called after `problems.install`, whose layer belongs inside of this one. Log events go to the standard
-    library's loggers; how they are written is the process's matter: its entry point calls `configure_logs`.
+    To be called after `problems.install`, whose layer belongs inside of this one. Log events go to
+    the standard library's loggers; how they are written is the process's matter: its entry point
+    calls `configure_logs`.
     """
     use_standard_loggers()
     metrics = Metrics()

@@ -1,4 +1,5 @@
-"""Figures about jobs, read from the database when Prometheus asks: the same from every process of the service."""
+"""Figures about jobs, read from the database when Prometheus asks: the same from every process of
+the service."""
 
 from __future__ import annotations
 
@@ -28,8 +29,14 @@ QUANTILES: Final = (0.5, 0.9, 1.0)
 
 PROGRESS: Final[Mapping[str, tuple[str, str]]] = {
     "meta_loss": ("hyperadam_job_meta_loss", "Newest meta-loss that an active job told of."),
-    "period_seconds": ("hyperadam_job_period_seconds", "Time that the newest period of an active job took."),
-    "learner_steps_per_second": ("hyperadam_job_learner_steps_per_second", "Steps of all learners of an active job."),
+    "period_seconds": (
+        "hyperadam_job_period_seconds",
+        "Time that the newest period of an active job took.",
+    ),
+    "learner_steps_per_second": (
+        "hyperadam_job_learner_steps_per_second",
+        "Steps of all learners of an active job.",
+    ),
     "n_workers": ("hyperadam_job_workers", "Workers alive that an active job can use."),
 }
 """Member of a driver's `progress` event → name and help of the gauge that shows it."""
@@ -38,7 +45,8 @@ log = structlog.get_logger(__name__)
 
 
 class JobsCollector(Collector):
-    """Jobs by state, waits in the queue, the reconciler and its executor, and how the active jobs do."""
+    """Jobs by state, waits in the queue, the reconciler and its executor, and how the active jobs
+    do."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,7 +59,12 @@ class JobsCollector(Collector):
         up = GaugeMetricFamily("hyperadam_database_up", "Whether the database answered.")
         try:
             with self._database.read() as session:
-                figures = [_by_state(session), _oldest_wait(session), _waits(session), *_active(session)]
+                figures = [
+                    _by_state(session),
+                    _oldest_wait(session),
+                    _waits(session),
+                    *_active(session),
+                ]
             figures += _parts(self._database)
         except SQLAlchemyError as error:
             log.warning("metrics.database_failed", error=type(error).__name__)
@@ -74,15 +87,24 @@ def _oldest_wait(session: Session) -> Metric:
     oldest: datetime | None = session.scalar(
         select(Job.created_at).where(Job.state == State.QUEUED).order_by(Job.seq).limit(1)
     )
-    family = GaugeMetricFamily("hyperadam_queue_oldest_wait_seconds", "Age of the oldest queued job; 0 with none.")
+    family = GaugeMetricFamily(
+        "hyperadam_queue_oldest_wait_seconds", "Age of the oldest queued job; 0 with none."
+    )
     family.add_metric([], max(0.0, (now() - oldest).total_seconds()) if oldest is not None else 0.0)
     return family
 
 
 def _waits(session: Session) -> Metric:
     first = and_(Attempt.job_id == Job.id, Attempt.number == 1)
-    started = select(Job.created_at, Attempt.created_at).join(Attempt, first).order_by(Job.seq.desc()).limit(N_WAITS)
-    waits = sorted((taken - submitted).total_seconds() for submitted, taken in session.execute(started))
+    started = (
+        select(Job.created_at, Attempt.created_at)
+        .join(Attempt, first)
+        .order_by(Job.seq.desc())
+        .limit(N_WAITS)
+    )
+    waits = sorted(
+        (taken - submitted).total_seconds() for submitted, taken in session.execute(started)
+    )
     family = GaugeMetricFamily(
         "hyperadam_queue_wait_seconds",
         f"Time from submission to the first attempt, of the newest {N_WAITS} jobs that were started.",
@@ -105,7 +127,9 @@ def _parts(database: Database) -> Sequence[Metric]:
 
 
 def _active(session: Session) -> Sequence[Metric]:
-    progress = GaugeMetricFamily("hyperadam_job_progress_ratio", "Progress of an active job.", labels=["job"])
+    progress = GaugeMetricFamily(
+        "hyperadam_job_progress_ratio", "Progress of an active job.", labels=["job"]
+    )
     told = {member: GaugeMetricFamily(*about, labels=["job"]) for member, about in PROGRESS.items()}
     for job in _active_jobs(session):
         progress.add_metric([job.id], job.progress)
@@ -118,10 +142,16 @@ def _active(session: Session) -> Sequence[Metric]:
 
 def _active_jobs(session: Session) -> Sequence[Row[str, float]]:
     states = [state.value for state in ACTIVE]
-    newest_first = select(Job.id, Job.progress).where(Job.state.in_(states)).order_by(Job.seq.desc())
+    newest_first = (
+        select(Job.id, Job.progress).where(Job.state.in_(states)).order_by(Job.seq.desc())
+    )
     return session.execute(newest_first.limit(MAX_ACTIVE_JOBS)).all()
 
 
 def _newest_progress(session: Session, job_id: str) -> dict[str, Any]:
-    newest_first = select(Event.data).where(Event.job_id == job_id, Event.type == "progress").order_by(Event.id.desc())
+    newest_first = (
+        select(Event.data)
+        .where(Event.job_id == job_id, Event.type == "progress")
+        .order_by(Event.id.desc())
+    )
     return session.scalar(newest_first.limit(1)) or {}

@@ -1,7 +1,9 @@
-"""The server's log: structlog and the standard library's loggers as one stream, with secrets taken out.
+"""The server's log: structlog and the standard library's loggers as one stream, with secrets taken
+out.
 
-Every line of a request carries its `request_id`. Whatever is logged, by us or by a library, passes `redact` last: what
-looks like an API key, a password in a URL or a bearer token, and whatever stands under a name like `password`.
+Every line of a request carries its `request_id`. Whatever is logged, by us or by a library, passes
+`redact` last: what looks like an API key, a password in a URL or a bearer token, and whatever
+stands under a name like `password`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import structlog
 
 REDACTED: Final = "[redacted]"
 
-_SECRET_NAMES: Final = re.compile(r"(?i)(^|_)(authorization|password|passwd|secret|token|api_?key|cookie)s?$")
+_SECRET_NAMES: Final = re.compile(
+    r"(?i)(^|_)(authorization|password|passwd|secret|token|api_?key|cookie)s?$"
+)
 _SECRET_TEXTS: Final = (
     (re.compile(r"\b(ha_[a-z0-9]{8}_)[a-z0-9]+"), rf"\g<1>{REDACTED}"),
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\g<1>{REDACTED}"),
@@ -26,21 +30,30 @@ _SECRET_TEXTS: Final = (
 
 
 def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Send everything to stderr in one form. For entry points; libraries and tests leave logging as it is."""
+    """Send everything to stderr in one form. For entry points; libraries and tests leave logging as
+    it is."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if as_json
         else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            sort_keys=False,
         )
     )
-    last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    last: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    ]
     last += [structlog.processors.format_exc_info] if as_json else []
     last += [redact, renderer]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_common(), processors=last))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_common(), processors=last)
+    )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("uvicorn.access").disabled = True  # our own line says more, and knows the request id
+    logging.getLogger(
+        "uvicorn.access"
+    ).disabled = True  # our own line says more, and knows the request id
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
@@ -48,7 +61,8 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
 
 
 def use_standard_loggers() -> None:
-    """Make structlog hand its events to the standard library's loggers, which decide where they go."""
+    """Make structlog hand its events to the standard library's loggers, which decide where they
+    go."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

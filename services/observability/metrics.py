@@ -1,4 +1,5 @@
-"""Counters of this process, in a registry of their own, so that several applications can live in one process."""
+"""Counters of this process, in a registry of their own, so that several applications can live in
+one process."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """What one application counts. Labels are route templates, never paths, so that their number is bounded."""
+    """What one application counts. Labels are route templates, never paths, so that their number is
+    bounded."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
@@ -37,7 +39,11 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.streams: Final = Gauge("hyperadam_event_streams", "Event streams that are open.", registry=self.registry)
+        self.streams: Final = Gauge(
+            "hyperadam_event_streams", "Event streams that are open.", registry=self.registry
+        )
         self.in_progress: Final = Gauge(
-            "hyperadam_http_requests_in_progress", "Requests that are being answered.", registry=self.registry
+            "hyperadam_http_requests_in_progress",
+            "Requests that are being answered.",
+            registry=self.registry,
         )

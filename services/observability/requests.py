@@ -1,4 +1,5 @@
-"""The outermost layer of every request: an id for it, its line in the log, its measurements, and its failures."""
+"""The outermost layer of every request: an id for it, its line in the log, its measurements, and
+its failures."""
 
 from __future__ import annotations
 
@@ -104,5 +105,6 @@ def _request_id(scope: Scope) -> str:
 
 
 def _printable_path(scope: Scope) -> str:
-    """Without the query, which may hold anything, and without a character that could forge a line of the log."""
+    """Without the query, which may hold anything, and without a character that could forge a line
+    of the log."""
     return quote(scope["path"], safe="/:@!$&'()*+,;=~-._")

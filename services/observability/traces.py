@@ -1,7 +1,9 @@
-"""Traces of requests, made by FastAPI itself and sent to an OpenTelemetry collector, if the settings name one.
+"""Traces of requests, made by FastAPI itself and sent to an OpenTelemetry collector, if the
+settings name one.
 
-Without one nothing is made, whatever else in the process or its environment is set up for OpenTelemetry. A trace that
-began at the client (`traceparent`) goes on here; its id stands in the log beside the request's.
+Without one nothing is made, whatever else in the process or its environment is set up for
+OpenTelemetry. A trace that began at the client (`traceparent`) goes on here; its id stands in the
+log beside the request's.
 """
 
 from __future__ import annotations
@@ -28,12 +30,15 @@ def telemetry(settings: Settings) -> TelemetryConfig:
     """What FastAPI is to record: spans, or nothing. Metrics and logs are ours."""
     config = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
     if settings.trace_endpoint:
-        config |= TelemetryConfig(tracing=True, tracer_provider=_provider(settings.trace_endpoint), exclude=_is_quiet)
+        config |= TelemetryConfig(
+            tracing=True, tracer_provider=_provider(settings.trace_endpoint), exclude=_is_quiet
+        )
     return config
 
 
 def mark_span(request_id: str) -> dict[str, str]:
-    """Put the request's id on its span; returns what its lines in the log say of the trace: nothing without one."""
+    """Put the request's id on its span; returns what its lines in the log say of the trace: nothing
+    without one."""
     span = trace.get_current_span()
     if not span.is_recording():
         return {}
@@ -46,12 +51,15 @@ def _is_quiet(scope: MutableMapping[str, Any]) -> bool:
 
 
 def _provider(endpoint: str) -> TracerProvider:
-    """Sends spans in the background, in batches; what is left when the process ends is sent then."""
+    """Sends spans in the background, in batches; what is left when the process ends is sent
+    then."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_SECONDS)))
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_SECONDS))
+    )
     return provider

@@ -1,4 +1,5 @@
-"""Two versions side by side: where their specs and lineages differ, and what was measured of both. Pure."""
+"""Two versions side by side: where their specs and lineages differ, and what was measured of both.
+Pure."""
 
 from __future__ import annotations
 
@@ -10,30 +11,45 @@ from hyperadam.rates import SCHEDULE
 
 from registry.contract import Evaluation, Version
 from services.optimizers.lineage import metrics_of, provenance_of, settings_of, tasks_of
-from services.optimizers.schemas import Difference, EvaluationComparison, MetricComparison, TaskComparison
+from services.optimizers.schemas import (
+    Difference,
+    EvaluationComparison,
+    MetricComparison,
+    TaskComparison,
+)
 
 _LINEAGE: Final = ("parent", "continued_from", "datasets", "code")
 
 
 def spec_differences(left: Version, right: Version) -> list[Difference]:
-    """Fields of the specs that the versions were trained by, the rule and the rate of a Θ without one included."""
+    """Fields of the specs that the versions were trained by, the rule and the rate of a Θ without
+    one included."""
     return _differences(_spec(left), _spec(right))
 
 
 def lineage_differences(left: Version, right: Version) -> list[Difference]:
     """Parent, continued job, data and code."""
-    return _differences(*({name: provenance_of(one).get(name) for name in _LINEAGE} for one in (left, right)))
+    return _differences(
+        *({name: provenance_of(one).get(name) for name in _LINEAGE} for one in (left, right))
+    )
 
 
 def metrics(left: Version, right: Version) -> list[MetricComparison]:
     """What training measured of either; null where it measured nothing."""
-    told = [{name: value for name, value in metrics_of(one).items() if "/" not in name} for one in (left, right)]
+    told = [
+        {name: value for name, value in metrics_of(one).items() if "/" not in name}
+        for one in (left, right)
+    ]
     names = sorted(told[0].keys() | told[1].keys())
-    return [MetricComparison(metric=name, left=told[0].get(name), right=told[1].get(name)) for name in names]
+    return [
+        MetricComparison(metric=name, left=told[0].get(name), right=told[1].get(name))
+        for name in names
+    ]
 
 
 def evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
-    """The newest evaluations of both, by their settings: the same settings mean the same starts and minibatches."""
+    """The newest evaluations of both, by their settings: the same settings mean the same starts and
+    minibatches."""
     mine, other = _newest(left.evaluations), _newest(right.evaluations)
     return [_beside(mine.get(key), other.get(key)) for key in dict.fromkeys([*mine, *other])]
 
@@ -76,7 +92,9 @@ def _beside(left: Evaluation | None, right: Evaluation | None) -> EvaluationComp
         left_job_id=left.job_id if left else None,
         right_job_id=right.job_id if right else None,
         tasks=[
-            TaskComparison(task=task, left=_told(tasks[0].get(task)), right=_told(tasks[1].get(task)))
+            TaskComparison(
+                task=task, left=_told(tasks[0].get(task)), right=_told(tasks[1].get(task))
+            )
             for task in dict.fromkeys([*tasks[0], *tasks[1]])
         ],
     )

@@ -1,4 +1,5 @@
-"""Conditional and partial requests (RFC 9110, 13 and 14) for content with a strong entity tag. Pure functions."""
+"""Conditional and partial requests (RFC 9110, 13 and 14) for content with a strong entity tag. Pure
+functions."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ class Unsatisfiable(Exception):
 
 
 def is_current(if_none_match: Sequence[str], etag: str) -> bool:
-    """Whether the client has this very content: one of its tags is `etag` (weakly compared), or it says `*`.
+    """Whether the client has this very content: one of its tags is `etag` (weakly compared), or it
+    says `*`.
 
     Args:
         if_none_match: the values of the header's lines; each may be a list.
@@ -24,11 +26,14 @@ def is_current(if_none_match: Sequence[str], etag: str) -> bool:
     return any(line.strip() == "*" or etag in _TAG.findall(line) for line in if_none_match)
 
 
-def requested_range(header: str | None, if_range: str | None, etag: str, n_bytes: int) -> range | None:
+def requested_range(
+    header: str | None, if_range: str | None, etag: str, n_bytes: int
+) -> range | None:
     """The byte positions that are asked for; None for the whole content.
 
-    The whole is also the answer to what RFC 9110 lets a server ignore: other units, several ranges, malformed ones, and
-    an `If-Range` that does not name this content (strongly compared; a date never does).
+    The whole is also the answer to what RFC 9110 lets a server ignore: other units, several ranges,
+    malformed ones, and an `If-Range` that does not name this content (strongly compared; a date
+    never does).
 
     Raises:
         Unsatisfiable: a valid range without any byte in it.

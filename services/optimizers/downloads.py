@@ -1,4 +1,5 @@
-"""Download of a version's weights: cacheable, resumable, verifiable; from memory where the file is known."""
+"""Download of a version's weights: cacheable, resumable, verifiable; from memory where the file is
+known."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ router = APIRouter()
 
 IfNoneMatch = Annotated[list[str], Header(description="Entity tags, or `*`")]
 Range = Annotated[str | None, Header(alias="Range", description="One range of bytes")]
-IfRange = Annotated[str | None, Header(description="Entity tag: send the range only of this content")]
+IfRange = Annotated[
+    str | None, Header(description="Entity tag: send the range only of this content")
+]
 
 
 @router.get(
@@ -52,7 +55,12 @@ async def weights(
     return _answer(data, headers, byte_range, if_range)
 
 
-@router.head(PATH, dependencies=[READER], response_class=Response, responses={200: _BINARY, 304: _NOT_MODIFIED})
+@router.head(
+    PATH,
+    dependencies=[READER],
+    response_class=Response,
+    responses={200: _BINARY, 304: _NOT_MODIFIED},
+)
 async def head_of_weights(
     name: Name,
     ref: Ref,
@@ -64,12 +72,17 @@ async def head_of_weights(
     headers = headers_of(pinned, ref)
     if is_current(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(headers=headers | {"Content-Length": str(pinned.n_bytes)}, media_type="application/octet-stream")
+    return Response(
+        headers=headers | {"Content-Length": str(pinned.n_bytes)},
+        media_type="application/octet-stream",
+    )
 
 
 async def _resolve(services: Container, name: str, ref: str) -> Pinned:
     known = services.weights.recall(name, ref)
-    return known if known is not None else await run_in_threadpool(services.weights.resolve, name, ref)
+    return (
+        known if known is not None else await run_in_threadpool(services.weights.resolve, name, ref)
+    )
 
 
 def headers_of(pinned: Pinned, ref: str) -> dict[str, str]:
@@ -79,14 +92,18 @@ def headers_of(pinned: Pinned, ref: str) -> dict[str, str]:
         "ETag": f'"{pinned.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
         "X-Version": str(pinned.number),
-        "Cache-Control": "private, max-age=31536000, immutable" if ref.isdigit() else "private, no-cache",
+        "Cache-Control": "private, max-age=31536000, immutable"
+        if ref.isdigit()
+        else "private, no-cache",
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{pinned.optimizer}-{pinned.number}.safetensors"',
         "Vary": "Authorization",
     }
 
 
-def _answer(data: bytes, headers: dict[str, str], byte_range: str | None, if_range: str | None) -> Response:
+def _answer(
+    data: bytes, headers: dict[str, str], byte_range: str | None, if_range: str | None
+) -> Response:
     try:
         part = requested_range(byte_range, if_range, headers["ETag"], len(data))
     except Unsatisfiable:
@@ -97,4 +114,6 @@ def _answer(data: bytes, headers: dict[str, str], byte_range: str | None, if_ran
     if part is None:
         return Response(data, headers=headers, media_type="application/octet-stream")
     placed = headers | {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{len(data)}"}
-    return Response(memoryview(data)[part.start : part.stop], 206, placed, "application/octet-stream")
+    return Response(
+        memoryview(data)[part.start : part.stop], 206, placed, "application/octet-stream"
+    )

@@ -1,4 +1,5 @@
-"""REST calls about optimizers, versions and aliases; the download of weights is in `downloads.py`."""
+"""REST calls about optimizers, versions and aliases; the download of weights is in
+`downloads.py`."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def versions(
     name: Name, services: Services, search: Searched, cursor: NumberCursor = None, limit: Limit = 50
 ) -> schemas.OptimizerVersionList:
     """Versions, newest first; with a search, those that it admits."""
-    return service.versions(services, name, search, cursor=int(cursor) if cursor else None, limit=limit)
+    return service.versions(
+        services, name, search, cursor=int(cursor) if cursor else None, limit=limit
+    )
 
 
 _THETA_BODY: Final[dict[str, Any]] = {
@@ -66,17 +69,30 @@ _THETA_BODY: Final[dict[str, Any]] = {
     "/{name}/versions",
     status_code=201,
     response_model=schemas.OptimizerVersionAnswer,
-    responses={200: {"model": schemas.OptimizerVersionAnswer, "description": "This very file is a version already"}},
+    responses={
+        200: {
+            "model": schemas.OptimizerVersionAnswer,
+            "description": "This very file is a version already",
+        }
+    },
     openapi_extra=_THETA_BODY,
     max_body_size=MAX_FILE_BYTES,
 )
 async def upload(
     name: Name, request: Request, services: Services, post: Submission, response: Response
 ) -> schemas.OptimizerVersionAnswer:
-    """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the same version."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != THETA_MEDIA_TYPE:
-        raise UnsupportedMediaType(f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}.")
-    answer, is_new = await run_in_threadpool(service.upload, services, name, await request.body(), post)
+    """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the
+    same version."""
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        != THETA_MEDIA_TYPE
+    ):
+        raise UnsupportedMediaType(
+            f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}."
+        )
+    answer, is_new = await run_in_threadpool(
+        service.upload, services, name, await request.body(), post
+    )
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
     return answer
@@ -102,7 +118,8 @@ def annotate(
 
 @router.get("/{name}/versions/{ref}/compare", dependencies=[READER])
 def compare(name: Name, ref: Ref, to: Reference, services: Services) -> schemas.ComparisonAnswer:
-    """This version (left) and another one (right): specs, lineage, metrics and evaluations side by side."""
+    """This version (left) and another one (right): specs, lineage, metrics and evaluations side by
+    side."""
     return service.compare(services, name, ref, to)
 
 
@@ -122,7 +139,11 @@ def move_alias(
 
 @router.delete("/{name}/aliases/{alias}", status_code=204)
 def delete_alias(
-    name: Name, alias: Alias, services: Services, principal: Admin, reason: Annotated[schemas.Reason, Query()] = ""
+    name: Name,
+    alias: Alias,
+    services: Services,
+    principal: Admin,
+    reason: Annotated[schemas.Reason, Query()] = "",
 ) -> None:
     """Remove an alias; its history stays."""
     services.registry.delete_alias(name, alias, actor=principal.name, reason=reason)

@@ -1,6 +1,7 @@
 """Where a version comes from and what was measured of it, read from what the registry keeps. Pure.
 
-A manifest is only as true as its maker: of an uploaded Θ, everything here is what the uploader says.
+A manifest is only as true as its maker: of an uploaded Θ, everything here is what the uploader
+says.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ def metrics_of(version: Version) -> dict[str, float | None]:
     Quick evaluations do not count. None: not finite.
     """
     measured = provenance_of(version).get("metrics")
-    metrics = {name: _number(value) for name, value in _mapping(measured).items() if _is_number_or_none(value)}
+    metrics = {
+        name: _number(value)
+        for name, value in _mapping(measured).items()
+        if _is_number_or_none(value)
+    }
     for evaluation in version.evaluations:  # oldest first: the newest stays
         settings = settings_of(evaluation)
         if not settings.get("quick"):
@@ -53,7 +58,9 @@ def settings_of(evaluation: Evaluation) -> Mapping[str, Any]:
 
 def tasks_of(evaluation: Evaluation) -> dict[str, Mapping[str, Any]]:
     """Task → what the evaluation says of it."""
-    return {task: _mapping(told) for task, told in _mapping(evaluation.summary.get("tasks")).items()}
+    return {
+        task: _mapping(told) for task, told in _mapping(evaluation.summary.get("tasks")).items()
+    }
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -1,4 +1,5 @@
-"""Names in the paths of these calls: strict, so that no text of a client ever reaches a file system or a query."""
+"""Names in the paths of these calls: strict, so that no text of a client ever reaches a file system
+or a query."""
 
 from __future__ import annotations
 
@@ -24,16 +25,26 @@ def _reference(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Path(pattern=NAME_PATTERN, description="Name of an optimizer"), AfterValidator(check_name)]
+Name = Annotated[
+    str, Path(pattern=NAME_PATTERN, description="Name of an optimizer"), AfterValidator(check_name)
+]
 Ref = Annotated[
-    str, Path(pattern=NAME_PATTERN, description="A version's number, an alias, or `latest`"), AfterValidator(_ref)
+    str,
+    Path(pattern=NAME_PATTERN, description="A version's number, an alias, or `latest`"),
+    AfterValidator(_ref),
 ]
 Reference = Annotated[
-    str, Query(max_length=129, description="The other version, as `name@ref`"), AfterValidator(_reference)
+    str,
+    Query(max_length=129, description="The other version, as `name@ref`"),
+    AfterValidator(_reference),
 ]
 Alias = Annotated[str, Path(pattern=NAME_PATTERN), AfterValidator(check_alias)]
-NameCursor = Annotated[str | None, Query(pattern=NAME_PATTERN, description="`next_cursor` of the page before")]
-NumberCursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,10}$", description="`next_cursor` of the page before")]
+NameCursor = Annotated[
+    str | None, Query(pattern=NAME_PATTERN, description="`next_cursor` of the page before")
+]
+NumberCursor = Annotated[
+    str | None, Query(pattern=r"^[0-9]{1,10}$", description="`next_cursor` of the page before")
+]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 READER: Final = Depends(require("read"))

@@ -78,7 +78,8 @@ class OptimizerVersionAnswer(BaseModel):
     aliases: list[str]
     lineage: LineageAnswer
     metrics: dict[str, float | None]
-    """By name: what training measured, and means of the newest full evaluations as `suite/task`; null: not finite."""
+    """By name: what training measured, and means of the newest full evaluations as `suite/task`;
+    null: not finite."""
     evaluations: list[AttachedEvaluation]
     """Oldest first."""
 
@@ -109,7 +110,9 @@ class AnnotationRequest(BaseModel):
         Field(max_length=MAX_DESCRIPTION_CHARS),
         AfterValidator(lambda text: text if text is None else check_description(text)),
     ] = None
-    tags: Annotated[dict[str, str | None], Field(max_length=MAX_TAGS), AfterValidator(_plain_tags)] = {}
+    tags: Annotated[
+        dict[str, str | None], Field(max_length=MAX_TAGS), AfterValidator(_plain_tags)
+    ] = {}
     """Name → value; null removes the tag."""
 
 
@@ -136,7 +139,8 @@ class TaskComparison(BaseModel):
 
 
 class EvaluationComparison(BaseModel):
-    """Evaluations with the same settings, hence from the same starts; null where a version has none such."""
+    """Evaluations with the same settings, hence from the same starts; null where a version has none
+    such."""
 
     settings: dict[str, Any]
     left_job_id: str | None
@@ -161,7 +165,8 @@ class AliasRequest(BaseModel):
     version: int = Field(ge=1, le=MAX_NUMBER)
     reason: Reason = ""
     protected: Annotated[bool | None, Field(strict=True)] = None
-    """True: from now on only a promotion rule moves the alias; false: that is over; null: as it is."""
+    """True: from now on only a promotion rule moves the alias; false: that is over; null: as it
+    is."""
 
 
 class AliasAnswer(BaseModel):

@@ -15,9 +15,7 @@ from registry.contract import Version
 from services.optimizers.lineage import metrics_of
 
 TAG_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(:.*)?$"
-METRIC_PATTERN: Final = (
-    r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}(<=|>=)[-+]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?$"
-)
+METRIC_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}(<=|>=)[-+]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?$"
 
 _COMPARISONS: Final = {"<=": operator.le, ">=": operator.ge}
 
@@ -39,7 +37,11 @@ class Bound:
     def admits(self, metrics: Mapping[str, float | None]) -> bool:
         """A metric that is missing, or not finite, is within no bound."""
         value = metrics.get(self.metric)
-        return value is not None and math.isfinite(value) and bool(_COMPARISONS[self.comparison](value, self.value))
+        return (
+            value is not None
+            and math.isfinite(value)
+            and bool(_COMPARISONS[self.comparison](value, self.value))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,15 @@ def _search(
         list[Annotated[str, Query(pattern=TAG_PATTERN, max_length=4200)]],
         Query(max_length=8, description="`name:value`, or `name`; all given ones must be there"),
     ] = [],  # noqa: B006
-    rule: Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,64}$", description="The kind of update rule")] = None,
+    rule: Annotated[
+        str | None, Query(pattern=r"^[a-z0-9-]{1,64}$", description="The kind of update rule")
+    ] = None,
     metric: Annotated[
         list[Annotated[str, Query(pattern=METRIC_PATTERN)]],
-        Query(max_length=8, description="`validation_loss<=0.3`, `table1/relu<=0.25`: bounds that all hold"),
+        Query(
+            max_length=8,
+            description="`validation_loss<=0.3`, `table1/relu<=0.25`: bounds that all hold",
+        ),
     ] = [],  # noqa: B006
 ) -> Search:
     return Search(tags=tuple(tag), rule=rule, bounds=tuple(Bound.parse(text) for text in metric))

@@ -34,10 +34,16 @@ from services.optimizers.search import Search
 from services.problems import invalid
 
 
-def listing(services: Container, search: Search, *, cursor: str | None, limit: int) -> OptimizerList:
+def listing(
+    services: Container, search: Search, *, cursor: str | None, limit: int
+) -> OptimizerList:
     """Optimizers with a version that the search admits, by name, from the one after `cursor` on."""
     names = (name for name in services.registry.optimizers() if cursor is None or name > cursor)
-    page = list(islice((name for name in names if search.is_empty or _has(services, name, search)), limit + 1))
+    page = list(
+        islice(
+            (name for name in names if search.is_empty or _has(services, name, search)), limit + 1
+        )
+    )
     items = [show(services, name) for name in page[:limit]]
     return OptimizerList(items=items, next_cursor=page[limit - 1] if len(page) > limit else None)
 
@@ -49,10 +55,14 @@ def _has(services: Container, name: str, search: Search) -> bool:
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
     aliases = targets(services.registry.alias_history(name))
-    return OptimizerAnswer(name=name, latest=version_answers(services, [latest])[0], aliases=aliases)
+    return OptimizerAnswer(
+        name=name, latest=version_answers(services, [latest])[0], aliases=aliases
+    )
 
 
-def versions(services: Container, name: str, search: Search, *, cursor: int | None, limit: int) -> OptimizerVersionList:
+def versions(
+    services: Container, name: str, search: Search, *, cursor: int | None, limit: int
+) -> OptimizerVersionList:
     """Versions that the search admits, newest first, from the one before number `cursor` on."""
     earlier = [v for v in services.registry.versions(name) if cursor is None or v.number < cursor]
     found = [v for v in earlier if search.admits(v)]
@@ -86,20 +96,26 @@ def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
         lineage=lineage_of(version, job_id),
         metrics=metrics_of(version),
         evaluations=[
-            AttachedEvaluation(job_id=one.job_id, evaluated_at=one.evaluated_at, summary=dict(one.summary))
+            AttachedEvaluation(
+                job_id=one.job_id, evaluated_at=one.evaluated_at, summary=dict(one.summary)
+            )
             for one in version.evaluations
         ],
     )
 
 
-def annotate(services: Container, name: str, ref: str, request: AnnotationRequest) -> OptimizerVersionAnswer:
+def annotate(
+    services: Container, name: str, ref: str, request: AnnotationRequest
+) -> OptimizerVersionAnswer:
     """
     Raises:
         Problem: 422 where there would be too many tags.
     """
     number = services.registry.version(name, ref).number
     try:
-        made = services.registry.annotate(name, number, description=request.description, tags=request.tags)
+        made = services.registry.annotate(
+            name, number, description=request.description, tags=request.tags
+        )
     except ValueError as error:
         raise invalid("tags", str(error)) from error
     return version_answers(services, [made])[0]
@@ -127,9 +143,12 @@ def _jobs_of_runs(services: Container, run_ids: set[str]) -> dict[str, str]:
     return {run_id: job_id for run_id, job_id in rows if run_id is not None}
 
 
-def upload(services: Container, name: str, data: bytes, post: Post) -> tuple[OptimizerVersionAnswer, bool]:
-    """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the same version. So the
-    idempotency key, which cannot be claimed together with the version, is claimed before.
+def upload(
+    services: Container, name: str, data: bytes, post: Post
+) -> tuple[OptimizerVersionAnswer, bool]:
+    """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the
+    same version. So the idempotency key, which cannot be claimed together with the version, is
+    claimed before.
 
     Raises:
         ThetaError: the bytes are not a valid Θ file.
@@ -156,7 +175,12 @@ def move_alias(
         AliasProtected: it is, and the request does not end that.
     """
     made = services.registry.set_alias(
-        name, alias, request.version, actor=actor, reason=request.reason, protected=request.protected
+        name,
+        alias,
+        request.version,
+        actor=actor,
+        reason=request.reason,
+        protected=request.protected,
     )
     return version_answers(services, [made])[0]
 

@@ -1,4 +1,5 @@
-"""Files of Θ close at hand: a version never changes, so what was read from the registry once need not be read again."""
+"""Files of Θ close at hand: a version never changes, so what was read from the registry once need
+not be read again."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class Pinned:
 class WeightsCache:
     """Reads Θ files through the registry, and keeps the latest used ones in memory. Thread-safe.
 
-    Only the memory of files is bounded by `max_bytes`; what is known of versions is a few hundred bytes for each of at
-    most `MAX_PINNED`.
+    Only the memory of files is bounded by `max_bytes`; what is known of versions is a few hundred
+    bytes for each of at most `MAX_PINNED`.
     """
 
     def __init__(self, registry: Registry, max_bytes: int = MAX_CACHED_BYTES) -> None:
@@ -55,7 +56,10 @@ class WeightsCache:
             return known
         version = self._registry.version(optimizer, ref)
         pinned = Pinned(
-            optimizer=version.optimizer, number=version.number, sha256=version.sha256, n_bytes=version.size_bytes
+            optimizer=version.optimizer,
+            number=version.number,
+            sha256=version.sha256,
+            n_bytes=version.size_bytes,
         )
         with self._lock:
             self._pinned[pinned.optimizer, pinned.number] = pinned

@@ -1,4 +1,5 @@
-"""Errors as RFC 9457 problem documents: raise a `Problem` anywhere, the client receives `application/problem+json`.
+"""Errors as RFC 9457 problem documents: raise a `Problem` anywhere, the client receives
+`application/problem+json`.
 
 | file | idea |
 |---|---|
@@ -61,7 +62,8 @@ __all__ = [
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document. To be called before it serves its first request."""
+    """Make every error of the application a problem document. To be called before it serves its
+    first request."""
     handlers.install(app)
     openapi.install(app)
     wrap_outermost(app, ProblemGuard)

@@ -15,7 +15,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 def request_id_of(scope: Scope) -> str | None:
-    """The id that `services.observability` gave to the request; None in an application without it."""
+    """The id that `services.observability` gave to the request; None in an application without
+    it."""
     value = scope.get("state", {}).get("request_id")
     return value if isinstance(value, str) else None
 
@@ -30,7 +31,9 @@ def document_of(problem: Problem, request_id: str | None) -> dict[str, Any]:
         "request_id": request_id,
     }
     if problem.errors:
-        document["errors"] = [{"field": error.field, "message": error.message} for error in problem.errors]
+        document["errors"] = [
+            {"field": error.field, "message": error.message} for error in problem.errors
+        ]
     return document | problem.extra
 
 
@@ -40,6 +43,7 @@ def respond(problem: Problem, scope: Scope) -> Response:
 
 
 def encoded(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    """ASCII JSON, because a document may quote a text that has no UTF-8 form (a lone surrogate from a JSON escape)."""
+    """ASCII JSON, because a document may quote a text that has no UTF-8 form (a lone surrogate from
+    a JSON escape)."""
     body = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
     return Response(body, status, {**headers, "Cache-Control": "no-store"}, MEDIA_TYPE)

@@ -1,7 +1,9 @@
-"""The outermost layer of errors: whatever answers with an error status, the client receives a problem document.
+"""The outermost layer of errors: whatever answers with an error status, the client receives a
+problem document.
 
-Some answers are made by the framework below our handlers (a body over the limit, a range outside of a file) as plain
-text. This layer holds back the start of an error answer until it knows its media type, and replaces what is no JSON.
+Some answers are made by the framework below our handlers (a body over the limit, a range outside of
+a file) as plain text. This layer holds back the start of an error answer until it knows its media
+type, and replaces what is no JSON.
 """
 
 from __future__ import annotations
@@ -46,10 +48,14 @@ class ProblemGuard:
 
 def _is_foreign(start: Message) -> bool:
     kind = MutableHeaders(raw=start["headers"]).get("content-type", "")
-    return start["status"] >= 400 and not kind.startswith(("application/problem+json", "application/json"))
+    return start["status"] >= 400 and not kind.startswith(
+        ("application/problem+json", "application/json")
+    )
 
 
 async def _replace(start: Message, text: bytes, scope: Scope, receive: Receive, send: Send) -> None:
     headers = MutableHeaders(raw=start["headers"])
     kept = {name: headers[name] for name in _KEPT if name in headers}
-    await of_status(scope, start["status"], text.decode("utf-8", "replace"), kept)(scope, receive, send)
+    await of_status(scope, start["status"], text.decode("utf-8", "replace"), kept)(
+        scope, receive, send
+    )

@@ -1,4 +1,5 @@
-"""From any exception to a problem document. Each family of exceptions is turned into problems here and nowhere else."""
+"""From any exception to a problem document. Each family of exceptions is turned into problems here
+and nowhere else."""
 
 from __future__ import annotations
 
@@ -42,7 +43,13 @@ from services.problems.kinds import (
 MAX_FIELD_ERRORS: Final = 50
 _MAX_SEGMENT_CHARS: Final = 100
 _PARTS: Final = frozenset({"body", "query", "path", "header", "cookie"})
-_NOT_FOUND: Final = (OptimizerNotFound, VersionNotFound, AliasNotFound, RunNotFound, ArtifactNotFound)
+_NOT_FOUND: Final = (
+    OptimizerNotFound,
+    VersionNotFound,
+    AliasNotFound,
+    RunNotFound,
+    ArtifactNotFound,
+)
 
 _NEWER_PHRASES: Final = frozenset({"Content Too Large", "Range Not Satisfiable"})
 """The framework's names of 413 and 416 (RFC 9110), which differ from the standard library's."""
@@ -77,24 +84,36 @@ class _Handler:
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
-    """What the framework raises by itself: unknown routes, wrong methods, unreadable or too large bodies."""
+    """What the framework raises by itself: unknown routes, wrong methods, unreadable or too large
+    bodies."""
     assert isinstance(error, HTTPException)
     return of_status(request.scope, error.status_code, str(error.detail), dict(error.headers or {}))
 
 
-def of_status(scope: Mapping[str, Any], status: int, detail: str, headers: Mapping[str, str]) -> Response:
-    """A problem of the kind of its status; a status without a kind of its own gets the type `about:blank`."""
+def of_status(
+    scope: Mapping[str, Any], status: int, detail: str, headers: Mapping[str, str]
+) -> Response:
+    """A problem of the kind of its status; a status without a kind of its own gets the type
+    `about:blank`."""
     phrase = HTTPStatus(status).phrase
     if kind := BY_STATUS.get(status):
         detail = kind.title if detail in {"", phrase, *_NEWER_PHRASES} else detail
         return respond(kind(detail, headers=headers), cast(Any, scope))
-    document = {"type": "about:blank", "title": phrase, "status": status, "detail": detail or phrase}
+    document = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": detail or phrase,
+    }
     return encoded(document | {"request_id": request_id_of(cast(Any, scope))}, status, headers)
 
 
 async def _unexpected(request: Request, _error: Exception) -> Response:
-    """The last resort. The exception itself goes on to the server's log; the answer tells nothing of it."""
-    return respond(Internal("The server failed; its log has the cause under this request id."), request.scope)
+    """The last resort. The exception itself goes on to the server's log; the answer tells nothing
+    of it."""
+    return respond(
+        Internal("The server failed; its log has the cause under this request id."), request.scope
+    )
 
 
 def _of_registry(error: Exception) -> Problem:
@@ -120,12 +139,15 @@ def _of_validation(error: Exception) -> Problem:
 def _field_error(item: Mapping[str, Any]) -> FieldError:
     """Pydantic's account of one error, without the input, which may be large or secret."""
     if item["type"] == "json_invalid":
-        return FieldError("body", f"not valid JSON at character {item['loc'][-1]}: {item['ctx']['error']}")
+        return FieldError(
+            "body", f"not valid JSON at character {item['loc'][-1]}: {item['ctx']['error']}"
+        )
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return FieldError(field_path(item["loc"]), message)
 
 
 def field_path(location: Sequence[int | str]) -> str:
-    """`("body", "spec", "hidden", 0)` → `spec.hidden.0`; the place itself (`body`) when there is nothing below it."""
+    """`("body", "spec", "hidden", 0)` → `spec.hidden.0`; the place itself (`body`) when there is
+    nothing below it."""
     below = location[1:] if len(location) > 1 and location[0] in _PARTS else location
     return ".".join(str(part)[:_MAX_SEGMENT_CHARS] for part in below)

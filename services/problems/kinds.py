@@ -1,4 +1,5 @@
-"""The problems that the service tells of, one exception each; names and statuses are those of docs/rest.md."""
+"""The problems that the service tells of, one exception each; names and statuses are those of
+docs/rest.md."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Any, ClassVar, Final
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that is wrong: its dotted path (`spec.unroll.horizon`) and what is wrong with it."""
+    """One field that is wrong: its dotted path (`spec.unroll.horizon`) and what is wrong with
+    it."""
 
     field: str
     message: str
@@ -91,7 +93,11 @@ class Validation(Problem):
 
 
 class IdempotencyMismatch(Problem):
-    status, name, title = 422, "idempotency-mismatch", "The idempotency key was used with another request"
+    status, name, title = (
+        422,
+        "idempotency-mismatch",
+        "The idempotency key was used with another request",
+    )
 
 
 class TooManyRequests(Problem):
@@ -99,7 +105,8 @@ class TooManyRequests(Problem):
 
 
 class Internal(Problem):
-    """Something unforeseen; its cause is in the server's log under the request id, never in the answer."""
+    """Something unforeseen; its cause is in the server's log under the request id, never in the
+    answer."""
 
 
 class Unavailable(Problem):
@@ -110,7 +117,9 @@ class Unavailable(Problem):
 
 KINDS: Final[tuple[type[Problem], ...]] = tuple(Problem.__subclasses__())
 
-BY_STATUS: Final[Mapping[int, type[Problem]]] = {kind.status: kind for kind in KINDS if kind is not IdempotencyMismatch}
+BY_STATUS: Final[Mapping[int, type[Problem]]] = {
+    kind.status: kind for kind in KINDS if kind is not IdempotencyMismatch
+}
 
 
 def invalid(field: str, message: str) -> Validation:

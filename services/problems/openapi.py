@@ -1,4 +1,5 @@
-"""Problem documents in `/openapi.json`: which ones an operation may answer with, told from what it takes.
+"""Problem documents in `/openapi.json`: which ones an operation may answer with, told from what it
+takes.
 
 Whatever is not listed for an operation is its default answer, a problem too.
 """
@@ -25,14 +26,20 @@ SCHEMA: Final[dict[str, Any]] = {
         "title": _TEXT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": _TEXT,
-        "request_id": {"type": ["string", "null"], "description": "The same as the header X-Request-Id."},
+        "request_id": {
+            "type": ["string", "null"],
+            "description": "The same as the header X-Request-Id.",
+        },
         "errors": {
             "type": "array",
             "description": "The fields that are wrong.",
             "items": {
                 "type": "object",
                 "required": ["field", "message"],
-                "properties": {"field": _TEXT | {"examples": ["spec.unroll.horizon"]}, "message": _TEXT},
+                "properties": {
+                    "field": _TEXT | {"examples": ["spec.unroll.horizon"]},
+                    "message": _TEXT,
+                },
             },
         },
         "state": _TEXT | {"description": "Of a conflict about a job: its present state."},
@@ -46,7 +53,9 @@ _DEFAULT: Final[dict[str, Any]] = {
 }
 RESPONSES: Final[dict[str, Any]] = {
     kind.__name__: {
-        "description": ", or ".join(f"{other.title} (`{other.name}`)" for other in KINDS if other.status == status),
+        "description": ", or ".join(
+            f"{other.title} (`{other.name}`)" for other in KINDS if other.status == status
+        ),
         "content": _CONTENT,
     }
     for status, kind in BY_STATUS.items()
@@ -57,7 +66,8 @@ _READS: Final = frozenset({"get", "head"})
 
 
 def install(app: FastAPI) -> None:
-    """Make a problem the default answer of every operation (so the framework adds no 422 of its own), and list them."""
+    """Make a problem the default answer of every operation (so the framework adds no 422 of its
+    own), and list them."""
     app.router.responses = {"default": _DEFAULT, **app.router.responses}
     original = app.openapi
 
@@ -77,7 +87,9 @@ def install(app: FastAPI) -> None:
 def _list_problems(method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     for status in sorted(problem_statuses(method, operation)):
-        responses.setdefault(str(status), {"$ref": f"#/components/responses/{BY_STATUS[status].__name__}"})
+        responses.setdefault(
+            str(status), {"$ref": f"#/components/responses/{BY_STATUS[status].__name__}"}
+        )
 
 
 def problem_statuses(method: str, operation: Mapping[str, Any]) -> set[int]:

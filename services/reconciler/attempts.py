@@ -1,7 +1,9 @@
-"""One attempt of one job, moved one step: submit it, ask it to stop, copy what it left, or take its last word.
+"""One attempt of one job, moved one step: submit it, ask it to stop, copy what it left, or take its
+last word.
 
-Every step may be cut off at any point and repeated by another reconciler. Effects outside the database can be repeated
-without harm (`open_run`, `submit`, `stop`) and come before the row that records them.
+Every step may be cut off at any point and repeated by another reconciler. Effects outside the
+database can be repeated without harm (`open_run`, `submit`, `stop`) and come before the row that
+records them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ logger = logging.getLogger(__name__)
 LOG_SECONDS: Final = 1.0
 """Time between two copies of a running attempt's log."""
 EXIT_SECONDS: Final = 1.5
-"""Patience with a process that has said its last word but has not ended; then it is told to, and no longer watched."""
+"""Patience with a process that has said its last word but has not ended; then it is told to, and no
+longer watched."""
 TAIL_BYTES: Final = 2000
 
 _ERROR_FIELDS: Final = ("type", "message", "update", "episode", "period", "seed")
@@ -49,7 +52,12 @@ class Attempts:
     """Steps of attempts, with the parts that they need."""
 
     def __init__(
-        self, settings: Settings, database: Database, registry: Registry, executor: Executor, lease: LeaseHolder
+        self,
+        settings: Settings,
+        database: Database,
+        registry: Registry,
+        executor: Executor,
+        lease: LeaseHolder,
     ) -> None:
         self._settings, self._database, self._registry = settings, database, registry
         self._executor, self._lease = executor, lease
@@ -57,7 +65,8 @@ class Attempts:
         self._done_seen: dict[str, float] = {}
 
     def advance(self, job_id: str, *, stop: bool) -> None:
-        """One step of the job's attempt; `stop`: whether it is to end even though nobody asked that of the job."""
+        """One step of the job's attempt; `stop`: whether it is to end even though nobody asked that
+        of the job."""
         with self._database.read() as session:
             job = queries.job(session, job_id)
             attempt = session.get(Attempt, (job_id, job.attempt)) if job else None
@@ -66,7 +75,9 @@ class Attempts:
         stop = stop or job.state in STOPPING
         if attempt.submitted_at is None and not stop:
             self._submit(job, attempt)
-        elif attempt.submitted_at is None and self._executor.status(attempt.executor_id) == "unknown":
+        elif (
+            attempt.submitted_at is None and self._executor.status(attempt.executor_id) == "unknown"
+        ):
             self._end(job, attempt, Trigger.STOP)
         else:
             self._watch(job, attempt, stop=stop)
@@ -102,7 +113,9 @@ class Attempts:
             return job.run_id if job else None
 
     def _watch(self, job: Job, attempt: Attempt, *, stop: bool) -> None:
-        status = self._executor.status(attempt.executor_id)  # before `done`, which is written while the process lives
+        status = self._executor.status(
+            attempt.executor_id
+        )  # before `done`, which is written while the process lives
         run_id = job.run_id or self._registry.open_run(job.id, name=job.name or job.id)
         done = self._done(run_id, attempt)
         self._copy(job, attempt, run_id, final=done is not None or status in ENDED)
@@ -118,7 +131,9 @@ class Attempts:
 
     def _done(self, run_id: str, attempt: Attempt) -> dict[str, Any] | None:
         try:
-            content = json.loads(self._registry.get_artifact(run_id, f"attempts/{attempt.number:04d}/done.json"))
+            content = json.loads(
+                self._registry.get_artifact(run_id, f"attempts/{attempt.number:04d}/done.json")
+            )
         except ArtifactNotFound:
             return None
         return content if isinstance(content, dict) else {}
@@ -148,7 +163,9 @@ class Attempts:
             with self._lease.guarded_write() as session:
                 self._reload(session, job, attempt)[1].stop_requested_at = now()
             logger.info("asked %s to stop", attempt.executor_id)
-        elif now() - attempt.stop_requested_at > timedelta(seconds=self._settings.cancel_grace_seconds):
+        elif now() - attempt.stop_requested_at > timedelta(
+            seconds=self._settings.cancel_grace_seconds
+        ):
             self._executor.kill(attempt.executor_id)
             logger.warning("killed %s: it did not stop in time", attempt.executor_id)
 
@@ -157,7 +174,10 @@ class Attempts:
         trigger, error = triggers.get(str(done.get("outcome"))), done.get("error")
         if trigger is None:
             message = f"done.json says {done!r:.200}"
-            trigger, error = Trigger.FAIL, {"type": "InvalidRecord", "message": message, "final": True}
+            trigger, error = (
+                Trigger.FAIL,
+                {"type": "InvalidRecord", "message": message, "final": True},
+            )
         elif trigger is Trigger.FAIL and not isinstance(error, Mapping):
             error = {"type": "Unknown", "message": "the driver failed without saying why"}
         error = dict(error or {}) if trigger is Trigger.FAIL else None
@@ -165,8 +185,12 @@ class Attempts:
             trigger = Trigger.FALTER
         self._end(job, attempt, trigger, error, run_id, done.get("version"))
 
-    def _conclude_lost(self, job: Job, attempt: Attempt, run_id: str, status: ProcessStatus) -> None:
-        if attempt.stop_requested_at is not None:  # killed, or stopped before it could listen: as was asked
+    def _conclude_lost(
+        self, job: Job, attempt: Attempt, run_id: str, status: ProcessStatus
+    ) -> None:
+        if (
+            attempt.stop_requested_at is not None
+        ):  # killed, or stopped before it could listen: as was asked
             self._end(job, attempt, Trigger.STOP, None, run_id)
             return
         message = f"the process of attempt {attempt.number} ended ({status}) without a last word"
@@ -207,7 +231,9 @@ class Attempts:
         brief = {name: error[name] for name in _ERROR_FIELDS if name in error} if error else None
         with self._lease.guarded_write() as session:
             mine, current = self._reload(session, job, attempt)
-            if next_state(State(mine.state), trigger) is not final:  # asked for something else meanwhile: next tick
+            if (
+                next_state(State(mine.state), trigger) is not final
+            ):  # asked for something else meanwhile: next tick
                 return
             mine.run_id = run_id or mine.run_id
             if trigger is Trigger.SUCCEED and isinstance(version, Mapping):

@@ -1,8 +1,9 @@
 """What drivers are told by their environment (docs/architecture.md); secrets are no part of it.
 
-Ray shows the environment of a job to everyone who may see its dashboard, and writes it into its logs. So the registry's
-password lies in a file, of which only the name is told: one that the service writes into its home, for drivers of the
-same machine, or one that is on the drivers' machine already (`driver_password_path`).
+Ray shows the environment of a job to everyone who may see its dashboard, and writes it into its
+logs. So the registry's password lies in a file, of which only the name is told: one that the
+service writes into its home, for drivers of the same machine, or one that is on the drivers'
+machine already (`driver_password_path`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def driver_environment(settings: Settings) -> dict[str, str]:
         "HYPERADAM_RUNNER": settings.runner,
     }
     if password:
-        environment["HYPERADAM_TRACKING_PASSWORD_FILE"] = settings.driver_password_path or _kept(settings, password)
+        environment["HYPERADAM_TRACKING_PASSWORD_FILE"] = settings.driver_password_path or _kept(
+            settings, password
+        )
     return environment
 
 

@@ -1,7 +1,7 @@
 """Copying what drivers leave into the job store: events exactly once, logs byte for byte.
 
-What was already copied is counted in the attempt's row, in the same transaction as the copies; whoever goes on after a
-crash goes on from there.
+What was already copied is counted in the attempt's row, in the same transaction as the copies;
+whoever goes on after a crash goes on from there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class DriverEvent:
 
 
 def new_event_files(registry: Registry, run_id: str, attempt: Attempt) -> list[bytes]:
-    """The attempt's event files that are not copied yet. Drivers number them 0, 1, 2, … without gaps."""
+    """The attempt's event files that are not copied yet. Drivers number them 0, 1, 2, … without
+    gaps."""
     files: list[bytes] = []
     while len(files) < MAX_FILES:
         path = f"events/{attempt.number:04d}-{attempt.event_files + len(files):06d}.jsonl"
@@ -53,7 +54,8 @@ def new_event_files(registry: Registry, run_id: str, attempt: Attempt) -> list[b
 
 
 def add_events(session: Session, job: Job, attempt: Attempt, files: list[bytes]) -> None:
-    """Copy event files into the store, with what they mean for the job. Job and attempt belong to the session."""
+    """Copy event files into the store, with what they mean for the job. Job and attempt belong to
+    the session."""
     for event in (event for file in files for event in parse_events(file)):
         if job.attempt == attempt.number:
             changes.mark_running(session, job, attempt)
@@ -67,8 +69,16 @@ def parse_events(file: bytes) -> Iterator[DriverEvent]:
     for line in file.splitlines():
         try:
             content = json.loads(line)
-            kind, time, data = content["type"], datetime.fromisoformat(content["time"]), content.get("data") or {}
-            if not _TYPE.fullmatch(kind) or kind.startswith(_OWN_TYPES) or not isinstance(data, dict):
+            kind, time, data = (
+                content["type"],
+                datetime.fromisoformat(content["time"]),
+                content.get("data") or {},
+            )
+            if (
+                not _TYPE.fullmatch(kind)
+                or kind.startswith(_OWN_TYPES)
+                or not isinstance(data, dict)
+            ):
                 raise ValueError(f"no driver event is of type {kind!r} with such data")
         except (ValueError, TypeError, KeyError) as error:
             logger.warning("left out a line of driver events: %s", error)
@@ -81,7 +91,9 @@ def _note_progress(job: Job, attempt: Attempt, event: DriverEvent) -> None:
     try:
         if event.type == "progress":
             job.progress = _share(data["update"], data["n_updates"])
-            job.eta_seconds = None if data.get("eta_seconds") is None else float(data["eta_seconds"])
+            job.eta_seconds = (
+                None if data.get("eta_seconds") is None else float(data["eta_seconds"])
+            )
         elif event.type == "cell":
             job.progress = _share(data["done"], data["total"])
             job.eta_seconds = _eta(job.progress, attempt, event.time)
@@ -92,8 +104,13 @@ def _note_progress(job: Job, attempt: Attempt, event: DriverEvent) -> None:
 
 
 def version_record(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job keeps of the version that it made; raises KeyError or ValueError for anything else."""
-    return {"optimizer": str(data["optimizer"]), "number": int(data["number"]), "sha256": str(data["sha256"])}
+    """What the job keeps of the version that it made; raises KeyError or ValueError for anything
+    else."""
+    return {
+        "optimizer": str(data["optimizer"]),
+        "number": int(data["number"]),
+        "sha256": str(data["sha256"]),
+    }
 
 
 def _share(part: float, whole: float) -> float:
@@ -116,5 +133,7 @@ def add_log(session: Session, job: Job, attempt: Attempt, data: bytes, max_bytes
         data = data[:room] + TRUNCATED
     for start in range(0, len(data), CHUNK_BYTES):
         chunk = data[start : start + CHUNK_BYTES]
-        session.add(LogChunk(job_id=job.id, start=job.log_bytes, attempt=attempt.number, data=chunk))
+        session.add(
+            LogChunk(job_id=job.id, start=job.log_bytes, attempt=attempt.number, data=chunk)
+        )
         job.log_bytes += len(chunk)

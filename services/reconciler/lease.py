@@ -1,8 +1,10 @@
-"""One reconciler at a time: a lease in the database, with an owner and a time at which it ends by itself.
+"""One reconciler at a time: a lease in the database, with an owner and a time at which it ends by
+itself.
 
-The holder renews it at every tick. Everything it writes about jobs goes through `guarded_write`, which first asks, in
-the same transaction, whether the lease is still its own: a holder that slept past its lease (a stopped process, a long
-pause of the machine) cannot write over its successor's work.
+The holder renews it at every tick. Everything it writes about jobs goes through `guarded_write`,
+which first asks, in the same transaction, whether the lease is still its own: a holder that slept
+past its lease (a stopped process, a long pause of the machine) cannot write over its successor's
+work.
 """
 
 from __future__ import annotations
@@ -43,19 +45,24 @@ def status(database: Database, clock: Callable[[], datetime] = now) -> LeaseStat
     with database.read() as session:
         lease = session.get(Lease, NAME)
     if lease is None or lease.expires_at <= clock():
-        return LeaseStatus(reconciler="no reconciler is at work", executor="unknown without a reconciler")
+        return LeaseStatus(
+            reconciler="no reconciler is at work", executor="unknown without a reconciler"
+        )
     return LeaseStatus(reconciler="ok", executor=lease.executor)
 
 
 class LeaseHolder:
     """One reconciler's claim to the lease."""
 
-    def __init__(self, database: Database, seconds: float, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, database: Database, seconds: float, clock: Callable[[], datetime] = now
+    ) -> None:
         self._database, self._seconds, self._clock = database, timedelta(seconds=seconds), clock
         self.owner: Final = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def acquire(self, executor: str = STARTING) -> bool:
-        """Take or renew the lease; False while another holds it. `executor` is what `status` will say of it."""
+        """Take or renew the lease; False while another holds it. `executor` is what `status` will
+        say of it."""
         try:
             with self._database.write() as session:
                 return self._acquire(session, executor)
@@ -65,11 +72,22 @@ class LeaseHolder:
     def _acquire(self, session: Session, executor: str) -> bool:
         lease, moment = session.get(Lease, NAME, with_for_update=True), self._clock()
         if lease is None:
-            session.add(Lease(name=NAME, owner=self.owner, expires_at=moment + self._seconds, executor=executor))
+            session.add(
+                Lease(
+                    name=NAME,
+                    owner=self.owner,
+                    expires_at=moment + self._seconds,
+                    executor=executor,
+                )
+            )
         elif lease.owner != self.owner and lease.expires_at > moment:
             return False
         else:
-            lease.owner, lease.expires_at, lease.executor = self.owner, moment + self._seconds, executor
+            lease.owner, lease.expires_at, lease.executor = (
+                self.owner,
+                moment + self._seconds,
+                executor,
+            )
         return True
 
     @contextmanager

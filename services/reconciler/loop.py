@@ -1,8 +1,8 @@
 """The loop: take the lease, start what waits, move every attempt one step, sleep, again.
 
-The reconciler keeps nothing that matters in memory: what is to be done is read from the job store at every tick, so
-that it may be killed between any two statements and another goes on. Trouble with one job is logged, recorded as an
-event of that job and tried again later; the others do not notice.
+The reconciler keeps nothing that matters in memory: what is to be done is read from the job store
+at every tick, so that it may be killed between any two statements and another goes on. Trouble with
+one job is logged, recorded as an event of that job and tried again later; the others do not notice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 2.0
 """Time between two looks at the executor's health."""
 MAX_TROUBLES: Final = 10
-"""Failed tries in a row after which an attempt that was never submitted is given up (about two minutes)."""
+"""Failed tries in a row after which an attempt that was never submitted is given up (about two
+minutes)."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
@@ -50,7 +51,9 @@ class Trouble:
 class Reconciler:
     """One instance; any number may run, one at a time holds the lease."""
 
-    def __init__(self, settings: Settings, database: Database, registry: Registry, executor: Executor) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, registry: Registry, executor: Executor
+    ) -> None:
         self._settings, self._database, self._executor = settings, database, executor
         self._lease = LeaseHolder(database, settings.lease_seconds)
         self._attempts = Attempts(settings, database, registry, executor, self._lease)
@@ -66,7 +69,8 @@ class Reconciler:
         self._release()
 
     def drain(self) -> None:
-        """Ask every running attempt to stop, and wait: their jobs are back in the queue, to go on at the next start."""
+        """Ask every running attempt to stop, and wait: their jobs are back in the queue, to go on
+        at the next start."""
         deadline = time.monotonic() + self._settings.cancel_grace_seconds + LONGEST_PAUSE_SECONDS
         while time.monotonic() < deadline:
             self._tick_safely(draining=True)
@@ -90,7 +94,9 @@ class Reconciler:
         if not draining:
             self._start_queued()
         active = self._active_jobs()
-        self._troubles = {job_id: trouble for job_id, trouble in self._troubles.items() if job_id in active}
+        self._troubles = {
+            job_id: trouble for job_id, trouble in self._troubles.items() if job_id in active
+        }
         for job_id in active:
             answers = self._advance(job_id, draining=draining)
             self._renew()
@@ -132,7 +138,8 @@ class Reconciler:
             logger.warning("the executor cannot be used: %s", self._health)
 
     def _renew(self) -> bool:
-        """Keep the lease, and tell by it how the executor is: a cluster may look well and yet take no job."""
+        """Keep the lease, and tell by it how the executor is: a cluster may look well and yet take
+        no job."""
         refusals = (trouble.refusal for trouble in self._troubles.values() if trouble.refusal)
         health = next(refusals, "ok") if self._health == "ok" else self._health
         fresh = time.monotonic() - self._renewed < self._settings.lease_seconds / 3
@@ -153,7 +160,8 @@ class Reconciler:
             queue.take(session, queue.Limits.of(self._settings))
 
     def _expire_overdue(self) -> None:
-        """Let jobs fail whose deadline has passed: at once where nothing runs, else after a checkpoint."""
+        """Let jobs fail whose deadline has passed: at once where nothing runs, else after a
+        checkpoint."""
         with self._database.read() as session:
             overdue = queries.overdue(session, now())
         for job_id in overdue:
@@ -164,10 +172,13 @@ class Reconciler:
 
     def _active_jobs(self) -> list[str]:
         with self._database.read() as session:
-            return list(session.scalars(select(Job.id).where(Job.state.in_(ACTIVE)).order_by(Job.seq)))
+            return list(
+                session.scalars(select(Job.id).where(Job.state.in_(ACTIVE)).order_by(Job.seq))
+            )
 
     def _advance(self, job_id: str, *, draining: bool) -> bool:
-        """Move one job; False if the executor did not answer, so that it is better not asked about others just now."""
+        """Move one job; False if the executor did not answer, so that it is better not asked about
+        others just now."""
         trouble = self._troubles.get(job_id)
         if trouble is not None and time.monotonic() < trouble.retry_at:
             return True
@@ -183,13 +194,18 @@ class Reconciler:
 
     def _note_trouble(self, job_id: str, error: Exception) -> None:
         trouble = self._troubles.setdefault(job_id, Trouble())
-        refused, message = isinstance(error, ExecutorUnavailable), f"{type(error).__name__}: {error}"[:2000]
+        refused, message = (
+            isinstance(error, ExecutorUnavailable),
+            f"{type(error).__name__}: {error}"[:2000],
+        )
         trouble.count += 1
         trouble.faults += not refused
         trouble.refusal = str(error) if refused else ""
         trouble.retry_at = time.monotonic() + min(LONGEST_PAUSE_SECONDS, 0.5 * 2**trouble.count)
         shown = None if refused else error
-        logger.warning("trouble with %s, try %d: %s", job_id, trouble.count, message, exc_info=shown)
+        logger.warning(
+            "trouble with %s, try %d: %s", job_id, trouble.count, message, exc_info=shown
+        )
         if trouble.count == 1:
             with self._lease.guarded_write() as session:
                 if (job := changes.locked_job(session, job_id)) is not None:

@@ -1,4 +1,5 @@
-"""Table of the lease: which reconciler is at work, until when, and how it last found the executor."""
+"""Table of the lease: which reconciler is at work, until when, and how it last found the
+executor."""
 
 from __future__ import annotations
 

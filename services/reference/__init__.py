@@ -1,1 +1,2 @@
-"""The REST API for people who try it out: Swagger UI at `/docs`, without anything from another server."""
+"""The REST API for people who try it out: Swagger UI at `/docs`, without anything from another
+server."""

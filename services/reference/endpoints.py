@@ -1,6 +1,8 @@
-"""Serves Swagger UI over `/openapi.json`: its two files come with the package fastapi-offline, the page is ours.
+"""Serves Swagger UI over `/openapi.json`: its two files come with the package fastapi-offline, the
+page is ours.
 
-Only those two files are taken from that package. They are the ones of swagger-ui-dist, which a test holds them against.
+Only those two files are taken from that package. They are the ones of swagger-ui-dist, which a test
+holds them against.
 """
 
 from __future__ import annotations
@@ -28,5 +30,10 @@ def files() -> dict[str, StaticFile]:
 
 
 router = pages(
-    files, page="reference.html", at="/docs", folder="/docs", policy=POLICY, missing="the reference has no such file"
+    files,
+    page="reference.html",
+    at="/docs",
+    folder="/docs",
+    policy=POLICY,
+    missing="the reference has no such file",
 )

@@ -1,1 +1,2 @@
-"""What is particular to jobs of the kind study: changing them while they run, and versions of their trials' Θ."""
+"""What is particular to jobs of the kind study: changing them while they run, and versions of their
+trials' Θ."""

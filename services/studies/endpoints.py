@@ -17,9 +17,16 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["studies"])
 Submitter = Annotated[Principal, Depends(require("submit"))]
 
 
-@router.post("/stop", status_code=202, responses={200: {"model": schemas.StudyControl, "description": "A repeat"}})
-def stop(job_id: str, services: Services, post: Submission, response: Response) -> schemas.StudyControl:
-    """Stop a study gently: trials that run are finished, none begins, and the best Θ is registered."""
+@router.post(
+    "/stop",
+    status_code=202,
+    responses={200: {"model": schemas.StudyControl, "description": "A repeat"}},
+)
+def stop(
+    job_id: str, services: Services, post: Submission, response: Response
+) -> schemas.StudyControl:
+    """Stop a study gently: trials that run are finished, none begins, and the best Θ is
+    registered."""
     control, asked_now = service.stop(services, job_id, post)
     response.status_code = 202 if asked_now else 200
     return control
@@ -37,7 +44,9 @@ def limit(
 
 
 @router.post(
-    "/trials/{number}/version", status_code=201, responses={200: {"model": VersionAnswer, "description": "A repeat"}}
+    "/trials/{number}/version",
+    status_code=201,
+    responses={200: {"model": VersionAnswer, "description": "A repeat"}},
 )
 def register(
     job_id: str,

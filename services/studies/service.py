@@ -1,4 +1,5 @@
-"""Use cases of studies. A driver is reached through its run (decision 8): words to it are a file there."""
+"""Use cases of studies. A driver is reached through its run (decision 8): words to it are a file
+there."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ KIND: Final = "study"
 
 
 def stop(services: Container, job_id: str, post: Post) -> tuple[StudyControl, bool]:
-    """Ask a study to begin no further trial; what is asked of it now, and whether it was this call that asked.
+    """Ask a study to begin no further trial; what is asked of it now, and whether it was this call
+    that asked.
 
     Raises:
         Problem: 404; 409 when it has ended.
@@ -41,7 +43,8 @@ def limit(services: Container, job_id: str, request: StudyLimits) -> StudyContro
     """Change how many trials there are in all, or side by side.
 
     Raises:
-        Problem: 404; 409 when it has ended; 422 for a population, whose size is its number of trials.
+        Problem: 404; 409 when it has ended; 422 for a population, whose size is its number of
+            trials.
     """
     given = request.model_dump(exclude_none=True)
     with services.database.write() as session:
@@ -64,8 +67,12 @@ def register(
         job = _study(session, job_id)
         theta = Theta.from_bytes(_theta(services.registry, job, number))
         key = f"{trial_key(job_id, number)}.{request.optimizer}"
-        version = services.registry.create_version(request.optimizer, theta, key=key, run_id=job.run_id)
-        return schemas.VersionAnswer(optimizer=version.optimizer, number=version.number, sha256=version.sha256)
+        version = services.registry.create_version(
+            request.optimizer, theta, key=key, run_id=job.run_id
+        )
+        return schemas.VersionAnswer(
+            optimizer=version.optimizer, number=version.number, sha256=version.sha256
+        )
 
     done = post.once(services.database, digest(request), job_id, change)
     if done.made is not None:
@@ -85,7 +92,9 @@ def _theta(registry: Registry, job: Job, number: int) -> bytes:
     raise NotFound(f"The study {job.id!r} has no trial {number}, or none with a validated Θ yet.")
 
 
-def _change(services: Container, session: Session, job_id: str, change: Callable[[Control], Control]) -> StudyControl:
+def _change(
+    services: Container, session: Session, job_id: str, change: Callable[[Control], Control]
+) -> StudyControl:
     """Change what is asked, while the job is locked."""
     job = _study(session, job_id)
     if State(job.state) in ENDED:
@@ -105,7 +114,9 @@ def _control(services: Container, job_id: str) -> StudyControl:
 def _run(services: Container, job: Job) -> str:
     """The study's run, opened as the reconciler would where it has not been yet."""
     if job.run_id is None:
-        job.run_id = services.registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
+        job.run_id = services.registry.open_run(
+            job.id, name=job.name or job.id, tags={"kind": job.kind}
+        )
     return job.run_id
 
 

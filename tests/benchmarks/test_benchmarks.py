@@ -1,4 +1,5 @@
-"""Every row of the table can be measured, at sizes that say nothing about speed, and tells what it must tell."""
+"""Every row of the table can be measured, at sizes that say nothing about speed, and tells what it
+must tell."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def check(row: Row) -> None:
     assert told["floor"]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in SLOW], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.name not in SLOW], ids=lambda row: row.name
+)
 def test_row(row: Row) -> None:
     check(row)
 
@@ -49,7 +52,9 @@ def test_rows_of_several_processes() -> None:
             check(row)
 
 
-def test_table_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_table_and_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.setattr("benchmarks.__main__.QUICK", TINY)
     monkeypatch.setattr("benchmarks.floors.copy_bandwidth", lambda: 1e9)
     target = tmp_path / "new" / "bench.json"
@@ -106,7 +111,9 @@ def test_what_cannot_be_measured_says_why() -> None:
 def test_times_are_taken_in_turn() -> None:
     calls: list[str] = []
     ticks = iter(range(100))
-    times = in_turn(2, lambda: calls.append("a"), lambda: calls.append("b"), clock=lambda: float(next(ticks)))
+    times = in_turn(
+        2, lambda: calls.append("a"), lambda: calls.append("b"), clock=lambda: float(next(ticks))
+    )
     assert calls == ["a", "b"] * 3
     assert times == [[1.0, 1.0], [1.0, 1.0]]
     assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)

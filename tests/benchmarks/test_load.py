@@ -1,4 +1,5 @@
-"""The measurements of the service under load can all be made, and tell what they must tell: on a service in process."""
+"""The measurements of the service under load can all be made, and tell what they must tell: on a
+service in process."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from benchmarks.load.figures import Figure, quantiles
 
 def test_a_figure_is_judged_by_its_bounds() -> None:
     verdicts = {
-        value: Figure(name="x", value=value, unit="s", at_least=10, aim=3).verdict for value in (2.9, 3, 9, 10.1)
+        value: Figure(name="x", value=value, unit="s", at_least=10, aim=3).verdict
+        for value in (2.9, 3, 9, 10.1)
     }
     assert verdicts == {2.9: "aim", 3: "aim", 9: "holds", 10.1: "misses"}
     assert Figure(name="x", value=1, unit="s").verdict == "report"
@@ -33,7 +35,11 @@ def test_downloads_and_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     load.main(["--only", "downloads", "--only", "reads", *few])
     written, table = json.loads(target.read_text()), capsys.readouterr().out
     names = [figure["name"] for figure in written["figures"]]
-    assert [name.partition(",")[0] for name in names[:6:2]] == ["the usual Θ", "the largest Θ", "a file"]
+    assert [name.partition(",")[0] for name in names[:6:2]] == [
+        "the usual Θ",
+        "the largest Θ",
+        "a file",
+    ]
     assert "one job, p99" in names
     assert all(name in table for name in names)
     assert all(figure["value"] > 0 for figure in written["figures"])

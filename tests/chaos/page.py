@@ -1,4 +1,5 @@
-"""The result of a storm for people, in Markdown: also of one that was cut short, or in which something was lost."""
+"""The result of a storm for people, in Markdown: also of one that was cut short, or in which
+something was lost."""
 
 from __future__ import annotations
 

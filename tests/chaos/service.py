@@ -1,6 +1,8 @@
-"""A whole service of processes that may be killed: an API, two reconcilers of which one works, a Ray cluster.
+"""A whole service of processes that may be killed: an API, two reconcilers of which one works, a
+Ray cluster.
 
-Whatever of the service's own processes ends is started again, as systemd or Kubernetes would; all share one home.
+Whatever of the service's own processes ends is started again, as systemd or Kubernetes would; all
+share one home.
 """
 
 from __future__ import annotations
@@ -56,17 +58,23 @@ class Service:
         return [
             pid
             for pid, words in _commands()
-            if words[0] == sys.executable and "meta_trainer.driver" in words and not set(words).isdisjoint(run_ids)
+            if words[0] == sys.executable
+            and "meta_trainer.driver" in words
+            and not set(words).isdisjoint(run_ids)
         ]
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "services.cli", name.partition("-")[0]]
         with (self._home / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _command(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
-        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            command, env=self._environment, check=True, capture_output=True, text=True
+        ).stdout
 
     def close(self) -> None:
         self.client.close()

@@ -1,4 +1,5 @@
-"""Kills and what became of the jobs: none lost, none with two versions, every Θ that of an undisturbed run."""
+"""Kills and what became of the jobs: none lost, none with two versions, every Θ that of an
+undisturbed run."""
 
 from __future__ import annotations
 
@@ -18,13 +19,14 @@ from meta_trainer.datasets import load
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training import MetaTraining
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.units import make_rule
 from tests.chaos.service import N_NODES, SERVICES, Service
 
 KINDS: Final = ("worker", "node", "driver", "service")
 AT_ONCE: Final = 2
-"""Jobs that are not over at any time: while the driver of one comes up again, the other gets further."""
+"""Jobs that are not over at any time: while the driver of one comes up again, the other gets
+further."""
 LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between progress and the next kill, which so finds processes at any point of their work."""
 PATIENCE_SECONDS: Final = 900.0
@@ -79,7 +81,11 @@ class Outcome:
     def well(self) -> bool:
         """Whether nothing was lost, however few kills there were."""
         n = len(self.jobs)
-        return not self.trouble and self.states == {"succeeded": n} and self.n_versions == n == self.n_equal
+        return (
+            not self.trouble
+            and self.states == {"succeeded": n}
+            and self.n_versions == n == self.n_equal
+        )
 
 
 class Stuck(Exception):
@@ -110,7 +116,8 @@ class Storm:
         self.outcome = Outcome(0)
 
     def run(self, n_kills: int) -> Outcome:
-        """Kill so often, each time after some job got further than before; then wait until all jobs have ended."""
+        """Kill so often, each time after some job got further than before; then wait until all jobs
+        have ended."""
         self._began, self.outcome = time.monotonic(), Outcome(n_kills)
         try:
             self._kill_all(n_kills)
@@ -143,7 +150,9 @@ class Storm:
         return job
 
     def _unfinished(self) -> list[Any]:
-        jobs = [self._service.client.jobs.get(job) for job in self.outcome.jobs if job not in self._over]
+        jobs = [
+            self._service.client.jobs.get(job) for job in self.outcome.jobs if job not in self._over
+        ]
         self._over |= {job.id for job in jobs if job.ended}
         return [job for job in jobs if not job.ended]
 
@@ -191,7 +200,9 @@ class Storm:
                     pass
             return bool(killed)
 
-        return f"{kind}, process {killed[0]}" if self._until(kill_one, unless=self._enough) else None
+        return (
+            f"{kind}, process {killed[0]}" if self._until(kill_one, unless=self._enough) else None
+        )
 
     def _workers(self) -> list[int]:
         nodes = self._service.nodes
@@ -203,11 +214,19 @@ class Storm:
         jobs, outcome = self._service.client.jobs, self.outcome
         found = [jobs.get(job) for job in outcome.jobs]
         outcome.states = Counter(str(job.state) for job in found)
-        outcome.attempts = Counter(str(attempt.state) for job in found for attempt in jobs.attempts(job.id))
-        began = [event.data for job in found for event in jobs.events(job.id) if event.type == "started"]
+        outcome.attempts = Counter(
+            str(attempt.state) for job in found for attempt in jobs.attempts(job.id)
+        )
+        began = [
+            event.data for job in found for event in jobs.events(job.id) if event.type == "started"
+        ]
         outcome.n_resumed = sum(data["resumed_from"] is not None for data in began)
         optimizers = self._service.client.optimizers
-        outcome.n_versions = len(list(optimizers.versions(SPEC["register_as"]))) if outcome.states["succeeded"] else 0
+        outcome.n_versions = (
+            len(list(optimizers.versions(SPEC["register_as"])))
+            if outcome.states["succeeded"]
+            else 0
+        )
         expected = {seed: undisturbed(seed) for seed in sorted(set(self._seed_of.values()))}
         for job in found:
             if job.version is not None:
@@ -221,7 +240,9 @@ class Storm:
             if unless():
                 return False
             if time.monotonic() > deadline:
-                raise Stuck(f"nothing got further for {PATIENCE_SECONDS:.0f} s after kill {self.outcome.n_kills}")
+                raise Stuck(
+                    f"nothing got further for {PATIENCE_SECONDS:.0f} s after kill {self.outcome.n_kills}"
+                )
             time.sleep(0.1)
         return True
 

@@ -1,4 +1,5 @@
-"""The page says how many kills were made of those asked for, and never that all is well when it is not."""
+"""The page says how many kills were made of those asked for, and never that all is well when it is
+not."""
 
 from __future__ import annotations
 

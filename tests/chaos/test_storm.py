@@ -1,4 +1,5 @@
-"""The storm itself, over a service that is played: fair shares, ends that come early, victims that are gone."""
+"""The storm itself, over a service that is played: fair shares, ends that come early, victims that
+are gone."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ THETA = make_theta(1)
 
 
 class Played:
-    """Stands for a `Service`: jobs get further whenever they are looked at, processes sleep until they are killed."""
+    """Stands for a `Service`: jobs get further whenever they are looked at, processes sleep until
+    they are killed."""
 
     def __init__(self, step: float = 0.3, theta: Theta = THETA) -> None:
         self.jobs: list[SimpleNamespace] = []
@@ -32,7 +34,9 @@ class Played:
             restore_one=lambda n: None,
             busy_workers=lambda number: self._process() if number else [],
         )
-        jobs = SimpleNamespace(submit=self._submit, get=self._get, attempts=self._attempts, events=self._events)
+        jobs = SimpleNamespace(
+            submit=self._submit, get=self._get, attempts=self._attempts, events=self._events
+        )
         optimizers = SimpleNamespace(versions=self._versions, pull=lambda _: self._theta)
         self.client = SimpleNamespace(jobs=jobs, optimizers=optimizers)
 
@@ -51,14 +55,19 @@ class Played:
 
     def _submit(self, kind: str, spec: dict[str, Any]) -> Any:
         number = len(self.jobs)
-        job = SimpleNamespace(id=f"job_{number}", run_id=f"run_{number}", progress=0.0, ended=False, state="running")
+        job = SimpleNamespace(
+            id=f"job_{number}", run_id=f"run_{number}", progress=0.0, ended=False, state="running"
+        )
         self.jobs.append(job)
         return job
 
     def _get(self, job_id: str) -> Any:
         job = self.jobs[int(job_id.removeprefix("job_"))]
         job.progress = min(1.0, job.progress + self._step)
-        job.ended, job.state = job.progress == 1.0, "succeeded" if job.progress == 1.0 else "running"
+        job.ended, job.state = (
+            job.progress == 1.0,
+            "succeeded" if job.progress == 1.0 else "running",
+        )
         job.version = f"chaos@{job_id}" if job.ended else None
         return job
 
@@ -66,7 +75,9 @@ class Played:
         return [SimpleNamespace(state="lost"), SimpleNamespace(state=self._get(job_id).state)]
 
     def _events(self, job_id: str) -> Iterator[Any]:
-        yield from (SimpleNamespace(type="started", data={"resumed_from": update}) for update in (None, 4))
+        yield from (
+            SimpleNamespace(type="started", data={"resumed_from": update}) for update in (None, 4)
+        )
 
     def _versions(self, name: str) -> list[Any]:
         return [job for job in self.jobs if job.ended]
@@ -112,7 +123,9 @@ def test_interrupt_ends_the_kills_and_lets_the_jobs_end(played: Played) -> None:
     assert outcome.well
 
 
-def test_what_is_stuck_is_told_with_what_there_is(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_stuck_is_told_with_what_there_is(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storm, "PATIENCE_SECONDS", 0.2)
     played._step = 0.0
     outcome = Storm(played, 0).run(2)  # type: ignore[arg-type]

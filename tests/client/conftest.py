@@ -1,6 +1,8 @@
-"""The client's other half: the real application on a loopback port, over a real job store and the in-memory registry.
+"""The client's other half: the real application on a loopback port, over a real job store and the
+in-memory registry.
 
-Drivers are played: the reconciler's part is done by the very functions that it uses to change a job's rows.
+Drivers are played: the reconciler's part is done by the very functions that it uses to change a
+job's rows.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from services.jobs.lifecycle import Trigger
 from services.jobs.tables import LogChunk
 from services.settings import Settings
 
-QUICK = RetryPolicy(n_attempts=3, n_follow_attempts=6, first_delay_seconds=0.01, max_delay_seconds=0.1)
+QUICK = RetryPolicy(
+    n_attempts=3, n_follow_attempts=6, first_delay_seconds=0.01, max_delay_seconds=0.1
+)
 
 
 def make_theta(seed: int) -> Theta:
@@ -86,7 +90,11 @@ class Service:
         with self.container.database.write() as session:
             job = changes.locked_job(session, job_id)
             assert job is not None
-            session.add(LogChunk(job_id=job_id, start=job.log_bytes, attempt=job.attempt, data=text.encode()))
+            session.add(
+                LogChunk(
+                    job_id=job_id, start=job.log_bytes, attempt=job.attempt, data=text.encode()
+                )
+            )
             job.log_bytes += len(text.encode())
 
     def artifact(self, job_id: str, path: str, data: bytes) -> None:
@@ -94,11 +102,18 @@ class Service:
 
     def metrics(self, job_id: str, name: str, values: list[float]) -> None:
         now = datetime.now(UTC)
-        points = [MetricPoint(name=name, value=value, step=step, time=now) for step, value in enumerate(values)]
+        points = [
+            MetricPoint(name=name, value=value, step=step, time=now)
+            for step, value in enumerate(values)
+        ]
         self.container.registry.log_metrics(self.run_id(job_id), points)
 
     def end(
-        self, job_id: str, trigger: Trigger, result: dict[str, Any] | None = None, where: dict[str, int] | None = None
+        self,
+        job_id: str,
+        trigger: Trigger,
+        result: dict[str, Any] | None = None,
+        where: dict[str, int] | None = None,
     ) -> None:
         """The driver's last word; `where` is that of an update that failed."""
         if result is not None:
@@ -141,8 +156,13 @@ def service(
     settings = Settings(home=tmp_path, executor="process", heartbeat_seconds=0.2)
     database = Database(settings.database_url)
     container = Container(settings=settings, database=database, registry=InMemoryRegistry())
-    keys = {scope: container.api_keys.create(f"{scope}-key", [scope]).key for scope in ("read", "submit", "admin")}
-    server = uvicorn.Server(uvicorn.Config(create_app(container), port=0, log_level="error", lifespan="on"))
+    keys = {
+        scope: container.api_keys.create(f"{scope}-key", [scope]).key
+        for scope in ("read", "submit", "admin")
+    }
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(container), port=0, log_level="error", lifespan="on")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

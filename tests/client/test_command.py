@@ -1,4 +1,5 @@
-"""The command `hyperadam` against the real application, in this process and as a process of its own."""
+"""The command `hyperadam` against the real application, in this process and as a process of its
+own."""
 
 from __future__ import annotations
 
@@ -44,8 +45,22 @@ EVALUATED = {
     "horizon": 100,
     "n_starts": 4,
     "rows": [
-        {"task": "relu", "optimizer": "hyperadam@1", "kind": "learned", "mean": 0.125, "stderr": 0.01, "finals": []},
-        {"task": "relu", "optimizer": "adam", "kind": "baseline", "mean": 0.25, "stderr": 0.01, "rate": 0.02},
+        {
+            "task": "relu",
+            "optimizer": "hyperadam@1",
+            "kind": "learned",
+            "mean": 0.125,
+            "stderr": 0.01,
+            "finals": [],
+        },
+        {
+            "task": "relu",
+            "optimizer": "adam",
+            "kind": "baseline",
+            "mean": 0.25,
+            "stderr": 0.01,
+            "rate": 0.02,
+        },
     ],
 }
 
@@ -102,7 +117,10 @@ def test_submit_and_list_and_show(client: Client, tmp_path: Path) -> None:
 
 
 def test_submit_is_idempotent_when_asked(client: Client) -> None:
-    first, second = (run("jobs", "submit", "--preset", "quick", "--idempotency-key", "k").stdout for _ in range(2))
+    first, second = (
+        run("jobs", "submit", "--preset", "quick", "--idempotency-key", "k").stdout
+        for _ in range(2)
+    )
     assert first == second
 
 
@@ -160,9 +178,14 @@ def test_logs(service: Service, client: Client) -> None:
     service.begin(job_id)
     service.log(job_id, "one\n")
     assert run("jobs", "logs", job_id).stdout == "one\n"
-    threading.Timer(0.5, lambda: (service.log(job_id, "two\n"), service.end(job_id, Trigger.FAIL))).start()
+    threading.Timer(
+        0.5, lambda: (service.log(job_id, "two\n"), service.end(job_id, Trigger.FAIL))
+    ).start()
     assert run("jobs", "logs", job_id, "--follow").stdout == "one\ntwo\n"
-    assert "".join(piece["text"] for piece in documents("jobs", "logs", job_id, "--json")) == "one\ntwo\n"
+    assert (
+        "".join(piece["text"] for piece in documents("jobs", "logs", job_id, "--json"))
+        == "one\ntwo\n"
+    )
 
 
 def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
@@ -174,7 +197,10 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
     )
     assert "champion → 1" in run("versions").stdout
     assert "hyperadam@2" in run("versions", "hyperadam").stdout
-    assert [version["number"] for version in documents("versions", "hyperadam", "--json")[0]] == [2, 1]
+    assert [version["number"] for version in documents("versions", "hyperadam", "--json")[0]] == [
+        2,
+        1,
+    ]
 
     target = tmp_path / "theta.safetensors"
     assert run("pull", "hyperadam@champion", "-o", str(target)).stdout == f"{target}\n"
@@ -189,7 +215,9 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
     assert run("alias", "delete", "hyperadam", "champion").stdout == "hyperadam@champion is gone\n"
     assert documents("alias", "list", "hyperadam", "--json")[0]["items"] == []
     assert "(not-found)" in run("pull", "hyperadam@champion", code=4).stderr
-    assert run("pull", "hyperadam@1", "-o", str(tmp_path / "no" / "folder"), code=2).stderr.startswith("error: ")
+    assert run(
+        "pull", "hyperadam@1", "-o", str(tmp_path / "no" / "folder"), code=2
+    ).stderr.startswith("error: ")
 
 
 def test_push(service: Service, tmp_path: Path) -> None:
@@ -208,13 +236,30 @@ def test_push(service: Service, tmp_path: Path) -> None:
 def test_search_compare_annotate_and_protect(service: Service, client: Client) -> None:
     service.register(1)
     service.register(2)
-    noted = run("annotate", "hyperadam@2", "--description", "best on ELU", "--tag", "env=prod", "--tag", "gone")
+    noted = run(
+        "annotate",
+        "hyperadam@2",
+        "--description",
+        "best on ELU",
+        "--tag",
+        "env=prod",
+        "--tag",
+        "gone",
+    )
     assert noted.stdout == "hyperadam@2: env=prod\n"
-    assert [v["number"] for v in documents("versions", "hyperadam", "--tag", "env:prod", "--json")[0]] == [2]
+    assert [
+        v["number"] for v in documents("versions", "hyperadam", "--tag", "env:prod", "--json")[0]
+    ] == [2]
     assert run("versions", "--metric", "validation_loss<=0.1").stdout == "no version is like that\n"
     assert "metric" in run("versions", "hyperadam", "--metric", "loss", code=2).stderr
 
-    settings = {"suite": "table1", "measure": "final loss", "n_starts": 20, "horizon": 100, "dataset": "mnist5k"}
+    settings = {
+        "suite": "table1",
+        "measure": "final loss",
+        "n_starts": 20,
+        "horizon": 100,
+        "dataset": "mnist5k",
+    }
     summary = {"settings": settings, "tasks": {"relu": {"mean": 0.25, "stderr": 0.01}}}
     told = Evaluation(key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary=summary)
     service.container.registry.attach_evaluation("hyperadam", 2, told)
@@ -243,7 +288,9 @@ def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:
 
     thread = soon(client, play)
     folder = tmp_path / "report"
-    shown = run("evaluate", "hyperadam@latest", "--starts", "4", "--dataset", "mnist5k", "-o", str(folder))
+    shown = run(
+        "evaluate", "hyperadam@latest", "--starts", "4", "--dataset", "mnist5k", "-o", str(folder)
+    )
     thread.join()
     assert "0.1250 ± 0.0100" in shown.stdout
     assert (folder / "curves.png").read_bytes() == b"picture"
@@ -252,27 +299,44 @@ def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:
     assert (spec["n_starts"], spec["optimizers"]) == (4, ["hyperadam@1"])
     again = tmp_path / "again"
     written = run("jobs", "download", next(client.jobs.list()).id, "-o", str(again)).stdout.split()
-    assert written == sorted(str(again / path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert written == sorted(
+        str(again / path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
     assert (again / "curves.png").read_bytes() == b"picture"
 
 
 def test_evaluate_without_following(service: Service, client: Client) -> None:
     service.register(1)
-    job_id = run("evaluate", "hyperadam@1", "--suite", "table2", "--quick", "--no-follow").stdout.strip()
+    job_id = run(
+        "evaluate", "hyperadam@1", "--suite", "table2", "--quick", "--no-follow"
+    ).stdout.strip()
     job = client.jobs.get(job_id)
-    assert (job.kind, job.spec["suite"], job.spec["quick"], job.spec["n_starts"]) == ("evaluation", "table2", True, 2)
-    assert "spec.optimizers.1" in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
+    assert (job.kind, job.spec["suite"], job.spec["quick"], job.spec["n_starts"]) == (
+        "evaluation",
+        "table2",
+        True,
+        2,
+    )
+    assert (
+        "spec.optimizers.1"
+        in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
+    )
     part = (
         "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 --warmup-steps 7 --decay-after 9 "
         "--base-fan-in 50 --least-fan-in 2 --base-places 3 --weight-decay 0.5 "
         "--baseline adam --baseline sgd --tune-learned"
     )
-    spec = client.jobs.get(run("evaluate", "hyperadam@1", *part.split(), "--no-follow").stdout.strip()).spec
+    spec = client.jobs.get(
+        run("evaluate", "hyperadam@1", *part.split(), "--no-follow").stdout.strip()
+    ).spec
     assert (spec["learners"], spec["horizon"], spec["n_tuning_starts"]) == (["mlp-9"], 50, 2)
     assert spec["baselines"] == ["adam", "sgd"]
     assert [spec[name] for name in SCHEDULE] == [7, 9, 50, 2, 3, 0.5]
     assert spec["tune_learned"] is True
-    assert "mlp-9, lstm-2" in run("evaluate", "hyperadam@1", *part.split(), "--learner", "mlp-8", code=2).stderr
+    assert (
+        "mlp-9, lstm-2"
+        in run("evaluate", "hyperadam@1", *part.split(), "--learner", "mlp-8", code=2).stderr
+    )
 
 
 def test_refusals_have_their_exit_codes(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +376,9 @@ def test_interrupting_a_follower_leaves_the_job_alone(service: Service, client: 
 
 
 def test_the_life_of_a_job_by_command(service: Service, client: Client) -> None:
-    job = run("jobs", "submit", "--preset", "quick", "--priority", "3", "--deadline", "2h").stdout.strip()
+    job = run(
+        "jobs", "submit", "--preset", "quick", "--priority", "3", "--deadline", "2h"
+    ).stdout.strip()
     shown = documents("jobs", "show", job, "--json")[0]
     assert shown["priority"] == 3
     assert shown["deadline"] is not None
@@ -321,11 +387,34 @@ def test_the_life_of_a_job_by_command(service: Service, client: Client) -> None:
     service.end(job, Trigger.FAIL)
     assert run("jobs", "retry", job).stdout == f"{job} queued\n"
     assert run("jobs", "delete", job, code=4)
-    run("jobs", "edit", job, "--name", "new", "--label", "team=a", "--priority", "-1", "--deadline", "none")
+    run(
+        "jobs",
+        "edit",
+        job,
+        "--name",
+        "new",
+        "--label",
+        "team=a",
+        "--priority",
+        "-1",
+        "--deadline",
+        "none",
+    )
     edited = client.jobs.get(job)
-    assert (edited.name, edited.labels, edited.priority, edited.deadline) == ("new", {"team": "a"}, -1, None)
-    clone = run("jobs", "clone", job, "--set", "unroll.horizon=40", "--label", "team=b").stdout.strip()
+    assert (edited.name, edited.labels, edited.priority, edited.deadline) == (
+        "new",
+        {"team": "a"},
+        -1,
+        None,
+    )
+    clone = run(
+        "jobs", "clone", job, "--set", "unroll.horizon=40", "--label", "team=b"
+    ).stdout.strip()
     cloned = client.jobs.get(clone)
-    assert (cloned.spec["unroll"]["horizon"], cloned.labels, cloned.cloned_from) == (40, {"team": "b"}, job)
+    assert (cloned.spec["unroll"]["horizon"], cloned.labels, cloned.cloned_from) == (
+        40,
+        {"team": "b"},
+        job,
+    )
     run("jobs", "cancel", job)
     assert run("jobs", "delete", job).stdout == f"{job} deleted\n"

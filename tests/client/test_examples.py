@@ -19,7 +19,9 @@ TOP = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_the_readme_example_learns() -> None:
     program = TOP / "examples" / "train_with_theta.py"
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, timeout=100, cwd=TOP)
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, check=True, timeout=100, cwd=TOP
+    )
     last = done.stdout.splitlines()[-1]
     assert last.startswith("epoch 4: ")
     assert float(last.split(", ")[1].split("%")[0]) > 90
@@ -35,13 +37,17 @@ def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-c", "import sys; sys.exit('no such [port]')"], stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.exit('no such [port]')"], stderr=output
+        )
     with pytest.raises(demo.DemoFailed, match=r"status 1[^$]*no such \[port\]"):
         demo.wait_until_ready(process, tmp_path, log)
 
 
 @pytest.mark.usefixtures("_unset")
-def test_a_server_that_never_gets_ready_is_told_and_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_gets_ready_is_told_and_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(demo, "READY_SECONDS", 0.1)
     log = tmp_path / "server.log"
     log.write_text("starting")

@@ -1,4 +1,5 @@
-"""`client.jobs` against the real application: every call, and every way in which it may be refused."""
+"""`client.jobs` against the real application: every call, and every way in which it may be
+refused."""
 
 from __future__ import annotations
 
@@ -75,7 +76,9 @@ def test_a_job_from_submission_to_result(service: Service, client: Client, tmp_p
 
 
 def test_a_job_is_retried_cloned_edited_and_deleted(service: Service, client: Client) -> None:
-    job = client.jobs.submit("meta-training", SPEC, priority=4, deadline=timedelta(hours=1), labels={"team": "a"})
+    job = client.jobs.submit(
+        "meta-training", SPEC, priority=4, deadline=timedelta(hours=1), labels={"team": "a"}
+    )
     assert (job.priority, job.queue_position, job.starts_in_seconds) == (4, 1, 0.0)
     assert job.deadline is not None
     assert job.deadline > datetime.now(UTC) + timedelta(minutes=59)
@@ -85,8 +88,15 @@ def test_a_job_is_retried_cloned_edited_and_deleted(service: Service, client: Cl
     service.end(job.id, Trigger.FAIL)
     retried = client.jobs.retry(job.id)
     assert (retried.state, retried.error) == ("queued", None)
-    edited = client.jobs.edit(job.id, name="again", labels={"team": None, "phase": "2"}, deadline=None)
-    assert (edited.name, edited.labels, edited.priority, edited.deadline) == ("again", {"phase": "2"}, 4, None)
+    edited = client.jobs.edit(
+        job.id, name="again", labels={"team": None, "phase": "2"}, deadline=None
+    )
+    assert (edited.name, edited.labels, edited.priority, edited.deadline) == (
+        "again",
+        {"phase": "2"},
+        4,
+        None,
+    )
     moment = datetime.now(UTC) + timedelta(days=1)
     clone = client.jobs.clone(job.id, {"seed": 9}, name="copy", deadline=moment)
     assert (clone.cloned_from, clone.name, clone.deadline) == (job.id, "copy", moment)
@@ -126,9 +136,20 @@ def test_an_evaluation_is_pinned_and_its_result_is_typed(service: Service, clien
     service.register(1)
     job = client.jobs.submit("evaluation", {"optimizers": ["hyperadam@latest"]})
     assert job.spec["optimizers"] == ["hyperadam@1"]
-    row = {"task": "relu", "optimizer": "adam", "kind": "baseline", "mean": None, "stderr": None, "finals": [None]}
+    row = {
+        "task": "relu",
+        "optimizer": "adam",
+        "kind": "baseline",
+        "mean": None,
+        "stderr": None,
+        "finals": [None],
+    }
     service.begin(job.id)
-    service.end(job.id, Trigger.SUCCEED, {"suite": "activations", "dataset": "mnist5k", "rows": [row], "horizon": 100})
+    service.end(
+        job.id,
+        Trigger.SUCCEED,
+        {"suite": "activations", "dataset": "mnist5k", "rows": [row], "horizon": 100},
+    )
     result = client.jobs.result(job.id)
     assert isinstance(result, EvaluationResult)
     assert (result.rows[0].mean, result.rows[0].finals, result.horizon) == (None, (None,), 100)
@@ -232,7 +253,9 @@ def test_events_come_live(service: Service, client: Client) -> None:
     assert seen[-3:] == ["checkpoint", "job.state", "job.ended"]
 
 
-def test_a_stream_that_the_server_ends_goes_on_where_it_was(service: Service, client: Client) -> None:
+def test_a_stream_that_the_server_ends_goes_on_where_it_was(
+    service: Service, client: Client
+) -> None:
     job = client.jobs.submit("meta-training", SPEC)
     service.begin(job.id)
     events = client.jobs.follow(job.id)
@@ -258,7 +281,9 @@ def test_logs_go_on_from_where_they_were(service: Service, client: Client) -> No
 
 def test_a_wrong_spec_names_its_fields(client: Client) -> None:
     with pytest.raises(hyperadam.ValidationFailed) as caught:
-        client.jobs.submit("meta-training", {"unroll": {"horizon": 0}, "n_learners": "many", "extra": 1})
+        client.jobs.submit(
+            "meta-training", {"unroll": {"horizon": 0}, "n_learners": "many", "extra": 1}
+        )
     fields = {error.field for error in caught.value.errors}
     assert fields == {"spec.unroll.horizon", "spec.n_learners", "spec.extra"}
     assert "spec.unroll.horizon" in str(caught.value)
@@ -293,7 +318,10 @@ def test_what_does_not_exist_is_not_found(client: Client, tmp_path: Path) -> Non
 
 
 def test_keys_and_scopes(service: Service) -> None:
-    with Client(service.url, "wrong", retry=QUICK) as stranger, pytest.raises(hyperadam.Unauthorized):
+    with (
+        Client(service.url, "wrong", retry=QUICK) as stranger,
+        pytest.raises(hyperadam.Unauthorized),
+    ):
         next(stranger.jobs.list())
     with service.client("read") as reader:
         assert list(reader.jobs.list()) == []
@@ -303,11 +331,15 @@ def test_keys_and_scopes(service: Service) -> None:
 
 def test_a_body_that_is_too_large(service: Service, client: Client) -> None:
     with pytest.raises(hyperadam.TooLarge) as caught:
-        client.jobs.submit("meta-training", {"text": "x" * service.container.settings.max_body_bytes})
+        client.jobs.submit(
+            "meta-training", {"text": "x" * service.container.settings.max_body_bytes}
+        )
     assert caught.value.status == 413
 
 
-def test_an_internal_error_has_a_request_id(service: Service, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_has_a_request_id(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*arguments: object, **keywords: object) -> None:
         raise RuntimeError("secret")
 

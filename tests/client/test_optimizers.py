@@ -45,12 +45,24 @@ def test_versions_and_aliases(service: Service, client: Client) -> None:
     ]
 
 
-def test_lists_page_by_themselves(service: Service, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_page_by_themselves(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for seed in range(1, 6):
         service.register(seed)
     monkeypatch.setattr(session.Session.pages, "__kwdefaults__", {"limit": None, "page_size": 2})
-    assert [version.number for version in client.optimizers.versions("hyperadam")] == [5, 4, 3, 2, 1]
-    assert [version.number for version in client.optimizers.versions("hyperadam", limit=3)] == [5, 4, 3]
+    assert [version.number for version in client.optimizers.versions("hyperadam")] == [
+        5,
+        4,
+        3,
+        2,
+        1,
+    ]
+    assert [version.number for version in client.optimizers.versions("hyperadam", limit=3)] == [
+        5,
+        4,
+        3,
+    ]
 
 
 def test_weights_and_pull(service: Service, client: Client) -> None:
@@ -67,13 +79,15 @@ def test_weights_and_pull(service: Service, client: Client) -> None:
 def test_search_notes_and_comparison(service: Service, client: Client) -> None:
     service.register(1)
     service.register(2)
-    noted = client.optimizers.annotate("hyperadam", "latest", description="best", tags={"env": "prod", "old": None})
+    noted = client.optimizers.annotate(
+        "hyperadam", "latest", description="best", tags={"env": "prod", "old": None}
+    )
     assert (noted.number, noted.description, dict(noted.tags)) == (2, "best", {"env": "prod"})
     assert noted.lineage is not None
     assert noted.lineage.source == "upload"
-    assert [str(v) for v in client.optimizers.versions("hyperadam", tags=["env:prod"], rule="hyperadam")] == [
-        "hyperadam@2"
-    ]
+    assert [
+        str(v) for v in client.optimizers.versions("hyperadam", tags=["env:prod"], rule="hyperadam")
+    ] == ["hyperadam@2"]
     assert list(client.optimizers.versions("hyperadam", metrics=["validation_loss<=0.3"])) == []
     assert [one.name for one in client.optimizers.list(tags=["env"])] == ["hyperadam"]
     with pytest.raises(hyperadam.ValidationFailed) as caught:
@@ -91,7 +105,9 @@ def test_search_notes_and_comparison(service: Service, client: Client) -> None:
     assert (evaluation.left_job_id, evaluation.right_job_id) == (None, "job_e")
     assert evaluation.tasks[0].right == {"mean": 0.25}
     assert [(one.metric, one.left, one.right) for one in comparison.metrics] == []
-    assert [one.summary["tasks"] for one in comparison.right.evaluations] == [{"relu": {"mean": 0.25}}]
+    assert [one.summary["tasks"] for one in comparison.right.evaluations] == [
+        {"relu": {"mean": 0.25}}
+    ]
 
 
 def test_a_protected_alias(service: Service, client: Client) -> None:
@@ -104,7 +120,10 @@ def test_a_protected_alias(service: Service, client: Client) -> None:
         client.optimizers.delete_alias("hyperadam", "champion")
     assert [one.protected for one in client.optimizers.aliases("hyperadam").items] == [True]
     client.optimizers.set_alias("hyperadam", "champion", 2, protected=False)
-    assert [one.protected for one in client.optimizers.aliases("hyperadam").history] == [True, False]
+    assert [one.protected for one in client.optimizers.aliases("hyperadam").history] == [
+        True,
+        False,
+    ]
 
 
 def test_push(client: Client) -> None:
@@ -116,7 +135,10 @@ def test_push(client: Client) -> None:
 
 
 def test_keys(service: Service, client: Client) -> None:
-    assert (client.keys.current().name, client.keys.current().scopes[-1:]) == ("admin-key", ("admin",))
+    assert (client.keys.current().name, client.keys.current().scopes[-1:]) == (
+        "admin-key",
+        ("admin",),
+    )
     new = client.keys.create("notebook", ["submit"])
     assert new.key not in repr(new)
     assert new.id in [key.id for key in client.keys.list()]
@@ -183,7 +205,9 @@ def test_the_asynchronous_client_does_the_same(service: Service) -> None:
         async with AsyncClient(service.url, service.keys["admin"], retry=QUICK) as client:
             assert (await client.optimizers.pull("hyperadam@latest")).sha256 == make_theta(1).sha256
             await client.optimizers.set_alias("hyperadam", "champion", 1)
-            assert [one.alias for one in (await client.optimizers.aliases("hyperadam")).items] == ["champion"]
+            assert [one.alias for one in (await client.optimizers.aliases("hyperadam")).items] == [
+                "champion"
+            ]
             assert [one.number async for one in client.optimizers.versions("hyperadam")] == [1]
 
     asyncio.run(scenario())

@@ -40,7 +40,10 @@ def accepted_by_settings() -> set[str]:
     names: set[str] = set()
     for field_name, field in Settings.model_fields.items():
         choices = getattr(field.validation_alias, "choices", [])
-        names |= {f"HYPERADAM_{field_name.upper()}", *(str(choice) for choice in choices if str(choice).isupper())}
+        names |= {
+            f"HYPERADAM_{field_name.upper()}",
+            *(str(choice) for choice in choices if str(choice).isupper()),
+        }
     return names | {f"{name}_FILE" for name in names}
 
 
@@ -53,7 +56,12 @@ def test_it_is_valid_by_the_compose_specification() -> None:
 
 def test_docker_compose_accepts_it() -> None:
     docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+    if (
+        docker is None
+        or subprocess.run(
+            [docker, "compose", "version"], capture_output=True, check=False
+        ).returncode
+    ):
         pytest.skip("docker compose is not installed")
     command = [docker, "compose", "--file", FILE, "config", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -85,10 +93,14 @@ def test_a_service_has_an_image_a_user_a_health_check_and_a_restart_policy(name:
 
 
 @our_services
-def test_our_services_drop_every_capability_and_are_built_from_a_target_that_exists(name: str) -> None:
+def test_our_services_drop_every_capability_and_are_built_from_a_target_that_exists(
+    name: str,
+) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
-    dockerfile = (TOP / service["build"]["context"] / service["build"]["dockerfile"]).read_text("utf-8")
+    dockerfile = (TOP / service["build"]["context"] / service["build"]["dockerfile"]).read_text(
+        "utf-8"
+    )
     assert re.search(rf"^FROM \w+ AS {service['build']['target']}$", dockerfile, re.MULTILINE)
 
 
@@ -96,7 +108,9 @@ def test_our_services_drop_every_capability_and_are_built_from_a_target_that_exi
 def test_secrets_are_files_and_declared(name: str) -> None:
     mounted = set(SERVICES[name].get("secrets", []))
     assert mounted <= set(COMPOSE["secrets"])
-    named = {value for value in environment(name).values() if str(value).startswith("/run/secrets/")}
+    named = {
+        value for value in environment(name).values() if str(value).startswith("/run/secrets/")
+    }
     if name == "ray-head":  # where drivers run
         named.add(environment("reconciler")["HYPERADAM_DRIVER_PASSWORD_PATH"])
     assert {Path(value).name for value in named} == mounted
@@ -112,7 +126,9 @@ def test_no_secret_stands_in_the_environment(name: str) -> None:
 
 def test_secret_files_are_not_tracked() -> None:
     for secret in COMPOSE["secrets"].values():
-        ignored = subprocess.run(["git", "check-ignore", "-q", secret["file"]], cwd=TOP, check=False).returncode
+        ignored = subprocess.run(
+            ["git", "check-ignore", "-q", secret["file"]], cwd=TOP, check=False
+        ).returncode
         assert ignored in (0, 128), f"{secret['file']} would be tracked"  # 128: not a checkout
 
 
@@ -130,7 +146,9 @@ def test_what_a_service_waits_for_exists_and_can_become_so(name: str) -> None:
 def test_volumes_are_declared_or_files_of_the_project(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
         source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
-        assert source in COMPOSE["volumes"] or source == "./data" or (TOP / source).is_file(), volume
+        assert source in COMPOSE["volumes"] or source == "./data" or (TOP / source).is_file(), (
+            volume
+        )
 
 
 @our_services
@@ -155,8 +173,14 @@ def test_the_settings_that_the_server_gets_are_those_of_postgres(
         monkeypatch.setenv(variable, str(value))
     monkeypatch.setenv("HYPERADAM_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
     settings = Settings(home=tmp_path)
-    assert settings.database_url == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/hyperadam"
-    assert settings.tracking_uri == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/mlflow"
+    assert (
+        settings.database_url
+        == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/hyperadam"
+    )
+    assert (
+        settings.tracking_uri
+        == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/mlflow"
+    )
     assert settings.artifact_location == "/var/lib/hyperadam/artifacts"
     assert settings.ray_address == environment(name).get("RAY_ADDRESS", "")
 
@@ -168,7 +192,9 @@ def test_server_commands_exist() -> None:
 
     commands = set(getattr(get_command(app), "commands"))  # noqa: B009 - typer types it as a single command
     used = {
-        service["command"][1] for service in SERVICES.values() if service.get("command", [""])[0] == "hyperadam-server"
+        service["command"][1]
+        for service in SERVICES.values()
+        if service.get("command", [""])[0] == "hyperadam-server"
     }
     assert used == {"api", "reconciler", "migrate"}
     assert used <= commands

@@ -1,4 +1,5 @@
-"""The Dockerfile's promises: two targets, no root, nothing but what it names is copied, every source exists."""
+"""The Dockerfile's promises: two targets, no root, nothing but what it names is copied, every
+source exists."""
 
 from __future__ import annotations
 
@@ -14,12 +15,18 @@ LINES = [line for line in TEXT.splitlines() if line and not line.startswith("#")
 
 def stage(name: str) -> list[str]:
     """The lines of one stage, with those of the stages that it stands on."""
-    starts = [(match, n) for n, line in enumerate(LINES) if (match := re.fullmatch(r"FROM (\S+) AS (\w+)", line))]
+    starts = [
+        (match, n)
+        for n, line in enumerate(LINES)
+        if (match := re.fullmatch(r"FROM (\S+) AS (\w+)", line))
+    ]
     ends = [n for _, n in starts[1:]] + [len(LINES)]
     for (match, begin), end in zip(starts, ends, strict=True):
         if match.group(2) == name:
             below = match.group(1)
-            return (stage(below) if any(m.group(2) == below for m, _ in starts) else []) + LINES[begin:end]
+            return (stage(below) if any(m.group(2) == below for m, _ in starts) else []) + LINES[
+                begin:end
+            ]
     raise AssertionError(f"no stage {name}")
 
 
@@ -47,8 +54,14 @@ def test_torch_is_installed_first_and_from_an_index_that_the_builder_chooses() -
 
 
 def test_every_copied_source_exists_and_passes_the_dockerignore() -> None:
-    allowed = {line[1:] for line in (TOP / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    copies = [line.split()[1:-1] for line in LINES if line.startswith("COPY ") and "--from" not in line]
+    allowed = {
+        line[1:]
+        for line in (TOP / ".dockerignore").read_text("utf-8").splitlines()
+        if line.startswith("!")
+    }
+    copies = [
+        line.split()[1:-1] for line in LINES if line.startswith("COPY ") and "--from" not in line
+    ]
     sources = [source for group in copies for source in group]
     assert sources
     for source in sources:

@@ -1,4 +1,5 @@
-"""The commands of docker-compose.yml without containers: a real Postgres, and a Ray head that asks for its token."""
+"""The commands of docker-compose.yml without containers: a real Postgres, and a Ray head that asks
+for its token."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ pytestmark = pytest.mark.slow
 
 TOP = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-SERVICES: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))["services"]
+SERVICES: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))[
+    "services"
+]
 
 
 def free_port() -> int:
@@ -35,13 +38,20 @@ def free_port() -> int:
 def ray_head() -> Iterator[tuple[str, str]]:
     """The head of the compose file on free ports; gives its dashboard's address and the token."""
     dashboard, token = free_port(), secrets.token_hex(32)
-    here = {"--port=6379": f"--port={free_port()}", "--dashboard-host=0.0.0.0": "--dashboard-host=127.0.0.1"}
+    here = {
+        "--port=6379": f"--port={free_port()}",
+        "--dashboard-host=0.0.0.0": "--dashboard-host=127.0.0.1",
+    }
     command = [here.get(word, word) for word in SERVICES["ray-head"]["command"]]
     assert set(here.values()) <= set(command), "the compose file's command has changed"
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as name:
         folder = Path(name)  # short: Ray keeps sockets below it
         (folder / "token").write_text(token)
-        environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+        environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+        }
         ports = [f"--dashboard-port={dashboard}", f"--ray-client-server-port={free_port()}"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -57,7 +67,8 @@ def ray_head() -> Iterator[tuple[str, str]]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """As `docker stop` would: asked, given time, and killed if it does not use it (Ray's reaper ends the rest)."""
+    """As `docker stop` would: asked, given time, and killed if it does not use it (Ray's reaper
+    ends the rest)."""
     process.terminate()
     try:
         process.wait(timeout=60)  # Ray drains its node for up to 30 s, on a busy machine for longer
@@ -91,7 +102,9 @@ def test_the_ray_head_refuses_whoever_has_no_token(ray_head: tuple[str, str]) ->
     assert jobs_status(address, "f" * 64) in (401, 403)
 
 
-def test_migrate_makes_both_databases_ready_and_may_be_repeated(postgres: Any, tmp_path: Path) -> None:
+def test_migrate_makes_both_databases_ready_and_may_be_repeated(
+    postgres: Any, tmp_path: Path
+) -> None:
     import sqlalchemy
 
     jobs, registry = postgres.create_database(), postgres.create_database()
@@ -105,7 +118,12 @@ def test_migrate_makes_both_databases_ready_and_may_be_repeated(postgres: Any, t
     command = SERVICES["migrate"]["command"]
     for _ in range(2):
         done = subprocess.run(
-            [BIN / command[0], *command[1:]], env=environment, capture_output=True, text=True, timeout=100, check=False
+            [BIN / command[0], *command[1:]],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
     for url, table in ((jobs, "jobs"), (registry, "registered_models")):

@@ -1,4 +1,5 @@
-"""The alerts and the dashboard ask for metrics that the service really gives, with labels that it really has."""
+"""The alerts and the dashboard ask for metrics that the service really gives, with labels that it
+really has."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ALERTS: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text("utf-8"))
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/hyperadam.json").read_text("utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
-QUERIES = [rule["expr"] for rule in RULES] + [one["expr"] for panel in BOARD["panels"] for one in panel["targets"]]
+QUERIES = [rule["expr"] for rule in RULES] + [
+    one["expr"] for panel in BOARD["panels"] for one in panel["targets"]
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,9 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     services = Container(settings=settings, database=database, registry=InMemoryRegistry())
     key = services.api_keys.create("tester", ["admin"]).key
     client = TestClient(create_app(services), headers={"Authorization": f"Bearer {key}"})
-    job_id = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
+    job_id = client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
+    ).json()["id"]
     with database.write() as session:
         session.query(Job).update({"state": "running"})
         session.add(Attempt(job_id=job_id, number=1, state="running", created_at=now()))
@@ -72,7 +77,9 @@ def test_a_query_names_what_the_service_gives(query: str, given: dict[str, set[s
     assert {label.strip() for group in grouped for label in group.split(",")} <= there
 
 
-def test_the_dashboard_and_the_alerts_use_every_metric_of_the_service(given: dict[str, set[str]]) -> None:
+def test_the_dashboard_and_the_alerts_use_every_metric_of_the_service(
+    given: dict[str, set[str]],
+) -> None:
     def family(name: str) -> str:
         return re.sub(r"_(bucket|sum|count|created|total)$", "", name)
 
@@ -96,4 +103,8 @@ def test_panels_differ_and_do_not_overlap() -> None:
 def test_prometheus_reads_the_files() -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed")
-    subprocess.run(["promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml")], check=True, timeout=60)
+    subprocess.run(
+        ["promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml")],
+        check=True,
+        timeout=60,
+    )

@@ -19,11 +19,15 @@ def make_targets() -> set[str]:
 
 
 def shell_blocks(path: Path) -> str:
-    return "\n".join(re.findall(r"```(?:console|sh|bash)\n(.*?)```", path.read_text("utf-8"), re.DOTALL))
+    return "\n".join(
+        re.findall(r"```(?:console|sh|bash)\n(.*?)```", path.read_text("utf-8"), re.DOTALL)
+    )
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
-    assert [path.name[:4] for path in DECISIONS] == [f"{n:04d}" for n in range(1, len(DECISIONS) + 1)]
+    assert [path.name[:4] for path in DECISIONS] == [
+        f"{n:04d}" for n in range(1, len(DECISIONS) + 1)
+    ]
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
@@ -39,7 +43,9 @@ def test_contributing_is_one_page() -> None:
     assert len((TOP / "CONTRIBUTING.md").read_text("utf-8").split()) <= ONE_PAGE_WORDS
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "deploy/README.md", "client/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "deploy/README.md", "client/README.md"]
+)
 def test_make_commands_in_the_texts_exist(name: str) -> None:
     named = set(re.findall(r"\bmake ([a-z][a-z-]*)", shell_blocks(TOP / name)))
     named |= set(re.findall(r"`make ([a-z][a-z-]*)", (TOP / name).read_text("utf-8")))
@@ -48,13 +54,21 @@ def test_make_commands_in_the_texts_exist(name: str) -> None:
 
 def test_make_has_the_fixed_targets_and_help_lists_them() -> None:
     assert make_targets() >= {"help", "demo", "test", "lint", "bench"}
-    shown = subprocess.run(["make", "help"], cwd=TOP, capture_output=True, text=True, check=True, timeout=20).stdout
-    assert {line.split()[1] for line in shown.splitlines() if line.strip().startswith("make ")} == make_targets()
+    shown = subprocess.run(
+        ["make", "help"], cwd=TOP, capture_output=True, text=True, check=True, timeout=20
+    ).stdout
+    assert {
+        line.split()[1] for line in shown.splitlines() if line.strip().startswith("make ")
+    } == make_targets()
 
 
 def test_modules_that_the_makefile_runs_exist() -> None:
     modules = re.findall(r"\$\(BIN\)/python -m ([\w.]+)", (TOP / "Makefile").read_text("utf-8"))
-    ours = [name for name in modules if name.split(".")[0] in ("examples", "benchmarks", "meta_trainer", "services")]
+    ours = [
+        name
+        for name in modules
+        if name.split(".")[0] in ("examples", "benchmarks", "meta_trainer", "services")
+    ]
     assert ours
     for name in ours:
         path = TOP / name.replace(".", "/")
@@ -71,7 +85,13 @@ def test_changelog_keeps_a_changelog() -> None:
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-TEXTS = [TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "docs/architecture.md", TOP / "deploy/README.md", *DECISIONS]
+TEXTS = [
+    TOP / "README.md",
+    TOP / "CONTRIBUTING.md",
+    TOP / "docs/architecture.md",
+    TOP / "deploy/README.md",
+    *DECISIONS,
+]
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(TOP).as_posix())

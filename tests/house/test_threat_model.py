@@ -11,7 +11,11 @@ PAGE = (TOP / "docs/threat-model.md").read_text("utf-8")
 
 def test_every_defence_is_shown_by_a_test_that_exists() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)
-    assert [(file, name) for file, name in named if f"def {name}(" not in (TOP / file).read_text("utf-8")] == []
+    assert [
+        (file, name)
+        for file, name in named
+        if f"def {name}(" not in (TOP / file).read_text("utf-8")
+    ] == []
     table = PAGE.partition("## What stops what")[2].partition("\n## ")[0]
     rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
     assert len(rows) >= 10

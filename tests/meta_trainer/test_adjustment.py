@@ -12,23 +12,29 @@ from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 from pydantic import ValidationError
 
-from meta_trainer.adjustment import adjusted
 from meta_trainer.seeds import generator
 from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec, merge
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.adjustment import adjusted
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 
 N_CANDIDATES = 5
-RULE = HyperAdamRule(HyperAdamSpec(n_candidates=N_CANDIDATES, normalization="rms", norm_epsilon=0.0))
+RULE = HyperAdamRule(
+    HyperAdamSpec(n_candidates=N_CANDIDATES, normalization="rms", norm_epsilon=0.0)
+)
 
 
 def ensemble(n_candidates: int = N_CANDIDATES) -> dict[str, torch.Tensor]:
     rule = HyperAdamRule(replace(RULE.spec, n_candidates=n_candidates))
-    return {name: tensor.double() for name, tensor in rule.init_theta(torch.Generator().manual_seed(3)).items()}
+    return {
+        name: tensor.double()
+        for name, tensor in rule.init_theta(torch.Generator().manual_seed(3)).items()
+    }
 
 
 def first_moment(theta: dict[str, torch.Tensor]) -> torch.Tensor:
-    """β of every candidate, read off a step: m_1 = (1 − β) g, where the state says nothing, as its weights are 0."""
+    """β of every candidate, read off a step: m_1 = (1 − β) g, where the state says nothing, as its
+    weights are 0."""
     still = theta | {"adam_cell.weight": torch.zeros_like(theta["adam_cell.weight"])}
     gradient = torch.tensor([2.0], dtype=torch.float64)
     _, state = RULE.update(still, gradient, RULE.init_state(gradient))
@@ -41,9 +47,9 @@ def test_memory_scales_the_time_constants(memory: float) -> None:
     changed = adjusted(theta, AdjustmentSpec(memory=memory))
     tau, longer = (1 / (1 - first_moment(each)) for each in (theta, changed))
     torch.testing.assert_close(longer, 1 + (tau - 1) * math.exp(memory))
-    assert torch.equal(changed["adam_cell.bias"][N_CANDIDATES:], theta["adam_cell.bias"][N_CANDIDATES:]), (
-        "γ is as it was"
-    )
+    assert torch.equal(
+        changed["adam_cell.bias"][N_CANDIDATES:], theta["adam_cell.bias"][N_CANDIDATES:]
+    ), "γ is as it was"
 
 
 def test_tilt_gives_the_first_more_of_the_say() -> None:
@@ -52,7 +58,9 @@ def test_tilt_gives_the_first_more_of_the_say() -> None:
     expected = [0.2 * math.exp(x) for x in (0.5, 0.25, 0.0, -0.25, -0.5)]
     torch.testing.assert_close(changed, torch.tensor(expected, dtype=torch.float64))
     alone = ensemble(1) | {"weight_cell.bias": torch.ones(1)}
-    assert torch.equal(adjusted(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1))
+    assert torch.equal(
+        adjusted(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1)
+    )
 
 
 def test_without_a_response_the_mixture_is_fixed() -> None:
@@ -61,13 +69,16 @@ def test_without_a_response_the_mixture_is_fixed() -> None:
     direction, state = RULE.update(theta, gradient, RULE.init_state(gradient))
     moments = state.m / state.beta_hat * torch.rsqrt(state.v / state.gamma_hat)
     torch.testing.assert_close(
-        direction, torch.einsum("j,jp->p", torch.nn.functional.elu(theta["weight_cell.bias"]), moments)
+        direction,
+        torch.einsum("j,jp->p", torch.nn.functional.elu(theta["weight_cell.bias"]), moments),
     )
     doubled = adjusted(ensemble(), AdjustmentSpec(response=2.0))["weight_cell.weight"]
     assert torch.equal(doubled, 2 * ensemble()["weight_cell.weight"])
 
 
-def test_defaults_change_no_bit_and_nothing_is_changed_in_place(tiny_spec: MetaTrainingSpec) -> None:
+def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
+    tiny_spec: MetaTrainingSpec,
+) -> None:
     theta, before = ensemble(), ensemble()
     adjusted(theta, AdjustmentSpec(memory=1.0, tilt=1.0, response=3.0))
     assert all(torch.equal(theta[name], before[name]) for name in before)
@@ -91,7 +102,9 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
     given: dict[str, Any] = {"adjustment": adjustment, "parent": "older@1" if parent else None}
     spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(mode="json"), given))
     rule = make_rule(spec.rule)
-    plain = MetaTrainingSpec.model_validate(spec.model_dump(mode="json") | {"adjustment": {}, "parent": None})
+    plain = MetaTrainingSpec.model_validate(
+        spec.model_dump(mode="json") | {"adjustment": {}, "parent": None}
+    )
     start = rule.unpack(initial_theta(plain))
     theta = Theta(rule, start, 0.01) if parent else None
     expected = rule.pack(adjusted(start, AdjustmentSpec(**adjustment)))
@@ -102,7 +115,10 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"rule": {"kind": "rnnprop"}, "adjustment": {"tilt": 1}}, "adjustment is for rule 'hyperadam'"),
+        (
+            {"rule": {"kind": "rnnprop"}, "adjustment": {"tilt": 1}},
+            "adjustment is for rule 'hyperadam'",
+        ),
         (
             {"adjustment": {"memory": 1}, "continue_from": {"job": "job_1", "checkpoint": "best"}},
             "adjustment must not be given where continue_from is",

@@ -1,4 +1,5 @@
-"""A job that goes on where another left off: as one job where nothing else changed, else with moments alone."""
+"""A job that goes on where another left off: as one job where nothing else changed, else with
+moments alone."""
 
 from __future__ import annotations
 
@@ -10,16 +11,16 @@ import torch
 from hyperadam.theta import Theta
 from pydantic import ValidationError
 
-from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint
-from meta_trainer.continuation import START, continued, validate_alike
 from meta_trainer.datasets import load
-from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
+from meta_trainer.runs.continuation import START, continued, validate_alike
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.specs.study import StudySpec
-from meta_trainer.training import MetaTraining, Trained
-from meta_trainer.work import make_rule
+from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
+from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.units import make_rule
 from registry import Registry, connect
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
 from tests.meta_trainer.test_driver import done, events
@@ -42,11 +43,17 @@ def on_from(update: int | str, **changes: Any) -> dict[str, Any]:
 
 def train(spec: MetaTrainingSpec, start: bytes | None = None) -> tuple[Trained, MemoryRecorder]:
     recorder = MemoryRecorder()
-    return MetaTraining(spec, load("mnist5k"), InProcessRunner(), recorder, start=start).run(), recorder
+    return MetaTraining(
+        spec, load("mnist5k"), InProcessRunner(), recorder, start=start
+    ).run(), recorder
 
 
-def translated(recorder: MemoryRecorder, update: int, original: MetaTrainingSpec, spec: MetaTrainingSpec) -> Checkpoint:
-    return continued(Checkpoint.from_bytes(recorder.checkpoints[update], make_rule(spec.rule)), original, spec)
+def translated(
+    recorder: MemoryRecorder, update: int, original: MetaTrainingSpec, spec: MetaTrainingSpec
+) -> Checkpoint:
+    return continued(
+        Checkpoint.from_bytes(recorder.checkpoints[update], make_rule(spec.rule)), original, spec
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,12 +61,20 @@ def translated(recorder: MemoryRecorder, update: int, original: MetaTrainingSpec
     [
         pytest.param({}, id="plain"),
         pytest.param({"meta_optimizer": {"averaging": 0.5}}, id="averaging"),
-        pytest.param({"meta_optimizer": {"weight_decay": 1.0, "decay_towards": "start"}}, id="decay towards the start"),
+        pytest.param(
+            {"meta_optimizer": {"weight_decay": 1.0, "decay_towards": "start"}},
+            id="decay towards the start",
+        ),
         pytest.param({"estimator": {"kind": "pes"}}, id="pes"),
-        pytest.param({"tasks": {"mlp": {"width": [2, 4]}, "horizon": [3, 9]}, "task": None}, id="drawn horizons"),
+        pytest.param(
+            {"tasks": {"mlp": {"width": [2, 4]}, "horizon": [3, 9]}, "task": None},
+            id="drawn horizons",
+        ),
     ],
 )
-def test_more_episodes_give_the_theta_of_a_job_that_had_them_from_the_start(switch: dict[str, Any]) -> None:
+def test_more_episodes_give_the_theta_of_a_job_that_had_them_from_the_start(
+    switch: dict[str, Any],
+) -> None:
     short, long = spec_of(switch), spec_of(switch, {"n_episodes": 4})
     _, recorder = train(short)
     on = spec_of(switch, on_from(short.n_updates, n_episodes=4))
@@ -108,8 +123,14 @@ def test_a_mean_is_not_taken_over_by_a_job_without_averaging() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_episodes": 2}, "n_episodes must be more than 2, the episodes that job_1 has behind it at update 4"),
-        ({"rule": {"n_candidates": 4}}, "continue_from.job job_1 has rule.n_candidates 3, but the job has 4"),
+        (
+            {"n_episodes": 2},
+            "n_episodes must be more than 2, the episodes that job_1 has behind it at update 4",
+        ),
+        (
+            {"rule": {"n_candidates": 4}},
+            "continue_from.job job_1 has rule.n_candidates 3, but the job has 4",
+        ),
     ],
 )
 def test_what_cannot_be_gone_on_from_names_the_field(change: dict[str, Any], message: str) -> None:
@@ -121,13 +142,20 @@ def test_what_cannot_be_gone_on_from_names_the_field(change: dict[str, Any], mes
 
 def test_a_checkpoint_of_another_spec_is_refused() -> None:
     _, recorder = train(spec_of())
-    with pytest.raises(ValueError, match=r"continue_from\.checkpoint belongs to a job with another spec"):
+    with pytest.raises(
+        ValueError, match=r"continue_from\.checkpoint belongs to a job with another spec"
+    ):
         translated(recorder, 4, spec_of({"seed": 8}), spec_of(on_from(4, n_episodes=4)))
 
 
 def test_a_start_must_be_given_where_the_spec_names_one() -> None:
-    with pytest.raises(ValueError, match=r"continue_from is ContinueSpec.* in the spec, but no checkpoint was given"):
-        MetaTraining(spec_of(on_from(4, n_episodes=4)), load("mnist5k"), InProcessRunner(), LogRecorder())
+    with pytest.raises(
+        ValueError,
+        match=r"continue_from is ContinueSpec.* in the spec, but no checkpoint was given",
+    ):
+        MetaTraining(
+            spec_of(on_from(4, n_episodes=4)), load("mnist5k"), InProcessRunner(), LogRecorder()
+        )
 
 
 def test_one_start_alone_and_none_in_a_study() -> None:
@@ -135,7 +163,10 @@ def test_one_start_alone_and_none_in_a_study() -> None:
         spec_of(on_from("newest", parent="older@1"))
     with pytest.raises(ValidationError, match=r"base\.continue_from must be null"):
         StudySpec.model_validate(
-            {"base": on_from("newest"), "space": {"unroll.lr": {"kind": "choice", "options": [0.1, 0.2]}}}
+            {
+                "base": on_from("newest"),
+                "space": {"unroll.lr": {"kind": "choice", "options": [0.1, 0.2]}},
+            }
         )
 
 
@@ -149,13 +180,23 @@ class TestDriver:
         assert run_attempt(registry, registry.open_run("job_1", name=""), 1, SETTINGS)
         return registry
 
-    def open(self, registry: Registry, job: str, spec: dict[str, Any], original: str | None = None) -> str:
+    def open(
+        self, registry: Registry, job: str, spec: dict[str, Any], original: str | None = None
+    ) -> str:
         run_id = registry.open_run(job, name="")
-        order = {"job_id": job, "kind": "meta-training", "name": None, "spec": spec, "original_run_id": original}
+        order = {
+            "job_id": job,
+            "kind": "meta-training",
+            "name": None,
+            "spec": spec,
+            "original_run_id": original,
+        }
         registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
         return run_id
 
-    def go_on(self, registry: Registry, update: int = 4, original: str | None = None, **changes: Any) -> str:
+    def go_on(
+        self, registry: Registry, update: int = 4, original: str | None = None, **changes: Any
+    ) -> str:
         """The run of `job_2`, in the registry but not begun."""
         spec = merge(CONSTANT, on_from(update, n_episodes=4, **changes))
         return self.open(registry, "job_2", spec, original or registry.open_run("job_1", name=""))
@@ -165,7 +206,10 @@ class TestDriver:
         assert run_attempt(registry, run_id, 1, SETTINGS)
         made = registry.version("hyperadam", "2").manifest["provenance"]
         assert made["parent"] is None
-        assert {name: made["continued_from"][name] for name in ("job", "update")} == {"job": "job_1", "update": 4}
+        assert {name: made["continued_from"][name] for name in ("job", "update")} == {
+            "job": "job_1",
+            "update": 4,
+        }
         assert len(made["continued_from"]["sha256"]) == 64
         assert registry.version("hyperadam", "1").manifest["provenance"]["continued_from"] is None
         told = [event["data"] for event in events(registry, run_id) if event["type"] == "continued"]
@@ -179,25 +223,33 @@ class TestDriver:
         assert run_attempt(registry, run_id, 1, SETTINGS)
         first = registry.weights("hyperadam", 2)
         registry.delete_run(registry.open_run("job_1", name=""))
-        for info in registry.list_artifacts(run_id, "checkpoints"):  # as if it had been killed before the first
+        for info in registry.list_artifacts(
+            run_id, "checkpoints"
+        ):  # as if it had been killed before the first
             registry.delete_artifact(run_id, info.path)
         registry.delete_artifact(run_id, BEST_CHECKPOINT)
         assert run_attempt(registry, run_id, 2, SETTINGS)
         assert registry.weights("hyperadam", 2) == first
         assert len(registry.versions("hyperadam")) == 2
-        resumed = [event["data"]["resumed_from"] for event in events(registry, run_id) if event["type"] == "started"]
+        resumed = [
+            event["data"]["resumed_from"]
+            for event in events(registry, run_id)
+            if event["type"] == "started"
+        ]
         assert resumed == [4, 4]
 
     def test_the_best_checkpoint_counts_where_the_newest_are_gone(self, registry: Registry) -> None:
         run = registry.open_run("job_1", name="")
-        best = Checkpoint.from_bytes(registry.get_artifact(run, BEST_CHECKPOINT), make_rule(spec_of().rule))
+        best = Checkpoint.from_bytes(
+            registry.get_artifact(run, BEST_CHECKPOINT), make_rule(spec_of().rule)
+        )
         for info in registry.list_artifacts(run, "checkpoints"):
             registry.delete_artifact(run, info.path)
         run_id = self.go_on(registry, best.update)
         assert run_attempt(registry, run_id, 1, SETTINGS)
-        assert Checkpoint.from_bytes(registry.get_artifact(run_id, START), make_rule(spec_of().rule)).update == (
-            spec_of().timeline.begun(best.update) * 2
-        )
+        assert Checkpoint.from_bytes(
+            registry.get_artifact(run_id, START), make_rule(spec_of().rule)
+        ).update == (spec_of().timeline.begun(best.update) * 2)
 
     @pytest.mark.parametrize(
         ("harm", "message"),
@@ -207,7 +259,9 @@ class TestDriver:
             ("gone", "continue_from.checkpoint 4 of job_1 is gone"),
         ],
     )
-    def test_what_is_gone_or_damaged_fails_for_good(self, registry: Registry, harm: str, message: str) -> None:
+    def test_what_is_gone_or_damaged_fails_for_good(
+        self, registry: Registry, harm: str, message: str
+    ) -> None:
         run_id, run = self.go_on(registry), registry.open_run("job_1", name="")
         path = "checkpoints/00000004.safetensors"
         if harm == "deleted":

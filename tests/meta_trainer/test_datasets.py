@@ -14,7 +14,9 @@ import torch
 from meta_trainer.datasets import DatasetMissing, load
 
 FULL_DATA = os.environ.get("HYPERADAM_TEST_DATA", "")
-needs_full_data = pytest.mark.skipif(not FULL_DATA, reason="HYPERADAM_TEST_DATA names no folder with the full datasets")
+needs_full_data = pytest.mark.skipif(
+    not FULL_DATA, reason="HYPERADAM_TEST_DATA names no folder with the full datasets"
+)
 
 
 def test_embedded_mnist5k() -> None:
@@ -39,7 +41,9 @@ def test_minibatch_is_scaled_pixels() -> None:
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 @pytest.mark.parametrize("folder", [None, "empty"])
-def test_a_missing_dataset_says_how_to_get_it(name: str, folder: str | None, tmp_path: Path) -> None:
+def test_a_missing_dataset_says_how_to_get_it(
+    name: str, folder: str | None, tmp_path: Path
+) -> None:
     with pytest.raises(DatasetMissing, match=rf"python -m meta_trainer\.datasets download {name}"):
         load(name, tmp_path if folder else None)
 
@@ -87,8 +91,12 @@ def test_mnist_idx_layout(tmp_path: Path) -> None:
     raw.mkdir(parents=True)
     pixels = np.arange(4 * 28 * 28, dtype=np.int64).astype(np.uint8).reshape(4, 28, 28)
     for split in ("train", "t10k"):
-        (raw / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, 4, 28, 28) + pixels.tobytes())
-        (raw / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, 4) + bytes([3, 1, 4, 1]))
+        (raw / f"{split}-images-idx3-ubyte").write_bytes(
+            struct.pack(">IIII", 2051, 4, 28, 28) + pixels.tobytes()
+        )
+        (raw / f"{split}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">II", 2049, 4) + bytes([3, 1, 4, 1])
+        )
     dataset = load("mnist", tmp_path)
     assert dataset.labels.tolist() == [3, 1, 4, 1]
     assert np.array_equal(dataset.images[:, 0].numpy(), pixels)
@@ -106,7 +114,9 @@ def test_mnist_idx_layout(tmp_path: Path) -> None:
         ("cifar10", "test", 10_000, (3, 32, 32), 0.4766),
     ],
 )
-def test_the_real_ones(name: str, split: str, n: int, shape: tuple[int, int, int], mean: float) -> None:
+def test_the_real_ones(
+    name: str, split: str, n: int, shape: tuple[int, int, int], mean: float
+) -> None:
     dataset = load(name, FULL_DATA, split)
     assert (len(dataset), dataset.image_shape) == (n, shape)
     assert dataset.labels.bincount().numel() == 10

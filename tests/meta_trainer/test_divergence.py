@@ -1,4 +1,5 @@
-"""What goes wrong in the numbers: learners are left out and told of, a lost cause is stopped by the stated rule."""
+"""What goes wrong in the numbers: learners are left out and told of, a lost cause is stopped by the
+stated rule."""
 
 from __future__ import annotations
 
@@ -9,16 +10,18 @@ from typing import Any
 import pytest
 import torch
 
-from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint
 from meta_trainer.datasets import load
-from meta_trainer.divergence import DivergenceWatch
 from meta_trainer.runners import Handle, InProcessRunner
 from meta_trainer.specs import DivergenceSpec, MetaTrainingSpec
-from meta_trainer.training import MetaTraining, Trained
-from meta_trainer.work import PeriodOutcome, make_rule, run_period
+from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
+from meta_trainer.training.divergence import DivergenceWatch
+from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
 
-SPEC = MetaTrainingSpec.model_validate({**TINY, "divergence": {"updates": 3, "validations": 2, "factor": 2.0}})
+SPEC = MetaTrainingSpec.model_validate(
+    {**TINY, "divergence": {"updates": 3, "validations": 2, "factor": 2.0}}
+)
 
 
 class Poisoned(InProcessRunner):
@@ -27,7 +30,9 @@ class Poisoned(InProcessRunner):
     def __init__(self, chunks: Sequence[int], from_period: int = 0) -> None:
         self._chunks, self._from_period, self._period = chunks, from_period, -1
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         results = super().call(function, *arguments, n_returns=n_returns)
         if function is not run_period:
             return results
@@ -39,14 +44,18 @@ class Poisoned(InProcessRunner):
         return outcome._replace(gradient=torch.full_like(outcome.gradient, torch.nan)), results[1]
 
 
-def train(runner: InProcessRunner, recorder: MemoryRecorder, resume: bytes | None = None) -> Trained:
+def train(
+    runner: InProcessRunner, recorder: MemoryRecorder, resume: bytes | None = None
+) -> Trained:
     training = MetaTraining(SPEC, load("mnist5k"), runner, recorder)
     if resume:
         training.restore(resume)
     return training.run()
 
 
-def test_chunk_with_a_gradient_that_is_not_finite_is_left_out_counted_and_told_of(recorder: MemoryRecorder) -> None:
+def test_chunk_with_a_gradient_that_is_not_finite_is_left_out_counted_and_told_of(
+    recorder: MemoryRecorder,
+) -> None:
     trained = train(Poisoned([1]), recorder)
     assert trained.diverged is None
     assert trained.final_theta.isfinite().all()
@@ -57,12 +66,17 @@ def test_chunk_with_a_gradient_that_is_not_finite_is_left_out_counted_and_told_o
     assert [data["episode"] for data in told] == [0, 1, 2]  # once an episode
 
 
-def test_run_whose_learners_all_diverge_is_stopped_with_the_best_theta_kept(recorder: MemoryRecorder) -> None:
+def test_run_whose_learners_all_diverge_is_stopped_with_the_best_theta_kept(
+    recorder: MemoryRecorder,
+) -> None:
     sound = train(Poisoned([], 0), MemoryRecorder())
     assert sound.diverged is None
     trained = train(Poisoned([0, 1], from_period=2), recorder)
     validated = recorder.series("validation_loss")
-    assert (trained.n_updates, trained.best_update) == (5, min(validated, key=validated.__getitem__))
+    assert (trained.n_updates, trained.best_update) == (
+        5,
+        min(validated, key=validated.__getitem__),
+    )
     assert trained.diverged is not None
     assert trained.diverged.startswith("in 3 updates in a row")
     assert trained.theta.isfinite().all()
@@ -87,7 +101,9 @@ def test_counts_of_the_rule_are_part_of_checkpoints(recorder: MemoryRecorder) ->
         ([math.inf, 5.0, math.inf, math.inf], 4),
     ],
 )
-def test_validations_above_the_factor_in_a_row(losses: list[float], stopped_after: int | None) -> None:
+def test_validations_above_the_factor_in_a_row(
+    losses: list[float], stopped_after: int | None
+) -> None:
     watch = DivergenceWatch(DivergenceSpec(validations=2, factor=2.0))
     verdicts = []
     for loss in losses:

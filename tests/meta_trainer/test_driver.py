@@ -1,4 +1,5 @@
-"""The driver: what an attempt leaves in its run, when it ends well, fails, is stopped, or is killed."""
+"""The driver: what an attempt leaves in its run, when it ends well, fails, is stopped, or is
+killed."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from typing import Any
 import pytest
 from hyperadam.theta import Theta
 
-from meta_trainer import driver
-from meta_trainer.driver import DriverSettings, run_attempt
-from meta_trainer.run_recorder import RunRecorder
+from meta_trainer.driver import main as driver
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from meta_trainer.runners import InProcessRunner
+from meta_trainer.runs.run_recorder import RunRecorder
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
 from tests.registry.thetas import make_theta
@@ -40,7 +41,11 @@ def done(registry: Registry, run_id: str, attempt: int = 1) -> dict[str, Any]:
 
 def events(registry: Registry, run_id: str) -> list[dict[str, Any]]:
     files = registry.list_artifacts(run_id, "events")
-    return [json.loads(line) for f in files for line in registry.get_artifact(run_id, f.path).splitlines()]
+    return [
+        json.loads(line)
+        for f in files
+        for line in registry.get_artifact(run_id, f.path).splitlines()
+    ]
 
 
 def test_a_training_leaves_everything_in_its_run() -> None:
@@ -71,7 +76,8 @@ def test_a_training_leaves_everything_in_its_run() -> None:
 
 
 def test_what_a_checkpoint_is_beyond_has_been_told_when_it_is_there() -> None:
-    """An attempt that ends with no last word right after a checkpoint: the next one tells only of what follows."""
+    """An attempt that ends with no last word right after a checkpoint: the next one tells only of
+    what follows."""
     registry = connect("memory://")
     run_id = open_job(registry)
     recorder = RunRecorder(registry, run_id, 1)
@@ -104,7 +110,9 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
     for number in (1, 2):
         (told,) = registry.version("hyper", str(number)).evaluations
         assert told.key == "job_1"
-        assert {name: told.summary["settings"][name] for name in ("suite", "quick", "n_starts", "seed")} == {
+        assert {
+            name: told.summary["settings"][name] for name in ("suite", "quick", "n_starts", "seed")
+        } == {
             "suite": "table1",
             "quick": True,
             "n_starts": 2,
@@ -114,7 +122,10 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
         assert told.summary["tasks"].keys() == rows.keys()
         for task, row in rows.items():
             assert told.summary["tasks"][task]["mean"] == row["mean"]
-            assert told.summary["tasks"][task]["baseline"]["difference"]["mean"] == row["difference"]["mean"]
+            assert (
+                told.summary["tasks"][task]["baseline"]["difference"]["mean"]
+                == row["difference"]["mean"]
+            )
 
 
 @pytest.mark.slow
@@ -134,7 +145,9 @@ def test_a_training_asks_its_promotion_rule() -> None:
     report = json.loads(registry.get_artifact(run_id, "result/promotion/result.json"))
     means = {(row["task"], row["optimizer"]): row["finals"] for row in report["rows"]}
     ratios = [
-        math.log(means[task, "hyperadam@2"][s] / means[task, "hyperadam@1"][s]) for task, _ in means for s in (0, 1)
+        math.log(means[task, "hyperadam@2"][s] / means[task, "hyperadam@1"][s])
+        for task, _ in means
+        for s in (0, 1)
     ]
     assert promotion["log_ratio"] == pytest.approx(sum(ratios) / len(ratios))
     assert [p.step for p in registry.metrics(run_id, "progress")] == [1, 2, 3, 4, 5, 6]
@@ -145,7 +158,12 @@ def test_a_training_asks_its_promotion_rule() -> None:
 @pytest.mark.parametrize(
     ("kind", "spec", "error", "message"),
     [
-        ("meta-training", {"task": {"dataset": "mnist"}}, "DatasetMissing", "python -m meta_trainer.datasets download"),
+        (
+            "meta-training",
+            {"task": {"dataset": "mnist"}},
+            "DatasetMissing",
+            "python -m meta_trainer.datasets download",
+        ),
         (
             "meta-training",
             {**TINY, "promote": {"if_better_on": "table3"}},
@@ -156,7 +174,9 @@ def test_a_training_asks_its_promotion_rule() -> None:
         ("cooking", {"a": 1}, "ValueError", "kind must be one of"),
     ],
 )
-def test_a_failure_is_recorded_with_its_reason(kind: str, spec: dict[str, Any], error: str, message: str) -> None:
+def test_a_failure_is_recorded_with_its_reason(
+    kind: str, spec: dict[str, Any], error: str, message: str
+) -> None:
     registry = connect("memory://")
     run_id = open_job(registry, kind, **spec)
     assert not run_attempt(registry, run_id, 1, SETTINGS)
@@ -189,12 +209,16 @@ class Signalling(InProcessRunner):
     def __init__(self) -> None:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Any, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Any, ...]:
         os.kill(os.getpid(), signal.SIGTERM)
         return super().call(function, *arguments, n_returns=n_returns)
 
 
-def test_a_runner_that_takes_sigterm_for_itself_does_not_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runner_that_takes_sigterm_for_itself_does_not_keep_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(driver, "make_runner", lambda _: Signalling())
     registry = connect("memory://")
     run_id = open_job(registry)
@@ -209,7 +233,9 @@ def test_settings_name_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="HYPERADAM_TRACKING_URI is not set"):
         DriverSettings.from_environment({})
     with pytest.raises(ValueError, match="HYPERADAM_RUNNER must be ray or in-process"):
-        DriverSettings.from_environment({"HYPERADAM_TRACKING_URI": "x", "HYPERADAM_RUNNER": "spark"})
+        DriverSettings.from_environment(
+            {"HYPERADAM_TRACKING_URI": "x", "HYPERADAM_RUNNER": "spark"}
+        )
 
 
 class Process:
@@ -223,7 +249,15 @@ class Process:
             "HYPERADAM_ARTIFACT_LOCATION": str(home / "artifacts"),
             "HYPERADAM_RUNNER": "in-process",
         }
-        command = [sys.executable, "-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", str(attempt)]
+        command = [
+            sys.executable,
+            "-m",
+            "meta_trainer.driver",
+            "--run-id",
+            run_id,
+            "--attempt",
+            str(attempt),
+        ]
         self.log = home / f"attempt-{attempt}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -242,7 +276,8 @@ class Process:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> None:
-    """Attempt 1 is killed with SIGKILL, 2 is stopped with SIGTERM, 3 ends: Θ is that of an undisturbed run."""
+    """Attempt 1 is killed with SIGKILL, 2 is stopped with SIGTERM, 3 ends: Θ is that of an
+    undisturbed run."""
     spec = {**TINY, "n_episodes": 60, "checkpoint_every_updates": 7}
     undisturbed = connect("memory://")
     assert run_attempt(undisturbed, open_job(undisturbed, **spec), 1, SETTINGS)
@@ -258,7 +293,9 @@ def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> No
         done(registry, run_id, 1)
 
     second = Process(tmp_path, registry, run_id, 2)
-    second.wait_for(lambda: any(event["data"].get("resumed_from") for event in events(registry, run_id)))
+    second.wait_for(
+        lambda: any(event["data"].get("resumed_from") for event in events(registry, run_id))
+    )
     second.process.terminate()
     assert second.process.wait(60) == 0
     assert done(registry, run_id, 2)["outcome"] == "stopped"

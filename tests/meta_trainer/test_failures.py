@@ -1,4 +1,5 @@
-"""An update that fails leaves what makes it fail again; machines that fail are not the job's fault."""
+"""An update that fails leaves what makes it fail again; machines that fail are not the job's
+fault."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 from hyperadam import Theta
 
-from meta_trainer import driver
-from meta_trainer.checkpoints import BEST_CHECKPOINT, Checkpoint
-from meta_trainer.driver import DriverSettings, run_attempt
-from meta_trainer.failures import FAILED_THETA
+from meta_trainer.driver import main as driver
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from meta_trainer.runners import Handle, InProcessRunner, WorkLost
+from meta_trainer.runs.failures import FAILED_THETA
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.work import make_rule, run_period
+from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
+from meta_trainer.training.units import make_rule, run_period
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
 
@@ -28,19 +29,25 @@ class Failing(InProcessRunner):
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         if function is run_period and arguments[3:5] == (1, 1) and arguments[5] is not None:
             raise self._error
         return super().call(function, *arguments, n_returns=n_returns)
 
 
-def attempt(registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> str:
+def attempt(
+    registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> str:
     """One attempt of the tiny job, which fails so."""
     run_id = registry.open_run("job_1", name="test")
     job = {"job_id": "job_1", "kind": "meta-training", "name": None, "spec": TINY}
     registry.put_artifact(run_id, "job.json", json.dumps(job).encode())
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "make_runner", lambda _: Failing(error) if error else InProcessRunner())
+        patch.setattr(
+            driver, "make_runner", lambda _: Failing(error) if error else InProcessRunner()
+        )
         assert run_attempt(registry, run_id, number, SETTINGS) is (error is None)
     return run_id
 
@@ -59,8 +66,13 @@ def test_failed_update_leaves_theta_checkpoint_and_seeds(monkeypatch: pytest.Mon
     assert error == {"type": "IndexError", "message": "index 7 is out of range", **where}
 
     rule = make_rule(MetaTrainingSpec.model_validate(TINY).rule)
-    checkpoint = Checkpoint.from_bytes(registry.get_artifact(run_id, "checkpoints/00000003.safetensors"), rule)
-    assert [state.step for state in checkpoint.states] == [3, 3]  # of both chunks before the period that failed
+    checkpoint = Checkpoint.from_bytes(
+        registry.get_artifact(run_id, "checkpoints/00000003.safetensors"), rule
+    )
+    assert [state.step for state in checkpoint.states] == [
+        3,
+        3,
+    ]  # of both chunks before the period that failed
     theta = Theta.from_bytes(registry.get_artifact(run_id, FAILED_THETA))
     assert theta.vector.equal(checkpoint.meta_optimizer["theta"])
     assert theta.provenance["failed"] == where
@@ -69,7 +81,9 @@ def test_failed_update_leaves_theta_checkpoint_and_seeds(monkeypatch: pytest.Mon
     assert done(registry, run_id, 2)["error"]["update"] == 3
     attempt(registry, 3, monkeypatch, None)
     assert registry.weights("hyperadam", 1) != b""
-    vectors = [Theta.from_bytes(one.weights("hyperadam", 1)).vector for one in (registry, undisturbed)]
+    vectors = [
+        Theta.from_bytes(one.weights("hyperadam", 1)).vector for one in (registry, undisturbed)
+    ]
     assert vectors[0].equal(vectors[1])
 
 
@@ -80,17 +94,27 @@ def test_lost_work_leaves_no_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
         done(registry, run_id, 1)
 
 
-def test_best_checkpoint_is_used_where_all_newest_are_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_checkpoint_is_used_where_all_newest_are_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     registry = connect("memory://")
     run_id = attempt(registry, 1, monkeypatch, IndexError("x"))
     newest = [info.path for info in registry.list_artifacts(run_id, "checkpoints")]
     for path in newest:
         registry.put_artifact(run_id, path, b"damaged")
     best = Checkpoint.from_bytes(
-        registry.get_artifact(run_id, BEST_CHECKPOINT), make_rule(MetaTrainingSpec.model_validate(TINY).rule)
+        registry.get_artifact(run_id, BEST_CHECKPOINT),
+        make_rule(MetaTrainingSpec.model_validate(TINY).rule),
     )
     attempt(registry, 2, monkeypatch, None)
     files = registry.list_artifacts(run_id, "events")
-    events = [json.loads(line) for file in files for line in registry.get_artifact(run_id, file.path).splitlines()]
-    assert [event["data"]["resumed_from"] for event in events if event["type"] == "started"] == [None, best.update]
+    events = [
+        json.loads(line)
+        for file in files
+        for line in registry.get_artifact(run_id, file.path).splitlines()
+    ]
+    assert [event["data"]["resumed_from"] for event in events if event["type"] == "started"] == [
+        None,
+        best.update,
+    ]
     assert sum(event["type"] == "checkpoint.damaged" for event in events) == len(newest)

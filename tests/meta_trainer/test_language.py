@@ -32,14 +32,20 @@ def test_symbols_come_as_often_as_their_two_predecessors_say() -> None:
     symbols, targets = (drawn[0] for drawn in draw(0, batch_size=20_000))
     a, b, c = symbols[:, :-1].flatten(), symbols[:, 1:].flatten(), targets[:, 1:].flatten()
     counts = torch.zeros(N_SYMBOLS**3, dtype=torch.float64)
-    counts.index_put_(((a * N_SYMBOLS + b) * N_SYMBOLS + c,), torch.ones(len(c), dtype=torch.float64), accumulate=True)
+    counts.index_put_(
+        ((a * N_SYMBOLS + b) * N_SYMBOLS + c,),
+        torch.ones(len(c), dtype=torch.float64),
+        accumulate=True,
+    )
     counts = counts.view(N_SYMBOLS, N_SYMBOLS, N_SYMBOLS)
     expected = counts.sum(-1, keepdim=True) * probabilities()
     often = expected >= 10
     surprises = (counts - expected).square() / expected  # 1 − P on the mean, if so it is
     assert int(often.sum()) > 4_000
     assert abs(float(surprises[often].sum() / (1 - probabilities())[often].sum()) - 1) < 0.08
-    assert symbols[:, 0].bincount(minlength=N_SYMBOLS).double().std() < 2 * math.sqrt(20_000 / N_SYMBOLS)
+    assert symbols[:, 0].bincount(minlength=N_SYMBOLS).double().std() < 2 * math.sqrt(
+        20_000 / N_SYMBOLS
+    )
 
 
 def test_what_the_docstring_says_of_losses() -> None:

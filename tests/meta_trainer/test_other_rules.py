@@ -1,4 +1,5 @@
-"""RNNprop and DMoptimizer go the same way as HyperAdam: trained, resumed, registered, pulled, run and evaluated."""
+"""RNNprop and DMoptimizer go the same way as HyperAdam: trained, resumed, registered, pulled, run
+and evaluated."""
 
 from __future__ import annotations
 
@@ -12,28 +13,38 @@ from hyperadam.optimizers import LearnedOptimizer
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
-from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training import MetaTraining
+from meta_trainer.training.loop import MetaTraining
 from registry import Registry, connect
 from tests.meta_trainer.conftest import TINY
 
 pytestmark = pytest.mark.slow
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
-OPTIMIZERS: dict[str, type[LearnedOptimizer]] = {"rnnprop": hyperadam.RNNprop, "dm": hyperadam.DMOptimizer}
+OPTIMIZERS: dict[str, type[LearnedOptimizer]] = {
+    "rnnprop": hyperadam.RNNprop,
+    "dm": hyperadam.DMOptimizer,
+}
 KINDS = pytest.mark.parametrize("kind", OPTIMIZERS)
 
 
 def tiny(kind: str) -> dict[str, Any]:
     """Two chunks of two small learners, 2 episodes of 2 periods of 3 steps."""
     preset = {"preset": f"{kind}-paper", "n_learners": 4, "chunk_size": 2, "n_episodes": 2}
-    same = {name: TINY[name] for name in ("validation", "meta_optimizer", "checkpoint_every_updates", "seed")}
+    same = {
+        name: TINY[name]
+        for name in ("validation", "meta_optimizer", "checkpoint_every_updates", "seed")
+    }
     return (
         preset
         | same
-        | {"rule": {"n_hidden": 3}, "task": {**TINY["task"], "dataset": "mnist5k"}, "unroll": TINY["unroll"]}
+        | {
+            "rule": {"n_hidden": 3},
+            "task": {**TINY["task"], "dataset": "mnist5k"},
+            "unroll": TINY["unroll"],
+        }
     )
 
 
@@ -58,7 +69,8 @@ def test_resumes_bit_for_bit_from_every_checkpoint(kind: str, recorder: Any) -> 
 
 @KINDS
 def test_learns(kind: str, recorder: Any) -> None:
-    """From a start that hardly moves, eight updates teach it to walk downhill on softmax regression."""
+    """From a start that hardly moves, eight updates teach it to walk downhill on softmax
+    regression."""
     spec = MetaTrainingSpec.model_validate(
         {
             "rule": {"kind": kind, "n_hidden": 4},
@@ -89,7 +101,10 @@ def test_from_job_to_optimizer_to_report() -> None:
         carry_out(registry, f"job_{kind}", "meta-training", tiny(kind))
         theta = Theta.from_bytes(registry.weights(kind, 1))
         assert (theta.rule.kind, theta.lr) == (kind, 1.0)
-        assert theta.provenance["spec"]["rule"] == {"kind": kind, "n_hidden": 3} | theta.provenance["spec"]["rule"]
+        assert (
+            theta.provenance["spec"]["rule"]
+            == {"kind": kind, "n_hidden": 3} | theta.provenance["spec"]["rule"]
+        )
         weight = torch.nn.Parameter(torch.ones(3))
         optimizer = optimizer_type([weight], theta)
         for _ in range(3):

@@ -9,12 +9,12 @@ import torch
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
-from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
-from meta_trainer.training import MetaTraining
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.units import make_rule
 from registry import Registry, connect
 from tests.meta_trainer.test_driver import done, open_job
 
@@ -39,7 +39,9 @@ def run(registry: Registry, spec: MetaTrainingSpec, **given: Any) -> dict[str, A
     return {**done(registry, run_id), "run": run_id}
 
 
-def test_a_job_starts_at_its_parent_and_says_so(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
+def test_a_job_starts_at_its_parent_and_says_so(
+    registry: Registry, tiny_spec: MetaTrainingSpec
+) -> None:
     parent = registry.version("older", "1")
     word = run(registry, tiny_spec, parent="older@1")
     assert word["outcome"] == "succeeded"
@@ -47,7 +49,9 @@ def test_a_job_starts_at_its_parent_and_says_so(registry: Registry, tiny_spec: M
     assert manifest["provenance"]["parent"] == {"version": "older@1", "sha256": parent.sha256}
     start = Theta.from_bytes(registry.get_artifact(word["run"], "result/initial.safetensors"))
     original = Theta.from_bytes(registry.weights("older", 1))
-    assert all(torch.equal(start.tensors[name], tensor) for name, tensor in original.tensors.items())
+    assert all(
+        torch.equal(start.tensors[name], tensor) for name, tensor in original.tensors.items()
+    )
     assert start.provenance["made_by"] == "parent older@1"
 
 
@@ -62,23 +66,37 @@ def test_a_start_that_was_adjusted_says_so(registry: Registry, tiny_spec: MetaTr
     assert start.provenance["made_by"] == "parent older@1, adjusted"
 
 
-def test_without_a_parent_lineage_says_none(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
+def test_without_a_parent_lineage_says_none(
+    registry: Registry, tiny_spec: MetaTrainingSpec
+) -> None:
     assert run(registry, tiny_spec)["outcome"] == "succeeded"
     assert registry.version("hyperadam", "latest").manifest["provenance"]["parent"] is None
 
 
-def test_a_parent_of_another_rule_is_refused(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
+def test_a_parent_of_another_rule_is_refused(
+    registry: Registry, tiny_spec: MetaTrainingSpec
+) -> None:
     word = run(registry, tiny_spec, parent="older@1", rule={"n_candidates": 4})
     assert word["outcome"] == "failed"
     assert "parent older@1 has rule.n_candidates 3, but the job has 4" in word["error"]["message"]
 
 
-def test_a_parents_directions_may_have_had_other_limits(registry: Registry, tiny_spec: MetaTrainingSpec) -> None:
-    word = run(registry, tiny_spec, parent="older@1", rule={"skip_zero_gradients": False, "direction_bound": 7.5})
+def test_a_parents_directions_may_have_had_other_limits(
+    registry: Registry, tiny_spec: MetaTrainingSpec
+) -> None:
+    word = run(
+        registry,
+        tiny_spec,
+        parent="older@1",
+        rule={"skip_zero_gradients": False, "direction_bound": 7.5},
+    )
     assert word["outcome"] == "succeeded"
     theta = Theta.from_bytes(registry.weights("hyperadam", 1))
     assert (theta.rule.spec.skip_zero_gradients, theta.rule.spec.direction_bound) == (False, 7.5)
-    assert registry.version("older", "1").manifest["rule"]["direction_bound"] == tiny_spec.rule.direction_bound
+    assert (
+        registry.version("older", "1").manifest["rule"]["direction_bound"]
+        == tiny_spec.rule.direction_bound
+    )
 
 
 def test_a_parent_must_be_given_where_the_spec_names_one(tiny_spec: MetaTrainingSpec) -> None:

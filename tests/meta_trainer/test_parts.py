@@ -14,17 +14,24 @@ from hyperadam.theta import Theta
 from torch.optim.lr_scheduler import LinearLR
 
 from meta_trainer.datasets import Dataset, load
-from meta_trainer.episodes import training_optimizee
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, ModuleLearner
-from meta_trainer.meta_optimizer import MetaOptimizer
-from meta_trainer.optimizees import Supervised
-from meta_trainer.rollout import Learned, rollout
 from meta_trainer.seeds import derive, generator
-from meta_trainer.specs import ACTIVATIONS, CNNTaskSpec, MetaOptimizerSpec, MetaTrainingSpec, MLPTaskSpec, UnrollSpec
+from meta_trainer.specs import (
+    ACTIVATIONS,
+    CNNTaskSpec,
+    MetaOptimizerSpec,
+    MetaTrainingSpec,
+    MLPTaskSpec,
+    UnrollSpec,
+)
 from meta_trainer.tasks import SpecTasks
-from meta_trainer.training import initial_theta
-from meta_trainer.tricks import RandomScaling, WithConvex
-from meta_trainer.work import make_rule, step_weights
+from meta_trainer.tasks.optimizees import Supervised
+from meta_trainer.tasks.tricks import RandomScaling, WithConvex
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.meta_optimizer import MetaOptimizer
+from meta_trainer.training.units import make_rule, step_weights
+from meta_trainer.unrolls.episodes import training_optimizee
+from meta_trainer.unrolls.rollout import Learned, rollout
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +56,19 @@ def test_shapes_are_those_of_each_layer(learner: Learner, expected: list[tuple[i
 
 def test_seeds_are_named_not_ordered() -> None:
     assert derive(1, "a", 2) == derive(1, "a", 2)
-    names = [(1, "a", (2,)), (2, "a", (2,)), (1, "b", (2,)), (1, "a", (3,)), (1, "a", (2, 0)), (1, "a", ())]
+    names = [
+        (1, "a", (2,)),
+        (2, "a", (2,)),
+        (1, "b", (2,)),
+        (1, "a", (3,)),
+        (1, "a", (2, 0)),
+        (1, "a", ()),
+    ]
     assert len({derive(seed, purpose, *indices) for seed, purpose, indices in names}) == len(names)
-    assert torch.rand(3, generator=generator(0, "x")).tolist() == torch.rand(3, generator=generator(0, "x")).tolist()
+    assert (
+        torch.rand(3, generator=generator(0, "x")).tolist()
+        == torch.rand(3, generator=generator(0, "x")).tolist()
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -83,7 +100,12 @@ def test_batched_mlp_equals_one_module_at_a_time(activation: str, hidden: tuple[
     assert offset == learner.n_coordinates
 
 
-_MODULES = {"sigmoid": torch.nn.Sigmoid, "relu": torch.nn.ReLU, "elu": torch.nn.ELU, "tanh": torch.nn.Tanh}
+_MODULES = {
+    "sigmoid": torch.nn.Sigmoid,
+    "relu": torch.nn.ReLU,
+    "elu": torch.nn.ELU,
+    "tanh": torch.nn.Tanh,
+}
 
 
 def test_the_paper_basic_learner_has_15910_coordinates(dataset: Dataset) -> None:
@@ -108,7 +130,9 @@ def test_scaling_starts_at_the_same_network_and_stays_in_range(dataset: Dataset)
     spec = MetaTrainingSpec(n_learners=2, chunk_size=2)
     scaled = training_optimizee(spec, dataset, 0, 0)
     assert isinstance(scaled, RandomScaling)
-    torch.testing.assert_close(scaled.losses(scaled.start(), 0), scaled.inner.losses(scaled.inner.start(), 0))
+    torch.testing.assert_close(
+        scaled.losses(scaled.start(), 0), scaled.inner.losses(scaled.inner.start(), 0)
+    )
     learner, convex = scaled.scale[:, :-20].log(), scaled.scale[:, -20:].log()
     assert 2.9 < float(learner.abs().max()) <= 3
     assert 0.8 < float(convex.abs().max()) <= 1
@@ -126,15 +150,25 @@ def test_convex_part_is_clipped(dataset: Dataset) -> None:
 
 
 def test_plain_fraction_leaves_chunks_unscaled(dataset: Dataset) -> None:
-    spec = MetaTrainingSpec.model_validate({"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}})
-    kinds = [isinstance(training_optimizee(spec, dataset, 0, chunk), RandomScaling) for chunk in range(spec.n_chunks)]
+    spec = MetaTrainingSpec.model_validate(
+        {"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}}
+    )
+    kinds = [
+        isinstance(training_optimizee(spec, dataset, 0, chunk), RandomScaling)
+        for chunk in range(spec.n_chunks)
+    ]
     assert kinds == [False, False, True, True]
-    kinds = [isinstance(training_optimizee(spec, dataset, 3, chunk), RandomScaling) for chunk in range(spec.n_chunks)]
+    kinds = [
+        isinstance(training_optimizee(spec, dataset, 3, chunk), RandomScaling)
+        for chunk in range(spec.n_chunks)
+    ]
     assert kinds == [True, False, False, True]  # in turn, so that no task is always plain
 
 
 def test_activations_take_turns(dataset: Dataset) -> None:
-    spec = MetaTrainingSpec.model_validate({"task": {"activations": ["relu", "tanh", "elu"]}, "tricks": OFF})
+    spec = MetaTrainingSpec.model_validate(
+        {"task": {"activations": ["relu", "tanh", "elu"]}, "tricks": OFF}
+    )
     used = [
         optimizee.learner.activation
         for episode in range(3)
@@ -162,7 +196,11 @@ def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset
     optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(2))
     optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(0.005))
     result = rollout(optimizer, optimizee, 5)
-    expected = torch.stack([optimizee.losses(result.parameters, step) for step in range(5)]).double().mean(0)
+    expected = (
+        torch.stack([optimizee.losses(result.parameters, step) for step in range(5)])
+        .double()
+        .mean(0)
+    )
     torch.testing.assert_close(result.final_losses, expected)
     assert result.curves.shape == (5, 2)
     torch.testing.assert_close(result.curves[0], optimizee.losses(optimizee.start(), 0).double())
@@ -180,7 +218,9 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
     own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
     with_own = HyperAdam([own], Theta.from_vector(rule, vector, **rate._asdict()))
     with_scheduler = HyperAdam([scheduled], Theta.from_vector(rule, vector, lr=0.005))
-    scheduler = LinearLR(with_scheduler, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1)
+    scheduler = LinearLR(
+        with_scheduler, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1
+    )
     for step in range(7):
         for w in (own, scheduled):
             w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
@@ -192,18 +232,32 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 
 
 def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
-    """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of its own shape."""
-    spec, rate = MetaTrainingSpec(), Rate(0.005, 3, 4, base_fan_in=100, least_fan_in=2, base_places=3, weight_decay=2.0)
+    """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of
+    its own shape."""
+    spec, rate = (
+        MetaTrainingSpec(),
+        Rate(0.005, 3, 4, base_fan_in=100, least_fan_in=2, base_places=3, weight_decay=2.0),
+    )
     rule, vector = make_rule(spec.rule), initial_theta(spec)
-    optimizee = SpecTasks({dataset.name: dataset}).plain(spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1))
+    optimizee = SpecTasks({dataset.name: dataset}).plain(
+        spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1)
+    )
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
-    start, shapes = optimizee.start()[0], [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)]
+    start, shapes = (
+        optimizee.start()[0],
+        [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)],
+    )
     parts = start.split([torch.Size(shape).numel() for shape in shapes])
-    parameters = [torch.nn.Parameter(part.view(shape).clone()) for part, shape in zip(parts, shapes, strict=True)]
+    parameters = [
+        torch.nn.Parameter(part.view(shape).clone())
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
     optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, **rate._asdict()))
     for step in range(7):
         w = torch.cat([parameter.detach().flatten() for parameter in parameters])
-        gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split([p.numel() for p in parameters])
+        gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split(
+            [p.numel() for p in parameters]
+        )
         for parameter, own in zip(parameters, gradient, strict=True):
             parameter.grad = own.view_as(parameter)
         optimizer.step()
@@ -221,7 +275,9 @@ def test_schedule_warms_up_and_falls() -> None:
     assert rates[4] == pytest.approx(1e-2)
     assert all(a > b for a, b in pairwise(rates[4:]))
     assert rates[-1] == pytest.approx(1e-3)
-    constant = MetaOptimizer(MetaOptimizerSpec(schedule="constant", warmup_updates=0), torch.zeros(2), 5)
+    constant = MetaOptimizer(
+        MetaOptimizerSpec(schedule="constant", warmup_updates=0), torch.zeros(2), 5
+    )
     assert {constant.rate(update) for update in range(5)} == {1e-3}
 
 

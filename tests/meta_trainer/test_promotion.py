@@ -1,4 +1,5 @@
-"""The promotion rule: its arithmetic against NumPy, and its steps when they are cut off, repeated, or race."""
+"""The promotion rule: its arithmetic against NumPy, and its steps when they are cut off, repeated,
+or race."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ import torch
 from hyperadam.rates import Rate
 from pydantic import ValidationError
 
+from meta_trainer.driver.promotion import DECISION, Decision, Promotion, judge
 from meta_trainer.evaluation import Report
 from meta_trainer.evaluation.report import Row
-from meta_trainer.promotion import DECISION, Decision, Promotion, judge
 from meta_trainer.specs import PromotionSpec
 from meta_trainer.specs.suites import SUITES
 from registry import AliasChange, Registry
@@ -69,16 +70,22 @@ def test_the_figures_are_those_of_numpy() -> None:
         ((0.8, 1.15, 0.8, 1.15), 2.0, False),
     ],
 )
-def test_better_by_how_much(factors: tuple[float, ...], standard_errors: float, promoted: bool) -> None:
+def test_better_by_how_much(
+    factors: tuple[float, ...], standard_errors: float, promoted: bool
+) -> None:
     rule = PromotionSpec(by_standard_errors=standard_errors)
     decision = judge(rule, 2, 1, report(scaled(*factors)))
     assert decision.promoted is promoted
-    assert decision.why.startswith("better than version 1" if promoted else "not better than version 1")
+    assert decision.why.startswith(
+        "better than version 1" if promoted else "not better than version 1"
+    )
 
 
 def test_a_reason_has_the_figures() -> None:
     why = judge(PromotionSpec(), 2, 1, report(scaled(0.9, 0.9, 0.9, 0.9))).why
-    assert why.startswith("better than version 1 on table1: final loss -10.00% ± 0.00% over 4 paired starts;")
+    assert why.startswith(
+        "better than version 1 on table1: final loss -10.00% ± 0.00% over 4 paired starts;"
+    )
 
 
 def test_fewer_divergences_come_first() -> None:
@@ -86,7 +93,9 @@ def test_fewer_divergences_come_first() -> None:
     worse = judge(PromotionSpec(), 2, 1, report([[NAN, *much_lower[0][1:]], much_lower[1]]))
     assert (worse.promoted, worse.n_diverged, worse.n_diverged_champion) == (False, 1, 0)
     assert "diverged 1 times, it 0 times" in worse.why
-    saved = judge(PromotionSpec(), 2, 1, report(scaled(1.1, 1.1, 1.1, 1.1), [[NAN, 0.31, 0.29, 0.3], OLD[1]]))
+    saved = judge(
+        PromotionSpec(), 2, 1, report(scaled(1.1, 1.1, 1.1, 1.1), [[NAN, 0.31, 0.29, 0.3], OLD[1]])
+    )
     assert (saved.promoted, saved.n_diverged, saved.n_diverged_champion) == (True, 0, 1)
 
 
@@ -127,7 +136,9 @@ class Play:
         self.registry = registry or InMemoryRegistry()
         self.registry.create_version("hyper", make_theta(1), key="k1")
         self.run_id = self.registry.open_run("job_2", name="")
-        self.version = self.registry.create_version("hyper", make_theta(2), key="job_2", run_id=self.run_id)
+        self.version = self.registry.create_version(
+            "hyper", make_theta(2), key="job_2", run_id=self.run_id
+        )
         self.compared: list[int] = []
         self.meanwhile: Callable[[], Any] = lambda: None
         """What others do while the versions run."""
@@ -169,7 +180,12 @@ def test_a_better_version_takes_over_even_what_is_protected(play: Play) -> None:
     decision = play.carry_out()
     assert (decision.promoted, decision.champion, decision.candidate) == (True, 1, 2)
     change = play.history[-1]
-    assert (change.old_version, change.new_version, change.actor, change.reason) == (1, 2, "job_2", decision.why)
+    assert (change.old_version, change.new_version, change.actor, change.reason) == (
+        1,
+        2,
+        "job_2",
+        decision.why,
+    )
     assert Decision.from_json(play.registry.get_artifact(play.run_id, DECISION)) == decision
 
 

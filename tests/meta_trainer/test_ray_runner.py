@@ -1,4 +1,5 @@
-"""One experiment description, two runners: the same Θ from this process and from Ray with 1 and 2 workers."""
+"""One experiment description, two runners: the same Θ from this process and from Ray with 1 and 2
+workers."""
 
 from __future__ import annotations
 
@@ -10,31 +11,37 @@ import ray
 import torch
 
 from meta_trainer.datasets import load
-from meta_trainer.driver import DriverSettings
+from meta_trainer.driver.main import DriverSettings
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.base import WorkLost
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining, Trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["1-worker", "2-workers"])
 def runner(request: pytest.FixtureRequest) -> Iterator[RayRunner]:
-    ray.init(address="local", num_cpus=request.param, include_dashboard=False, configure_logging=False)
+    ray.init(
+        address="local", num_cpus=request.param, include_dashboard=False, configure_logging=False
+    )
     yield RayRunner()
     ray.shutdown()
 
 
-def train(spec: MetaTrainingSpec, runner: Any, recorder: Any, resume: bytes | None = None) -> Trained:
+def train(
+    spec: MetaTrainingSpec, runner: Any, recorder: Any, resume: bytes | None = None
+) -> Trained:
     training = MetaTraining(spec, load("mnist5k"), runner, recorder)
     if resume is not None:
         training.restore(resume)
     return training.run()
 
 
-def test_same_theta_as_in_process(runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+def test_same_theta_as_in_process(
+    runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
     expected = train(tiny_spec, InProcessRunner(), type(recorder)())
     trained = train(tiny_spec, runner, recorder)
     assert torch.equal(trained.theta, expected.theta)
@@ -49,17 +56,25 @@ def test_checkpoints_cross_from_one_runner_to_the_other(
     expected = train(tiny_spec, runner, recorder)
     within_an_episode = recorder.checkpoints[3]
     assert torch.equal(
-        train(tiny_spec, InProcessRunner(), type(recorder)(), within_an_episode).final_theta, expected.final_theta
+        train(tiny_spec, InProcessRunner(), type(recorder)(), within_an_episode).final_theta,
+        expected.final_theta,
     )
-    assert torch.equal(train(tiny_spec, runner, type(recorder)(), within_an_episode).final_theta, expected.final_theta)
+    assert torch.equal(
+        train(tiny_spec, runner, type(recorder)(), within_an_episode).final_theta,
+        expected.final_theta,
+    )
 
 
 def test_particles_and_perturbations_are_the_same_on_ray(
     runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
-    """A mix of all that travels: slopes, gradients, and the carried states of particles, also out of a checkpoint."""
+    """A mix of all that travels: slopes, gradients, and the carried states of particles, also out
+    of a checkpoint."""
     kinds = [{"kind": "pes", "n_pairs": 2}, {"kind": "es-single", "n_pairs": 1}, {"kind": "tbptt"}]
-    given = {"estimator": {"kind": "mix", "parts": [{"estimator": kind} for kind in kinds]}, "n_episodes": 2}
+    given = {
+        "estimator": {"kind": "mix", "parts": [{"estimator": kind} for kind in kinds]},
+        "n_episodes": 2,
+    }
     spec = MetaTrainingSpec.model_validate(tiny_spec.model_dump(exclude={"estimator"}) | given)
     expected = train(spec, InProcessRunner(), recorder)
     assert torch.equal(train(spec, runner, type(recorder)()).final_theta, expected.final_theta)
@@ -67,7 +82,9 @@ def test_particles_and_perturbations_are_the_same_on_ray(
     assert torch.equal(resumed.final_theta, expected.final_theta)
 
 
-@pytest.mark.parametrize(("told", "joined"), [({"RAY_ADDRESS": "10.0.0.1:6379"}, "10.0.0.1:6379"), ({}, "local")])
+@pytest.mark.parametrize(
+    ("told", "joined"), [({"RAY_ADDRESS": "10.0.0.1:6379"}, "10.0.0.1:6379"), ({}, "local")]
+)
 def test_driver_joins_the_cluster_that_it_is_told_and_no_other(
     monkeypatch: pytest.MonkeyPatch, told: dict[str, str], joined: str
 ) -> None:

@@ -8,15 +8,15 @@ import hyperadam
 import pytest
 import torch
 
-from meta_trainer.adjustment import adjusted
 from meta_trainer.datasets import load
 from meta_trainer.learners import MLP
-from meta_trainer.optimizees import Supervised
-from meta_trainer.rollout import Learned, rollout
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks import load_data, optimizee_of
+from meta_trainer.tasks.optimizees import Supervised
+from meta_trainer.training.adjustment import adjusted
+from meta_trainer.unrolls.rollout import Learned, rollout
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,9 @@ TABLE_1 = {
 """Means over 20 starts; the standard error over 6 starts is at most 0.008."""
 
 
-@pytest.mark.parametrize(("name", "activation"), [(name, each) for name, row in TABLE_1.items() for each in row])
+@pytest.mark.parametrize(
+    ("name", "activation"), [(name, each) for name, row in TABLE_1.items() for each in row]
+)
 def test_table_1(name: str, activation: str, data_dir: Path) -> None:
     theta, dataset = hyperadam.pretrained(name), load("mnist", data_dir)
     learner = MLP((dataset.n_features, 20, dataset.n_classes), activation)
@@ -41,7 +43,9 @@ def test_table_1(name: str, activation: str, data_dir: Path) -> None:
 def test_networks_that_it_never_saw_learn_by_it(name: str) -> None:
     theta = hyperadam.pretrained()
     learner = SUITES["unseen"].learners[name].model_copy(update={"batch_size": 16})
-    problem = optimizee_of(learner, load_data([learner], None), 5, "test-shipped", [(i,) for i in range(3)])
+    problem = optimizee_of(
+        learner, load_data([learner], None), 5, "test-shipped", [(i,) for i in range(3)]
+    )
     result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)
     assert bool((result.final_losses < 0.8 * result.curves[0]).all())
 

@@ -23,14 +23,27 @@ def test_presets_are_valid_and_complete_when_stored(preset: str) -> None:
 def test_the_paper_preset_is_the_paper() -> None:
     spec = MetaTrainingSpec.model_validate({"preset": "paper"})
     assert spec.rule == HyperAdamSpec()
-    assert (spec.init, spec.unroll.horizon, spec.unroll.period, spec.unroll.lr) == ("paper", 100, 20, 0.005)
-    assert (spec.task.dataset, spec.task.hidden, spec.task.activations) == ("mnist", (20,), ("sigmoid",))
+    assert (spec.init, spec.unroll.horizon, spec.unroll.period, spec.unroll.lr) == (
+        "paper",
+        100,
+        20,
+        0.005,
+    )
+    assert (spec.task.dataset, spec.task.hidden, spec.task.activations) == (
+        "mnist",
+        (20,),
+        ("sigmoid",),
+    )
     assert (spec.n_learners, spec.tricks.random_scaling, spec.tricks.convex_dimension) == (1, 3, 20)
 
 
 def test_a_rule_is_laid_over_the_recommended_one() -> None:
     spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 5}})
-    assert (spec.rule.n_candidates, spec.rule.normalization, spec.rule.squash) == (5, "rms", "asinh")
+    assert (spec.rule.n_candidates, spec.rule.normalization, spec.rule.squash) == (
+        5,
+        "rms",
+        "asinh",
+    )
 
 
 @pytest.mark.parametrize(("kind", "rule"), [("rnnprop", RNNpropSpec()), ("dm", DMSpec())])
@@ -47,11 +60,20 @@ def test_other_rules_come_with_recommendations_of_their_own(kind: str, rule: Any
 
 def test_the_presets_of_the_other_rules() -> None:
     rnnprop = MetaTrainingSpec.model_validate({"preset": "rnnprop-paper"})
-    assert (rnnprop.rule, rnnprop.unroll.meta_loss, rnnprop.tricks.random_scaling) == (RNNpropSpec(), "last", 3.0)
+    assert (rnnprop.rule, rnnprop.unroll.meta_loss, rnnprop.tricks.random_scaling) == (
+        RNNpropSpec(),
+        "last",
+        3.0,
+    )
     dm = MetaTrainingSpec.model_validate({"preset": "dm-paper"})
     assert (dm.rule, dm.unroll.meta_loss, dm.tricks.random_scaling) == (DMSpec(), "mean", 0.0)
     for spec in (rnnprop, dm):
-        assert (spec.unroll.lr, spec.unroll.horizon, spec.unroll.period, spec.n_learners) == (1.0, 100, 20, 1)
+        assert (spec.unroll.lr, spec.unroll.horizon, spec.unroll.period, spec.n_learners) == (
+            1.0,
+            100,
+            20,
+            1,
+        )
         assert (spec.task.dataset, spec.register_as) == ("mnist", spec.rule.kind)
     wider = MetaTrainingSpec.model_validate({"preset": "rnnprop-paper", "rule": {"beta2": 0.99}})
     assert wider.rule == RNNpropSpec(beta2=0.99)
@@ -59,7 +81,9 @@ def test_the_presets_of_the_other_rules() -> None:
 
 def test_validation_horizons_rise_and_are_those_of_the_unroll_if_not_given() -> None:
     assert MetaTrainingSpec().validation_horizons == (100,)
-    assert MetaTrainingSpec.model_validate({"validation": {"horizons": [100, 1000]}}).validation_horizons == (100, 1000)
+    assert MetaTrainingSpec.model_validate(
+        {"validation": {"horizons": [100, 1000]}}
+    ).validation_horizons == (100, 1000)
     for wrong in ([100, 100], [1000, 100]):
         with pytest.raises(ValidationError, match=r"validation.horizons\n.*horizons must rise"):
             MetaTrainingSpec.model_validate({"validation": {"horizons": wrong}})
@@ -78,23 +102,55 @@ def test_counts() -> None:
         ({"bogus": 1}, ("bogus",), "not permitted"),
         ({"unroll": {"horizon": 7}}, ("unroll",), "horizon must be a multiple of period"),
         ({"n_learners": 3}, (), "n_learners must be a multiple of chunk_size"),
-        ({"rule": {"n_candidates": 100}}, ("rule", "hyperadam"), "n_candidates must be between 1 and 64"),
+        (
+            {"rule": {"n_candidates": 100}},
+            ("rule", "hyperadam"),
+            "n_candidates must be between 1 and 64",
+        ),
         ({"rule": {"bogus": 1}}, ("rule", "hyperadam", "bogus"), "Unexpected keyword"),
-        ({"rule": {"kind": "dm", "squash": "none"}}, ("rule", "dm", "squash"), "Unexpected keyword"),
-        ({"rule": {"kind": "rnnprop", "beta1": 2}}, ("rule", "rnnprop"), "beta1 must be between 0 and 0.9999"),
+        (
+            {"rule": {"kind": "dm", "squash": "none"}},
+            ("rule", "dm", "squash"),
+            "Unexpected keyword",
+        ),
+        (
+            {"rule": {"kind": "rnnprop", "beta1": 2}},
+            ("rule", "rnnprop"),
+            "beta1 must be between 0 and 0.9999",
+        ),
         ({"rule": {"kind": "adam"}}, ("rule",), "expected tags: 'hyperadam', 'rnnprop', 'dm'"),
         ({"rule": {"kind": ["dm"]}}, ("rule",), "expected tags: 'hyperadam', 'rnnprop', 'dm'"),
         ({"rule": 5}, ("rule",), "valid dictionary"),
-        ({"rule": {"kind": "dm"}, "init": "adam-ensemble"}, (), "init must be one of paper for rule 'dm'"),
-        ({"rule": {"lstm": False}, "init": "warm-ensemble"}, (), "init must be one of adam-ensemble, paper for rule"),
+        (
+            {"rule": {"kind": "dm"}, "init": "adam-ensemble"},
+            (),
+            "init must be one of paper for rule 'dm'",
+        ),
+        (
+            {"rule": {"lstm": False}, "init": "warm-ensemble"},
+            (),
+            "init must be one of adam-ensemble, paper for rule",
+        ),
         (
             {"estimator": {"kind": "pes", "tensors": ["lstm"]}},
             (),
             "estimator.tensors must be some of preprocess.weight",
         ),
-        ({"estimator": {"kind": "pes", "tensors": []}}, ("estimator", "pes", "tensors"), "at least 1"),
-        ({"estimator": {"kind": "pes", "tensors": ["a", "a"]}}, ("estimator", "pes", "tensors"), "must be different"),
-        ({"preset": "dm-paper", "rule": {"kind": "rnnprop"}}, (), "rule must be of kind 'dm' with preset 'dm-paper'"),
+        (
+            {"estimator": {"kind": "pes", "tensors": []}},
+            ("estimator", "pes", "tensors"),
+            "at least 1",
+        ),
+        (
+            {"estimator": {"kind": "pes", "tensors": ["a", "a"]}},
+            ("estimator", "pes", "tensors"),
+            "must be different",
+        ),
+        (
+            {"preset": "dm-paper", "rule": {"kind": "rnnprop"}},
+            (),
+            "rule must be of kind 'dm' with preset 'dm-paper'",
+        ),
         ({"register_as": "../up"}, ("register_as",), "pattern"),
         ({"register_as": "a..b"}, ("register_as",), "must be 1–64"),
         ({"meta_optimizer": {"rate": float("nan")}}, ("meta_optimizer", "rate"), ""),
@@ -102,7 +158,9 @@ def test_counts() -> None:
         ({"task": {"dataset": "/etc/passwd"}}, ("task", "dataset"), "Input should be 'mnist5k'"),
     ],
 )
-def test_what_is_wrong_is_named(given: dict[str, Any], where: tuple[str, ...], message: str) -> None:
+def test_what_is_wrong_is_named(
+    given: dict[str, Any], where: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(ValidationError) as error:
         MetaTrainingSpec.model_validate(given)
     (problem,) = error.value.errors()

@@ -10,20 +10,36 @@ import torch
 from hyperadam.rates import Rate
 
 from meta_trainer.datasets import load
-from meta_trainer.episodes import begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
-from meta_trainer.meta_optimizer import MetaOptimizer
-from meta_trainer.optimizees import Optimizee
 from meta_trainer.specs import MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
-from meta_trainer.timeline import timeline
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule, objective_of, step_weights
+from meta_trainer.specs.timeline import timeline
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.meta_optimizer import MetaOptimizer
+from meta_trainer.training.units import make_rule, objective_of, step_weights
+from meta_trainer.unrolls.episodes import begin, training_optimizee
 
 
 def test_a_curriculum_grows_from_short_to_full_horizons() -> None:
-    given = {"unroll": {"horizon": 160, "period": 20, "curriculum": {"initial": 20, "growth": 0.5}}, "n_episodes": 12}
+    given = {
+        "unroll": {"horizon": 160, "period": 20, "curriculum": {"initial": 20, "growth": 0.5}},
+        "n_episodes": 12,
+    }
     spec = MetaTrainingSpec.model_validate(given)
-    assert spec.timeline.horizons == [20, 20, 40, 40, 80, 100, 160, 160, 160, 160, 160, 160]  # 20 · 8^(e/6), in periods
+    assert spec.timeline.horizons == [
+        20,
+        20,
+        40,
+        40,
+        80,
+        100,
+        160,
+        160,
+        160,
+        160,
+        160,
+        160,
+    ]  # 20 · 8^(e/6), in periods
     assert [spec.period_of(episode) for episode in (0, 11)] == [20, 20]
     assert spec.n_updates == sum(spec.timeline.horizons) // 20
 
@@ -39,7 +55,11 @@ def test_a_curriculum_bounds_the_drawn_horizons() -> None:
 
 
 def test_whole_episodes_are_one_update_each_whatever_their_length() -> None:
-    given = {"tasks": {"mlp": {}, "horizon": [20, 200]}, "n_episodes": 40, "unroll": {"period": None}}
+    given = {
+        "tasks": {"mlp": {}, "horizon": [20, 200]},
+        "n_episodes": 40,
+        "unroll": {"period": None},
+    }
     spec = MetaTrainingSpec.model_validate(given)
     assert spec.n_updates == 40
     assert len(set(spec.timeline.horizons)) > 20
@@ -47,7 +67,9 @@ def test_whole_episodes_are_one_update_each_whatever_their_length() -> None:
 
 
 def test_weight_decay_is_that_of_adamw() -> None:
-    spec = MetaOptimizerSpec(rate=0.1, schedule="constant", warmup_updates=0, clip_norm=100, weight_decay=0.3)
+    spec = MetaOptimizerSpec(
+        rate=0.1, schedule="constant", warmup_updates=0, clip_norm=100, weight_decay=0.3
+    )
     start = torch.tensor([1.0, -2.0, 3.0])
     meta, parameter = MetaOptimizer(spec, start, 10), torch.nn.Parameter(start.clone())
     adamw = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.3)
@@ -59,8 +81,11 @@ def test_weight_decay_is_that_of_adamw() -> None:
 
 
 def test_weight_decay_can_pull_back_to_the_start() -> None:
-    """(Θ − Θ°) shrinks by 1 − rate λ when no gradient moves it, also after a resumption, which begins anew at Θ°."""
-    spec = MetaOptimizerSpec(rate=0.1, schedule="constant", warmup_updates=0, weight_decay=2.0, decay_towards="start")
+    """(Θ − Θ°) shrinks by 1 − rate λ when no gradient moves it, also after a resumption, which
+    begins anew at Θ°."""
+    spec = MetaOptimizerSpec(
+        rate=0.1, schedule="constant", warmup_updates=0, weight_decay=2.0, decay_towards="start"
+    )
     start = torch.tensor([1.0, -2.0, 3.0])
     meta = MetaOptimizer(spec, start, 10)
     meta.step(torch.zeros(3))
@@ -85,7 +110,8 @@ def test_the_final_loss_has_its_share_and_the_mean_weight_stays_one() -> None:
 
 @pytest.mark.parametrize("unit", [1e-3, 50.0])
 def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
-    """A rule that does not see the scale of gradients gets one meta-gradient from L and from L in another unit."""
+    """A rule that does not see the scale of gradients gets one meta-gradient from L and from L in
+    another unit."""
 
     @dataclass(frozen=True, eq=False)
     class InUnits(Optimizee):
@@ -98,21 +124,34 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
         def losses(self, w: torch.Tensor, step: int) -> torch.Tensor:
             return self.unit * self.inner.losses(w, step)
 
-        def losses_and_gradients(self, w: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        def losses_and_gradients(
+            self, w: torch.Tensor, step: int
+        ) -> tuple[torch.Tensor, torch.Tensor]:
             losses, gradients = self.inner.losses_and_gradients(w, step)
             return self.unit * losses, self.unit * gradients
 
-    spec = MetaTrainingSpec.model_validate({"task": {"hidden": [3]}, "n_learners": 2, "rule": {"n_candidates": 3}})
+    spec = MetaTrainingSpec.model_validate(
+        {"task": {"hidden": [3]}, "n_learners": 2, "rule": {"n_candidates": 3}}
+    )
     inner = training_optimizee(spec, load("mnist5k"), 0, 0, torch.float64)
     rule, theta = make_rule(spec.rule), initial_theta(spec).double()
 
     def gradient(optimizee: Optimizee, scaling: Any) -> torch.Tensor:
         objective = objective_of(UnrollSpec(loss_scaling=scaling), optimizee, 0, 5, 100)
-        own = {"weights": objective.weights, "scale": objective.scale, "n_steps": 5, "rate": Rate(0.005)}
+        own = {
+            "weights": objective.weights,
+            "scale": objective.scale,
+            "n_steps": 5,
+            "rate": Rate(0.005),
+        }
         return truncated_bptt(rule, theta, optimizee, begin(rule, optimizee), **own).gradient
 
     scaled, plain = gradient(InUnits(inner, unit), "initial"), gradient(inner, "initial")
     torch.testing.assert_close(scaled, plain, rtol=1e-6, atol=1e-6 * float(plain.abs().max()))
-    assert not torch.allclose(gradient(InUnits(inner, unit), "none"), gradient(inner, "none"), rtol=0.5, atol=0)
+    assert not torch.allclose(
+        gradient(InUnits(inner, unit), "none"), gradient(inner, "none"), rtol=0.5, atol=0
+    )
     expected = inner.losses(inner.start(), 0)
-    torch.testing.assert_close(objective_of(UnrollSpec(loss_scaling="initial"), inner, 20, 5, 100).scale, expected)
+    torch.testing.assert_close(
+        objective_of(UnrollSpec(loss_scaling="initial"), inner, 20, 5, 100).scale, expected
+    )

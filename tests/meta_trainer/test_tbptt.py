@@ -1,4 +1,5 @@
-"""The surrogate's meta-gradient is that of the naive differentiable unroll, and that of finite differences."""
+"""The surrogate's meta-gradient is that of the naive differentiable unroll, and that of finite
+differences."""
 
 from __future__ import annotations
 
@@ -8,15 +9,23 @@ from typing import Any
 import pytest
 import torch
 from hyperadam.rates import Rate
-from hyperadam.rules import DMRule, DMSpec, HyperAdamRule, HyperAdamSpec, RNNpropRule, RNNpropSpec, Rule
+from hyperadam.rules import (
+    DMRule,
+    DMSpec,
+    HyperAdamRule,
+    HyperAdamSpec,
+    RNNpropRule,
+    RNNpropSpec,
+    Rule,
+)
 from torch import Tensor
 
 from meta_trainer.datasets import load
-from meta_trainer.episodes import EpisodeState, begin, training_optimizee
 from meta_trainer.estimators import truncated_bptt
-from meta_trainer.optimizees import Optimizee
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.episodes import EpisodeState, begin, training_optimizee
 
 SPEC = MetaTrainingSpec.model_validate(
     {
@@ -25,7 +34,9 @@ SPEC = MetaTrainingSpec.model_validate(
         "tricks": {"convex_dimension": 3},
     }
 )
-RULE = HyperAdamRule(HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh"))
+RULE = HyperAdamRule(
+    HyperAdamSpec(n_candidates=3, normalization="rms", norm_epsilon=0.0, squash="asinh")
+)
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
 LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, WEIGHT_DECAY = 0.05, 6, 7, 100, 2, 3.0
 RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, weight_decay=WEIGHT_DECAY)
@@ -60,13 +71,21 @@ class Differentiable(Optimizee):
 
 
 def naive_unroll(
-    rule: Rule[Any], theta: Tensor, state: EpisodeState, n_steps: int, score: Score, meta_loss: MetaLoss
+    rule: Rule[Any],
+    theta: Tensor,
+    state: EpisodeState,
+    n_steps: int,
+    score: Score,
+    meta_loss: MetaLoss,
 ) -> Tensor:
-    """d/dΘ of Σ over learners of their meta-loss, with the learner in the graph and gradients stopped; (n_theta,)."""
+    """d/dΘ of Σ over learners of their meta-loss, with the learner in the graph and gradients
+    stopped; (n_theta,)."""
     problem, scored = Differentiable(optimizee()), []
     theta = theta.clone().requires_grad_()
     tensors, w, rule_state = rule.unpack(theta), state.w, state.rule_state
-    share = torch.full((w.shape[1],), 1 / LEAST_FAN_IN, dtype=torch.float64)  # biases and convex coordinates
+    share = torch.full(
+        (w.shape[1],), 1 / LEAST_FAN_IN, dtype=torch.float64
+    )  # biases and convex coordinates
     first, second = slice(784 * 3), slice(784 * 3 + 3, 784 * 3 + 3 + 3 * 10)  # the layers' weights
     share[first], share[second] = BASE_FAN_IN / 784, 1
     for step in range(state.step, state.step + n_steps):
@@ -88,37 +107,57 @@ def naive_unroll(
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
 @pytest.mark.parametrize("meta_loss", ["mean", "log", "last"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
-def test_equals_the_naive_unroll_in_every_period(rule: Rule[Any], score: Score, meta_loss: MetaLoss) -> None:
+def test_equals_the_naive_unroll_in_every_period(
+    rule: Rule[Any], score: Score, meta_loss: MetaLoss
+) -> None:
     problem, state = optimizee(), begin(rule, optimizee())
     for _ in range(3):
         expected = naive_unroll(rule, theta(rule), state, 4, score, meta_loss)
         result = truncated_bptt(
-            rule, theta(rule), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss
+            rule,
+            theta(rule),
+            problem,
+            state,
+            n_steps=4,
+            rate=RATE,
+            score=score,
+            meta_loss=meta_loss,
         )
         assert expected.abs().max() > 1e-6
-        torch.testing.assert_close(result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            result.gradient, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max())
+        )
         state = result.state
     assert state.step == 12
 
 
 def test_weights_choose_between_steps() -> None:
-    """A weight on the last step alone is the meta-loss `last`; the meta-gradient is linear in the weights."""
+    """A weight on the last step alone is the meta-loss `last`; the meta-gradient is linear in the
+    weights."""
     problem, state = optimizee(), begin(RULE, optimizee())
 
     def gradient(*weights: float, **options: Any) -> Tensor:
         given = torch.tensor(weights, dtype=torch.float64) if weights else None
-        return truncated_bptt(RULE, theta(), problem, state, n_steps=4, rate=RATE, weights=given, **options).gradient
+        return truncated_bptt(
+            RULE, theta(), problem, state, n_steps=4, rate=RATE, weights=given, **options
+        ).gradient
 
-    torch.testing.assert_close(gradient(0, 0, 0, 4), gradient(meta_loss="last"), rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(
+        gradient(0, 0, 0, 4), gradient(meta_loss="last"), rtol=1e-10, atol=1e-14
+    )
     torch.testing.assert_close(gradient(1, 1, 1, 1), gradient(), rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient(1, 0, 2, 0) + gradient(0, 3, 0, 1), gradient(1, 3, 2, 1), rtol=1e-9, atol=1e-14)
+    torch.testing.assert_close(
+        gradient(1, 0, 2, 0) + gradient(0, 3, 0, 1), gradient(1, 3, 2, 1), rtol=1e-9, atol=1e-14
+    )
 
 
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
 def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> None:
     problem, state = optimizee(), begin(RULE, optimizee())
     mean, last = (
-        truncated_bptt(RULE, theta(), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss)
+        truncated_bptt(
+            RULE, theta(), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss
+        )
         for meta_loss in ("mean", "last")
     )
     assert torch.equal(last.losses, mean.losses[-1:])
@@ -132,11 +171,14 @@ def test_periods_continue_one_another() -> None:
     first = truncated_bptt(RULE, theta(), problem, state, n_steps=3, rate=RATE)
     second = truncated_bptt(RULE, theta(), problem, first.state, n_steps=3, rate=RATE)
     torch.testing.assert_close(second.state.w, whole.state.w, rtol=0, atol=1e-12)
-    torch.testing.assert_close(torch.cat([first.losses, second.losses]), whole.losses, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        torch.cat([first.losses, second.losses]), whole.losses, rtol=1e-12, atol=0
+    )
 
 
 class Quadratic(Optimizee):
-    """½‖w − a‖² for each learner: its gradient is not constant, but first order must treat it so."""
+    """½‖w − a‖² for each learner: its gradient is not constant, but first order must treat it
+    so."""
 
     def __init__(self, blow_up_at: int | None = None) -> None:
         self.blow_up_at = blow_up_at
@@ -173,7 +215,8 @@ def test_one_step_gradient_equals_finite_differences() -> None:
 
 
 def test_a_diverged_learner_is_isolated() -> None:
-    """Learner 0 turns NaN; the meta-gradient is then that of learner 1 alone, and everything carried is finite."""
+    """Learner 0 turns NaN; the meta-gradient is then that of learner 1 alone, and everything
+    carried is finite."""
     broken = Quadratic(blow_up_at=2)
     state = begin(RULE, broken)
     result = truncated_bptt(RULE, theta(), broken, state, n_steps=4, rate=RATE)
@@ -181,7 +224,9 @@ def test_a_diverged_learner_is_isolated() -> None:
     assert result.gradient.isfinite().all()
     assert all(part.isfinite().all() for part in (result.state.w, *result.state.rule_state))
     reference = _OnlySecond()
-    expected = truncated_bptt(RULE, theta(), reference, begin(RULE, reference), n_steps=4, rate=RATE)
+    expected = truncated_bptt(
+        RULE, theta(), reference, begin(RULE, reference), n_steps=4, rate=RATE
+    )
     torch.testing.assert_close(result.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
 
@@ -199,6 +244,10 @@ def test_learning_rate_scales_the_walk() -> None:
     spec = replace(RULE.spec, n_candidates=1)
     rule = HyperAdamRule(spec)
     vector = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
-    one = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.01)).state.w
-    two = truncated_bptt(rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.02)).state.w
+    one = truncated_bptt(
+        rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.01)
+    ).state.w
+    two = truncated_bptt(
+        rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.02)
+    ).state.w
     torch.testing.assert_close(two, 2 * one)

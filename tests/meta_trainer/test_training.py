@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from meta_trainer.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTasks
-from meta_trainer.training import MetaTraining, Stopped, initial_theta
-from meta_trainer.work import make_rule, run_period
+from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
+from meta_trainer.training.loop import MetaTraining, Stopped, initial_theta
+from meta_trainer.training.units import make_rule, run_period
 
 
 def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) -> Any:
@@ -33,10 +33,14 @@ def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: A
 
 def test_another_seed_gives_another_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
     other = tiny_spec.model_copy(update={"seed": 8})
-    assert not torch.equal(train(tiny_spec, recorder).final_theta, train(other, recorder).final_theta)
+    assert not torch.equal(
+        train(tiny_spec, recorder).final_theta, train(other, recorder).final_theta
+    )
 
 
-def test_resumes_bit_for_bit_from_every_checkpoint(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+def test_resumes_bit_for_bit_from_every_checkpoint(
+    tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
     whole = train(tiny_spec, recorder)
     meta_loss = recorder.series("meta_loss")
     assert sorted(recorder.checkpoints) == list(range(1, tiny_spec.n_updates + 1))
@@ -54,12 +58,19 @@ ESTIMATORS: list[dict[str, Any]] = [
     {"unroll": {"period": None}, "estimator": {"kind": "es", "n_pairs": 2}},
     {"estimator": PES},
     {"estimator": {"kind": "es-single", "n_pairs": 2}},
-    {"estimator": {"kind": "mix", "parts": [{"estimator": PES}, {"weight": 2, "estimator": {"kind": "tbptt"}}]}},
+    {
+        "estimator": {
+            "kind": "mix",
+            "parts": [{"estimator": PES}, {"weight": 2, "estimator": {"kind": "tbptt"}}],
+        }
+    },
     {"unroll": {"period": None}, "estimator": {"kind": "tbptt", "truncation": 2}},
 ]
 
 
-@pytest.mark.parametrize("given", ESTIMATORS, ids=["es", "pes", "es-single", "mix", "tbptt-in-parts"])
+@pytest.mark.parametrize(
+    "given", ESTIMATORS, ids=["es", "pes", "es-single", "mix", "tbptt-in-parts"]
+)
 def test_resumes_bit_for_bit_with_every_estimator(
     given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
@@ -74,10 +85,17 @@ def test_resumes_bit_for_bit_with_every_estimator(
         assert torch.equal(resumed.final_theta, whole.final_theta)
 
 
-@pytest.mark.parametrize("given", [{}, *ESTIMATORS], ids=["tbptt", "es", "pes", "es-single", "mix", "tbptt-in-parts"])
-def test_a_period_leaves_the_state_it_is_given_as_it_was(given: dict[str, Any], tiny_spec: MetaTrainingSpec) -> None:
-    """A runner hands workers the state itself, not a copy; and nobody stores one that no period will read."""
-    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(exclude={"estimator"}), given))
+@pytest.mark.parametrize(
+    "given", [{}, *ESTIMATORS], ids=["tbptt", "es", "pes", "es-single", "mix", "tbptt-in-parts"]
+)
+def test_a_period_leaves_the_state_it_is_given_as_it_was(
+    given: dict[str, Any], tiny_spec: MetaTrainingSpec
+) -> None:
+    """A runner hands workers the state itself, not a copy; and nobody stores one that no period
+    will read."""
+    spec = MetaTrainingSpec.model_validate(
+        merge(tiny_spec.model_dump(exclude={"estimator"}), given)
+    )
     fixed = spec, SpecTasks({"mnist5k": load("mnist5k")}), initial_theta(spec), 0, 0
     first, state = run_period(*fixed, None)
     if spec.unroll.period is None:
@@ -103,7 +121,9 @@ def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, record
     assert torch.equal(resumed.final_theta, train(spec, type(recorder)()).final_theta)
 
 
-def test_refuses_foreign_and_damaged_checkpoints(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+def test_refuses_foreign_and_damaged_checkpoints(
+    tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
     train(tiny_spec, recorder)
     data = recorder.checkpoints[3]
     with pytest.raises(CheckpointError, match="another spec"):
@@ -121,7 +141,9 @@ def test_checkpoint_round_trip(tiny_spec: MetaTrainingSpec, recorder: Any) -> No
     for update, n_states in ((3, 2), (4, 0)):
         checkpoint = Checkpoint.from_bytes(recorder.checkpoints[update], rule)
         assert (checkpoint.update, len(checkpoint.states)) == (update, n_states)
-        assert checkpoint.to_bytes() == recorder.checkpoints[update] or n_states  # one tensor order, one header
+        assert (
+            checkpoint.to_bytes() == recorder.checkpoints[update] or n_states
+        )  # one tensor order, one header
 
 
 def test_validation_keeps_the_best(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
@@ -140,7 +162,9 @@ def test_validation_over_several_horizons_is_the_geometric_mean_of_each(
 
     def initial_loss(**validation: Any) -> float:
         given = {"n_episodes": 1, "validation": {"n_learners": 3, **validation}}
-        return train(MetaTrainingSpec.model_validate({**tiny_spec.model_dump(), **given}), recorder).initial_loss
+        return train(
+            MetaTrainingSpec.model_validate({**tiny_spec.model_dump(), **given}), recorder
+        ).initial_loss
 
     alone = [initial_loss(horizons=[n_steps]) for n_steps in (2, 6, 9)]
     assert len(set(alone)) == 3
@@ -149,7 +173,8 @@ def test_validation_over_several_horizons_is_the_geometric_mean_of_each(
 
 
 def test_learns(recorder: Any) -> None:
-    """From the paper's start, which hardly moves, a handful of updates already lowers the validation loss."""
+    """From the paper's start, which hardly moves, a handful of updates already lowers the
+    validation loss."""
     spec = MetaTrainingSpec.model_validate(
         {
             "init": "paper",

@@ -1,4 +1,5 @@
-"""What the built wheels hold: the packages and their data, and nothing that collides with others on the index."""
+"""What the built wheels hold: the packages and their data, and nothing that collides with others on
+the index."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def packages(wheel: zipfile.ZipFile) -> set[str]:
 
 
 def metadata(wheel: zipfile.ZipFile) -> str:
-    return wheel.read(next(name for name in wheel.namelist() if name.endswith("/METADATA"))).decode()
+    return wheel.read(
+        next(name for name in wheel.namelist() if name.endswith("/METADATA"))
+    ).decode()
 
 
 def test_each_wheel_holds_its_own_packages_only(wheels: dict[str, zipfile.ZipFile]) -> None:
@@ -65,8 +68,11 @@ def test_each_wheel_holds_its_own_packages_only(wheels: dict[str, zipfile.ZipFil
         ("hyperadam_server", "services"),
     ],
 )
-def test_no_file_is_left_behind(wheels: dict[str, zipfile.ZipFile], distribution: str, folder: str) -> None:
-    """Migrations, pages and pretrained Θ are files that code opens; forgetting one shows only after installing."""
+def test_no_file_is_left_behind(
+    wheels: dict[str, zipfile.ZipFile], distribution: str, folder: str
+) -> None:
+    """Migrations, pages and pretrained Θ are files that code opens; forgetting one shows only after
+    installing."""
     base = TOP / folder
     wanted = {
         path.relative_to(base.parent).as_posix()
@@ -86,9 +92,14 @@ def test_metadata_says_what_it_is(wheels: dict[str, zipfile.ZipFile]) -> None:
 
 
 def test_commands_are_installed(wheels: dict[str, zipfile.ZipFile]) -> None:
-    for distribution, command in (("hyperadam", "hyperadam = hyperadam."), ("hyperadam_server", "hyperadam-server = ")):
+    for distribution, command in (
+        ("hyperadam", "hyperadam = hyperadam."),
+        ("hyperadam_server", "hyperadam-server = "),
+    ):
         wheel = wheels[distribution]
-        entry_points = wheel.read(next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))).decode()
+        entry_points = wheel.read(
+            next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+        ).decode()
         assert command in entry_points
 
 

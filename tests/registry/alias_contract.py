@@ -1,4 +1,5 @@
-"""What every backend does with aliases: inherit `AliasContract` and supply the fixture `registry`."""
+"""What every backend does with aliases: inherit `AliasContract` and supply the fixture
+`registry`."""
 
 from __future__ import annotations
 
@@ -8,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hyperadam.names import InvalidName
 
-from registry import AliasMoved, AliasNotFound, AliasProtected, OptimizerNotFound, Registry, VersionNotFound
+from registry import (
+    AliasMoved,
+    AliasNotFound,
+    AliasProtected,
+    OptimizerNotFound,
+    Registry,
+    VersionNotFound,
+)
 from tests.registry.bad_inputs import BAD_REASONS, NOT_ALIASES
 from tests.registry.thetas import make_theta
 
@@ -34,9 +42,16 @@ class AliasContract:
     def test_aliases_stand_sorted_at_their_versions(self, registry: Registry) -> None:
         for alias, number in (("stable", 2), ("champion", 2), ("challenger", 3)):
             registry.set_alias("mlp", alias, number, actor="ann")
-        assert [v.aliases for v in registry.versions("mlp")] == [("challenger",), ("champion", "stable"), ()]
+        assert [v.aliases for v in registry.versions("mlp")] == [
+            ("challenger",),
+            ("champion", "stable"),
+            (),
+        ]
         assert registry.version("mlp", "latest").aliases == ("challenger",)
-        assert registry.create_version("mlp", make_theta(1), key="k1").aliases == ("champion", "stable")
+        assert registry.create_version("mlp", make_theta(1), key="k1").aliases == (
+            "champion",
+            "stable",
+        )
 
     def test_the_history_says_who_when_and_why(self, registry: Registry) -> None:
         start = datetime.now(UTC) - timedelta(seconds=1)
@@ -74,13 +89,17 @@ class AliasContract:
         assert [c.old_version for c in history] == [None, *(c.new_version for c in history[:-1])]
         assert registry.version("mlp", "champion").number == history[-1].new_version
 
-    @pytest.mark.parametrize("text", ["x" * 2000, '"\\\n' * 600, "Θ" * 2000], ids=["plain", "escapes", "greek"])
+    @pytest.mark.parametrize(
+        "text", ["x" * 2000, '"\\\n' * 600, "Θ" * 2000], ids=["plain", "escapes", "greek"]
+    )
     def test_long_reasons_are_kept_whole(self, registry: Registry, text: str) -> None:
         registry.set_alias("mlp", "champion", 1, actor="a" * 200, reason=text)
         (change,) = registry.alias_history("mlp")
         assert change.reason == text
 
-    def test_reasons_that_would_be_cut_are_refused(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_reasons_that_would_be_cut_are_refused(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for actor, reason, message in BAD_REASONS:
             with subtests.test(actor=actor):
                 with pytest.raises(ValueError, match=message):
@@ -88,7 +107,9 @@ class AliasContract:
                 with pytest.raises(AliasNotFound):
                     registry.version("mlp", "champion")
 
-    def test_names_that_cannot_be_aliases(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_names_that_cannot_be_aliases(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for alias in NOT_ALIASES:
             with subtests.test(alias=alias):
                 with pytest.raises(InvalidName, match="alias"):
@@ -122,17 +143,30 @@ class AliasContract:
     def test_protection_begins_and_ends_by_recorded_changes(self, registry: Registry) -> None:
         registry.set_alias("mlp", "champion", 1, actor="ann")
         registry.set_alias("mlp", "champion", 1, actor="ann", protected=True, reason="by rule only")
-        registry.set_alias("mlp", "champion", 2, actor="ann", protected=False, reason="by hand again")
+        registry.set_alias(
+            "mlp", "champion", 2, actor="ann", protected=False, reason="by hand again"
+        )
         registry.set_alias("mlp", "champion", 3, actor="ann")
         registry.delete_alias("mlp", "champion", actor="ann")
         told = [(c.old_version, c.new_version, c.protected) for c in registry.alias_history("mlp")]
-        assert told == [(None, 1, False), (1, 1, True), (1, 2, False), (2, 3, False), (3, None, False)]
+        assert told == [
+            (None, 1, False),
+            (1, 1, True),
+            (1, 2, False),
+            (2, 3, False),
+            (3, None, False),
+        ]
 
     def test_a_rule_moves_a_protected_alias(self, registry: Registry) -> None:
         registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
         assert registry.promote("mlp", "champion", 2, expected=1, actor="job_1", reason="−3 %")
         change = registry.alias_history("mlp")[-1]
-        assert (change.old_version, change.new_version, change.actor, change.reason) == (1, 2, "job_1", "−3 %")
+        assert (change.old_version, change.new_version, change.actor, change.reason) == (
+            1,
+            2,
+            "job_1",
+            "−3 %",
+        )
         assert change.protected
         with pytest.raises(AliasProtected):
             registry.set_alias("mlp", "champion", 3, actor="ann")
@@ -165,7 +199,9 @@ class AliasContract:
 
         def race(number: int) -> bool:
             try:
-                return registry.promote("mlp", "champion", number, expected=1, actor=f"job_{number}")
+                return registry.promote(
+                    "mlp", "champion", number, expected=1, actor=f"job_{number}"
+                )
             except AliasMoved:
                 return False
 

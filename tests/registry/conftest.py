@@ -1,4 +1,5 @@
-"""A SQLite database with MLflow's tables, made once and copied for every test: its migrations take seconds."""
+"""A SQLite database with MLflow's tables, made once and copied for every test: its migrations take
+seconds."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def sqlite_registry(open_sqlite: Callable[[], MLflowRegistry]) -> MLflowRegistry
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: Postgres) -> str:
-    """Name of a database with MLflow's tables, made by another process since none may be connected to a template."""
+    """Name of a database with MLflow's tables, made by another process since none may be connected
+    to a template."""
     url = postgres.create_database()
     code = "import sys; from registry.mlflow_backend.connection import migrated_client; migrated_client(sys.argv[1])"
     subprocess.run([sys.executable, "-c", code, url], check=True, timeout=60)
@@ -60,7 +62,9 @@ def postgres_template(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def postgres_registry(postgres: Postgres, postgres_template: str, tmp_path: Path) -> Iterator[MLflowRegistry]:
+def postgres_registry(
+    postgres: Postgres, postgres_template: str, tmp_path: Path
+) -> Iterator[MLflowRegistry]:
     url = postgres.create_database(template=postgres_template)
     registry = MLflowRegistry(url, str(tmp_path))
     yield registry

@@ -54,7 +54,9 @@ class RunContract:
     def test_below_a_parent(self, registry: Registry) -> None:
         study = registry.open_run("job_1", name="study")
         trial = registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study)
-        assert registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study) == trial != study
+        assert (
+            registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study) == trial != study
+        )
         with pytest.raises(RunNotFound):
             registry.open_run("job_1.t00001", name="trial 1", parent_run_id="0" * 32)
 
@@ -68,7 +70,9 @@ class RunContract:
             with subtests.test(key=key), pytest.raises(InvalidName, match="key"):
                 registry.open_run(key, name="")
 
-    def test_tags_that_would_be_cut_or_clash_are_refused(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_tags_that_would_be_cut_or_clash_are_refused(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for tags, message in BAD_TAGS:
             with subtests.test(tags=tags), pytest.raises(ValueError, match=message):
                 registry.open_run("job_1", name="", tags=tags)
@@ -80,7 +84,9 @@ class RunContract:
             registry.log_metrics(run, [point(1, 1.0)])
             assert registry.open_run("job_1", name="") == run
 
-    def test_an_unknown_run_is_not_found(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_an_unknown_run_is_not_found(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for run_id in UNKNOWN_RUNS:
             with subtests.test(run_id=run_id):
                 calls = [
@@ -134,19 +140,29 @@ class MetricContract:
         return registry.open_run("job_1", name="run")
 
     def test_points_come_back_as_they_were_written(self, registry: Registry, run: str) -> None:
-        points = [point(0, 0.1), point(1, -2.5e-300), point(2, 0.0), point(7, 1e308), point(2**40, 3)]
+        points = [
+            point(0, 0.1),
+            point(1, -2.5e-300),
+            point(2, 0.0),
+            point(7, 1e308),
+            point(2**40, 3),
+        ]
         registry.log_metrics(run, points)
         assert registry.metrics(run, "meta_loss") == points
 
     def test_values_that_are_not_finite_come_back(self, registry: Registry, run: str) -> None:
-        registry.log_metrics(run, [point(0, math.inf), point(1, math.nan), point(2, -math.inf), point(3, 1.7e308)])
+        registry.log_metrics(
+            run, [point(0, math.inf), point(1, math.nan), point(2, -math.inf), point(3, 1.7e308)]
+        )
         first, second, third, fourth = (p.value for p in registry.metrics(run, "meta_loss"))
         assert (first, third, fourth) == (math.inf, -math.inf, 1.7e308)
         assert math.isnan(second)
 
     def test_a_retried_step_replaces_the_first(self, registry: Registry, run: str) -> None:
         registry.log_metrics(run, [point(step, 1.0 + step, minutes=step) for step in range(4)])
-        registry.log_metrics(run, [point(step, 10.0 - step, minutes=60 + step) for step in (2, 3, 4)])
+        registry.log_metrics(
+            run, [point(step, 10.0 - step, minutes=60 + step) for step in (2, 3, 4)]
+        )
         registry.log_metrics(run, [point(3, math.nan, minutes=90)])
         read = values(registry.metrics(run, "meta_loss"))
         assert read[:3] == [(0, 1.0), (1, 2.0), (2, 8.0)]
@@ -158,7 +174,12 @@ class MetricContract:
         batch = [point(step, float(step)) for step in range(3)]
         registry.log_metrics(run, batch)
         registry.log_metrics(run, [*batch, point(3, 3.0)])
-        assert values(registry.metrics(run, "meta_loss")) == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 3.0)]
+        assert values(registry.metrics(run, "meta_loss")) == [
+            (0, 0.0),
+            (1, 1.0),
+            (2, 2.0),
+            (3, 3.0),
+        ]
 
     def test_reading_on_after_a_step(self, registry: Registry, run: str) -> None:
         registry.log_metrics(run, [point(step, float(step)) for step in (5, 1, 3)])
@@ -169,7 +190,9 @@ class MetricContract:
 
     def test_more_points_than_one_batch_holds(self, registry: Registry, run: str) -> None:
         registry.log_metrics(run, [point(step, step / 7) for step in range(2345)])
-        assert values(registry.metrics(run, "meta_loss")) == [(step, step / 7) for step in range(2345)]
+        assert values(registry.metrics(run, "meta_loss")) == [
+            (step, step / 7) for step in range(2345)
+        ]
 
     def test_series_are_named_and_apart(self, registry: Registry, run: str) -> None:
         other = registry.open_run("job_2", name="other")
@@ -186,7 +209,9 @@ class MetricContract:
         (read,) = registry.metrics(run, "a")
         assert read.time.isoformat() == "2026-01-02T03:00:00.123000+00:00"
 
-    def test_one_bad_point_refuses_the_batch(self, registry: Registry, run: str, subtests: pytest.Subtests) -> None:
+    def test_one_bad_point_refuses_the_batch(
+        self, registry: Registry, run: str, subtests: pytest.Subtests
+    ) -> None:
         for bad, message in BAD_POINTS:
             with subtests.test(bad=bad):
                 with pytest.raises(ValueError, match=message):
@@ -215,7 +240,10 @@ class ArtifactContract:
     def test_files_are_listed_at_any_depth(self, registry: Registry, run: str) -> None:
         for path in ("z", "result/result.json", "result/a/deep.png", "resultant/x"):
             registry.put_artifact(run, path, path.encode())
-        assert [a.path for a in registry.list_artifacts(run, "result")] == ["result/a/deep.png", "result/result.json"]
+        assert [a.path for a in registry.list_artifacts(run, "result")] == [
+            "result/a/deep.png",
+            "result/result.json",
+        ]
         assert [a.path for a in registry.list_artifacts(run)] == [
             "result/a/deep.png",
             "result/result.json",
@@ -232,7 +260,9 @@ class ArtifactContract:
         registry.delete_artifact(run, "nowhere/x")
         assert [a.path for a in registry.list_artifacts(run)] == ["a/c"]
 
-    def test_a_missing_artifact_is_not_found(self, registry: Registry, run: str, subtests: pytest.Subtests) -> None:
+    def test_a_missing_artifact_is_not_found(
+        self, registry: Registry, run: str, subtests: pytest.Subtests
+    ) -> None:
         for path in MISSING:
             with subtests.test(path=path):
                 registry.put_artifact(run, "a/b/d", b"")
@@ -246,7 +276,9 @@ class ArtifactContract:
                 registry.put_artifact(run, path, b"")
         assert [a.path for a in registry.list_artifacts(run)] == ["a/b"]
 
-    def test_path_tricks_are_refused(self, registry: Registry, run: str, subtests: pytest.Subtests) -> None:
+    def test_path_tricks_are_refused(
+        self, registry: Registry, run: str, subtests: pytest.Subtests
+    ) -> None:
         for path in PATH_TRICKS:
             with subtests.test(path=path):
                 calls = [
@@ -267,7 +299,9 @@ class VersionContract:
         run = registry.open_run("job_1", name="run")
         theta = make_theta()
         before = datetime.now(UTC) - timedelta(seconds=1)
-        version = registry.create_version("mlp", theta, key="job_1", run_id=run, tags={"job_id": "job_1", "empty": ""})
+        version = registry.create_version(
+            "mlp", theta, key="job_1", run_id=run, tags={"job_id": "job_1", "empty": ""}
+        )
         assert (version.optimizer, version.number, version.run_id) == ("mlp", 1, run)
         assert version.sha256 == theta.sha256
         assert version.size_bytes == len(theta.to_bytes())
@@ -295,7 +329,9 @@ class VersionContract:
 
     def test_numbers_count_from_one_for_each_optimizer(self, registry: Registry) -> None:
         for seed in range(3):
-            assert registry.create_version("mlp", make_theta(seed), key=f"k{seed}").number == seed + 1
+            assert (
+                registry.create_version("mlp", make_theta(seed), key=f"k{seed}").number == seed + 1
+            )
         assert registry.create_version("cnn.v2", make_theta(0), key="k0").number == 1
         assert [v.number for v in registry.versions("mlp")] == [3, 2, 1]
         assert registry.optimizers() == ["cnn.v2", "mlp"]
@@ -322,12 +358,17 @@ class VersionContract:
         assert registry.optimizers() == []
 
     def test_the_same_theta_under_two_keys_is_two_versions(self, registry: Registry) -> None:
-        assert [registry.create_version("mlp", make_theta(), key=key).number for key in ("a", "b")] == [1, 2]
+        assert [
+            registry.create_version("mlp", make_theta(), key=key).number for key in ("a", "b")
+        ] == [1, 2]
 
     def test_racing_threads(self, registry: Registry) -> None:
         with ThreadPoolExecutor(4) as pool:
             made = list(
-                pool.map(lambda i: registry.create_version("mlp", make_theta(i % 3), key=f"k{i % 3}"), range(9))
+                pool.map(
+                    lambda i: registry.create_version("mlp", make_theta(i % 3), key=f"k{i % 3}"),
+                    range(9),
+                )
             )
         assert sorted({v.number for v in made}) == [1, 2, 3]
         assert [v.number for v in registry.versions("mlp")] == [3, 2, 1]
@@ -364,7 +405,9 @@ class VersionContract:
             with pytest.raises(OptimizerNotFound, match="cnn"):
                 call()
 
-    def test_an_unknown_version_is_not_found(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_an_unknown_version_is_not_found(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for number in UNKNOWN_NUMBERS:
             with subtests.test(number=number):
                 registry.create_version("mlp", make_theta(), key="k")
@@ -380,4 +423,5 @@ class VersionContract:
 
 
 class RegistryContract(RunContract, MetricContract, ArtifactContract, VersionContract):
-    """Everything but aliases, whose contract starts from versions: `tests/registry/alias_contract.py`."""
+    """Everything but aliases, whose contract starts from versions:
+    `tests/registry/alias_contract.py`."""

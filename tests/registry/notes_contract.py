@@ -1,4 +1,5 @@
-"""What every backend does with descriptions, tags and evaluations: inherit `NotesContract`, supply `registry`."""
+"""What every backend does with descriptions, tags and evaluations: inherit `NotesContract`, supply
+`registry`."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ START = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 def evaluation(key: str = "job_e", minutes: float = 0, **summary: Any) -> Evaluation:
-    return Evaluation(key=key, evaluated_at=START + timedelta(minutes=minutes), summary=summary or {"suite": "table1"})
+    return Evaluation(
+        key=key,
+        evaluated_at=START + timedelta(minutes=minutes),
+        summary=summary or {"suite": "table1"},
+    )
 
 
 class NotesContract:
@@ -36,7 +41,9 @@ class NotesContract:
         assert registry.version("mlp", "2").description == ""
 
     def test_tags_are_added_changed_and_removed(self, registry: Registry) -> None:
-        changed = registry.annotate("mlp", 1, tags={"env": "prod", "team": None, "new": "", "absent": None})
+        changed = registry.annotate(
+            "mlp", 1, tags={"env": "prod", "team": None, "new": "", "absent": None}
+        )
         assert dict(changed.tags) == {"env": "prod", "new": ""}
         assert registry.annotate("mlp", 1, description="d") == registry.version("mlp", "1")
         assert dict(registry.versions("mlp")[1].tags) == {"env": "prod", "new": ""}
@@ -46,7 +53,11 @@ class NotesContract:
         registry.set_alias("mlp", "champion", 1, actor="ann")
         before = registry.version("mlp", "1")
         after = registry.annotate("mlp", 1, description="d", tags={"a": "b"})
-        assert (after.sha256, after.manifest, after.created_at) == (before.sha256, before.manifest, before.created_at)
+        assert (after.sha256, after.manifest, after.created_at) == (
+            before.sha256,
+            before.manifest,
+            before.created_at,
+        )
         assert after.aliases == ("champion",)
         assert registry.weights("mlp", 1) == make_theta(0).to_bytes()
         assert registry.create_version("mlp", make_theta(0), key="k0") == after
@@ -66,7 +77,10 @@ class NotesContract:
         assert registry.versions("mlp") == before
 
     def test_an_evaluation_is_attached_once(self, registry: Registry) -> None:
-        first, second = evaluation("job_a", 5, tasks={"relu": {"mean": 0.1 + 0.2, "Θ": None}}), evaluation("job_b", 1)
+        first, second = (
+            evaluation("job_a", 5, tasks={"relu": {"mean": 0.1 + 0.2, "Θ": None}}),
+            evaluation("job_b", 1),
+        )
         assert registry.attach_evaluation("mlp", 1, first).evaluations == (first,)
         assert registry.attach_evaluation("mlp", 1, second).evaluations == (second, first)
         again = evaluation("job_a", 5, suite="table2")
@@ -75,7 +89,9 @@ class NotesContract:
         assert registry.version("mlp", "2").evaluations == ()
         assert dict(registry.version("mlp", "1").tags) == {"team": "a", "env": "test"}
 
-    def test_the_newest_evaluations_are_kept(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_newest_evaluations_are_kept(
+        self, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(checks, "MAX_EVALUATIONS", 2)
         for number in (3, 1, 4, 2):
             registry.attach_evaluation("mlp", 2, evaluation(f"job_{number}", number))
@@ -83,18 +99,29 @@ class NotesContract:
 
     def test_racing_evaluations_are_all_kept(self, registry: Registry) -> None:
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda i: registry.attach_evaluation("mlp", 1, evaluation(f"job_{i}", i)), range(8)))
+            list(
+                pool.map(
+                    lambda i: registry.attach_evaluation("mlp", 1, evaluation(f"job_{i}", i)),
+                    range(8),
+                )
+            )
         assert len(registry.version("mlp", "1").evaluations) == 8
 
-    def test_bad_evaluations_are_refused(self, registry: Registry, subtests: pytest.Subtests) -> None:
+    def test_bad_evaluations_are_refused(
+        self, registry: Registry, subtests: pytest.Subtests
+    ) -> None:
         for summary, message in BAD_SUMMARIES:
             with subtests.test(message=message), pytest.raises(ValueError, match=message):
-                registry.attach_evaluation("mlp", 1, Evaluation(key="k", evaluated_at=START, summary=summary))
+                registry.attach_evaluation(
+                    "mlp", 1, Evaluation(key="k", evaluated_at=START, summary=summary)
+                )
         for key in STRANGE_KEYS:
             with subtests.test(key=key), pytest.raises(InvalidName, match="key"):
                 registry.attach_evaluation("mlp", 1, evaluation(key, mean=math.pi))
         with pytest.raises(ValueError, match="time zone"):
-            registry.attach_evaluation("mlp", 1, Evaluation(key="k", evaluated_at=datetime(2026, 1, 1), summary={}))  # noqa: DTZ001
+            registry.attach_evaluation(
+                "mlp", 1, Evaluation(key="k", evaluated_at=datetime(2026, 1, 1), summary={})
+            )  # noqa: DTZ001
         assert registry.version("mlp", "1").evaluations == ()
 
     def test_what_is_not_there(self, registry: Registry) -> None:

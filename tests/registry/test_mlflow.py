@@ -52,23 +52,37 @@ class TestStore:
         registry.put_artifact(run, "a/b", b"data")
         with closing(sqlite3.connect(sqlite_path)) as connection:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert (sqlite_path.parent / "artifacts" / run / "artifacts" / "a" / "b").read_bytes() == b"data"
+        assert (
+            sqlite_path.parent / "artifacts" / run / "artifacts" / "a" / "b"
+        ).read_bytes() == b"data"
 
-    def test_a_run_below_another_is_nested_for_mlflow(self, sqlite_registry: MLflowRegistry, sqlite_path: Path) -> None:
+    def test_a_run_below_another_is_nested_for_mlflow(
+        self, sqlite_registry: MLflowRegistry, sqlite_path: Path
+    ) -> None:
         parent = sqlite_registry.open_run("job_1", name="study")
         child = sqlite_registry.open_run("job_1.t0", name="trial 0", parent_run_id=parent)
-        assert MlflowClient(f"sqlite:///{sqlite_path}").get_run(child).data.tags["mlflow.parentRunId"] == parent
+        assert (
+            MlflowClient(f"sqlite:///{sqlite_path}").get_run(child).data.tags["mlflow.parentRunId"]
+            == parent
+        )
 
-    def test_everything_is_there_for_another_process(self, open_sqlite: Callable[[], MLflowRegistry]) -> None:
+    def test_everything_is_there_for_another_process(
+        self, open_sqlite: Callable[[], MLflowRegistry]
+    ) -> None:
         first = open_sqlite()
         run = first.open_run("job_1", name="")
         first.create_version("mlp", make_theta(), key="job_1", run_id=run)
         first.set_alias("mlp", "champion", 1, actor="ann")
         second = open_sqlite()
         assert second.open_run("job_1", name="") == run
-        assert second.weights("mlp", second.version("mlp", "champion").number) == make_theta().to_bytes()
+        assert (
+            second.weights("mlp", second.version("mlp", "champion").number)
+            == make_theta().to_bytes()
+        )
 
-    def test_the_place_of_artifacts_is_decided_once(self, sqlite_path: Path, tmp_path: Path) -> None:
+    def test_the_place_of_artifacts_is_decided_once(
+        self, sqlite_path: Path, tmp_path: Path
+    ) -> None:
         uri = f"sqlite:///{sqlite_path}"
         first = connect(uri, str(tmp_path / "one"))
         run = first.open_run("job_1", name="")
@@ -78,21 +92,33 @@ class TestStore:
 
     @pytest.mark.parametrize(
         "uri",
-        ["", "registry.db", "sqlite://", "sqlite:///:memory:", "mysql://x/y", "file:///tmp", "postgresql://h/d"],
+        [
+            "",
+            "registry.db",
+            "sqlite://",
+            "sqlite:///:memory:",
+            "mysql://x/y",
+            "file:///tmp",
+            "postgresql://h/d",
+        ],
     )
     def test_other_uris_are_refused(self, uri: str) -> None:
         with pytest.raises(ValueError, match="tracking_uri"):
             connect(uri)
 
     def test_importing_the_room_does_not_import_mlflow(self) -> None:
-        code = "import sys, registry; registry.connect('memory://'); sys.exit('mlflow' in sys.modules)"
+        code = (
+            "import sys, registry; registry.connect('memory://'); sys.exit('mlflow' in sys.modules)"
+        )
         assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
     def test_mlflow_neither_calls_home_nor_unpickles(self) -> None:
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
 
-    def test_changes_of_another_process_are_seen_at_once(self, open_sqlite: Callable[[], MLflowRegistry]) -> None:
+    def test_changes_of_another_process_are_seen_at_once(
+        self, open_sqlite: Callable[[], MLflowRegistry]
+    ) -> None:
         first, second = open_sqlite(), open_sqlite()
         first.create_version("mlp", make_theta(), key="k")
         assert second.version("mlp", "1").description == ""
@@ -104,7 +130,13 @@ class TestStore:
     ) -> None:
         registry = open_sqlite()
         registry.create_version("mlp", make_theta(), key="k")
-        old = {"alias": "champion", "version": 1, "actor": "ann", "reason": "", "time": "2026-01-02T03:04:05.678+00:00"}
+        old = {
+            "alias": "champion",
+            "version": 1,
+            "actor": "ann",
+            "reason": "",
+            "time": "2026-01-02T03:04:05.678+00:00",
+        }
         client = MlflowClient(f"sqlite:///{sqlite_path}", f"sqlite:///{sqlite_path}")
         client.set_registered_model_tag("mlp", "hyperadam.alias.00000001.0123abcd", json.dumps(old))
         assert [c.protected for c in registry.alias_history("mlp")] == [False]
@@ -114,7 +146,10 @@ class TestStore:
 
 class TestArtifactFiles:
     def test_a_write_that_fails_leaves_the_old_file(
-        self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        open_sqlite: Callable[[], MLflowRegistry],
+        sqlite_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         registry = open_sqlite()
         run = registry.open_run("job_1", name="")
@@ -130,7 +165,9 @@ class TestArtifactFiles:
         folder = sqlite_path.parent / "artifacts" / run / "artifacts" / "a"
         assert [file.name for file in folder.iterdir()] == ["b"]
 
-    def test_unfinished_files_are_invisible(self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path) -> None:
+    def test_unfinished_files_are_invisible(
+        self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path
+    ) -> None:
         registry = open_sqlite()
         run = registry.open_run("job_1", name="")
         registry.put_artifact(run, "b", b"1")
@@ -162,7 +199,9 @@ class TestVersionFiles:
             registry.weights("mlp", 1)
         assert not isinstance(caught.value, ArtifactNotFound)
 
-    def test_what_was_verified_once_is_served_from_memory(self, registry: MLflowRegistry, file: Path) -> None:
+    def test_what_was_verified_once_is_served_from_memory(
+        self, registry: MLflowRegistry, file: Path
+    ) -> None:
         data = registry.weights("mlp", 1)
         file.unlink()
         assert registry.weights("mlp", 1) == data
@@ -180,7 +219,9 @@ class TestVersionFiles:
         with pytest.raises(VersionNotFound):
             registry.weights("mlp", 2)
 
-    def test_mlflow_shows_versions_and_aliases(self, registry: MLflowRegistry, file: Path, sqlite_path: Path) -> None:
+    def test_mlflow_shows_versions_and_aliases(
+        self, registry: MLflowRegistry, file: Path, sqlite_path: Path
+    ) -> None:
         registry.set_alias("mlp", "champion", 1, actor="ann")
         registry.set_alias("mlp", "with.dot", 1, actor="ann")
         client = MlflowClient(f"sqlite:///{sqlite_path}", f"sqlite:///{sqlite_path}")

@@ -24,15 +24,20 @@ def check_race(uri: str, location: str) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
         barrier = manager.Barrier(PROCESSES)
-        futures = [pool.submit(race, uri, location, barrier, index, ROUNDS) for index in range(PROCESSES)]
+        futures = [
+            pool.submit(race, uri, location, barrier, index, ROUNDS) for index in range(PROCESSES)
+        ]
         outcomes = [future.result(timeout=110) for future in futures]
     with closing(connect(uri, location)) as registry:
         check_outcomes(registry, outcomes)
 
 
 def check_outcomes(registry: Registry, outcomes: list[Outcome]) -> None:
-    """Everyone saw the same run and versions, numbers have no gap, and the alias's history is one chain."""
-    assert {frozenset(runs) for runs, _, _ in outcomes} == {frozenset({registry.open_run("shared", name="")})}
+    """Everyone saw the same run and versions, numbers have no gap, and the alias's history is one
+    chain."""
+    assert {frozenset(runs) for runs, _, _ in outcomes} == {
+        frozenset({registry.open_run("shared", name="")})
+    }
     assert len({tuple(shared) for _, shared, _ in outcomes}) == 1
     numbers = {*outcomes[0][1], *(own for _, _, own in outcomes)}
     assert numbers == set(range(1, ROUNDS + PROCESSES + 1))
@@ -51,7 +56,9 @@ def test_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     check_race(postgres_url, str(tmp_path))
 
 
-def read_in_a_fork(registry: Registry, run: str, results: multiprocessing.SimpleQueue[list[float]]) -> None:
+def read_in_a_fork(
+    registry: Registry, run: str, results: multiprocessing.SimpleQueue[list[float]]
+) -> None:
     registry.put_artifact(run, "from-the-child", b"1")
     results.put([p.value for p in registry.metrics(run, "a")])
 
@@ -62,7 +69,9 @@ def test_a_forked_child_has_connections_of_its_own(postgres_url: str, tmp_path: 
     registry.log_metrics(run, [MetricPoint(name="a", value=1.5, step=0, time=datetime.now(UTC))])
     context = multiprocessing.get_context("fork")
     results: multiprocessing.SimpleQueue[list[float]] = context.SimpleQueue()
-    children = [context.Process(target=read_in_a_fork, args=(registry, run, results)) for _ in range(2)]
+    children = [
+        context.Process(target=read_in_a_fork, args=(registry, run, results)) for _ in range(2)
+    ]
     for child in children:
         child.start()
     parent = [p.value for _ in range(20) for p in registry.metrics(run, "a")]

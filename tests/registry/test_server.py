@@ -45,12 +45,33 @@ def server(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) ->
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "artifacts")]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--workers",
+        "1",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{database}",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -81,10 +102,17 @@ def test_metrics(registry: Registry) -> None:
     run = registry.open_run("metrics", name="run")
     first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
     values = [0.1, math.inf, math.nan, -math.inf]
-    registry.log_metrics(run, [MetricPoint(name="a", value=v, step=i, time=first) for i, v in enumerate(values)])
+    registry.log_metrics(
+        run, [MetricPoint(name="a", value=v, step=i, time=first) for i, v in enumerate(values)]
+    )
     registry.log_metrics(run, [MetricPoint(name="a", value=0.2, step=0, time=second)])
     read = registry.metrics(run, "a")
-    assert [(p.step, repr(p.value)) for p in read] == [(0, "0.2"), (1, "inf"), (2, "nan"), (3, "-inf")]
+    assert [(p.step, repr(p.value)) for p in read] == [
+        (0, "0.2"),
+        (1, "inf"),
+        (2, "nan"),
+        (3, "-inf"),
+    ]
     assert [p.time for p in read] == [second, first, first, first]
     assert [p.step for p in registry.metrics(run, "a", after_step=1, limit=1)] == [2]
 
@@ -95,7 +123,10 @@ def test_artifacts(registry: Registry) -> None:
     registry.put_artifact(run, "a/b/c", bytes(range(256)))
     registry.put_artifact(run, "d", b"")
     assert registry.get_artifact(run, "a/b/c") == bytes(range(256))
-    assert [(a.path, a.size_bytes) for a in registry.list_artifacts(run)] == [("a/b/c", 256), ("d", 0)]
+    assert [(a.path, a.size_bytes) for a in registry.list_artifacts(run)] == [
+        ("a/b/c", 256),
+        ("d", 0),
+    ]
     assert [a.path for a in registry.list_artifacts(run, "a")] == ["a/b/c"]
     assert registry.list_artifacts(run, "nowhere") == []
     registry.delete_artifact(run, "a/b/c")
@@ -115,17 +146,25 @@ def test_versions_and_aliases(registry: Registry, server: str) -> None:
     assert other.weights("cnn", 1) == make_theta().to_bytes()
     assert [v.number for v in other.versions("cnn")] == [2, 1]
     assert "cnn" in other.optimizers()
-    assert [(c.alias, c.new_version, c.reason) for c in other.alias_history("cnn")] == [("champion", 2, "Θ\n")]
+    assert [(c.alias, c.new_version, c.reason) for c in other.alias_history("cnn")] == [
+        ("champion", 2, "Θ\n")
+    ]
 
 
 def test_notes_and_promotions(registry: Registry, server: str) -> None:
     registry.create_version("noted", make_theta(), key="k", tags={"env": "test"})
     registry.annotate("noted", 1, description="Θ\n", tags={"env": None, "team": "a"})
-    evaluation = Evaluation(key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary={"mean": 0.5})
+    evaluation = Evaluation(
+        key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary={"mean": 0.5}
+    )
     registry.attach_evaluation("noted", 1, evaluation)
     registry.set_alias("noted", "champion", 1, actor="ann", protected=True)
     seen = connect(server).version("noted", "champion")
-    assert (seen.description, dict(seen.tags), seen.evaluations) == ("Θ\n", {"team": "a"}, (evaluation,))
+    assert (seen.description, dict(seen.tags), seen.evaluations) == (
+        "Θ\n",
+        {"team": "a"},
+        (evaluation,),
+    )
     with pytest.raises(AliasProtected):
         registry.delete_alias("noted", "champion", actor="ann")
     with pytest.raises(AliasMoved):

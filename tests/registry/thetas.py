@@ -11,5 +11,8 @@ def make_theta(seed: int = 0) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=2))
     tensors = rule.init_theta(torch.Generator().manual_seed(seed), "paper")
     return Theta(
-        rule, {name: t.to(torch.float32) for name, t in tensors.items()}, 0.005, {"seed": seed, "note": "ünï\n"}
+        rule,
+        {name: t.to(torch.float32) for name, t in tensors.items()},
+        0.005,
+        {"seed": seed, "note": "ünï\n"},
     )

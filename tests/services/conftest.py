@@ -1,5 +1,6 @@
-"""The service in tests: a migrated job store (SQLite; Postgres too, where that is slow), the in-memory registry, the
-real application behind a test client, and a reconciler whose driver processes are played by the test."""
+"""The service in tests: a migrated job store (SQLite; Postgres too, where that is slow), the
+in-memory registry, the real application behind a test client, and a reconciler whose driver
+processes are played by the test."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    return Settings(home=tmp_path, database_url=database_url, executor="process", heartbeat_seconds=0.3)
+    return Settings(
+        home=tmp_path, database_url=database_url, executor="process", heartbeat_seconds=0.3
+    )
 
 
 @pytest.fixture
@@ -98,5 +101,7 @@ def reconciler(
 
 
 @pytest.fixture
-def stage(client: TestClient, registry: InMemoryRegistry, executor: PlayedExecutor, reconciler: Reconciler) -> Stage:
+def stage(
+    client: TestClient, registry: InMemoryRegistry, executor: PlayedExecutor, reconciler: Reconciler
+) -> Stage:
     return Stage(client=client, registry=registry, executor=executor, reconciler=reconciler)

@@ -1,4 +1,5 @@
-"""A service at work with real drivers: their job, what it ends in undisturbed, and the service that runs it."""
+"""A service at work with real drivers: their job, what it ends in undisturbed, and the service that
+runs it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from hyperadam.theta import Theta
 
-from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from registry import Registry, connect
 from services.app import create_app
 from services.container import Container
@@ -33,7 +34,9 @@ class AtWork:
 
     def submit(self, **changes: Any) -> str:
         """Path of a new job, of `SPEC` with changes."""
-        job = self.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, **changes}}).json()["id"]
+        job = self.client.post(
+            "/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, **changes}}
+        ).json()["id"]
         return f"/v1/jobs/{job}"
 
     def resumed_from(self, job: str) -> list[int | None]:
@@ -47,12 +50,15 @@ class AtWork:
         return [event["data"] for event in events if event["type"] == "cell"]
 
     def latest(self) -> Theta:
-        return Theta.from_bytes(self.client.get("/v1/optimizers/hyperadam/versions/latest/weights").content)
+        return Theta.from_bytes(
+            self.client.get("/v1/optimizers/hyperadam/versions/latest/weights").content
+        )
 
 
 @contextmanager
 def at_work(services: Container, executor: Executor | None = None) -> Iterator[AtWork]:
-    """The service with a registry on disk, its reconciler in a thread, its drivers as processes, which end with it.
+    """The service with a registry on disk, its reconciler in a thread, its drivers as processes,
+    which end with it.
 
     Args:
         executor: takes the place of that of processes; whoever gives it ends what it runs.
@@ -81,7 +87,9 @@ def undisturbed(job: str, **changes: Any) -> Theta:
     run_id = registry.open_run(job, name=job)
     order = {"job_id": job, "kind": "meta-training", "name": None, "spec": {**SPEC, **changes}}
     registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
-    assert run_attempt(registry, run_id, 1, DriverSettings(tracking_uri="memory://", runner="in-process"))
+    assert run_attempt(
+        registry, run_id, 1, DriverSettings(tracking_uri="memory://", runner="in-process")
+    )
     return Theta.from_bytes(registry.weights("hyperadam", 1))
 
 

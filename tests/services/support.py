@@ -1,4 +1,5 @@
-"""Helpers of the service's tests: an executor whose processes are played by the test, and the vocabulary of a play."""
+"""Helpers of the service's tests: an executor whose processes are played by the test, and the
+vocabulary of a play."""
 
 from __future__ import annotations
 
@@ -26,14 +27,16 @@ class Process:
 
 
 class PlayedExecutor(Executor):
-    """Keeps its promise of at most one process for an id; everything else happens when the test says so."""
+    """Keeps its promise of at most one process for an id; everything else happens when the test
+    says so."""
 
     def __init__(self) -> None:
         self.processes: dict[str, Process] = {}
         self.submissions: list[str] = []
         self.down: str | None = None
         self.broken: dict[str, Exception] = {}
-        """What is raised after a process of this id was started: a crash between submission and its record."""
+        """What is raised after a process of this id was started: a crash between submission and its
+        record."""
 
     def check(self) -> None:
         if self.down:
@@ -73,7 +76,9 @@ class Stage:
     event_files: dict[str, int] = field(default_factory=dict)
 
     def submit(self, kind: str = "meta-training", **request: Any) -> str:
-        answer = self.client.post("/v1/jobs", json={"kind": kind, "spec": {"preset": "quick"}, **request})
+        answer = self.client.post(
+            "/v1/jobs", json={"kind": kind, "spec": {"preset": "quick"}, **request}
+        )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
@@ -134,7 +139,9 @@ class Stage:
     def last_word(self, job_id: str, attempt: int) -> Any:
         """The outcome in the attempt's `done.json`; None when it left none."""
         try:
-            record = self.registry.get_artifact(self.run_id(job_id), f"attempts/{attempt:04d}/done.json")
+            record = self.registry.get_artifact(
+                self.run_id(job_id), f"attempts/{attempt:04d}/done.json"
+            )
         except ArtifactNotFound:
             return None
         return json.loads(record)["outcome"]

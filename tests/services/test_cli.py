@@ -1,4 +1,5 @@
-"""The command `hyperadam-server`: keys and migrations in process; `up` as a real process with real drivers."""
+"""The command `hyperadam-server`: keys and migrations in process; `up` as a real process with real
+drivers."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ from services.embedded.home import Home
 from services.executors.process import ProcessExecutor
 
 COMMAND = [sys.executable, "-m", "services.cli"]
-TINY = {"preset": "quick", "n_episodes": 1, "task": {"activations": ["sigmoid"]}, "checkpoint_every_updates": 1}
+TINY = {
+    "preset": "quick",
+    "n_episodes": 1,
+    "task": {"activations": ["sigmoid"]},
+    "checkpoint_every_updates": 1,
+}
 
 
 @pytest.fixture
@@ -34,7 +40,9 @@ def runner(tmp_path: Path) -> CliRunner:
 
 
 def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> None:
-    made = runner.invoke(app, ["keys", "create", "robot", "--scope", "submit", "--expires-in-days", "7"])
+    made = runner.invoke(
+        app, ["keys", "create", "robot", "--scope", "submit", "--expires-in-days", "7"]
+    )
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
     database = Database(f"sqlite:///{tmp_path}/jobs.db")
@@ -58,7 +66,9 @@ def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> 
         (["reconciler"], "RAY_ADDRESS is not set"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(runner: CliRunner, arguments: list[str], message: str) -> None:
+def test_mistakes_are_told_in_a_sentence(
+    runner: CliRunner, arguments: list[str], message: str
+) -> None:
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert message in result.stderr
@@ -73,7 +83,9 @@ def test_mistakes_are_told_in_a_sentence(runner: CliRunner, arguments: list[str]
         ("DATABASE_URL", "sqlite:////does/not/exist/jobs.db", "the job store cannot be opened"),
     ],
 )
-def test_wrong_settings_are_told_in_a_sentence(runner: CliRunner, variable: str, value: str, message: str) -> None:
+def test_wrong_settings_are_told_in_a_sentence(
+    runner: CliRunner, variable: str, value: str, message: str
+) -> None:
     result = runner.invoke(app, ["migrate"], env={variable: value})
     assert result.exit_code == 1
     assert message in result.stderr
@@ -85,7 +97,10 @@ def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path
         home.announce("http://127.0.0.1:1234")
         result = runner.invoke(app, ["up"])
     assert result.exit_code == 1
-    assert f"already runs on {tmp_path}: http://127.0.0.1:1234 (process {os.getpid()})" in result.stderr
+    assert (
+        f"already runs on {tmp_path}: http://127.0.0.1:1234 (process {os.getpid()})"
+        in result.stderr
+    )
     assert not (tmp_path / "server.json").exists()
 
 
@@ -101,7 +116,9 @@ class Service:
         return self.http.get(path).raise_for_status().json()
 
     def submit(self, **spec: Any) -> str:
-        answer = self.http.post("/v1/jobs", json={"kind": "meta-training", "spec": {**TINY, **spec}})
+        answer = self.http.post(
+            "/v1/jobs", json={"kind": "meta-training", "spec": {**TINY, **spec}}
+        )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
@@ -116,11 +133,19 @@ class Service:
 
 @contextmanager
 def running(home: Path, **environment: str) -> Iterator[Service]:
-    """`hyperadam-server up` with plain processes as executor; killed at the end, should it still live."""
-    variables = {**os.environ, "HYPERADAM_EXECUTOR": "process", "HYPERADAM_STANDBY": "0", **environment}
+    """`hyperadam-server up` with plain processes as executor; killed at the end, should it still
+    live."""
+    variables = {
+        **os.environ,
+        "HYPERADAM_EXECUTOR": "process",
+        "HYPERADAM_STANDBY": "0",
+        **environment,
+    }
     log = (home.parent / "up.log").open("w")
     command = [*COMMAND, "up", "--home", str(home), "--port", "0"]
-    process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
+    process = subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True
+    )
     try:
         deadline = time.monotonic() + 90
         while (server := _announced(home)).get("pid") != process.pid:
@@ -128,7 +153,9 @@ def running(home: Path, **environment: str) -> Iterator[Service]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         key = (home / server["api_key_file"]).read_text()
-        with httpx2.Client(base_url=server["url"], headers={"Authorization": f"Bearer {key}"}) as http:
+        with httpx2.Client(
+            base_url=server["url"], headers={"Authorization": f"Bearer {key}"}
+        ) as http:
             yield Service(process, http)
     finally:
         process.kill()
@@ -203,7 +230,10 @@ def test_killed_service_finds_its_drivers_again(home: Path) -> None:
     with running(home) as service:
         done = service.wait(job, "succeeded")
         assert done["attempt"] == 1
-        assert [version["number"] for version in service.get("/v1/optimizers/hyperadam/versions")["items"]] == [1]
+        assert [
+            version["number"]
+            for version in service.get("/v1/optimizers/hyperadam/versions")["items"]
+        ] == [1]
         events = service.get(f"/v1/jobs/{job}/events?limit=1000")["items"]
         assert [event["id"] for event in events] == list(range(1, len(events) + 1))
         assert [event["type"] for event in events].count("started") == 1

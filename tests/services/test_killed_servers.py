@@ -1,7 +1,8 @@
-"""kill -9 of real servers on one database: of the API amid submissions, of the reconciler that works amid jobs.
-Nothing is lost, nothing is submitted twice, and the other reconciler takes over.
+"""kill -9 of real servers on one database: of the API amid submissions, of the reconciler that
+works amid jobs. Nothing is lost, nothing is submitted twice, and the other reconciler takes over.
 
-Drivers are played by a shell script that says when it runs; servers, database, lease and processes are real.
+Drivers are played by a shell script that says when it runs; servers, database, lease and processes
+are real.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Servers:
     def start(self, name: str) -> None:
         command = [sys.executable, "-m", "services.cli", name.partition("-")[0]]
         with (self._home / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log
+            )
 
     def kill(self, name: str) -> None:
         self.processes[name].kill()
@@ -66,7 +69,9 @@ class Servers:
 
     def _command(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
-        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            command, env=self._environment, check=True, capture_output=True, text=True
+        ).stdout
 
     def close(self) -> None:
         for process in self.processes.values():
@@ -84,7 +89,9 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
     servers.close()
 
 
-def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_twice(servers: Servers) -> None:
+def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_twice(
+    servers: Servers,
+) -> None:
     for name in ("api", "reconciler-1", "reconciler-2"):
         servers.start(name)
     url, headers = f"http://127.0.0.1:{servers.port}", {"Authorization": f"Bearer {servers.key}"}
@@ -100,7 +107,9 @@ def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_tw
         submitter.join(PATIENCE_SECONDS)
         assert len(submitted) == N_JOBS
         assert len(set(submitted.values())) == N_JOBS
-        assert sorted(job["id"] for job in _jobs(http)) == sorted(submitted.values())  # none lost, none twice
+        assert sorted(job["id"] for job in _jobs(http)) == sorted(
+            submitted.values()
+        )  # none lost, none twice
 
         _until(lambda: len(servers.runs()) == 3)  # as many as may run
         first, second = ("reconciler-1", "reconciler-2")
@@ -113,7 +122,9 @@ def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_tw
         active = next(job for job in reversed(_jobs(http)) if job["run_id"])
         http.post(f"/v1/jobs/{active['id']}/cancel").raise_for_status()
         _until(lambda: http.get(f"/v1/jobs/{active['id']}").json()["state"] == "cancelled")
-        _until(lambda: len(servers.runs()) == 4)  # its place was taken by the next one, and by nothing else
+        _until(
+            lambda: len(servers.runs()) == 4
+        )  # its place was taken by the next one, and by nothing else
         assert len(set(servers.runs())) == 4
         assert all(job["attempt"] <= 1 for job in _jobs(http))
 
@@ -124,7 +135,9 @@ def _submit_all(http: httpx2.Client, submitted: dict[str, str]) -> None:
         body = {"kind": "meta-training", "name": f"{number}", "spec": {"preset": "quick"}}
         while str(number) not in submitted:
             with suppress(httpx2.TransportError):
-                answer = http.post("/v1/jobs", json=body, headers={"Idempotency-Key": f"job-{number}"})
+                answer = http.post(
+                    "/v1/jobs", json=body, headers={"Idempotency-Key": f"job-{number}"}
+                )
                 submitted[str(number)] = str(answer.raise_for_status().json()["id"])
             time.sleep(0.05)
 

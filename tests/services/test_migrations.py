@@ -1,4 +1,5 @@
-"""The migrations and the mapped classes are the same schema; upgrading is repeatable and safe when several do it."""
+"""The migrations and the mapped classes are the same schema; upgrading is repeatable and safe when
+several do it."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ pytestmark = pytest.mark.slow
 def test_metadata_equals_migrations(empty: Database) -> None:
     upgrade(empty)
     with empty.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         assert compare_metadata(context, metadata()) == []
 
 
@@ -75,12 +78,16 @@ def first_rows(key: str) -> dict[str, dict[str, Any]]:
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database without tables."""
     sqlite = f"sqlite:///{tmp_path}/jobs.db"
-    database = Database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
+    database = Database(
+        sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
     yield database
     database.dispose()
 
 
-def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(empty: Database, tmp_path: Path) -> None:
+def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
+    empty: Database, tmp_path: Path
+) -> None:
     key = keys.new_key()
     upgrade(empty, "0001")
     with empty.write() as session:
@@ -98,7 +105,9 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(empty: Data
     job = service.show(services, "job_1")
     assert (job.name, job.labels, job.progress, job.state) == ("old", {"team": "a"}, 0.5, "running")
     assert (job.priority, job.deadline, job.cloned_from, job.created_at) == (0, None, None, MOMENT)
-    assert [event.type for event in service.events(services, "job_1", after=0, limit=9).items] == ["started"]
+    assert [event.type for event in service.events(services, "job_1", after=0, limit=9).items] == [
+        "started"
+    ]
     assert service.whole_log(services, "job_1") == b"words"
     again = Post(principal=principal, operation="POST /v1/jobs", key="once")
     assert actions.submit(services, REQUEST, again)[0].id == "job_1"
@@ -106,16 +115,23 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(empty: Data
     with empty.read() as session:
         for table, row in first_rows(key).items():
             assert session.execute(text(f"SELECT {', '.join(row)} FROM {table}")).all(), table
-    assert "priority" not in {column["name"] for column in inspect(empty.engine).get_columns("jobs")}
+    assert "priority" not in {
+        column["name"] for column in inspect(empty.engine).get_columns("jobs")
+    }
 
 
 def test_upgrade_is_repeatable_and_safe_side_by_side(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
     code = "import sys; from services.database import base, migrations; migrations.upgrade(base.Database(sys.argv[1]))"
-    processes = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(3)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
     errors = [process.communicate()[1].decode() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
     database = Database(url)
     upgrade(database)
-    assert {"jobs", "attempts", "events", "api_keys"} <= set(inspect(database.engine).get_table_names())
+    assert {"jobs", "attempts", "events", "api_keys"} <= set(
+        inspect(database.engine).get_table_names()
+    )
     database.dispose()

@@ -11,13 +11,16 @@ from services.serving import CannotListen, listen, url_of
 
 
 def test_small_answers_are_not_held_back() -> None:
-    """Connections have Nagle's algorithm off: with it, every answer in two packets waits 40 ms for the other side."""
+    """Connections have Nagle's algorithm off: with it, every answer in two packets waits 40 ms for
+    the other side."""
 
     async def accepted_without_delay() -> int:
         found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            found.set_result(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
             writer.close()
 
         listener = listen("127.0.0.1", 0)
@@ -34,5 +37,7 @@ def test_a_taken_port_is_a_clear_error() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert url_of(taken) == f"http://127.0.0.1:{port}"
-        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(
+            CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
+        ):
             listen("127.0.0.1", port)

@@ -11,11 +11,19 @@ from services.settings import Settings
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATABASE_URL", "MLFLOW_TRACKING_URI", "RAY_ADDRESS", "HYPERADAM_HOME", "HYPERADAM_DATA_DIR"):
+    for name in (
+        "DATABASE_URL",
+        "MLFLOW_TRACKING_URI",
+        "RAY_ADDRESS",
+        "HYPERADAM_HOME",
+        "HYPERADAM_DATA_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_nothing_given_means_everything_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_given_means_everything_in_the_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = Settings()
     home = tmp_path / ".local" / "share" / "hyperadam"
@@ -39,7 +47,9 @@ def test_production_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "s3cret" not in repr(settings.database_password)
 
 
-def test_our_names_come_before_those_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_our_names_come_before_those_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:////other.db")
     monkeypatch.setenv("HYPERADAM_DATABASE_URL", "sqlite:////ours.db")
     assert Settings().database_url == "sqlite:////ours.db"
@@ -51,7 +61,9 @@ def test_our_names_come_before_those_of_others(monkeypatch: pytest.MonkeyPatch, 
     assert Settings(database_url="sqlite:////given.db").database_url == "sqlite:////given.db"
 
 
-def test_empty_variables_count_as_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_empty_variables_count_as_not_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("DATABASE_URL", "HYPERADAM_TRACKING_URI", "RAY_ADDRESS", "HYPERADAM_DATA_DIR"):
         monkeypatch.setenv(name, "")
     assert Settings(home=tmp_path) == Settings(

@@ -1,4 +1,5 @@
-"""The service's REST API, from Python: clients, typed results, exceptions. Imports neither torch nor the server."""
+"""The service's REST API, from Python: clients, typed results, exceptions. Imports neither torch
+nor the server."""
 
 from __future__ import annotations
 

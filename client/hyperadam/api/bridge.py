@@ -1,8 +1,10 @@
-"""One client, two worlds. Everything above the wire is written once, as coroutines over the small interface `Wire`.
+"""One client, two worlds. Everything above the wire is written once, as coroutines over the small
+interface `Wire`.
 
-`AsyncClient` awaits those coroutines on an event loop. `Client` runs the same ones to their end on the spot: over a
-blocking wire no `await` ever suspends, so a coroutine's first `send(None)` already returns its result. No thread and no
-event loop is involved, and a blocking client may be used inside a running loop (a notebook).
+`AsyncClient` awaits those coroutines on an event loop. `Client` runs the same ones to their end on
+the spot: over a blocking wire no `await` ever suspends, so a coroutine's first `send(None)` already
+returns its result. No thread and no event loop is involved, and a blocking client may be used
+inside a running loop (a notebook).
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Wire(Protocol):
         """A request to the server; `options` as of `httpx2.Client.build_request`."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
-        """The answer; with `stream`, its body is still to be read with `chunks`, and to be closed."""
+        """The answer; with `stream`, its body is still to be read with `chunks`, and to be
+        closed."""
 
     def chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
         """The body of a streamed answer, piece by piece."""
@@ -61,7 +64,9 @@ class BlockingWire:
         for chunk in response.iter_bytes():
             yield chunk
 
-    async def server_events(self, response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    async def server_events(
+        self, response: httpx2.Response
+    ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         for event in httpx2.EventSource(response):
             yield event
 
@@ -91,7 +96,9 @@ class AsyncWire:
         async for chunk in response.aiter_bytes():
             yield chunk
 
-    async def server_events(self, response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    async def server_events(
+        self, response: httpx2.Response
+    ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         async for event in httpx2.EventSource(response):
             yield event
 
@@ -128,8 +135,11 @@ def iterate(items: AsyncGenerator[T]) -> Generator[T]:
         run(items.aclose())
 
 
-def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
-    """The blocking twin of a coroutine method: same parameters, same docstring, for a class with `_twin`."""
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """The blocking twin of a coroutine method: same parameters, same docstring, for a class with
+    `_twin`."""
 
     @functools.wraps(method)
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:

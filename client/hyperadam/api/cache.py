@@ -1,10 +1,11 @@
-"""Θ files that were downloaded before, by their sha256, under `$XDG_CACHE_HOME/hyperadam` or `~/.cache/hyperadam`.
+"""Θ files that were downloaded before, by their sha256, under `$XDG_CACHE_HOME/hyperadam` or
+`~/.cache/hyperadam`.
 
     theta/<sha256>.safetensors                   the file; a damaged one is deleted and fetched again
     versions/<server>/<name>/<number>            its sha256: what lets a pinned version be used without the server
 
-A version is immutable on its server, but a new server may stand at an old URL: the second table is only consulted when
-the server does not answer.
+A version is immutable on its server, but a new server may stand at an old URL: the second table is
+only consulted when the server does not answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 
 class ThetaCache:
-    """Files by digest, and digests by pinned version. Safe to share between processes: files appear whole."""
+    """Files by digest, and digests by pinned version. Safe to share between processes: files appear
+    whole."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -27,7 +27,8 @@ TIMEOUT_SECONDS: Final = 30.0
 
 
 class AsyncClient:
-    """The service, from asyncio: `Client` with `await`, made from the same arguments, with the same errors.
+    """The service, from asyncio: `Client` with `await`, made from the same arguments, with the same
+    errors.
 
     Example:
         >>> async with hyperadam.AsyncClient() as client:
@@ -68,11 +69,13 @@ class AsyncClient:
         return self._session.url
 
     async def live(self) -> bool:
-        """Whether the server's process answers; one try. Raises ServerUnreachable when nothing does."""
+        """Whether the server's process answers; one try. Raises ServerUnreachable when nothing
+        does."""
         return (await self._session.request("GET", "/livez", retry=False)).is_success
 
     async def ready(self) -> Readiness:
-        """Whether the server can do its work; one try. Raises ServerUnreachable when nothing answers."""
+        """Whether the server can do its work; one try. Raises ServerUnreachable when nothing
+        answers."""
         response = await self._session.request("GET", "/readyz", retry=False, also=frozenset({503}))
         return self._session.record(Readiness, response)
 
@@ -84,7 +87,10 @@ class AsyncClient:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
 
@@ -143,7 +149,10 @@ class Client:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -151,8 +160,8 @@ class Client:
 def pull(reference: str, *, url: str | None = None, api_key: str | None = None) -> Theta:
     """The Θ of `name@ref` (a number, an alias or `latest`; a bare name means `latest`).
 
-    Verified by its digest and kept in a local cache; a numbered version that was pulled before also works offline.
-    See `Client` for `url` and `api_key`, `AsyncOptimizers.pull` for the errors.
+    Verified by its digest and kept in a local cache; a numbered version that was pulled before also
+    works offline. See `Client` for `url` and `api_key`, `AsyncOptimizers.pull` for the errors.
 
     Example:
         >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=hyperadam.pull("hyperadam@latest"))

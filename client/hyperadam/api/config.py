@@ -1,12 +1,15 @@
-"""Where the server is and which key to show it. The only place where the client reads its environment.
+"""Where the server is and which key to show it. The only place where the client reads its
+environment.
 
-In this order: what the caller gives, `HYPERADAM_URL` and `HYPERADAM_API_KEY`, and the files that a server started on
-this machine with `hyperadam-server up` leaves in its home (`HYPERADAM_HOME`, else `~/.local/share/hyperadam`):
+In this order: what the caller gives, `HYPERADAM_URL` and `HYPERADAM_API_KEY`, and the files that a
+server started on this machine with `hyperadam-server up` leaves in its home (`HYPERADAM_HOME`, else
+`~/.local/share/hyperadam`):
 
     server.json    {"url": "http://127.0.0.1:8000", "api_key_file": "api-key"}
     api-key        the key; mode 0600
 
-A key is only ever sent to the server that it belongs to: the file's key never goes to a URL from elsewhere.
+A key is only ever sent to the server that it belongs to: the file's key never goes to a URL from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ def resolve_settings(
     """The settings from arguments, environment and the files of a local server.
 
     Raises:
-        ConfigurationError: there is no URL or no key, or one of them is malformed; the message says how to give it.
+        ConfigurationError: there is no URL or no key, or one of them is malformed; the message says
+            how to give it.
     """
     environment = os.environ if environment is None else environment
     home = home_dir(environment)
@@ -79,7 +83,8 @@ def check_url(url: str) -> str:
     """The URL without a slash at its end.
 
     Raises:
-        ConfigurationError: it is not an http(s) URL of a server, or has a query, a fragment or a user in it.
+        ConfigurationError: it is not an http(s) URL of a server, or has a query, a fragment or a
+            user in it.
     """
     try:
         parts = urlsplit(url)
@@ -87,7 +92,9 @@ def check_url(url: str) -> str:
     except ValueError:
         named = False
     if not named:
-        raise ConfigurationError(f"url must begin with http:// or https:// and name a host, got {url!r}")
+        raise ConfigurationError(
+            f"url must begin with http:// or https:// and name a host, got {url!r}"
+        )
     if parts.query or parts.fragment or parts.username is not None:
         raise ConfigurationError("url must not have a user, a query or a fragment")
     return url.rstrip("/")
@@ -95,7 +102,9 @@ def check_url(url: str) -> str:
 
 def _check_key(api_key: str) -> str:
     if not all("!" <= character <= "~" for character in api_key):
-        raise ConfigurationError("the API key must be visible ASCII characters without spaces; was it copied whole?")
+        raise ConfigurationError(
+            "the API key must be visible ASCII characters without spaces; was it copied whole?"
+        )
     return api_key
 
 
@@ -114,7 +123,9 @@ def _local_server(home: Path) -> tuple[str, Path] | None:
 def _read_key(file: Path) -> str | None:
     try:
         if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise ConfigurationError(f"{file} can be read by other users: chmod 600 it, or make a new key")
+            raise ConfigurationError(
+                f"{file} can be read by other users: chmod 600 it, or make a new key"
+            )
         return file.read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         return None

@@ -1,7 +1,8 @@
 """From JSON to frozen dataclasses: strict about what we know, silent about what we do not.
 
-A field that the client does not know is kept in `raw` and otherwise ignored, so that an old client works with a new
-server. A field that it does know has the declared type or gives `BadAnswer` with the field's path.
+A field that the client does not know is kept in `raw` and otherwise ignored, so that an old client
+works with a new server. A field that it does know has the declared type or gives `BadAnswer` with
+the field's path.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Record:
     """Base of the typed results."""
 
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """The JSON object as it was received, with the fields that this version of the client does not know."""
+    """The JSON object as it was received, with the fields that this version of the client does not
+    know."""
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -60,10 +62,16 @@ def _value(hint: Any, data: Any, path: str) -> Any:
         return None if data is None else _value(_not_none(hint), data, path)
     if origin is tuple:
         inner = get_args(hint)[0]
-        return tuple(_value(inner, item, f"{path}.{index}") for index, item in enumerate(_of(list, data, path)))
+        return tuple(
+            _value(inner, item, f"{path}.{index}")
+            for index, item in enumerate(_of(list, data, path))
+        )
     if origin is not None and issubclass(origin, Mapping):
         inner = get_args(hint)[1]
-        return {str(key): _value(inner, item, f"{path}.{key}") for key, item in _of(Mapping, data, path).items()}
+        return {
+            str(key): _value(inner, item, f"{path}.{key}")
+            for key, item in _of(Mapping, data, path).items()
+        }
     if isinstance(hint, type) and issubclass(hint, Record):
         return decode(hint, data, path)
     if hint is datetime:
@@ -80,7 +88,9 @@ def _not_none(hint: Any) -> Any:
 
 def _of(kind: Any, data: Any, path: str) -> Any:
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
-        expected = " or ".join(option.__name__ for option in (kind if isinstance(kind, tuple) else (kind,)))
+        expected = " or ".join(
+            option.__name__ for option in (kind if isinstance(kind, tuple) else (kind,))
+        )
         raise BadAnswer(f"{path} should be {expected}, got {_describe(data)}")
     return data
 

@@ -1,8 +1,9 @@
-"""Everything that the client raises on purpose: one class for each problem name of the REST API, under one base.
+"""Everything that the client raises on purpose: one class for each problem name of the REST API,
+under one base.
 
-`ServerUnreachable` is the network's fault, `ApiError` the server's considered answer, `BadAnswer` and `DamagedDownload`
-an answer that is not what was promised, `ConfigurationError` a client that does not know where to go or who it is.
-Nothing of the HTTP library reaches the caller.
+`ServerUnreachable` is the network's fault, `ApiError` the server's considered answer, `BadAnswer`
+and `DamagedDownload` an answer that is not what was promised, `ConfigurationError` a client that
+does not know where to go or who it is. Nothing of the HTTP library reaches the caller.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ class HyperAdamError(Exception):
     """Base of every error of the client."""
 
     problem: str | None = None
-    """Name of the problem in the REST API (`not-found`, …); None when the error did not come from the server."""
+    """Name of the problem in the REST API (`not-found`, …); None when the error did not come from
+    the server."""
 
     def __init__(self, message: str, *, request_id: str | None = None) -> None:
         super().__init__(message)
@@ -26,7 +28,8 @@ class HyperAdamError(Exception):
 
 
 class ConfigurationError(HyperAdamError):
-    """The client was not told which server to talk to, or with which key; the message says how to tell it."""
+    """The client was not told which server to talk to, or with which key; the message says how to
+    tell it."""
 
 
 class ServerUnreachable(HyperAdamError):
@@ -84,7 +87,9 @@ class ApiError(HyperAdamError):
     def __str__(self) -> str:
         """The message, and below it the wrong fields that it does not name by itself."""
         fields = (f"{error.field}: {error.message}" for error in self.errors)
-        return self.message + "".join(f"\n  {field}" for field in fields if field not in self.message)
+        return self.message + "".join(
+            f"\n  {field}" for field in fields if field not in self.message
+        )
 
 
 class ValidationFailed(ApiError):
@@ -190,16 +195,22 @@ PROBLEMS: Final[dict[str, type[ApiError]]] = {
 
 
 def problem_error(status: int, document: Any, headers: Mapping[str, str]) -> ApiError:
-    """The exception for an answer with an error status; `document` is its JSON body, or None when it had none.
+    """The exception for an answer with an error status; `document` is its JSON body, or None when
+    it had none.
 
-    A problem name that this client does not know (a newer server), or no problem document at all (a proxy), gives a
-    plain `ApiError` with the status.
+    A problem name that this client does not know (a newer server), or no problem document at all (a
+    proxy), gives a plain `ApiError` with the status.
     """
     body: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
     kind = body.get("type")
-    problem = kind.rpartition("/")[2] if isinstance(kind, str) and kind.startswith("/problems/") else None
+    problem = (
+        kind.rpartition("/")[2] if isinstance(kind, str) and kind.startswith("/problems/") else None
+    )
     fallback = f"the server answered with status {status}"
-    message = next((text for key in ("detail", "title") if isinstance(text := body.get(key), str) and text), fallback)
+    message = next(
+        (text for key in ("detail", "title") if isinstance(text := body.get(key), str) and text),
+        fallback,
+    )
     given_id = body.get("request_id")
     return PROBLEMS.get(problem or "", ApiError)(
         message,

@@ -56,8 +56,8 @@ class AsyncJobs:
             labels: for finding it again.
             priority: from −100 to 100; the highest of the jobs that wait starts first.
             deadline: a moment, or a time from now; a job that has not ended by then fails.
-            idempotency_key: makes a repeat of the same submission give the same job. Made anew for each call when it is
-                not given, so that the call's own retries never make two jobs.
+            idempotency_key: makes a repeat of the same submission give the same job. Made anew for
+                each call when it is not given, so that the call's own retries never make two jobs.
 
         Raises:
             ValidationFailed: `errors` names each field that is wrong.
@@ -76,9 +76,15 @@ class AsyncJobs:
         return self._session.record(Job, response)
 
     def list(
-        self, *, kind: str | None = None, state: str | None = None, label: str | None = None, limit: int | None = None
+        self,
+        *,
+        kind: str | None = None,
+        state: str | None = None,
+        label: str | None = None,
+        limit: int | None = None,
     ) -> AsyncGenerator[Job]:
-        """Jobs, newest first, fetched page by page; at most `limit` of them. `label` is `name:value`."""
+        """Jobs, newest first, fetched page by page; at most `limit` of them. `label` is
+        `name:value`."""
         params = {"kind": kind, "state": state, "label": label}
         return self._session.pages(Job, path_of("jobs"), params, limit=limit)
 
@@ -99,7 +105,8 @@ class AsyncJobs:
         return await self._act(job_id, "resume")
 
     async def retry(self, job_id: str) -> Job:
-        """Go on with a job that failed or was cancelled, from its newest checkpoint. Raises Conflict otherwise."""
+        """Go on with a job that failed or was cancelled, from its newest checkpoint. Raises
+        Conflict otherwise."""
         return await self._act(job_id, "retry")
 
     async def clone(
@@ -113,10 +120,12 @@ class AsyncJobs:
         deadline: datetime | timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """A new job like this one; what is given is different, the rest the same (but for the deadline: none).
+        """A new job like this one; what is given is different, the rest the same (but for the
+        deadline: none).
 
         Args:
-            spec: a JSON merge patch of the job's spec: `{"unroll": {"horizon": 200}}`; None for a field is its default.
+            spec: a JSON merge patch of the job's spec: `{"unroll": {"horizon": 200}}`; None for a
+                field is its default.
 
         Raises:
             ValidationFailed: `errors` names each field that is wrong.
@@ -141,20 +150,26 @@ class AsyncJobs:
         priority: int | EllipsisType = ...,
         deadline: datetime | timedelta | EllipsisType | None = ...,
     ) -> Job:
-        """Change what is given: a label of None is removed, a deadline of None lifted, other labels stay."""
+        """Change what is given: a label of None is removed, a deadline of None lifted, other labels
+        stay."""
         moment = deadline if isinstance(deadline, EllipsisType) else moment_text(deadline)
         given = {"name": name, "labels": labels, "priority": priority, "deadline": moment}
         body = {key: value for key, value in given.items() if value is not ...}
-        response = await self._session.request("PATCH", path_of("jobs", job_id), body=body, idempotent=True)
+        response = await self._session.request(
+            "PATCH", path_of("jobs", job_id), body=body, idempotent=True
+        )
         return self._session.record(Job, response)
 
     async def delete(self, job_id: str) -> None:
-        """Delete an ended job with its events, log, metrics and files; versions of Θ stay. Raises Conflict before its
-        end, and Forbidden for a job of another key without the scope admin."""
+        """Delete an ended job with its events, log, metrics and files; versions of Θ stay. Raises
+        Conflict before its end, and Forbidden for a job of another key without the scope admin."""
         await self._session.request("DELETE", path_of("jobs", job_id))
 
-    async def events(self, job_id: str, *, after: int = 0, follow: bool = False) -> AsyncGenerator[Event]:
-        """The events after number `after`, in order: those there are, or with `follow` all up to the job's end."""
+    async def events(
+        self, job_id: str, *, after: int = 0, follow: bool = False
+    ) -> AsyncGenerator[Event]:
+        """The events after number `after`, in order: those there are, or with `follow` all up to
+        the job's end."""
         events = self.follow(job_id, after=after) if follow else self._past_events(job_id, after)
         async for event in events:
             yield event
@@ -181,15 +196,20 @@ class AsyncJobs:
     async def metrics(
         self, job_id: str, name: str, *, after_step: int | None = None, n_points: int | None = None
     ) -> MetricSeries:
-        """One metric, from the step after `after_step` on: all of its points, or at most `n_points` (4 or more) of them
-        that show the shape of the series."""
+        """One metric, from the step after `after_step` on: all of its points, or at most `n_points`
+        (4 or more) of them that show the shape of the series."""
         params = {"name": name, "after_step": after_step, "points": n_points}
-        pages = self._session.pages(MetricPoint, path_of("jobs", job_id, "metrics"), params, page_size=None)
+        pages = self._session.pages(
+            MetricPoint, path_of("jobs", job_id, "metrics"), params, page_size=None
+        )
         return MetricSeries(name=name, points=tuple([point async for point in pages]))
 
     async def logs(self, job_id: str, *, after: int = 0) -> LogChunk:
-        """The log from byte `after` on, or the next piece of it: go on with `.next` until `.text` is empty."""
-        return await self._session.get(LogChunk, path_of("jobs", job_id, "logs"), {"after": after or None})
+        """The log from byte `after` on, or the next piece of it: go on with `.next` until `.text`
+        is empty."""
+        return await self._session.get(
+            LogChunk, path_of("jobs", job_id, "logs"), {"after": after or None}
+        )
 
     async def attempts(self, job_id: str) -> tuple[Attempt, ...]:
         """The tries at the job."""
@@ -202,12 +222,15 @@ class AsyncJobs:
         return tuple([checkpoint async for checkpoint in pages])
 
     async def result(self, job_id: str) -> Result:
-        """What the job found out: a `MetaTrainingResult`, an `EvaluationResult`, or a plain `Result` with `raw`.
+        """What the job found out: a `MetaTrainingResult`, an `EvaluationResult`, or a plain
+        `Result` with `raw`.
 
         Raises:
             NotFound: there is none (yet).
         """
-        data = self._session.json(await self._session.request("GET", path_of("jobs", job_id, "result")))
+        data = self._session.json(
+            await self._session.request("GET", path_of("jobs", job_id, "result"))
+        )
         fields = data if isinstance(data, Mapping) else {}
         if "rows" in fields:
             return decode(EvaluationResult, data)
@@ -218,7 +241,8 @@ class AsyncJobs:
 
         Args:
             artifact: its path, as in `(await result(job_id)).artifacts`.
-            to: a folder, which keeps the artifact's own last name, or a file, which is replaced when it is whole.
+            to: a folder, which keeps the artifact's own last name, or a file, which is replaced
+                when it is whole.
         """
         target = _in_folder(Path(to), artifact)
         path = path_of("jobs", job_id, "result", *artifact.split("/"))

@@ -26,7 +26,11 @@ class AsyncKeys:
         return self._session.pages(ApiKey, path_of("keys"))
 
     async def create(
-        self, name: str, scopes: Sequence[str] = ("read",), *, expires: datetime | timedelta | None = None
+        self,
+        name: str,
+        scopes: Sequence[str] = ("read",),
+        *,
+        expires: datetime | timedelta | None = None,
     ) -> NewApiKey:
         """A new key; `.key` is shown this once.
 
@@ -36,7 +40,9 @@ class AsyncKeys:
             expires: a moment, or a time from now; None: never.
         """
         body = {"name": name, "scopes": [*scopes], "expires_at": moment_text(expires)}
-        return self._session.record(NewApiKey, await self._session.request("POST", path_of("keys"), body=body))
+        return self._session.record(
+            NewApiKey, await self._session.request("POST", path_of("keys"), body=body)
+        )
 
     async def revoke(self, key_id: str) -> None:
         """Make a key worthless."""

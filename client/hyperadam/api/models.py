@@ -1,4 +1,5 @@
-"""What the REST API answers with, typed. Times are aware and in UTC; sizes are in bytes, durations in seconds."""
+"""What the REST API answers with, typed. Times are aware and in UTC; sizes are in bytes, durations
+in seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ ENDED_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True, kw_only=True)
 class JobError(Record):
-    """Why a job or an attempt failed; of an update of Θ that failed also where, from which it can be seen again."""
+    """Why a job or an attempt failed; of an update of Θ that failed also where, from which it can
+    be seen again."""
 
     type: str
     message: str
@@ -49,7 +51,8 @@ class Job(Record):
     id: str
     kind: str
     state: str
-    """queued, starting, running, pausing, paused, cancelling, expiring, succeeded, failed or cancelled."""
+    """queued, starting, running, pausing, paused, cancelling, expiring, succeeded, failed or
+    cancelled."""
     spec: Mapping[str, Any]
     """Complete: every default is written out."""
     created_at: datetime
@@ -166,7 +169,8 @@ class Result(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class MetaTrainingResult(Result):
-    """The version of Θ that a meta-training job registered, and how good it was on the validation tasks."""
+    """The version of Θ that a meta-training job registered, and how good it was on the validation
+    tasks."""
 
     optimizer: str
     number: int
@@ -261,7 +265,8 @@ class Version(Record):
     aliases: tuple[str, ...] = ()
     lineage: Lineage | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
-    """What training measured, and means of the newest full evaluations as `suite/task`; None: not finite."""
+    """What training measured, and means of the newest full evaluations as `suite/task`; None: not
+    finite."""
     evaluations: tuple[AttachedEvaluation, ...] = ()
     """Oldest first."""
 

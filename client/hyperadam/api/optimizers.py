@@ -24,7 +24,8 @@ _log: Final = logging.getLogger("hyperadam")
 
 
 class AsyncOptimizers:
-    """The learned optimizers of a server. Each call raises the exceptions of `hyperadam.api.errors`.
+    """The learned optimizers of a server. Each call raises the exceptions of
+    `hyperadam.api.errors`.
 
     A `ref` is a version's number, an alias, or `latest`.
     """
@@ -36,7 +37,8 @@ class AsyncOptimizers:
     def list(
         self, *, tags: Sequence[str] = (), rule: str | None = None, metrics: Sequence[str] = ()
     ) -> AsyncGenerator[Optimizer]:
-        """The optimizers that have a version, or with a search (as of `versions`) one that it admits."""
+        """The optimizers that have a version, or with a search (as of `versions`) one that it
+        admits."""
         return self._session.pages(Optimizer, path_of("optimizers"), _search(tags, rule, metrics))
 
     async def get(self, name: str) -> Optimizer:
@@ -78,10 +80,13 @@ class AsyncOptimizers:
         """Describe and tag a version. What is not named stays; a tag of None is removed."""
         body = {"description": description, "tags": dict(tags or {})}
         path = path_of("optimizers", name, "versions", ref)
-        return self._session.record(Version, await self._session.request("PATCH", path, body=body, idempotent=True))
+        return self._session.record(
+            Version, await self._session.request("PATCH", path, body=body, idempotent=True)
+        )
 
     async def compare(self, left: str, right: str) -> Comparison:
-        """Two versions, each as `name@ref`, side by side: specs, lineage, metrics and evaluations."""
+        """Two versions, each as `name@ref`, side by side: specs, lineage, metrics and
+        evaluations."""
         (name, ref), (other, other_ref) = split_ref(left), split_ref(right)
         path = path_of("optimizers", name, "versions", ref, "compare")
         return await self._session.get(Comparison, path, {"to": f"{other}@{other_ref}"})
@@ -89,14 +94,16 @@ class AsyncOptimizers:
     async def weights(self, name: str, ref: str | int = "latest") -> bytes:
         """The Θ file, verified against the digest that the server announces."""
         sink = BytesIO()
-        await download(self._session, self._weights_path(name, ref), sink, max_bytes=MAX_THETA_BYTES)
+        await download(
+            self._session, self._weights_path(name, ref), sink, max_bytes=MAX_THETA_BYTES
+        )
         return sink.getvalue()
 
     async def pull(self, reference: str) -> Theta:
         """The Θ of `name@ref`, verified, from the server or from the local cache.
 
-        The reference is resolved once; what is then fetched is the numbered version. Without the server, a numbered
-        version that was pulled before still works.
+        The reference is resolved once; what is then fetched is the numbered version. Without the
+        server, a numbered version that was pulled before still works.
 
         Raises:
             NotFound: there is no such version.
@@ -115,14 +122,20 @@ class AsyncOptimizers:
             return _theta(data, reference)
         data = self._cache.get(version.sha256)
         if data is None:
-            path, target = self._weights_path(name, version.number), self._cache.file(version.sha256)
-            await download_to(self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256)
+            path, target = (
+                self._weights_path(name, version.number),
+                self._cache.file(version.sha256),
+            )
+            await download_to(
+                self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256
+            )
             data = target.read_bytes()
         self._cache.remember(self._session.url, name, version.number, version.sha256)
         return _theta(data, str(version))
 
     async def push(self, name: str, theta: Theta) -> Version:
-        """Register a Θ that was made elsewhere; the very same Θ gives the version that it is already."""
+        """Register a Θ that was made elsewhere; the very same Θ gives the version that it is
+        already."""
         response = await self._session.request(
             "POST",
             path_of("optimizers", name, "versions"),
@@ -141,23 +154,33 @@ class AsyncOptimizers:
         return await self._session.get(Aliases, path_of("optimizers", name, "aliases"))
 
     async def set_alias(
-        self, name: str, alias: str, version: int, *, reason: str | None = None, protected: bool | None = None
+        self,
+        name: str,
+        alias: str,
+        version: int,
+        *,
+        reason: str | None = None,
+        protected: bool | None = None,
     ) -> Version:
         """Create or move an alias; the reason goes into its history.
 
         Args:
-            protected: True: from now on only promotion rules move it; False: that is over; None: as it is.
+            protected: True: from now on only promotion rules move it; False: that is over; None: as
+                it is.
 
         Raises:
             Conflict: it is protected, and stays so.
         """
         given = {"version": version, "reason": reason, "protected": protected}
         body = {key: value for key, value in given.items() if value is not None}
-        response = await self._session.request("PUT", path_of("optimizers", name, "aliases", alias), body=body)
+        response = await self._session.request(
+            "PUT", path_of("optimizers", name, "aliases", alias), body=body
+        )
         return self._session.record(Version, response)
 
     async def delete_alias(self, name: str, alias: str, *, reason: str | None = None) -> None:
-        """Remove an alias; the version stays. Raises NotFound when there is none, Conflict when it is protected."""
+        """Remove an alias; the version stays. Raises NotFound when there is none, Conflict when it
+        is protected."""
         path = path_of("optimizers", name, "aliases", alias)
         await self._session.request("DELETE", path, params={"reason": reason})
 
@@ -170,7 +193,8 @@ class AsyncOptimizers:
 
 
 class Optimizers:
-    """The learned optimizers of a server. Each call raises the exceptions of `hyperadam.api.errors`.
+    """The learned optimizers of a server. Each call raises the exceptions of
+    `hyperadam.api.errors`.
 
     A `ref` is a version's number, an alias, or `latest`.
     """
@@ -206,4 +230,6 @@ def _theta(data: bytes, reference: str) -> Theta:
     try:
         return Theta.from_bytes(data)
     except ThetaError as error:
-        raise DamagedDownload(f"{reference} is not a Θ file that this version of hyperadam can run: {error}") from error
+        raise DamagedDownload(
+            f"{reference} is not a Θ file that this version of hyperadam can run: {error}"
+        ) from error

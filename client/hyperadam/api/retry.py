@@ -21,7 +21,8 @@ class RetryPolicy:
     n_attempts: int = 5
     """Tries in all, the first one included."""
     n_follow_attempts: int = 12
-    """Connections of a live stream that may fail in a row; with the default delays a minute, enough for a restart."""
+    """Connections of a live stream that may fail in a row; with the default delays a minute, enough
+    for a restart."""
     first_delay_seconds: float = 0.25
     max_delay_seconds: float = 8.0
     max_retry_after_seconds: float = 60.0
@@ -29,8 +30,11 @@ class RetryPolicy:
     healthy_seconds: float = 10.0
     """A stream that lived this long before it broke does not count as a failed try."""
 
-    def delay_seconds(self, error: HyperAdamError, failures: int, *, idempotent: bool = True) -> float | None:
-        """How long to wait before the next try, after `error` was the `failures`-th failure in a row; None: give up.
+    def delay_seconds(
+        self, error: HyperAdamError, failures: int, *, idempotent: bool = True
+    ) -> float | None:
+        """How long to wait before the next try, after `error` was the `failures`-th failure in a
+        row; None: give up.
 
         A call that is not idempotent is tried again only when the server cannot have seen it.
         """
@@ -42,8 +46,11 @@ class RetryPolicy:
         return self.backoff_seconds(failures)
 
     def backoff_seconds(self, failures: int) -> float:
-        """A random time up to `first · 2^(failures − 1)`, at most `max`; never less than half of that."""
-        ceiling = min(self.max_delay_seconds, self.first_delay_seconds * 2.0 ** min(failures - 1, 30))
+        """A random time up to `first · 2^(failures − 1)`, at most `max`; never less than half of
+        that."""
+        ceiling = min(
+            self.max_delay_seconds, self.first_delay_seconds * 2.0 ** min(failures - 1, 30)
+        )
         return ceiling * random.uniform(0.5, 1.0)
 
 
@@ -59,7 +66,8 @@ NO_RETRY: Final = RetryPolicy(n_attempts=1)
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Seconds from now in a `Retry-After` header (a number or an HTTP date), or None when there is no valid one."""
+    """Seconds from now in a `Retry-After` header (a number or an HTTP date), or None when there is
+    no valid one."""
     if not value:
         return None
     if value.strip().isdecimal():

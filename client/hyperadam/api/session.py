@@ -1,4 +1,5 @@
-"""One conversation with a server: requests with retries, pages of lists, bodies that are streamed, typed errors.
+"""One conversation with a server: requests with retries, pages of lists, bodies that are streamed,
+typed errors.
 
 Knows the conventions of the REST API, not its resources.
 """
@@ -21,7 +22,12 @@ from hyperadam.api.retry import NO_RETRY, RetryPolicy
 
 IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "PUT"})
 PAGE_SIZE: Final = 200
-_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_NEVER_SENT: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.UnsupportedProtocol,
+)
 
 T = TypeVar("T")
 
@@ -59,7 +65,9 @@ class Session:
         given = {name: value for name, value in (params or {}).items() if value is not None}
 
         async def once() -> httpx2.Response:
-            request = self.wire.build(method, path, params=given, json=body, content=content, headers=headers)
+            request = self.wire.build(
+                method, path, params=given, json=body, content=content, headers=headers
+            )
             with self.translated():
                 response = await self.wire.send(request)
             if response.is_success or response.status_code in also:
@@ -70,13 +78,17 @@ class Session:
         return await self.retried(once, idempotent=again, policy=self.policy if retry else NO_RETRY)
 
     async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx2.Response:
-        """The answer to a POST with an `Idempotency-Key`, made anew for each call when it is not given: the server does
-        once what the call, with its own retries, asks for."""
+        """The answer to a POST with an `Idempotency-Key`, made anew for each call when it is not
+        given: the server does once what the call, with its own retries, asks for."""
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         return await self.request("POST", path, body=body, headers=headers, idempotent=True)
 
     async def retried(
-        self, attempt: Callable[[], Awaitable[T]], *, idempotent: bool = True, policy: RetryPolicy | None = None
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        idempotent: bool = True,
+        policy: RetryPolicy | None = None,
     ) -> T:
         """What `attempt` returns, tried as often as the policy says."""
         policy, failures = policy or self.policy, 0
@@ -90,7 +102,9 @@ class Session:
                     raise
             await self.wire.sleep(delay)
 
-    async def get(self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None) -> RecordT:
+    async def get(
+        self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None
+    ) -> RecordT:
         """The record at a path."""
         return self.record(kind, await self.request("GET", path, params=params))
 
@@ -138,7 +152,8 @@ class Session:
 
     @asynccontextmanager
     async def open(self, path: str, **options: Any) -> AsyncIterator[httpx2.Response]:
-        """A 2xx answer whose body is still to be read from the wire; one try. `options` as of `Wire.build`."""
+        """A 2xx answer whose body is still to be read from the wire; one try. `options` as of
+        `Wire.build`."""
         with self.translated():
             response = await self.wire.send(self.wire.build("GET", path, **options), stream=True)
             try:
@@ -153,7 +168,9 @@ class Session:
         """The exception for an answer that is not a success."""
         if response.status_code < 400:
             where = response.headers.get("location", "nowhere")
-            return BadAnswer(f"{self.url} answered with status {response.status_code}, to {where}; is the URL right?")
+            return BadAnswer(
+                f"{self.url} answered with status {response.status_code}, to {where}; is the URL right?"
+            )
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -170,11 +187,14 @@ class Session:
             if isinstance(error, httpx2.TimeoutException):
                 reason = f"no answer in time ({type(error).__name__})"
             message = f"cannot reach {self.url}: {reason}"
-            raise ServerUnreachable(message, maybe_done=not isinstance(error, _NEVER_SENT)) from error
+            raise ServerUnreachable(
+                message, maybe_done=not isinstance(error, _NEVER_SENT)
+            ) from error
 
 
 def path_of(*segments: str | int) -> str:
-    """`/v1/…` of quoted segments; one that is empty or made of dots would be another path, and is refused."""
+    """`/v1/…` of quoted segments; one that is empty or made of dots would be another path, and is
+    refused."""
     texts = [str(segment) for segment in segments]
     for text in texts:
         if text in ("", ".", ".."):

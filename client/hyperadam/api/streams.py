@@ -1,4 +1,5 @@
-"""Bodies that arrive piece by piece: files, checked by their digest, and the live events of a job."""
+"""Bodies that arrive piece by piece: files, checked by their digest, and the live events of a
+job."""
 
 from __future__ import annotations
 
@@ -24,11 +25,14 @@ QUIET_SECONDS: Final = 60.0
 _HEX: Final = frozenset("0123456789abcdef")
 
 
-async def download(session: Session, path: str, sink: BinaryIO, *, max_bytes: int, sha256: str | None = None) -> str:
-    """Write a body into `sink`. One that breaks off goes on where it broke, if it is still the same content (a strong
-    `ETag` says so); one that arrives damaged is fetched again.
+async def download(
+    session: Session, path: str, sink: BinaryIO, *, max_bytes: int, sha256: str | None = None
+) -> str:
+    """Write a body into `sink`. One that breaks off goes on where it broke, if it is still the same
+    content (a strong `ETag` says so); one that arrives damaged is fetched again.
 
-    Returns: its digest, which equals `sha256`, where that is given, or else the strong `ETag` where that is a digest.
+    Returns: its digest, which equals `sha256`, where that is given, or else the strong `ETag` where
+    that is a digest.
 
     Raises:
         DamagedDownload: the digest differs, after all retries.
@@ -41,7 +45,9 @@ async def download(session: Session, path: str, sink: BinaryIO, *, max_bytes: in
 class _Transfer:
     """A body on its way into a sink, over as many connections as it takes."""
 
-    def __init__(self, session: Session, path: str, sink: BinaryIO, max_bytes: int, sha256: str | None) -> None:
+    def __init__(
+        self, session: Session, path: str, sink: BinaryIO, max_bytes: int, sha256: str | None
+    ) -> None:
         self._session, self._path, self._sink = session, path, sink
         self._max_bytes, self._expected = max_bytes, sha256
         self._etag = ""
@@ -58,7 +64,9 @@ class _Transfer:
         if self._n_bytes and self._etag:
             headers |= {"Range": f"bytes={self._n_bytes}-", "If-Range": self._etag}
         async with self._session.open(self._path, headers=headers) as response:
-            if response.status_code != httpx2.codes.PARTIAL_CONTENT or not self._continues(response):
+            if response.status_code != httpx2.codes.PARTIAL_CONTENT or not self._continues(
+                response
+            ):
                 self._restart()
             self._etag = _strong(str(response.headers.get("etag", "")))
             await self._receive(response)
@@ -78,19 +86,25 @@ class _Transfer:
         if str(response.headers.get("content-range", "")).startswith(f"bytes {self._n_bytes}-"):
             return True
         self._restart()
-        raise DamagedDownload(f"GET {self._path}: another part arrived than the one that was asked for")
+        raise DamagedDownload(
+            f"GET {self._path}: another part arrived than the one that was asked for"
+        )
 
     async def _receive(self, response: httpx2.Response) -> None:
         async with aclosing(self._session.wire.chunks(response)) as chunks:
             async for chunk in chunks:
                 self._n_bytes += len(chunk)
                 if self._n_bytes > self._max_bytes:
-                    raise BadAnswer(f"GET {self._path} is longer than the {self._max_bytes} bytes that are accepted")
+                    raise BadAnswer(
+                        f"GET {self._path} is longer than the {self._max_bytes} bytes that are accepted"
+                    )
                 self._digest.update(chunk)
                 self._sink.write(chunk)
 
 
-async def download_to(session: Session, path: str, target: Path, *, max_bytes: int, sha256: str | None = None) -> str:
+async def download_to(
+    session: Session, path: str, target: Path, *, max_bytes: int, sha256: str | None = None
+) -> str:
     """`download` into a file that appears whole or not at all."""
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -112,11 +126,15 @@ def _sha256_of(etag: str) -> str | None:
     return tag if len(tag) == 64 and _HEX.issuperset(tag) else None
 
 
-async def follow(session: Session, path: str, job_path: str, *, after: int) -> AsyncGenerator[Event]:
-    """A job's events after number `after`, as they happen, up to and with its last: each exactly once, in order.
+async def follow(
+    session: Session, path: str, job_path: str, *, after: int
+) -> AsyncGenerator[Event]:
+    """A job's events after number `after`, as they happen, up to and with its last: each exactly
+    once, in order.
 
-    A connection that ends or breaks before the last event is opened again with `Last-Event-ID`. It gives up after as
-    many failures in a row as the policy allows; an event, or a connection that lived for a while, ends the row.
+    A connection that ends or breaks before the last event is opened again with `Last-Event-ID`. It
+    gives up after as many failures in a row as the policy allows; an event, or a connection that
+    lived for a while, ends the row.
     """
     policy = replace(session.policy, n_attempts=session.policy.n_follow_attempts)
     last_id, failures, n_empty = after, 0, 0
@@ -145,7 +163,8 @@ async def follow(session: Session, path: str, job_path: str, *, after: int) -> A
 
 
 async def _connection(session: Session, path: str, last_id: int) -> AsyncGenerator[Event]:
-    """The events of one connection; what it repeats is left out, and a gap is a broken connection."""
+    """The events of one connection; what it repeats is left out, and a gap is a broken
+    connection."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(last_id)} if last_id else {})
     opened = session.open(path, headers=headers, timeout=QUIET_SECONDS)
     async with opened as response, aclosing(session.wire.server_events(response)) as events:
@@ -156,7 +175,9 @@ async def _connection(session: Session, path: str, last_id: int) -> AsyncGenerat
             if event.id <= last_id:
                 continue
             if event.id != last_id + 1:
-                raise ServerUnreachable(f"event {last_id + 1} of {path} is missing from the stream", maybe_done=True)
+                raise ServerUnreachable(
+                    f"event {last_id + 1} of {path} is missing from the stream", maybe_done=True
+                )
             last_id = event.id
             yield event
 

@@ -1,4 +1,5 @@
-"""`client.studies`: what is particular to jobs of the kind study; the rest (submit, pause, …) is `client.jobs`."""
+"""`client.studies`: what is particular to jobs of the kind study; the rest (submit, pause, …) is
+`client.jobs`."""
 
 from __future__ import annotations
 
@@ -71,22 +72,29 @@ class AsyncStudies:
         return await self._session.get(StudyResult, path_of("jobs", job_id, "result"))
 
     async def stop(self, job_id: str) -> StudyControl:
-        """Begin no further trial; those that run are finished. Raises Conflict when it has ended."""
-        return self._session.record(StudyControl, await self._session.post(path_of("jobs", job_id, "stop")))
+        """Begin no further trial; those that run are finished. Raises Conflict when it has
+        ended."""
+        return self._session.record(
+            StudyControl, await self._session.post(path_of("jobs", job_id, "stop"))
+        )
 
     async def limit(
         self, job_id: str, *, trials: int | None = None, parallel_trials: int | None = None
     ) -> StudyControl:
-        """Change how many trials there are in all, or side by side. Raises Conflict when it has ended."""
+        """Change how many trials there are in all, or side by side. Raises Conflict when it has
+        ended."""
         given = {"trials": trials, "parallel_trials": parallel_trials}
         body = {name: value for name, value in given.items() if value is not None}
         response = await self._session.request("PATCH", path_of("jobs", job_id, "study"), body=body)
         return self._session.record(StudyControl, response)
 
     async def register(self, job_id: str, trial: int, optimizer: str) -> VersionRef:
-        """Make the best Θ of a trial a version of an optimizer. Raises NotFound where there is none yet."""
+        """Make the best Θ of a trial a version of an optimizer. Raises NotFound where there is none
+        yet."""
         path = path_of("jobs", job_id, "trials", str(trial), "version")
-        return self._session.record(VersionRef, await self._session.post(path, body={"optimizer": optimizer}))
+        return self._session.record(
+            VersionRef, await self._session.post(path, body={"optimizer": optimizer})
+        )
 
 
 class Studies:

@@ -1,4 +1,5 @@
-"""The command `hyperadam`: the service from a shell. Shows people tables and progress, and machines JSON (`--json`).
+"""The command `hyperadam`: the service from a shell. Shows people tables and progress, and machines
+JSON (`--json`).
 
 Exit codes, the same for every command:
 

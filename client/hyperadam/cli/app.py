@@ -47,9 +47,14 @@ def _show_version(value: bool) -> None:
 @app.callback()
 def options(
     ctx: typer.Context,
-    url: Annotated[str | None, typer.Option(help="The server's address, instead of HYPERADAM_URL.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The server's address, instead of HYPERADAM_URL.")
+    ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     ctx.obj = url

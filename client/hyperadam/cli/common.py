@@ -61,7 +61,9 @@ def make_console(*, stderr: bool) -> Console:
     from rich.console import Console
 
     width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
-    return Console(stderr=stderr, width=width, soft_wrap=width is not None, highlight=False, markup=False)
+    return Console(
+        stderr=stderr, width=width, soft_wrap=width is not None, highlight=False, markup=False
+    )
 
 
 def print_json(value: Any) -> None:
@@ -95,7 +97,9 @@ def _exit_code(error: Exception) -> int | None:
     from hyperadam.api import errors
     from hyperadam.names import InvalidName
 
-    if isinstance(error, (UsageProblem, InvalidName, OSError, errors.ValidationFailed, errors.TooLarge)):
+    if isinstance(
+        error, (UsageProblem, InvalidName, OSError, errors.ValidationFailed, errors.TooLarge)
+    ):
         return USAGE
     no_access = (
         errors.ConfigurationError,

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 def comparison_tables(comparison: Comparison) -> Iterator[Table]:
-    """What both are, where they differ, and what was measured; a part without anything to show is left out."""
+    """What both are, where they differ, and what was measured; a part without anything to show is
+    left out."""
     sides = str(comparison.left), str(comparison.right)
     about = make_table("", *sides)
-    for name, left, right in zip(_ABOUT, _about(comparison.left), _about(comparison.right), strict=True):
+    for name, left, right in zip(
+        _ABOUT, _about(comparison.left), _about(comparison.right), strict=True
+    ):
         about.add_row(name, left, right)
     yield about
     for title, differences in (("spec", comparison.spec), ("lineage", comparison.lineage)):
@@ -52,7 +55,9 @@ def _evaluation(one: EvaluationComparison, sides: tuple[str, str]) -> Table:
     settings = one.settings
     quick = " (quick)" if settings.get("quick") else ""
     facts = f"{settings.get('n_starts')} starts, {settings.get('horizon')} steps on {settings.get('dataset')}"
-    table = make_table("task", *sides, title=f"{settings.get('suite')}{quick}: {settings.get('measure')}, {facts}")
+    table = make_table(
+        "task", *sides, title=f"{settings.get('suite')}{quick}: {settings.get('measure')}, {facts}"
+    )
     for task in one.tasks:
         table.add_row(task.task, _measure(task.left), _measure(task.right))
     return table
@@ -66,4 +71,10 @@ def _measure(told: Mapping[str, Any] | None) -> str:
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        "–"
+        if value is None
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+    )

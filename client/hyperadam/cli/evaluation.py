@@ -15,7 +15,9 @@ from hyperadam.cli.results import download
 @command
 def evaluate(
     ctx: typer.Context,
-    references: Annotated[list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")],
+    references: Annotated[
+        list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")
+    ],
     suite: Annotated[
         str | None,
         typer.Option(
@@ -26,42 +28,73 @@ def evaluate(
     quick: Annotated[
         bool, typer.Option("--quick", help="The suite's quick size, to see that everything works.")
     ] = False,
-    learner: Annotated[list[str] | None, typer.Option(help="Only this learner of the suite; may be repeated.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")] = None,
+    learner: Annotated[
+        list[str] | None, typer.Option(help="Only this learner of the suite; may be repeated.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")
+    ] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Steps of a run.")] = None,
-    starts: Annotated[int | None, typer.Option(min=2, help="Random starts of every optimizer.")] = None,
-    tuning_starts: Annotated[int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")] = None,
-    baseline: Annotated[list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")] = None,
+    starts: Annotated[
+        int | None, typer.Option(min=2, help="Random starts of every optimizer.")
+    ] = None,
+    tuning_starts: Annotated[
+        int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")
+    ] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")
+    ] = None,
     warmup_steps: Annotated[
         int | None,
-        typer.Option(min=0, help="Steps over which the rate of the learned optimizers rises; 0: none. Θ says its own."),
+        typer.Option(
+            min=0,
+            help="Steps over which the rate of the learned optimizers rises; 0: none. Θ says its own.",
+        ),
     ] = None,
     decay_after: Annotated[
         int | None,
-        typer.Option(min=0, help="Steps after which that rate falls as 1/√t; 0: never. Θ says its own."),
+        typer.Option(
+            min=0, help="Steps after which that rate falls as 1/√t; 0: never. Θ says its own."
+        ),
     ] = None,
     base_fan_in: Annotated[
         int | None,
-        typer.Option(min=0, help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own."),
+        typer.Option(
+            min=0,
+            help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own.",
+        ),
     ] = None,
     least_fan_in: Annotated[
         int | None,
-        typer.Option(min=0, help="Biases and weights of fewer inputs have less of it; 0: all of it. Θ says its own."),
+        typer.Option(
+            min=0,
+            help="Biases and weights of fewer inputs have less of it; 0: all of it. Θ says its own.",
+        ),
     ] = None,
     base_places: Annotated[
         int | None,
-        typer.Option(min=0, help="Kernels of more places have less of that rate; 0: all of it. Θ says its own."),
+        typer.Option(
+            min=0,
+            help="Kernels of more places have less of that rate; 0: all of it. Θ says its own.",
+        ),
     ] = None,
     weight_decay: Annotated[
-        float | None, typer.Option(min=0, help="Decoupled weight decay of them; 0: none. Θ says its own.")
+        float | None,
+        typer.Option(min=0, help="Decoupled weight decay of them; 0: none. Θ says its own."),
     ] = None,
     tune_learned: Annotated[
-        bool, typer.Option("--tune-learned", help="Run them at an α tuned for each task as well, beside Θ's own.")
+        bool,
+        typer.Option(
+            "--tune-learned", help="Run them at an α tuned for each task as well, beside Θ's own."
+        ),
     ] = False,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
+    ] = True,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Put the report, curves and JSON into this folder.")
+        Path | None,
+        typer.Option("--output", "-o", help="Put the report, curves and JSON into this folder."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +119,9 @@ def evaluate(
         "tune_learned": tune_learned or None,
         "seed": seed,
     }
-    spec = {"optimizers": references} | {name: value for name, value in given.items() if value is not None}
+    spec = {"optimizers": references} | {
+        name: value for name, value in given.items() if value is not None
+    }
     with connect(ctx) as client:
         job = client.jobs.submit("evaluation", spec)
         if as_json:

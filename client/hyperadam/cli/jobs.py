@@ -31,11 +31,15 @@ LOG_POLL_SECONDS: Final = 1.0
 
 Priority = Annotated[
     int | None,
-    typer.Option(min=-100, max=100, help="The highest of the jobs that wait starts first.", show_default="0"),
+    typer.Option(
+        min=-100, max=100, help="The highest of the jobs that wait starts first.", show_default="0"
+    ),
 ]
 Deadline = Annotated[
     str | None,
-    typer.Option(help="The job fails if it has not ended by then: from now (2h, 30m) or a moment with its zone."),
+    typer.Option(
+        help="The job fails if it has not ended by then: from now (2h, 30m) or a moment with its zone."
+    ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Show it until it has ended.")]
 
@@ -46,20 +50,31 @@ app = typer.Typer(no_args_is_help=True)
 @command
 def submit(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(help="meta-training, evaluation or study.")] = "meta-training",
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")] = None,
+    kind: Annotated[
+        str, typer.Argument(help="meta-training, evaluation or study.")
+    ] = "meta-training",
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Where the spec begins: quick, default, paper, rnnprop-paper or dm-paper.")
+        str | None,
+        typer.Option(
+            help="Where the spec begins: quick, default, paper, rnnprop-paper or dm-paper."
+        ),
     ] = None,
     values: Annotated[
-        list[str] | None, typer.Option("--set", help="A field of the spec, as in unroll.horizon=200 (JSON).")
+        list[str] | None,
+        typer.Option("--set", help="A field of the spec, as in unroll.horizon=200 (JSON)."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
-    labels: Annotated[list[str] | None, typer.Option("--label", help="name=value; may be repeated.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value; may be repeated.")
+    ] = None,
     priority: Priority = None,
     deadline: Deadline = None,
     key: Annotated[
-        str | None, typer.Option("--idempotency-key", help="A repeat with the same key gives the same job.")
+        str | None,
+        typer.Option("--idempotency-key", help="A repeat with the same key gives the same job."),
     ] = None,
     follow: Follow = False,
     as_json: Json = False,
@@ -87,14 +102,21 @@ def clone(
     ctx: typer.Context,
     job_id: JobId,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="What of the spec is different, as JSON; - is standard input.")
+        Path | None,
+        typer.Option(
+            "--file", "-f", help="What of the spec is different, as JSON; - is standard input."
+        ),
     ] = None,
     values: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A field that is different, as in seed=7 (JSON; null: its default)."),
+        typer.Option(
+            "--set", help="A field that is different, as in seed=7 (JSON; null: its default)."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
-    labels: Annotated[list[str] | None, typer.Option("--label", help="name=value, in place of the job's own.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value, in place of the job's own.")
+    ] = None,
     priority: Priority = None,
     deadline: Deadline = None,
     follow: Follow = False,
@@ -227,7 +249,9 @@ def edit(
     ctx: typer.Context,
     job_id: JobId,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
-    labels: Annotated[list[str] | None, typer.Option("--label", help="name=value; name= removes it.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value; name= removes it.")
+    ] = None,
     priority: Priority = None,
     deadline: Annotated[str | None, typer.Option(help="As for submit; none lifts it.")] = None,
     as_json: Json = False,
@@ -237,7 +261,9 @@ def edit(
     if name is not None:
         changes["name"] = name or None
     if labels:
-        changes["labels"] = {key: text or None for key, text in (parse_labels(labels) or {}).items()}
+        changes["labels"] = {
+            key: text or None for key, text in (parse_labels(labels) or {}).items()
+        }
     if priority is not None:
         changes["priority"] = priority
     if deadline is not None:
@@ -260,7 +286,9 @@ def delete(ctx: typer.Context, job_id: JobId) -> None:
 def logs(
     ctx: typer.Context,
     job_id: JobId,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the job has ended.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print a job's log. With --json, one piece a line."""
@@ -289,7 +317,8 @@ def finish(client: Client, job: Job, *, as_json: bool) -> None:
 
 @contextmanager
 def leaving(job: Job, what: str, again: str) -> Iterator[None]:
-    """Whoever interrupts what is shown leaves the job at work; they are told by which command to see it again."""
+    """Whoever interrupts what is shown leaves the job at work; they are told by which command to
+    see it again."""
     try:
         yield
     except KeyboardInterrupt:

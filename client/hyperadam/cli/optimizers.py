@@ -20,8 +20,12 @@ Reason = Annotated[str | None, typer.Option(help="Goes into the alias's history.
 @command
 def pull(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the Θ file here.")] = None,
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the Θ file here.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fetch a Θ into the local cache, and into a file with -o; prints where it is."""
@@ -32,7 +36,14 @@ def pull(
         path = output / f"{reference.replace('@', '-')}.safetensors" if output.is_dir() else output
         theta.save(path)
     if as_json:
-        print_json({"reference": reference, "sha256": theta.sha256, "path": str(path), "manifest": theta.manifest})
+        print_json(
+            {
+                "reference": reference,
+                "sha256": theta.sha256,
+                "path": str(path),
+                "manifest": theta.manifest,
+            }
+        )
     else:
         typer.echo(path)
 
@@ -42,18 +53,24 @@ def push(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The optimizer.")],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Default: the pretrained Θ of this name, in this package.")
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="Default: the pretrained Θ of this name, in this package."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Register a Θ file as an optimizer's next version; the very same Θ gives the version that it is already."""
+    """Register a Θ file as an optimizer's next version; the very same Θ gives the version that it
+    is already."""
     from hyperadam.shipped import pretrained
     from hyperadam.theta import Theta
 
     try:
         theta = pretrained(name) if file is None else Theta.load(file)
     except ValueError as error:  # a ThetaError, or no pretrained Θ of this name
-        raise UsageProblem(f"{file}: {error}" if file else f"no FILE is given, and {error}") from error
+        raise UsageProblem(
+            f"{file}: {error}" if file else f"no FILE is given, and {error}"
+        ) from error
     with connect(ctx) as client:
         version = client.optimizers.push(name, theta)
     if as_json:
@@ -65,28 +82,44 @@ def push(
 @command
 def versions(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Default: an overview of all.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Those with this tag: name:value, or name.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Those of this kind: hyperadam, rnnprop or dm.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Default: an overview of all.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Those with this tag: name:value, or name.")
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Those of this kind: hyperadam, rnnprop or dm.")
+    ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Those within a bound: validation_loss<=0.3, table1/relu<=0.25.")
+        list[str] | None,
+        typer.Option(help="Those within a bound: validation_loss<=0.3, table1/relu<=0.25."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List an optimizer's versions, newest first, or all optimizers; options narrow the search down."""
+    """List an optimizer's versions, newest first, or all optimizers; options narrow the search
+    down."""
     from hyperadam.cli.render import optimizers_table, versions_table
 
     with connect(ctx) as client:
         if name is None:
-            optimizers = list(client.optimizers.list(tags=tag or (), rule=rule, metrics=metric or ()))
+            optimizers = list(
+                client.optimizers.list(tags=tag or (), rule=rule, metrics=metric or ())
+            )
             raw, table = [one.raw for one in optimizers], optimizers_table(optimizers)
         else:
-            found = list(client.optimizers.versions(name, tags=tag or (), rule=rule, metrics=metric or ()))
+            found = list(
+                client.optimizers.versions(name, tags=tag or (), rule=rule, metrics=metric or ())
+            )
             raw, table = [one.raw for one in found], versions_table(found)
     if as_json:
         print_json(raw)
     else:
-        none = "no version is like that" if tag or rule or metric else "no versions yet; a meta-training job makes one"
+        none = (
+            "no version is like that"
+            if tag or rule or metric
+            else "no versions yet; a meta-training job makes one"
+        )
         out().print(table if raw else none)
 
 
@@ -112,9 +145,13 @@ def compare(
 @command
 def annotate(
     ctx: typer.Context,
-    reference: Annotated[str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")
+    ],
     description: Annotated[str | None, typer.Option(help="What there is to say about it.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Set a tag: name=value; without =value, remove it.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Set a tag: name=value; without =value, remove it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Describe and tag a version."""
@@ -126,7 +163,9 @@ def annotate(
     if as_json:
         print_json(version.raw)
     else:
-        typer.echo(f"{version}: {', '.join(f'{k}={v}' for k, v in sorted(version.tags.items())) or 'no tags'}")
+        typer.echo(
+            f"{version}: {', '.join(f'{k}={v}' for k, v in sorted(version.tags.items())) or 'no tags'}"
+        )
 
 
 @alias_app.command("set")
@@ -139,7 +178,10 @@ def set_alias(
     reason: Reason = None,
     protect: Annotated[
         bool | None,
-        typer.Option("--protect/--unprotect", help="From now on only promotion rules move it, or that is over."),
+        typer.Option(
+            "--protect/--unprotect",
+            help="From now on only promotion rules move it, or that is over.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -154,7 +196,9 @@ def set_alias(
 
 @alias_app.command("delete")
 @command
-def delete_alias(ctx: typer.Context, name: OptimizerName, alias: AliasName, reason: Reason = None) -> None:
+def delete_alias(
+    ctx: typer.Context, name: OptimizerName, alias: AliasName, reason: Reason = None
+) -> None:
     """Remove an alias; the version stays."""
     with connect(ctx) as client:
         client.optimizers.delete_alias(name, alias, reason=reason)

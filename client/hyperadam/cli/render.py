@@ -80,7 +80,9 @@ def job_table(job: Job) -> Table:
         "progress": None if job.progress is None else f"{job.progress:.0%}",
         "left": None if job.eta_seconds is None or job.ended else format_duration(job.eta_seconds),
         "place in the queue": job.queue_position,
-        "starts in": None if job.starts_in_seconds is None else f"about {format_duration(job.starts_in_seconds)}",
+        "starts in": None
+        if job.starts_in_seconds is None
+        else f"about {format_duration(job.starts_in_seconds)}",
         "priority": job.priority or None,
         "deadline": format_time(job.deadline) if job.deadline else None,
         "cloned from": job.cloned_from,
@@ -158,7 +160,14 @@ def versions_table(versions: Iterable[Version]) -> Table:
     for one in versions:
         aliases = ", ".join(one.aliases)
         sha256 = one.sha256[:12]
-        table.add_row(str(one), aliases, format_time(one.created_at), one.job_id or "", str(one.size_bytes), sha256)
+        table.add_row(
+            str(one),
+            aliases,
+            format_time(one.created_at),
+            one.job_id or "",
+            str(one.size_bytes),
+            sha256,
+        )
     return table
 
 
@@ -172,7 +181,9 @@ def aliases_table(aliases: Aliases) -> Table:
 def history_table(aliases: Aliases) -> Table:
     table = make_table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
     for one in aliases.history:
-        old, new = ("–" if number is None else str(number) for number in (one.old_version, one.new_version))
+        old, new = (
+            "–" if number is None else str(number) for number in (one.old_version, one.new_version)
+        )
         table.add_row(format_time(one.changed_at), one.alias, old, new, one.actor, one.reason)
     return table
 
@@ -198,5 +209,7 @@ def _facts(facts: Mapping[str, Any]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in (None, ""):
-            grid.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value)))
+            grid.add_row(
+                Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value))
+            )
     return grid

@@ -18,9 +18,13 @@ def study_table(result: StudyResult) -> Table:
     title = f"{result.objective}; smaller is better"
     if result.version is not None:
         title += f"; the best is {result.version}"
-    table = make_table("rank", "trial", *result.space, "seed", "objective", "updates", "state", "time", title=title)
+    table = make_table(
+        "rank", "trial", *result.space, "seed", "objective", "updates", "state", "time", title=title
+    )
     ranks = {number: rank for rank, number in enumerate(result.leaderboard, 1)}
-    for trial in sorted(result.trials, key=lambda trial: (ranks.get(trial.number, len(ranks) + 1), trial.number)):
+    for trial in sorted(
+        result.trials, key=lambda trial: (ranks.get(trial.number, len(ranks) + 1), trial.number)
+    ):
         style = "bold" if trial.number == result.best_trial else ""
         table.add_row(*_row(trial, ranks.get(trial.number), result.space), style=style)
     return table
@@ -32,11 +36,16 @@ def event_line(event: Event) -> str | None:
     if event.type == "job.state":
         return str(data.get("to"))
     if event.type == "trial.started":
-        values = ", ".join(f"{path} {_short(value)}" for path, value in dict(data.get("values") or {}).items())
+        values = ", ".join(
+            f"{path} {_short(value)}" for path, value in dict(data.get("values") or {}).items()
+        )
         again = f" again, from update {data['resumed_from']}" if data.get("resumed_from") else ""
         return f"trial {data.get('trial')} begins{again}: {values}, seed {data.get('seed')}"
     if event.type in ("trial.completed", "trial.stopped"):
-        done, how = f"{data.get('update')}/{data.get('n_updates')} updates", event.type.removeprefix("trial.")
+        done, how = (
+            f"{data.get('update')}/{data.get('n_updates')} updates",
+            event.type.removeprefix("trial."),
+        )
         return f"trial {data.get('trial')} {how} after {done}: {_short(data.get('objective'))}"
     if event.type == "trial.failed":
         return f"trial {data.get('trial')} failed: {data.get('error')}"

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 def download(client: Client, job_id: str, folder: Path) -> list[Path]:
     """Fetch all files of a job's result; returns where they are."""
     paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
-    return [client.jobs.download_result(job_id, path, _folder_of(path, folder)) for path in sorted(paths)]
+    return [
+        client.jobs.download_result(job_id, path, _folder_of(path, folder))
+        for path in sorted(paths)
+    ]
 
 
 def _folder_of(path: str, folder: Path) -> Path:

@@ -53,7 +53,8 @@ def parse_labels(labels: Iterable[str]) -> dict[str, str] | None:
 
 
 def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
-    """A time from now (`90s`, `30m`, `2h`, `7d`) or a moment with its zone (`2030-01-31T18:00:00+01:00`).
+    """A time from now (`90s`, `30m`, `2h`, `7d`) or a moment with its zone
+    (`2030-01-31T18:00:00+01:00`).
 
     Raises:
         UsageProblem: it is neither; `option` is named.
@@ -67,7 +68,9 @@ def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise UsageProblem(f"{option} takes a time from now (90s, 30m, 2h, 7d) or a moment with its zone, got {text!r}")
+        raise UsageProblem(
+            f"{option} takes a time from now (90s, 30m, 2h, 7d) or a moment with its zone, got {text!r}"
+        )
     return moment
 
 

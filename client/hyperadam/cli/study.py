@@ -32,9 +32,12 @@ app.command("resume")(jobs.resume)
 app.command("cancel")(jobs.cancel)
 
 Folder = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Put the report, pictures, CSV and JSON into this folder.")
+    Path | None,
+    typer.Option("--output", "-o", help="Put the report, pictures, CSV and JSON into this folder."),
 ]
-Trials = Annotated[int | None, typer.Option(min=1, help="Meta-trainings in all, every seed counted.")]
+Trials = Annotated[
+    int | None, typer.Option(min=1, help="Meta-trainings in all, every seed counted.")
+]
 Parallel = Annotated[int | None, typer.Option(min=1, help="Trials side by side.")]
 
 
@@ -43,21 +46,31 @@ Parallel = Annotated[int | None, typer.Option(min=1, help="Trials side by side."
 def run(
     ctx: typer.Context,
     preset: Annotated[
-        str | None, typer.Argument(help="A ready study: rates, ablation-j, ablation-state or ablation-tricks.")
+        str | None,
+        typer.Argument(help="A ready study: rates, ablation-j, ablation-state or ablation-tricks."),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="The ready study at full size, which needs MNIST.")] = False,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="The ready study at full size, which needs MNIST.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")
+    ] = None,
     values: Annotated[
-        list[str] | None, typer.Option("--set", help="A field of the spec, as in base.n_episodes=20 (JSON).")
+        list[str] | None,
+        typer.Option("--set", help="A field of the spec, as in base.n_episodes=20 (JSON)."),
     ] = None,
     space: Annotated[
         list[str] | None,
-        typer.Option(help='What to vary, as in unroll.period=\'{"kind": "choice", "options": [10, 20]}\'.'),
+        typer.Option(
+            help='What to vary, as in unroll.period=\'{"kind": "choice", "options": [10, 20]}\'.'
+        ),
     ] = None,
     trials: Trials = None,
     parallel: Parallel = None,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")] = True,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
+    ] = True,
     output: Folder = None,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +109,8 @@ def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 @app.command("follow")
 @command
 def follow_study(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """Show a study's leaderboard until it has ended; the exit code is the job's. With --json, one event a line."""
+    """Show a study's leaderboard until it has ended; the exit code is the job's. With --json, one
+    event a line."""
     with connect(ctx) as client:
         _follow(client, client.jobs.get(job_id), as_json=as_json)
 
@@ -104,7 +118,8 @@ def follow_study(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> No
 @app.command()
 @command
 def stop(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """Begin no further trial: those that run are finished, and the best Θ is registered. (`cancel` kills them.)"""
+    """Begin no further trial: those that run are finished, and the best Θ is registered. (`cancel`
+    kills them.)"""
     with connect(ctx) as client:
         _print_control(job_id, client.studies.stop(job_id), as_json)
 
@@ -112,13 +127,19 @@ def stop(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 @app.command()
 @command
 def limit(
-    ctx: typer.Context, job_id: JobId, trials: Trials = None, parallel: Parallel = None, as_json: Json = False
+    ctx: typer.Context,
+    job_id: JobId,
+    trials: Trials = None,
+    parallel: Parallel = None,
+    as_json: Json = False,
 ) -> None:
     """Change how many trials a study has in all, or side by side, while it runs."""
     if trials is None and parallel is None:
         raise UsageProblem("give --trials, --parallel or both")
     with connect(ctx) as client:
-        _print_control(job_id, client.studies.limit(job_id, trials=trials, parallel_trials=parallel), as_json)
+        _print_control(
+            job_id, client.studies.limit(job_id, trials=trials, parallel_trials=parallel), as_json
+        )
 
 
 @app.command()
@@ -144,7 +165,9 @@ def register(
 def export(
     ctx: typer.Context,
     job_id: JobId,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for report, pictures, CSV and JSON.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder for report, pictures, CSV and JSON.")
+    ],
 ) -> None:
     """Download everything that a study found out."""
     with connect(ctx) as client:

@@ -50,18 +50,31 @@ class JobView:
             self.done = _count(data, "resumed_from", 0)
             self.notes = [f"resumed from update {self.done}"] if self.done else []
         elif event.type == "progress":
-            self.done, self.total = _count(data, "update", self.done), _count(data, "n_updates", self.total)
-            self.meta_loss, self.eta_seconds = _number(data.get("meta_loss")), _number(data.get("eta_seconds"))
+            self.done, self.total = (
+                _count(data, "update", self.done),
+                _count(data, "n_updates", self.total),
+            )
+            self.meta_loss, self.eta_seconds = (
+                _number(data.get("meta_loss")),
+                _number(data.get("eta_seconds")),
+            )
         elif event.type == "validation":
-            self._validate(_number(data.get("loss")), _count(data, "update", self.done), bool(data.get("best")))
+            self._validate(
+                _number(data.get("loss")), _count(data, "update", self.done), bool(data.get("best"))
+            )
         elif event.type == "cell":
-            self.done, self.total = _count(data, "done", self.done), _count(data, "total", self.total)
+            self.done, self.total = (
+                _count(data, "done", self.done),
+                _count(data, "total", self.total),
+            )
             self.label = str(data.get("label", ""))
         elif event.type == "version":
             self.version = f"{data.get('optimizer')}@{data.get('number')}"
             self.notes = [f"registered {self.version}"]
         elif event.type == "promotion":
-            verdict = "now points at the new version" if data.get("promoted") else "stays where it is"
+            verdict = (
+                "now points at the new version" if data.get("promoted") else "stays where it is"
+            )
             self.notes = [f"alias {data.get('alias')} {verdict}: {data.get('why')}"]
 
     @property
@@ -89,7 +102,9 @@ class JobView:
         self.validation_loss = loss
         if best and loss is not None:
             self.best = (loss, update)
-        self.notes = [f"validation {format_number(loss)} at update {update}{' (best)' if best else ''}"]
+        self.notes = [
+            f"validation {format_number(loss)} at update {update}{' (best)' if best else ''}"
+        ]
 
 
 def follow(client: Client, job: Job, console: Console) -> Job:
@@ -116,7 +131,12 @@ def _follow_plain(view: JobView, events: Iterable[Event], console: Console) -> N
         view.apply(event)
         for note in view.notes:
             console.print(f"{view.title}: {note}")
-        if view.state == "running" and not view.notes and view.facts() and time.monotonic() - last >= PLAIN_SECONDS:
+        if (
+            view.state == "running"
+            and not view.notes
+            and view.facts()
+            and time.monotonic() - last >= PLAIN_SECONDS
+        ):
             console.print(f"{view.title}: {' · '.join(view.facts())}")
             last = time.monotonic()
 
@@ -127,8 +147,15 @@ def _screen(view: JobView) -> RenderableType:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    bar = ProgressBar(total=1.0, completed=view.fraction, width=32, pulse=not view.total and view.state == "running")
-    grid.add_row(Text(view.title, style="bold"), state_text(view.state), bar, Text(f"{view.fraction:4.0%}"))
+    bar = ProgressBar(
+        total=1.0,
+        completed=view.fraction,
+        width=32,
+        pulse=not view.total and view.state == "running",
+    )
+    grid.add_row(
+        Text(view.title, style="bold"), state_text(view.state), bar, Text(f"{view.fraction:4.0%}")
+    )
     rows = Table.grid()
     rows.add_row(grid)
     rows.add_row(Text("  " + " · ".join(view.facts()), style="dim"))

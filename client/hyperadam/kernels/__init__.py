@@ -1,7 +1,9 @@
-"""The same rules, faster: fused kernels behind one small contract, with plain torch wherever a kernel cannot run.
+"""The same rules, faster: fused kernels behind one small contract, with plain torch wherever a
+kernel cannot run.
 
-A *tape* records one period of meta-training and differentiates it; a *stepper* runs single steps for the optimizers.
-Callers never ask which implementation they got: `open_tape` and `open_stepper` choose by rule, dtype and device.
+A *tape* records one period of meta-training and differentiates it; a *stepper* runs single steps
+for the optimizers. Callers never ask which implementation they got: `open_tape` and `open_stepper`
+choose by rule, dtype and device.
 
     tape = open_tape(rule, theta, state)            d_t, state = update(Θ, g_t, state), detached
     for ...: w = w - lr * tape.step(gradient(w))
@@ -24,7 +26,8 @@ __all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper
 
 
 class Tape(Protocol):
-    """One period. The state it starts from is a constant, and so is every gradient (first order)."""
+    """One period. The state it starts from is a constant, and so is every gradient (first
+    order)."""
 
     @property
     def state(self) -> Any:
@@ -40,14 +43,15 @@ class Tape(Protocol):
         self,
         upstream: Tensor,  # shape: (steps, *batch, p)
     ) -> Tensor:
-        """The gradient of Σ_t ⟨upstream_t, d_t⟩ with respect to Θ, shape `(n_theta,)`. Once, after the last step."""
+        """The gradient of Σ_t ⟨upstream_t, d_t⟩ with respect to Θ, shape `(n_theta,)`. Once, after
+        the last step."""
 
 
 class Stepper(Protocol):
     """Single steps without derivatives, for a fixed Θ.
 
-    Gradients and directions are of Θ's dtype; so is the state, or all of it is bfloat16: half the memory, with the same
-    arithmetic between reading and rounding.
+    Gradients and directions are of Θ's dtype; so is the state, or all of it is bfloat16: half the
+    memory, with the same arithmetic between reading and rounding.
     """
 
     def step(
@@ -58,7 +62,8 @@ class Stepper(Protocol):
         out_state: Any = None,
         out: Tensor | None = None,  # shape: (*batch, p)
     ) -> tuple[Tensor, Any]:
-        """The direction and the new state, written to `out` and `out_state` if given (`out_state=state`: in place)."""
+        """The direction and the new state, written to `out` and `out_state` if given
+        (`out_state=state`: in place)."""
 
 
 def open_tape(

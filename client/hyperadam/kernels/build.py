@@ -1,8 +1,8 @@
 """Compiles the C sources of `native/` at first use, once for each user, machine type, J and dtype.
 
-The library goes to the user's cache under the digest of all that decides its bytes: sources, flags, compiler and CPU.
-It is written aside and renamed, so processes may race. As the file will be loaded as code, its folder must be this
-user's alone.
+The library goes to the user's cache under the digest of all that decides its bytes: sources, flags,
+compiler and CPU. It is written aside and renamed, so processes may race. As the file will be loaded
+as code, its folder must be this user's alone.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _compiler() -> tuple[str, ...]:
 
 
 def _digest(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(repr((command, _version(command), _FLAGS, _TUNING, defines, _cpu())).encode())
+    digest = hashlib.sha256(
+        repr((command, _version(command), _FLAGS, _TUNING, defines, _cpu())).encode()
+    )
     for path in sorted(sources.glob("*.[ch]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:32]
@@ -95,7 +97,9 @@ def _digest(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -
 
 @cache
 def _version(command: tuple[str, ...]) -> str:
-    asked = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True)
+    asked = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True
+    )
     return asked.stdout
 
 
@@ -111,14 +115,27 @@ def _cpu() -> str:
     return repr((platform.platform(), platform.machine(), platform.processor(), model))
 
 
-def _compile(command: tuple[str, ...], defines: tuple[str, ...], sources: Path, target: Path) -> None:
+def _compile(
+    command: tuple[str, ...], defines: tuple[str, ...], sources: Path, target: Path
+) -> None:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".building-", suffix=".so")
     os.close(handle)
     partial = Path(name)
     try:
         for tuning in _TUNING:
-            arguments = [*command, *_FLAGS, *tuning, *defines, "-o", str(partial), str(sources / "hyperadam.c"), "-lm"]
-            result = subprocess.run(arguments, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False)
+            arguments = [
+                *command,
+                *_FLAGS,
+                *tuning,
+                *defines,
+                "-o",
+                str(partial),
+                str(sources / "hyperadam.c"),
+                "-lm",
+            ]
+            result = subprocess.run(
+                arguments, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False
+            )
             if result.returncode == 0:
                 partial.chmod(0o700)
                 partial.replace(target)

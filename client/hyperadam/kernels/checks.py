@@ -1,4 +1,5 @@
-"""What kernels ask of their arguments before they hand out addresses: shapes, dtypes and devices, named in errors."""
+"""What kernels ask of their arguments before they hand out addresses: shapes, dtypes and devices,
+named in errors."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from torch import Tensor
 from hyperadam.rules import HyperAdamState
 
 
-def checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def checked(
+    name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """The tensor, detached.
 
     Raises:
@@ -25,7 +28,12 @@ def checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtyp
 
 
 def checked_state(
-    name: str, state: Any, n_candidates: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
+    name: str,
+    state: Any,
+    n_candidates: int,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> HyperAdamState:
     """The six fields of a state of learners of shape `(*batch, p)`, detached.
 
@@ -33,7 +41,9 @@ def checked_state(
         ValueError: naming the field.
     """
     fields = zip(HyperAdamState._fields, state, strict=True)
-    return HyperAdamState(*(checked(f"{name}.{of}", x, (n_candidates, *shape), dtype, device) for of, x in fields))
+    return HyperAdamState(
+        *(checked(f"{name}.{of}", x, (n_candidates, *shape), dtype, device) for of, x in fields)
+    )
 
 
 def checked_targets(out: Tensor, out_state: HyperAdamState) -> None:
@@ -47,5 +57,6 @@ def checked_targets(out: Tensor, out_state: HyperAdamState) -> None:
 
 
 def stored_dtype(state: Any, dtype: torch.dtype) -> torch.dtype:
-    """What a stepper's state is stored in: bfloat16 if its first field is, else the dtype of computation."""
+    """What a stepper's state is stored in: bfloat16 if its first field is, else the dtype of
+    computation."""
     return torch.bfloat16 if state[0].dtype == torch.bfloat16 else dtype

@@ -1,7 +1,8 @@
 """HyperAdam's cell on the CPU, fused: a tape and a stepper over the compiled library.
 
-Meta-training runs on the calling thread. The stepper spreads blocks over `torch.get_num_threads()` threads; sums are
-made per block and added in block order, so the number of threads does not change a bit of the result.
+Meta-training runs on the calling thread. The stepper spreads blocks over `torch.get_num_threads()`
+threads; sums are made per block and added in block order, so the number of threads does not change
+a bit of the result.
 """
 
 from __future__ import annotations
@@ -43,10 +44,14 @@ class Kernel:
 def kernel_for(rule: Rule[Any], theta: Tensor) -> Kernel | None:
     """The kernel, or None where plain torch has to run.
 
-    That is: other rules, the ablations and `normalize_lstm`, other devices and dtypes, `HYPERADAM_KERNEL=off`, and
-    machines without a compiler.
+    That is: other rules, the ablations and `normalize_lstm`, other devices and dtypes,
+    `HYPERADAM_KERNEL=off`, and machines without a compiler.
     """
-    if theta.device.type != "cpu" or not is_fused(rule, theta.dtype) or settings.kernel_choice() == "off":
+    if (
+        theta.device.type != "cpu"
+        or not is_fused(rule, theta.dtype)
+        or settings.kernel_choice() == "off"
+    ):
         return None
     library = load_library(rule.spec.n_candidates, theta.dtype)
     return None if library is None else Kernel(rule, library)
@@ -57,7 +62,12 @@ def is_fused(rule: Rule[Any], dtype: torch.dtype) -> TypeGuard[HyperAdamRule]:
     if not isinstance(rule, HyperAdamRule) or dtype not in _DTYPES:
         return False
     spec = rule.spec
-    return spec.preprocessing and spec.lstm and not spec.normalize_lstm and spec.epsilon >= SMALLEST_EPSILON
+    return (
+        spec.preprocessing
+        and spec.lstm
+        and not spec.normalize_lstm
+        and spec.epsilon >= SMALLEST_EPSILON
+    )
 
 
 @dataclass(frozen=True)
@@ -73,10 +83,14 @@ class _Layout:
     @classmethod
     def of(cls, kernel: Kernel, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
         if not shape or shape[-1] < 1:
-            raise ValueError(f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}")
+            raise ValueError(
+                f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}"
+            )
         n_learners, p = shape[:-1].numel(), shape[-1]
         n_blocks = n_learners * -(-p // kernel.library.block_size)
-        problem = Problem.of(kernel.rule.spec, n_learners, p, bf16_state=state_dtype == torch.bfloat16)
+        problem = Problem.of(
+            kernel.rule.spec, n_learners, p, bf16_state=state_dtype == torch.bfloat16
+        )
         return cls(tuple(shape), n_learners, n_blocks, state_dtype, problem)
 
     def fits(self, shape: torch.Size, state_dtype: torch.dtype) -> bool:
@@ -92,14 +106,17 @@ def _checked_theta(kernel: Kernel, theta: Tensor) -> Tensor:
 
 
 class FusedTape:
-    """One period; see `hyperadam.kernels.Tape`. Keeps 6 J numbers a coordinate and step; the rest is computed again."""
+    """One period; see `hyperadam.kernels.Tape`. Keeps 6 J numbers a coordinate and step; the rest
+    is computed again."""
 
     def __init__(self, kernel: Kernel, theta: Tensor, state: Any) -> None:
         self._kernel, self._library = kernel, kernel.library
         self._theta = _checked_theta(kernel, theta).clone()
         library = self._library
         self._layout = layout = _Layout.of(kernel, state[0].shape[1:], library.dtype)
-        checked_fields = checked_state("state", state, library.n_candidates, layout.shape, library.dtype, _CPU)
+        checked_fields = checked_state(
+            "state", state, library.n_candidates, layout.shape, library.dtype, _CPU
+        )
         fields = [field.contiguous() for field in checked_fields]
         self._sums = torch.empty(layout.n_blocks * 2 * library.n_candidates, dtype=torch.float64)
         self._workspace = library.buffer(library.forward_workspace)
@@ -111,12 +128,19 @@ class FusedTape:
 
     def _slot(self) -> Tensor:
         per_coordinate = self._library.n_candidates * len(HyperAdamState._fields)
-        return POOL.take(self._layout.n_blocks * self._library.block_size * per_coordinate, self._library.dtype)
+        return POOL.take(
+            self._layout.n_blocks * self._library.block_size * per_coordinate, self._library.dtype
+        )
 
     @property
     def state(self) -> HyperAdamState:
-        fields = [self._library.buffer(self._library.n_candidates, *self._layout.shape) for _ in HyperAdamState._fields]
-        self._library.tape_unload(self._layout.address, self._slots[-1].data_ptr(), pointers(fields))
+        fields = [
+            self._library.buffer(self._library.n_candidates, *self._layout.shape)
+            for _ in HyperAdamState._fields
+        ]
+        self._library.tape_unload(
+            self._layout.address, self._slots[-1].data_ptr(), pointers(fields)
+        )
         return HyperAdamState(*fields)
 
     def step(self, gradient: Tensor) -> Tensor:
@@ -169,10 +193,12 @@ class FusedTape:
 
 
 class FusedStepper:
-    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step allocates nothing.
+    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step
+    allocates nothing.
 
-    A state in bfloat16 is widened block by block and rounded to nearest when it is written; all arithmetic is in the
-    dtype of Θ. The hidden state is rounded before it is read by the second pass, unlike in `ReferenceStepper`.
+    A state in bfloat16 is widened block by block and rounded to nearest when it is written; all
+    arithmetic is in the dtype of Θ. The hidden state is rounded before it is read by the second
+    pass, unlike in `ReferenceStepper`.
     """
 
     def __init__(self, kernel: Kernel, theta: Tensor) -> None:
@@ -185,7 +211,9 @@ class FusedStepper:
         """Buffers for one shape; the same ones as long as the shape stays."""
         if self._layout is None or not self._layout.fits(shape, state_dtype):
             self._layout = _Layout.of(self._kernel, shape, state_dtype)
-            self._sums = torch.empty(self._layout.n_blocks * 2 * self._library.n_candidates, dtype=torch.float64)
+            self._sums = torch.empty(
+                self._layout.n_blocks * 2 * self._library.n_candidates, dtype=torch.float64
+            )
             self._scales = self._library.buffer(self._layout.n_learners * self._kernel.n_scales)
         while len(self._workspaces) < torch.get_num_threads():
             self._workspaces.append(self._library.buffer(self._library.forward_workspace))
@@ -197,7 +225,9 @@ class FusedStepper:
         library = self._library
         layout = self._prepare(gradient.shape, stored_dtype(state, library.dtype))
         gradient = checked("gradient", gradient, layout.shape, library.dtype, _CPU).contiguous()
-        fields = HyperAdamState(*(field.contiguous() for field in self._checked_state("state", state, layout)))
+        fields = HyperAdamState(
+            *(field.contiguous() for field in self._checked_state("state", state, layout))
+        )
         if out_state is None:
             out_state = HyperAdamState(*(torch.empty_like(field) for field in fields))
         if out is None:
@@ -209,9 +239,13 @@ class FusedStepper:
         return out, out_state
 
     def _checked_state(self, name: str, state: Any, layout: _Layout) -> HyperAdamState:
-        return checked_state(name, state, self._library.n_candidates, layout.shape, layout.state_dtype, _CPU)
+        return checked_state(
+            name, state, self._library.n_candidates, layout.shape, layout.state_dtype, _CPU
+        )
 
-    def _run(self, layout: _Layout, gradient: Tensor, fields: Any, out: Any, direction: Tensor) -> None:
+    def _run(
+        self, layout: _Layout, gradient: Tensor, fields: Any, out: Any, direction: Tensor
+    ) -> None:
         library, theta, g = self._library, self._theta.data_ptr(), gradient.data_ptr()
         scales, sums = self._scales.data_ptr(), self._sums.data_ptr()
         workspaces = [workspace.data_ptr() for workspace in self._workspaces]
@@ -228,6 +262,15 @@ class FusedStepper:
             layout.n_blocks,
             torch.get_num_threads(),
             lambda thread, begin, end: library.second_pass(
-                layout.address, theta, g, scales, fields, out, direction.data_ptr(), workspaces[thread], begin, end
+                layout.address,
+                theta,
+                g,
+                scales,
+                fields,
+                out,
+                direction.data_ptr(),
+                workspaces[thread],
+                begin,
+                end,
             ),
         )

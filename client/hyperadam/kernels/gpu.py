@@ -1,8 +1,10 @@
-"""HyperAdam's cell on CUDA devices, fused: a tape and a stepper over the Triton kernels of `triton_cell`.
+"""HyperAdam's cell on CUDA devices, fused: a tape and a stepper over the Triton kernels of
+`triton_cell`.
 
-The twin of `hyperadam.kernels.cpu`, behind the same contract and held to the same tests. Triton comes with torch's CUDA
-builds; without it, plain torch runs on the device. Where there is no GPU, the kernels can be run by Triton's
-interpreter (`TRITON_INTERPRET=1`), on tensors in ordinary memory: that is how they are tested.
+The twin of `hyperadam.kernels.cpu`, behind the same contract and held to the same tests. Triton
+comes with torch's CUDA builds; without it, plain torch runs on the device. Where there is no GPU,
+the kernels can be run by Triton's interpreter (`TRITON_INTERPRET=1`), on tensors in ordinary
+memory: that is how they are tested.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from hyperadam.rules import HyperAdamRule, HyperAdamState, Rule
 BLOCK: Final = 64
 """Coordinates of one tile of a step."""
 BACKWARD: Final[dict[str, Any]] = {"BLOCK": 32, "num_warps": 8, "num_stages": 1}
-"""Smaller tiles, and no loads ahead of their use: what a backward pass holds at once has to fit into shared memory."""
+"""Smaller tiles, and no loads ahead of their use: what a backward pass holds at once has to fit
+into shared memory."""
 CHUNK: Final = 1024
 """Blocks whose sums are added at a time."""
 LARGEST_J: Final = 32
@@ -58,9 +61,14 @@ class Kernel:
 def kernel_for(rule: Rule[Any], theta: Tensor) -> Kernel | None:
     """The kernel, or None where plain torch has to run.
 
-    That is: other rules, specs and dtypes, as on the CPU; more candidates than `LARGEST_J`; no Triton.
+    That is: other rules, specs and dtypes, as on the CPU; more candidates than `LARGEST_J`; no
+    Triton.
     """
-    if theta.device.type != "cuda" or not is_fused(rule, theta.dtype) or settings.kernel_choice() == "off":
+    if (
+        theta.device.type != "cuda"
+        or not is_fused(rule, theta.dtype)
+        or settings.kernel_choice() == "off"
+    ):
         return None
     if rule.spec.n_candidates > LARGEST_J or not _has_triton():
         return None
@@ -72,7 +80,10 @@ def _has_triton() -> bool:
     try:
         import triton  # noqa: F401
     except ImportError as error:
-        _LOG.warning("The fused kernel is not available, plain torch is used instead (same results, slower): %s", error)
+        _LOG.warning(
+            "The fused kernel is not available, plain torch is used instead (same results, slower): %s",
+            error,
+        )
         return False
     return True
 
@@ -84,7 +95,9 @@ class _Launcher:
         from hyperadam.kernels.triton_cell import backward, forward, norms
 
         if not shape or shape[-1] < 1:
-            raise ValueError(f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}")
+            raise ValueError(
+                f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}"
+            )
         self._forward, self._backward, self._norms = forward, backward, norms
         self.kernel, self.theta, self.shape = kernel, theta, tuple(shape)
         self.n_learners, self.p = shape[:-1].numel(), shape[-1]
@@ -111,11 +124,18 @@ class _Launcher:
         return self.n_blocks, self.n_learners
 
     def step(
-        self, g: Tensor, state: Sequence[Tensor], out: Sequence[Tensor], direction: Tensor, scales: Tensor
+        self,
+        g: Tensor,
+        state: Sequence[Tensor],
+        out: Sequence[Tensor],
+        direction: Tensor,
+        scales: Tensor,
     ) -> None:
         """One step; `out` may be `state`. Scales: shape (L, 1 + 2 J), written."""
         with self._device():
-            self._norms.gradient_squares[self._grid](g, self._sums, self.p, self.n_blocks, BLOCK=BLOCK)
+            self._norms.gradient_squares[self._grid](
+                g, self._sums, self.p, self.n_blocks, BLOCK=BLOCK
+            )
             self._scale(scales, 0, 1)
             self._forward.state_cell[self._grid](
                 self.theta,
@@ -161,13 +181,29 @@ class _Launcher:
         )
 
     def backward(
-        self, slots: Sequence[Tensor], gradients: Sequence[Tensor], scales: Sequence[Tensor], upstream: Tensor
+        self,
+        slots: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        scales: Sequence[Tensor],
+        upstream: Tensor,
     ) -> Tensor:
-        """The gradient with respect to Θ, float64. Slots: shape (6, J, L, p), one more than gradients and scales."""
-        kernel, n_theta, n_blocks = self.kernel, self.kernel.rule.n_theta, -(-self.p // BACKWARD["BLOCK"])
-        programs, norms = (min(PROGRAMS, self.n_learners * n_blocks),), (self.n_learners, 2 * self._j)
+        """The gradient with respect to Θ, float64. Slots: shape (6, J, L, p), one more than
+        gradients and scales."""
+        kernel, n_theta, n_blocks = (
+            self.kernel,
+            self.kernel.rule.n_theta,
+            -(-self.p // BACKWARD["BLOCK"]),
+        )
+        programs, norms = (
+            (min(PROGRAMS, self.n_learners * n_blocks),),
+            (self.n_learners, 2 * self._j),
+        )
         sizes = self.p, self.n, self.n_learners, n_blocks
-        lstm = self._lstm | {"NORMALIZE_STATE": kernel.rule.spec.normalize_state, "N_THETA": n_theta} | BACKWARD
+        lstm = (
+            self._lstm
+            | {"NORMALIZE_STATE": kernel.rule.spec.normalize_state, "N_THETA": n_theta}
+            | BACKWARD
+        )
         heads = self._heads | {"N_THETA": n_theta} | BACKWARD
         adjoint, partials = torch.zeros_like(slots[0]), kernel.empty(*programs, n_theta).zero_()
         dots = kernel.empty(2 * self._j, self.n_learners, n_blocks, dtype=torch.float64)
@@ -202,7 +238,16 @@ class _Launcher:
                     CHUNK=CHUNK,
                 )
                 self._backward.lstm_backward[programs](
-                    self.theta, g, *old[:2], s, adjoint, kappa, corrections, partials, *sizes, **lstm
+                    self.theta,
+                    g,
+                    *old[:2],
+                    s,
+                    adjoint,
+                    kappa,
+                    corrections,
+                    partials,
+                    *sizes,
+                    **lstm,
                 )
         return partials.sum(0, dtype=torch.float64)
 
@@ -221,7 +266,8 @@ def _checked_theta(kernel: Kernel, theta: Tensor) -> Tensor:
 
 
 class FusedTape:
-    """One period; see `hyperadam.kernels.Tape`. Keeps 6 J numbers a coordinate and step; the rest is computed again."""
+    """One period; see `hyperadam.kernels.Tape`. Keeps 6 J numbers a coordinate and step; the rest
+    is computed again."""
 
     def __init__(self, kernel: Kernel, theta: Tensor, state: Any) -> None:
         self._kernel = kernel
@@ -239,9 +285,16 @@ class FusedTape:
 
     def step(self, gradient: Tensor) -> Tensor:
         kernel, launcher = self._kernel, self._launcher
-        gradient = checked("gradient", gradient, launcher.shape, kernel.dtype, kernel.device).contiguous().clone()
+        gradient = (
+            checked("gradient", gradient, launcher.shape, kernel.dtype, kernel.device)
+            .contiguous()
+            .clone()
+        )
         old, new = self._slots[-1], torch.empty_like(self._slots[-1])
-        direction, scales = torch.empty_like(gradient), kernel.empty(launcher.n_learners, launcher.n_scales)
+        direction, scales = (
+            torch.empty_like(gradient),
+            kernel.empty(launcher.n_learners, launcher.n_scales),
+        )
         launcher.step(gradient, old.unbind(), new.unbind(), direction, scales)
         self._gradients.append(gradient)
         self._scales.append(scales)
@@ -258,7 +311,8 @@ class FusedTape:
 
 
 class FusedStepper:
-    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step allocates nothing.
+    """Single steps; see `hyperadam.kernels.Stepper`. With `out` and `out_state` given, a step
+    allocates nothing.
 
     A state in bfloat16 is widened tile by tile, as by `hyperadam.kernels.cpu.FusedStepper`.
     """
@@ -278,8 +332,12 @@ class FusedStepper:
     ) -> tuple[Tensor, HyperAdamState]:
         kernel, launcher = self._kernel, self._prepare(gradient.shape)
         dtype = stored_dtype(state, kernel.dtype)
-        gradient = checked("gradient", gradient, launcher.shape, kernel.dtype, kernel.device).contiguous()
-        fields = HyperAdamState(*(field.contiguous() for field in self._checked_state("state", state, dtype)))
+        gradient = checked(
+            "gradient", gradient, launcher.shape, kernel.dtype, kernel.device
+        ).contiguous()
+        fields = HyperAdamState(
+            *(field.contiguous() for field in self._checked_state("state", state, dtype))
+        )
         if out_state is None:
             out_state = HyperAdamState(*(torch.empty_like(field) for field in fields))
         if out is None:

@@ -1,4 +1,5 @@
-"""The compiled library as Python functions: one `Library` for each J and dtype, loaded once a process."""
+"""The compiled library as Python functions: one `Library` for each J and dtype, loaded once a
+process."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ class Problem(ctypes.Structure):
     )
 
     @classmethod
-    def of(cls, spec: HyperAdamSpec, n_learners: int, p: int, *, bf16_state: bool = False) -> Problem:
+    def of(
+        cls, spec: HyperAdamSpec, n_learners: int, p: int, *, bf16_state: bool = False
+    ) -> Problem:
         return cls(
             n_learners,
             p,
@@ -74,7 +77,9 @@ class Library:
         self.tape_load = self._function("tape_load", [_POINTER, _POINTERS, _POINTER])
         self.tape_unload = self._function("tape_unload", [_POINTER, _POINTER, _POINTERS])
         self.tape_step = self._function("tape_step", [_POINTER] * 10)
-        self.tape_backward = self._function("tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6)
+        self.tape_backward = self._function(
+            "tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6
+        )
         self.block_size: int = self._function("block_size", [], ctypes.c_int64)()
         self.forward_workspace: int = self._function("forward_workspace", [], ctypes.c_int64)()
         self.backward_workspace: int = self._function("backward_workspace", [], ctypes.c_int64)()
@@ -106,4 +111,7 @@ def load_library(n_candidates: int, dtype: torch.dtype) -> Library | None:
 
 @cache
 def _note_once(reason: str) -> None:
-    _LOG.warning("The fused kernel is not available, plain torch is used instead (same results, slower): %s", reason)
+    _LOG.warning(
+        "The fused kernel is not available, plain torch is used instead (same results, slower): %s",
+        reason,
+    )

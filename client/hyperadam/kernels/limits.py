@@ -1,7 +1,8 @@
-"""Tapes and steppers of rules that limit their directions, around fused ones: 0 where the gradient is, and within ± b.
+"""Tapes and steppers of rules that limit their directions, around fused ones: 0 where the gradient
+is, and within ± b.
 
-The fused kernels compute every direction; here those of still coordinates become 0, and long ones b. The derivative of
-either is 0.
+The fused kernels compute every direction; here those of still coordinates become 0, and long ones
+b. The derivative of either is 0.
 """
 
 from __future__ import annotations
@@ -41,8 +42,13 @@ class Limits(NamedTuple):
         return direction.clamp_(-self.bound, self.bound) if self.bound else direction
 
     def cut(self, direction: Tensor, still: Tensor | None) -> Tensor:
-        """Where a direction, before its limits, is not what comes out, nor differentiable: shape and place as its."""
-        long = direction.abs() > self.bound if self.bound else torch.zeros_like(direction, dtype=torch.bool)
+        """Where a direction, before its limits, is not what comes out, nor differentiable: shape
+        and place as its."""
+        long = (
+            direction.abs() > self.bound
+            if self.bound
+            else torch.zeros_like(direction, dtype=torch.bool)
+        )
         return long if still is None else long | still
 
 
@@ -78,6 +84,8 @@ class LimitedStepper:
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        still = self._limits.still(gradient)  # before `out`, which may be the gradient, is written to
+        still = self._limits.still(
+            gradient
+        )  # before `out`, which may be the gradient, is written to
         direction, new_state = self._inner.step(gradient, state, out_state=out_state, out=out)
         return self._limits.apply_(direction, still), new_state

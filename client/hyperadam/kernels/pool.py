@@ -1,4 +1,5 @@
-"""Keeps the large buffers of a finished period for the next one: fresh memory costs more to touch than to use."""
+"""Keeps the large buffers of a finished period for the next one: fresh memory costs more to touch
+than to use."""
 
 from __future__ import annotations
 
@@ -16,10 +17,11 @@ _Key = tuple[int, torch.dtype]
 
 
 class BufferPool:
-    """Idle buffers by size and dtype, so that a worker may turn from chunks of one size to another and back.
+    """Idle buffers by size and dtype, so that a worker may turn from chunks of one size to another
+    and back.
 
-    Buffers of the size that was used last are always kept; those of other sizes, the longest unused first, are let go
-    as soon as all together hold more than `kept_bytes`.
+    Buffers of the size that was used last are always kept; those of other sizes, the longest unused
+    first, are let go as soon as all together hold more than `kept_bytes`.
     """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:

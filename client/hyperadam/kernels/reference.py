@@ -1,4 +1,5 @@
-"""The plain way: any rule's own `update`, differentiated by autograd. What every kernel is compared with."""
+"""The plain way: any rule's own `update`, differentiated by autograd. What every kernel is compared
+with."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class ReferenceTape:
 
 
 class ReferenceStepper:
-    """Single steps by `rule.update`; see `hyperadam.kernels.Stepper`. A state in bfloat16 is widened as a whole."""
+    """Single steps by `rule.update`; see `hyperadam.kernels.Stepper`. A state in bfloat16 is
+    widened as a whole."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor) -> None:
         self._rule, self._theta = rule, rule.unpack(theta.detach())
@@ -47,7 +49,9 @@ class ReferenceStepper:
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        direction, new_state = self._rule.update(self._theta, gradient, _cast(state, gradient.dtype))
+        direction, new_state = self._rule.update(
+            self._theta, gradient, _cast(state, gradient.dtype)
+        )
         if out is not None:
             direction = out.copy_(direction)
         if out_state is None:

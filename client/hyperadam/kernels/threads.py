@@ -1,4 +1,5 @@
-"""Ranges of blocks, run by a few threads: kernel calls release the interpreter lock, so plain threads are enough."""
+"""Ranges of blocks, run by a few threads: kernel calls release the interpreter lock, so plain
+threads are enough."""
 
 from __future__ import annotations
 
@@ -13,10 +14,13 @@ SMALLEST_RANGE: Final = 32
 
 
 def run_ranges(n_blocks: int, n_threads: int, work: Callable[[int, int, int], None]) -> None:
-    """Calls `work(thread, begin, end)` so that every block is in exactly one range; returns when all are done."""
+    """Calls `work(thread, begin, end)` so that every block is in exactly one range; returns when
+    all are done."""
     n_ranges = max(1, min(n_threads, n_blocks // SMALLEST_RANGE))
     bounds = [n_blocks * k // n_ranges for k in range(n_ranges + 1)]
-    others = [_threads(n_ranges - 1).submit(work, k, bounds[k], bounds[k + 1]) for k in range(1, n_ranges)]
+    others = [
+        _threads(n_ranges - 1).submit(work, k, bounds[k], bounds[k + 1]) for k in range(1, n_ranges)
+    ]
     try:
         work(0, bounds[0], bounds[1])
     finally:

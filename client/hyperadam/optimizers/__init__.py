@@ -1,4 +1,5 @@
-"""Learned optimizers as `torch.optim.Optimizer`: what users run, on the very rules that are meta-trained."""
+"""Learned optimizers as `torch.optim.Optimizer`: what users run, on the very rules that are
+meta-trained."""
 
 from __future__ import annotations
 

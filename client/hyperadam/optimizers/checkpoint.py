@@ -1,4 +1,5 @@
-"""The state of a learned optimizer in the form of torch's state dicts: per parameter, in the parameter's shape."""
+"""The state of a learned optimizer in the form of torch's state dicts: per parameter, in the
+parameter's shape."""
 
 from __future__ import annotations
 
@@ -14,22 +15,29 @@ from hyperadam.rules import Rule
 from hyperadam.theta import Theta
 
 
-def by_parameter(pieces: Mapping[Tensor, Any], parameters: Iterable[Tensor]) -> defaultdict[Tensor, Any]:
+def by_parameter(
+    pieces: Mapping[Tensor, Any], parameters: Iterable[Tensor]
+) -> defaultdict[Tensor, Any]:
     """Parameter → field → tensor of shape (J, *parameter.shape), in the order of the parameters."""
     state: defaultdict[Tensor, Any] = defaultdict(dict)
     for parameter in parameters:
         if parameter in pieces:
             fields = pieces[parameter]._asdict()
-            state[parameter] = {name: x.reshape(*x.shape[:-1], *parameter.shape) for name, x in fields.items()}
+            state[parameter] = {
+                name: x.reshape(*x.shape[:-1], *parameter.shape) for name, x in fields.items()
+            }
     return state
 
 
-def read_state(loaded: Mapping[str, Any], rule: Rule[Any], parameters: Iterable[Tensor]) -> dict[Tensor, Any]:
-    """The inverse of `by_parameter`, from a state dict: parameter → its part of the state, in memory of its own.
+def read_state(
+    loaded: Mapping[str, Any], rule: Rule[Any], parameters: Iterable[Tensor]
+) -> dict[Tensor, Any]:
+    """The inverse of `by_parameter`, from a state dict: parameter → its part of the state, in
+    memory of its own.
 
     Raises:
-        ValueError: fields or shapes are not those of the rule and the parameters. Groups that do not match are torch's
-            to refuse.
+        ValueError: fields or shapes are not those of the rule and the parameters. Groups that do
+            not match are torch's to refuse.
     """
     indices = chain.from_iterable(group["params"] for group in loaded["param_groups"])
     return {
@@ -49,17 +57,25 @@ def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
     if theirs is None:
         raise ValueError("state dict has no theta_sha256: it is not from a learned optimizer")
     if theirs != theta.sha256:
-        raise ValueError(f"theta_sha256 of the state dict is {theirs}, this optimizer runs {theta.sha256}")
+        raise ValueError(
+            f"theta_sha256 of the state dict is {theirs}, this optimizer runs {theta.sha256}"
+        )
 
 
-def _read_piece(fields: Mapping[str, Tensor], rule: Rule[Any], parameter: Tensor, index: int) -> Any:
+def _read_piece(
+    fields: Mapping[str, Tensor], rule: Rule[Any], parameter: Tensor, index: int
+) -> Any:
     fresh = rule.init_state(torch.empty(parameter.numel(), device="meta"))
     if set(fields) != set(fresh._fields):
-        raise ValueError(f"state of parameter {index} has fields {sorted(fields)}, not {sorted(fresh._fields)}")
+        raise ValueError(
+            f"state of parameter {index} has fields {sorted(fields)}, not {sorted(fresh._fields)}"
+        )
     piece = []
     for name, expected in fresh._asdict().items():
         given, shape = fields[name], (*expected.shape[:-1], *parameter.shape)
         if given.shape != shape:
-            raise ValueError(f"state {name} of parameter {index} has shape {tuple(given.shape)}, not {shape}")
+            raise ValueError(
+                f"state {name} of parameter {index} has shape {tuple(given.shape)}, not {shape}"
+            )
         piece.append(given.detach().to(parameter.device, copy=True).reshape(expected.shape))
     return fresh._make(piece)

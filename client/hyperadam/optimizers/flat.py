@@ -1,9 +1,9 @@
-"""Many parameters as one flat vector: what stands between `torch.optim`, which thinks in tensors, and a rule, which
-thinks in coordinates.
+"""Many parameters as one flat vector: what stands between `torch.optim`, which thinks in tensors,
+and a rule, which thinks in coordinates.
 
-`FlatVector` is a buffer with a view in the shape of every parameter. `FlatState` keeps a rule's state flat for the
-parameters that moved in the last step, and in pieces, one a parameter, for those that did not: steps over the same
-parameters copy nothing.
+`FlatVector` is a buffer with a view in the shape of every parameter. `FlatState` keeps a rule's
+state flat for the parameters that moved in the last step, and in pieces, one a parameter, for those
+that did not: steps over the same parameters copy nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def one_device(parameters: Iterable[Tensor]) -> torch.device:
     devices = {parameter.device for parameter in parameters}
     if len(devices) > 1:
         names = ", ".join(sorted(map(str, devices)))
-        raise ValueError(f"parameters must be on one device, got {names}: norms are taken over all of them together")
+        raise ValueError(
+            f"parameters must be on one device, got {names}: norms are taken over all of them together"
+        )
     return devices.pop()
 
 
@@ -36,22 +38,29 @@ class FlatVector:
     def __init__(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> None:
         self.parameters = tuple(parameters)
         self.sizes = [parameter.numel() for parameter in parameters]
-        self.buffer = torch.empty(sum(self.sizes), dtype=dtype, device=one_device(parameters))  # shape: (p,)
+        self.buffer = torch.empty(
+            sum(self.sizes), dtype=dtype, device=one_device(parameters)
+        )  # shape: (p,)
         pieces = self.buffer.split(self.sizes)
-        self.views = [piece.view(parameter.shape) for piece, parameter in zip(pieces, parameters, strict=True)]
+        self.views = [
+            piece.view(parameter.shape) for piece, parameter in zip(pieces, parameters, strict=True)
+        ]
         self._norm = self.buffer.new_empty(())
 
     def fits(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> bool:
         """Whether this is the vector of exactly these parameters, where they are now."""
         return (
             len(self.parameters) == len(parameters)
-            and all(mine is theirs for mine, theirs in zip(self.parameters, parameters, strict=True))
+            and all(
+                mine is theirs for mine, theirs in zip(self.parameters, parameters, strict=True)
+            )
             and self.buffer.device == parameters[0].device
             and self.buffer.dtype == dtype
         )
 
     def norm(self) -> float:
-        """Euclidean; not finite if any coordinate is not, or if its square overflows the buffer's dtype."""
+        """Euclidean; not finite if any coordinate is not, or if its square overflows the buffer's
+        dtype."""
         return float(torch.linalg.vector_norm(self.buffer, out=self._norm))
 
 
@@ -64,21 +73,31 @@ class FlatState:
         self._parked: dict[Tensor, Any] = {}
 
     def over(self, vector: FlatVector, dtype: torch.dtype) -> Any:
-        """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those that have none."""
-        if self._joined is not None and self._joined[0] is vector and self._joined[1][0].dtype == dtype:
+        """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those
+        that have none."""
+        if (
+            self._joined is not None
+            and self._joined[0] is vector
+            and self._joined[1][0].dtype == dtype
+        ):
             return self._joined[1]
         parked = self.pieces()
         pieces = [parked.pop(parameter, None) for parameter in vector.parameters]
         fresh = [
-            self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype)) if piece is None else piece
+            self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype))
+            if piece is None
+            else piece
             for piece, size in zip(pieces, vector.sizes, strict=True)
         ]
         self._joined = vector, _join(fresh, vector.buffer.device, dtype)
-        self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}  # views no more
+        self._parked = {
+            parameter: _clone(piece) for parameter, piece in parked.items()
+        }  # views no more
         return self._joined[1]
 
     def pieces(self) -> dict[Tensor, Any]:
-        """Parameter → its part of the state, fields of shape (J, numel): views, which later steps change."""
+        """Parameter → its part of the state, fields of shape (J, numel): views, which later steps
+        change."""
         pieces = dict(self._parked)
         if self._joined is not None:
             vector, state = self._joined
@@ -101,5 +120,8 @@ def _clone(state: Any) -> Any:
 
 def _join(states: list[Any], device: torch.device, dtype: torch.dtype) -> Any:
     """One state after the other along the coordinates."""
-    fields = (torch.cat([part.to(device, dtype) for part in parts], -1) for parts in zip(*states, strict=True))
+    fields = (
+        torch.cat([part.to(device, dtype) for part in parts], -1)
+        for parts in zip(*states, strict=True)
+    )
     return states[0]._make(fields)

@@ -8,10 +8,12 @@ from hyperadam.optimizers.learned import LearnedOptimizer
 
 
 class HyperAdam(LearnedOptimizer):
-    """J Adams with learned, state-dependent decay rates in every coordinate, mixed with learned weights.
+    """J Adams with learned, state-dependent decay rates in every coordinate, mixed with learned
+    weights.
 
-    Wang, Sun, Zhang, Zhang: HyperAdam: A Learnable Task-Adaptive Adam for Network Training, AAAI 2019, Algorithm 2.
-    With g the gradients of all parameters as ONE flat vector and Θ shared by all its coordinates, each step is
+    Wang, Sun, Zhang, Zhang: HyperAdam: A Learnable Task-Adaptive Adam for Network Training, AAAI
+    2019, Algorithm 2. With g the gradients of all parameters as ONE flat vector and Θ shared by all
+    its coordinates, each step is
 
         s       = StateCell(g / ‖g‖, s)                  an LSTM: where in the training is this coordinate?
         β_j, γ_j = AdamCell(s, m)                        decay rates of J Adams
@@ -39,34 +41,39 @@ class HyperAdam(LearnedOptimizer):
         True
 
     Args:
-        params: parameters, named parameters or groups, as for any torch optimizer. A group may set `lr` and
-            `weight_decay`; norms are over all groups together.
+        params: parameters, named parameters or groups, as for any torch optimizer. A group may set
+            `lr` and `weight_decay`; norms are over all groups together.
         theta: what meta-training learned; None is `hyperadam.pretrained()`.
-        lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not tuned to the loss;
-            None is the rate that Θ was trained with.
-        weight_decay: λ, decoupled; w ← w − lr_t λ w. This and what follows: None is what Θ says, 0 none; a group may
-            set its own; each group counts its own steps.
+        lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not
+            tuned to the loss; None is the rate that Θ was trained with.
+        weight_decay: λ, decoupled; w ← w − lr_t λ w. This and what follows: None is what Θ says, 0
+            none; a group may set its own; each group counts its own steps.
         warmup_steps: W, steps over which the rate rises to `lr`.
-        decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it fall, pass 0.
-        base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a kernel) have
-            F / fan-in of the rate.
-        least_fan_in: G; parameters of fewer inputs (biases and scales have 1) have fan-in / G of the rate.
+        decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it
+            fall, pass 0.
+        base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a
+            kernel) have F / fan-in of the rate.
+        least_fan_in: G; parameters of fewer inputs (biases and scales have 1) have fan-in / G of
+            the rate.
         base_places: P; kernels of more places (nine of 3×3) have P / places of the rate.
-        state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of float32's memory.
+        state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of
+            float32's memory.
 
-    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the gradient's buffer.
+    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the
+    gradient's buffer.
 
-    Where it differs from the paper: what the paper leaves open, or the published codes do otherwise (the place of ε,
-    normalised states, RMS instead of Euclidean norms, …), is a field of the `HyperAdamSpec` that Θ carries, so that a Θ
-    is run by the rule it was trained with. Schedule, weight decay and groups are added here.
+    Where it differs from the paper: what the paper leaves open, or the published codes do otherwise
+    (the place of ε, normalised states, RMS instead of Euclidean norms, …), is a field of the
+    `HyperAdamSpec` that Θ carries, so that a Θ is run by the rule it was trained with. Schedule,
+    weight decay and groups are added here.
 
-    Works with LR schedulers (`OneCycleLR` with `cycle_momentum=False`: no momentum is there to be cycled) and
-    `torch.amp.GradScaler`. What happens with missing, sparse or non-finite gradients, mixed dtypes and checkpoints is
-    said in `LearnedOptimizer`.
+    Works with LR schedulers (`OneCycleLR` with `cycle_momentum=False`: no momentum is there to be
+    cycled) and `torch.amp.GradScaler`. What happens with missing, sparse or non-finite gradients,
+    mixed dtypes and checkpoints is said in `LearnedOptimizer`.
 
     Raises:
-        ValueError: Θ is of another kind; there are no parameters, or they are on several devices; or `lr`,
-            `weight_decay`, `state_dtype` or a field of the schedule is out of range.
+        ValueError: Θ is of another kind; there are no parameters, or they are on several devices;
+            or `lr`, `weight_decay`, `state_dtype` or a field of the schedule is out of range.
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 

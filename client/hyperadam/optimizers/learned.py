@@ -1,7 +1,8 @@
 """What all learned optimizers share: a rule with its Θ, run as a `torch.optim.Optimizer`.
 
-The mathematics is the rule's own, run by the stepper that meta-training validates with (`hyperadam.kernels`). Here is
-what surrounds it: parameters in and out of one flat vector, rates and weight decay of groups, checkpoints, refusals.
+The mathematics is the rule's own, run by the stepper that meta-training validates with
+(`hyperadam.kernels`). Here is what surrounds it: parameters in and out of one flat vector, rates
+and weight decay of groups, checkpoints, refusals.
 """
 
 from __future__ import annotations
@@ -28,30 +29,37 @@ _DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class LearnedOptimizer(Optimizer):
-    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g, state); w ← w − lr_t d.
+    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g,
+    state); w ← w − lr_t d.
 
-    Abstract; a subclass says which kinds of rule it runs and which Θ is its default. All behave alike:
+    Abstract; a subclass says which kinds of rule it runs and which Θ is its default. All behave
+    alike:
 
-    - **Missing gradients.** A parameter whose `grad` is None is left out of the step: it does not move or decay, takes
-      no part in norms, and keeps its state for when it comes back.
-    - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation) raise
-      `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN, passed on as other
-      optimizers do, would at once be in the state of every coordinate, for good. Whoever prefers to lose the step
-      catches the error and goes on; `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
-    - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and computation are
-      float64 if any parameter is, else float32; only w itself is rounded to the parameter's dtype. With
-      `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half the memory, and rounded to nearest after
-      every step; computation stays as it is. Checkpoints load into either.
-    - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is bit-equal. It carries the
-      digest of Θ, and is not loaded into an optimizer that runs another Θ. `state` is built on request: changing what
-      it returns changes nothing.
-    - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D / (t + 1)), with
-      its `warmup_steps` W and its `decay_after` D. Weights of many inputs have min(1, F / fan-in) of that, with its
-      `base_fan_in` F; biases and weights of few inputs min(1, fan-in / G), with its `least_fan_in` G; and kernels of
-      many places min(1, P / places), with its `base_places` P. By default all are Θ's own; 0 turns each off. A
-      scheduler of `lr` goes on top of it.
-    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step; by default Θ's own.
-    - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their own.
+    - **Missing gradients.** A parameter whose `grad` is None is left out of the step: it does not
+      move or decay, takes no part in norms, and keeps its state for when it comes back.
+    - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation)
+      raise `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN,
+      passed on as other optimizers do, would at once be in the state of every coordinate, for good.
+      Whoever prefers to lose the step catches the error and goes on; `torch.amp.GradScaler` skips
+      such steps by itself. The check is one norm.
+    - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and
+      computation are float64 if any parameter is, else float32; only w itself is rounded to the
+      parameter's dtype. With `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half
+      the memory, and rounded to nearest after every step; computation stays as it is. Checkpoints
+      load into either.
+    - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is
+      bit-equal. It carries the digest of Θ, and is not loaded into an optimizer that runs another
+      Θ. `state` is built on request: changing what it returns changes nothing.
+    - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D
+      / (t + 1)), with its `warmup_steps` W and its `decay_after` D. Weights of many inputs have
+      min(1, F / fan-in) of that, with its `base_fan_in` F; biases and weights of few inputs min(1,
+      fan-in / G), with its `least_fan_in` G; and kernels of many places min(1, P / places), with
+      its `base_places` P. By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes on
+      top of it.
+    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step; by
+      default Θ's own.
+    - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their
+      own.
     """
 
     rule_kinds: ClassVar[frozenset[str]]
@@ -81,9 +89,19 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        fields = (lr, warmup_steps, decay_after, base_fan_in, least_fan_in, base_places, weight_decay)
+        fields = (
+            lr,
+            warmup_steps,
+            decay_after,
+            base_fan_in,
+            least_fan_in,
+            base_places,
+            weight_decay,
+        )
         given = dict(zip(Rate._fields, fields, strict=True))
-        rate = self._theta.rate._asdict() | {name: value for name, value in given.items() if value is not None}
+        rate = self._theta.rate._asdict() | {
+            name: value for name, value in given.items() if value is not None
+        }
         super().__init__(params, {**rate, "n_steps": 0})
 
     @property
@@ -102,7 +120,8 @@ class LearnedOptimizer(Optimizer):
         """Move the parameters once.
 
         Args:
-            closure: reevaluates the model with gradients and returns the loss, which is then returned from here.
+            closure: reevaluates the model with gradients and returns the loss, which is then
+                returned from here.
 
         Raises:
             RuntimeError: a gradient is sparse.
@@ -122,11 +141,12 @@ class LearnedOptimizer(Optimizer):
         return loss
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their state starts from zero.
+        """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
+        state starts from zero.
 
         Raises:
-            ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no number in its range
-                (`hyperadam.rates`), or the devices differ.
+            ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
+                number in its range (`hyperadam.rates`), or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -138,7 +158,8 @@ class LearnedOptimizer(Optimizer):
 
     @property
     def state(self) -> defaultdict[Tensor, Any]:
-        """Parameter → field → tensor of shape (J, *parameter.shape): views of the state as it is now."""
+        """Parameter → field → tensor of shape (J, *parameter.shape): views of the state as it is
+        now."""
         return by_parameter(self._flat.pieces(), self._parameters())
 
     @state.setter
@@ -148,13 +169,15 @@ class LearnedOptimizer(Optimizer):
             raise AttributeError("state cannot be assigned; use load_state_dict")
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with `weights_only=True`.
+        """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with
+        `weights_only=True`.
 
         The state in it is a copy: later steps do not change it.
         """
         packed = super().state_dict()
         state = {
-            index: {name: field.clone() for name, field in fields.items()} for index, fields in packed["state"].items()
+            index: {name: field.clone() for name, field in fields.items()}
+            for index, fields in packed["state"].items()
         }
         return packed | {"state": state, "theta_sha256": self._theta.sha256}
 
@@ -162,7 +185,8 @@ class LearnedOptimizer(Optimizer):
         """Continue from what `state_dict` gave, bit for bit. If it is refused, nothing has changed.
 
         Raises:
-            ValueError: it comes from another Θ, or its groups, fields or shapes are not those of this optimizer.
+            ValueError: it comes from another Θ, or its groups, fields or shapes are not those of
+                this optimizer.
         """
         pieces: dict[Tensor, Any] = {}
 
@@ -183,14 +207,20 @@ class LearnedOptimizer(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {"defaults": self.defaults, "param_groups": self.param_groups}
-        return kept | {"_theta": self._theta, "_state_dtype": self._state_dtype, "_pieces": self._flat.pieces()}
+        return kept | {
+            "_theta": self._theta,
+            "_state_dtype": self._state_dtype,
+            "_pieces": self._flat.pieces(),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         state.pop("state", None)
         pieces = state.pop("_pieces", None)
         super().__setstate__(state)
-        for group in self.param_groups:  # of a checkpoint that is older than schedules: it began without
+        for (
+            group
+        ) in self.param_groups:  # of a checkpoint that is older than schedules: it began without
             for name in (*SCHEDULE, "n_steps"):
                 group.setdefault(name, 0)
         if pieces is not None:
@@ -201,13 +231,22 @@ class LearnedOptimizer(Optimizer):
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
     def _read_gradients(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
-        """The gradients in one vector, checked, and what steps over it; both anew when other parameters move."""
+        """The gradients in one vector, checked, and what steps over it; both anew when other
+        parameters move."""
         if any(parameter.grad.layout != torch.strided for parameter in moving):  # type: ignore[union-attr]
-            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients; use sparse=False")
-        dtype = torch.float64 if any(p.dtype == torch.float64 for p in self._parameters()) else torch.float32
+            raise RuntimeError(
+                f"{type(self).__name__} does not support sparse gradients; use sparse=False"
+            )
+        dtype = (
+            torch.float64
+            if any(p.dtype == torch.float64 for p in self._parameters())
+            else torch.float32
+        )
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             self._vector = FlatVector(moving, dtype)
-            self._stepper = open_stepper(self._theta.rule, self._theta.vector.to(self._vector.buffer))
+            self._stepper = open_stepper(
+                self._theta.rule, self._theta.vector.to(self._vector.buffer)
+            )
         vector = self._vector
         torch._foreach_copy_(vector.views, [p.grad for p in moving if p.grad is not None])
         if not math.isfinite(vector.norm()):
@@ -231,20 +270,31 @@ class LearnedOptimizer(Optimizer):
                 group["n_steps"] += 1
 
     def _what_is_not_finite(self, vector: FlatVector) -> str:
-        bad = {id(p) for p, view in zip(vector.parameters, vector.views, strict=True) if not view.isfinite().all()}
+        bad = {
+            id(p)
+            for p, view in zip(vector.parameters, vector.views, strict=True)
+            if not view.isfinite().all()
+        }
         if not bad:
             return f"gradient is too large: its squared norm overflows {vector.buffer.dtype}; nothing was changed"
         names = chain.from_iterable(
-            group.get("param_names") or [f"{index} of group {number}" for index in range(len(group["params"]))]
+            group.get("param_names")
+            or [f"{index} of group {number}" for index in range(len(group["params"]))]
             for number, group in enumerate(self.param_groups)
         )
-        name = next(name for name, parameter in zip(names, self._parameters(), strict=True) if id(parameter) in bad)
+        name = next(
+            name
+            for name, parameter in zip(names, self._parameters(), strict=True)
+            if id(parameter) in bad
+        )
         return f"gradient of parameter {name} has values that are not finite; nothing was changed"
 
     def _check_theta(self, theta: Theta) -> None:
         name = type(self).__name__
         if not isinstance(theta, Theta):
-            raise TypeError(f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load")
+            raise TypeError(
+                f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load"
+            )
         if theta.rule.kind not in self.rule_kinds:
             kinds = " or ".join(sorted(self.rule_kinds))
             raise ValueError(f"theta is of kind {theta.rule.kind!r}; {name} runs {kinds}")
@@ -256,5 +306,7 @@ class LearnedOptimizer(Optimizer):
         check_schedule(group)
         for parameter in group["params"]:
             if parameter.dtype not in _DTYPES:
-                raise TypeError(f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}")
+                raise TypeError(
+                    f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}"
+                )
         one_device(self._parameters())

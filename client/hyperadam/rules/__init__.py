@@ -38,7 +38,8 @@ def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
     """The rule that a spec, as it stands in a Θ file or a job, describes.
 
     Raises:
-        RuleError: the kind is unknown, a field is unknown, or a value is out of its range. The message names the field.
+        RuleError: the kind is unknown, a field is unknown, or a value is out of its range. The
+            message names the field.
     """
     kind = spec.get("kind")
     if not isinstance(kind, str) or kind not in _RULES:

@@ -1,14 +1,17 @@
 """The contract of an update rule.
 
-A rule is two pure functions over a NamedTuple state: `init_state` and `update`. It does no I/O, moves nothing between
-devices and draws no random numbers (except in `init_theta`, from the generator it is given). The very same object is
-meta-trained by the service and run inside `torch.optim.Optimizer` subclasses: there is no second copy.
+A rule is two pure functions over a NamedTuple state: `init_state` and `update`. It does no I/O,
+moves nothing between devices and draws no random numbers (except in `init_theta`, from the
+generator it is given). The very same object is meta-trained by the service and run inside
+`torch.optim.Optimizer` subclasses: there is no second copy.
 
-Notation, used by every rule: `p` coordinates of the learner in one flat vector, `*batch` any leading dimensions
-(several learners side by side), `J` candidates. Fields of a state are candidate-major, `(J, *batch, p)`: a linear layer
-is one matrix product `W @ x` over all coordinates of all learners, and a norm over the coordinates of one learner is a
-reduction over contiguous memory. The last dimension of every field is p, so that an optimizer can cut a state into its
-parameters and join it again; and no field may be the gradient that was passed in, whose memory is reused.
+Notation, used by every rule: `p` coordinates of the learner in one flat vector, `*batch` any
+leading dimensions (several learners side by side), `J` candidates. Fields of a state are
+candidate-major, `(J, *batch, p)`: a linear layer is one matrix product `W @ x` over all coordinates
+of all learners, and a norm over the coordinates of one learner is a reduction over contiguous
+memory. The last dimension of every field is p, so that an optimizer can cut a state into its
+parameters and join it again; and no field may be the gradient that was passed in, whose memory is
+reused.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ class RuleError(ValueError):
 class Rule(ABC, Generic[StateT]):
     """A learned update rule: `d, state' = update(Θ, g, state)`, then `w ← w − α d`.
 
-    Subclasses are final, immutable, and made from a frozen spec that says every choice on which published codes differ.
+    Subclasses are final, immutable, and made from a frozen spec that says every choice on which
+    published codes differ.
     """
 
     kind: ClassVar[str]
@@ -46,7 +50,8 @@ class Rule(ABC, Generic[StateT]):
     @property
     @abstractmethod
     def spec(self) -> Any:
-        """The frozen dataclass that this rule was made from; `rule_from_spec(asdict(spec))` gives the rule back."""
+        """The frozen dataclass that this rule was made from; `rule_from_spec(asdict(spec))` gives
+        the rule back."""
 
     @property
     @abstractmethod
@@ -55,11 +60,13 @@ class Rule(ABC, Generic[StateT]):
 
     @abstractmethod
     def init_theta(self, generator: torch.Generator, init: str) -> dict[str, Tensor]:
-        """A fresh Θ in float64, drawn from `generator`; `init` names one of the rule's initialisations."""
+        """A fresh Θ in float64, drawn from `generator`; `init` names one of the rule's
+        initialisations."""
 
     @abstractmethod
     def init_state(self, gradient: Tensor) -> StateT:
-        """The state before the first step, for gradients like this one (`(*batch, p)`), on its device and dtype."""
+        """The state before the first step, for gradients like this one (`(*batch, p)`), on its
+        device and dtype."""
 
     @abstractmethod
     def update(self, theta: Tensors, gradient: Tensor, state: StateT) -> tuple[Tensor, StateT]:
@@ -67,11 +74,13 @@ class Rule(ABC, Generic[StateT]):
 
         Args:
             theta: the tensors of Θ, of the state's dtype.
-            gradient: shape `(*batch, p)`; a constant of the step (first order: nothing is propagated into it).
+            gradient: shape `(*batch, p)`; a constant of the step (first order: nothing is
+                propagated into it).
             state: the state of the step before.
 
         Returns:
-            The direction `d`, shape `(*batch, p)`, and the new state. Differentiable in `theta` and `state`.
+            The direction `d`, shape `(*batch, p)`, and the new state. Differentiable in `theta` and
+            `state`.
         """
 
     @property
@@ -96,6 +105,11 @@ class Rule(ABC, Generic[StateT]):
     def unpack(self, vector: Tensor) -> dict[str, Tensor]:
         """Views into a flat Θ of shape `(n_theta,)`; gradients flow back into the vector."""
         if vector.shape != (self.n_theta,):
-            raise RuleError(f"theta has shape {tuple(vector.shape)}; rule {self.kind!r} needs ({self.n_theta},)")
+            raise RuleError(
+                f"theta has shape {tuple(vector.shape)}; rule {self.kind!r} needs ({self.n_theta},)"
+            )
         parts = vector.split([prod(shape) for shape in self.theta_shapes.values()])
-        return {name: part.view(shape) for part, (name, shape) in zip(parts, self.theta_shapes.items(), strict=True)}
+        return {
+            name: part.view(shape)
+            for part, (name, shape) in zip(parts, self.theta_shapes.items(), strict=True)
+        }

@@ -1,20 +1,25 @@
-"""DMoptimizer's rule (Andrychowicz et al.: Learning to learn by gradient descent by gradient descent, NIPS 2016).
+"""DMoptimizer's rule (Andrychowicz et al.: Learning to learn by gradient descent by gradient
+descent, NIPS 2016).
 
-Every coordinate has an LSTM of its own, all with the same Θ, that reads the gradient and says the step:
+Every coordinate has an LSTM of its own, all with the same Θ, that reads the gradient and says the
+step:
 
     x_t = [ log(max(|g|, e^−k)) / k,  clip(e^k g, −1, 1) ]      input, Appendix A
     h_t = LSTM(LSTM(x_t))                                       two layers of 20
     d_t = 0.1 · (w_o · h_t + b_o)
 
-The input, as the 2016 paper prints it, is (log|g|/k, sign g) for |g| ≥ e^−k and (−1, e^k g) below; the line above is
-the same without cases (`preprocessing="clipped"`). Later texts shorten it to the first case for all g (`"log-sign"`),
-whose logarithm has no floor; there |g| counts as 2⁻¹²⁶ or more, so that a gradient of 0 gives a finite input. The
-paper's letter for k is p, which here counts coordinates.
+The input, as the 2016 paper prints it, is (log|g|/k, sign g) for |g| ≥ e^−k and (−1, e^k g) below;
+the line above is the same without cases (`preprocessing="clipped"`). Later texts shorten it to the
+first case for all g (`"log-sign"`), whose logarithm has no floor; there |g| counts as 2⁻¹²⁶ or
+more, so that a gradient of 0 gives a finite input. The paper's letter for k is p, which here counts
+coordinates.
 
-Direction: the published codes add their output to w, we take w ← w − α d as for every rule. Negating w_o and b_o turns
-one into the other, and both are drawn symmetrically: training learns either. α = 1 gives the published scale.
+Direction: the published codes add their output to w, we take w ← w − α d as for every rule.
+Negating w_o and b_o turns one into the other, and both are drawn symmetrically: training learns
+either. α = 1 gives the published scale.
 
-Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and memory speak too.
+Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and
+memory speak too.
 """
 
 from __future__ import annotations
@@ -59,7 +64,8 @@ class DMSpec:
 
 
 class DMState(NamedTuple):
-    """What DMoptimizer carries from step to step; 4 H numbers a coordinate with 2 layers. All zeros at first."""
+    """What DMoptimizer carries from step to step; 4 H numbers a coordinate with 2 layers. All zeros
+    at first."""
 
     hidden: Tensor
     """Hidden states of the layers, one layer after the other; shape (n_layers · H, *batch, p)."""
@@ -83,7 +89,9 @@ class DMRule(Rule[DMState]):
     @cached_property
     def _lstm(self) -> LSTMStack:
         spec = self.spec
-        return LSTMStack(n_inputs=2, n_hidden=spec.n_hidden, n_layers=spec.n_layers, forget_bias=spec.forget_bias)
+        return LSTMStack(
+            n_inputs=2, n_hidden=spec.n_hidden, n_layers=spec.n_layers, forget_bias=spec.forget_bias
+        )
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -92,8 +100,8 @@ class DMRule(Rule[DMState]):
     def init_theta(self, generator: torch.Generator, init: str = "paper") -> dict[str, Tensor]:
         """A fresh Θ.
 
-        `paper`: LSTM kernels Glorot-uniform, the output layer from a normal of std 0.01 truncated at two deviations,
-        biases 0: the untrained optimizer hardly moves.
+        `paper`: LSTM kernels Glorot-uniform, the output layer from a normal of std 0.01 truncated
+        at two deviations, biases 0: the untrained optimizer hardly moves.
         """
         check_choice("init", init, self.inits)
         theta = draw(self.theta_shapes, generator)
@@ -102,7 +110,9 @@ class DMRule(Rule[DMState]):
 
     def init_state(self, gradient: Tensor) -> DMState:
         n = self._lstm.n_states
-        return DMState(gradient.new_zeros((n, *gradient.shape)), gradient.new_zeros((n, *gradient.shape)))
+        return DMState(
+            gradient.new_zeros((n, *gradient.shape)), gradient.new_zeros((n, *gradient.shape))
+        )
 
     def update(
         self,
@@ -110,7 +120,9 @@ class DMRule(Rule[DMState]):
         gradient: Tensor,  # shape: (*batch, p)
         state: DMState,
     ) -> tuple[Tensor, DMState]:
-        output, hidden, cell = self._lstm.step(theta, self._inputs(gradient), state.hidden, state.cell)
+        output, hidden, cell = self._lstm.step(
+            theta, self._inputs(gradient), state.hidden, state.cell
+        )
         step = linear(theta["output.weight"], output, theta["output.bias"])[0]
         return self.spec.output_scale * step, DMState(hidden, cell)
 

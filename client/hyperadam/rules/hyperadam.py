@@ -1,7 +1,7 @@
 """HyperAdam's cell (Wang, Sun, Zhang, Zhang: HyperAdam, AAAI 2019, Algorithm 2 and Figure 1).
 
-J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed with
-learned weights:
+J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed
+with learned weights:
 
     ĝ   = g / ‖g‖                                        normalisation, Section 3.2
     s_t = LSTM(ELU(W_p ĝ + b_p), s_{t−1})                StateCell, line 8
@@ -15,8 +15,9 @@ learned weights:
     d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7); 0 where g = 0, with `skip_zero_gradients`;
                                                          within ± b, with `direction_bound` b
 
-All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ in details that the
-paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run by the rule it was trained with.
+All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ
+in details that the paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run
+by the rule it was trained with.
 """
 
 from __future__ import annotations
@@ -41,15 +42,19 @@ class HyperAdamSpec:
     n_candidates: int = 20
     """J, the number of Adams that are mixed; 1 to 64."""
     normalization: Literal["euclidean", "rms"] = "euclidean"
-    """What a vector x over p coordinates is divided by: ‖x‖₂ (the paper), or ‖x‖₂/√p, which does not depend on p."""
+    """What a vector x over p coordinates is divided by: ‖x‖₂ (the paper), or ‖x‖₂/√p, which does
+    not depend on p."""
     norm_epsilon: float = 1e-16
-    """Added to the squared norm before its root; 0 to 1. With 0, an all-zero vector is mapped to zeros."""
+    """Added to the squared norm before its root; 0 to 1. With 0, an all-zero vector is mapped to
+    zeros."""
     squash: Literal["none", "asinh"] = "none"
     """Function on every normalised entry; asinh bounds the tails that RMS normalisation leaves."""
     normalize_state: bool = True
-    """Whether s_t is normalised per candidate before it enters the AdamCell (both public codes; not in the paper)."""
+    """Whether s_t is normalised per candidate before it enters the AdamCell (both public codes; not
+    in the paper)."""
     normalize_lstm: bool = False
-    """Whether the LSTM's input and hidden state are normalised per candidate (the authors' later PyTorch code)."""
+    """Whether the LSTM's input and hidden state are normalised per candidate (the authors' later
+    PyTorch code)."""
     preprocessing: bool = True
     """The linear layer with ELU before the LSTM (off: ablation of Figure 8a)."""
     lstm: bool = True
@@ -57,17 +62,19 @@ class HyperAdamSpec:
     forget_bias: float = 1.0
     """Added to the LSTM's forget gate; −100 to 100."""
     epsilon: float = 1e-24
-    """ε of the moment field; 1e-25 to 1 (below that, the derivative of the root overflows float32)."""
+    """ε of the moment field; 1e-25 to 1 (below that, the derivative of the root overflows
+    float32)."""
     epsilon_inside_root: bool = True
     """√(ṽ + ε) (both public codes) or √ṽ + ε (as the paper prints it)."""
     skip_zero_gradients: bool = False
-    """Whether a coordinate stands still while its gradient is exactly 0, as that of a dead ReLU or of a pixel that is
-    black. With γ < β² its √v is forgotten sooner than its m, whose ratio then grows without end: the weights of a unit
-    that sleeps for some tens of steps wander off to thousands, and are there when it wakes."""
+    """Whether a coordinate stands still while its gradient is exactly 0, as that of a dead ReLU or
+    of a pixel that is black. With γ < β² its √v is forgotten sooner than its m, whose ratio then
+    grows without end: the weights of a unit that sleeps for some tens of steps wander off to
+    thousands, and are there when it wakes."""
     direction_bound: float = 0.0
-    """b, up to 1e6: directions are within ± b; 0: they have no bound. Most are within ± Σ_j |ρ_j|, as Adam's are within
-    about ± 1. But a gradient that falls by many orders of magnitude without being 0, or comes back after that, has a
-    ratio m̂/√v̂ of thousands."""
+    """b, up to 1e6: directions are within ± b; 0: they have no bound. Most are within ± Σ_j |ρ_j|,
+    as Adam's are within about ± 1. But a gradient that falls by many orders of magnitude without
+    being 0, or comes back after that, has a ratio m̂/√v̂ of thousands."""
 
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, ("euclidean", "rms"))
@@ -85,7 +92,8 @@ class HyperAdamSpec:
 
 
 class HyperAdamState(NamedTuple):
-    """What HyperAdam carries from step to step; 6 J numbers a coordinate. All zeros before the first step."""
+    """What HyperAdam carries from step to step; 6 J numbers a coordinate. All zeros before the
+    first step."""
 
     hidden: Tensor
     """s_t, the task state; shape (J, *batch, p)."""
@@ -104,8 +112,9 @@ class HyperAdamState(NamedTuple):
 class HyperAdamRule(Rule[HyperAdamState]):
     """The HyperAdam update as a pure function; see the module's docstring for the equations.
 
-    Exactly scale invariant up to ε: `update(Θ, c·g, ·)` gives the same directions for c > 0 while |c·g| stays well
-    above √ε and inside the range of the dtype's squares. A zero gradient gives a zero direction as long as m is zero.
+    Exactly scale invariant up to ε: `update(Θ, c·g, ·)` gives the same directions for c > 0 while
+    |c·g| stays well above √ε and inside the range of the dtype's squares. A zero gradient gives a
+    zero direction as long as m is zero.
     """
 
     kind = "hyperadam"
@@ -120,7 +129,11 @@ class HyperAdamRule(Rule[HyperAdamState]):
     @property
     def inits(self) -> tuple[str, ...]:
         """`warm-ensemble` needs an LSTM, which is its clock."""
-        return ("adam-ensemble", "paper", "warm-ensemble") if self.spec.lstm else ("adam-ensemble", "paper")
+        return (
+            ("adam-ensemble", "paper", "warm-ensemble")
+            if self.spec.lstm
+            else ("adam-ensemble", "paper")
+        )
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -130,7 +143,10 @@ class HyperAdamRule(Rule[HyperAdamState]):
             shapes |= {"preprocess.weight": (j, 1), "preprocess.bias": (j,)}
         if self.spec.lstm:
             n_inputs = j if self.spec.preprocessing else 1
-            shapes |= {"lstm.weight": (4 * j, n_inputs + j), "lstm.bias": (4 * j,)}  # gates i, j, f, o
+            shapes |= {
+                "lstm.weight": (4 * j, n_inputs + j),
+                "lstm.bias": (4 * j,),
+            }  # gates i, j, f, o
         return shapes | {
             "adam_cell.weight": (2 * j, 2 * j),  # rows: β then γ; columns: s_t then m_{t−1}
             "adam_cell.bias": (2 * j,),
@@ -146,26 +162,33 @@ class HyperAdamRule(Rule[HyperAdamState]):
     def direction_bound(self) -> float:
         return self.spec.direction_bound
 
-    def init_theta(self, generator: torch.Generator, init: str = "adam-ensemble") -> dict[str, Tensor]:
+    def init_theta(
+        self, generator: torch.Generator, init: str = "adam-ensemble"
+    ) -> dict[str, Tensor]:
         """A fresh Θ.
 
-        `paper`: linear layers from a normal of std 0.1 truncated at two deviations with zero biases, LSTM kernel
-        Glorot-uniform. All decay rates start at 0.5 and all weights near 0: the untrained optimizer hardly moves.
+        `paper`: linear layers from a normal of std 0.1 truncated at two deviations with zero
+        biases, LSTM kernel Glorot-uniform. All decay rates start at 0.5 and all weights near 0: the
+        untrained optimizer hardly moves.
 
-        `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100
-        and γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and the weights of both are small (× 0.3, × 0.1):
-        the untrained optimizer is the mean of J good Adams, at α = 0.005 with a rate of 0.02.
+        `adam-ensemble`: the same draws, but the AdamCell's biases make β_j = 1 − 1/τ_j with τ
+        log-spaced over 1.1…100 and γ_j likewise over 3…1000, the WeightCell's biases are 4/J, and
+        the weights of both are small (× 0.3, × 0.1): the untrained optimizer is the mean of J good
+        Adams, at α = 0.005 with a rate of 0.02.
 
-        `warm-ensemble`: the same, but the weights of the mixture rise from near 0 to 5/J as tanh(t/10): a warm-up of α,
-        which Θ may then learn to shorten or prolong. The LSTM's first unit tells the time. It sees nothing but its own
-        cell, which grows by 0.1 a step, and nothing sees it but the WeightCell, whose biases are 0.
+        `warm-ensemble`: the same, but the weights of the mixture rise from near 0 to 5/J as
+        tanh(t/10): a warm-up of α, which Θ may then learn to shorten or prolong. The LSTM's first
+        unit tells the time. It sees nothing but its own cell, which grows by 0.1 a step, and
+        nothing sees it but the WeightCell, whose biases are 0.
         """
         check_choice("init", init, self.inits)
         theta = draw(self.theta_shapes, generator)
         if init != "paper":
             j = self.spec.n_candidates
             theta["adam_cell.weight"] *= 0.3
-            theta["adam_cell.bias"].copy_(torch.cat([_decay_logits(1.1, 100, j), _decay_logits(3, 1000, j)]))
+            theta["adam_cell.bias"].copy_(
+                torch.cat([_decay_logits(1.1, 100, j), _decay_logits(3, 1000, j)])
+            )
             theta["weight_cell.weight"] *= 0.1
             theta["weight_cell.bias"].fill_(4 / j)
             if init == "warm-ensemble":
@@ -173,14 +196,17 @@ class HyperAdamRule(Rule[HyperAdamState]):
         return theta
 
     def _set_clock(self, theta: dict[str, Tensor], growth: float, total: float) -> None:
-        """Make the LSTM's first unit a clock, h_t = σ(3) tanh(growth · t) nearly, and Σ_j ρ_j = total · h_t / σ(3)."""
+        """Make the LSTM's first unit a clock, h_t = σ(3) tanh(growth · t) nearly, and Σ_j ρ_j =
+        total · h_t / σ(3)."""
         j, weight, bias = self.spec.n_candidates, theta["lstm.weight"], theta["lstm.bias"]
         gates = torch.arange(4) * j  # of the first unit: i, j, f, o
         n_inputs = weight.shape[1] - j
         weight[gates] = 0.0
         weight[:, n_inputs] = 0.0
         is_open = 1 / (1 + math.exp(-3))
-        bias[gates] = torch.tensor([3.0, math.atanh(growth / is_open), 6.0 - self.spec.forget_bias, 3.0]).to(bias)
+        bias[gates] = torch.tensor(
+            [3.0, math.atanh(growth / is_open), 6.0 - self.spec.forget_bias, 3.0]
+        ).to(bias)
         theta["adam_cell.weight"][:, 0] = 0.0
         theta["weight_cell.weight"][:, 0] = total / (j * is_open)
         theta["weight_cell.bias"].zero_()
@@ -190,7 +216,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
             return gradient.new_zeros((n, *gradient.shape))
 
         j = self.spec.n_candidates
-        return HyperAdamState(zeros(j), zeros(j if self.spec.lstm else 0), zeros(j), zeros(j), zeros(j), zeros(j))
+        return HyperAdamState(
+            zeros(j), zeros(j if self.spec.lstm else 0), zeros(j), zeros(j), zeros(j), zeros(j)
+        )
 
     def update(
         self,
@@ -202,7 +230,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
         hidden, cell = self._state_cell(theta, gradient, state)
         s = self._normalize(hidden) if spec.normalize_state else hidden
         weight, bias = theta["adam_cell.weight"], theta["adam_cell.bias"]
-        rates = torch.sigmoid(linear(weight[:, j:], self._normalize(state.m), linear(weight[:, :j], s, bias)))
+        rates = torch.sigmoid(
+            linear(weight[:, j:], self._normalize(state.m), linear(weight[:, :j], s, bias))
+        )
         beta, gamma = rates[:j], rates[j:]
         m = torch.lerp(gradient.expand_as(beta), state.m, beta)
         v = torch.lerp((gradient * gradient).expand_as(gamma), state.v, gamma)
@@ -217,7 +247,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
             direction = direction.clamp(-self.direction_bound, self.direction_bound)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
-    def _state_cell(self, theta: Tensors, gradient: Tensor, state: HyperAdamState) -> tuple[Tensor, Tensor]:
+    def _state_cell(
+        self, theta: Tensors, gradient: Tensor, state: HyperAdamState
+    ) -> tuple[Tensor, Tensor]:
         """s_t and the LSTM's cell, shapes (J, *batch, p)."""
         spec, j = self.spec, self.spec.n_candidates
         x = self._normalize(gradient)[None]
@@ -239,8 +271,13 @@ class HyperAdamRule(Rule[HyperAdamState]):
         return m_tilde / (safe_sqrt(v_tilde) + eps)
 
     def _normalize(self, x: Tensor) -> Tensor:
-        """x over its norm along the last dimension (one learner's coordinates), then squashed; zeros stay zeros."""
-        square = (x * x).mean(-1, keepdim=True) if self.spec.normalization == "rms" else (x * x).sum(-1, keepdim=True)
+        """x over its norm along the last dimension (one learner's coordinates), then squashed;
+        zeros stay zeros."""
+        square = (
+            (x * x).mean(-1, keepdim=True)
+            if self.spec.normalization == "rms"
+            else (x * x).sum(-1, keepdim=True)
+        )
         square = square + self.spec.norm_epsilon
         positive = square > 0
         scale = torch.where(positive, torch.rsqrt(torch.where(positive, square, 1.0)), 0.0)
@@ -249,7 +286,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
 
 
 def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
-    """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n = 1: the middle."""
+    """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n
+    = 1: the middle."""
     lo, hi = math.log(shortest), math.log(longest)
     if n == 1:
         lo = hi = (lo + hi) / 2

@@ -1,7 +1,9 @@
-"""The layers that rules are built of, over candidate-major fields `(n, *batch, p)`; see `hyperadam.rules.base`.
+"""The layers that rules are built of, over candidate-major fields `(n, *batch, p)`; see
+`hyperadam.rules.base`.
 
-A linear layer is one matrix product over all coordinates of all learners. The LSTM is TensorFlow's of the published
-codes: gates in the order i, j, f, o, one kernel over [input, hidden], a constant added to the forget gate.
+A linear layer is one matrix product over all coordinates of all learners. The LSTM is TensorFlow's
+of the published codes: gates in the order i, j, f, o, one kernel over [input, hidden], a constant
+added to the forget gate.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from hyperadam.rules.base import RuleError, Tensors
 
 
 def linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
-    """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result (n_out, *batch, p)."""
+    """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result
+    (n_out, *batch, p)."""
     bias = bias[:, None] if bias.dim() == 1 else bias.reshape(bias.shape[0], -1)
     return torch.addmm(bias, weight, x.reshape(x.shape[0], -1)).view(weight.shape[0], *x.shape[1:])
 
@@ -32,14 +35,17 @@ def lstm(
 ) -> tuple[Tensor, Tensor]:
     """One step of an LSTM: the new hidden and cell states."""
     n_inputs = x.shape[0]
-    i, j, f, o = linear(weight[:, n_inputs:], hidden, linear(weight[:, :n_inputs], x, bias)).chunk(4)
+    i, j, f, o = linear(weight[:, n_inputs:], hidden, linear(weight[:, :n_inputs], x, bias)).chunk(
+        4
+    )
     cell = torch.sigmoid(f + forget_bias) * cell + torch.sigmoid(i) * torch.tanh(j)
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class LSTMStack:
-    """Layers of LSTM on top of each other; their states stand below each other, `(n_layers · H, *batch, p)`."""
+    """Layers of LSTM on top of each other; their states stand below each other, `(n_layers · H,
+    *batch, p)`."""
 
     n_inputs: int
     n_hidden: int
@@ -62,12 +68,16 @@ class LSTMStack:
             shapes[f"lstm.{layer}.bias"] = (4 * self.n_hidden,)
         return shapes
 
-    def step(self, theta: Tensors, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(
+        self, theta: Tensors, x: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The last layer's output `(H, *batch, p)`, and the new hidden and cell states."""
         hiddens, cells = list(hidden.split(self.n_hidden)), list(cell.split(self.n_hidden))
         for layer in range(self.n_layers):
             weight, bias = theta[f"lstm.{layer + 1}.weight"], theta[f"lstm.{layer + 1}.bias"]
-            hiddens[layer], cells[layer] = lstm(weight, bias, x, hiddens[layer], cells[layer], self.forget_bias)
+            hiddens[layer], cells[layer] = lstm(
+                weight, bias, x, hiddens[layer], cells[layer], self.forget_bias
+            )
             x = hiddens[layer]
         return x, torch.cat(hiddens), torch.cat(cells)
 
@@ -75,7 +85,8 @@ class LSTMStack:
 def draw(shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> dict[str, Tensor]:
     """A Θ as the public codes begin, in float64.
 
-    Kernels of LSTMs are Glorot-uniform, other weights from a normal of std 0.1 truncated at two deviations, biases 0.
+    Kernels of LSTMs are Glorot-uniform, other weights from a normal of std 0.1 truncated at two
+    deviations, biases 0.
     """
     theta = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
     for name, tensor in theta.items():

@@ -1,6 +1,8 @@
-"""RNNprop's rule (Lv, Jiang, Li: Learning gradient descent: better generalization and longer horizons, ICML 2017).
+"""RNNprop's rule (Lv, Jiang, Li: Learning gradient descent: better generalization and longer
+horizons, ICML 2017).
 
-An LSTM in every coordinate, all with the same Θ, reads what RMSProp and Adam would do and says the step:
+An LSTM in every coordinate, all with the same Θ, reads what RMSProp and Adam would do and says the
+step:
 
     m_t = β₁ m_{t−1} + (1 − β₁) g,    m̂_t = m_t / (1 − β₁^t)
     v_t = β₂ v_{t−1} + (1 − β₂) g²,   v̂_t = v_t / (1 − β₂^t)
@@ -8,10 +10,12 @@ An LSTM in every coordinate, all with the same Θ, reads what RMSProp and Adam w
     h_t = LSTM(LSTM(ELU(W_p x_t + b_p)))                       two layers of 20
     d_t = 0.1 · tanh(w_o · h_t + b_o)                          no step is longer than 0.1 α
 
-Direction: the published code adds its output to w, we take w ← w − α d as for every rule. Negating w_o and b_o turns
-one into the other, and both are drawn symmetrically: training learns either. α = 1 gives the published scale.
+Direction: the published code adds its output to w, we take w ← w − α d as for every rule. Negating
+w_o and b_o turns one into the other, and both are drawn symmetrically: training learns either. α =
+1 gives the published scale.
 
-Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and memory speak too.
+Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and
+memory speak too.
 """
 
 from __future__ import annotations
@@ -49,12 +53,21 @@ class RNNpropSpec:
     """What the tanh is multiplied by: the longest step; 1e-6 to 1000."""
 
     def __post_init__(self) -> None:
-        ranges = {"beta1": (0, 0.9999), "beta2": (0, 0.9999), "epsilon": (1e-16, 1), "n_hidden": (1, 64)}
-        check_ranges(self, ranges | {"n_layers": (1, 4), "forget_bias": (-100, 100), "output_scale": (1e-6, 1000)})
+        ranges = {
+            "beta1": (0, 0.9999),
+            "beta2": (0, 0.9999),
+            "epsilon": (1e-16, 1),
+            "n_hidden": (1, 64),
+        }
+        check_ranges(
+            self,
+            ranges | {"n_layers": (1, 4), "forget_bias": (-100, 100), "output_scale": (1e-6, 1000)},
+        )
 
 
 class RNNpropState(NamedTuple):
-    """What RNNprop carries from step to step; 4 H + 4 numbers a coordinate with 2 layers. All zeros at first."""
+    """What RNNprop carries from step to step; 4 H + 4 numbers a coordinate with 2 layers. All zeros
+    at first."""
 
     hidden: Tensor
     """Hidden states of the layers, one layer after the other; shape (n_layers · H, *batch, p)."""
@@ -86,7 +99,9 @@ class RNNpropRule(Rule[RNNpropState]):
     @cached_property
     def _lstm(self) -> LSTMStack:
         spec, h = self.spec, self.spec.n_hidden
-        return LSTMStack(n_inputs=h, n_hidden=h, n_layers=spec.n_layers, forget_bias=spec.forget_bias)
+        return LSTMStack(
+            n_inputs=h, n_hidden=h, n_layers=spec.n_layers, forget_bias=spec.forget_bias
+        )
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -97,8 +112,9 @@ class RNNpropRule(Rule[RNNpropState]):
     def init_theta(self, generator: torch.Generator, init: str = "paper") -> dict[str, Tensor]:
         """A fresh Θ.
 
-        `paper`: LSTM kernels Glorot-uniform, linear layers from a normal truncated at two deviations, of std 0.1 and
-        for the output layer 0.01, biases 0: the untrained optimizer hardly moves.
+        `paper`: LSTM kernels Glorot-uniform, linear layers from a normal truncated at two
+        deviations, of std 0.1 and for the output layer 0.01, biases 0: the untrained optimizer
+        hardly moves.
         """
         check_choice("init", init, self.inits)
         theta = draw(self.theta_shapes, generator)
@@ -126,5 +142,7 @@ class RNNpropRule(Rule[RNNpropState]):
         x = torch.cat([g / root, m / beta1_hat / root])
         x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
         output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
-        direction = spec.output_scale * torch.tanh(linear(theta["output.weight"], output, theta["output.bias"])[0])
+        direction = spec.output_scale * torch.tanh(
+            linear(theta["output.weight"], output, theta["output.bias"])[0]
+        )
         return direction, RNNpropState(hidden, cell, m, v, beta1_hat, beta2_hat)

@@ -1,5 +1,5 @@
-"""A loopback server that misbehaves to order: for retries, broken bodies and broken streams. All else is tested
-against the real application, in the server's own tests."""
+"""A loopback server that misbehaves to order: for retries, broken bodies and broken streams. All
+else is tested against the real application, in the server's own tests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Misbehaving:
         self.seen: list[Seen] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         self._thread.start()
 
     @property
@@ -112,7 +114,9 @@ def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quick() -> RetryPolicy:
-    return RetryPolicy(n_attempts=4, n_follow_attempts=4, first_delay_seconds=0.001, max_delay_seconds=0.002)
+    return RetryPolicy(
+        n_attempts=4, n_follow_attempts=4, first_delay_seconds=0.001, max_delay_seconds=0.002
+    )
 
 
 @pytest.fixture

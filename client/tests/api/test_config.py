@@ -9,7 +9,9 @@ import pytest
 from hyperadam.api import Client, ConfigurationError, resolve_settings
 
 
-def local_server(home: Path, url: str = "http://127.0.0.1:8400", key: str = "local-key", mode: int = 0o600) -> None:
+def local_server(
+    home: Path, url: str = "http://127.0.0.1:8400", key: str = "local-key", mode: int = 0o600
+) -> None:
     home.mkdir(parents=True, exist_ok=True)
     (home / "server.json").write_text(json.dumps({"url": url, "api_key_file": "api-key"}))
     (home / "api-key").write_text(key + "\n")
@@ -18,14 +20,22 @@ def local_server(home: Path, url: str = "http://127.0.0.1:8400", key: str = "loc
 
 def test_arguments_come_first(tmp_path: Path) -> None:
     local_server(tmp_path)
-    environment = {"HYPERADAM_URL": "http://e", "HYPERADAM_API_KEY": "ek", "HYPERADAM_HOME": str(tmp_path)}
+    environment = {
+        "HYPERADAM_URL": "http://e",
+        "HYPERADAM_API_KEY": "ek",
+        "HYPERADAM_HOME": str(tmp_path),
+    }
     settings = resolve_settings("https://a/", "ak", environment)
     assert (settings.url, settings.api_key) == ("https://a", "ak")
 
 
 def test_then_the_environment(tmp_path: Path) -> None:
     local_server(tmp_path)
-    environment = {"HYPERADAM_URL": "http://e:1/x/", "HYPERADAM_API_KEY": "ek", "HYPERADAM_HOME": str(tmp_path)}
+    environment = {
+        "HYPERADAM_URL": "http://e:1/x/",
+        "HYPERADAM_API_KEY": "ek",
+        "HYPERADAM_HOME": str(tmp_path),
+    }
     settings = resolve_settings(environment=environment)
     assert (settings.url, settings.api_key) == ("http://e:1/x", "ek")
 
@@ -75,7 +85,16 @@ def test_a_broken_server_file_is_named(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["localhost:8400", "ftp://x", "http://", "http://[::1", "http://a?x=1", "http://a#b", "http://u:p@a", "http://a:x"],
+    [
+        "localhost:8400",
+        "ftp://x",
+        "http://",
+        "http://[::1",
+        "http://a?x=1",
+        "http://a#b",
+        "http://u:p@a",
+        "http://a:x",
+    ],
 )
 def test_bad_urls_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="url must"):

@@ -67,7 +67,10 @@ def test_fields_of_a_later_server_or_an_earlier_one_may_be_missing() -> None:
         ({"progress": "half"}, r"answer\.progress should be int or float"),
         ({"labels": {"a": 1}}, r"answer\.labels\.a should be str"),
         ({"version": {"optimizer": "x"}}, r"answer\.version\.number is missing"),
-        ({"created_at": "2026-01-02T03:04:05"}, r"answer\.created_at should be a time with its zone"),
+        (
+            {"created_at": "2026-01-02T03:04:05"},
+            r"answer\.created_at should be a time with its zone",
+        ),
         ({"spec": []}, r"answer\.spec should be Mapping"),
     ],
 )
@@ -86,7 +89,8 @@ def test_results_that_are_not_finite_are_none() -> None:
         "n_diverged": 1,
     }
     result = decode(
-        api.EvaluationResult, {"suite": "activations", "dataset": "mnist5k", "rows": [row], "artifacts": []}
+        api.EvaluationResult,
+        {"suite": "activations", "dataset": "mnist5k", "rows": [row], "artifacts": []},
     )
     assert result.rows[0].finals == (0.5, None)
     series = api.MetricSeries(
@@ -109,7 +113,9 @@ def test_problem_names_are_those_of_the_documentation() -> None:
     documented = dict(re.findall(r"`([a-z-]+)` (\d{3})", section))
     assert set(documented) == set(PROBLEMS)
     for name, status in documented.items():
-        error = problem_error(int(status), {"type": f"/problems/{name}", "detail": "why"}, {"x-request-id": "r"})
+        error = problem_error(
+            int(status), {"type": f"/problems/{name}", "detail": "why"}, {"x-request-id": "r"}
+        )
         assert type(error) is PROBLEMS[name]
         assert isinstance(error, api.HyperAdamError)
         assert (error.problem, error.request_id, str(error)) == (name, "r", "why")
@@ -139,23 +145,38 @@ def test_validation_lists_its_fields() -> None:
 def test_both_clients_have_the_same_methods(blocking: type, asynchronous: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:
         public = inspect.getmembers(kind, inspect.isfunction)
-        return {name: list(inspect.signature(f).parameters) for name, f in public if not name.startswith("_")}
+        return {
+            name: list(inspect.signature(f).parameters)
+            for name, f in public
+            if not name.startswith("_")
+        }
 
     assert methods(blocking) == methods(asynchronous)
     assert all(getattr(blocking, name).__doc__ for name in methods(blocking))
 
 
 def test_public_names_are_lazy_and_complete() -> None:
-    assert {"Client", "AsyncClient", "pull", "HyperAdamError", *(kind.__name__ for kind in PROBLEMS.values())} <= set(
-        hyperadam.__all__
-    )
+    assert {
+        "Client",
+        "AsyncClient",
+        "pull",
+        "HyperAdamError",
+        *(kind.__name__ for kind in PROBLEMS.values()),
+    } <= set(hyperadam.__all__)
     loaded = "print('torch' in sys.modules, 'httpx2' in sys.modules)"
     code = f"import hyperadam, sys; {loaded}; hyperadam.Client; {loaded}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.split() == ["False", "False", "False", "True"]
 
 
 def test_the_fields_of_an_error_are_said_once() -> None:
-    fields = [{"field": "spec.seed", "message": "too small"}, {"field": "spec.rule", "message": "unknown"}]
-    named = problem_error(422, {"type": "x", "detail": "spec.seed: too small", "errors": fields}, {})
+    fields = [
+        {"field": "spec.seed", "message": "too small"},
+        {"field": "spec.rule", "message": "unknown"},
+    ]
+    named = problem_error(
+        422, {"type": "x", "detail": "spec.seed: too small", "errors": fields}, {}
+    )
     assert str(named) == "spec.seed: too small\n  spec.rule: unknown"

@@ -41,7 +41,9 @@ def version(theta: Theta) -> dict[str, Any]:
 
 
 @pytest.fixture
-def pulled(server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]) -> Client:
+def pulled(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]
+) -> Client:
     """A client that has version 3 in its cache."""
     server.script = [answer(200, version), answer(200, theta.to_bytes())]
     client.optimizers.pull("hyperadam@3")
@@ -49,7 +51,9 @@ def pulled(server: Any, answer: Any, client: Client, theta: Theta, version: dict
     return client
 
 
-@pytest.mark.parametrize("reference", ["hyperadam@champion", "hyperadam@latest", "hyperadam", "hyperadam@3"])
+@pytest.mark.parametrize(
+    "reference", ["hyperadam@champion", "hyperadam@latest", "hyperadam", "hyperadam@3"]
+)
 def test_a_reference_is_resolved_once_and_the_number_is_fetched(
     server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], reference: str
 ) -> None:
@@ -92,21 +96,29 @@ def test_a_pinned_version_works_offline_and_says_so(
     assert "local cache" in caplog.text
 
 
-@pytest.mark.parametrize("reference", ["hyperadam@latest", "hyperadam@champion", "hyperadam@2", "other@3"])
-def test_anything_else_needs_the_server(server: Any, answer: Any, pulled: Client, reference: str) -> None:
+@pytest.mark.parametrize(
+    "reference", ["hyperadam@latest", "hyperadam@champion", "hyperadam@2", "other@3"]
+)
+def test_anything_else_needs_the_server(
+    server: Any, answer: Any, pulled: Client, reference: str
+) -> None:
     server.script = [answer(drop=True) for _ in range(4)]
     with pytest.raises(ServerUnreachable):
         pulled.optimizers.pull(reference)
 
 
-def test_offline_with_a_damaged_cache_entry_fails(server: Any, answer: Any, pulled: Client, theta: Theta) -> None:
+def test_offline_with_a_damaged_cache_entry_fails(
+    server: Any, answer: Any, pulled: Client, theta: Theta
+) -> None:
     pulled.optimizers.cached_file(theta.sha256).write_bytes(b"damaged")
     server.script = [answer(drop=True)]
     with pytest.raises(ServerUnreachable):
         pulled.optimizers.pull("hyperadam@3")
 
 
-def test_another_server_at_the_same_url_is_believed(server: Any, answer: Any, pulled: Client) -> None:
+def test_another_server_at_the_same_url_is_believed(
+    server: Any, answer: Any, pulled: Client
+) -> None:
     server.script = [answer(404, GONE)]
     with pytest.raises(NotFound, match="no such version"):
         pulled.optimizers.pull("hyperadam@3")
@@ -146,14 +158,21 @@ def test_right_bytes_that_are_no_theta_are_refused(
 def test_a_broken_off_download_is_repeated(
     server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]
 ) -> None:
-    server.script = [answer(200, version), answer(200, theta.to_bytes()[:99], lost=500), answer(200, theta.to_bytes())]
+    server.script = [
+        answer(200, version),
+        answer(200, theta.to_bytes()[:99], lost=500),
+        answer(200, theta.to_bytes()),
+    ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
 
 
 def part(theta: Theta, start: int, **changes: str) -> dict[str, str]:
     """Headers of the rest of a file."""
     n_bytes = len(theta.to_bytes())
-    headers = {"ETag": f'"{theta.sha256}"', "Content-Range": f"bytes {start}-{n_bytes - 1}/{n_bytes}"}
+    headers = {
+        "ETag": f'"{theta.sha256}"',
+        "Content-Range": f"bytes {start}-{n_bytes - 1}/{n_bytes}",
+    }
     return headers | changes
 
 
@@ -163,7 +182,12 @@ def etag(theta: Theta) -> dict[str, str]:
 
 
 def test_a_broken_off_download_goes_on_where_it_broke(
-    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], etag: dict[str, str]
+    server: Any,
+    answer: Any,
+    client: Client,
+    theta: Theta,
+    version: dict[str, Any],
+    etag: dict[str, str],
 ) -> None:
     data = theta.to_bytes()
     server.script = [
@@ -183,7 +207,10 @@ def test_a_broken_off_download_goes_on_where_it_broke(
 def test_another_file_in_its_place_is_fetched_whole(
     server: Any, answer: Any, client: Client, theta: Theta, etag: dict[str, str]
 ) -> None:
-    server.script = [answer(200, b"x" * 99, {"ETag": '"old"'}, lost=500), answer(200, theta.to_bytes(), etag)]
+    server.script = [
+        answer(200, b"x" * 99, {"ETag": '"old"'}, lost=500),
+        answer(200, theta.to_bytes(), etag),
+    ]
     assert client.optimizers.weights("hyperadam", "champion") == theta.to_bytes()
     assert server.seen[1].headers["if-range"] == '"old"'
 
@@ -200,17 +227,32 @@ def test_a_wrong_part_is_not_put_together(
 ) -> None:
     data = theta.to_bytes()
     wrong = answer(206, data[99:], part(theta, 99, **changes))
-    server.script = [answer(200, version), answer(200, data[:99], etag, lost=500), wrong, answer(200, data, etag)]
+    server.script = [
+        answer(200, version),
+        answer(200, data[:99], etag, lost=500),
+        wrong,
+        answer(200, data, etag),
+    ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
     assert [seen.headers.get("range") for seen in server.seen[1:]] == [None, "bytes=99-", None]
 
 
 def test_parts_of_a_damaged_file_are_thrown_away(
-    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any], etag: dict[str, str]
+    server: Any,
+    answer: Any,
+    client: Client,
+    theta: Theta,
+    version: dict[str, Any],
+    etag: dict[str, str],
 ) -> None:
     data = theta.to_bytes()
     damaged = answer(206, data[99:-1] + b"\0", part(theta, 99))
-    server.script = [answer(200, version), answer(200, data[:99], etag, lost=500), damaged, answer(200, data, etag)]
+    server.script = [
+        answer(200, version),
+        answer(200, data[:99], etag, lost=500),
+        damaged,
+        answer(200, data, etag),
+    ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
     assert server.seen[-1].headers.get("range") is None
 

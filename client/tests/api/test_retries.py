@@ -22,7 +22,13 @@ from hyperadam.api import (
 from hyperadam.api.errors import ApiError, DamagedDownload, NotFound
 from hyperadam.api.retry import parse_retry_after
 
-JOB = {"id": "job_1", "kind": "meta-training", "state": "queued", "spec": {}, "created_at": "2026-01-02T03:04:05Z"}
+JOB = {
+    "id": "job_1",
+    "kind": "meta-training",
+    "state": "queued",
+    "spec": {},
+    "created_at": "2026-01-02T03:04:05Z",
+}
 BUSY = {
     "type": "/problems/unavailable",
     "title": "Unavailable",
@@ -32,8 +38,15 @@ BUSY = {
 }
 
 
-def test_a_get_is_tried_again_after_a_503_and_a_broken_connection(server: Any, answer: Any, client: Client) -> None:
-    server.script = [answer(503, BUSY), answer(drop=True), answer(200, JOB, lost=7), answer(200, JOB)]
+def test_a_get_is_tried_again_after_a_503_and_a_broken_connection(
+    server: Any, answer: Any, client: Client
+) -> None:
+    server.script = [
+        answer(503, BUSY),
+        answer(drop=True),
+        answer(200, JOB, lost=7),
+        answer(200, JOB),
+    ]
     assert client.jobs.get("job_1").state == "queued"
     assert len(server.seen) == 4
 
@@ -42,7 +55,11 @@ def test_retries_end_with_the_servers_own_words(server: Any, answer: Any, client
     server.script = [answer(503, BUSY) for _ in range(4)]
     with pytest.raises(Unavailable, match="starting") as caught:
         client.jobs.get("job_1")
-    assert (caught.value.problem, caught.value.request_id, caught.value.status) == ("unavailable", "r1", 503)
+    assert (caught.value.problem, caught.value.request_id, caught.value.status) == (
+        "unavailable",
+        "r1",
+        503,
+    )
 
 
 def test_retries_end_with_server_unreachable(server: Any, answer: Any, client: Client) -> None:
@@ -62,7 +79,9 @@ def test_a_submission_is_repeated_under_one_key(server: Any, answer: Any, client
 
 
 @pytest.mark.parametrize("reply", ["drop", "busy"])
-def test_what_is_not_idempotent_is_done_once(server: Any, answer: Any, client: Client, reply: str) -> None:
+def test_what_is_not_idempotent_is_done_once(
+    server: Any, answer: Any, client: Client, reply: str
+) -> None:
     server.script = [answer(drop=True) if reply == "drop" else answer(503, BUSY)]
     with pytest.raises((ServerUnreachable, Unavailable)):
         client.optimizers.delete_alias("hyperadam", "champion")
@@ -76,21 +95,31 @@ def test_an_action_is_repeated_under_one_key(server: Any, answer: Any, client: C
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 500])
-def test_a_considered_answer_is_final(server: Any, answer: Any, client: Client, status: int) -> None:
+def test_a_considered_answer_is_final(
+    server: Any, answer: Any, client: Client, status: int
+) -> None:
     server.script = [answer(status, {"type": "about:blank"})]
     with pytest.raises(ApiError):
         client.jobs.get("job_1")
 
 
-def test_retry_after_is_obeyed(server: Any, answer: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_obeyed(
+    server: Any, answer: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
     monkeypatch.setattr("hyperadam.api.bridge.time.sleep", waits.append)
-    server.script = [answer(429, BUSY, {"Retry-After": "7"}), answer(503, BUSY, {"Retry-After": "0"}), answer(200, JOB)]
+    server.script = [
+        answer(429, BUSY, {"Retry-After": "7"}),
+        answer(503, BUSY, {"Retry-After": "0"}),
+        answer(200, JOB),
+    ]
     client.jobs.get("job_1")
     assert waits == [7.0, 0.0]
 
 
-def test_a_retry_after_that_is_too_long_is_an_answer(server: Any, answer: Any, client: Client) -> None:
+def test_a_retry_after_that_is_too_long_is_an_answer(
+    server: Any, answer: Any, client: Client
+) -> None:
     server.script = [answer(503, BUSY, {"Retry-After": "3600"})]
     with pytest.raises(Unavailable):
         client.jobs.get("job_1")
@@ -116,13 +145,17 @@ def test_a_request_that_never_left_may_be_repeated_whatever_it_is() -> None:
     policy = RetryPolicy()
     never_left = ServerUnreachable("refused", maybe_done=False)
     assert policy.delay_seconds(never_left, 1, idempotent=False) is not None
-    assert policy.delay_seconds(ServerUnreachable("cut", maybe_done=True), 1, idempotent=False) is None
+    assert (
+        policy.delay_seconds(ServerUnreachable("cut", maybe_done=True), 1, idempotent=False) is None
+    )
     assert policy.delay_seconds(never_left, policy.n_attempts) is None
     assert policy.delay_seconds(DamagedDownload("cut"), 1) is not None
     assert policy.delay_seconds(NotFound("gone", status=404), 1) is None
 
 
-def test_the_asynchronous_client_retries_alike(server: Any, answer: Any, quick: RetryPolicy) -> None:
+def test_the_asynchronous_client_retries_alike(
+    server: Any, answer: Any, quick: RetryPolicy
+) -> None:
     server.script = [
         answer(503, BUSY),
         answer(drop=True),
@@ -140,7 +173,9 @@ def test_the_asynchronous_client_retries_alike(server: Any, answer: Any, quick: 
     asyncio.run(scenario())
 
 
-def test_the_blocking_client_works_inside_a_running_loop(server: Any, answer: Any, client: Client) -> None:
+def test_the_blocking_client_works_inside_a_running_loop(
+    server: Any, answer: Any, client: Client
+) -> None:
     server.script = [
         answer(200, {"items": [JOB, JOB], "next_cursor": "c"}),
         answer(200, {"items": [], "next_cursor": None}),
@@ -153,7 +188,10 @@ def test_the_blocking_client_works_inside_a_running_loop(server: Any, answer: An
 
 
 def test_no_server_is_server_unreachable(quick: RetryPolicy) -> None:
-    with Client("http://127.0.0.1:9", "key", retry=quick) as client, pytest.raises(ServerUnreachable) as caught:
+    with (
+        Client("http://127.0.0.1:9", "key", retry=quick) as client,
+        pytest.raises(ServerUnreachable) as caught,
+    ):
         client.jobs.cancel("job_1")
     assert not caught.value.maybe_done
 
@@ -177,7 +215,9 @@ def test_what_is_not_the_api_is_a_bad_answer(
         client.jobs.get("job_1")
 
 
-def test_an_error_page_of_a_proxy_keeps_its_status(server: Any, answer: Any, client: Client) -> None:
+def test_an_error_page_of_a_proxy_keeps_its_status(
+    server: Any, answer: Any, client: Client
+) -> None:
     server.script = [
         answer(500, b"<html>", {"X-Request-Id": "r9"}),
         answer(500, {"type": "/problems/internal", "title": "Oops"}),
@@ -193,4 +233,7 @@ def test_a_name_never_becomes_another_path(client: Client) -> None:
     for job_id in ("", ".", ".."):
         with pytest.raises(ValueError, match="not a name"):
             client.jobs.get(job_id)
-    assert client.jobs._twin._session.wire.build("GET", "/v1/jobs/a%2Fb").url.raw_path == b"/v1/jobs/a%2Fb"
+    assert (
+        client.jobs._twin._session.wire.build("GET", "/v1/jobs/a%2Fb").url.raw_path
+        == b"/v1/jobs/a%2Fb"
+    )

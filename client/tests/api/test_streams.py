@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hyperadam.api import AsyncClient, BadAnswer, Client, DamagedDownload, Event, RetryPolicy, ServerUnreachable
+from hyperadam.api import (
+    AsyncClient,
+    BadAnswer,
+    Client,
+    DamagedDownload,
+    Event,
+    RetryPolicy,
+    ServerUnreachable,
+)
 
 TIME = "2026-01-02T03:04:05Z"
 SSE = {"Content-Type": "text/event-stream"}
@@ -20,7 +28,9 @@ def event(number: int, kind: str = "progress") -> dict[str, Any]:
 
 
 def stream(*events: dict[str, Any]) -> bytes:
-    blocks = [f"id: {one['id']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events]
+    blocks = [
+        f"id: {one['id']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events
+    ]
     return (": ping\n\n" + "".join(blocks)).encode()
 
 
@@ -41,7 +51,9 @@ def test_follow_ends_with_the_last_event(server: Any, answer: Any, client: Clien
     assert "last-event-id" not in server.seen[0].headers
 
 
-def test_broken_streams_are_resumed_without_gap_or_repeat(server: Any, answer: Any, client: Client) -> None:
+def test_broken_streams_are_resumed_without_gap_or_repeat(
+    server: Any, answer: Any, client: Client
+) -> None:
     half = stream(event(3), event(4))[:-12]
     server.script = [
         answer(200, stream(event(1), event(2)), SSE, lost=100),
@@ -52,7 +64,14 @@ def test_broken_streams_are_resumed_without_gap_or_repeat(server: Any, answer: A
         answer(200, stream(ENDED), SSE),
     ]
     assert numbers(client.jobs.follow("job_1")) == [1, 2, 3, 4, 5]
-    assert [seen.headers.get("last-event-id") for seen in server.seen] == [None, "2", "2", "2", "3", "4"]
+    assert [seen.headers.get("last-event-id") for seen in server.seen] == [
+        None,
+        "2",
+        "2",
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_a_gap_is_asked_for_again(server: Any, answer: Any, client: Client) -> None:
@@ -64,7 +83,10 @@ def test_a_gap_is_asked_for_again(server: Any, answer: Any, client: Client) -> N
 
 
 def test_follow_gives_up_after_failures_in_a_row(server: Any, answer: Any, client: Client) -> None:
-    server.script = [answer(200, stream(event(1)), SSE, lost=9), *(answer(drop=True) for _ in range(3))]
+    server.script = [
+        answer(200, stream(event(1)), SSE, lost=9),
+        *(answer(drop=True) for _ in range(3)),
+    ]
     seen = []
     with pytest.raises(ServerUnreachable):
         seen.extend(numbers(client.jobs.follow("job_1")))
@@ -73,7 +95,12 @@ def test_follow_gives_up_after_failures_in_a_row(server: Any, answer: Any, clien
 
 def test_following_a_job_past_its_end_ends(server: Any, answer: Any, client: Client) -> None:
     job = {"id": "job_1", "kind": "evaluation", "state": "failed", "spec": {}, "created_at": TIME}
-    server.script = [answer(200, b"", SSE), answer(200, job), answer(200, b"", SSE), answer(200, job)]
+    server.script = [
+        answer(200, b"", SSE),
+        answer(200, job),
+        answer(200, b"", SSE),
+        answer(200, job),
+    ]
     assert numbers(client.jobs.follow("job_1", after=5)) == []
     assert server.seen[0].headers["last-event-id"] == "5"
 
@@ -84,8 +111,13 @@ def test_a_stream_of_something_else_is_an_error(server: Any, answer: Any, client
         list(client.jobs.follow("job_1"))
 
 
-def test_a_follower_that_leaves_early_closes_the_connection(server: Any, answer: Any, client: Client) -> None:
-    server.script = [answer(200, stream(event(1), event(2)), SSE, lost=5), answer(200, stream(event(1)), SSE, lost=5)]
+def test_a_follower_that_leaves_early_closes_the_connection(
+    server: Any, answer: Any, client: Client
+) -> None:
+    server.script = [
+        answer(200, stream(event(1), event(2)), SSE, lost=5),
+        answer(200, stream(event(1)), SSE, lost=5),
+    ]
     events = client.jobs.follow("job_1")
     assert next(events).id == 1
     events.close()
@@ -96,7 +128,9 @@ def test_a_follower_that_leaves_early_closes_the_connection(server: Any, answer:
         break
 
 
-def test_the_asynchronous_client_follows_alike(server: Any, answer: Any, quick: RetryPolicy) -> None:
+def test_the_asynchronous_client_follows_alike(
+    server: Any, answer: Any, quick: RetryPolicy
+) -> None:
     server.script = [
         answer(200, stream(event(1), event(2)), SSE, lost=10),
         answer(200, stream(event(3), event(4), ENDED), SSE),
@@ -109,17 +143,25 @@ def test_the_asynchronous_client_follows_alike(server: Any, answer: Any, quick: 
     assert asyncio.run(scenario()) == [1, 2, 3, 4, 5]
 
 
-def test_a_download_is_repeated_until_it_is_whole(server: Any, answer: Any, client: Client, tmp_path: Path) -> None:
+def test_a_download_is_repeated_until_it_is_whole(
+    server: Any, answer: Any, client: Client, tmp_path: Path
+) -> None:
     data = bytes(range(256)) * 300
     tag = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Content-Type": "image/png"}
-    server.script = [answer(200, data[:50], tag, lost=1000), answer(200, data[:-1] + b"!", tag), answer(200, data, tag)]
+    server.script = [
+        answer(200, data[:50], tag, lost=1000),
+        answer(200, data[:-1] + b"!", tag),
+        answer(200, data, tag),
+    ]
     path = client.jobs.download_result("job_1", "curves/loss.png", tmp_path)
     assert path == tmp_path / "loss.png"
     assert path.read_bytes() == data
     assert server.seen[0].path == "/v1/jobs/job_1/result/curves/loss.png"
 
 
-def test_a_failed_download_leaves_what_was_there(server: Any, answer: Any, client: Client, tmp_path: Path) -> None:
+def test_a_failed_download_leaves_what_was_there(
+    server: Any, answer: Any, client: Client, tmp_path: Path
+) -> None:
     target = tmp_path / "loss.png"
     target.write_bytes(b"old")
     tag = {"ETag": f'"{"0" * 64}"'}

@@ -28,7 +28,9 @@ def _no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The installed command, as a process."""
     program = Path(sys.executable).with_name("hyperadam")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [program, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_help_names_every_command_and_every_exit_code() -> None:
@@ -49,7 +51,9 @@ def test_help_names_every_command_and_every_exit_code() -> None:
     assert shown.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["submit", "list", "show", "follow", "cancel", "pause", "resume", "logs"])
+@pytest.mark.parametrize(
+    "name", ["submit", "list", "show", "follow", "cancel", "pause", "resume", "logs"]
+)
 def test_every_job_command_has_help_and_json(name: str) -> None:
     shown = run(app, ["jobs", name, "--help"])
     assert shown.exit_code == 0
@@ -65,7 +69,11 @@ def test_help_imports_nothing_heavy() -> None:
     )
     for words in (["--help"], ["jobs", "submit", "--help"], ["--version"]):
         done = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", code, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         assert done.stdout.splitlines()[-1] == "[]"
 
@@ -78,7 +86,12 @@ def test_talking_to_a_server_does_not_need_torch() -> None:
     )
     environment = {"HYPERADAM_API_KEY": "key", "PATH": ""}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=environment,
     )
     assert done.stdout.split() == ["3", "True", "False"]
 
@@ -110,7 +123,10 @@ def test_a_server_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.Mon
         (["pull", "Not A Name"], "name must be"),
         (["pull"], "NAME@REF"),
         (["push"], "NAME"),
-        (["push", "no-such"], "no FILE is given, and no pretrained Θ is named 'no-such'; there are: "),
+        (
+            ["push", "no-such"],
+            "no FILE is given, and no pretrained Θ is named 'no-such'; there are: ",
+        ),
         (["push", "tiny", "missing.safetensors"], "missing.safetensors"),
         (["push", "tiny", __file__], "test_cli.py: "),
         (["evaluate", "hyperadam@1", "--starts", "1"], "--starts"),

@@ -13,7 +13,9 @@ from hyperadam.cli.specs import build_spec, parse_labels
 def test_a_file_a_preset_and_values_are_laid_over_each_other(tmp_path: Path) -> None:
     file = tmp_path / "spec.json"
     file.write_text('{"seed": 1, "preset": "default", "unroll": {"horizon": 100, "period": 20}}')
-    assert build_spec(file, "quick", ["unroll.horizon=200", "spec.task.dataset=mnist5k", "seed=3"]) == {
+    assert build_spec(
+        file, "quick", ["unroll.horizon=200", "spec.task.dataset=mnist5k", "seed=3"]
+    ) == {
         "preset": "quick",
         "seed": 3,
         "unroll": {"horizon": 200, "period": 20},
@@ -58,7 +60,11 @@ def test_a_value_is_not_overwritten_by_an_object() -> None:
 
 
 def test_labels() -> None:
-    assert parse_labels(["team=a", "note=x=y", "empty="]) == {"team": "a", "note": "x=y", "empty": ""}
+    assert parse_labels(["team=a", "note=x=y", "empty="]) == {
+        "team": "a",
+        "note": "x=y",
+        "empty": "",
+    }
     assert parse_labels([]) is None
     for text in ("team", "=a"):
         with pytest.raises(UsageProblem, match="--label"):

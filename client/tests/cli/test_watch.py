@@ -51,7 +51,10 @@ class FakeJobs:
 
 def show(terminal: bool) -> str:
     console = Console(
-        file=io.StringIO(), force_terminal=terminal, width=100, color_system="standard" if terminal else None
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=100,
+        color_system="standard" if terminal else None,
     )
     client: Any = SimpleNamespace(jobs=FakeJobs())
     assert watch.follow(client, JOB, console).state == "succeeded"
@@ -63,7 +66,13 @@ def test_the_view_follows_the_events() -> None:
     for one in HISTORY[:4]:
         view.apply(one)
     assert (view.state, view.fraction) == ("running", 0.2)
-    assert view.facts() == ["10/50", "meta-loss 0.5123", "validation 2.3", "best 2.3 at 0", "1:15 left"]
+    assert view.facts() == [
+        "10/50",
+        "meta-loss 0.5123",
+        "validation 2.3",
+        "best 2.3 at 0",
+        "1:15 left",
+    ]
     for one in HISTORY[4:]:
         view.apply(one)
     assert (view.state, view.fraction, view.version) == ("succeeded", 1.0, "hyperadam@3")
@@ -88,15 +97,21 @@ def test_an_evaluation_shows_its_cells() -> None:
 )
 def test_a_promotion_is_told_with_its_reason(promoted: bool, verdict: str) -> None:
     view = watch.JobView("x", "running")
-    view.apply(event("promotion", alias="champion", promoted=promoted, why="final loss -3.10% ± 0.40%"))
+    view.apply(
+        event("promotion", alias="champion", promoted=promoted, why="final loss -3.10% ± 0.40%")
+    )
     assert view.notes == [f"alias champion {verdict}: final loss -3.10% ± 0.40%"]
 
 
-@pytest.mark.parametrize("kind", ["job.state", "job.ended", "started", "progress", "validation", "cell", "version"])
+@pytest.mark.parametrize(
+    "kind", ["job.state", "job.ended", "started", "progress", "validation", "cell", "version"]
+)
 def test_data_of_another_form_is_left_out(kind: str) -> None:
     view = watch.JobView("x", "running")
     view.apply(event(kind))
-    view.apply(event(kind, update="?", n_updates=None, loss="nan", done=[], total={}, meta_loss=True))
+    view.apply(
+        event(kind, update="?", n_updates=None, loss="nan", done=[], total={}, meta_loss=True)
+    )
     assert view.fraction == 0.0
     assert view.facts() == []
 
@@ -124,7 +139,15 @@ def test_on_a_terminal_the_screen_is_live() -> None:
 
 def row(task: str, optimizer: str, mean: float | None, **more: Any) -> dict[str, Any]:
     kind = "learned" if "@" in optimizer else "baseline"
-    return {"task": task, "optimizer": optimizer, "kind": kind, "mean": mean, "stderr": 0.01, "n_diverged": 0, **more}
+    return {
+        "task": task,
+        "optimizer": optimizer,
+        "kind": kind,
+        "mean": mean,
+        "stderr": 0.01,
+        "n_diverged": 0,
+        **more,
+    }
 
 
 def test_the_evaluation_table_marks_the_best() -> None:
@@ -147,7 +170,9 @@ def test_the_evaluation_table_marks_the_best() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system="standard")
     console.print(render.evaluation_table(result))
     shown = str(console.file.getvalue())  # type: ignore[attr-defined]
-    lines = {line.split()[0]: re.sub(" +", " ", line) for line in shown.splitlines() if line.strip()}
+    lines = {
+        line.split()[0]: re.sub(" +", " ", line) for line in shown.splitlines() if line.strip()
+    }
     assert "final loss after 100 steps on mnist5k, 4 starts" in shown
     assert "\x1b[1m 0.2500 ± 0.0100\x1b[0m 0.5000 ± 0.0100" in lines["sigmoid"]
     assert "diverged" in lines["relu"]
@@ -155,12 +180,16 @@ def test_the_evaluation_table_marks_the_best() -> None:
     assert "\x1b[1m0.1250 ± 0.0100\x1b[0m" in lines["relu"]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(None, "–"), (0, "0:00"), (59.6, "1:00"), (3725, "1:02:05")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "–"), (0, "0:00"), (59.6, "1:00"), (3725, "1:02:05")]
+)
 def test_durations(seconds: float | None, text: str) -> None:
     assert render.format_duration(seconds) == text
 
 
-def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(typer.Exit) as left, jobs.leaving(JOB, "study", "study follow"):
         raise KeyboardInterrupt
     assert left.value.exit_code == 130

@@ -11,12 +11,17 @@ from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import Tensor
 
 RMS: dict[str, Any] = {"normalization": "rms", "norm_epsilon": 0.0, "squash": "asinh"}
-AS_PRINTED: dict[str, Any] = {"normalize_state": False, "epsilon_inside_root": False, "epsilon": 1e-8}
+AS_PRINTED: dict[str, Any] = {
+    "normalize_state": False,
+    "epsilon_inside_root": False,
+    "epsilon": 1e-8,
+}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A rule, a Θ and the gradients and upstreams of some periods; the numbers follow from the seed alone."""
+    """A rule, a Θ and the gradients and upstreams of some periods; the numbers follow from the seed
+    alone."""
 
     n_candidates: int
     shape: tuple[int, ...]
@@ -40,7 +45,9 @@ class Case:
         generator = torch.Generator().manual_seed(1000 * self.seed + salt)
         shape = (self.n_periods, self.n_steps, *self.shape)
         numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
-        return numbers * torch.exp(2 * torch.randn(self.shape, generator=generator, dtype=torch.float64))
+        return numbers * torch.exp(
+            2 * torch.randn(self.shape, generator=generator, dtype=torch.float64)
+        )
 
 
 class RoundedHidden(HyperAdamRule):
@@ -58,7 +65,9 @@ class Outcome:
     states: list[tuple[Tensor, ...]]
 
 
-def run(case: Case, *, dtype: torch.dtype, plain: bool = False, gradients: Tensor | None = None) -> Outcome:
+def run(
+    case: Case, *, dtype: torch.dtype, plain: bool = False, gradients: Tensor | None = None
+) -> Outcome:
     """All periods of the case, on one tape after another."""
     rule, theta = case.rule, case.theta().to(dtype)
     gradients = (case.draw(1) if gradients is None else gradients).to(dtype)

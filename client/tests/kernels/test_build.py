@@ -1,4 +1,5 @@
-"""Compiling at first use: once, safely beside others, only from folders of one's own, and never as a failure."""
+"""Compiling at first use: once, safely beside others, only from folders of one's own, and never as
+a failure."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from hyperadam.kernels import ReferenceStepper, ReferenceTape, build, library, open_stepper, open_tape
+from hyperadam.kernels import (
+    ReferenceStepper,
+    ReferenceTape,
+    build,
+    library,
+    open_stepper,
+    open_tape,
+)
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.settings import SettingsError
 
@@ -48,7 +56,11 @@ def test_compiles_once_into_a_private_folder(cache: Path) -> None:
 @pytest.mark.usefixtures("needs_compiler")
 def test_racers_all_get_a_whole_library(cache: Path) -> None:
     with ThreadPoolExecutor(3) as racers:
-        found = list(racers.map(lambda _: ctypes.CDLL(str(build.library(2, double=False))).block_size(), range(3)))
+        found = list(
+            racers.map(
+                lambda _: ctypes.CDLL(str(build.library(2, double=False))).block_size(), range(3)
+            )
+        )
     assert found == [build.BLOCK] * 3
     assert len(list(cache.iterdir())) == 1
 
@@ -79,9 +91,13 @@ def test_another_users_folder_is_refused(cache: Path) -> None:
         build.private_folder(cache)
 
 
-def test_a_compiler_that_fails_is_quoted(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_compiler_that_fails_is_quoted(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken-cc"
-    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "out of registers" >&2\nexit 1\n')
+    broken.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit 0\necho "out of registers" >&2\nexit 1\n'
+    )
     broken.chmod(0o700)
     monkeypatch.setenv("CC", str(broken))
     with pytest.raises(build.BuildError, match="out of registers"):
@@ -117,7 +133,9 @@ def test_the_switch(monkeypatch: pytest.MonkeyPatch, value: str, plain: bool) ->
 def test_an_unknown_switch_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERADAM_KERNEL", "fast")
     rule = HyperAdamRule()
-    with pytest.raises(SettingsError, match="HYPERADAM_KERNEL must be one of auto, off, got 'fast'"):
+    with pytest.raises(
+        SettingsError, match="HYPERADAM_KERNEL must be one of auto, off, got 'fast'"
+    ):
         open_stepper(rule, torch.zeros(rule.n_theta))
 
 

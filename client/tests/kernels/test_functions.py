@@ -1,4 +1,5 @@
-"""The vector functions of the kernel against the C library in double precision: accuracy, ranges, NaN."""
+"""The vector functions of the kernel against the C library in double precision: accuracy, ranges,
+NaN."""
 
 from __future__ import annotations
 
@@ -13,7 +14,18 @@ from hyperadam.kernels import build
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
-NAMES = ("exp", "expm1", "tanh", "asinh", "sigmoid", "complement", "elu", "sqrt", "rsqrt", "reciprocal")
+NAMES = (
+    "exp",
+    "expm1",
+    "tanh",
+    "asinh",
+    "sigmoid",
+    "complement",
+    "elu",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+)
 PROBE = """
 #include "vector.h"
 INLINE vec v_complement(vec x) { vec y; v_sigmoid(x, &y); return y; }
@@ -38,7 +50,12 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("probe")
     (folder / "probe.c").write_text(PROBE)
     native = Path(build.__file__).parent / "native"
-    flags = [flag for flag in build._FLAGS if flag != "-w"] + ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
+    flags = [flag for flag in build._FLAGS if flag != "-w"] + [
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-psabi",
+    ]
     tuning = ["-march=native"] if request.param == "native" else []
     command = [compiler, *flags, *tuning, f"-I{native}", "-o", "probe.so", "probe.c", "-lm"]
     subprocess.run(command, cwd=folder, check=True, timeout=60)

@@ -1,4 +1,5 @@
-"""The Triton kernels against the plain rule: on a GPU where there is one, else by Triton's interpreter."""
+"""The Triton kernels against the plain rule: on a GPU where there is one, else by Triton's
+interpreter."""
 
 from __future__ import annotations
 
@@ -10,14 +11,19 @@ from hyperadam.kernels import ReferenceStepper, ReferenceTape, gpu
 from kernel_cases import AS_PRINTED, RMS, Case, RoundedHidden, distance
 from torch import Tensor
 
-pytest.importorskip("triton", reason="no Triton; it comes with torch's CUDA builds, or by pip install triton")
+pytest.importorskip(
+    "triton", reason="no Triton; it comes with torch's CUDA builds, or by pip install triton"
+)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(400),
-    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # the interpreter computes both sides of a choice, by NumPy
+    pytest.mark.filterwarnings(
+        "ignore::RuntimeWarning"
+    ),  # the interpreter computes both sides of a choice, by NumPy
 ]
 DEVICE = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-# Small, as the interpreter is slow; yet learners of one coordinate, of several tiles, and of a part of one.
+# Small, as the interpreter is slow; yet learners of one coordinate, of several tiles, and of a part
+# of one.
 CASES = [
     (Case(1, (1,), n_steps=1, n_periods=1), torch.float64, 1e-12),
     (Case(5, (2, 33), RMS, n_steps=2, n_periods=1), torch.float64, 1e-12),
@@ -52,11 +58,15 @@ def test_periods_are_the_plain_rules(
 ) -> None:
     monkeypatch.setattr(gpu, "PROGRAMS", 3)  # so that a program goes through several blocks
     theta, inputs, upstreams = case.theta(), case.draw(1), case.draw(2)
-    expected = periods(case, lambda state: ReferenceTape(case.rule, theta, state), inputs, upstreams)
+    expected = periods(
+        case, lambda state: ReferenceTape(case.rule, theta, state), inputs, upstreams
+    )
     used, on_device = kernel(case, dtype), theta.to(DEVICE, dtype)
     arguments = inputs.to(DEVICE, dtype), upstreams.to(DEVICE, dtype)
     fused = periods(case, lambda state: gpu.FusedTape(used, on_device, state), *arguments)
-    assert all(distance(mine, right) < tolerance for mine, right in zip(fused, expected, strict=True))
+    assert all(
+        distance(mine, right) < tolerance for mine, right in zip(fused, expected, strict=True)
+    )
 
 
 @pytest.mark.parametrize("stored", [torch.float64, torch.bfloat16], ids=str)
@@ -69,14 +79,20 @@ def test_steps_in_place(stored: torch.dtype) -> None:
         case.rule.init_state(gradients[0].to(stored)),
         case.rule.init_state(gradients[0].to(DEVICE, stored)),
     )
-    out, addresses = torch.empty_like(gradients[0], device=DEVICE), [field.data_ptr() for field in state]
+    out, addresses = (
+        torch.empty_like(gradients[0], device=DEVICE),
+        [field.data_ptr() for field in state],
+    )
     for gradient in gradients:
         right, expected = plain.step(gradient, expected)
         written, returned = fused.step(gradient.to(DEVICE), state, out_state=state, out=out)
         assert written is out
         assert returned is state
         assert distance(out.cpu(), right) < 1e-12
-        assert all(distance(x.cpu().double(), y.double()) < 1e-12 for x, y in zip(state, expected, strict=True))
+        assert all(
+            distance(x.cpu().double(), y.double()) < 1e-12
+            for x, y in zip(state, expected, strict=True)
+        )
     assert [field.data_ptr() for field in state] == addresses
 
 
@@ -84,10 +100,14 @@ def test_zeros_move_nothing_and_nan_stays_where_the_plain_rule_has_it() -> None:
     case = Case(2, (2, 40), RMS)
     gradient = torch.zeros(2, 40)
     state = case.rule.init_state(gradient)
-    still, _ = stepper(case, torch.float32).step(gradient.to(DEVICE), case.rule.init_state(gradient.to(DEVICE)))
+    still, _ = stepper(case, torch.float32).step(
+        gradient.to(DEVICE), case.rule.init_state(gradient.to(DEVICE))
+    )
     assert not still.any()
     gradient[1, 7] = torch.nan
-    fused, _ = stepper(case, torch.float32).step(gradient.to(DEVICE), case.rule.init_state(gradient.to(DEVICE)))
+    fused, _ = stepper(case, torch.float32).step(
+        gradient.to(DEVICE), case.rule.init_state(gradient.to(DEVICE))
+    )
     plain, _ = ReferenceStepper(case.rule, case.theta().float()).step(gradient, state)
     assert torch.equal(fused.cpu().isnan(), plain.isnan())
     assert fused.isnan().any()

@@ -1,4 +1,5 @@
-"""Rules that limit their directions, on fused kernels: the plain rule's directions and derivatives, also in place."""
+"""Rules that limit their directions, on fused kernels: the plain rule's directions and derivatives,
+also in place."""
 
 from __future__ import annotations
 
@@ -16,7 +17,13 @@ CASES = [
     Case(20, (37,), RMS | {"skip_zero_gradients": True}),
     Case(20, (2, 150), {"skip_zero_gradients": True}),
     Case(20, (3, 64), RMS | {"skip_zero_gradients": True}, n_steps=7, n_periods=3),
-    Case(20, (3, 64), RMS | {"skip_zero_gradients": True, "direction_bound": BOUND}, n_steps=7, n_periods=3),
+    Case(
+        20,
+        (3, 64),
+        RMS | {"skip_zero_gradients": True, "direction_bound": BOUND},
+        n_steps=7,
+        n_periods=3,
+    ),
     Case(20, (2, 150), RMS | {"direction_bound": BOUND}),
 ]
 

@@ -6,7 +6,9 @@ import torch
 from hyperadam.kernels.pool import BufferPool
 
 
-def addresses(pool: BufferPool, size: int, n: int = 2, dtype: torch.dtype = torch.float32) -> set[int]:
+def addresses(
+    pool: BufferPool, size: int, n: int = 2, dtype: torch.dtype = torch.float32
+) -> set[int]:
     """Where n buffers are that are taken together and given back."""
     buffers = [pool.take(size, dtype) for _ in range(n)]
     pool.give_back(buffers)

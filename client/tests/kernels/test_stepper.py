@@ -32,7 +32,9 @@ def walk(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]
 
 
 @pytest.mark.parametrize(
-    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,)), Case(20, (2, 64), RMS)], ids=str
+    "case",
+    [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,)), Case(20, (2, 64), RMS)],
+    ids=str,
 )
 def test_is_the_plain_rule(case: Case) -> None:
     expected = walk(case, ReferenceStepper(case.rule, case.theta()), torch.float64)
@@ -43,7 +45,9 @@ def test_is_the_plain_rule(case: Case) -> None:
 
 
 @pytest.mark.parametrize("make", [open_stepper, ReferenceStepper])
-def test_in_place_gives_the_same_and_touches_only_the_given_memory(make: type[ReferenceStepper]) -> None:
+def test_in_place_gives_the_same_and_touches_only_the_given_memory(
+    make: type[ReferenceStepper],
+) -> None:
     case = Case(5, (2, 150), RMS)
     theta, (first, second) = case.theta(), case.draw(1)[0, :2]
     stepper = make(case.rule, theta)
@@ -73,7 +77,11 @@ def test_steady_state_allocates_nothing() -> None:
     with torch.profiler.profile(profile_memory=True) as profile:
         stepper.step(gradient, state, out_state=state, out=out)
     assert (
-        sum(abs(event.self_device_memory_usage) + abs(event.self_cpu_memory_usage) for event in profile.events()) == 0
+        sum(
+            abs(event.self_device_memory_usage) + abs(event.self_cpu_memory_usage)
+            for event in profile.events()
+        )
+        == 0
     )
 
 
@@ -112,7 +120,9 @@ def test_one_stepper_serves_several_shapes() -> None:
     for shape in ((1, 20), (3, 200), (1, 20), (7,)):
         gradient = torch.randn(shape, dtype=torch.float64)
         direction, _ = stepper.step(gradient, case.rule.init_state(gradient))
-        expected, _ = ReferenceStepper(case.rule, case.theta()).step(gradient, case.rule.init_state(gradient))
+        expected, _ = ReferenceStepper(case.rule, case.theta()).step(
+            gradient, case.rule.init_state(gradient)
+        )
         assert distance(direction, expected) < 1e-12
 
 
@@ -128,7 +138,10 @@ def test_strided_gradients_and_states_are_read() -> None:
 
 def test_wrong_arguments_are_named() -> None:
     case = Case(5, (2, 30))
-    stepper, gradient = open_stepper(case.rule, case.theta()), torch.zeros(2, 30, dtype=torch.float64)
+    stepper, gradient = (
+        open_stepper(case.rule, case.theta()),
+        torch.zeros(2, 30, dtype=torch.float64),
+    )
     state = case.rule.init_state(gradient)
     with pytest.raises(ValueError, match=r"gradient must be torch\.float64"):
         stepper.step(gradient.float(), state)
@@ -172,11 +185,16 @@ def test_threads_work_in_a_forked_child() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,), RMS), Case(20, (2, 64), n_steps=12)], ids=str
+    "case",
+    [Case(1, (1,)), Case(5, (3, 131), RMS), Case(20, (513,), RMS), Case(20, (2, 64), n_steps=12)],
+    ids=str,
 )
 def test_a_bfloat16_state_is_rounded_to_nearest_and_nothing_else_is(case: Case) -> None:
     gradients, theta = case.draw(1)[0], case.theta()
-    fused, plain = open_stepper(case.rule, theta), ReferenceStepper(RoundedHidden(case.rule.spec), theta)
+    fused, plain = (
+        open_stepper(case.rule, theta),
+        ReferenceStepper(RoundedHidden(case.rule.spec), theta),
+    )
     state = rounded = case.rule.init_state(gradients[0].bfloat16())
     for gradient in gradients:
         direction, state = fused.step(gradient, state)
@@ -187,7 +205,9 @@ def test_a_bfloat16_state_is_rounded_to_nearest_and_nothing_else_is(case: Case) 
 
 
 @pytest.mark.parametrize("make", [open_stepper, ReferenceStepper])
-def test_a_bfloat16_state_stays_near_the_full_one_and_in_place(make: type[ReferenceStepper]) -> None:
+def test_a_bfloat16_state_stays_near_the_full_one_and_in_place(
+    make: type[ReferenceStepper],
+) -> None:
     case = Case(5, (2, 300), RMS, n_steps=20)
     theta, gradients = case.theta().float(), case.draw(1)[0].float()
     full, state = case.rule.init_state(gradients[0]), case.rule.init_state(gradients[0].bfloat16())
@@ -219,4 +239,6 @@ def test_a_state_has_one_dtype() -> None:
     with pytest.raises(ValueError, match=r"state\.v must be torch\.bfloat16"):
         open_stepper(case.rule, case.theta()).step(gradient, state._replace(v=state.v.double()))
     with pytest.raises(ValueError, match=r"out_state\.hidden must be torch\.bfloat16"):
-        open_stepper(case.rule, case.theta()).step(gradient, state, out_state=case.rule.init_state(gradient))
+        open_stepper(case.rule, case.theta()).step(
+            gradient, state, out_state=case.rule.init_state(gradient)
+        )

@@ -1,4 +1,5 @@
-"""The fused tape against autograd over the plain rule: the same numbers, whatever the shape and the spec."""
+"""The fused tape against autograd over the plain rule: the same numbers, whatever the shape and the
+spec."""
 
 from __future__ import annotations
 
@@ -30,10 +31,14 @@ def test_float64_is_the_plain_rule(case: Case) -> None:
     fused, plain = run(case, dtype=torch.float64), run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, plain.directions) < 1e-12
     for period, expected in zip(fused.gradients, plain.gradients, strict=True):
-        for part, right in zip(case.rule.unpack(period).values(), case.rule.unpack(expected).values(), strict=True):
+        for part, right in zip(
+            case.rule.unpack(period).values(), case.rule.unpack(expected).values(), strict=True
+        ):
             assert distance(part, right) < 1e-12
     for state, right_state in zip(fused.states, plain.states, strict=True):
-        assert all(distance(mine, right) < 1e-12 for mine, right in zip(state, right_state, strict=True))
+        assert all(
+            distance(mine, right) < 1e-12 for mine, right in zip(state, right_state, strict=True)
+        )
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -41,7 +46,9 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     fused, exact = run(case, dtype=torch.float32), run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, exact.directions) < 5e-6
     for state, right_state in zip(fused.states, exact.states, strict=True):
-        assert all(distance(mine, right) < 5e-6 for mine, right in zip(state, right_state, strict=True))
+        assert all(
+            distance(mine, right) < 5e-6 for mine, right in zip(state, right_state, strict=True)
+        )
     for period, expected in zip(fused.gradients, exact.gradients, strict=True):
         assert distance(period, expected) < 2e-5
 
@@ -55,7 +62,9 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     st.integers(1, 3),
     st.integers(0, 10**6),
 )
-def test_any_shape(j: int, batch: list[int], p: int, spec: dict[str, object], n_steps: int, seed: int) -> None:
+def test_any_shape(
+    j: int, batch: list[int], p: int, spec: dict[str, object], n_steps: int, seed: int
+) -> None:
     case = Case(j, (*batch, p), spec, n_steps=n_steps, n_periods=1, seed=seed)
     fused, plain = run(case, dtype=torch.float64), run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, plain.directions) < 1e-11
@@ -64,7 +73,9 @@ def test_any_shape(j: int, batch: list[int], p: int, spec: dict[str, object], n_
 
 @pytest.mark.parametrize("spec", [{}, {"norm_epsilon": 0.0}, RMS, AS_PRINTED], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_zero_gradients_move_nothing_and_spoil_nothing(spec: dict[str, object], dtype: torch.dtype) -> None:
+def test_zero_gradients_move_nothing_and_spoil_nothing(
+    spec: dict[str, object], dtype: torch.dtype
+) -> None:
     case = Case(20, (2, 140), spec)
     gradients = case.draw(1)
     gradients[..., :50] = 0
@@ -161,10 +172,14 @@ def test_wrong_arguments_are_named() -> None:
         open_tape(case.rule, theta, state).step(torch.zeros(20, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("spec", [{"normalize_lstm": True}, {"preprocessing": False}, {"lstm": False}], ids=str)
+@pytest.mark.parametrize(
+    "spec", [{"normalize_lstm": True}, {"preprocessing": False}, {"lstm": False}], ids=str
+)
 def test_rare_specs_run_on_plain_torch(spec: dict[str, bool]) -> None:
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=3, **spec))  # type: ignore[arg-type]
     gradient = torch.ones(1, 4, dtype=torch.float64)
-    tape = open_tape(rule, rule.pack(rule.init_theta(torch.Generator(), "paper")), rule.init_state(gradient))
+    tape = open_tape(
+        rule, rule.pack(rule.init_theta(torch.Generator(), "paper")), rule.init_state(gradient)
+    )
     assert isinstance(tape, ReferenceTape)
     assert tape.step(gradient).shape == (1, 4)

@@ -1,4 +1,5 @@
-"""`hyperadam.HyperAdam` as users meet it: what it computes, and how it behaves as a torch optimizer."""
+"""`hyperadam.HyperAdam` as users meet it: what it computes, and how it behaves as a torch
+optimizer."""
 
 from __future__ import annotations
 
@@ -38,19 +39,28 @@ class TestStep:
             direction, state = theta.rule.update(tensors, gradient, state)
             w = w - 0.1 * direction
             optimizer.step()
-        torch.testing.assert_close(torch.cat([p.detach().reshape(-1) for p in parameters]), w, rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            torch.cat([p.detach().reshape(-1) for p in parameters]), w, rtol=0, atol=1e-12
+        )
 
     def test_frozen_gates_make_it_adam(self) -> None:
-        rule = HyperAdamRule(HyperAdamSpec(n_candidates=1, epsilon=1e-12, epsilon_inside_root=False))
+        rule = HyperAdamRule(
+            HyperAdamSpec(n_candidates=1, epsilon=1e-12, epsilon_inside_root=False)
+        )
         tensors = {name: torch.zeros(shape) for name, shape in rule.theta_shapes.items()}
         tensors["adam_cell.bias"] = torch.logit(torch.tensor([0.9, 0.999]))
         tensors["weight_cell.bias"] = torch.ones(1)
-        ours, theirs = (nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)).double() for _ in range(2))
+        ours, theirs = (
+            nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)).double() for _ in range(2)
+        )
         theirs.load_state_dict(ours.state_dict())
         beta, gamma = torch.sigmoid(tensors["adam_cell.bias"].double()).tolist()
         pairs = [
             (ours, HyperAdam(ours.parameters(), Theta(rule, tensors, lr=0.01))),
-            (theirs, torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(beta, gamma), eps=1e-12)),
+            (
+                theirs,
+                torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(beta, gamma), eps=1e-12),
+            ),
         ]
         inputs = torch.randn(32, 4, dtype=torch.float64)
         start = nn.utils.parameters_to_vector(ours.parameters()).detach()
@@ -123,7 +133,9 @@ class TestStep:
         set_gradients(parameters, 0)
         optimizer.step()
         assert all(parameter.is_leaf and parameter.grad_fn is None for parameter in parameters)
-        assert not any(x.requires_grad for fields in optimizer.state.values() for x in fields.values())
+        assert not any(
+            x.requires_grad for fields in optimizer.state.values() for x in fields.values()
+        )
 
     def test_reuses_its_gradient_buffer(self) -> None:
         parameters = make_parameters()
@@ -216,13 +228,17 @@ class TestGradients:
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
     def test_one_that_is_not_finite_is_refused_and_nothing_changed(self, value: float) -> None:
         parameters = make_parameters()
-        optimizer = HyperAdam([("a", p) if i == 0 else (f"b{i}", p) for i, p in enumerate(parameters)], make_theta())
+        optimizer = HyperAdam(
+            [("a", p) if i == 0 else (f"b{i}", p) for i, p in enumerate(parameters)], make_theta()
+        )
         set_gradients(parameters, 0)
         optimizer.step()
         weights, state = copies(parameters), optimizer.state_dict()
         set_gradients(parameters, 1)
         parameters[1].grad[2] = value  # type: ignore[index]
-        with pytest.raises(FloatingPointError, match="gradient of parameter b1 has values that are not finite"):
+        with pytest.raises(
+            FloatingPointError, match="gradient of parameter b1 has values that are not finite"
+        ):
             optimizer.step()
         assert not any(moved(parameters, weights))
         for index, fields in optimizer.state_dict()["state"].items():
@@ -233,7 +249,9 @@ class TestGradients:
 
     def test_one_that_is_not_finite_is_named_by_place_without_names(self) -> None:
         parameters = make_parameters()
-        optimizer = HyperAdam([{"params": parameters[:2]}, {"params": parameters[2:]}], make_theta())
+        optimizer = HyperAdam(
+            [{"params": parameters[:2]}, {"params": parameters[2:]}], make_theta()
+        )
         set_gradients(parameters, 0)
         parameters[3].grad[0] = torch.nan  # type: ignore[index]
         with pytest.raises(FloatingPointError, match="parameter 1 of group 1"):
@@ -243,7 +261,8 @@ class TestGradients:
         weight = nn.Parameter(torch.ones(3))
         weight.grad = torch.full((3,), 1e20)
         with pytest.raises(
-            FloatingPointError, match=r"gradient is too large: its squared norm overflows torch.float32"
+            FloatingPointError,
+            match=r"gradient is too large: its squared norm overflows torch.float32",
         ):
             HyperAdam([weight], make_theta()).step()
 
@@ -268,7 +287,9 @@ class TestDtypes:
         set_gradients(parameters, 0)
         optimizer.step()
         assert [parameter.dtype for parameter in parameters] == [torch.float32, torch.float64]
-        assert {x.dtype for fields in optimizer.state.values() for x in fields.values()} == {torch.float64}
+        assert {x.dtype for fields in optimizer.state.values() for x in fields.values()} == {
+            torch.float64
+        }
 
     def test_float64_computes_in_float64(self) -> None:
         theta, weight = make_theta(), nn.Parameter(torch.zeros(5, dtype=torch.float64))
@@ -280,7 +301,9 @@ class TestDtypes:
 
     @pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool])
     def test_others_are_refused(self, dtype: torch.dtype) -> None:
-        with pytest.raises(TypeError, match=f"HyperAdam cannot optimize a parameter of dtype {dtype}"):
+        with pytest.raises(
+            TypeError, match=f"HyperAdam cannot optimize a parameter of dtype {dtype}"
+        ):
             HyperAdam([torch.zeros(2, dtype=dtype)], make_theta())
 
 
@@ -311,7 +334,9 @@ class TestArguments:
             HyperAdam(parameters, make_theta())
 
     def test_theta_of_another_type(self) -> None:
-        with pytest.raises(TypeError, match=r"theta must be a hyperadam.Theta, got str; see hyperadam.Theta.load"):
+        with pytest.raises(
+            TypeError, match=r"theta must be a hyperadam.Theta, got str; see hyperadam.Theta.load"
+        ):
             HyperAdam(make_parameters(), "theta.safetensors")  # type: ignore[arg-type]
 
     def test_theta_of_another_kind(self) -> None:
@@ -319,7 +344,9 @@ class TestArguments:
             kind = "rnnprop"
 
         theta = make_theta()
-        with pytest.raises(ValueError, match="theta is of kind 'rnnprop'; HyperAdam runs hyperadam"):
+        with pytest.raises(
+            ValueError, match="theta is of kind 'rnnprop'; HyperAdam runs hyperadam"
+        ):
             HyperAdam(make_parameters(), Theta(Other(theta.rule.spec), theta.tensors, lr=0.1))
 
     def test_a_refused_group_is_not_added(self) -> None:
@@ -337,9 +364,13 @@ def test_a_group_added_later_starts_from_zero() -> None:
     optimizer.add_param_group({"params": [new], "lr": 0.3})
     set_gradients([*parameters, new], 1)
     optimizer.step()
-    old_steps, new_steps = optimizer.state[parameters[1]]["beta_hat"], optimizer.state[new]["beta_hat"]
+    old_steps, new_steps = (
+        optimizer.state[parameters[1]]["beta_hat"],
+        optimizer.state[new]["beta_hat"],
+    )
     assert not torch.equal(new, torch.ones(3))
-    # β̂ = 1 − β^t: after one step of the slowest candidate it is about half of what it is after two.
+    # β̂ = 1 − β^t: after one step of the slowest candidate it is about half of what it is after
+    # two.
     assert (new_steps[-1].mean() / old_steps[-1].mean()).item() == pytest.approx(0.5, abs=0.05)
 
 
@@ -356,7 +387,9 @@ def fit(model: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor) -> f
     [
         lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=10),
         lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=10.0),
-        lambda o: torch.optim.lr_scheduler.OneCycleLR(o, max_lr=0.02, total_steps=10, cycle_momentum=False),
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(
+            o, max_lr=0.02, total_steps=10, cycle_momentum=False
+        ),
         lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
     ],
     ids=["cosine", "plateau", "one-cycle", "lambda"],
@@ -369,7 +402,9 @@ def test_schedulers_set_the_rate(make: Any) -> None:
         rates.append(optimizer.param_groups[0]["lr"])
         before = nn.utils.parameters_to_vector(model.parameters()).detach()
         loss = fit(model, optimizer, inputs)
-        sizes.append((nn.utils.parameters_to_vector(model.parameters()).detach() - before).norm().item())
+        sizes.append(
+            (nn.utils.parameters_to_vector(model.parameters()).detach() - before).norm().item()
+        )
         scheduler.step(*([loss] if "Plateau" in type(scheduler).__name__ else []))
     assert min(rates) < max(rates) / 2
     assert sizes[rates.index(min(rates))] < sizes[rates.index(max(rates))]
@@ -409,7 +444,9 @@ def test_repr_names_class_and_options() -> None:
     assert "weight_decay: 0.25" in text
 
 
-@pytest.mark.parametrize("module", [hyperadam.optimizers.hyperadam, hyperadam.shipped], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [hyperadam.optimizers.hyperadam, hyperadam.shipped], ids=lambda m: m.__name__
+)
 def test_docstrings_run(module: Any) -> None:
     outcome = doctest.testmod(module)
     assert outcome.attempted > 0

@@ -1,4 +1,5 @@
-"""What an optimizer keeps, and that a step takes no more: states in bfloat16, and steps that allocate nothing."""
+"""What an optimizer keeps, and that a step takes no more: states in bfloat16, and steps that
+allocate nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +22,15 @@ every_optimizer = pytest.mark.parametrize("kind", list(THETAS))
 
 
 def make(
-    kind: type[LearnedOptimizer], state_dtype: torch.dtype | None, dtype: torch.dtype = torch.float32
+    kind: type[LearnedOptimizer],
+    state_dtype: torch.dtype | None,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[list[nn.Parameter], LearnedOptimizer]:
     torch.manual_seed(1)
     rule = THETAS[kind]
-    theta = Theta.from_vector(rule, rule.pack(rule.init_theta(torch.Generator().manual_seed(0), rule.inits[0])), lr=0.1)
+    theta = Theta.from_vector(
+        rule, rule.pack(rule.init_theta(torch.Generator().manual_seed(0), rule.inits[0])), lr=0.1
+    )
     parameters = [nn.Parameter(torch.randn(shape).to(dtype)) for shape in ((30, 4), (4,), ())]
     return parameters, kind(parameters, theta, state_dtype=state_dtype)
 
@@ -44,19 +49,25 @@ def state_bytes(optimizer: LearnedOptimizer) -> int:
 
 
 @every_optimizer
-def test_a_bfloat16_state_takes_half_and_moves_nearly_the_same(kind: type[LearnedOptimizer]) -> None:
+def test_a_bfloat16_state_takes_half_and_moves_nearly_the_same(
+    kind: type[LearnedOptimizer],
+) -> None:
     (full, optimizer), (half, small) = make(kind, None), make(kind, torch.bfloat16)
     start = torch.cat([parameter.detach().reshape(-1) for parameter in full])
     expected = train(full, optimizer, range(10)) - start
     way = train(half, small, range(10)) - start
     assert 2 * state_bytes(small) == state_bytes(optimizer)
     assert 0 < float((way - expected).norm() / expected.norm()) < 0.03
-    assert {field.dtype for fields in small.state.values() for field in fields.values()} == {torch.bfloat16}
+    assert {field.dtype for fields in small.state.values() for field in fields.values()} == {
+        torch.bfloat16
+    }
 
 
 @every_optimizer
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_a_bfloat16_state_goes_on_bit_for_bit(kind: type[LearnedOptimizer], dtype: torch.dtype) -> None:
+def test_a_bfloat16_state_goes_on_bit_for_bit(
+    kind: type[LearnedOptimizer], dtype: torch.dtype
+) -> None:
     whole = train(*make(kind, torch.bfloat16, dtype), range(6))
     parameters, optimizer = make(kind, torch.bfloat16, dtype)
     train(parameters, optimizer, range(3))
@@ -70,7 +81,9 @@ def test_a_bfloat16_state_goes_on_bit_for_bit(kind: type[LearnedOptimizer], dtyp
 
 
 @pytest.mark.parametrize("dtypes", [(None, torch.bfloat16), (torch.bfloat16, None)], ids=str)
-def test_checkpoints_load_into_either(dtypes: tuple[torch.dtype | None, torch.dtype | None]) -> None:
+def test_checkpoints_load_into_either(
+    dtypes: tuple[torch.dtype | None, torch.dtype | None],
+) -> None:
     parameters, optimizer = make(HyperAdam, dtypes[0])
     train(parameters, optimizer, range(3))
     again, loaded = make(HyperAdam, dtypes[1])
@@ -81,7 +94,9 @@ def test_checkpoints_load_into_either(dtypes: tuple[torch.dtype | None, torch.dt
 
 
 def test_other_dtypes_of_state_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"state_dtype must be None or torch\.bfloat16, got torch\.float16"):
+    with pytest.raises(
+        ValueError, match=r"state_dtype must be None or torch\.bfloat16, got torch\.float16"
+    ):
         HyperAdam([nn.Parameter(torch.zeros(2))], hyperadam.pretrained(), state_dtype=torch.float16)
 
 
@@ -92,5 +107,9 @@ def test_a_step_allocates_nothing(state_dtype: torch.dtype | None) -> None:
     train(parameters, optimizer, range(2))
     with torch.profiler.profile(profile_memory=True) as profile:
         optimizer.step()
-    taken = {event.name: event.self_cpu_memory_usage for event in profile.events() if event.self_cpu_memory_usage}
+    taken = {
+        event.name: event.self_cpu_memory_usage
+        for event in profile.events()
+        if event.self_cpu_memory_usage
+    }
     assert not taken

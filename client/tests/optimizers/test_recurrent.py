@@ -1,4 +1,5 @@
-"""`hyperadam.DMOptimizer` and `hyperadam.RNNprop`: what is theirs beside what all learned optimizers share."""
+"""`hyperadam.DMOptimizer` and `hyperadam.RNNprop`: what is theirs beside what all learned
+optimizers share."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ def make_theta(kind: str) -> Theta:
 def make(optimizer_type: type[LearnedOptimizer]) -> tuple[nn.Module, LearnedOptimizer]:
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
-    groups = [{"params": model[0].parameters()}, {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.1}]
+    groups = [
+        {"params": model[0].parameters()},
+        {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.1},
+    ]
     return model, optimizer_type(groups, make_theta(*optimizer_type.rule_kinds))
 
 
@@ -50,9 +54,14 @@ def test_is_the_rule_over_one_flat_vector(optimizer_type: type[LearnedOptimizer]
     w = torch.linspace(-1, 1, 6, dtype=torch.float64)
     parameters = [nn.Parameter(w[:4].view(2, 2).clone()), nn.Parameter(w[4:].clone())]
     optimizer = optimizer_type(parameters, theta, lr=0.3)
-    tensors, state = {name: x.double() for name, x in theta.tensors.items()}, theta.rule.init_state(w)
+    tensors, state = (
+        {name: x.double() for name, x in theta.tensors.items()},
+        theta.rule.init_state(w),
+    )
     for step in range(4):
-        gradient = torch.randn(6, dtype=torch.float64, generator=torch.Generator().manual_seed(step))
+        gradient = torch.randn(
+            6, dtype=torch.float64, generator=torch.Generator().manual_seed(step)
+        )
         parameters[0].grad, parameters[1].grad = gradient[:4].view(2, 2), gradient[4:]
         optimizer.step()
         direction, state = theta.rule.update(tensors, gradient, state)
@@ -63,7 +72,9 @@ def test_is_the_rule_over_one_flat_vector(optimizer_type: type[LearnedOptimizer]
 
 
 @BOTH
-def test_a_state_dict_continues_bit_for_bit(optimizer_type: type[LearnedOptimizer], tmp_path: Path) -> None:
+def test_a_state_dict_continues_bit_for_bit(
+    optimizer_type: type[LearnedOptimizer], tmp_path: Path
+) -> None:
     whole, optimizer = make(optimizer_type)
     train(whole, optimizer, range(7))
     first, optimizer = make(optimizer_type)
@@ -107,7 +118,9 @@ def test_a_theta_file_runs(optimizer_type: type[LearnedOptimizer], tmp_path: Pat
 
 
 @BOTH
-def test_the_theta_of_the_paper_comes_with_the_package(optimizer_type: type[LearnedOptimizer]) -> None:
+def test_the_theta_of_the_paper_comes_with_the_package(
+    optimizer_type: type[LearnedOptimizer],
+) -> None:
     optimizer = optimizer_type([nn.Parameter(torch.ones(2))])
     assert optimizer.theta.sha256 == hyperadam.pretrained(optimizer_type.default_theta).sha256
     assert optimizer.param_groups[0]["lr"] == 1.0
@@ -117,8 +130,12 @@ def test_the_theta_of_the_paper_comes_with_the_package(optimizer_type: type[Lear
     ("optimizer_type", "rule"),
     [(DMOptimizer, RNNpropRule()), (RNNprop, HyperAdamRule()), (HyperAdam, DMRule())],
 )
-def test_theta_of_another_kind_is_refused(optimizer_type: type[LearnedOptimizer], rule: object) -> None:
+def test_theta_of_another_kind_is_refused(
+    optimizer_type: type[LearnedOptimizer], rule: object
+) -> None:
     assert isinstance(rule, (DMRule, RNNpropRule, HyperAdamRule))
     theta = Theta.from_vector(rule, torch.zeros(rule.n_theta), lr=1.0)
-    with pytest.raises(ValueError, match=f"theta is of kind '{rule.kind}'; {optimizer_type.__name__} runs"):
+    with pytest.raises(
+        ValueError, match=f"theta is of kind '{rule.kind}'; {optimizer_type.__name__} runs"
+    ):
         optimizer_type([nn.Parameter(torch.ones(2))], theta)

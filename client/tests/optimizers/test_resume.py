@@ -1,4 +1,5 @@
-"""Stopping and going on: state dicts, files, copies and pickles give the same bits as never having stopped."""
+"""Stopping and going on: state dicts, files, copies and pickles give the same bits as never having
+stopped."""
 
 from __future__ import annotations
 
@@ -17,21 +18,31 @@ from torch import nn
 
 
 def make_theta(seed: int = 0, **options: Any) -> Theta:
-    rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options}))
+    rule = HyperAdamRule(
+        HyperAdamSpec(**{"n_candidates": 3, "normalization": "rms", "squash": "asinh", **options})
+    )
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
-    changing = Rate(0.01, warmup_steps=3, decay_after=4, base_fan_in=4, least_fan_in=2)  # before a stop, and after it
+    changing = Rate(
+        0.01, warmup_steps=3, decay_after=4, base_fan_in=4, least_fan_in=2
+    )  # before a stop, and after it
     return Theta.from_vector(rule, vector, **changing._asdict())
 
 
 def make(dtype: torch.dtype = torch.float32, **options: Any) -> tuple[nn.Module, HyperAdam]:
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).to(dtype)
-    groups = [{"params": model[0].parameters()}, {"params": model[2].parameters(), "lr": 0.02, "weight_decay": 0.1}]
+    groups = [
+        {"params": model[0].parameters()},
+        {"params": model[2].parameters(), "lr": 0.02, "weight_decay": 0.1},
+    ]
     return model, HyperAdam(groups, make_theta(**options))
 
 
-def train(model: nn.Module, optimizer: HyperAdam, steps: range, *, skip: tuple[int, ...] = ()) -> None:
-    """Random gradients that depend on the step alone; in the steps of `skip`, the first parameter has none."""
+def train(
+    model: nn.Module, optimizer: HyperAdam, steps: range, *, skip: tuple[int, ...] = ()
+) -> None:
+    """Random gradients that depend on the step alone; in the steps of `skip`, the first parameter
+    has none."""
     for step in steps:
         generator = torch.Generator().manual_seed(step)
         for index, parameter in enumerate(model.parameters()):
@@ -51,9 +62,13 @@ def through_file(state: dict[str, Any]) -> dict[str, Any]:
     return torch.load(file, weights_only=True)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("carry", [lambda state: state, copy.deepcopy, through_file], ids=["same", "deepcopy", "file"])
+@pytest.mark.parametrize(
+    "carry", [lambda state: state, copy.deepcopy, through_file], ids=["same", "deepcopy", "file"]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("skip", [(), (2,), (0, 1, 2, 3), (5,)], ids=["none", "one", "at-first", "later"])
+@pytest.mark.parametrize(
+    "skip", [(), (2,), (0, 1, 2, 3), (5,)], ids=["none", "one", "at-first", "later"]
+)
 def test_a_state_dict_continues_bit_for_bit(
     carry: Callable[[dict[str, Any]], dict[str, Any]], dtype: torch.dtype, skip: tuple[int, ...]
 ) -> None:
@@ -75,9 +90,15 @@ def test_a_state_dict_continues_bit_for_bit(
     assert same(whole, second)
 
 
-@pytest.mark.parametrize("options", [{}, {"lstm": False}, {"lstm": False, "preprocessing": False}], ids=str)
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])  # noqa: S301
-def test_a_copy_of_model_and_optimizer_continues_bit_for_bit(copied: Any, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"lstm": False}, {"lstm": False, "preprocessing": False}], ids=str
+)
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
+)  # noqa: S301
+def test_a_copy_of_model_and_optimizer_continues_bit_for_bit(
+    copied: Any, options: dict[str, Any]
+) -> None:
     whole, optimizer = make(**options)
     train(whole, optimizer, range(3), skip=(2,))
     other, others_optimizer = copied((whole, optimizer))
@@ -141,7 +162,8 @@ def test_a_state_dict_from_before_schedules_has_none() -> None:
 
 
 class TestRefusals:
-    """A state dict that does not belong here is refused, and the optimizer goes on as if nothing had been asked."""
+    """A state dict that does not belong here is refused, and the optimizer goes on as if nothing
+    had been asked."""
 
     def refused(self, change: Callable[[dict[str, Any]], object], match: str) -> None:
         model, optimizer = make()
@@ -159,10 +181,16 @@ class TestRefusals:
 
     def test_another_theta(self) -> None:
         other = make(seed=1)[1].state_dict()["theta_sha256"]
-        self.refused(lambda state: state.update(theta_sha256=other), f"theta_sha256 of the state dict is {other}")
+        self.refused(
+            lambda state: state.update(theta_sha256=other),
+            f"theta_sha256 of the state dict is {other}",
+        )
 
     def test_another_optimizer(self) -> None:
-        self.refused(lambda state: state.pop("theta_sha256"), "no theta_sha256: it is not from a learned optimizer")
+        self.refused(
+            lambda state: state.pop("theta_sha256"),
+            "no theta_sha256: it is not from a learned optimizer",
+        )
 
     def test_a_missing_field(self) -> None:
         self.refused(lambda state: state["state"][1].pop("m"), "state of parameter 1 has fields")
@@ -174,8 +202,12 @@ class TestRefusals:
         )
 
     def test_other_groups(self) -> None:
-        self.refused(lambda state: state["param_groups"].pop(), "different number of parameter groups")
-        self.refused(lambda state: state["param_groups"][1]["params"].pop(), "doesn't match the size")
+        self.refused(
+            lambda state: state["param_groups"].pop(), "different number of parameter groups"
+        )
+        self.refused(
+            lambda state: state["param_groups"][1]["params"].pop(), "doesn't match the size"
+        )
 
     def test_assigning_state(self) -> None:
         model, optimizer = make()

@@ -1,4 +1,5 @@
-"""The schedule of a rate on parameters and groups: warm-up, decay, and the share of weights of many inputs."""
+"""The schedule of a rate on parameters and groups: warm-up, decay, and the share of weights of many
+inputs."""
 
 from __future__ import annotations
 
@@ -12,19 +13,25 @@ from small_run import make_parameters, make_theta, set_gradients
 from torch import nn
 
 
-def lengths_of_steps(optimizer: HyperAdam, parameters: list[nn.Parameter], n_steps: int) -> list[list[float]]:
-    """How far each parameter moves in each of the steps; the gradients are the same in every call."""
+def lengths_of_steps(
+    optimizer: HyperAdam, parameters: list[nn.Parameter], n_steps: int
+) -> list[list[float]]:
+    """How far each parameter moves in each of the steps; the gradients are the same in every
+    call."""
     result = []
     for step in range(n_steps):
         before = [parameter.detach().clone() for parameter in parameters]
         set_gradients(parameters, step)
         optimizer.step()
-        result.append([(p.detach() - b).norm().item() for p, b in zip(parameters, before, strict=True)])
+        result.append(
+            [(p.detach() - b).norm().item() for p, b in zip(parameters, before, strict=True)]
+        )
     return result
 
 
 class TestWarmUp:
-    """Step t of a group moves min(1, (t + 1) / W) times as far as it would: directions follow from gradients alone."""
+    """Step t of a group moves min(1, (t + 1) / W) times as far as it would: directions follow from
+    gradients alone."""
 
     SHARES = (0.25, 0.5, 0.75, 1.0, 1.0)
 
@@ -33,7 +40,10 @@ class TestWarmUp:
         return lengths_of_steps(HyperAdam(parameters, make_theta(), warmup_steps=0), parameters, 5)
 
     def expected(self, shares: Sequence[float]) -> list[list[float]]:
-        return [[share * length for length in row] for share, row in zip(shares, self.without(), strict=True)]
+        return [
+            [share * length for length in row]
+            for share, row in zip(shares, self.without(), strict=True)
+        ]
 
     def test_that_of_theta(self) -> None:
         parameters, theta = make_parameters(torch.float64), make_theta()
@@ -61,7 +71,9 @@ class TestWarmUp:
 
     def test_a_group_without_gradients_waits(self) -> None:
         parameters = make_parameters()
-        optimizer = HyperAdam([{"params": parameters[:1]}, {"params": parameters[1:]}], make_theta(), warmup_steps=4)
+        optimizer = HyperAdam(
+            [{"params": parameters[:1]}, {"params": parameters[1:]}], make_theta(), warmup_steps=4
+        )
         set_gradients(parameters[:1], 0)
         optimizer.step()
         assert [group["n_steps"] for group in optimizer.param_groups] == [1, 0]
@@ -70,7 +82,9 @@ class TestWarmUp:
         weight = nn.Parameter(torch.full((4,), 2.0))
         plain = nn.Parameter(weight.detach().clone())
         for parameter, decay in ((weight, 0.5), (plain, 0.0)):
-            optimizer = HyperAdam([parameter], make_theta(), lr=0.1, weight_decay=decay, warmup_steps=5)
+            optimizer = HyperAdam(
+                [parameter], make_theta(), lr=0.1, weight_decay=decay, warmup_steps=5
+            )
             parameter.grad = torch.ones(4)
             optimizer.step()
         torch.testing.assert_close(plain - weight, torch.full((4,), 0.1 / 5 * 0.5 * 2.0))
@@ -83,17 +97,25 @@ class TestDecay:
 
     @pytest.mark.parametrize("of_theta", [True, False], ids=["of Θ", "of the caller"])
     def test_a_long_run_comes_to_rest(self, of_theta: bool) -> None:
-        theta, (constant, falling) = make_theta(), (make_parameters(torch.float64) for _ in range(2))
+        theta, (constant, falling) = (
+            make_theta(),
+            (make_parameters(torch.float64) for _ in range(2)),
+        )
         full = lengths_of_steps(HyperAdam(constant, theta), constant, 5)
         own = Theta(theta.rule, theta.tensors, theta.lr, decay_after=2)
-        optimizer = HyperAdam(falling, own) if of_theta else HyperAdam(falling, theta, decay_after=2)
+        optimizer = (
+            HyperAdam(falling, own) if of_theta else HyperAdam(falling, theta, decay_after=2)
+        )
         moved = lengths_of_steps(optimizer, falling, 5)
-        expected = [[share * length for length in row] for share, row in zip(self.SHARES, full, strict=True)]
+        expected = [
+            [share * length for length in row] for share, row in zip(self.SHARES, full, strict=True)
+        ]
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(expected))
 
 
 class TestShares:
-    """Of more than F inputs, of fewer than G, of more than P places: those move a share of the way, all others all."""
+    """Of more than F inputs, of fewer than G, of more than P places: those move a share of the way,
+    all others all."""
 
     def modules(self) -> list[nn.Module]:
         torch.manual_seed(0)
@@ -109,7 +131,10 @@ class TestShares:
             ({"base_fan_in": 4}, [4 / 16, 1, 4 / 8, 1, 1, 1]),
             ({"base_places": 3}, [1, 1, 3 / 4, 1, 1, 1]),
             ({"least_fan_in": 5}, [1, 1 / 5, 1, 1 / 5, 1 / 5, 1 / 5]),
-            ({"base_fan_in": 4, "least_fan_in": 2, "base_places": 3}, [4 / 16, 1 / 2, 3 / 8, 1 / 2, 1 / 2, 1 / 2]),
+            (
+                {"base_fan_in": 4, "least_fan_in": 2, "base_places": 3},
+                [4 / 16, 1 / 2, 3 / 8, 1 / 2, 1 / 2, 1 / 2],
+            ),
         ],
         ids=str,
     )
@@ -129,7 +154,10 @@ class TestShares:
         torch.testing.assert_close(moved, full * torch.tensor([1, 1, 4 / 8, 1]), rtol=1e-4, atol=0)
 
     def test_weight_decay_is_of_the_whole_rate(self) -> None:
-        (wide, plain), zero = ([nn.Parameter(torch.full((1, 8), 2.0))] for _ in range(2)), torch.zeros(1, 8)
+        (wide, plain), zero = (
+            ([nn.Parameter(torch.full((1, 8), 2.0))] for _ in range(2)),
+            torch.zeros(1, 8),
+        )
         for parameters, decay in ((wide, 0.5), (plain, 0.0)):
             parameters[0].grad = zero + 1
             HyperAdam(parameters, make_theta(), lr=0.1, weight_decay=decay, base_fan_in=2).step()

@@ -47,13 +47,18 @@ def test_full_size_moves_as_the_reference(init: str) -> None:
     rule = HyperAdamRule()
     theta = rule.init_theta(torch.Generator().manual_seed(0), init)
     gradients = draw_gradients(8, 30)
-    expected = hyperadam_directions(asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
+    expected = hyperadam_directions(
+        asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy()
+    )
     np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-13)
 
 
 def test_a_coordinate_that_sleeps_wanders_off_unless_zeros_are_skipped() -> None:
-    """With β = .99 and γ = .8, m̂/√v̂ grows by .99/√.8 = 1.107 a step while the gradient is 0, until ε ends it."""
-    theta = HyperAdamRule(HyperAdamSpec(n_candidates=1)).init_theta(torch.Generator().manual_seed(0))
+    """With β = .99 and γ = .8, m̂/√v̂ grows by .99/√.8 = 1.107 a step while the gradient is 0,
+    until ε ends it."""
+    theta = HyperAdamRule(HyperAdamSpec(n_candidates=1)).init_theta(
+        torch.Generator().manual_seed(0)
+    )
     for name, tensor in theta.items():
         tensor.zero_()
         if name == "adam_cell.bias":
@@ -63,11 +68,17 @@ def test_a_coordinate_that_sleeps_wanders_off_unless_zeros_are_skipped() -> None
     gradients = torch.ones(100, 2, dtype=torch.float64)
     gradients[10:90, 0] = 0.0  # the first coordinate sleeps, and wakes
     moved, still = (
-        run(HyperAdamRule(HyperAdamSpec(n_candidates=1, skip_zero_gradients=skips)), theta, gradients)
+        run(
+            HyperAdamRule(HyperAdamSpec(n_candidates=1, skip_zero_gradients=skips)),
+            theta,
+            gradients,
+        )
         for skips in (False, True)
     )
     growth = moved[11:80, 0] / moved[10:79, 0]
-    bias = torch.tensor([(1 - 0.99**t) / (1 - 0.8**t) ** 0.5 for t in range(11, 81)], dtype=torch.float64)
+    bias = torch.tensor(
+        [(1 - 0.99**t) / (1 - 0.8**t) ** 0.5 for t in range(11, 81)], dtype=torch.float64
+    )
     torch.testing.assert_close(growth, 0.99 / 0.8**0.5 * bias[:-1] / bias[1:], rtol=1e-6, atol=0)
     assert moved[80, 0] > 100 * moved[9, 0]
     assert not still[10:90, 0].any()
@@ -81,13 +92,16 @@ def test_a_zero_moves_nothing_where_zeros_are_skipped() -> None:
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=3, skip_zero_gradients=True))
     theta, gradients = draw_theta(rule), draw_gradients(8, 30)
     gradients[torch.rand(8, 30, generator=torch.Generator().manual_seed(3)) < 0.4] = 0.0
-    expected = hyperadam_directions(asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
+    expected = hyperadam_directions(
+        asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy()
+    )
     np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-13)
     assert ((expected == 0) == (gradients.numpy() == 0)).all()
 
 
 def test_a_bound_ends_the_step_after_a_long_rest() -> None:
-    """A gradient that comes back: d = ρ (1 − β) g / √((1 − γ) g²), however small what came before was."""
+    """A gradient that comes back: d = ρ (1 − β) g / √((1 − γ) g²), however small what came before
+    was."""
     beta, gamma, bound = 0.5, 1 - 1e-4, 10.0
     one = draw_theta(HyperAdamRule(HyperAdamSpec(n_candidates=1)))
     theta = {name: torch.zeros_like(tensor) for name, tensor in one.items()}
@@ -96,7 +110,8 @@ def test_a_bound_ends_the_step_after_a_long_rest() -> None:
     gradients = torch.full((1200, 1), 1e-8, dtype=torch.float64)
     gradients[1000] = -1.0
     free, bounded = (
-        run(HyperAdamRule(HyperAdamSpec(n_candidates=1, direction_bound=b)), theta, gradients) for b in (0.0, bound)
+        run(HyperAdamRule(HyperAdamSpec(n_candidates=1, direction_bound=b)), theta, gradients)
+        for b in (0.0, bound)
     )
     spike = (1 - beta) / ((1 - gamma) / (1 - gamma**1001)) ** 0.5
     assert spike > bound
@@ -117,19 +132,31 @@ def test_theta_has_the_papers_5380_numbers() -> None:
 
 @pytest.mark.parametrize("scale", [1e-6, 1e-2, 1e5])
 @pytest.mark.parametrize("normalization", ["euclidean", "rms"])
-def test_directions_do_not_depend_on_the_scale_of_the_loss(scale: float, normalization: Any) -> None:
-    rule = HyperAdamRule(HyperAdamSpec(n_candidates=4, norm_epsilon=0.0, normalization=normalization))
+def test_directions_do_not_depend_on_the_scale_of_the_loss(
+    scale: float, normalization: Any
+) -> None:
+    rule = HyperAdamRule(
+        HyperAdamSpec(n_candidates=4, norm_epsilon=0.0, normalization=normalization)
+    )
     theta, gradients = draw_theta(rule), 1 + draw_gradients(8, 5).abs()
-    torch.testing.assert_close(run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0
+    )
 
 
 def test_rms_normalisation_does_not_depend_on_the_number_of_coordinates() -> None:
     gradients = draw_gradients(5, 6)
 
     def first_copy_moves(normalization: Any) -> float:
-        rule = HyperAdamRule(HyperAdamSpec(n_candidates=4, normalization=normalization, norm_epsilon=0.0))
+        rule = HyperAdamRule(
+            HyperAdamSpec(n_candidates=4, normalization=normalization, norm_epsilon=0.0)
+        )
         theta = draw_theta(rule)
-        return float((run(rule, theta, gradients.repeat(1, 100))[:, :6] - run(rule, theta, gradients)).abs().max())
+        return float(
+            (run(rule, theta, gradients.repeat(1, 100))[:, :6] - run(rule, theta, gradients))
+            .abs()
+            .max()
+        )
 
     assert first_copy_moves("rms") < 1e-12
     assert first_copy_moves("euclidean") > 1e-3
@@ -138,7 +165,9 @@ def test_rms_normalisation_does_not_depend_on_the_number_of_coordinates() -> Non
 def frozen(beta: float, gamma: float) -> dict[str, torch.Tensor]:
     """Θ for J = 1 whose decay rates are constants and whose one candidate has the weight 1."""
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=1))
-    theta = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in rule.theta_shapes.items()}
+    theta = {
+        name: torch.zeros(shape, dtype=torch.float64) for name, shape in rule.theta_shapes.items()
+    }
     theta["adam_cell.bias"] = torch.logit(torch.tensor([beta, gamma], dtype=torch.float64))
     theta["weight_cell.bias"] = torch.ones(1, dtype=torch.float64)
     return theta
@@ -173,7 +202,9 @@ class TestInitialTheta:
         for name in ("adam_cell.weight", "weight_cell.weight"):
             assert theta[name].abs().max() <= 0.2
             assert theta[name].std() == pytest.approx(0.088, rel=0.03)  # 0.1, cut at two deviations
-        assert all(torch.count_nonzero(x) == 0 for name, x in theta.items() if name.endswith("bias"))
+        assert all(
+            torch.count_nonzero(x) == 0 for name, x in theta.items() if name.endswith("bias")
+        )
 
     def test_adam_ensemble(self) -> None:
         theta = self.draw("adam-ensemble")
@@ -184,7 +215,9 @@ class TestInitialTheta:
             assert tau[-1] == pytest.approx(longest)
             ratios = tau[1:] / tau[:-1]
             torch.testing.assert_close(ratios, ratios[:1].expand_as(ratios))
-        torch.testing.assert_close(theta["weight_cell.bias"], torch.full((20,), 0.2, dtype=torch.float64))
+        torch.testing.assert_close(
+            theta["weight_cell.bias"], torch.full((20,), 0.2, dtype=torch.float64)
+        )
         paper = self.draw("paper")
         torch.testing.assert_close(theta["adam_cell.weight"], 0.3 * paper["adam_cell.weight"])
         torch.testing.assert_close(theta["weight_cell.weight"], 0.1 * paper["weight_cell.weight"])
@@ -200,9 +233,14 @@ class TestInitialTheta:
         assert all(torch.equal(first[name], same[name]) for name in first)
         assert not torch.equal(first["lstm.weight"], other["lstm.weight"])
 
-    @pytest.mark.parametrize("options", [{}, {"preprocessing": False}, {"forget_bias": 0.0}, {"n_candidates": 7}])
-    def test_warm_ensemble_begins_with_small_steps_and_ends_with_a_quarter_more(self, options: dict[str, Any]) -> None:
-        """Beside the same ensemble without a clock, all that makes the candidates differ from Adams set to zero."""
+    @pytest.mark.parametrize(
+        "options", [{}, {"preprocessing": False}, {"forget_bias": 0.0}, {"n_candidates": 7}]
+    )
+    def test_warm_ensemble_begins_with_small_steps_and_ends_with_a_quarter_more(
+        self, options: dict[str, Any]
+    ) -> None:
+        """Beside the same ensemble without a clock, all that makes the candidates differ from Adams
+        set to zero."""
         rule = HyperAdamRule(HyperAdamSpec(**options))
         gradients = draw_gradients(60, 30)
         moved = {}
@@ -218,7 +256,10 @@ class TestInitialTheta:
         expected = 1.25 * torch.tanh(steps / 10)
         assert torch.equal(ratios.isfinite().all(-1), torch.ones(60, dtype=torch.bool))
         torch.testing.assert_close(
-            ratios, expected.view(-1, *[1] * (ratios.dim() - 1)).expand_as(ratios), rtol=0.02, atol=0
+            ratios,
+            expected.view(-1, *[1] * (ratios.dim() - 1)).expand_as(ratios),
+            rtol=0.02,
+            atol=0,
         )
 
     def test_warm_ensemble_shows_its_clock_to_nobody_but_the_weight_cell(self) -> None:
@@ -229,15 +270,21 @@ class TestInitialTheta:
         others = [row for row in range(80) if row not in gates]
         assert not theta["lstm.weight"][gates].any()
         columns = [column for column in range(40) if column != 20]
-        assert torch.equal(theta["lstm.weight"][others][:, columns], plain["lstm.weight"][others][:, columns])
+        assert torch.equal(
+            theta["lstm.weight"][others][:, columns], plain["lstm.weight"][others][:, columns]
+        )
         assert torch.equal(theta["adam_cell.bias"], plain["adam_cell.bias"])
 
     def test_unknown_name_is_refused(self) -> None:
-        with pytest.raises(RuleError, match="init must be one of adam-ensemble, paper, warm-ensemble, got 'zeros'"):
+        with pytest.raises(
+            RuleError, match="init must be one of adam-ensemble, paper, warm-ensemble, got 'zeros'"
+        ):
             self.draw("zeros")
 
     def test_without_lstm_there_is_no_clock(self) -> None:
-        with pytest.raises(RuleError, match="init must be one of adam-ensemble, paper, got 'warm-ensemble'"):
+        with pytest.raises(
+            RuleError, match="init must be one of adam-ensemble, paper, got 'warm-ensemble'"
+        ):
             self.draw("warm-ensemble", lstm=False)
 
 

@@ -1,4 +1,5 @@
-"""DMoptimizer's and RNNprop's rules: the contract in the variants of their specs, and what their papers say of them."""
+"""DMoptimizer's and RNNprop's rules: the contract in the variants of their specs, and what their
+papers say of them."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ import numpy as np
 import pytest
 import torch
 from hyperadam.kernels import ReferenceStepper, ReferenceTape, open_stepper, open_tape
-from hyperadam.rules import DMRule, DMSpec, RNNpropRule, RNNpropSpec, Rule, RuleError, rule_from_spec
+from hyperadam.rules import (
+    DMRule,
+    DMSpec,
+    RNNpropRule,
+    RNNpropSpec,
+    Rule,
+    RuleError,
+    rule_from_spec,
+)
 from recurrent_oracle import dm_directions, rnnprop_directions
 from rule_contract import Array, RuleContract, draw_gradients, draw_theta, run
 
@@ -54,10 +63,17 @@ class TestRNNprop(RuleContract):
         return rnnprop_directions(asdict(rule.spec), theta, gradients)
 
 
-@pytest.mark.parametrize(("rule", "oracle"), [(BOTH[0], dm_directions), (BOTH[1], rnnprop_directions)])
+@pytest.mark.parametrize(
+    ("rule", "oracle"), [(BOTH[0], dm_directions), (BOTH[1], rnnprop_directions)]
+)
 def test_published_size_moves_as_the_reference(rule: Rule[Any], oracle: Any) -> None:
-    theta, gradients = rule.init_theta(torch.Generator().manual_seed(0), "paper"), draw_gradients(5, 6)
-    expected = oracle(asdict(rule.spec), {name: x.numpy() for name, x in theta.items()}, gradients.numpy())
+    theta, gradients = (
+        rule.init_theta(torch.Generator().manual_seed(0), "paper"),
+        draw_gradients(5, 6),
+    )
+    expected = oracle(
+        asdict(rule.spec), {name: x.numpy() for name, x in theta.items()}, gradients.numpy()
+    )
     np.testing.assert_allclose(run(rule, theta, gradients), expected, rtol=1e-10, atol=1e-15)
 
 
@@ -69,10 +85,14 @@ def test_sizes_of_the_published_networks() -> None:
 
 def test_dm_tells_small_gradients_apart_by_their_value_and_large_ones_by_their_logarithm() -> None:
     rule = DMRule()
-    gradients = torch.tensor([0.0, 1e-6, -1e-6, math.exp(-10), 1e-2, -1.0, math.e], dtype=torch.float64)
+    gradients = torch.tensor(
+        [0.0, 1e-6, -1e-6, math.exp(-10), 1e-2, -1.0, math.e], dtype=torch.float64
+    )
     size, sign = rule._inputs(gradients)
     np.testing.assert_allclose(size, [-1, -1, -1, -1, math.log(1e-2) / 10, 0, 0.1], atol=1e-15)
-    np.testing.assert_allclose(sign, [0, 1e-6 * math.exp(10), -1e-6 * math.exp(10), 1, 1, -1, 1], atol=1e-15)
+    np.testing.assert_allclose(
+        sign, [0, 1e-6 * math.exp(10), -1e-6 * math.exp(10), 1, 1, -1, 1], atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("preprocessing", ["clipped", "log-sign"])
@@ -88,7 +108,9 @@ def test_dm_reads_any_float32(preprocessing: Any, size: float) -> None:
 def test_rnnprop_does_not_depend_on_the_scale_of_the_loss(scale: float) -> None:
     rule = RNNpropRule(RNNpropSpec(n_hidden=4, epsilon=1e-16))
     theta, gradients = draw_theta(rule), 1 + draw_gradients(8, 5).abs()
-    torch.testing.assert_close(run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0)
+    torch.testing.assert_close(
+        run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0
+    )
 
 
 def test_rnnprop_is_never_faster_than_its_scale() -> None:
@@ -107,7 +129,10 @@ class TestBoth:
         torch.testing.assert_close(run(rule, mirrored, gradients), -run(rule, theta, gradients))
 
     def test_runs_on_the_reference_tape(self, rule: Rule[Any]) -> None:
-        vector, state = rule.pack(draw_theta(rule)), rule.init_state(torch.zeros(2, 3, dtype=torch.float64))
+        vector, state = (
+            rule.pack(draw_theta(rule)),
+            rule.init_state(torch.zeros(2, 3, dtype=torch.float64)),
+        )
         assert isinstance(open_tape(rule, vector, state), ReferenceTape)
         assert isinstance(open_stepper(rule, vector), ReferenceStepper)
 

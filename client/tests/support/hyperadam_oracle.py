@@ -1,7 +1,9 @@
-"""HyperAdam a second time, to hold the first against: plain NumPy in float64, a loop over steps and candidates.
+"""HyperAdam a second time, to hold the first against: plain NumPy in float64, a loop over steps and
+candidates.
 
-Written from Algorithm 2 of the paper in the paper's layout, p rows of coordinates and J columns of candidates, and from
-the facts about the published codes. It shares no code, no layout and no order of summation with the rule.
+Written from Algorithm 2 of the paper in the paper's layout, p rows of coordinates and J columns of
+candidates, and from the facts about the published codes. It shares no code, no layout and no order
+of summation with the rule.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ def elu(x: Array) -> Array:
     return np.where(x > 0, x, np.exp(np.minimum(x, 0.0)) - 1.0)
 
 
-def hyperadam_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array) -> Array:
+def hyperadam_directions(
+    spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array
+) -> Array:
     """d_1 … d_T for the gradients g_1 … g_T.
 
     Args:
@@ -92,5 +96,7 @@ def hyperadam_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gr
         if spec["skip_zero_gradients"]:
             directions[t][gradients[t] == 0] = 0
         if spec["direction_bound"]:
-            directions[t] = np.clip(directions[t], -spec["direction_bound"], spec["direction_bound"])
+            directions[t] = np.clip(
+                directions[t], -spec["direction_bound"], spec["direction_bound"]
+            )
     return directions

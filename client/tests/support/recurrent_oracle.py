@@ -1,7 +1,9 @@
-"""DMoptimizer and RNNprop a second time: plain NumPy in float64, coordinate by coordinate, gate by gate.
+"""DMoptimizer and RNNprop a second time: plain NumPy in float64, coordinate by coordinate, gate by
+gate.
 
-Written from the papers, for one coordinate's scalar gradient at a time. It shares no code, no layout and no order of
-summation with the rules; DMoptimizer's input is in the two cases of its Appendix A.
+Written from the papers, for one coordinate's scalar gradient at a time. It shares no code, no
+layout and no order of summation with the rules; DMoptimizer's input is in the two cases of its
+Appendix A.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ class Memory:
     def read(self, x: Array) -> Array:
         """The last layer's hidden state."""
         for layer, (h, c) in enumerate(self.states):
-            kernel, bias = self.theta[f"lstm.{layer + 1}.weight"], self.theta[f"lstm.{layer + 1}.bias"]
+            kernel, bias = (
+                self.theta[f"lstm.{layer + 1}.weight"],
+                self.theta[f"lstm.{layer + 1}.bias"],
+            )
             z = bias + np.array([row @ np.concatenate([x, h]) for row in kernel])
             i, new, f, o = (z[k * self.n : (k + 1) * self.n] for k in range(4))
             c = sigmoid(f + self.forget_bias) * c + sigmoid(i) * np.tanh(new)
@@ -60,7 +65,9 @@ def dm_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients
     return _all(coordinate, gradients)
 
 
-def rnnprop_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array) -> Array:
+def rnnprop_directions(
+    spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array
+) -> Array:
     """d_1 … d_T of `RNNpropSpec` for gradients of shape (T, p); shape (T, p)."""
     b1, b2 = spec["beta1"], spec["beta2"]
 
@@ -70,10 +77,18 @@ def rnnprop_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], grad
         def step(g: float, t: int) -> float:
             seen.append(g)  # moments as weighted sums over the whole past instead of recursions
             m = sum((1 - b1) * b1 ** (t - s) * past for s, past in enumerate(seen, 1)) / (1 - b1**t)
-            v = sum((1 - b2) * b2 ** (t - s) * past**2 for s, past in enumerate(seen, 1)) / (1 - b2**t)
+            v = sum((1 - b2) * b2 ** (t - s) * past**2 for s, past in enumerate(seen, 1)) / (
+                1 - b2**t
+            )
             root = sqrt(v) + spec["epsilon"]
-            z = theta["preprocess.weight"] @ np.array([g / root, m / root]) + theta["preprocess.bias"]
-            return float(spec["output_scale"] * tanh(memory.speak(np.where(z > 0, z, np.expm1(np.minimum(z, 0))))))
+            z = (
+                theta["preprocess.weight"] @ np.array([g / root, m / root])
+                + theta["preprocess.bias"]
+            )
+            return float(
+                spec["output_scale"]
+                * tanh(memory.speak(np.where(z > 0, z, np.expm1(np.minimum(z, 0)))))
+            )
 
         return step
 

@@ -1,7 +1,7 @@
 """What every update rule must be.
 
-A rule's tests inherit `RuleContract` and supply `reference` and `make`, or a fixture `rule` in place of `make` to run
-the contract in several variants.
+A rule's tests inherit `RuleContract` and supply `reference` and `make`, or a fixture `rule` in
+place of `make` to run the contract in several variants.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def run(rule: Rule[Any], theta: Mapping[str, Tensor], gradients: Tensor) -> Tens
 
 
 def movement(directions: Tensor | Array) -> Array:
-    """How far w has gone after each step at α = 1: what is compared, since errors add up over steps."""
+    """How far w has gone after each step at α = 1: what is compared, since errors add up over
+    steps."""
     return np.cumsum(np.asarray(directions, dtype=np.float64), axis=0)
 
 
@@ -70,7 +71,9 @@ class RuleContract:
 
     def test_moves_as_the_reference(self, rule: Rule[Any]) -> None:
         theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, self.p)
-        expected = movement(self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy()))
+        expected = movement(
+            self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
+        )
         assert np.abs(expected[-1]).min() > 1e-4
         np.testing.assert_allclose(
             movement(run(rule, theta, gradients)), expected, rtol=1e-11, atol=1e-12 * self.n_steps
@@ -78,12 +81,18 @@ class RuleContract:
 
     def test_float32_moves_as_the_reference(self, rule: Rule[Any]) -> None:
         theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, self.p)
-        expected = movement(self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy()))
+        expected = movement(
+            self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
+        )
         directions = run(rule, {name: x.float() for name, x in theta.items()}, gradients.float())
         assert directions.dtype == torch.float32
-        np.testing.assert_allclose(movement(directions), expected, rtol=2e-4, atol=2e-5 * self.n_steps)
+        np.testing.assert_allclose(
+            movement(directions), expected, rtol=2e-4, atol=2e-5 * self.n_steps
+        )
 
-    def test_gradient_with_respect_to_theta_is_that_of_finite_differences(self, rule: Rule[Any]) -> None:
+    def test_gradient_with_respect_to_theta_is_that_of_finite_differences(
+        self, rule: Rule[Any]
+    ) -> None:
         gradients = draw_gradients(self.n_steps, self.p)
         weights = torch.randn(gradients.shape, dtype=torch.float64)
         vector = rule.pack(draw_theta(rule)).requires_grad_()
@@ -98,9 +107,13 @@ class RuleContract:
             step = 1e-5 * rule.pack(along)
             with torch.no_grad():
                 difference = (objective(vector + step) - objective(vector - step)) / 2e-5
-            torch.testing.assert_close(gradient @ rule.pack(along), difference, rtol=1e-6, atol=1e-7, msg=name)
+            torch.testing.assert_close(
+                gradient @ rule.pack(along), difference, rtol=1e-6, atol=1e-7, msg=name
+            )
 
-    def test_gradient_with_respect_to_the_state_is_that_of_finite_differences(self, rule: Rule[Any]) -> None:
+    def test_gradient_with_respect_to_the_state_is_that_of_finite_differences(
+        self, rule: Rule[Any]
+    ) -> None:
         theta, gradients = (
             draw_theta(rule),
             1 + draw_gradients(3, self.p).abs(),
@@ -135,12 +148,20 @@ class RuleContract:
                 torch.testing.assert_close(together[:, a, b], alone, rtol=1e-11, atol=1e-12)
 
     def test_does_not_depend_on_the_order_of_coordinates(self, rule: Rule[Any]) -> None:
-        theta, gradients, order = draw_theta(rule), draw_gradients(self.n_steps, self.p), torch.randperm(self.p)
+        theta, gradients, order = (
+            draw_theta(rule),
+            draw_gradients(self.n_steps, self.p),
+            torch.randperm(self.p),
+        )
         expected = run(rule, theta, gradients)[:, order]
-        torch.testing.assert_close(run(rule, theta, gradients[:, order]), expected, rtol=1e-11, atol=1e-12)
+        torch.testing.assert_close(
+            run(rule, theta, gradients[:, order]), expected, rtol=1e-11, atol=1e-12
+        )
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-    def test_state_is_of_the_gradients_dtype_and_cut_by_coordinates(self, rule: Rule[Any], dtype: torch.dtype) -> None:
+    def test_state_is_of_the_gradients_dtype_and_cut_by_coordinates(
+        self, rule: Rule[Any], dtype: torch.dtype
+    ) -> None:
         theta = {name: x.to(dtype) for name, x in draw_theta(rule).items()}
         gradient = draw_gradients(2, self.p).to(dtype)
         before = rule.init_state(gradient)
@@ -163,7 +184,9 @@ class RuleContract:
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     @pytest.mark.parametrize("dead", ["all", "one", "first-steps"])
-    def test_no_gradient_no_movement_and_no_nan(self, rule: Rule[Any], dead: str, dtype: torch.dtype) -> None:
+    def test_no_gradient_no_movement_and_no_nan(
+        self, rule: Rule[Any], dead: str, dtype: torch.dtype
+    ) -> None:
         gradients = draw_gradients(self.n_steps, self.p).to(dtype)
         still = {"all": np.s_[:, :], "one": np.s_[:, 3], "first-steps": np.s_[:2, :]}[dead]
         gradients[still] = 0.0

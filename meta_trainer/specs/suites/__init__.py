@@ -1,4 +1,5 @@
-"""The suites of an evaluation by name, one file and one line each: data, which `meta_trainer.evaluation` runs."""
+"""The suites of an evaluation by name, one file and one line each: data, which
+`meta_trainer.evaluation` runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`all`: every other suite that applies to the given versions, each at its own size, in one report with sections."""
+"""`all`: every other suite that applies to the given versions, each at its own size, in one report
+with sections."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Task(NamedTuple):
     learner: Learner
     horizon: int
     stream: str
-    """Decides starts and minibatches together with the seed: tasks of one stream, which differ in horizon alone, are
-    the same runs, cut at different steps."""
+    """Decides starts and minibatches together with the seed: tasks of one stream, which differ in
+    horizon alone, are the same runs, cut at different steps."""
 
 
 class OnTest(NamedTuple):
@@ -60,7 +60,9 @@ class Size:
 
 def quick_size(dataset: DatasetName = "mnist5k", horizon: int = 5) -> Size:
     """A size of seconds: for tests, and to see that everything works before the full one."""
-    return Size(dataset=dataset, horizon=horizon, n_starts=2, n_tuning_starts=1, baselines=("adam",))
+    return Size(
+        dataset=dataset, horizon=horizon, n_starts=2, n_tuning_starts=1, baselines=("adam",)
+    )
 
 
 QUICK: Final = quick_size()
@@ -73,19 +75,23 @@ class Suite:
     name: str
     title: str
     learners: Mapping[str, Learner]
-    """By the name of the task; those on images take the evaluation's dataset in place of their own."""
+    """By the name of the task; those on images take the evaluation's dataset in place of their
+    own."""
     size: Size = Size()
     quick: Size = QUICK
     parts: tuple[float, ...] = (1.0,)
-    """The fractions of the evaluation's horizon after which learners are measured, each a task of its own."""
+    """The fractions of the evaluation's horizon after which learners are measured, each a task of
+    its own."""
     also_on: Mapping[str, tuple[DatasetName, ...]] = field(default_factory=dict)
-    """Datasets on which a learner is run besides the evaluation's; the quick size leaves them out."""
+    """Datasets on which a learner is run besides the evaluation's; the quick size leaves them
+    out."""
     measure: Measure = "final loss"
     with_test: bool = False
     """Whether learners are measured on the test split at the end."""
     axis: Axis | None = None
     varied: Varied | None = None
-    """What the versions of an ablation differ in; `meta_trainer.evaluation.ablation` reads it from their Θ files."""
+    """What the versions of an ablation differ in; `meta_trainer.evaluation.ablation` reads it from
+    their Θ files."""
     paper_source: str = ""
     """Where the paper's figures stand."""
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -10,7 +10,10 @@ from meta_trainer.specs.suites.base import OnTest, Size, Suite, quick_size
 TABLE3: Final = Suite(
     name="table3",
     title="CNNs on images that they were not trained on",
-    learners={"cnn-1": CNNTaskSpec(architecture="cnn-1"), "cnn-2": CNNTaskSpec(architecture="cnn-2")},
+    learners={
+        "cnn-1": CNNTaskSpec(architecture="cnn-1"),
+        "cnn-2": CNNTaskSpec(architecture="cnn-2"),
+    },
     size=Size(dataset="mnist", horizon=10_000, n_starts=4, n_tuning_starts=1, baselines=("adam",)),
     quick=quick_size(dataset="mnist"),
     with_test=True,

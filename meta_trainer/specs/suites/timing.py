@@ -1,4 +1,5 @@
-"""`timing`: Section 5.5, the time of one update of a 9-hidden-layer MLP once its gradient is there."""
+"""`timing`: Section 5.5, the time of one update of a 9-hidden-layer MLP once its gradient is
+there."""
 
 from __future__ import annotations
 

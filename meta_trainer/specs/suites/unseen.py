@@ -7,7 +7,9 @@ from typing import Final, get_args
 from meta_trainer.specs.suites.base import Learner, Size, Suite, quick_size
 from meta_trainer.specs.unseen_tasks import ImageNetwork, ImageNetworkTaskSpec, LanguageTaskSpec
 
-_ON_IMAGES: Final[dict[str, Learner]] = {name: ImageNetworkTaskSpec(network=name) for name in get_args(ImageNetwork)}
+_ON_IMAGES: Final[dict[str, Learner]] = {
+    name: ImageNetworkTaskSpec(network=name) for name in get_args(ImageNetwork)
+}
 
 UNSEEN: Final = Suite(
     name="unseen",

@@ -1,4 +1,5 @@
-"""Alembic migrations, shipped inside the package: `upgrade` brings a database of any earlier version up to date."""
+"""Alembic migrations, shipped inside the package: `upgrade` brings a database of any earlier
+version up to date."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ FOLDER: Final = Path(__file__).parent
 
 
 def configuration(database: Database) -> Config:
-    """Alembic's configuration for this database; its environment script finds the database in `attributes`."""
+    """Alembic's configuration for this database; its environment script finds the database in
+    `attributes`."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["database"] = database

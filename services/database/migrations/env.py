@@ -1,4 +1,5 @@
-"""Alembic's environment: runs the revisions on the database that `configuration` was given, one process at a time."""
+"""Alembic's environment: runs the revisions on the database that `configuration` was given, one
+process at a time."""
 
 from __future__ import annotations
 

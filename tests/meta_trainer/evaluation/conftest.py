@@ -8,8 +8,8 @@ import pytest
 from hyperadam.theta import Theta
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 
 
 @pytest.fixture(scope="session")

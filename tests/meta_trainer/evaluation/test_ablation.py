@@ -1,4 +1,5 @@
-"""Ablations: versions are labelled and ordered by what they were trained with, or refused by the name of the field."""
+"""Ablations: versions are labelled and ordered by what they were trained with, or refused by the
+name of the field."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from meta_trainer.evaluation.ablation import NotAnAblation, Variant, variants
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 
 STATE, TRICKS, J = (SUITES[f"ablation-{name}"] for name in ("state", "tricks", "j"))
 
@@ -34,7 +35,9 @@ def labels(suite: Any, thetas: dict[str, Theta]) -> list[tuple[str, str]]:
 def test_state_goes_from_full_to_neither() -> None:
     cells = {"a@1": (False, False), "a@2": (False, True), "a@3": (True, True), "a@4": (True, False)}
     thetas = {
-        reference: trained_with(rule={"n_candidates": 2, "lstm": lstm, "preprocessing": preprocessing})
+        reference: trained_with(
+            rule={"n_candidates": 2, "lstm": lstm, "preprocessing": preprocessing}
+        )
         for reference, (lstm, preprocessing) in cells.items()
     }
     assert labels(STATE, thetas) == [
@@ -62,7 +65,11 @@ def test_tricks_come_from_the_job_that_made_the_theta() -> None:
 
 def test_candidates_lie_along_their_number() -> None:
     thetas = {f"a@{j}": trained_with(rule={"n_candidates": j}) for j in (10, 1, 5)}
-    assert list(variants(J, thetas).values()) == [Variant(1, "J = 1"), Variant(5, "J = 5"), Variant(10, "J = 10")]
+    assert list(variants(J, thetas).values()) == [
+        Variant(1, "J = 1"),
+        Variant(5, "J = 5"),
+        Variant(10, "J = 10"),
+    ]
 
 
 def test_other_suites_vary_nothing() -> None:
@@ -70,25 +77,34 @@ def test_other_suites_vary_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suite", "field"), [(STATE, "rule.lstm and rule.preprocessing"), (TRICKS, "tricks"), (J, "rule.n_candidates")]
+    ("suite", "field"),
+    [(STATE, "rule.lstm and rule.preprocessing"), (TRICKS, "tricks"), (J, "rule.n_candidates")],
 )
 def test_versions_that_do_not_differ_are_refused(suite: Any, field: str) -> None:
     same = trained_with()
-    with pytest.raises(NotAnAblation, match=f"optimizers must differ in {field} .*: a@1 and b@2 are both"):
+    with pytest.raises(
+        NotAnAblation, match=f"optimizers must differ in {field} .*: a@1 and b@2 are both"
+    ):
         variants(suite, {"a@1": same, "b@2": same})
 
 
 def test_a_rule_without_the_field_is_refused() -> None:
     other = trained_with(rule={"kind": "rnnprop"})
-    with pytest.raises(NotAnAblation, match=r"of kind hyperadam to differ in rule\.n_candidates: b@1"):
+    with pytest.raises(
+        NotAnAblation, match=r"of kind hyperadam to differ in rule\.n_candidates: b@1"
+    ):
         variants(J, {"a@1": trained_with(), "b@1": other})
 
 
-@pytest.mark.parametrize("provenance", [{}, {"spec": None}, {"spec": {"tricks": 3}}, {"spec": {"tricks": {}}}])
+@pytest.mark.parametrize(
+    "provenance", [{}, {"spec": None}, {"spec": {"tricks": 3}}, {"spec": {"tricks": {}}}]
+)
 def test_a_file_that_does_not_say_its_tricks_is_refused(provenance: dict[str, Any]) -> None:
     known = trained_with()
     silent = Theta(known.rule, known.tensors, known.lr, provenance)
-    with pytest.raises(NotAnAblation, match="optimizers must say their tricks: the file of b@1 does not"):
+    with pytest.raises(
+        NotAnAblation, match="optimizers must say their tricks: the file of b@1 does not"
+    ):
         variants(TRICKS, {"a@1": known, "b@1": silent})
 
 
@@ -99,7 +115,9 @@ def test_one_version_is_no_ablation() -> None:
 
 @pytest.mark.slow
 def test_the_report_is_drawn_along_what_was_varied() -> None:
-    spec = EvaluationSpec(optimizers=("a@1", "a@2"), suite="ablation-j", n_starts=2, horizon=2, baselines=())
+    spec = EvaluationSpec(
+        optimizers=("a@1", "a@2"), suite="ablation-j", n_starts=2, horizon=2, baselines=()
+    )
     found = {"a@2": Variant(1, "J = 1"), "a@1": Variant(5, "J = 5")}
     rows = [
         Row(
@@ -114,6 +132,15 @@ def test_the_report_is_drawn_along_what_was_varied() -> None:
         for name in found
     ]
     files = Report(spec, J, "mnist5k", "ab" * 32, rows, found).files()
-    assert set(files) == {"result.json", "report.md", "report.html", "curves.png", "final-losses.png"}
-    assert json.loads(files["result.json"], parse_constant=pytest.fail)["variants"] == {"a@2": "J = 1", "a@1": "J = 5"}
+    assert set(files) == {
+        "result.json",
+        "report.md",
+        "report.html",
+        "curves.png",
+        "final-losses.png",
+    }
+    assert json.loads(files["result.json"], parse_constant=pytest.fail)["variants"] == {
+        "a@2": "J = 1",
+        "a@1": "J = 5",
+    }
     assert "| task | J = 1 (a@2) | J = 5 (a@1) |" in files["report.md"].decode()

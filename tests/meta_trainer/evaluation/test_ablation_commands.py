@@ -1,4 +1,5 @@
-"""The commands of docs/ablations.md: each makes a valid job, and together they make the versions of each figure."""
+"""The commands of docs/ablations.md: each makes a valid job, and together they make the versions of
+each figure."""
 
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation.ablation import variants
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ablations.md"
-COMMANDS = [shlex.split(line) for line in PAGE.read_text().splitlines() if line.startswith("hyperadam ")]
+COMMANDS = [
+    shlex.split(line) for line in PAGE.read_text().splitlines() if line.startswith("hyperadam ")
+]
 
 
 def trained() -> dict[str, Theta]:
@@ -24,9 +27,13 @@ def trained() -> dict[str, Theta]:
     for command in COMMANDS:
         if command[1:3] == ["jobs", "submit"]:
             values = [value for flag, value in pairwise(command) if flag == "--set"]
-            spec = MetaTrainingSpec.model_validate(build_spec(None, command[command.index("--preset") + 1], values))
+            spec = MetaTrainingSpec.model_validate(
+                build_spec(None, command[command.index("--preset") + 1], values)
+            )
             made = {"spec": spec.model_dump(mode="json")}
-            theta = Theta.from_vector(make_rule(spec.rule), initial_theta(spec), lr=spec.unroll.lr, provenance=made)
+            theta = Theta.from_vector(
+                make_rule(spec.rule), initial_theta(spec), lr=spec.unroll.lr, provenance=made
+            )
             thetas[f"{spec.register_as}@latest"] = theta
     return thetas
 

@@ -1,4 +1,5 @@
-"""What CONTRIBUTING says of adding a suite, a baseline and a learner: after one line each they are evaluated."""
+"""What CONTRIBUTING says of adding a suite, a baseline and a learner: after one line each they are
+evaluated."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ class Linear(Classifier):
         return inputs @ w.view(-1, *self._shape)
 
 
-LINEAR = Suite(name="linear", title="Softmax regression", learners={"softmax": cast("Any", LinearTaskSpec())})
+LINEAR = Suite(
+    name="linear", title="Softmax regression", learners={"softmax": cast("Any", LinearTaskSpec())}
+)
 
 
 @pytest.fixture
@@ -53,12 +56,20 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
     """The three lines."""
     monkeypatch.setitem(SUITES, "linear", LINEAR)
     monkeypatch.setitem(BASELINES, "adamax", Baseline(torch.optim.Adamax, (-14, -6)))
-    monkeypatch.setitem(LEARNERS, "linear", lambda _, images: Linear(images.n_features, images.n_classes))
+    monkeypatch.setitem(
+        LEARNERS, "linear", lambda _, images: Linear(images.n_features, images.n_classes)
+    )
 
 
 @pytest.mark.usefixtures("added")
 def test_one_line_each_and_they_are_evaluated(theta: Theta) -> None:
-    fields = {"optimizers": ["a@1"], "suite": "linear", "quick": True, "baselines": ["adamax"], "horizon": 2}
+    fields = {
+        "optimizers": ["a@1"],
+        "suite": "linear",
+        "quick": True,
+        "baselines": ["adamax"],
+        "horizon": 2,
+    }
     spec = EvaluationSpec.model_validate(fields)
     data = EvaluationData.load(spec)
     report = evaluate(spec, {"a@1": theta}, data, InProcessRunner(), LogRecorder())
@@ -74,7 +85,10 @@ def test_one_line_each_and_they_are_evaluated(theta: Theta) -> None:
 def trained_alone(spec: EvaluationSpec, data: EvaluationData, rate: float) -> Tensor:
     """Losses (T, L) of `torch.optim.Adamax` on one start after the other."""
     (task,) = spec.tasks
-    setting, curves = Setting(task.learner, task.stream, spec.seed), torch.zeros(spec.horizon, spec.n_starts)
+    setting, curves = (
+        Setting(task.learner, task.stream, spec.seed),
+        torch.zeros(spec.horizon, spec.n_starts),
+    )
     for i in range(spec.n_starts):
         optimizee = setting.optimizee(data.train, range(i, i + 1))
         weights = torch.nn.Parameter(optimizee.start())

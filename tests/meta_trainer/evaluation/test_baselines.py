@@ -24,15 +24,25 @@ def gradient_of(w: Tensor, step: int) -> Tensor:
 
 
 def start() -> Tensor:
-    return torch.randn(len(RATES), N_OF_FEW_INPUTS + FAN_IN, generator=torch.Generator().manual_seed(0))
+    return torch.randn(
+        len(RATES), N_OF_FEW_INPUTS + FAN_IN, generator=torch.Generator().manual_seed(0)
+    )
 
 
-def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], schedule: Rate) -> Tensor:
-    """As a user would: two groups of parameters, biases and weights of many inputs, and a rate set at every step."""
-    few, many = (torch.nn.Parameter(part) for part in w.clone().split([N_OF_FEW_INPUTS, len(w) - N_OF_FEW_INPUTS]))
+def alone(
+    w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], schedule: Rate
+) -> Tensor:
+    """As a user would: two groups of parameters, biases and weights of many inputs, and a rate set
+    at every step."""
+    few, many = (
+        torch.nn.Parameter(part)
+        for part in w.clone().split([N_OF_FEW_INPUTS, len(w) - N_OF_FEW_INPUTS])
+    )
     optimizers = [make([few]), make([many])]
     for step in range(N_STEPS):
-        rate = schedule.lr * (min(1, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1)
+        rate = schedule.lr * (
+            min(1, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1
+        )
         rate *= min(1, schedule.decay_after / (step + 1)) ** 0.5 if schedule.decay_after else 1
         of_few = rate / schedule.least_fan_in if schedule.least_fan_in else rate
         of_many = rate * schedule.base_fan_in / FAN_IN if schedule.base_fan_in else rate
@@ -44,10 +54,14 @@ def alone(w: Tensor, make: Callable[[list[torch.nn.Parameter]], torch.optim.Opti
     return torch.cat([few, many]).detach()
 
 
-SCHEDULED = Baseline(torch.optim.Adam, (-14, -6), schedule=Rate(1.0, warmup_steps=3, decay_after=5, base_fan_in=100))
+SCHEDULED = Baseline(
+    torch.optim.Adam, (-14, -6), schedule=Rate(1.0, warmup_steps=3, decay_after=5, base_fan_in=100)
+)
 
 
-@pytest.mark.parametrize("baseline", [*BASELINES.values(), SCHEDULED], ids=[*BASELINES, "scheduled"])
+@pytest.mark.parametrize(
+    "baseline", [*BASELINES.values(), SCHEDULED], ids=[*BASELINES, "scheduled"]
+)
 def test_each_learner_moves_as_if_alone(baseline: Baseline) -> None:
     w = start()
     optimizer = HandDesigned(baseline, RATES)
@@ -57,7 +71,9 @@ def test_each_learner_moves_as_if_alone(baseline: Baseline) -> None:
     for row, first, rate in zip(w, start(), RATES, strict=True):
         make = lambda params, rate=rate: baseline.optimizer(params, lr=rate, **baseline.arguments)  # noqa: E731
         expected = alone(first, make, baseline.schedule._replace(lr=rate))
-        torch.testing.assert_close(row, expected, rtol=0, atol=1e-6 if baseline.schedule.base_fan_in else 0)
+        torch.testing.assert_close(
+            row, expected, rtol=0, atol=1e-6 if baseline.schedule.base_fan_in else 0
+        )
 
 
 def test_a_spec_may_ask_for_each_and_for_no_other() -> None:

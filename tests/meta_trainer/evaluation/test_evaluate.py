@@ -1,4 +1,5 @@
-"""The evaluation as a job runs it, on real images: protocol, pairing, divergence, progress, stopping, tuning kept."""
+"""The evaluation as a job runs it, on real images: protocol, pairing, divergence, progress,
+stopping, tuning kept."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.training import Stopped
+from meta_trainer.training.loop import Stopped
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,9 @@ def cache() -> TuningCache:
 
 @pytest.fixture(scope="module")
 def report(tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache) -> Report:
-    return evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder(), cache=cache)
+    return evaluate(
+        tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder(), cache=cache
+    )
 
 
 def setting_of(spec: EvaluationSpec, name: str) -> Setting:
@@ -53,9 +56,13 @@ def of(report: Report, task: str, optimizer: str) -> Row:
 
 def test_rows_go_task_by_task_learned_first(report: Report) -> None:
     optimizers = ("hyperadam@1", "adam", "sgd")
-    assert [(row.task, row.optimizer) for row in report.rows] == [(t, o) for t in TASKS for o in optimizers]
+    assert [(row.task, row.optimizer) for row in report.rows] == [
+        (t, o) for t in TASKS for o in optimizers
+    ]
     assert {row.kind for row in report.rows if row.optimizer == "hyperadam@1"} == {"learned"}
-    assert {(tuple(row.finals.shape), tuple(row.curves.shape)) for row in report.rows} == {((5,), (3, 5))}
+    assert {(tuple(row.finals.shape), tuple(row.curves.shape)) for row in report.rows} == {
+        ((5,), (3, 5))
+    }
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -66,8 +73,11 @@ def test_all_optimizers_begin_at_the_same_starts(report: Report, task: str) -> N
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_baseline_is_what_a_plain_training_loop_gives(report: Report, tiny_spec: EvaluationSpec, task: str) -> None:
-    """One start, with nothing of ours but the images, the start and the indices of the minibatches."""
+def test_a_baseline_is_what_a_plain_training_loop_gives(
+    report: Report, tiny_spec: EvaluationSpec, task: str
+) -> None:
+    """One start, with nothing of ours but the images, the start and the indices of the
+    minibatches."""
     row, start = of(report, task, "adam"), 3
     setting = setting_of(tiny_spec, task)
     optimizee: Any = setting.optimizee(DATA.train, range(start, start + 1))
@@ -109,8 +119,13 @@ def test_the_result_is_the_same_however_starts_are_cut_into_cells(
 ) -> None:
     monkeypatch.setattr(plan, "LEARNED_STARTS_PER_CELL", 3)
     monkeypatch.setattr(plan, "BASELINE_STARTS_PER_CELL", 2)
-    again = evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache)
-    assert all(torch.allclose(a.finals, b.finals, rtol=1e-5) for a, b in zip(report.rows, again.rows, strict=True))
+    again = evaluate(
+        tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder, cache=cache
+    )
+    assert all(
+        torch.allclose(a.finals, b.finals, rtol=1e-5)
+        for a, b in zip(report.rows, again.rows, strict=True)
+    )
     cells = [data for kind, data in recorder.events if kind == "cell"]
     assert [cell["done"] for cell in cells] == list(range(1, len(cells) + 1))
     assert {cell["total"] for cell in cells} == {4 * (2 + 3 + 3)}
@@ -141,7 +156,9 @@ def test_progress_counts_every_cell_and_kept_rates_need_none(
     assert list(progress.values()) == sorted(progress.values())
 
 
-def test_an_evaluation_stops_between_two_cells(tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
+def test_an_evaluation_stops_between_two_cells(
+    tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
+) -> None:
     def should_stop() -> bool:
         return len([kind for kind, _ in recorder.events if kind == "cell"]) >= 2
 
@@ -160,7 +177,9 @@ def test_an_exploding_optimizer_is_a_result(
     by_name = {name: [row for row in rows if row["optimizer"] == name] for name in both}
     saturated = [row for row in by_name["wild@1"] if row["task"] in ("sigmoid", "tanh")]
     unbounded = [row for row in by_name["wild@1"] if row["task"] in ("relu", "elu")]
-    assert [(row["n_diverged"], row["mean"], row["finals"]) for row in unbounded] == [(5, None, [None] * 5)] * 2
+    assert [(row["n_diverged"], row["mean"], row["finals"]) for row in unbounded] == [
+        (5, None, [None] * 5)
+    ] * 2
     assert all(row["n_diverged"] or row["mean"] > 1e20 for row in saturated)
     assert [row["n_diverged"] for row in by_name["hyperadam@1"]] == [0] * 4
     assert all(row["difference"]["mean"] is not None for row in by_name["hyperadam@1"])
@@ -180,12 +199,26 @@ def test_a_warm_up_is_the_learned_optimizers_alone(
     assert said not in report.files()["report.md"]
 
 
-def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(theta: Theta, cache: TuningCache, recorder: Any) -> None:
+def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
+    theta: Theta, cache: TuningCache, recorder: Any
+) -> None:
     warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=3)
     thetas = {"warm@1": warm, "cold@1": theta}
-    own = evaluate(evaluation_spec(optimizers=list(thetas)), thetas, DATA, InProcessRunner(), recorder, cache=cache)
+    own = evaluate(
+        evaluation_spec(optimizers=list(thetas)),
+        thetas,
+        DATA,
+        InProcessRunner(),
+        recorder,
+        cache=cache,
+    )
     asked = evaluate(
-        evaluation_spec(optimizers=list(thetas), warmup_steps=3), thetas, DATA, InProcessRunner(), recorder, cache=cache
+        evaluation_spec(optimizers=list(thetas), warmup_steps=3),
+        thetas,
+        DATA,
+        InProcessRunner(),
+        recorder,
+        cache=cache,
     )
     of = {(report, row.task, row.optimizer): row for report in (own, asked) for row in report.rows}
     for task in own.tasks:
@@ -203,26 +236,50 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
     thetas = {"own@1": scheduled, "none@1": theta}
 
     def run(**fields: Any) -> Report:
-        spec = EvaluationSpec(optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, **fields)
+        spec = EvaluationSpec(
+            optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, **fields
+        )
         return evaluate(spec, thetas, DATA, InProcessRunner(), recorder)
 
     own, same = run(), run(**fields)
     none = run(**dict.fromkeys(SCHEDULE, 0))
-    others = (own, none, run(decay_after=0), run(base_fan_in=0), run(least_fan_in=0), run(weight_decay=0))
-    of = {(report, row.task, row.optimizer): row.finals for report in (own, same, none) for row in report.rows}
+    others = (
+        own,
+        none,
+        run(decay_after=0),
+        run(base_fan_in=0),
+        run(least_fan_in=0),
+        run(weight_decay=0),
+    )
+    of = {
+        (report, row.task, row.optimizer): row.finals
+        for report in (own, same, none)
+        for row in report.rows
+    }
     for task in own.tasks:
         assert torch.equal(of[own, task, "own@1"], of[same, task, "none@1"])
         assert torch.equal(of[own, task, "none@1"], of[none, task, "own@1"])
         finals = [run_of[task, "own@1"] for run_of in map(_finals, others)]
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
     rows = own.to_json()["rows"]
-    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [[0, 2, 28, 3, 4, 2.0], [0] * 6]
+    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [
+        [0, 2, 28, 3, 4, 2.0],
+        [0] * 6,
+    ]
     page = own.files()["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
-    assert "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). " in page
-    assert "Kernels of n places, if more than these, have these / n of the rate of own@1 (4). " in page
+    assert (
+        "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). "
+        in page
+    )
+    assert (
+        "Kernels of n places, if more than these, have these / n of the rate of own@1 (4). " in page
+    )
     assert "fewer than these (biases have 1), have n / these of the rate of own@1 (3). " in page
-    assert "Weights decay, per unit of the rate, by this much of themselves under own@1 (2.0). " in page
+    assert (
+        "Weights decay, per unit of the rate, by this much of themselves under own@1 (2.0). "
+        in page
+    )
 
 
 def _finals(report: Report) -> dict[tuple[str, str], Tensor]:
@@ -243,5 +300,7 @@ def test_what_is_compared_must_differ(field: str) -> None:
 
 
 def test_drivers_of_other_jobs_do_without_it() -> None:
-    code = "import sys, meta_trainer.driver; sys.exit('meta_trainer.evaluation' in sys.modules)"
+    code = (
+        "import sys, meta_trainer.driver.main; sys.exit('meta_trainer.evaluation' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0

@@ -1,4 +1,5 @@
-"""Every suite at quick size through a live service and the command; the versions differ in all that is varied."""
+"""Every suite at quick size through a live service and the command; the versions differ in all that
+is varied."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import load
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import ALL, SUITES
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 from services.executors.process import ProcessExecutor
 from tests.services.test_cli import Service, running
 
@@ -49,14 +50,20 @@ def write_mnist(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """With plain processes, one tiny MNIST, and two versions: the second diverges where nothing bounds its steps."""
+    """With plain processes, one tiny MNIST, and two versions: the second diverges where nothing
+    bounds its steps."""
     folder = tmp_path_factory.mktemp("live")
     write_mnist(folder / "data")
     home = folder / "home"
     try:
-        with running(home, HYPERADAM_DATA_DIR=str(folder / "data"), XDG_CACHE_HOME=str(folder / "cache")) as service:
+        with running(
+            home, HYPERADAM_DATA_DIR=str(folder / "data"), XDG_CACHE_HOME=str(folder / "cache")
+        ) as service:
             for theta in (theta_of(PLAIN, 0.005), theta_of(ABLATED, 1e30)):
-                content = {"content": theta.to_bytes(), "headers": {"Content-Type": "application/octet-stream"}}
+                content = {
+                    "content": theta.to_bytes(),
+                    "headers": {"Content-Type": "application/octet-stream"},
+                }
                 service.http.post("/v1/optimizers/tiny/versions", **content).raise_for_status()
             yield service
     finally:
@@ -67,14 +74,22 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def command(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
     key = service.http.headers["Authorization"].removeprefix("Bearer ")
-    environment = {**os.environ, "HYPERADAM_URL": str(service.http.base_url), "HYPERADAM_API_KEY": key}
+    environment = {
+        **os.environ,
+        "HYPERADAM_URL": str(service.http.base_url),
+        "HYPERADAM_API_KEY": key,
+    }
     program = Path(sys.executable).with_name("hyperadam")
-    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, timeout=500)
+    return subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=500
+    )
 
 
 def test_one_command_runs_every_suite(service: Service, tmp_path: Path) -> None:
     folder = tmp_path / "report"
-    done = command(service, "evaluate", "tiny@1", "tiny@2", "--suite", "all", "--quick", "-o", str(folder))
+    done = command(
+        service, "evaluate", "tiny@1", "tiny@2", "--suite", "all", "--quick", "-o", str(folder)
+    )
     assert done.returncode == 0, done.stderr
     assert "ablation-j/sigmoid" in done.stdout
     result = json.loads((folder / "result.json").read_text(), parse_constant=pytest.fail)
@@ -86,7 +101,9 @@ def test_one_command_runs_every_suite(service: Service, tmp_path: Path) -> None:
     assert "RS and CC (tiny@1)" in report
     assert (folder / "report.html").read_text().count("<img ") == len(pictures)
     for name in NAMES:
-        section = json.loads((folder / name / "result.json").read_text(), parse_constant=pytest.fail)
+        section = json.loads(
+            (folder / name / "result.json").read_text(), parse_constant=pytest.fail
+        )
         assert section["suite"] == name
         assert {row["optimizer"] for row in section["rows"]} >= {"tiny@1", "tiny@2", "adam"}
         _versions_beside_the_best_baseline(section)

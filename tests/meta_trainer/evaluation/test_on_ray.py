@@ -24,7 +24,9 @@ def runner() -> Iterator[RayRunner]:
     ray.shutdown()
 
 
-def test_same_result_as_in_process(runner: RayRunner, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
+def test_same_result_as_in_process(
+    runner: RayRunner, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
+) -> None:
     data, thetas = EvaluationData.load(tiny_spec), {"hyperadam@1": theta}
     expected = evaluate(tiny_spec, thetas, data, InProcessRunner(), type(recorder)())
     report = evaluate(tiny_spec, thetas, data, runner, recorder)

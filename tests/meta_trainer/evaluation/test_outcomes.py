@@ -1,5 +1,5 @@
-"""What became of starts is kept by content: an evaluation that was cut off runs the rest alone, the next version runs
-no baseline, and neither says anything else than one that ran whole."""
+"""What became of starts is kept by content: an evaluation that was cut off runs the rest alone, the
+next version runs no baseline, and neither says anything else than one that ran whole."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ import pytest
 import torch
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation import EvaluationData, OutcomeCache, Report, TuningCache, evaluate, kept
+from meta_trainer.evaluation import (
+    EvaluationData,
+    OutcomeCache,
+    Report,
+    TuningCache,
+    content_cache,
+    evaluate,
+)
 from meta_trainer.evaluation.cells import Outcome
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.training import Stopped
+from meta_trainer.training.loop import Stopped
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
 CONTENT = {"task": {"stream": "relu"}, "starts": [0, 4]}
-OUTCOME = Outcome(torch.tensor([0.5, torch.nan], dtype=torch.float64), torch.rand(3, 2).double(), torch.rand(2, 3))
+OUTCOME = Outcome(
+    torch.tensor([0.5, torch.nan], dtype=torch.float64), torch.rand(3, 2).double(), torch.rand(2, 3)
+)
 
 
 def test_outcomes_are_kept_by_content_to_the_bit(tmp_path: Path) -> None:
@@ -45,7 +54,9 @@ def test_one_without_a_test_split_has_none_afterwards(tmp_path: Path) -> None:
 
 def test_other_code_has_other_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     OutcomeCache(tmp_path).put(CONTENT, OUTCOME)
-    monkeypatch.setattr("meta_trainer.evaluation.outcomes.code_fingerprint", lambda: "of another revision")
+    monkeypatch.setattr(
+        "meta_trainer.evaluation.outcomes.code_fingerprint", lambda: "of another revision"
+    )
     assert OutcomeCache(tmp_path).get(CONTENT) is None
 
 
@@ -53,8 +64,8 @@ def test_the_code_is_that_of_both_packages(tmp_path: Path, monkeypatch: pytest.M
     """A line more in any of their files is other code; a file of bytecode is none."""
 
     def of(folder: Path) -> str:
-        monkeypatch.setattr(kept.meta_trainer, "__path__", [str(folder)])
-        return kept.code_fingerprint.__wrapped__()
+        monkeypatch.setattr(content_cache.meta_trainer, "__path__", [str(folder)])
+        return content_cache.code_fingerprint.__wrapped__()
 
     (tmp_path / "learners").mkdir()
     (tmp_path / "learners" / "mlp.py").write_text("a = 1\n")
@@ -125,7 +136,8 @@ def cells(recorder: Any) -> list[str]:
 def test_one_that_was_cut_off_goes_on_where_it_was(
     tmp_path: Path, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any, n_cells: int
 ) -> None:
-    """After the first tuning, after the last, and amid the runs of learned optimizers and baselines."""
+    """After the first tuning, after the last, and amid the runs of learned optimizers and
+    baselines."""
     thetas = {"hyperadam@1": theta}
     whole = evaluate(tiny_spec, thetas, DATA, InProcessRunner(), recorder).files()
     all_cells = cells(recorder)
@@ -141,14 +153,27 @@ def test_one_that_was_cut_off_goes_on_where_it_was(
 
 
 @pytest.mark.slow
-def test_the_next_version_runs_alone(tmp_path: Path, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any) -> None:
+def test_the_next_version_runs_alone(
+    tmp_path: Path, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
+) -> None:
     run(tiny_spec, {"hyperadam@1": theta}, tmp_path, LogRecorder())
-    other = Theta(theta.rule, {**theta.tensors, "weight_cell.bias": theta.tensors["weight_cell.bias"] + 0.1}, theta.lr)
+    other = Theta(
+        theta.rule,
+        {**theta.tensors, "weight_cell.bias": theta.tensors["weight_cell.bias"] + 0.1},
+        theta.lr,
+    )
     versions = {"hyperadam@1": theta, "hyperadam@2": other}
     spec = evaluation_spec(optimizers=list(versions))
     found = run(spec, versions, tmp_path, recorder)
     assert set(cells(recorder)) == {f"{task.name}: hyperadam@2" for task in spec.tasks}
-    anew = evaluate(spec, versions, DATA, InProcessRunner(), LogRecorder(), cache=TuningCache(tmp_path / "tuned-rates"))
+    anew = evaluate(
+        spec,
+        versions,
+        DATA,
+        InProcessRunner(),
+        LogRecorder(),
+        cache=TuningCache(tmp_path / "tuned-rates"),
+    )
     assert json.loads(found.files()["result.json"]) == json.loads(anew.files()["result.json"])
 
 

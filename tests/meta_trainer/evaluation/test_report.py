@@ -27,7 +27,9 @@ SUITE = Suite(
 )
 
 
-def row(task: str, optimizer: str, finals: list[float], *, tuned: bool, on_edge: bool = False) -> Row:
+def row(
+    task: str, optimizer: str, finals: list[float], *, tuned: bool, on_edge: bool = False
+) -> Row:
     values = torch.tensor(finals, dtype=torch.float64)
     return Row(
         task=task,
@@ -82,7 +84,11 @@ def test_diverged_starts_are_counted_and_null(files: dict[str, bytes]) -> None:
     some, all_of_them = rows["two", "h|yper@1"], rows["two", "sgd"]
     assert (some["n_diverged"], some["mean"], some["finals"]) == (1, 0.5, [0.5, None, 0.5])
     assert some["difference"]["mean"] == pytest.approx(-1.0)  # starts 0 and 2 only
-    assert (all_of_them["n_diverged"], all_of_them["mean"], all_of_them["stderr"]) == (3, None, None)
+    assert (all_of_them["n_diverged"], all_of_them["mean"], all_of_them["stderr"]) == (
+        3,
+        None,
+        None,
+    )
     assert all_of_them["difference"] == {"to": "adam", "mean": None, "stderr": None}
     assert all_of_them["tuning"]["trials"] == [[0.5, 1.0], [1.0, None]]
 
@@ -117,8 +123,13 @@ def table_lines(files: dict[str, bytes]) -> list[str]:
 def test_markdown_shows_the_best_in_bold_and_divergences(files: dict[str, bytes]) -> None:
     lines = table_lines(files)
     assert lines[2].startswith("| one | **2.0000 ± 0.5774** | 2.5000 ± 0.7638 | 6.0000 ± 0.5774 |")
-    assert lines[3].startswith("| two | 0.5000 ± 0.0000 (1 diverged) | **2.0000 ± 0.5774** | diverged (3 diverged) |")
-    assert "| one | **h\\|yper@1** | 0.5 | **2.0000 ± 0.5774** | 0 | -0.5000 ± 0.2887 to adam | -20.0% |" in lines
+    assert lines[3].startswith(
+        "| two | 0.5000 ± 0.0000 (1 diverged) | **2.0000 ± 0.5774** | diverged (3 diverged) |"
+    )
+    assert (
+        "| one | **h\\|yper@1** | 0.5 | **2.0000 ± 0.5774** | 0 | -0.5000 ± 0.2887 to adam | -20.0% |"
+        in lines
+    )
     assert any("0.5 (edge)" in line for line in lines)
     assert "nan" not in files["report.md"].decode()
 
@@ -133,6 +144,8 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(files: dict[str, 
     assert "nan" not in page.replace(base64.b64encode(files["curves.png"]).decode(), "")
 
 
-def test_the_picture_is_a_png_and_the_same_every_time(report: Report, files: dict[str, bytes]) -> None:
+def test_the_picture_is_a_png_and_the_same_every_time(
+    report: Report, files: dict[str, bytes]
+) -> None:
     assert files["curves.png"].startswith(b"\x89PNG\r\n\x1a\n")
     assert report.files() == files

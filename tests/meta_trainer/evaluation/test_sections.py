@@ -1,4 +1,5 @@
-"""The suite `all`: which sections it has, what is left out and why, one page and one progress over all."""
+"""The suite `all`: which sections it has, what is left out and why, one page and one progress over
+all."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from hyperadam.rates import Rate
 
 from meta_trainer.datasets import DatasetMissing
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.sections import evaluate_sections
+from meta_trainer.evaluation.reporting.suite_all import evaluate_sections
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
@@ -21,14 +22,18 @@ OTHERS = {suite.name for suite in SUITES.values()} - ABLATIONS - {"all"}
 
 
 def spec_of(*references: str, **fields: Any) -> EvaluationSpec:
-    return EvaluationSpec.model_validate({"optimizers": references, "suite": "all", "seed": 3, **fields})
+    return EvaluationSpec.model_validate(
+        {"optimizers": references, "suite": "all", "seed": 3, **fields}
+    )
 
 
 def test_every_suite_once_at_its_own_size() -> None:
     sections = {section.suite: section for section in spec_of("a@1", "a@2").sections}
     assert set(sections) == ABLATIONS | OTHERS
     assert sections["longer"].horizon == 10_000
-    assert {(section.seed, section.optimizers) for section in sections.values()} == {(3, ("a@1", "a@2"))}
+    assert {(section.seed, section.optimizers) for section in sections.values()} == {
+        (3, ("a@1", "a@2"))
+    }
     assert {section.quick for section in spec_of("a@1", quick=True).sections} == {True}
 
 
@@ -36,7 +41,9 @@ def test_one_version_has_no_ablations() -> None:
     assert {section.suite for section in spec_of("a@1").sections} == OTHERS
 
 
-@pytest.mark.parametrize(("field", "value"), [("horizon", 7), ("n_starts", 3), ("baselines", ["sgd"])])
+@pytest.mark.parametrize(
+    ("field", "value"), [("horizon", 7), ("n_starts", 3), ("baselines", ["sgd"])]
+)
 def test_sizes_cannot_be_given(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{field} must not be given with the suite all"):
         spec_of("a@1", **{field: value})
@@ -50,7 +57,14 @@ def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
     recorder.event("cell", {"done": 1, "total": 1, "label": "one: adam"})
     recorder.metrics(1, {"progress": 1.0})
     values = torch.tensor([1.0, torch.nan], dtype=torch.float64)
-    row = Row(task="one", optimizer="a@1", kind="learned", rate=Rate(0.1), finals=values, curves=values[None])
+    row = Row(
+        task="one",
+        optimizer="a@1",
+        kind="learned",
+        rate=Rate(0.1),
+        finals=values,
+        curves=values[None],
+    )
     return Report(section, SUITES["table2"], "sines", "ab" * 32, [row])
 
 
@@ -58,7 +72,9 @@ def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
 def test_what_cannot_be_run_is_told_and_the_rest_is_one_page(recorder: Any) -> None:
     files = evaluate_sections(spec_of("a@1"), made_up, recorder)
     result = json.loads(files["result.json"], parse_constant=pytest.fail)
-    assert result["left_out"] == dict.fromkeys(("table3", "cnn-100", "longer"), "dataset 'mnist' is missing")
+    assert result["left_out"] == dict.fromkeys(
+        ("table3", "cnn-100", "longer"), "dataset 'mnist' is missing"
+    )
     assert result["sections"] == ["table1", "table2", "deep-mlp", "unseen", "timing"]
     assert [row["task"] for row in result["rows"]] == [f"{name}/one" for name in result["sections"]]
     report = files["report.md"].decode()
@@ -76,7 +92,9 @@ def test_progress_is_that_of_the_whole(recorder: Any) -> None:
     assert progress == sorted(progress)
     assert (progress[0], progress[-1]) == (0.0, 1.0)
     labels = [data["label"] for kind, data in recorder.events if kind == "cell"]
-    assert labels == [f"{name}: one: adam" for name in ("table1", "table2", "deep-mlp", "unseen", "timing")]
+    assert labels == [
+        f"{name}: one: adam" for name in ("table1", "table2", "deep-mlp", "unseen", "timing")
+    ]
     assert [data["suite"] for kind, data in recorder.events if kind == "section.left-out"] == [
         "table3",
         "cnn-100",

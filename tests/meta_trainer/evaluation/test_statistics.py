@@ -13,7 +13,9 @@ from meta_trainer.evaluation.statistics import curve, estimate, finite_list, thi
 def test_mean_and_standard_error() -> None:
     result = estimate(torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64))
     assert result.mean == pytest.approx(7 / 3)
-    assert result.stderr == pytest.approx(math.sqrt(((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2 / 3))
+    assert result.stderr == pytest.approx(
+        math.sqrt(((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2 / 3)
+    )
     assert result.n == 3
 
 
@@ -23,13 +25,20 @@ def test_diverged_starts_are_left_out_and_counted() -> None:
     assert result.stderr == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("values", "mean"), [([math.nan], None), ([], None), ([5.0, math.nan], 5.0)])
+@pytest.mark.parametrize(
+    ("values", "mean"), [([math.nan], None), ([], None), ([5.0, math.nan], 5.0)]
+)
 def test_too_few_starts_have_no_standard_error(values: list[float], mean: float | None) -> None:
-    assert estimate(torch.tensor(values, dtype=torch.float64)).to_json() == {"mean": mean, "stderr": None}
+    assert estimate(torch.tensor(values, dtype=torch.float64)).to_json() == {
+        "mean": mean,
+        "stderr": None,
+    }
 
 
 def test_curves_have_no_value_where_everything_diverged() -> None:
-    mean, stderr = curve(torch.tensor([[1.0, 3.0], [2.0, math.inf], [math.nan, math.inf]], dtype=torch.float64))
+    mean, stderr = curve(
+        torch.tensor([[1.0, 3.0], [2.0, math.inf], [math.nan, math.inf]], dtype=torch.float64)
+    )
     assert mean == [2.0, 2.0, None]
     assert stderr == [1.0, None, None]
 

@@ -1,4 +1,5 @@
-"""Every suite at its quick size as a job runs it; what a spec takes from its suite; measures on a test split."""
+"""Every suite at its quick size as a job runs it; what a spec takes from its suite; measures on a
+test split."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
 from meta_trainer.evaluation.cells import Setting, run_learned
-from meta_trainer.evaluation.charts import along_axis_png
+from meta_trainer.evaluation.reporting.charts import along_axis_png
 from meta_trainer.evaluation.testing import measure
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.learners import CNN, MLP
@@ -28,7 +29,11 @@ from meta_trainer.specs.suites import SUITES
 pytestmark = pytest.mark.slow
 
 LOSS_SUITES = sorted(
-    {suite.name for suite in SUITES.values() if suite.measure == "final loss" and suite.learners and not suite.varied}
+    {
+        suite.name
+        for suite in SUITES.values()
+        if suite.measure == "final loss" and suite.learners and not suite.varied
+    }
 )
 ABLATIONS = sorted(suite.name for suite in SUITES.values() if suite.varied)
 
@@ -42,11 +47,14 @@ class KnownRates(TuningCache):
 
 def quick_spec(suite: str, **fields: Any) -> EvaluationSpec:
     optimizers = ["hyperadam@1", "hyperadam@2"] if suite in ABLATIONS else ["hyperadam@1"]
-    return EvaluationSpec.model_validate({"optimizers": optimizers, "suite": suite, "quick": True, **fields})
+    return EvaluationSpec.model_validate(
+        {"optimizers": optimizers, "suite": suite, "quick": True, **fields}
+    )
 
 
 def data_of(spec: EvaluationSpec) -> EvaluationData:
-    """Embedded images stand in for MNIST, which is not everywhere: every hundredth is the test split."""
+    """Embedded images stand in for MNIST, which is not everywhere: every hundredth is the test
+    split."""
     if spec.dataset == "mnist5k":
         return EvaluationData.load(spec)
     images = replace(load("mnist5k"), name=spec.dataset)
@@ -55,11 +63,20 @@ def data_of(spec: EvaluationSpec) -> EvaluationData:
 
 
 def run(spec: EvaluationSpec, theta: Theta) -> Report:
-    return evaluate(spec, {"hyperadam@1": theta}, data_of(spec), InProcessRunner(), LogRecorder(), cache=KnownRates())
+    return evaluate(
+        spec,
+        {"hyperadam@1": theta},
+        data_of(spec),
+        InProcessRunner(),
+        LogRecorder(),
+        cache=KnownRates(),
+    )
 
 
 def numbers(report: Report) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(json.dumps(report.to_json(), allow_nan=False), parse_constant=pytest.fail)
+    result: dict[str, Any] = json.loads(
+        json.dumps(report.to_json(), allow_nan=False), parse_constant=pytest.fail
+    )
     return result
 
 
@@ -68,13 +85,17 @@ def test_every_suite_gives_finite_losses_for_every_task(suite: str, theta: Theta
     report = run(quick_spec(suite), theta)
     result = numbers(report)
     assert report.tasks == [task.name for task in report.spec.tasks]
-    assert [row["optimizer"] for row in result["rows"]] == ["hyperadam@1", "adam"] * len(report.tasks)
+    assert [row["optimizer"] for row in result["rows"]] == ["hyperadam@1", "adam"] * len(
+        report.tasks
+    )
     assert all(math.isfinite(row["mean"]) and row["n_diverged"] == 0 for row in result["rows"])
     for task in report.spec.tasks:
         curves = result["curves"][task.name]
         assert result["task_steps"][task.name] == list(range(task.horizon))
         assert {len(curve["mean"]) for curve in curves.values()} == {task.horizon}
-        assert len({curve["mean"][0] for curve in curves.values()}) == 1  # the same starts and minibatches
+        assert (
+            len({curve["mean"][0] for curve in curves.values()}) == 1
+        )  # the same starts and minibatches
     assert result["curve_steps"] == list(range(report.spec.horizon))
     assert {row["ratio"] for row in result["rows"]} == {None}
     assert all(bool(row["test"]) == SUITES[suite].with_test for row in result["rows"])
@@ -93,8 +114,14 @@ def test_divergence_is_counted(suite: str, theta: Theta) -> None:
     rows = numbers(run(quick_spec(suite), Theta(theta.rule, theta.tensors, lr=1e30)))["rows"]
     wild = [row for row in rows if row["kind"] == "learned"]
     assert all(row["n_diverged"] or row["mean"] > 1e20 for row in wild)
-    assert any((row["n_diverged"], row["mean"], row["finals"]) == (2, None, [None] * 2) for row in wild)
-    assert all(row["mean"] is not None and row["difference"] is None for row in rows if row["kind"] == "baseline")
+    assert any(
+        (row["n_diverged"], row["mean"], row["finals"]) == (2, None, [None] * 2) for row in wild
+    )
+    assert all(
+        row["mean"] is not None and row["difference"] is None
+        for row in rows
+        if row["kind"] == "baseline"
+    )
 
 
 def test_table3_measures_on_the_test_split(theta: Theta) -> None:
@@ -114,7 +141,10 @@ def test_timing_is_beside_adam(theta: Theta) -> None:
     assert all(len(row["finals"]) == 3 and min(row["finals"]) > 0 for row in rows.values())
     assert rows["adam"]["ratio"] == {"mean": 1.0, "stderr": 0.0}
     assert rows["sgd"]["ratio"]["mean"] > 0
-    assert (report.to_json()["measure"], report.to_json()["curve_steps"]) == ("seconds per update", [])
+    assert (report.to_json()["measure"], report.to_json()["curve_steps"]) == (
+        "seconds per update",
+        [],
+    )
     files = report.files()
     assert set(files) == {"result.json", "report.md", "report.html", "seconds.png"}
     assert "3.30 ms" in files["report.md"].decode()
@@ -129,7 +159,9 @@ def test_depth_has_a_picture_of_its_own(theta: Theta) -> None:
 @pytest.mark.parametrize("learner", [MLP((784, 5, 10), "tanh"), CNN("cnn-1", (1, 28, 28), 10)])
 def test_measures_are_what_counting_gives(learner: Any) -> None:
     whole = load("mnist5k")
-    test = Dataset("mnist", "test", whole.images[::9], whole.labels[::9], 10)  # more than one batch, the last one short
+    test = Dataset(
+        "mnist", "test", whole.images[::9], whole.labels[::9], 10
+    )  # more than one batch, the last one short
     w = torch.randn(3, learner.n_coordinates, generator=torch.Generator().manual_seed(1)) * 0.1
     w[1] = math.nan
     measured = measure(learner, w, test).numpy()
@@ -152,7 +184,11 @@ def test_a_stored_spec_is_complete(suite: str, quick: bool) -> None:
     stored = spec.model_dump(mode="json")
     assert EvaluationSpec.model_validate(stored) == spec
     size = SUITES[suite].quick if quick else SUITES[suite].size
-    assert (stored["horizon"], stored["n_starts"], stored["dataset"]) == (size.horizon, size.n_starts, size.dataset)
+    assert (stored["horizon"], stored["n_starts"], stored["dataset"]) == (
+        size.horizon,
+        size.n_starts,
+        size.dataset,
+    )
     assert len({task.name for task in spec.tasks}) == len(spec.tasks)
     assert set(SUITES[suite].paper) | set(SUITES[suite].paper_test) <= set(SUITES[suite].learners)
     assert set(SUITES[suite].also_on) <= set(SUITES[suite].learners)
@@ -160,15 +196,28 @@ def test_a_stored_spec_is_complete(suite: str, quick: bool) -> None:
 
 def test_the_suite_gives_way_to_the_spec() -> None:
     spec = quick_spec("longer", horizon=100, dataset="fashion_mnist", baselines=["sgd"])
-    assert {(task.name, task.horizon) for task in spec.tasks} >= {("mlp-9-20", 20), ("mlp-9-100", 100)}
-    assert {getattr(task.learner, "dataset", "made up") for task in spec.tasks} == {"fashion_mnist", "made up"}
+    assert {(task.name, task.horizon) for task in spec.tasks} >= {
+        ("mlp-9-20", 20),
+        ("mlp-9-100", 100),
+    }
+    assert {getattr(task.learner, "dataset", "made up") for task in spec.tasks} == {
+        "fashion_mnist",
+        "made up",
+    }
     assert spec.baselines == ("sgd",)
 
 
-@pytest.mark.parametrize(("suite", "n_learners", "n_also"), [("cnn-100", 6, 6), ("longer", 6, 2), ("unseen", 10, 4)])
-def test_some_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: int, n_also: int) -> None:
+@pytest.mark.parametrize(
+    ("suite", "n_learners", "n_also"), [("cnn-100", 6, 6), ("longer", 6, 2), ("unseen", 10, 4)]
+)
+def test_some_also_run_on_cifar10_where_it_is_full_size(
+    suite: str, n_learners: int, n_also: int
+) -> None:
     def datasets(**fields: Any) -> list[str]:
-        return [getattr(task.learner, "dataset", "made up") for task in quick_spec(suite, **fields).tasks]
+        return [
+            getattr(task.learner, "dataset", "made up")
+            for task in quick_spec(suite, **fields).tasks
+        ]
 
     full = datasets(quick=False)
     assert (len(full), full.count("cifar10")) == (n_learners + n_also, n_also)
@@ -179,7 +228,10 @@ def test_some_also_run_on_cifar10_where_it_is_full_size(suite: str, n_learners: 
 def test_some_of_a_suite_have_the_numbers_that_they_have_in_the_whole(theta: Theta) -> None:
     part = quick_spec("table2", learners=["2-layer"])
     assert [task.name for task in part.tasks] == ["2-layer"]
-    assert [task.name for task in quick_spec("longer", learners=["mlp-9"]).tasks] == ["mlp-9-2", "mlp-9-10"]
+    assert [task.name for task in quick_spec("longer", learners=["mlp-9"]).tasks] == [
+        "mlp-9-2",
+        "mlp-9-10",
+    ]
     whole = numbers(run(quick_spec("table2"), theta))["rows"]
     assert numbers(run(part, theta))["rows"] == [row for row in whole if row["task"] == "2-layer"]
 
@@ -187,7 +239,9 @@ def test_some_of_a_suite_have_the_numbers_that_they_have_in_the_whole(theta: The
 def test_learned_optimizers_run_a_stream_once(theta: Theta, recorder: Any) -> None:
     spec = quick_spec("longer", horizon=5)
     data = data_of(spec)
-    report = evaluate(spec, {"hyperadam@1": theta}, data, InProcessRunner(), recorder, cache=KnownRates())
+    report = evaluate(
+        spec, {"hyperadam@1": theta}, data, InProcessRunner(), recorder, cache=KnownRates()
+    )
     labels = [content["label"] for kind, content in recorder.events if kind == "cell"]
     assert [label for label in labels if "mlp-9" in label] == [
         "mlp-9-1 and mlp-9-5: hyperadam@1",
@@ -203,7 +257,9 @@ def test_learned_optimizers_run_a_stream_once(theta: Theta, recorder: Any) -> No
         torch.testing.assert_close(short.finals, alone, rtol=1e-6, atol=0)
 
 
-def alone_for_one_step(spec: EvaluationSpec, theta: Theta, data: EvaluationData, name: str) -> torch.Tensor:
+def alone_for_one_step(
+    spec: EvaluationSpec, theta: Theta, data: EvaluationData, name: str
+) -> torch.Tensor:
     """Final losses of a learned optimizer that is run for one step alone."""
     task = next(task for task in spec.tasks if task.stream == name)
     setting = Setting(task.learner, task.stream, spec.seed)
@@ -219,10 +275,19 @@ def alone_for_one_step(spec: EvaluationSpec, theta: Theta, data: EvaluationData,
         ({"suite": ["table1"]}, "suite"),
         ({"suite": "table3", "dataset": "mnist5k"}, "dataset mnist5k has no test split"),
         ({"suite": "timing", "baselines": ["sgd"]}, "baselines must contain adam"),
-        ({"suite": "longer", "learners": ["mlp-9", "mlp-8"]}, "learners must be of the suite longer, .* got 'mlp-8'"),
-        ({"suite": "longer", "learners": ["cnn-2-cifar10"], "quick": True}, "learners must be of the suite longer"),
+        (
+            {"suite": "longer", "learners": ["mlp-9", "mlp-8"]},
+            "learners must be of the suite longer, .* got 'mlp-8'",
+        ),
+        (
+            {"suite": "longer", "learners": ["cnn-2-cifar10"], "quick": True},
+            "learners must be of the suite longer",
+        ),
         ({"suite": "longer", "learners": ["mlp-9", "mlp-9"]}, "learners must differ"),
-        ({"suite": "all", "learners": ["mlp-9"]}, "learners must be of the suite all, .* other suites"),
+        (
+            {"suite": "all", "learners": ["mlp-9"]},
+            "learners must be of the suite all, .* other suites",
+        ),
         ({"quick": "yes"}, "quick"),
     ],
 )

@@ -14,15 +14,20 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, summary
 from meta_trainer.evaluation.cells import Setting
 from meta_trainer.learners import Shapes
-from meta_trainer.optimizees import Optimizee
 from meta_trainer.recorder import LogRecorder
-from meta_trainer.rollout import Learned, rollout
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.rollout import Learned, rollout
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
-FIELDS: dict[str, Any] = {"n_starts": 3, "n_tuning_starts": 2, "horizon": 8, "learners": ["sigmoid", "relu"]}
+FIELDS: dict[str, Any] = {
+    "n_starts": 3,
+    "n_tuning_starts": 2,
+    "horizon": 8,
+    "learners": ["sigmoid", "relu"],
+}
 DATA = EvaluationData.load(evaluation_spec(**FIELDS))
 TUNED = "hyperadam@1, α tuned"
 
@@ -49,9 +54,13 @@ class Slope(Optimizee):
 
 def test_learners_at_rates_of_their_own_move_as_if_alone(theta: Theta) -> None:
     schedule = Rate(0.7, warmup_steps=3, decay_after=4, base_fan_in=50)
-    both = rollout(Learned(theta.rule, theta.vector, schedule, [0.01, 0.003]), Slope(2), 6).parameters
+    both = rollout(
+        Learned(theta.rule, theta.vector, schedule, [0.01, 0.003]), Slope(2), 6
+    ).parameters
     for i, lr in enumerate((0.01, 0.003)):
-        alone = rollout(Learned(theta.rule, theta.vector, schedule._replace(lr=lr)), Slope(1), 6).parameters
+        alone = rollout(
+            Learned(theta.rule, theta.vector, schedule._replace(lr=lr)), Slope(1), 6
+        ).parameters
         torch.testing.assert_close(both[i], alone[0], rtol=1e-6, atol=0)
     assert not torch.equal(both[0], both[1])
 
@@ -70,16 +79,27 @@ def cache() -> TuningCache:
 @pytest.fixture(scope="module")
 def report(scheduled: Theta, cache: TuningCache) -> Report:
     spec = evaluation_spec(**FIELDS, tune_learned=True)
-    return evaluate(spec, {"hyperadam@1": scheduled}, DATA, InProcessRunner(), LogRecorder(), cache=cache)
+    return evaluate(
+        spec, {"hyperadam@1": scheduled}, DATA, InProcessRunner(), LogRecorder(), cache=cache
+    )
 
 
 @pytest.mark.slow
-def test_it_is_a_row_of_its_own_and_changes_no_other(report: Report, scheduled: Theta, cache: TuningCache) -> None:
+def test_it_is_a_row_of_its_own_and_changes_no_other(
+    report: Report, scheduled: Theta, cache: TuningCache
+) -> None:
     names = ["hyperadam@1", TUNED, "adam", "sgd"]
     assert [row.optimizer for row in report.rows] == names * 2
-    assert [row.kind for row in report.of_task("relu")] == ["learned", "learned", "baseline", "baseline"]
+    assert [row.kind for row in report.of_task("relu")] == [
+        "learned",
+        "learned",
+        "baseline",
+        "baseline",
+    ]
     spec = evaluation_spec(**FIELDS)
-    plain = evaluate(spec, {"hyperadam@1": scheduled}, DATA, InProcessRunner(), LogRecorder(), cache=cache)
+    plain = evaluate(
+        spec, {"hyperadam@1": scheduled}, DATA, InProcessRunner(), LogRecorder(), cache=cache
+    )
     others = [row for row in report.rows if row.optimizer != TUNED]
     for row, other in zip(others, plain.rows, strict=True):
         assert (row.task, row.optimizer, row.rate) == (other.task, other.optimizer, other.rate)
@@ -87,8 +107,11 @@ def test_it_is_a_row_of_its_own_and_changes_no_other(report: Report, scheduled: 
 
 
 @pytest.mark.slow
-def test_its_rate_is_the_best_of_its_trials_on_other_starts(report: Report, scheduled: Theta) -> None:
-    """Each trial is what a run of the tuning starts at that α alone gives, under Θ's own schedule."""
+def test_its_rate_is_the_best_of_its_trials_on_other_starts(
+    report: Report, scheduled: Theta
+) -> None:
+    """Each trial is what a run of the tuning starts at that α alone gives, under Θ's own
+    schedule."""
     for task in report.spec.tasks:
         own, row = report.of_task(task.name)[:2]
         assert row.tuned is not None
@@ -97,7 +120,9 @@ def test_its_rate_is_the_best_of_its_trials_on_other_starts(report: Report, sche
         assert row.rate == scheduled.rate._replace(lr=min(losses, key=losses.__getitem__))
         assert row.rate.lr > 10 * own.rate.lr
         assert row.final.mean < own.final.mean
-        starts = Setting(task.learner, task.stream, report.spec.seed).tuning_optimizee(DATA.train, 2, 1)
+        starts = Setting(task.learner, task.stream, report.spec.seed).tuning_optimizee(
+            DATA.train, 2, 1
+        )
         learned = Learned(scheduled.rule, scheduled.vector, row.rate)
         alone = rollout(learned, starts, task.horizon).final_losses.mean()
         assert losses[row.rate.lr] == pytest.approx(float(alone), rel=1e-4)
@@ -109,14 +134,23 @@ def test_reports_say_so_and_versions_keep_their_own(report: Report) -> None:
     assert "beside it at one tuned in the same way (“α tuned”)" in files["report.md"].decode()
     rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
     assert [bool(row["tuning"]) for row in rows[:4]] == [False, True, True, True]
-    assert summary(report, "hyperadam@1")["tasks"]["relu"]["mean"] == report.of_task("relu")[0].final.mean
+    assert (
+        summary(report, "hyperadam@1")["tasks"]["relu"]["mean"]
+        == report.of_task("relu")[0].final.mean
+    )
     assert report.optimizers[0] == "hyperadam@1"
 
 
 @pytest.mark.slow
 def test_a_stream_of_two_horizons_is_tuned_at_each(theta: Theta, recorder: Any) -> None:
     spec = EvaluationSpec.model_validate(
-        {"optimizers": ["a@1"], "suite": "longer", "learners": ["lstm-2"], "quick": True, "tune_learned": True}
+        {
+            "optimizers": ["a@1"],
+            "suite": "longer",
+            "learners": ["lstm-2"],
+            "quick": True,
+            "tune_learned": True,
+        }
     )
     report = evaluate(spec, {"a@1": theta}, EvaluationData.load(spec), InProcessRunner(), recorder)
     found = [row for row in report.rows if row.optimizer == "a@1, α tuned"]
@@ -129,8 +163,14 @@ def test_a_stream_of_two_horizons_is_tuned_at_each(theta: Theta, recorder: Any) 
 
 def test_where_no_rate_matters_it_is_refused_and_all_leaves_it_out() -> None:
     with pytest.raises(ValueError, match="tune_learned must not be true in the suite timing"):
-        EvaluationSpec.model_validate({"optimizers": ["a@1"], "suite": "timing", "tune_learned": True})
-    spec = EvaluationSpec.model_validate({"optimizers": ["a@1"], "suite": "all", "tune_learned": True})
+        EvaluationSpec.model_validate(
+            {"optimizers": ["a@1"], "suite": "timing", "tune_learned": True}
+        )
+    spec = EvaluationSpec.model_validate(
+        {"optimizers": ["a@1"], "suite": "all", "tune_learned": True}
+    )
     assert {section.suite: section.tune_learned for section in spec.sections} == {
-        suite.name: suite.measure == "final loss" for suite in SUITES.values() if suite.learners and not suite.varied
+        suite.name: suite.measure == "final loss"
+        for suite in SUITES.values()
+        if suite.learners and not suite.varied
     }

@@ -1,5 +1,5 @@
-"""Tuning: on a quadratic the best rate is known; a search agrees with the exhaustive grid, and ends between two
-neighbours; what was found is kept by content."""
+"""Tuning: on a quadratic the best rate is known; a search agrees with the exhaustive grid, and ends
+between two neighbours; what was found is kept by content."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from meta_trainer.evaluation.tuning import (
     rate_of,
     tune,
 )
-from meta_trainer.optimizees import Optimizee
-from meta_trainer.rollout import rollout
 from meta_trainer.specs.baselines import BASELINES, Baseline
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.rollout import rollout
 
 SGD = BASELINES["sgd"]
 
@@ -114,8 +114,12 @@ def exhaustive(make: Callable[[int], Optimizee], baseline: Baseline, n_steps: in
 
 
 @pytest.mark.parametrize("curvature", [3.0, 0.11, 1e-3, 7e3])
-@pytest.mark.parametrize(("name", "n_steps"), [("sgd", 1), ("sgd", 7), ("momentum", 1), ("adam", 1)])
-def test_one_valley_gives_the_best_of_the_whole_grid(name: str, n_steps: int, curvature: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "n_steps"), [("sgd", 1), ("sgd", 7), ("momentum", 1), ("adam", 1)]
+)
+def test_one_valley_gives_the_best_of_the_whole_grid(
+    name: str, n_steps: int, curvature: float
+) -> None:
     def make(n_copies: int) -> Optimizee:
         return Quadratic(curvature, n_copies)
 
@@ -148,12 +152,16 @@ class Noisy(Quadratic):
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_on_a_ladder_every_horizon_ends_between_two_neighbours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_ladder_every_horizon_ends_between_two_neighbours(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tuning, "LONG", 16)
     baseline = BASELINES[name]
 
     def search(horizons: list[int]) -> dict[int, Tuned]:
-        return tune(baseline.grid, partial(HandDesigned, baseline), lambda n: Noisy(0.1, n), horizons)
+        return tune(
+            baseline.grid, partial(HandDesigned, baseline), lambda n: Noisy(0.1, n), horizons
+        )
 
     tuned = search([16, 80])
     assert list(tuned) == [16, 80]

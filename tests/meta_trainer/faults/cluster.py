@@ -1,4 +1,5 @@
-"""A Ray cluster of several nodes on this machine: real processes, found and hurt from outside by their ids."""
+"""A Ray cluster of several nodes on this machine: real processes, found and hurt from outside by
+their ids."""
 
 from __future__ import annotations
 
@@ -32,10 +33,11 @@ SYSTEM: Final = {
     "health_check_failure_threshold": 5,
     "process_group_cleanup_enabled": False,
 }
-"""A node that does not answer is given up after seconds, not half a minute. Workers take their share of a busy machine:
-by default, Ray starts them with a niceness of 15, and again after a minute in which they did not get as far as to
-register, which beside other work is for ever. And no node kills the process group of a worker that is gone: had it none
-of its own yet, that would be the group of the tests."""
+"""A node that does not answer is given up after seconds, not half a minute. Workers take their
+share of a busy machine: by default, Ray starts them with a niceness of 15, and again after a minute
+in which they did not get as far as to register, which beside other work is for ever. And no node
+kills the process group of a worker that is gone: had it none of its own yet, that would be the
+group of the tests."""
 
 
 class Nodes:
@@ -54,7 +56,9 @@ class Nodes:
             "_system_config": SYSTEM,
         }
         head["temp_dir"] = str(self.folder)
-        Path(get_default_ray_temp_dir()).mkdir(parents=True, exist_ok=True)  # `Cluster` writes there, too
+        Path(get_default_ray_temp_dir()).mkdir(
+            parents=True, exist_ok=True
+        )  # `Cluster` writes there, too
         self.dashboard_url = ""
 
         def start() -> Cluster:
@@ -63,11 +67,14 @@ class Nodes:
                 ports = {"dashboard_port": port, "dashboard_agent_listen_port": agent}
                 head.update({"include_dashboard": True, **ports})
                 self.dashboard_url = f"http://127.0.0.1:{port}"
-                ray_constants.RAY_DASHBOARD_STARTUP_TIMEOUT_S = 300  # not 60, short on a busy machine
+                ray_constants.RAY_DASHBOARD_STARTUP_TIMEOUT_S = (
+                    300  # not 60, short on a busy machine
+                )
             return Cluster(initialize_head=True, head_node_args=head)
 
         self._cluster = patiently(start)
-        # A Ray job joins the cluster that is written in this folder, which may not be that of another on this machine.
+        # A Ray job joins the cluster that is written in this folder, which may not be that of
+        # another on this machine.
         write_ray_address(self._cluster.address, str(self.folder))
         self._nodes: dict[int, Any] = {}
         for _ in range(n_workers):
@@ -84,11 +91,13 @@ class Nodes:
         return number
 
     def kill(self, number: int) -> None:
-        """End all processes of a node at once: its workers, and its part of the object store with all that is in it."""
+        """End all processes of a node at once: its workers, and its part of the object store with
+        all that is in it."""
         self._cluster.remove_node(self._nodes.pop(number), allow_graceful=False)
 
     def restart_head(self) -> None:
-        """kill -9 of the head's own process (GCS), and another in its place, which finds its state in Redis."""
+        """kill -9 of the head's own process (GCS), and another in its place, which finds its state
+        in Redis."""
         head = self._cluster.head_node
         os.kill(head.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
         head.kill_gcs_server(check_alive=False)
@@ -115,7 +124,8 @@ class Nodes:
         return sorted(self._nodes)
 
     def busy_worker(self, number: int, seconds: float = 60) -> int:
-        """The id of a process of this node that carries out a unit of work, as soon as there is one."""
+        """The id of a process of this node that carries out a unit of work, as soon as there is
+        one."""
         until(lambda: bool(self.busy_workers(number)), seconds)
         return self.busy_workers(number)[0]
 
@@ -125,7 +135,10 @@ class Nodes:
 
     def _children(self, number: int) -> list[int]:
         raylet = self._nodes[number].all_processes["raylet"][0].process.pid
-        return [int(child) for child in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()]
+        return [
+            int(child)
+            for child in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
+        ]
 
     def close(self) -> None:
         ray.shutdown()
@@ -134,7 +147,8 @@ class Nodes:
 
 
 def patiently(start: Callable[[], Any], tries: int = 3) -> Any:
-    """What `start` gives. Ray leaves the processes of a node 30 s to start, which is short on a busy machine."""
+    """What `start` gives. Ray leaves the processes of a node 30 s to start, which is short on a
+    busy machine."""
     for _ in range(tries - 1):
         try:
             return start()

@@ -9,7 +9,7 @@ from torch import Tensor
 from meta_trainer.datasets import load
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
 
 SPEC = MetaTrainingSpec.model_validate(
@@ -27,10 +27,13 @@ SPEC = MetaTrainingSpec.model_validate(
         "seed": 11,
     }
 )
-"""Six chunks of a learner each, two episodes of three periods; states of megabytes, which live in the object store."""
+"""Six chunks of a learner each, two episodes of three periods; states of megabytes, which live in
+the object store."""
 
 
-def train(runner: Runner, recorder: MemoryRecorder, *, resume: bytes | None = None, stop_at: int = 0) -> Trained:
+def train(
+    runner: Runner, recorder: MemoryRecorder, *, resume: bytes | None = None, stop_at: int = 0
+) -> Trained:
     training = MetaTraining(SPEC, load("mnist5k"), runner, recorder)
     if resume is not None:
         training.restore(resume)

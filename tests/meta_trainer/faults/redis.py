@@ -22,7 +22,17 @@ def running_redis(folder: Path) -> Iterator[str]:
     if program is None:
         pytest.skip("redis-server is not installed")
     [port] = free_ports(1)
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    command = [
+        program,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port)

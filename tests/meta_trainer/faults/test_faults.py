@@ -1,4 +1,5 @@
-"""Whatever happens to workers and nodes, a meta-training goes on by itself and ends in the same Θ, bit for bit."""
+"""Whatever happens to workers and nodes, a meta-training goes on by itself and ends in the same Θ,
+bit for bit."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.runners.ray_runner import RayRunner
-from meta_trainer.training import Stopped, Trained
+from meta_trainer.training.loop import Stopped, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train
@@ -59,7 +60,9 @@ def interrupted(runner: Runner, *stops: int) -> Trained:
     return train(runner, MemoryRecorder(), resume=checkpoint)
 
 
-def test_one_worker_three_nodes_and_interrupted_twice_give_the_same_sha256(nodes: Nodes, undisturbed: str) -> None:
+def test_one_worker_three_nodes_and_interrupted_twice_give_the_same_sha256(
+    nodes: Nodes, undisturbed: str
+) -> None:
     digests = {
         "in process": undisturbed,
         "Ray, 1 worker": digest(train(RayRunner(max_workers=1), MemoryRecorder())),

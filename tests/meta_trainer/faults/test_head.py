@@ -1,4 +1,5 @@
-"""kill -9 of Ray's head process: with its state in Redis, the running job does not notice more than a pause."""
+"""kill -9 of Ray's head process: with its state in Redis, the running job does not notice more than
+a pause."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """What may go wrong, said in a line: `kill(worker=1, at_period=3)`.
 
-A fault is inflicted from outside, on processes found by what they do; nothing of it is in the code that is tested. The
-periods of a training are counted from 1, by a runner that stands before the real one and passes everything on. A period
-in which something is to happen to those who work at it is held at a gate until it has: of chunks of milliseconds, a
-node may otherwise have none at the moment, or no other.
+A fault is inflicted from outside, on processes found by what they do; nothing of it is in the code
+that is tested. The periods of a training are counted from 1, by a runner that stands before the
+real one and passes everything on. A period in which something is to happen to those who work at it
+is held at a gate until it has: of chunks of milliseconds, a node may otherwise have none at the
+moment, or no other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.runners.base import Tell
-from meta_trainer.work import run_period
+from meta_trainer.training.units import run_period
 from tests.meta_trainer.faults.cluster import Nodes, Slowed
 
 
@@ -54,7 +55,8 @@ def kill_node(*, node: int, at_period: int) -> Fault:
 
 
 def lose_state(*, chunk: int, at_period: int) -> Fault:
-    """The end of the node that holds the only copy of a chunk's state, before the period that needs it."""
+    """The end of the node that holds the only copy of a chunk's state, before the period that needs
+    it."""
 
     def inflict(faulty: Faulty) -> None:
         faulty.nodes.kill(faulty.nodes.node_of(faulty.states[chunk].reference))
@@ -88,7 +90,9 @@ def restart_head(*, at_period: int) -> Fault:
 
 def join(*, at_period: int) -> Fault:
     """A node more."""
-    return Fault("join", at_period, lambda faulty: faulty.nodes.restore(len(faulty.nodes.numbers) + 1))
+    return Fault(
+        "join", at_period, lambda faulty: faulty.nodes.restore(len(faulty.nodes.numbers) + 1)
+    )
 
 
 class Faulty(Runner):
@@ -105,7 +109,9 @@ class Faulty(Runner):
     def put(self, value: Any) -> Handle:
         return self._runner.put(value)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1) -> tuple[Handle, ...]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
+    ) -> tuple[Handle, ...]:
         if function is run_period:
             *_, chunk, state = arguments
             self._period += chunk == 0
@@ -121,7 +127,9 @@ class Faulty(Runner):
         return self._runner.get(handles)
 
     def _inflict(self, before_chunk: int | None) -> None:
-        due = [f for f in self._faults if (f.at_period, f.before_chunk) == (self._period, before_chunk)]
+        due = [
+            f for f in self._faults if (f.at_period, f.before_chunk) == (self._period, before_chunk)
+        ]
         for fault in due:
             self._faults.remove(fault)
             fault.inflict(self)

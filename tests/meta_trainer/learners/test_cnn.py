@@ -64,7 +64,9 @@ def test_equals_one_module_at_a_time(architecture: Any, batch_norm: bool, dropou
         net = reference(architecture, SMALL, batch_norm, None if noise is None else noise[i])
         nn.utils.vector_to_parameters(w[i], net.parameters())
         loss = F.cross_entropy(net(inputs[i].view(-1, *SMALL)), targets[i])
-        expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(net.parameters()))])
+        expected = torch.cat(
+            [g.flatten() for g in torch.autograd.grad(loss, list(net.parameters()))]
+        )
         torch.testing.assert_close(losses[i], loss.detach())
         torch.testing.assert_close(gradients[i], expected)
 
@@ -84,7 +86,10 @@ def test_sizes(architecture: Any, dataset: str, n_coordinates: int) -> None:
     assert learner.n_coordinates == n_coordinates
     own = sum(p.numel() for p in reference(architecture, SHAPES[dataset], False, None).parameters())
     assert own == n_coordinates
-    assert CNN(architecture, SHAPES[dataset], 10, batch_norm=True, dropout=True).n_coordinates == n_coordinates
+    assert (
+        CNN(architecture, SHAPES[dataset], 10, batch_norm=True, dropout=True).n_coordinates
+        == n_coordinates
+    )
 
 
 def test_dropout_keeps_the_mean_and_half_of_the_features() -> None:
@@ -101,7 +106,9 @@ def test_batch_norm_ignores_scale_and_offset_of_the_first_layers_input() -> None
     learner = CNN("cnn-1", SMALL, 10, batch_norm=True)
     w = learner.start(generators("w", 1), 0.3, torch.float64)
     inputs = torch.randn(1, 6, 2 * 9 * 8, dtype=torch.float64)
-    torch.testing.assert_close(learner.logits(w, inputs), learner.logits(w, 7 * inputs), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        learner.logits(w, inputs), learner.logits(w, 7 * inputs), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_what_is_wrong_is_named() -> None:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from meta_trainer.datasets import Dataset, load
-from meta_trainer.optimizees import Optimizee, Supervised
 from meta_trainer.specs import CNNTaskSpec, MLPTaskSpec
 from meta_trainer.tasks import optimizee_of
+from meta_trainer.tasks.optimizees import Optimizee, Supervised
 
 N_STEPS, BATCH_SIZE = 12, 8
 SEPARABLE: dict[str, MLPTaskSpec | CNNTaskSpec] = {
@@ -43,7 +43,9 @@ def by_definition(one: Supervised, w: torch.Tensor) -> torch.Tensor:
 def test_final_losses_are_the_mean_over_the_minibatches(task: str, n_images: int) -> None:
     one = optimizee((SEPARABLE | OTHERS)[task], n_images)
     w = one.start()
-    torch.testing.assert_close(one.final_losses(w, N_STEPS), by_definition(one, w), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        one.final_losses(w, N_STEPS), by_definition(one, w), rtol=1e-12, atol=0
+    )
 
 
 @pytest.mark.parametrize("task", SEPARABLE)
@@ -56,7 +58,9 @@ def test_few_images_are_passed_once(task: str, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("task", OTHERS)
 def test_examples_that_act_on_each_other_are_not_taken_apart(task: str) -> None:
     one = optimizee(OTHERS[task], 50)
-    assert torch.equal(one.final_losses(one.start(), N_STEPS), Optimizee.final_losses(one, one.start(), N_STEPS))
+    assert torch.equal(
+        one.final_losses(one.start(), N_STEPS), Optimizee.final_losses(one, one.start(), N_STEPS)
+    )
 
 
 def test_a_diverged_learner_has_no_final_loss_and_leaves_the_others_alone() -> None:

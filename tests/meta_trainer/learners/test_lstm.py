@@ -18,7 +18,9 @@ from meta_trainer.seeds import generator
 def test_equals_one_module_at_a_time(n_layers: int) -> None:
     learner = LSTM(n_layers, hidden=6)
     w = learner.start([generator(0, "w", i) for i in range(3)], 0.5, torch.float64)
-    inputs, targets = SineSequences().draw([generator(0, "data", i) for i in range(3)], 7, torch.float64)
+    inputs, targets = SineSequences().draw(
+        [generator(0, "data", i) for i in range(3)], 7, torch.float64
+    )
     losses, gradients = learner.losses_and_gradients(w, inputs, targets)
     for i in range(3):
         cell = nn.LSTM(1, 6, n_layers, batch_first=True).double()
@@ -52,7 +54,9 @@ def test_sequences_are_sines_with_noise_on_the_inputs_alone() -> None:
     noisy, same_target = SineSequences(0.1).draw([generator(3, "x")], 2000, torch.float64)
     assert torch.equal(target, same_target)
     assert float((noisy - clean).std()) == pytest.approx(0.1, rel=0.03)
-    values = torch.cat([clean[0], target[0, :, None]], dim=1)  # f(x−1) + f(x+1) = 2 cos ω f(x) for every sine
+    values = torch.cat(
+        [clean[0], target[0, :, None]], dim=1
+    )  # f(x−1) + f(x+1) = 2 cos ω f(x) for every sine
     cosine = (values[:, :-2] + values[:, 2:]) / (2 * values[:, 1:-1])
     firm = values[:, 1:-1].abs() > 0.01
     assert float((cosine - cosine.median(1).values[:, None])[firm].abs().max()) < 1e-6
@@ -65,4 +69,8 @@ def test_sequences_are_sines_with_noise_on_the_inputs_alone() -> None:
 
 def test_sequences_are_named_by_their_noise() -> None:
     assert (SineSequences(0.1).name, SineSequences(0.01).name) == ("sine-0.1", "sine-0.01")
-    assert SineSequences(0.1).fingerprint == SineSequences(0.1).fingerprint != SineSequences(0.01).fingerprint
+    assert (
+        SineSequences(0.1).fingerprint
+        == SineSequences(0.1).fingerprint
+        != SineSequences(0.01).fingerprint
+    )

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from meta_trainer.datasets import TensorData
 from meta_trainer.learners import ModuleLearner
-from meta_trainer.optimizees import Supervised
 from meta_trainer.seeds import generator
+from meta_trainer.tasks.optimizees import Supervised
 
 
 def make() -> nn.Module:
@@ -26,7 +26,9 @@ def data() -> TensorData:
     return TensorData("mine", torch.randn(40, 3, generator=g), torch.randn(40, 2, generator=g))
 
 
-def optimizee(learner: ModuleLearner, *indices: int, dtype: torch.dtype = torch.float64) -> Supervised:
+def optimizee(
+    learner: ModuleLearner, *indices: int, dtype: torch.dtype = torch.float64
+) -> Supervised:
     return Supervised(learner, data(), 0, "test", [(i,) for i in indices], 6, 1.0, dtype)
 
 
@@ -40,7 +42,9 @@ def test_equals_one_module_at_a_time() -> None:
         module = make().double()
         module.load_state_dict(learner.state_dict(w[i]))
         loss = F.mse_loss(module(inputs[i]), targets[i])
-        expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(module.parameters()))])
+        expected = torch.cat(
+            [g.flatten() for g in torch.autograd.grad(loss, list(module.parameters()))]
+        )
         torch.testing.assert_close(losses[i], loss.detach())
         torch.testing.assert_close(gradients[i], expected)
 
@@ -96,7 +100,9 @@ def test_labels_stay_whole_numbers() -> None:
     assert (inputs.shape, inputs.dtype) == ((2, 4, 3), torch.float64)
     assert (targets.shape, targets.dtype) == ((2, 4), torch.int64)
     torch.testing.assert_close(inputs, source.inputs.double()[targets])
-    assert source.fingerprint != TensorData("labels", source.inputs, targets.new_zeros(9)).fingerprint
+    assert (
+        source.fingerprint != TensorData("labels", source.inputs, targets.new_zeros(9)).fingerprint
+    )
 
 
 class Frozen(nn.Module):

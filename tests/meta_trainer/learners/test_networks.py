@@ -18,10 +18,14 @@ GRAY, COLOURED = (1, 28, 28), (3, 32, 32)
 IMAGE_NETWORKS = get_args(ImageNetwork)
 
 
-def minibatch(shape: tuple[int, int, int], n_learners: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+def minibatch(
+    shape: tuple[int, int, int], n_learners: int = 2
+) -> tuple[torch.Tensor, torch.Tensor]:
     g = generator(0, "networks")
     n_features = shape[0] * shape[1] * shape[2]
-    return torch.rand(n_learners, 6, n_features, generator=g), torch.randint(10, (n_learners, 6), generator=g)
+    return torch.rand(n_learners, 6, n_features, generator=g), torch.randint(
+        10, (n_learners, 6), generator=g
+    )
 
 
 def start(learner: ModuleLearner, n_learners: int = 2) -> torch.Tensor:
@@ -30,7 +34,9 @@ def start(learner: ModuleLearner, n_learners: int = 2) -> torch.Tensor:
 
 @pytest.mark.parametrize("shape", [GRAY, COLOURED])
 @pytest.mark.parametrize("name", IMAGE_NETWORKS)
-def test_every_part_of_an_image_network_is_trained_and_counts(name: ImageNetwork, shape: tuple[int, int, int]) -> None:
+def test_every_part_of_an_image_network_is_trained_and_counts(
+    name: ImageNetwork, shape: tuple[int, int, int]
+) -> None:
     learner = image_network(name, shape, 10)
     w, (images, labels) = start(learner), minibatch(shape)
     losses, gradients = learner.losses_and_gradients(w, images, labels)
@@ -74,10 +80,17 @@ def test_a_language_model_does_not_see_what_is_to_come() -> None:
     with torch.no_grad():
         before, after = model(symbols), model(other)
     torch.testing.assert_close(before[:, :20], after[:, :20])
-    assert (before[:, 20:] - after[:, 20:]).abs().amax((0, 2)).min() > 1e-4  # and sees all that has been
+    assert (before[:, 20:] - after[:, 20:]).abs().amax(
+        (0, 2)
+    ).min() > 1e-4  # and sees all that has been
 
 
 def test_sizes() -> None:
     sizes = {name: image_network(name, GRAY, 10).n_coordinates for name in IMAGE_NETWORKS}
-    assert sizes == {"autoencoder": 103_328, "residual": 38_202, "gru": 6_282, "vision-transformer": 19_594}
+    assert sizes == {
+        "autoencoder": 103_328,
+        "residual": 38_202,
+        "gru": 6_282,
+        "vision-transformer": 19_594,
+    }
     assert language_model().n_coordinates == 20_256

@@ -31,11 +31,16 @@ def make_conductor(
     recorder: MemoryRecorder | None = None,
 ) -> Conductor:
     run_id = registry.open_run(JOB, name="study")
-    return Conductor(spec, registry, run_id, JOB, recorder or MemoryRecorder(), lambda ledger: None, should_stop)
+    return Conductor(
+        spec, registry, run_id, JOB, recorder or MemoryRecorder(), lambda ledger: None, should_stop
+    )
 
 
 def start_trial(
-    spec: StudySpec, trial: TrialRecord, registry: Registry, interrupted: Callable[[], bool] = lambda: False
+    spec: StudySpec,
+    trial: TrialRecord,
+    registry: Registry,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> RunningTrial:
     """What a Tune actor does with the trial that it is given."""
     assert trial.run_id is not None
@@ -65,7 +70,11 @@ def run_here(
         while True:
             progress = running.advance()
             conductor.report(trial.number, progress, trial.values, "here")
-            stopped = progress.report is not None and not progress.finished and not decide(trial.number, trial.updates)
+            stopped = (
+                progress.report is not None
+                and not progress.finished
+                and not decide(trial.number, trial.updates)
+            )
             if progress.report is None or progress.finished or stopped:
                 break
         conductor.came_back(trial.number, stopped=stopped)

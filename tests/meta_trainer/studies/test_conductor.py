@@ -1,4 +1,5 @@
-"""The life of a study: limits, changes while it runs, pauses and crashes; the ledger is all that must survive."""
+"""The life of a study: limits, changes while it runs, pauses and crashes; the ledger is all that
+must survive."""
 
 from __future__ import annotations
 
@@ -14,7 +15,13 @@ from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import Ledger, TrialState
 from registry import Registry, connect
 from tests.meta_trainer.conftest import MemoryRecorder
-from tests.meta_trainer.studies.conftest import JOB, make_conductor, run_here, start_trial, tiny_study
+from tests.meta_trainer.studies.conftest import (
+    JOB,
+    make_conductor,
+    run_here,
+    start_trial,
+    tiny_study,
+)
 
 
 @pytest.fixture
@@ -72,7 +79,10 @@ def test_a_gentle_stop_lets_trials_finish_and_begins_none(registry: Registry) ->
     trial = conductor.propose()
     assert trial is not None
     ask(registry, conductor, stopping=True)
-    assert ("study.changed", {"trials": 9, "parallel_trials": 2, "stopping": True}) in recorder.events
+    assert (
+        "study.changed",
+        {"trials": 9, "parallel_trials": 2, "stopping": True},
+    ) in recorder.events
     assert conductor.propose() is None
     assert not conductor.interrupting
     running = start_trial(conductor.spec, trial, registry, lambda: conductor.interrupting)
@@ -101,9 +111,13 @@ def test_a_pause_interrupts_and_the_next_attempt_goes_on(registry: Registry) -> 
     assert [t.state for t in ledger.trials] == [TrialState.COMPLETED] * 2
 
 
-def test_out_of_time_trials_are_stopped_and_count(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_time_trials_are_stopped_and_count(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [1000.0]
-    monkeypatch.setattr("meta_trainer.studies.conductor.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        "meta_trainer.studies.conductor.time", SimpleNamespace(monotonic=lambda: now[0])
+    )
     conductor = make_conductor(tiny_study(limits={"trials": 50, "wall_seconds": 60}), registry)
 
     def pass_time(number: int, update: int) -> bool:
@@ -112,7 +126,9 @@ def test_out_of_time_trials_are_stopped_and_count(registry: Registry, monkeypatc
 
     ledger = run_here(conductor, registry, pass_time)
     assert [len(trial.reports) for trial in ledger.trials] == [2, 2, 1]
-    assert [trial.state for trial in ledger.trials] == [TrialState.COMPLETED] * 2 + [TrialState.STOPPED]
+    assert [trial.state for trial in ledger.trials] == [TrialState.COMPLETED] * 2 + [
+        TrialState.STOPPED
+    ]
     assert conductor.out_of_time
     assert not conductor.complete
     assert conductor.ledger.seconds == 60
@@ -145,5 +161,8 @@ def test_the_ledger_is_json_that_comes_back(registry: Registry) -> None:
     run_id = registry.open_run(JOB, name="")
     assert Ledger.load(registry, run_id).trials == ledger.trials
     assert ledger.trials[1].state is TrialState.STOPPED
-    json.loads(registry.get_artifact(run_id, "study/ledger.json"), parse_constant=lambda name: pytest.fail(name))
+    json.loads(
+        registry.get_artifact(run_id, "study/ledger.json"),
+        parse_constant=lambda name: pytest.fail(name),
+    )
     assert 0 < ledger.seconds < time.monotonic()

@@ -1,4 +1,5 @@
-"""Ray Tune carries out studies: stopping early, going on after kill -9, two nodes side by side, populations."""
+"""Ray Tune carries out studies: stopping early, going on after kill -9, two nodes side by side,
+populations."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord
 from meta_trainer.studies.on_ray import Tools, run_trials
-from meta_trainer.training import MetaTraining
+from meta_trainer.training.loop import MetaTraining
 from registry import Registry, connect
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import STORE_BYTES, patiently
@@ -38,7 +39,8 @@ ENDLESS = 10_000
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[None]:
-    """Two nodes of one core each, the head without any. Trials are as urgent as the test that waits for them."""
+    """Two nodes of one core each, the head without any. Trials are as urgent as the test that waits
+    for them."""
     lean = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
     head = {**lean, "num_cpus": 0, "_system_config": {"worker_niceness": 0}}
     cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
@@ -56,8 +58,11 @@ def store(tmp_path: Path) -> Any:
     return partial(connect, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
 
 
-def run_on_ray(spec: StudySpec, store: Any, enough: Callable[[Ledger], bool] = lambda ledger: False) -> Ledger:
-    """What becomes of a study that is paused once its ledger is `enough`, whatever its ledger is after that."""
+def run_on_ray(
+    spec: StudySpec, store: Any, enough: Callable[[Ledger], bool] = lambda ledger: False
+) -> Ledger:
+    """What becomes of a study that is paused once its ledger is `enough`, whatever its ledger is
+    after that."""
     registry = store()
     run_id = registry.open_run(JOB, name="study")
     paused = False
@@ -67,7 +72,9 @@ def run_on_ray(spec: StudySpec, store: Any, enough: Callable[[Ledger], bool] = l
         paused = paused or enough(conductor.ledger)
         return paused
 
-    conductor = Conductor(spec, registry, run_id, JOB, MemoryRecorder(), lambda ledger: None, should_stop)
+    conductor = Conductor(
+        spec, registry, run_id, JOB, MemoryRecorder(), lambda ledger: None, should_stop
+    )
     run_trials(conductor, Tools(store, None), None)
     conductor.close()
     assert conductor.over
@@ -79,7 +86,8 @@ def nodes_of(ledger: Ledger) -> set[str]:
 
 
 def test_trials_of_two_nodes_run_side_by_side(two_nodes: None, store: Any) -> None:
-    """Each takes a node's only core, and neither has an end: two nodes come to word only if both run at once."""
+    """Each takes a node's only core, and neither has an end: two nodes come to word only if both
+    run at once."""
     spec = tiny_study(base={"n_episodes": ENDLESS}, limits={"trials": 2, "parallel_trials": 2})
     ledger = run_on_ray(spec, store, enough=lambda ledger: len(nodes_of(ledger)) == 2)
     assert [trial.state for trial in ledger.trials] == ["running"] * 2  # paused, to go on
@@ -104,7 +112,9 @@ def trained_on(member: TrialRecord) -> bool:
     return bool(member.history) and member.updates > member.history[0]["update"]
 
 
-def test_trials_are_plain_jobs_that_are_stopped_early_where_resources_say(two_nodes: None, store: Any) -> None:
+def test_trials_are_plain_jobs_that_are_stopped_early_where_resources_say(
+    two_nodes: None, store: Any
+) -> None:
     spec = tiny_study(
         space={"meta_optimizer.rate": {"kind": "choice", "options": [0.02, 0.001, 0.002]}},
         searcher={"kind": "grid"},
@@ -119,7 +129,12 @@ def test_trials_are_plain_jobs_that_are_stopped_early_where_resources_say(two_no
     assert {trial.state for trial in ledger.trials} == {"completed", "stopped"}
     best = min(ledger.trials, key=lambda trial: trial.reports[-1].best_validation_loss)
     assert best.state == "completed"
-    plain = MetaTraining(spec.trial_spec(best.values, best.seed), load("mnist5k"), InProcessRunner(), MemoryRecorder())
+    plain = MetaTraining(
+        spec.trial_spec(best.values, best.seed),
+        load("mnist5k"),
+        InProcessRunner(),
+        MemoryRecorder(),
+    )
     theta = Theta.from_bytes(store().get_artifact(best.run_id, THETA_PATH))
     assert torch.equal(theta.vector, plain.run().theta)
 
@@ -146,12 +161,19 @@ def test_a_killed_driver_goes_on_and_ends_in_the_same_study(tmp_path: Path, stor
     assert [trial.state for trial in after.trials] == ["completed"] * 3
     for old, new in zip(before.trials, after.trials, strict=False):
         assert new.values == old.values
-        assert new.reports[: len(old.reports)] == old.reports  # nothing that was told was done again
+        assert (
+            new.reports[: len(old.reports)] == old.reports
+        )  # nothing that was told was done again
     result = json.loads(registry.get_artifact(run_id, "result/result.json"))
     version = registry.version("hyperadam", "latest")
     assert result["version"]["sha256"] == version.sha256
     best = after.trials[result["best_trial"]]
-    plain = MetaTraining(spec.trial_spec(best.values, best.seed), load("mnist5k"), InProcessRunner(), MemoryRecorder())
+    plain = MetaTraining(
+        spec.trial_spec(best.values, best.seed),
+        load("mnist5k"),
+        InProcessRunner(),
+        MemoryRecorder(),
+    )
     assert torch.equal(Theta.from_bytes(registry.weights("hyperadam", 1)).vector, plain.run().theta)
     assert registry.get_artifact(run_id, "result/curves.png").startswith(b"\x89PNG")
 
@@ -163,9 +185,19 @@ def start_driver(folder: Path, run_id: str, attempt: int) -> subprocess.Popen[by
         "HYPERADAM_ARTIFACT_LOCATION": str(folder / "artifacts"),
         "HYPERADAM_RUNNER": "in-process",
     }
-    argv = [sys.executable, "-m", "meta_trainer.driver", "--run-id", run_id, "--attempt", str(attempt)]
+    argv = [
+        sys.executable,
+        "-m",
+        "meta_trainer.driver",
+        "--run-id",
+        run_id,
+        "--attempt",
+        str(attempt),
+    ]
     with (folder / f"driver-{attempt}.log").open("wb") as log:
-        return subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            argv, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def wait_for_report(registry: Registry, run_id: str, driver: subprocess.Popen[bytes]) -> None:

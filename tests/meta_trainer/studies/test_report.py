@@ -19,7 +19,11 @@ SPEC = StudySpec.model_validate(
         "space": {
             "meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2},
             "tricks.convex_scaling": {"kind": "uniform", "low": 0, "high": 1},
-            "rule.lstm": {"kind": "choice", "options": [True, False], "labels": ["LSTM", "no | LSTM"]},
+            "rule.lstm": {
+                "kind": "choice",
+                "options": [True, False],
+                "labels": ["LSTM", "no | LSTM"],
+            },
         },
         "seeds": [0, 1],
         "resources": {"cpus": 1, "workers": 1},
@@ -27,22 +31,34 @@ SPEC = StudySpec.model_validate(
 )
 
 
-def trial(number: int, loss: float, state: TrialState = TrialState.COMPLETED, **more: object) -> TrialRecord:
+def trial(
+    number: int, loss: float, state: TrialState = TrialState.COMPLETED, **more: object
+) -> TrialRecord:
     point = number // 2
     values = {
         "meta_optimizer.rate": 1e-4 * 10 ** (2 * (point % 8) / 7),
         "tricks.convex_scaling": (point * 5 % 8) / 8,
         "rule.lstm": point % 2 == 0,
     }
-    record = TrialRecord(number=number, point=point, seed=number % 2, values=values, n_updates=100, state=state)
+    record = TrialRecord(
+        number=number, point=point, seed=number % 2, values=values, n_updates=100, state=state
+    )
     if state is not TrialState.FAILED:
         updates = 100 if state is TrialState.COMPLETED else 25
-        record.add(TrialReport(update=updates, validation_loss=loss, best_validation_loss=loss, seconds=0.36 * updates))
+        record.add(
+            TrialReport(
+                update=updates,
+                validation_loss=loss,
+                best_validation_loss=loss,
+                seconds=0.36 * updates,
+            )
+        )
     return record
 
 
 def ledger() -> Ledger:
-    """The objective is the point's number, ± 0.1 by seed; trial 4 diverged, 6 failed, 7 was stopped."""
+    """The objective is the point's number, ± 0.1 by seed; trial 4 diverged, 6 failed, 7 was
+    stopped."""
     trials = [trial(n, n // 2 + (0.1 if n % 2 else -0.1)) for n in range(16)]
     trials[4] = trial(4, math.inf)
     trials[6] = trial(6, math.nan, TrialState.FAILED)
@@ -88,7 +104,9 @@ def test_savings_are_the_updates_that_were_left_out_on_all_cores() -> None:
 def test_json_has_no_number_that_is_none() -> None:
     content = json.loads(json.dumps(to_json(SPEC, ledger(), None), allow_nan=False))
     assert content["trials"][4]["objective"] is None
-    assert content["trials"][4]["curve"] == [{"update": 100, "validation_loss": None, "best_validation_loss": None}]
+    assert content["trials"][4]["curve"] == [
+        {"update": 100, "validation_loss": None, "best_validation_loss": None}
+    ]
     assert content["leaderboard"][0] == content["best_trial"] == 0
     assert content["trials"][6]["error"] == "ValueError: no"
 

@@ -87,7 +87,15 @@ def test_a_grid_is_all_points_for_all_seeds_and_then_ends() -> None:
     assert len(trials) == 3 * 2 * 2
     assert [trial.seed for trial in trials[:4]] == [7, 8, 7, 8]
     assert [trial.point for trial in trials[:4]] == [0, 0, 1, 1]
-    assert len({(t.values["unroll.period"], t.values["tricks.convex_dimension"], t.seed) for t in trials}) == 12
+    assert (
+        len(
+            {
+                (t.values["unroll.period"], t.values["tricks.convex_dimension"], t.seed)
+                for t in trials
+            }
+        )
+        == 12
+    )
 
 
 def test_seeds_of_a_point_share_its_values_and_count_together() -> None:
@@ -103,7 +111,8 @@ def test_values_that_do_not_go_together_are_passed_over() -> None:
         "chunk_size": {"kind": "int", "low": 1, "high": 2},
     }
     for trial in run(
-        make_spec("random", space={**space, "meta_optimizer.rate": SPACE["meta_optimizer.rate"]}), 10
+        make_spec("random", space={**space, "meta_optimizer.rate": SPACE["meta_optimizer.rate"]}),
+        10,
     ).trials:
         assert trial.values["n_learners"] % trial.values["chunk_size"] == 0
 

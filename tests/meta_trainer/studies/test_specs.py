@@ -25,20 +25,41 @@ def choice(*options: Any, **more: Any) -> dict[str, Any]:
         ({"space": {"no.such": choice(1, 2)}}, "space.no.such is no field"),
         ({"space": {"unroll.lr": {"kind": "uniform", "low": 0, "high": 0.5}}}, "unroll.lr = 0.0"),
         ({"space": {"unroll.lr": {"kind": "uniform", "low": 0.1, "high": 5}}}, "unroll.lr = 5"),
-        ({"space": {"unroll.period": choice(10, 30)}}, "unroll.period = 30: unroll: .*horizon must be a multiple"),
-        ({"space": {"rule.n_candidates": {"kind": "int", "low": 1, "high": 65}}}, "n_candidates = 65"),
-        ({"space": {"task.activations": choice(["relu"], ["soft"])}}, r'task.activations = \["soft"\]'),
+        (
+            {"space": {"unroll.period": choice(10, 30)}},
+            "unroll.period = 30: unroll: .*horizon must be a multiple",
+        ),
+        (
+            {"space": {"rule.n_candidates": {"kind": "int", "low": 1, "high": 65}}},
+            "n_candidates = 65",
+        ),
+        (
+            {"space": {"task.activations": choice(["relu"], ["soft"])}},
+            r'task.activations = \["soft"\]',
+        ),
         ({"space": {"seed": choice(1, 2)}}, "space.seed cannot be varied; seeds does"),
-        ({"space": {"unroll.lr": {"kind": "uniform", "low": 0.2, "high": 0.1}}}, "high must be above low"),
-        ({"space": {"unroll.lr": {"kind": "uniform", "low": 0.1, "high": 0.2, "step": 1}}}, "step must fit"),
+        (
+            {"space": {"unroll.lr": {"kind": "uniform", "low": 0.2, "high": 0.1}}},
+            "high must be above low",
+        ),
+        (
+            {"space": {"unroll.lr": {"kind": "uniform", "low": 0.1, "high": 0.2, "step": 1}}},
+            "step must fit",
+        ),
         ({"space": {"unroll.period": choice(10, 10)}}, "options must differ"),
         ({"space": {"unroll.period": choice(10, 20, labels=["a"])}}, "labels must be one for each"),
         ({"space": RATE, "searcher": {"kind": "grid"}}, "space.meta_optimizer.rate has no end"),
         (
-            {"space": {"n_learners": choice(4, 6), "chunk_size": choice(2, 4)}, "searcher": {"kind": "grid"}},
+            {
+                "space": {"n_learners": choice(4, 6), "chunk_size": choice(2, 4)},
+                "searcher": {"kind": "grid"},
+            },
             "n_learners = 6, chunk_size = 4",
         ),
-        ({"space": RATE, "searcher": {"kind": "pbt"}, "limits": {"parallel_trials": 2}}, "limits must have parallel"),
+        (
+            {"space": RATE, "searcher": {"kind": "pbt"}, "limits": {"parallel_trials": 2}},
+            "limits must have parallel",
+        ),
         (
             {"space": {"unroll.period": choice(10, 20)}, "searcher": {"kind": "pbt"}},
             "space.unroll.period cannot change",
@@ -52,7 +73,10 @@ def choice(*options: Any, **more: Any) -> dict[str, Any]:
             },
             "scheduler must be none",
         ),
-        ({"space": RATE, "objective": {"kind": "suite", "suite": "timing"}}, "suite must be one of"),
+        (
+            {"space": RATE, "objective": {"kind": "suite", "suite": "timing"}},
+            "suite must be one of",
+        ),
         ({"space": RATE, "seeds": [1, 1]}, "seeds must differ"),
         ({"space": RATE, "base": {"promote": {"alias": "champion"}}}, "base.promote must be null"),
         ({"space": RATE, "limits": {"trials": 0}}, "limits.trials"),
@@ -88,7 +112,13 @@ def test_the_ablations_are_the_papers() -> None:
 
 def test_what_is_given_lies_over_the_preset() -> None:
     spec = StudySpec.model_validate(
-        {"preset": "rates", "searcher": {"kind": "random"}, "space": RATE, "base": {"seed": 5}, "seeds": [3]}
+        {
+            "preset": "rates",
+            "searcher": {"kind": "random"},
+            "space": RATE,
+            "base": {"seed": 5},
+            "seeds": [3],
+        }
     )
     assert spec.searcher.kind == "random"
     assert list(spec.space) == ["meta_optimizer.rate"]
@@ -100,11 +130,16 @@ def test_a_point_is_the_base_with_other_values() -> None:
     trial = spec.trial_spec({"meta_optimizer.rate": 0.003}, seed=9)
     assert trial.meta_optimizer.rate == 0.003
     assert trial.seed == 9
-    assert trial.model_copy(update={"seed": 0, "meta_optimizer": spec.base.meta_optimizer}) == spec.base
+    assert (
+        trial.model_copy(update={"seed": 0, "meta_optimizer": spec.base.meta_optimizer})
+        == spec.base
+    )
 
 
 def test_a_rule_of_another_kind_brings_its_recommendations() -> None:
-    spec = StudySpec.model_validate({"space": {"rule": choice({"kind": "hyperadam"}, {"kind": "rnnprop"})}})
+    spec = StudySpec.model_validate(
+        {"space": {"rule": choice({"kind": "hyperadam"}, {"kind": "rnnprop"})}}
+    )
     trial = spec.trial_spec({"rule": {"kind": "rnnprop"}}, seed=0)
     assert (trial.register_as, trial.init, trial.unroll.lr) == ("rnnprop", "paper", 1.0)
     assert spec.trial_spec({"rule": {"kind": "hyperadam"}}, seed=0).unroll.lr == spec.base.unroll.lr

@@ -1,4 +1,5 @@
-"""A trial is an ordinary meta-training: the same Θ, bit for bit, cut off or not, and nothing lost but an interval."""
+"""A trial is an ordinary meta-training: the same Θ, bit for bit, cut off or not, and nothing lost
+but an interval."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord
-from meta_trainer.training import MetaTraining
+from meta_trainer.training.loop import MetaTraining
 from registry import Registry, connect
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.studies.conftest import make_conductor, run_here, start_trial, tiny_study
@@ -29,7 +30,10 @@ def test_a_trial_gives_the_theta_of_a_plain_job(registry: Registry) -> None:
     spec = tiny_study(limits={"trials": 1}, base={"n_episodes": 3})
     (trial,) = run_here(make_conductor(spec, registry), registry).trials
     plain = MetaTraining(
-        spec.trial_spec(trial.values, trial.seed), load("mnist5k"), InProcessRunner(), MemoryRecorder()
+        spec.trial_spec(trial.values, trial.seed),
+        load("mnist5k"),
+        InProcessRunner(),
+        MemoryRecorder(),
     ).run()
     assert torch.equal(best_theta(registry, trial), plain.theta)
     assert trial.reports[-1].best_validation_loss == plain.best_loss
@@ -45,10 +49,14 @@ def test_a_trial_that_is_cut_off_anywhere_ends_in_the_same_theta(registry: Regis
     trial = conductor.propose()
     assert trial is not None
     calls = iter(range(100))
-    running = start_trial(spec, trial, other, lambda: next(calls) >= 2)  # in the middle of the second episode
+    running = start_trial(
+        spec, trial, other, lambda: next(calls) >= 2
+    )  # in the middle of the second episode
     assert running.advance().report is not None
     assert running.advance().report is None
-    progress = start_trial(spec, trial, other).advance()  # the report before was lost: it is made again
+    progress = start_trial(
+        spec, trial, other
+    ).advance()  # the report before was lost: it is made again
     assert progress.report is not None
     assert progress.report.update == 2
     (ended,) = run_here(make_conductor(spec, other), other).trials
@@ -79,7 +87,10 @@ def test_theta_knows_its_study(registry: Registry) -> None:
 
 
 def test_a_suite_scores_the_finished_theta(registry: Registry) -> None:
-    spec = tiny_study(limits={"trials": 1}, objective={"kind": "suite", "suite": "table1", "n_starts": 2, "horizon": 3})
+    spec = tiny_study(
+        limits={"trials": 1},
+        objective={"kind": "suite", "suite": "table1", "n_starts": 2, "horizon": 3},
+    )
     (trial,) = run_here(make_conductor(spec, registry), registry).trials
     assert trial.score is not None
     assert 1 < trial.score < 4

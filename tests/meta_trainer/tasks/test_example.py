@@ -1,4 +1,5 @@
-"""The example of a user's own module runs, and its Θ is at least as good as the one it began with."""
+"""The example of a user's own module runs, and its Θ is at least as good as the one it began
+with."""
 
 from __future__ import annotations
 
@@ -10,12 +11,16 @@ import pytest
 from examples import own_module
 
 
-def test_own_module(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_own_module(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     monkeypatch.setattr("sys.argv", ["own_module", "--episodes", "1"])
     monkeypatch.setattr("tempfile.mkdtemp", lambda: str(tmp_path))
     own_module.main()
     first, second = capsys.readouterr().out.splitlines()
-    before, after = (float(part.split()[0]) for part in first.removeprefix("validation loss: ").split(", "))
+    before, after = (
+        float(part.split()[0]) for part in first.removeprefix("validation loss: ").split(", ")
+    )
     assert after <= before
     losses = [float(part.split()[0]) for part in second.split(": ", 1)[1].split(", ")]
     assert all(math.isfinite(loss) and loss < 1 for loss in losses)

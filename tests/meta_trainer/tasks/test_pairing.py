@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from meta_trainer.datasets import load
-from meta_trainer.optimizees import Supervised
 from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data, optimizee_of
+from meta_trainer.tasks.optimizees import Supervised
 
 TASKS = {
     "mlp": MLPTaskSpec(hidden=(4, 3), batch_size=6),
@@ -23,7 +23,9 @@ def task(request: pytest.FixtureRequest) -> MLPTaskSpec | CNNTaskSpec | LSTMTask
     return TASKS[request.param]
 
 
-def learners(task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, *indices: int, seed: int = 0) -> Supervised:
+def learners(
+    task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, *indices: int, seed: int = 0
+) -> Supervised:
     return optimizee_of(task, load_data([task], None), seed, "test", [(i,) for i in indices])
 
 
@@ -52,7 +54,9 @@ def test_final_loss_keeps_the_masks_of_the_run() -> None:
     expected = torch.stack([with_dropout.losses(w, step) for step in range(3)]).double().mean(0)
     torch.testing.assert_close(with_dropout.final_losses(w, 3), expected)
     inputs, targets, _ = with_dropout._minibatch(0)
-    assert not torch.allclose(with_dropout.losses(w, 0), with_dropout.learner.losses(w, inputs, targets))
+    assert not torch.allclose(
+        with_dropout.losses(w, 0), with_dropout.learner.losses(w, inputs, targets)
+    )
 
 
 def test_each_learner_may_have_its_own_scale() -> None:
@@ -65,5 +69,7 @@ def test_each_learner_may_have_its_own_scale() -> None:
 
 
 def test_missing_data_is_named() -> None:
-    with pytest.raises(ValueError, match="dataset 'mnist' is wanted by a task, but only mnist5k given"):
+    with pytest.raises(
+        ValueError, match="dataset 'mnist' is wanted by a task, but only mnist5k given"
+    ):
         optimizee_of(MLPTaskSpec(dataset="mnist"), {"mnist5k": load("mnist5k")}, 0, "test", [(0,)])

@@ -11,12 +11,18 @@ import pytest
 import torch
 
 from meta_trainer.datasets import load
-from meta_trainer.episodes import training_optimizee
-from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MetaTrainingSpec, MLPTaskSpec, TaskDistribution
+from meta_trainer.specs import (
+    CNNTaskSpec,
+    LSTMTaskSpec,
+    MetaTrainingSpec,
+    MLPTaskSpec,
+    TaskDistribution,
+)
+from meta_trainer.specs.timeline import Place, Timeline, timeline
 from meta_trainer.tasks import SpecTasks, sample_scales, sample_task
-from meta_trainer.timeline import Place, Timeline, timeline
-from meta_trainer.tricks import RandomScaling
-from meta_trainer.work import step_weights
+from meta_trainer.tasks.tricks import RandomScaling
+from meta_trainer.training.units import step_weights
+from meta_trainer.unrolls.episodes import training_optimizee
 
 N = 600
 
@@ -33,12 +39,19 @@ def within(share: float, expected: float, n: int = N) -> bool:
 def test_kinds_come_in_proportion_to_their_shares() -> None:
     drawn = distribution(mlp={"share": 3}, cnn={}, lstm={"share": 2})
     kinds = Counter(sample_task(drawn, 0, episode, 0).kind for episode in range(N))
-    assert all(within(kinds[kind] / N, share / 6) for kind, share in (("mlp", 3), ("cnn", 1), ("lstm", 2)))
+    assert all(
+        within(kinds[kind] / N, share / 6) for kind, share in (("mlp", 3), ("cnn", 1), ("lstm", 2))
+    )
 
 
 def test_mlps_fill_their_ranges() -> None:
     drawn = distribution(
-        mlp={"depth": [0, 3], "width": [4, 64], "activations": ["relu", "tanh"], "batch_sizes": [8, 16, 32]}
+        mlp={
+            "depth": [0, 3],
+            "width": [4, 64],
+            "activations": ["relu", "tanh"],
+            "batch_sizes": [8, 16, 32],
+        }
     )
     tasks = [task for i in range(N) if isinstance(task := sample_task(drawn, 1, i, 0), MLPTaskSpec)]
     depths = Counter(len(task.hidden) for task in tasks)
@@ -57,7 +70,11 @@ def test_mlps_fill_their_ranges() -> None:
 
 def test_cnns_and_lstms_take_every_choice() -> None:
     drawn = distribution(
-        cnn={"architectures": ["cnn-1", "cnn-2"], "batch_norm": [False, True], "dropout": [False, True]},
+        cnn={
+            "architectures": ["cnn-1", "cnn-2"],
+            "batch_norm": [False, True],
+            "dropout": [False, True],
+        },
         lstm={"n_layers": [1, 2], "hidden": [10, 20], "noise_stds": [0.1, 0.01]},
     )
     tasks = [sample_task(drawn, 0, episode, 0) for episode in range(N)]
@@ -67,7 +84,9 @@ def test_cnns_and_lstms_take_every_choice() -> None:
 
 
 def test_scales_are_each_learners_own() -> None:
-    drawn = distribution(mlp={"init_std": [0.01, 1]}, random_scaling=[0, 3], convex_scaling=[0.5, 1])
+    drawn = distribution(
+        mlp={"init_std": [0.01, 1]}, random_scaling=[0, 3], convex_scaling=[0.5, 1]
+    )
     scales = [sample_scales(drawn, 0, 0, 0, learner) for learner in range(N)]
     logs = [math.log10(s.init_std) for s in scales]
     assert -2 <= min(logs) < -1.95 < -0.05 < max(logs) <= 0
@@ -92,13 +111,17 @@ def test_random_scaling_takes_each_learners_range() -> None:
     assert isinstance(optimizee, RandomScaling)
     assert spec.tasks
     widest = optimizee.scale[:, :-20].log().abs().amax(1)
-    expected = [sample_scales(spec.tasks, spec.seed, 0, 0, learner).random_scaling for learner in range(4)]
+    expected = [
+        sample_scales(spec.tasks, spec.seed, 0, 0, learner).random_scaling for learner in range(4)
+    ]
     torch.testing.assert_close(widest, torch.tensor(expected), rtol=0.01, atol=0)
 
 
 def test_a_distribution_of_one_is_the_simple_task() -> None:
     tasks = {"mlp": {"activations": ["relu"], "width": [4, 4], "batch_sizes": [8]}}
-    simple = MetaTrainingSpec.model_validate({"task": {"activations": ["relu"], "hidden": [4], "batch_size": 8}})
+    simple = MetaTrainingSpec.model_validate(
+        {"task": {"activations": ["relu"], "hidden": [4], "batch_size": 8}}
+    )
     drawn = MetaTrainingSpec.model_validate({"tasks": tasks})
     a, b = (training_optimizee(spec, load("mnist5k"), 2, 1) for spec in (simple, drawn))
     assert torch.equal(a.start(), b.start())
@@ -110,7 +133,15 @@ def test_a_distribution_of_one_is_the_simple_task() -> None:
 def test_places_in_a_timeline() -> None:
     line = Timeline([2, 1, 3])
     assert line.n_updates == 6
-    assert [line.locate(u) for u in range(7)] == [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2), Place(3, 0)]
+    assert [line.locate(u) for u in range(7)] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (2, 0),
+        (2, 1),
+        (2, 2),
+        Place(3, 0),
+    ]
 
 
 def test_horizons_are_log_uniform_multiples_of_the_period() -> None:
@@ -123,18 +154,26 @@ def test_horizons_are_log_uniform_multiples_of_the_period() -> None:
 
 
 def test_late_weights_follow_the_drawn_horizon() -> None:
-    given = {"tasks": {"mlp": {}, "horizon": [20, 200]}, "n_episodes": 40, "unroll": {"late_weight": 1}}
+    given = {
+        "tasks": {"mlp": {}, "horizon": [20, 200]},
+        "n_episodes": 40,
+        "unroll": {"late_weight": 1},
+    }
     spec = MetaTrainingSpec.model_validate(given)
     for episode, n_periods in enumerate(spec.timeline.lengths):
         horizon = spec.horizon_of(episode)
         assert horizon == 20 * n_periods
         last = step_weights(spec.unroll, horizon - 20, horizon)
         assert float(last[-1]) == 2
-        whole = torch.cat([step_weights(spec.unroll, first, horizon) for first in range(0, horizon, 20)])
+        whole = torch.cat(
+            [step_weights(spec.unroll, first, horizon) for first in range(0, horizon, 20)]
+        )
         assert float(whole.mean()) == pytest.approx(1 + 1 / horizon)
 
 
 @pytest.mark.parametrize(("horizon", "n_updates"), [(None, 50), ([20, 20], 10), ([100, 100], 50)])
 def test_counts(horizon: list[int] | None, n_updates: int) -> None:
-    spec = MetaTrainingSpec.model_validate({"tasks": {"mlp": {}, "horizon": horizon}, "n_episodes": 10})
+    spec = MetaTrainingSpec.model_validate(
+        {"tasks": {"mlp": {}, "horizon": horizon}, "n_episodes": 10}
+    )
     assert spec.n_updates == n_updates

@@ -1,4 +1,5 @@
-"""Meta-training on a mixed distribution, and on a user's module: the same Θ always and everywhere."""
+"""Meta-training on a mixed distribution, and on a user's module: the same Θ always and
+everywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.seeds import generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import ModuleTasks
-from meta_trainer.training import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining, Trained
 
 COMMON: dict[str, Any] = {
     "rule": {"n_candidates": 3},
@@ -41,10 +42,18 @@ MIXED = COMMON | {
 
 def small_images() -> Dataset:
     whole = load("mnist5k")
-    return Dataset(whole.name, whole.split, whole.images[:, :, ::4, ::4].contiguous(), whole.labels, whole.n_classes)
+    return Dataset(
+        whole.name,
+        whole.split,
+        whole.images[:, :, ::4, ::4].contiguous(),
+        whole.labels,
+        whole.n_classes,
+    )
 
 
-def train(spec: MetaTrainingSpec, recorder: Any, runner: Runner | None = None, resume: bytes | None = None) -> Trained:
+def train(
+    spec: MetaTrainingSpec, recorder: Any, runner: Runner | None = None, resume: bytes | None = None
+) -> Trained:
     training = MetaTraining(spec, small_images(), runner or InProcessRunner(), recorder)
     if resume is not None:
         training.restore(resume)
@@ -84,9 +93,16 @@ def test_same_theta_on_ray(recorder: Any) -> None:
 
 
 def test_the_papers_distribution_gives_the_papers_theta(recorder: Any) -> None:
-    same = {"n_episodes": 1, "unroll": {"horizon": 4, "period": 2}, "rule": {"n_candidates": 3}, "seed": 5}
+    same = {
+        "n_episodes": 1,
+        "unroll": {"horizon": 4, "period": 2},
+        "rule": {"n_candidates": 3},
+        "seed": 5,
+    }
     paper = {"preset": "paper", **same}
-    simple = train(MetaTrainingSpec.model_validate({**paper, "task": {"dataset": "mnist5k"}}), recorder)
+    simple = train(
+        MetaTrainingSpec.model_validate({**paper, "task": {"dataset": "mnist5k"}}), recorder
+    )
     tasks = {"preset": "paper", "mlp": {"datasets": ["mnist5k"]}}
     drawn = train(MetaTrainingSpec.model_validate({**paper, "tasks": tasks}), type(recorder)())
     assert torch.equal(simple.final_theta, drawn.final_theta)

@@ -1,4 +1,5 @@
-"""No call without a key that may make it: the guard itself, and that every route of the real application has one."""
+"""No call without a key that may make it: the guard itself, and that every route of the real
+application has one."""
 
 from __future__ import annotations
 
@@ -40,7 +41,11 @@ def scopes_of(dependant: Dependant | None) -> Iterator[str]:
 
 def routes(app: FastAPI) -> Iterator[tuple[str, set[str], list[str]]]:
     for route in iter_route_contexts(app.routes):
-        yield route.path or "", set(route.methods or ()), list(scopes_of(getattr(route, "dependant", None)))
+        yield (
+            route.path or "",
+            set(route.methods or ()),
+            list(scopes_of(getattr(route, "dependant", None))),
+        )
 
 
 @pytest.fixture
@@ -57,15 +62,25 @@ def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
 
 
 def test_nothing_that_writes_is_open_to_readers(app: FastAPI) -> None:
-    weak = [path for path, methods, scopes in routes(app) if methods & WRITES and scopes == ["read"]]
+    weak = [
+        path for path, methods, scopes in routes(app) if methods & WRITES and scopes == ["read"]
+    ]
     assert weak == []
 
 
 def test_every_post_takes_an_idempotency_key(app: FastAPI) -> None:
-    posts = {path: operations["post"] for path, operations in app.openapi()["paths"].items() if "post" in operations}
+    posts = {
+        path: operations["post"]
+        for path, operations in app.openapi()["paths"].items()
+        if "post" in operations
+    }
     assert len(posts) >= 8
     for path, operation in posts.items():
-        headers = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
+        headers = [
+            parameter["name"]
+            for parameter in operation["parameters"]
+            if parameter["in"] == "header"
+        ]
         assert headers == ["Idempotency-Key"], path
         assert {"200"} < set(operation["responses"]), path
 
@@ -93,7 +108,9 @@ def test_without_a_key(anonymous: TestClient) -> None:
     assert answer.json()["type"] == "/problems/unauthorized"
 
 
-@pytest.mark.parametrize("header", ["Bearer ha_aaaaaaaa_" + "b" * 32, "Bearer x", "Bearer \xff\xfe"])
+@pytest.mark.parametrize(
+    "header", ["Bearer ha_aaaaaaaa_" + "b" * 32, "Bearer x", "Bearer \xff\xfe"]
+)
 def test_with_an_unknown_key(anonymous: TestClient, header: str) -> None:
     answer = anonymous.get("/v1/jobs", headers={"Authorization": header.encode("latin-1")})
     assert answer.status_code == 401
@@ -180,7 +197,9 @@ def test_a_key_over_rest_may_expire(client: TestClient) -> None:
         ({"name": "a", "colour": 1}, "colour"),
     ],
 )
-def test_bad_key_requests_name_the_field(client: TestClient, body: dict[str, object], field: str) -> None:
+def test_bad_key_requests_name_the_field(
+    client: TestClient, body: dict[str, object], field: str
+) -> None:
     answer = client.post("/v1/keys", json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]

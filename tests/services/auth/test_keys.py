@@ -42,7 +42,9 @@ def test_a_key_has_its_form_and_its_holder(api_keys: ApiKeys) -> None:
     assert principal.scopes == {"read", "submit"}
 
 
-def test_a_key_that_has_expired_is_nobodys_even_if_it_is_remembered(api_keys: ApiKeys, clock: Clock) -> None:
+def test_a_key_that_has_expired_is_nobodys_even_if_it_is_remembered(
+    api_keys: ApiKeys, clock: Clock
+) -> None:
     soon = now() + timedelta(seconds=2)
     key = api_keys.create("guest", ["read"], expires_at=soon).key
     assert api_keys.verify(key) is not None
@@ -70,7 +72,17 @@ def test_keys_differ() -> None:
 def test_a_wrong_key_is_nobodys(api_keys: ApiKeys, subtests: pytest.Subtests) -> None:
     key = api_keys.create("alice", ["read"]).key
     wrong_secret = key[:-1] + ("a" if key[-1] != "a" else "b")
-    for wrong in (wrong_secret, keys.new_key(), key[:-1], key + "a", key.upper(), f" {key}", "", "ha_", "é" * 44):
+    for wrong in (
+        wrong_secret,
+        keys.new_key(),
+        key[:-1],
+        key + "a",
+        key.upper(),
+        f" {key}",
+        "",
+        "ha_",
+        "é" * 44,
+    ):
         with subtests.test(wrong=wrong):
             assert api_keys.verify(wrong) is None
             assert api_keys.recall(wrong) is None
@@ -146,7 +158,9 @@ def test_last_use_is_written_now_and_then(api_keys: ApiKeys) -> None:
         ("alice", ["read", "root"], "got root"),
     ],
 )
-def test_bad_names_and_scopes_are_refused(api_keys: ApiKeys, name: str, scopes: list[str], message: str) -> None:
+def test_bad_names_and_scopes_are_refused(
+    api_keys: ApiKeys, name: str, scopes: list[str], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         api_keys.create(name, scopes)
     assert api_keys.list() == []

@@ -50,17 +50,29 @@ def test_zero_is_no_limit_and_memory_is_bounded() -> None:
 
 @pytest.fixture
 def narrow(services: Container) -> Iterator[TestClient]:
-    """Takes bursts of four requests and of two writes; buckets fill so slowly that no pause of the machine matters."""
-    limits = {"requests_per_second": 0.004, "writes_per_second": 0.002, "rate_burst_seconds": 1000.0}
+    """Takes bursts of four requests and of two writes; buckets fill so slowly that no pause of the
+    machine matters."""
+    limits = {
+        "requests_per_second": 0.004,
+        "writes_per_second": 0.002,
+        "rate_burst_seconds": 1000.0,
+    }
     few = Container(
-        settings=services.settings.model_copy(update=limits), database=services.database, registry=services.registry
+        settings=services.settings.model_copy(update=limits),
+        database=services.database,
+        registry=services.registry,
     )
     with TestClient(create_app(few)) as client:
         yield client
 
 
-def test_too_many_requests_are_told_when_to_come_again(narrow: TestClient, services: Container) -> None:
-    keys = [{"Authorization": f"Bearer {services.api_keys.create(name, ['submit']).key}"} for name in ("a", "b")]
+def test_too_many_requests_are_told_when_to_come_again(
+    narrow: TestClient, services: Container
+) -> None:
+    keys = [
+        {"Authorization": f"Bearer {services.api_keys.create(name, ['submit']).key}"}
+        for name in ("a", "b")
+    ]
     writes = [narrow.post("/v1/jobs/job_nobody/cancel", headers=keys[0]) for _ in range(3)]
     assert [answer.status_code for answer in writes] == [404, 404, 429]
     assert writes[-1].json()["type"] == "/problems/too-many-requests"

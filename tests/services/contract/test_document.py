@@ -1,4 +1,5 @@
-"""docs/openapi.json is what the service serves: a change of the wire is a change of that file, seen in review."""
+"""docs/openapi.json is what the service serves: a change of the wire is a change of that file, seen
+in review."""
 
 from __future__ import annotations
 
@@ -14,16 +15,25 @@ PINNED = Path(__file__).resolve().parents[3] / "docs/openapi.json"
 
 
 def test_the_pinned_document_is_up_to_date() -> None:
-    assert PINNED.read_text("utf-8") == api_document.text(), "the REST API changed: run `make openapi`, read the diff"
+    assert PINNED.read_text("utf-8") == api_document.text(), (
+        "the REST API changed: run `make openapi`, read the diff"
+    )
 
 
 def test_it_is_what_the_service_serves(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == api_document.document()
 
 
-def test_it_does_not_depend_on_the_deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_it_does_not_depend_on_the_deployment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     before = api_document.text()
-    for name, value in {"HOME": str(tmp_path), "PORT": "1", "MAX_RUNNING_JOBS": "7", "MAX_BODY_BYTES": "4096"}.items():
+    for name, value in {
+        "HOME": str(tmp_path),
+        "PORT": "1",
+        "MAX_RUNNING_JOBS": "7",
+        "MAX_BODY_BYTES": "4096",
+    }.items():
         monkeypatch.setenv(f"HYPERADAM_{name}", value)
     assert api_document.text() == before
     assert not list(tmp_path.iterdir())

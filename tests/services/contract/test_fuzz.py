@@ -1,6 +1,8 @@
-"""Requests nobody thought of, made from the service's own OpenAPI document: no answer may contradict it.
+"""Requests nobody thought of, made from the service's own OpenAPI document: no answer may
+contradict it.
 
-Right and wrong requests to every operation, against the real application in process. Jobs are rows that nobody starts.
+Right and wrong requests to every operation, against the real application in process. Jobs are rows
+that nobody starts.
 """
 
 from __future__ import annotations
@@ -78,8 +80,12 @@ def fuzzed(database: Database, settings: Settings, registry: InMemoryRegistry) -
     registry.create_version("known", make_theta(), key="1")
     registry.set_alias("known", "champion", 1, actor="fuzzer")
     with TestClient(app, headers=headers) as client:
-        job = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
-    return Fuzzed(app, headers, {"job_id": job, "name": "known", "ref": "champion", "alias": "champion"})
+        job = client.post(
+            "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
+        ).json()["id"]
+    return Fuzzed(
+        app, headers, {"job_id": job, "name": "known", "ref": "champion", "alias": "champion"}
+    )
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])

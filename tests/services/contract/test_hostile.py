@@ -1,6 +1,8 @@
-"""Requests that mean harm, to every operation there is: each is refused with a problem document, or harmless.
+"""Requests that mean harm, to every operation there is: each is refused with a problem document, or
+harmless.
 
-The operations are walked as the OpenAPI document lists them, so that a new one is attacked without being named here.
+The operations are walked as the OpenAPI document lists them, so that a new one is attacked without
+being named here.
 """
 
 from __future__ import annotations
@@ -40,15 +42,46 @@ PLACES = [
     "-1",
     "a" * 5000,
 ]
-STRINGS = ["\x00", "a\x00b", "\ud800", "\udfff\ud800", "\u202e", "x" * 100_000, "../../etc/passwd", "\r\nA: b"]
-NUMBERS = ["9" * 400, "-" + "9" * 400, "1e400", "NaN", "Infinity", "-0.0", str(2**63), str(-(2**63) - 1), "0.1e-999"]
-TOKENS = ["", "Bearer", "Bearer ", "Bearer ha_", "Bearer " + "a" * 8000, "Basic YTpi", "Bearer ha_aaaaaaaa_" + "b" * 40]
+STRINGS = [
+    "\x00",
+    "a\x00b",
+    "\ud800",
+    "\udfff\ud800",
+    "\u202e",
+    "x" * 100_000,
+    "../../etc/passwd",
+    "\r\nA: b",
+]
+NUMBERS = [
+    "9" * 400,
+    "-" + "9" * 400,
+    "1e400",
+    "NaN",
+    "Infinity",
+    "-0.0",
+    str(2**63),
+    str(-(2**63) - 1),
+    "0.1e-999",
+]
+TOKENS = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer ha_",
+    "Bearer " + "a" * 8000,
+    "Basic YTpi",
+    "Bearer ha_aaaaaaaa_" + "b" * 40,
+]
 
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(
-        home=tmp_path, database_url=database_url, executor="process", requests_per_second=0, writes_per_second=0
+        home=tmp_path,
+        database_url=database_url,
+        executor="process",
+        requests_per_second=0,
+        writes_per_second=0,
     )
 
 
@@ -64,7 +97,14 @@ def registry() -> InMemoryRegistry:
 def known(client: TestClient) -> dict[str, str]:
     """Path parameters that lead to something that is there."""
     job = client.post("/v1/jobs", json=QUICK).json()["id"]
-    return {"job_id": job, "name": "known", "ref": "champion", "alias": "champion", "key_id": "a" * 8, "path": "a.png"}
+    return {
+        "job_id": job,
+        "name": "known",
+        "ref": "champion",
+        "alias": "champion",
+        "key_id": "a" * 8,
+        "path": "a.png",
+    }
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -96,19 +136,34 @@ def check(answer: Response, request: object) -> None:
 def test_paths_that_lead_elsewhere(client: TestClient, known: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, place in product(parameters(operation, "path"), PLACES):
-            check(client.request(method, filled(path, {**known, name: place})), (method, path, place[:50]))
+            check(
+                client.request(method, filled(path, {**known, name: place})),
+                (method, path, place[:50]),
+            )
 
 
 @pytest.mark.slow
 def test_queries_that_say_the_impossible(client: TestClient, known: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, value in product(parameters(operation, "query"), PLACES):
-            check(client.request(method, f"{filled(path, known)}?{name}={value}"), (method, path, name, value[:50]))
+            check(
+                client.request(method, f"{filled(path, known)}?{name}={value}"),
+                (method, path, name, value[:50]),
+            )
 
 
 @pytest.mark.slow
 def test_headers_that_say_the_impossible(client: TestClient, known: dict[str, str]) -> None:
-    values = ["\x7f", "é", '"', "W/", "bytes=" + "9" * 400 + "-", "bytes=-" + "9" * 400, "bytes=5-1,,", "x" * 8000]
+    values = [
+        "\x7f",
+        "é",
+        '"',
+        "W/",
+        "bytes=" + "9" * 400 + "-",
+        "bytes=-" + "9" * 400,
+        "bytes=5-1,,",
+        "x" * 8000,
+    ]
     for method, path, operation in operations():
         for name, value in product(parameters(operation, "header"), values):
             answer = client.request(method, filled(path, known), headers={name: value.encode()})
@@ -116,7 +171,18 @@ def test_headers_that_say_the_impossible(client: TestClient, known: dict[str, st
 
 
 def bodies() -> Iterator[bytes]:
-    yield from (b"", b"null", b"[]", b"0", b'"', b"{", b"\xff\xfe\x00", b"\x00" * 100, b'{"a":1}{"a":2}', b"{'a': 1}")
+    yield from (
+        b"",
+        b"null",
+        b"[]",
+        b"0",
+        b'"',
+        b"{",
+        b"\xff\xfe\x00",
+        b"\x00" * 100,
+        b'{"a":1}{"a":2}',
+        b"{'a': 1}",
+    )
     yield b"[" * DEEP
     yield b'{"spec":' * DEEP
     yield b'{"spec":' * 500 + b"1" + b"}" * 500
@@ -136,7 +202,9 @@ def test_bodies_that_are_none(client: TestClient, known: dict[str, str]) -> None
     for method, path, operation in operations():
         if "requestBody" in operation:
             for body, kind in product(bodies(), ("application/json", "application/octet-stream")):
-                answer = client.request(method, filled(path, known), content=body, headers={"Content-Type": kind})
+                answer = client.request(
+                    method, filled(path, known), content=body, headers={"Content-Type": kind}
+                )
                 check(answer, (method, path, body[:100]))
 
 
@@ -145,15 +213,22 @@ def test_a_spec_of_too_many_levels_is_named(client: TestClient) -> None:
     for _ in range(MAX_SPEC_DEPTH):
         spec = {"a": [spec]}
     answer = client.post("/v1/jobs", json={"kind": "meta-training", "spec": spec})
-    assert answer.json()["errors"] == [{"field": "spec", "message": f"nested deeper than {MAX_SPEC_DEPTH} levels"}]
+    assert answer.json()["errors"] == [
+        {"field": "spec", "message": f"nested deeper than {MAX_SPEC_DEPTH} levels"}
+    ]
 
 
-def test_bodies_that_are_too_large(client: TestClient, settings: Settings, known: dict[str, str]) -> None:
+def test_bodies_that_are_too_large(
+    client: TestClient, settings: Settings, known: dict[str, str]
+) -> None:
     for method, path, operation in operations():
         if "application/json" in operation.get("requestBody", {}).get("content", {}):
             body = b'{"kind": "' + b"x" * settings.max_body_bytes + b'"}'
             answer = client.request(
-                method, filled(path, known), content=body, headers={"Content-Type": "application/json"}
+                method,
+                filled(path, known),
+                content=body,
+                headers={"Content-Type": "application/json"},
             )
             assert answer.status_code == 413, (method, path)
             check(answer, (method, path))
@@ -171,7 +246,15 @@ def test_keys_that_are_none(client: TestClient, known: dict[str, str]) -> None:
 def malformed_thetas() -> Iterator[bytes]:
     good = make_theta().to_bytes()
     length = int.from_bytes(good[:8], "little")
-    yield from (b"", good[:8], good[: length // 2], good[:-1], good + b"\x00", good[8:], b"PK\x03\x04" + good)
+    yield from (
+        b"",
+        good[:8],
+        good[: length // 2],
+        good[:-1],
+        good + b"\x00",
+        good[8:],
+        b"PK\x03\x04" + good,
+    )
     yield from ((2**64 - 1).to_bytes(8, "little") + good[8:], (0).to_bytes(8, "little") + good[8:])
     yield good[:8] + b"{" * length + good[8 + length :]
     yield (DEEP).to_bytes(8, "little") + b"[" * DEEP
@@ -194,7 +277,9 @@ def test_files_of_theta_that_are_none(client: TestClient) -> None:
     assert client.get("/v1/optimizers/evil").status_code == 404
 
 
-def test_nothing_was_written_but_the_job_store(client: TestClient, services: Container, tmp_path: Path) -> None:
+def test_nothing_was_written_but_the_job_store(
+    client: TestClient, services: Container, tmp_path: Path
+) -> None:
     before = {path.name for path in tmp_path.parent.iterdir()}
     for place in PLACES:
         client.post(f"/v1/optimizers/{place}/versions", content=make_theta().to_bytes())

@@ -1,4 +1,5 @@
-"""A headless Chromium, driven by the DevTools protocol over two pipes: no driver program and no open port."""
+"""A headless Chromium, driven by the DevTools protocol over two pipes: no driver program and no
+open port."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ _LAUNCH: Final = (
     "import fcntl, os, sys; r, w = (fcntl.fcntl(int(f), fcntl.F_DUPFD, 10) for f in sys.argv[1:3]); "
     "os.dup2(r, 3); os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
-"""The browser reads commands from descriptor 3 and writes to 4; the pipes may have any other numbers here."""
+"""The browser reads commands from descriptor 3 and writes to 4; the pipes may have any other
+numbers here."""
 
 
 class Chromium:
@@ -42,7 +44,12 @@ class Chromium:
             raise FileNotFoundError("chromium is not installed")
         to_browser, self._commands = os.pipe()
         self._answers, from_browser = os.pipe()
-        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"]
+        flags = [
+            *_FLAGS,
+            f"--user-data-dir={folder / 'profile'}",
+            f"--window-size={width},{height}",
+            "about:blank",
+        ]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser), BINARY, *flags],
             pass_fds=(to_browser, from_browser),
@@ -56,7 +63,9 @@ class Chromium:
         self.complaints: list[str] = []
         """Exceptions and violations of the content policy, as the page's console has them."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
@@ -81,7 +90,9 @@ class Chromium:
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page; waits when it is a promise."""
-        result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        result = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
         if "exceptionDetails" in result:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")

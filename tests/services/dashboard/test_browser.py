@@ -1,4 +1,5 @@
-"""The dashboard in a real browser, on the real service: from the key to a live job and a downloaded Θ."""
+"""The dashboard in a real browser, on the real service: from the key to a live job and a downloaded
+Θ."""
 
 from __future__ import annotations
 
@@ -20,13 +21,18 @@ from services.jobs.tables import Event, Job
 from tests.registry.thetas import make_theta
 from tests.services.dashboard.chromium import BINARY, Chromium
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(BINARY is None, reason="Chromium is not installed")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BINARY is None, reason="Chromium is not installed"),
+]
 
 
 @pytest.fixture
 def url(services: Container) -> Iterator[str]:
     """A server on loopback."""
-    config = uvicorn.Config(create_app(services), port=0, log_config=None, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        create_app(services), port=0, log_config=None, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -52,20 +58,28 @@ def sign_in(browser: Chromium, key: str) -> None:
     browser.click("Open")
 
 
-def tell(services: Container, events: list[tuple[str, dict[str, object]]], **fields: object) -> None:
+def tell(
+    services: Container, events: list[tuple[str, dict[str, object]]], **fields: object
+) -> None:
     """Events of the only job, and what its row says, as the reconciler would write them."""
     with services.database.write() as session:
         job = session.scalars(select(Job)).one()
         for number, (kind, data) in enumerate(events, start=job.last_event_id + 1):
-            session.add(Event(job_id=job.id, id=number, type=kind, time=now(), attempt=1, data=data))
+            session.add(
+                Event(job_id=job.id, id=number, type=kind, time=now(), attempt=1, data=data)
+            )
         session.execute(update(Job).values(last_event_id=job.last_event_id + len(events), **fields))
 
 
-def test_a_visit(browser: Chromium, url: str, services: Container, registry: InMemoryRegistry, tmp_path: Path) -> None:
+def test_a_visit(
+    browser: Chromium, url: str, services: Container, registry: InMemoryRegistry, tmp_path: Path
+) -> None:
     theta = make_theta(1)
     registry.create_version("hyper", theta, key="k1")
     registry.annotate("hyper", 1, description="<i>noted</i>", tags={"env": "prod"})
-    registry.set_alias("hyper", "champion", 1, actor="alice", reason="<b>better</b>", protected=True)
+    registry.set_alias(
+        "hyper", "champion", 1, actor="alice", reason="<b>better</b>", protected=True
+    )
     browser.open(url)
 
     sign_in(browser, "ha_wrong")
@@ -76,18 +90,35 @@ def test_a_visit(browser: Chromium, url: str, services: Container, registry: InM
     browser.click("Submit a quick job")
     browser.wait_for("document.querySelector('h1')?.textContent === 'quick, from the dashboard'")
     progress = [
-        ("progress", {"update": n, "n_updates": 50, "meta_loss": 2.3 - 0.04 * n, "eta_seconds": 50 - n})
+        (
+            "progress",
+            {"update": n, "n_updates": 50, "meta_loss": 2.3 - 0.04 * n, "eta_seconds": 50 - n},
+        )
         for n in range(30)
     ]
-    validation = [("validation", {"update": n, "loss": 1.0 / (1 + n), "best": True}) for n in (0, 10, 20)]
-    tell(services, [*progress, *validation], state="running", progress=0.6, eta_seconds=20.0, attempt=1)
+    validation = [
+        ("validation", {"update": n, "loss": 1.0 / (1 + n), "best": True}) for n in (0, 10, 20)
+    ]
+    tell(
+        services,
+        [*progress, *validation],
+        state="running",
+        progress=0.6,
+        eta_seconds=20.0,
+        attempt=1,
+    )
     browser.wait_for("document.querySelectorAll('svg.plot .series').length === 2")
     browser.wait_for("document.querySelector('.state').textContent === 'running'")
-    points = browser.evaluate("document.querySelector('svg.plot .series').getAttribute('points').split(' ').length")
+    points = browser.evaluate(
+        "document.querySelector('svg.plot .series').getAttribute('points').split(' ').length"
+    )
     assert points == 30
     assert "60 %" in browser.text()
 
-    ended = [("job.state", {"from": "running", "to": "succeeded"}), ("job.ended", {"state": "succeeded"})]
+    ended = [
+        ("job.state", {"from": "running", "to": "succeeded"}),
+        ("job.ended", {"state": "succeeded"}),
+    ]
     tell(services, ended, state="succeeded", progress=1.0, ended_at=now())
     browser.wait_for("document.querySelector('.state').textContent === 'succeeded'")
 
@@ -106,7 +137,10 @@ def test_a_visit(browser: Chromium, url: str, services: Container, registry: InM
 
     browser.click("Forget key")
     browser.wait_for("Boolean(document.getElementById('key'))")
-    assert browser.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
+    assert (
+        browser.evaluate("sessionStorage.length + localStorage.length + document.cookie.length")
+        == 0
+    )
     assert browser.complaints == []
 
 

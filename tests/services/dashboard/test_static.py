@@ -36,7 +36,9 @@ def test_every_file_that_is_named_is_there(client: TestClient) -> None:
 def test_nothing_is_loaded_from_elsewhere_and_no_markup_is_built_from_text(name: str) -> None:
     text = TEXTS[name].replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?://|//cdn|\bimport\(", text)
-    assert not re.search(r"\.innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
+    assert not re.search(
+        r"\.innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
+    )
     assert not re.search(r'\son\w+="|style="|<style|<script>', text)
     assert "localStorage" not in text
 
@@ -48,6 +50,8 @@ def test_files_are_revalidated(client: TestClient) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2fendpoints.py", "%2e%2e/endpoints.py", "__init__.py", "main.js/x"])
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "..%2fendpoints.py", "%2e%2e/endpoints.py", "__init__.py", "main.js/x"]
+)
 def test_other_names_are_no_files(client: TestClient, name: str) -> None:
     assert client.get(f"/dashboard/{name}").status_code == 404

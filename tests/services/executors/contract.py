@@ -53,7 +53,8 @@ class ExecutorContract(ABC):
             time.sleep(0.02)
 
     def until_said(self, executor: Executor, process_id: str, line: str) -> None:
-        """A whole line: a log may begin with the command, and so with all that its code has in quotes."""
+        """A whole line: a log may begin with the command, and so with all that its code has in
+        quotes."""
         self.until(lambda: line.encode() in executor.log(process_id).splitlines())
 
     def start(self, executor: Executor, name: str, code: str, **environment: str) -> str:
@@ -77,7 +78,11 @@ class ExecutorContract(ABC):
 
     def test_argument_with_shell_characters_arrives_whole(self, executor: Executor) -> None:
         process_id = f"quote-{time.time_ns()}"
-        executor.submit(process_id, [sys.executable, "-c", "import sys; print(sys.argv[1])", "a b; $HOME 'c'"], {})
+        executor.submit(
+            process_id,
+            [sys.executable, "-c", "import sys; print(sys.argv[1])", "a b; $HOME 'c'"],
+            {},
+        )
         self.until_said(executor, process_id, "a b; $HOME 'c'")
 
     def test_unknown_id(self, executor: Executor) -> None:
@@ -114,7 +119,9 @@ class ExecutorContract(ABC):
         executor.kill(process_id)
         self.until(lambda: executor.status(process_id) == "failed")
 
-    def test_another_executor_finds_what_this_one_started(self, executor: Executor, tmp_path: Path) -> None:
+    def test_another_executor_finds_what_this_one_started(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
         process_id = self.start(executor, "found", WAITS)
         self.until_said(executor, process_id, "ready")
         other = self.make_executor(tmp_path)

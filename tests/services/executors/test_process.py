@@ -20,20 +20,26 @@ class TestProcessExecutor(ExecutorContract):
     def make_executor(self, folder: Path) -> Executor:
         return ProcessExecutor(folder / "processes")
 
-    def test_survives_the_process_that_submitted_it(self, executor: Executor, tmp_path: Path) -> None:
+    def test_survives_the_process_that_submitted_it(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
         code = (
             "import os, signal, sys\nfrom pathlib import Path\n"
             "from services.executors.process import ProcessExecutor\n"
             "ProcessExecutor(Path(sys.argv[1])).submit('orphan', [sys.executable, '-c', sys.argv[2]], {})\n"
             "os.kill(os.getpid(), signal.SIGKILL)"
         )
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "processes"), WAITS], check=False)
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "processes"), WAITS], check=False
+        )
         self.until_said(executor, "orphan", "ready")
         assert executor.status("orphan") == "running"
         executor.stop("orphan")
         self.until(lambda: executor.status("orphan") == "succeeded")
 
-    def test_killed_supervisor_leaves_a_driver_that_still_counts(self, executor: Executor, tmp_path: Path) -> None:
+    def test_killed_supervisor_leaves_a_driver_that_still_counts(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
         process_id = self.start(executor, "lonely", WAITS)
         self.until_said(executor, process_id, "ready")
         os.kill(int((tmp_path / "processes" / process_id / "group").read_text()), signal.SIGKILL)
@@ -50,7 +56,10 @@ class TestProcessExecutor(ExecutorContract):
             "ProcessExecutor(Path(sys.argv[1])).submit('race', [sys.executable, '-c', sys.argv[2]], {})"
         )
         mark = f"open({str(marks)!r}, 'a').write('x')"
-        racers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "processes"), mark]) for _ in range(3)]
+        racers = [
+            subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "processes"), mark])
+            for _ in range(3)
+        ]
         assert [racer.wait() for racer in racers] == [0, 0, 0]
         executor = self.make_executor(tmp_path)
         self.until(lambda: executor.status("race") == "succeeded")

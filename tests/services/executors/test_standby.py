@@ -1,4 +1,5 @@
-"""Drivers that are ready before their job is: played by a small program, with real processes and files."""
+"""Drivers that are ready before their job is: played by a small program, with real processes and
+files."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_trainer import orders
+from meta_trainer.driver import standby_orders
 from services.executors.contract import ENDED, Executor
 from services.executors.process import ProcessExecutor
 from services.executors.standby import StandbyExecutor
@@ -20,13 +21,13 @@ pytestmark = pytest.mark.slow
 PLAYED = f"""#!{sys.executable}
 import sys, time
 from pathlib import Path
-from meta_trainer import orders
-if "meta_trainer.standby" in sys.argv:
+from meta_trainer.driver import standby_orders
+if "meta_trainer.driver.standby" in sys.argv:
     folder = Path(sys.argv[-1])
     print("waits", flush=True)
-    while (order := orders.read(folder)) is None:
+    while (order := standby_orders.read(folder)) is None:
         time.sleep(0.01)
-    if order == orders.NOTHING:
+    if order == standby_orders.NOTHING:
         sys.exit(0)
     with Path({{runs!r}}).open("a") as runs:
         print("ready", order.run_id, order.attempt, file=runs)
@@ -47,7 +48,11 @@ class TestStandbyExecutor(ExecutorContract):
 def _standby(folder: Path, python: str, most_running: int = 1) -> StandbyExecutor:
     inner = ProcessExecutor(folder / "processes")
     return StandbyExecutor(
-        inner, folder / "standby", python=python, environment=lambda: {"A": "1"}, most_running=most_running
+        inner,
+        folder / "standby",
+        python=python,
+        environment=lambda: {"A": "1"},
+        most_running=most_running,
     )
 
 
@@ -65,7 +70,15 @@ class Play:
         return self.executor
 
     def submit(self, process_id: str, **environment: str) -> None:
-        argv = [str(self._python), "-m", "meta_trainer.driver", "--run-id", f"run-{process_id}", "--attempt", "3"]
+        argv = [
+            str(self._python),
+            "-m",
+            "meta_trainer.driver",
+            "--run-id",
+            f"run-{process_id}",
+            "--attempt",
+            "3",
+        ]
         self.executor.submit(process_id, argv, environment or {"A": "1"})
 
     @property
@@ -78,7 +91,11 @@ class Play:
         """Those that wait for an order."""
         executor = ProcessExecutor(self.home / "processes")
         folders = (self.home / "standby").glob("standby-*")
-        return [one.name for one in folders if not orders.read(one) and executor.status(one.name) not in ENDED]
+        return [
+            one.name
+            for one in folders
+            if not standby_orders.read(one) and executor.status(one.name) not in ENDED
+        ]
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20

@@ -55,7 +55,9 @@ def test_without_a_reconciler(anonymous: TestClient, at_work: LeaseHolder) -> No
     assert answer.json()["checks"]["database"] == "ok"
 
 
-def test_the_executor_is_as_the_reconciler_found_it(anonymous: TestClient, at_work: LeaseHolder) -> None:
+def test_the_executor_is_as_the_reconciler_found_it(
+    anonymous: TestClient, at_work: LeaseHolder
+) -> None:
     at_work.acquire("Ray does not answer")
     checks = anonymous.get("/readyz").json()["checks"]
     assert (checks["executor"], checks["reconciler"]) == ("Ray does not answer", "ok")

@@ -31,13 +31,19 @@ def fields(answer: Any) -> list[str]:
 def overdue(database: Database, job_id: str) -> None:
     """Let the job's deadline lie in the past."""
     with database.write() as session:
-        session.scalars(select(Job).where(Job.id == job_id)).one().deadline = datetime.now(UTC) - timedelta(seconds=1)
+        session.scalars(select(Job).where(Job.id == job_id)).one().deadline = datetime.now(
+            UTC
+        ) - timedelta(seconds=1)
 
 
 def ended(stage: Stage, outcome: str = "failed") -> str:
     job = stage.submit()
     stage.tick()
-    error = {"type": "ValueError", "message": "it went wrong", "final": True} if outcome == "failed" else None
+    error = (
+        {"type": "ValueError", "message": "it went wrong", "final": True}
+        if outcome == "failed"
+        else None
+    )
     stage.finish(job, outcome, error=error)
     stage.tick()
     return job
@@ -60,7 +66,10 @@ def test_a_failed_job_goes_on_as_a_new_attempt(stage: Stage) -> None:
     stage.tick()
     assert stage.state(job) == "succeeded"
     attempts = stage.client.get(f"/v1/jobs/{job}/attempts").json()["items"]
-    assert [(attempt["number"], attempt["state"]) for attempt in attempts] == [(1, "failed"), (2, "succeeded")]
+    assert [(attempt["number"], attempt["state"]) for attempt in attempts] == [
+        (1, "failed"),
+        (2, "succeeded"),
+    ]
     assert stage.event_types(job).count("job.ended") == 2
 
 
@@ -86,7 +95,9 @@ def test_a_retry_past_the_deadline_asks_for_another(stage: Stage, database: Data
 # --- deadline ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_that_runs_past_its_deadline_is_stopped_and_fails(stage: Stage, database: Database) -> None:
+def test_a_job_that_runs_past_its_deadline_is_stopped_and_fails(
+    stage: Stage, database: Database
+) -> None:
     job = stage.submit(deadline=in_seconds(3600))
     stage.tick()
     stage.drive(job, ("started", {}))
@@ -107,11 +118,15 @@ def test_a_job_that_waits_past_its_deadline_never_starts(stage: Stage, database:
     for job in (waiting, paused):
         overdue(database, job)
     stage.tick()
-    assert [stage.job(job)["error"]["type"] for job in (waiting, paused)] == ["DeadlineExceeded"] * 2
+    assert [stage.job(job)["error"]["type"] for job in (waiting, paused)] == [
+        "DeadlineExceeded"
+    ] * 2
     assert stage.executor.processes == {}
 
 
-def test_a_job_that_succeeds_in_time_to_be_heard_has_succeeded(stage: Stage, database: Database) -> None:
+def test_a_job_that_succeeds_in_time_to_be_heard_has_succeeded(
+    stage: Stage, database: Database
+) -> None:
     job = stage.submit()
     stage.tick()
     overdue(database, job)
@@ -133,20 +148,28 @@ def test_a_job_that_succeeds_in_time_to_be_heard_has_succeeded(stage: Stage, dat
 def test_senseless_deadlines_are_refused(stage: Stage, deadline: str) -> None:
     body = {"kind": "meta-training", "spec": {"preset": "quick"}, "deadline": deadline}
     assert fields(stage.client.post("/v1/jobs", json=body)) == ["deadline"]
-    assert fields(stage.client.patch(f"/v1/jobs/{stage.submit()}", json={"deadline": deadline})) == ["deadline"]
+    assert fields(
+        stage.client.patch(f"/v1/jobs/{stage.submit()}", json={"deadline": deadline})
+    ) == ["deadline"]
 
 
 # --- clone ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_clone_is_the_original_but_for_the_patch(stage: Stage) -> None:
-    original = stage.submit(name="first", labels={"team": "a"}, priority=3, deadline=in_seconds(3600))
+    original = stage.submit(
+        name="first", labels={"team": "a"}, priority=3, deadline=in_seconds(3600)
+    )
     patch = {"spec": {"seed": 7, "unroll": {"horizon": 40, "lr": None}}, "name": "second"}
     answer = stage.client.post(f"/v1/jobs/{original}/clone", json=patch)
     assert answer.status_code == 201
     first, second = stage.job(original), answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{second['id']}"
-    assert (second["cloned_from"], second["state"], second["name"]) == (original, "queued", "second")
+    assert (second["cloned_from"], second["state"], second["name"]) == (
+        original,
+        "queued",
+        "second",
+    )
     assert (second["labels"], second["priority"], second["deadline"]) == ({"team": "a"}, 3, None)
     unroll = {**first["spec"]["unroll"], "horizon": 40, "lr": second["spec"]["unroll"]["lr"]}
     assert second["spec"] == {**first["spec"], "seed": 7, "unroll": unroll}
@@ -196,8 +219,14 @@ def test_merge_patches_are_those_of_the_standard(target: Any, patch: Any, expect
 def test_an_edit_changes_what_it_names(stage: Stage) -> None:
     job = stage.submit(name="first", labels={"team": "a", "run": "1"})
     path = f"/v1/jobs/{job}"
-    edited = stage.client.patch(path, json={"labels": {"team": None, "phase": "two"}, "priority": -4}).json()
-    assert (edited["name"], edited["labels"], edited["priority"]) == ("first", {"run": "1", "phase": "two"}, -4)
+    edited = stage.client.patch(
+        path, json={"labels": {"team": None, "phase": "two"}, "priority": -4}
+    ).json()
+    assert (edited["name"], edited["labels"], edited["priority"]) == (
+        "first",
+        {"run": "1", "phase": "two"},
+        -4,
+    )
     assert stage.client.patch(path, json={"name": None}).json()["name"] is None
     assert stage.job(job)["labels"] == {"run": "1", "phase": "two"}
     many = {f"label{number}": "x" for number in range(31)}
@@ -224,10 +253,14 @@ def test_a_deleted_job_is_gone_with_all_that_it_left(stage: Stage, database: Dat
     assert stage.client.get(f"/v1/jobs/{job}").status_code == 404
     assert stage.client.delete(f"/v1/jobs/{job}").status_code == 404
     assert stage.registry.weights("adamine", made.number) == make_theta().to_bytes()
-    assert [file.path for file in stage.registry.list_artifacts(run_id)] == [f"theta/{made.sha256}.safetensors"]
+    assert [file.path for file in stage.registry.list_artifacts(run_id)] == [
+        f"theta/{made.sha256}.safetensors"
+    ]
     with database.read() as session:
         for table in ("jobs", "attempts", "events", "log_chunks"):
-            assert session.scalar(select(func.count()).select_from(Base.metadata.tables[table])) == 0
+            assert (
+                session.scalar(select(func.count()).select_from(Base.metadata.tables[table])) == 0
+            )
     stage.tick()
 
 
@@ -260,12 +293,18 @@ def test_a_repeated_action_is_done_once(stage: Stage, action: str) -> None:
     job = stage.submit()
     if action in ("retry", "resume"):
         stage.act(job, {"retry": "cancel", "resume": "pause"}[action])
-    path, body, headers = f"/v1/jobs/{job}/{action}", {} if action == "clone" else None, {"Idempotency-Key": "once"}
+    path, body, headers = (
+        f"/v1/jobs/{job}/{action}",
+        {} if action == "clone" else None,
+        {"Idempotency-Key": "once"},
+    )
     first = stage.client.post(path, json=body, headers=headers)
     assert first.status_code == (201 if action == "clone" else 202)
     n_events = len(stage.events(job))
     if action == "retry":
-        stage.act(job, "cancel")  # so that the repeat would be possible, and must do nothing all the same
+        stage.act(
+            job, "cancel"
+        )  # so that the repeat would be possible, and must do nothing all the same
         n_events += 2
     again = stage.client.post(path, json=body, headers=headers)
     assert again.status_code == 200
@@ -285,7 +324,10 @@ def test_a_refused_request_leaves_its_key_free(stage: Stage, database: Database)
 
 
 def test_a_repeat_does_not_bring_a_deleted_job_back(stage: Stage) -> None:
-    body, headers = {"kind": "meta-training", "spec": {"preset": "quick"}}, {"Idempotency-Key": "first"}
+    body, headers = (
+        {"kind": "meta-training", "spec": {"preset": "quick"}},
+        {"Idempotency-Key": "first"},
+    )
     job = stage.client.post("/v1/jobs", json=body, headers=headers).json()["id"]
     stage.act(job, "cancel")
     stage.client.delete(f"/v1/jobs/{job}")

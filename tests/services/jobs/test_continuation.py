@@ -1,4 +1,5 @@
-"""`continue_from`: refused with the field to blame, pinned to a checkpoint, carried out, told by the lineage."""
+"""`continue_from`: refused with the field to blame, pinned to a checkpoint, carried out, told by
+the lineage."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from meta_trainer.driver import DriverSettings, run_attempt
+from meta_trainer.driver.main import DriverSettings, run_attempt
 from tests.meta_trainer.conftest import TINY
 from tests.services.support import Stage
 
@@ -34,7 +35,9 @@ def ended(stage: Stage) -> str:
 
 def errors(client: TestClient, **spec: Any) -> dict[str, str]:
     """Field → message of a submission that is refused."""
-    answer = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, "n_episodes": 4, **spec}})
+    answer = client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, "n_episodes": 4, **spec}}
+    )
     assert answer.status_code == 422, answer.text
     return {error["field"]: error["message"] for error in answer.json()["errors"]}
 
@@ -47,7 +50,11 @@ def test_a_clone_goes_on_with_more_episodes_and_says_so(stage: Stage, ended: str
     job = answer.json()
     assert job["spec"]["continue_from"] == {"job": ended, "checkpoint": 4}
     carry_out(stage, job["id"])
-    told = [event["data"] for event in stage.events(job["id"]) if event["type"] in ("started", "continued")]
+    told = [
+        event["data"]
+        for event in stage.events(job["id"])
+        if event["type"] in ("started", "continued")
+    ]
     assert told == [{"job": ended, "update": 4}, {"n_updates": 6, "resumed_from": 4}]
     version = stage.client.get("/v1/optimizers/hyperadam/versions/latest").json()
     assert (version["number"], version["job_id"]) == (2, job["id"])
@@ -72,9 +79,17 @@ def test_what_cannot_be_continued_is_refused_by_field(stage: Stage, ended: str) 
     assert "it is of kind 'evaluation'" in refused(continue_from={"job": evaluation})[place]
     stage.act(waiting, "cancel")
     assert "it never began" in refused(continue_from={"job": waiting})[place]
-    assert refused(continue_from={"job": ended, "checkpoint": 77})[which].endswith("of updates 2, 3, 4, not 77")
-    assert "rule.n_candidates 3" in refused(continue_from={"job": ended}, rule={"n_candidates": 4})[place]
-    assert "must be more than 2" in refused(continue_from={"job": ended}, n_episodes=2)["spec.n_episodes"]
+    assert refused(continue_from={"job": ended, "checkpoint": 77})[which].endswith(
+        "of updates 2, 3, 4, not 77"
+    )
+    assert (
+        "rule.n_candidates 3"
+        in refused(continue_from={"job": ended}, rule={"n_candidates": 4})[place]
+    )
+    assert (
+        "must be more than 2"
+        in refused(continue_from={"job": ended}, n_episodes=2)["spec.n_episodes"]
+    )
     assert "spec.continue_from" in refused(continue_from={"job": ended}, parent="hyperadam@1")
     assert place in refused(continue_from={"job": "../../etc"})
     assert which in next(iter(refused(continue_from={"job": ended, "checkpoint": "worst"})))
@@ -96,7 +111,9 @@ def test_the_best_checkpoint_and_one_by_number_are_pinned(stage: Stage, ended: s
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_job_whose_original_is_deleted_before_it_begins_fails_and_says_why(stage: Stage, ended: str) -> None:
+def test_a_job_whose_original_is_deleted_before_it_begins_fails_and_says_why(
+    stage: Stage, ended: str
+) -> None:
     job = stage.submit(spec={**SPEC, "n_episodes": 4, "continue_from": {"job": ended}})
     assert stage.client.delete(f"/v1/jobs/{ended}").status_code == 204
     stage.tick_until(job, "starting")

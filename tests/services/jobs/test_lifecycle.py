@@ -50,7 +50,10 @@ def test_any_sequence_of_triggers_keeps_the_rules(triggers: list[Trigger]) -> No
         assert states[-1] in ENDED | {State.CANCELLING}
 
 
-@given(st.lists(st.sampled_from(sorted(set(Trigger) - {Trigger.RETRY})), max_size=20), st.sampled_from(State))
+@given(
+    st.lists(st.sampled_from(sorted(set(Trigger) - {Trigger.RETRY})), max_size=20),
+    st.sampled_from(State),
+)
 def test_only_a_retry_leaves_an_end(triggers: list[Trigger], start: State) -> None:
     states = _walk(triggers, start)
     first_end = next((index for index, state in enumerate(states) if state in ENDED), len(states))
@@ -58,7 +61,9 @@ def test_only_a_retry_leaves_an_end(triggers: list[Trigger], start: State) -> No
 
 
 @given(st.lists(st.sampled_from(Trigger), max_size=20))
-def test_whatever_is_not_over_can_expire_unless_it_is_being_cancelled(triggers: list[Trigger]) -> None:
+def test_whatever_is_not_over_can_expire_unless_it_is_being_cancelled(
+    triggers: list[Trigger],
+) -> None:
     state = _walk(triggers)[-1]
     if state in ENDED | {State.CANCELLING}:
         with pytest.raises(ImpossibleTransition):
@@ -69,7 +74,9 @@ def test_whatever_is_not_over_can_expire_unless_it_is_being_cancelled(triggers: 
 
 
 @given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(ENDS))
-def test_an_active_job_always_hears_of_the_end_of_its_attempt(triggers: list[Trigger], end: Trigger) -> None:
+def test_an_active_job_always_hears_of_the_end_of_its_attempt(
+    triggers: list[Trigger], end: Trigger
+) -> None:
     state = _walk(triggers)[-1]
     if state in ACTIVE:
         assert next_state(state, end) not in ACTIVE
@@ -82,7 +89,9 @@ def test_an_active_job_always_hears_of_the_end_of_its_attempt(triggers: list[Tri
 def test_a_lost_attempt_never_ends_a_job_that_was_not_to_end(triggers: list[Trigger]) -> None:
     state = _walk(triggers)[-1]
     if state in ACTIVE:
-        assert (next_state(state, Trigger.LOSE) in ENDED) == (state in {State.CANCELLING, State.EXPIRING})
+        assert (next_state(state, Trigger.LOSE) in ENDED) == (
+            state in {State.CANCELLING, State.EXPIRING}
+        )
 
 
 def test_every_state_is_in_the_table_and_can_end() -> None:

@@ -28,7 +28,9 @@ def submitter(services: Container) -> dict[str, str]:
 
 def submit(client: TestClient, headers: dict[str, str] | None = None, **rule: Any) -> Any:
     return client.post(
-        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick", "promote": rule}}, headers=headers
+        "/v1/jobs",
+        json={"kind": "meta-training", "spec": {"preset": "quick", "promote": rule}},
+        headers=headers,
     )
 
 
@@ -44,7 +46,9 @@ def test_the_rule_is_completed(client: TestClient) -> None:
     }
 
 
-def test_a_submitter_may_ask_for_a_protected_alias_alone(client: TestClient, submitter: dict[str, str]) -> None:
+def test_a_submitter_may_ask_for_a_protected_alias_alone(
+    client: TestClient, submitter: dict[str, str]
+) -> None:
     assert submit(client, submitter, alias="champion").status_code == 201
     for alias in ("stable", "new"):
         refused = submit(client, submitter, alias=alias)
@@ -76,4 +80,7 @@ def test_a_quick_suite_moves_no_protected_alias(client: TestClient) -> None:
 )
 def test_bad_rules_name_the_field(client: TestClient, rule: dict[str, Any], field: str) -> None:
     answer = submit(client, **rule)
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (
+        422,
+        [field],
+    )

@@ -18,9 +18,13 @@ from tests.services.support import PlayedExecutor, Stage
 seconds = st.floats(min_value=0, max_value=1e6)
 
 
-def limited(stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, **limits: int) -> None:
+def limited(
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, **limits: int
+) -> None:
     """Give the stage a reconciler with other limits."""
-    stage.reconciler = Reconciler(settings.model_copy(update=limits), database, stage.registry, executor)
+    stage.reconciler = Reconciler(
+        settings.model_copy(update=limits), database, stage.registry, executor
+    )
 
 
 def test_the_highest_priority_starts_first_and_of_equal_ones_the_oldest(stage: Stage) -> None:
@@ -38,40 +42,64 @@ def test_the_highest_priority_starts_first_and_of_equal_ones_the_oldest(stage: S
 
 def test_priority_can_be_changed_while_a_job_waits(stage: Stage) -> None:
     first, second = stage.submit(), stage.submit()
-    assert stage.client.patch(f"/v1/jobs/{second}", json={"priority": 1}).json()["queue_position"] == 1
+    assert (
+        stage.client.patch(f"/v1/jobs/{second}", json={"priority": 1}).json()["queue_position"] == 1
+    )
     stage.tick()
     assert (stage.state(first), stage.state(second)) == ("queued", "starting")
 
 
 def test_jobs_of_a_key_at_its_limit_let_others_pass(
-    stage: Stage, services: Container, settings: Settings, database: Database, executor: PlayedExecutor
+    stage: Stage,
+    services: Container,
+    settings: Settings,
+    database: Database,
+    executor: PlayedExecutor,
 ) -> None:
     limited(stage, settings, database, executor, max_running_jobs=3, max_running_jobs_per_key=1)
     mine = [stage.submit(priority=9) for _ in range(3)]
     other = services.api_keys.create("other", ["submit"]).key
     answer = stage.client.post(
-        "/v1/jobs", json={"kind": "meta-training", "spec": {}}, headers={"Authorization": f"Bearer {other}"}
+        "/v1/jobs",
+        json={"kind": "meta-training", "spec": {}},
+        headers={"Authorization": f"Bearer {other}"},
     )
     theirs = answer.json()["id"]
     stage.tick(3)
-    assert [stage.state(job) for job in (*mine, theirs)] == ["starting", "queued", "queued", "starting"]
+    assert [stage.state(job) for job in (*mine, theirs)] == [
+        "starting",
+        "queued",
+        "queued",
+        "starting",
+    ]
     stage.finish(mine[0], "succeeded")
     stage.tick(2)
-    assert [stage.state(job) for job in (*mine, theirs)] == ["succeeded", "starting", "queued", "starting"]
+    assert [stage.state(job) for job in (*mine, theirs)] == [
+        "succeeded",
+        "starting",
+        "queued",
+        "starting",
+    ]
 
 
 def test_a_job_tells_when_it_may_start(stage: Stage) -> None:
     running, first, second = (stage.submit() for _ in range(3))
     stage.tick()
-    stage.drive(running, ("started", {}), ("progress", {"update": 1, "n_updates": 4, "eta_seconds": 90.0}))
+    stage.drive(
+        running, ("started", {}), ("progress", {"update": 1, "n_updates": 4, "eta_seconds": 90.0})
+    )
     stage.tick()
     assert stage.job(running)["starts_in_seconds"] is None
     assert stage.job(first)["starts_in_seconds"] == 90.0
-    assert stage.job(second)["starts_in_seconds"] is None  # no job has ended yet: who knows how long one takes
+    assert (
+        stage.job(second)["starts_in_seconds"] is None
+    )  # no job has ended yet: who knows how long one takes
     stage.finish(running, "succeeded")
     stage.tick()
     waits = [stage.job(job)["starts_in_seconds"] for job in (first, second)]
-    listed = {job["id"]: job["starts_in_seconds"] for job in stage.client.get("/v1/jobs").json()["items"]}
+    listed = {
+        job["id"]: job["starts_in_seconds"] for job in stage.client.get("/v1/jobs").json()["items"]
+    }
     assert waits[0] == listed[first] == 0.0
     assert waits[1] == listed[second] > 0.0
 

@@ -71,7 +71,17 @@ def test_wrong_parameters_are_named(client: TestClient, params: dict[str, Any], 
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/events", "/metrics", "/metrics?name=x", "/logs", "/attempts", "/checkpoints", "/result", "/result/a.md"],
+    [
+        "",
+        "/events",
+        "/metrics",
+        "/metrics?name=x",
+        "/logs",
+        "/attempts",
+        "/checkpoints",
+        "/result",
+        "/result/a.md",
+    ],
 )
 def test_unknown_job_is_a_404(client: TestClient, path: str) -> None:
     answer = client.get(f"/v1/jobs/job_nobody{path}")
@@ -105,12 +115,19 @@ def test_metrics_give_null_for_what_is_not_finite(stage: Stage) -> None:
     stage.tick()
     values = [2.0, math.nan, math.inf, 1.5]
     now = datetime.now(UTC)
-    points = [MetricPoint(name="meta_loss", value=value, step=step, time=now) for step, value in enumerate(values)]
+    points = [
+        MetricPoint(name="meta_loss", value=value, step=step, time=now)
+        for step, value in enumerate(values)
+    ]
     stage.registry.log_metrics(stage.run_id(job), points)
     base = f"/v1/jobs/{job}/metrics"
     assert _get(stage.client, base) == {"names": ["meta_loss"]}
     page = _get(stage.client, base, name="meta_loss", limit=3)
-    assert [(point["step"], point["value"]) for point in page["items"]] == [(0, 2.0), (1, None), (2, None)]
+    assert [(point["step"], point["value"]) for point in page["items"]] == [
+        (0, 2.0),
+        (1, None),
+        (2, None),
+    ]
     rest = _get(stage.client, base, name="meta_loss", after_step=page["next_cursor"])
     assert [(point["step"], point["value"]) for point in rest["items"]] == [(3, 1.5)]
 
@@ -138,14 +155,20 @@ def test_log_pages_do_not_cut_characters(stage: Stage, monkeypatch: pytest.Monke
 def test_result_and_its_files(stage: Stage) -> None:
     job = stage.submit()
     stage.tick()
-    files = {"result.json": json.dumps({"loss": 0.5}).encode(), "curves.png": b"\x89PNG", "plots/page.html": b"<p>"}
+    files = {
+        "result.json": json.dumps({"loss": 0.5}).encode(),
+        "curves.png": b"\x89PNG",
+        "plots/page.html": b"<p>",
+    }
     for path, data in files.items():
         stage.registry.put_artifact(stage.run_id(job), f"result/{path}", data)
     stage.registry.put_artifact(stage.run_id(job), "checkpoints/00000007.safetensors", b"1234")
     base = f"/v1/jobs/{job}"
     result = _get(stage.client, f"{base}/result")
     assert result["loss"] == 0.5
-    assert {file["path"]: file["size_bytes"] for file in result["artifacts"]} == {k: len(v) for k, v in files.items()}
+    assert {file["path"]: file["size_bytes"] for file in result["artifacts"]} == {
+        k: len(v) for k, v in files.items()
+    }
     picture = stage.client.get(f"{base}/result/curves.png")
     assert (picture.content, picture.headers["content-type"]) == (b"\x89PNG", "image/png")
     page = stage.client.get(f"{base}/result/plots/page.html")
@@ -156,7 +179,16 @@ def test_result_and_its_files(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["missing.png", "../job.json", "%2e%2e/job.json", "..%2fjob.json", "a//b.png", "x.exe", ".hidden.png", "png"],
+    [
+        "missing.png",
+        "../job.json",
+        "%2e%2e/job.json",
+        "..%2fjob.json",
+        "a//b.png",
+        "x.exe",
+        ".hidden.png",
+        "png",
+    ],
 )
 def test_only_files_of_the_result_are_served(stage: Stage, path: str) -> None:
     job = stage.submit()
@@ -165,5 +197,11 @@ def test_only_files_of_the_result_are_served(stage: Stage, path: str) -> None:
 
 
 def test_every_read_needs_a_key(client: TestClient, services: Container) -> None:
-    for path in ("/v1/jobs", "/v1/jobs/x", "/v1/jobs/x/events", "/v1/jobs/x/logs", "/v1/jobs/x/result/a.png"):
+    for path in (
+        "/v1/jobs",
+        "/v1/jobs/x",
+        "/v1/jobs/x/events",
+        "/v1/jobs/x/logs",
+        "/v1/jobs/x/result/a.png",
+    ):
         assert client.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 401

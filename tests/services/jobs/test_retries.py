@@ -1,4 +1,5 @@
-"""The arithmetic of retries: what counts as a loss without progress, and how long to wait after it."""
+"""The arithmetic of retries: what counts as a loss without progress, and how long to wait after
+it."""
 
 from __future__ import annotations
 

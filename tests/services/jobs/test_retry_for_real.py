@@ -1,4 +1,5 @@
-"""A real driver, cancelled and retried: it leaves a checkpoint, and the retry ends in the Θ of an undisturbed run."""
+"""A real driver, cancelled and retried: it leaves a checkpoint, and the retry ends in the Θ of an
+undisturbed run."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from tests.services.drivers import at_work, undisturbed, until
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_cancelled_job_goes_on_from_its_checkpoint_and_leaves_only_its_version(services: Container) -> None:
+def test_a_cancelled_job_goes_on_from_its_checkpoint_and_leaves_only_its_version(
+    services: Container,
+) -> None:
     with at_work(services) as service:
         path = service.submit()
         until(lambda: service.client.get(f"{path}/checkpoints").json()["items"] != [])

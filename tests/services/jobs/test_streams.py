@@ -1,4 +1,5 @@
-"""Server-sent events over a real server on loopback: in order, resumable, ended by the job or the server."""
+"""Server-sent events over a real server on loopback: in order, resumable, ended by the job or the
+server."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def serving(services: Container) -> Iterator[httpx2.Client]:
     thread.start()
     assert ready.wait(10)
     key = services.api_keys.create("streamer", ["read"]).key
-    with httpx2.Client(base_url=url_of(listener), headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+    with httpx2.Client(
+        base_url=url_of(listener), headers={"Authorization": f"Bearer {key}"}, timeout=10
+    ) as client:
         yield client
     services.stopping.set()
     server.should_exit = True
@@ -53,7 +56,10 @@ def serving(services: Container) -> Iterator[httpx2.Client]:
 
 @contextmanager
 def stream(server: httpx2.Client, job_id: str, **headers: str) -> Iterator[Iterator[Message]]:
-    headers = {"Accept": "text/event-stream", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    headers = {
+        "Accept": "text/event-stream",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     with server.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -73,7 +79,9 @@ def messages(lines: Iterator[str]) -> Iterator[Message]:
             setattr(message, name, getattr(message, name) + value)
 
 
-def test_stream_gives_all_events_live_and_ends_with_the_job(server: httpx2.Client, stage: Stage) -> None:
+def test_stream_gives_all_events_live_and_ends_with_the_job(
+    server: httpx2.Client, stage: Stage
+) -> None:
     job = stage.submit()
     with stream(server, job) as received:
         assert next(received).comments
@@ -84,14 +92,20 @@ def test_stream_gives_all_events_live_and_ends_with_the_job(server: httpx2.Clien
         stage.finish(job, "succeeded")
         stage.tick()
         rest = [message for message in received if message.event]
-    assert [message.event for message in live + rest] == [event["type"] for event in stage.events(job)]
-    assert [message.id for message in live + rest] == [str(event["id"]) for event in stage.events(job)]
+    assert [message.event for message in live + rest] == [
+        event["type"] for event in stage.events(job)
+    ]
+    assert [message.id for message in live + rest] == [
+        str(event["id"]) for event in stage.events(job)
+    ]
     assert rest[-1].event == "job.ended"
     assert [httpx2.Response(200, text=m.data).json() for m in live + rest] == stage.events(job)
 
 
 @pytest.mark.parametrize("after", [0, 3, 6])
-def test_stream_resumes_after_the_last_event(server: httpx2.Client, stage: Stage, after: int) -> None:
+def test_stream_resumes_after_the_last_event(
+    server: httpx2.Client, stage: Stage, after: int
+) -> None:
     job = stage.submit()
     stage.tick()
     stage.drive(job, ("started", {}), ("checkpoint", {"update": 1}))
@@ -103,7 +117,9 @@ def test_stream_resumes_after_the_last_event(server: httpx2.Client, stage: Stage
     assert ids == list(range(after + 1, n_events + 1))
 
 
-def test_stream_of_an_ended_job_ends_even_after_its_last_event(server: httpx2.Client, stage: Stage) -> None:
+def test_stream_of_an_ended_job_ends_even_after_its_last_event(
+    server: httpx2.Client, stage: Stage
+) -> None:
     job = stage.submit()
     stage.act(job, "cancel")
     last = str(len(stage.events(job)))
@@ -122,7 +138,9 @@ def test_stream_goes_past_an_end_that_was_retried(server: httpx2.Client, stage: 
     assert [int(message.id) for message in sent] == [event["id"] for event in stage.events(job)]
 
 
-def test_nothing_is_missed_or_repeated_when_the_api_is_started_anew(services: Container, stage: Stage) -> None:
+def test_nothing_is_missed_or_repeated_when_the_api_is_started_anew(
+    services: Container, stage: Stage
+) -> None:
     job = stage.submit()
     stage.tick()
     stage.drive(job, *(("checkpoint", {"update": n}) for n in range(3)))
@@ -138,7 +156,9 @@ def test_nothing_is_missed_or_repeated_when_the_api_is_started_anew(services: Co
         collect(received)
     stage.drive(job, *(("checkpoint", {"update": n}) for n in range(3, 6)))
     stage.tick()
-    anew = Container(settings=services.settings, database=services.database, registry=services.registry)
+    anew = Container(
+        settings=services.settings, database=services.database, registry=services.registry
+    )
     with serving(anew) as second, stream(second, job, Last_Event_ID=str(seen[-1])) as received:
         stage.finish(job, "succeeded")
         stage.tick()
@@ -151,7 +171,9 @@ def test_silence_is_filled_with_comments(server: httpx2.Client, stage: Stage) ->
         assert all(message.comments for message in islice(received, 3))
 
 
-def test_stream_ends_when_the_server_stops(server: httpx2.Client, stage: Stage, services: Container) -> None:
+def test_stream_ends_when_the_server_stops(
+    server: httpx2.Client, stage: Stage, services: Container
+) -> None:
     with stream(server, stage.submit()) as received:
         next(received)
         services.stopping.set()
@@ -160,8 +182,12 @@ def test_stream_ends_when_the_server_stops(server: httpx2.Client, stage: Stage, 
     assert time.monotonic() - begin < 3
 
 
-def test_unknown_job_and_malformed_position_are_problems(server: httpx2.Client, stage: Stage) -> None:
+def test_unknown_job_and_malformed_position_are_problems(
+    server: httpx2.Client, stage: Stage
+) -> None:
     headers = {"Accept": "text/event-stream"}
     assert server.get("/v1/jobs/job_nobody/events", headers=headers).status_code == 404
-    wrong = server.get(f"/v1/jobs/{stage.submit()}/events", headers={**headers, "Last-Event-ID": "x"})
+    wrong = server.get(
+        f"/v1/jobs/{stage.submit()}/events", headers={**headers, "Last-Event-ID": "x"}
+    )
     assert wrong.status_code == 422

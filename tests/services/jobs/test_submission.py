@@ -36,19 +36,42 @@ def theta() -> Theta:
 
 
 def test_submitted_job_is_complete_and_queued(client: TestClient) -> None:
-    answer = client.post("/v1/jobs", json={**QUICK, "name": "first Θ", "labels": {"team": "vision"}})
+    answer = client.post(
+        "/v1/jobs", json={**QUICK, "name": "first Θ", "labels": {"team": "vision"}}
+    )
     assert answer.status_code == 201
     job = answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert job["id"].startswith("job_")
-    assert (job["kind"], job["name"], job["labels"]) == ("meta-training", "first Θ", {"team": "vision"})
-    assert (job["state"], job["queue_position"], job["attempt"], job["progress"]) == ("queued", 1, 0, 0.0)
-    assert (job["run_id"], job["error"], job["version"], job["ended_at"]) == (None, None, None, None)
+    assert (job["kind"], job["name"], job["labels"]) == (
+        "meta-training",
+        "first Θ",
+        {"team": "vision"},
+    )
+    assert (job["state"], job["queue_position"], job["attempt"], job["progress"]) == (
+        "queued",
+        1,
+        0,
+        0.0,
+    )
+    assert (job["run_id"], job["error"], job["version"], job["ended_at"]) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert job["actor"] == "tester"
-    assert (job["spec"]["seed"], job["spec"]["n_learners"], job["spec"]["unroll"]["horizon"]) == (3, 4, 100)
+    assert (job["spec"]["seed"], job["spec"]["n_learners"], job["spec"]["unroll"]["horizon"]) == (
+        3,
+        4,
+        100,
+    )
     assert "preset" not in job["spec"]
     assert client.get(f"/v1/jobs/{job['id']}").json() == job
-    assert client.post("/v1/jobs", json={"kind": "meta-training", "spec": job["spec"]}).json()["spec"] == job["spec"]
+    assert (
+        client.post("/v1/jobs", json={"kind": "meta-training", "spec": job["spec"]}).json()["spec"]
+        == job["spec"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +93,9 @@ def test_submitted_job_is_complete_and_queued(client: TestClient) -> None:
         ({"runtime_env": {}}, "spec.runtime_env"),
     ],
 )
-def test_wrong_spec_names_the_field(client: TestClient, services: Container, spec: dict[str, Any], field: str) -> None:
+def test_wrong_spec_names_the_field(
+    client: TestClient, services: Container, spec: dict[str, Any], field: str
+) -> None:
     assert field in _fields(client.post("/v1/jobs", json={"kind": "meta-training", "spec": spec}))
     assert _n_jobs(services) == 0
 
@@ -86,21 +111,29 @@ def test_wrong_spec_names_the_field(client: TestClient, services: Container, spe
         ({"kind": "meta-training", "spec": []}, "spec"),
     ],
 )
-def test_wrong_request_names_the_field(client: TestClient, body: dict[str, Any], field: str) -> None:
+def test_wrong_request_names_the_field(
+    client: TestClient, body: dict[str, Any], field: str
+) -> None:
     assert _fields(client.post("/v1/jobs", json=body)) == [field]
 
 
-def test_evaluation_pins_its_references(client: TestClient, registry: InMemoryRegistry, theta: Theta) -> None:
+def test_evaluation_pins_its_references(
+    client: TestClient, registry: InMemoryRegistry, theta: Theta
+) -> None:
     registry.create_version("adamine", theta, key="one")
     registry.set_alias("adamine", "champion", 1, actor="tester")
     spec = {"optimizers": ["adamine@champion"], "n_starts": 2}
     job = client.post("/v1/jobs", json={"kind": "evaluation", "spec": spec}).json()
     assert job["spec"]["optimizers"] == ["adamine@1"]
     twice = {"optimizers": ["adamine@champion", "adamine"], "n_starts": 2}
-    assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": twice})) == ["spec.optimizers"]
+    assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": twice})) == [
+        "spec.optimizers"
+    ]
 
 
-def test_a_meta_training_pins_its_parent(client: TestClient, registry: InMemoryRegistry, theta: Theta) -> None:
+def test_a_meta_training_pins_its_parent(
+    client: TestClient, registry: InMemoryRegistry, theta: Theta
+) -> None:
     registry.create_version("adamine", theta, key="one")
     rule = asdict(theta.rule.spec)
 
@@ -109,9 +142,16 @@ def test_a_meta_training_pins_its_parent(client: TestClient, registry: InMemoryR
 
     given = {"parent": "adamine", "rule": rule}
     assert submit("meta-training", given).json()["spec"]["parent"] == "adamine@1"
-    study = {"base": given, "space": {"meta_optimizer.rate": {"kind": "choice", "options": [0.1, 0.2]}}}
+    study = {
+        "base": given,
+        "space": {"meta_optimizer.rate": {"kind": "choice", "options": [0.1, 0.2]}},
+    }
     assert submit("study", study).json()["spec"]["base"]["parent"] == "adamine@1"
-    for wrong in ({"parent": "adamine@2", "rule": rule}, {"parent": "nobody"}, {"parent": "adamine"}):
+    for wrong in (
+        {"parent": "adamine@2", "rule": rule},
+        {"parent": "nobody"},
+        {"parent": "adamine"},
+    ):
         assert _fields(submit("meta-training", wrong)) == ["spec.parent"]
 
 
@@ -123,18 +163,24 @@ def test_a_meta_training_pins_its_parent(client: TestClient, registry: InMemoryR
         ({"suite": "timing", "baselines": []}, "spec.baselines"),
     ],
 )
-def test_wrong_evaluation_names_the_field(client: TestClient, spec: dict[str, Any], field: str) -> None:
+def test_wrong_evaluation_names_the_field(
+    client: TestClient, spec: dict[str, Any], field: str
+) -> None:
     body = {"kind": "evaluation", "spec": {"optimizers": ["adamine@1"], **spec}}
     assert _fields(client.post("/v1/jobs", json=body)) == [field]
 
 
-@pytest.mark.parametrize("reference", ["nobody", "adamine@2", "adamine@challenger", "Not A Name", "adamine@../x"])
+@pytest.mark.parametrize(
+    "reference", ["nobody", "adamine@2", "adamine@challenger", "Not A Name", "adamine@../x"]
+)
 def test_unknown_reference_is_named(
     client: TestClient, registry: InMemoryRegistry, theta: Theta, reference: str
 ) -> None:
     registry.create_version("adamine", theta, key="one")
     spec = {"optimizers": ["adamine@1", reference]}
-    assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": spec})) == ["spec.optimizers.1"]
+    assert _fields(client.post("/v1/jobs", json={"kind": "evaluation", "spec": spec})) == [
+        "spec.optimizers.1"
+    ]
 
 
 def test_same_key_gives_the_same_job(client: TestClient, services: Container) -> None:
@@ -158,7 +204,9 @@ def test_keys_of_two_principals_are_apart(client: TestClient, services: Containe
     other = services.api_keys.create("tester", ["submit"]).key
     headers = {"Idempotency-Key": "abc"}
     first = client.post("/v1/jobs", json=QUICK, headers=headers).json()
-    second = client.post("/v1/jobs", json=QUICK, headers={**headers, "Authorization": f"Bearer {other}"})
+    second = client.post(
+        "/v1/jobs", json=QUICK, headers={**headers, "Authorization": f"Bearer {other}"}
+    )
     assert second.status_code == 201
     assert second.json()["id"] != first["id"]
 
@@ -182,7 +230,9 @@ def test_racing_duplicates_make_one_job(client: TestClient, services: Container)
 
 
 @pytest.mark.parametrize(("scope", "status"), [("read", 403), ("submit", 201)])
-def test_submission_needs_its_scope(client: TestClient, services: Container, scope: str, status: int) -> None:
+def test_submission_needs_its_scope(
+    client: TestClient, services: Container, scope: str, status: int
+) -> None:
     key = services.api_keys.create("someone", [scope]).key
     answer = client.post("/v1/jobs", json=QUICK, headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == status

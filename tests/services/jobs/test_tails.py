@@ -26,7 +26,9 @@ def queries(database: Database) -> Iterator[list[str]]:
     event.remove(database.engine, "before_cursor_execute", note)
 
 
-def test_a_hundred_streams_are_one_query(stage: Stage, database: Database, queries: list[str]) -> None:
+def test_a_hundred_streams_are_one_query(
+    stage: Stage, database: Database, queries: list[str]
+) -> None:
     jobs = [stage.submit() for _ in range(3)]
     stage.act(jobs[0], "pause")
     tails, found = Tails(database, max_age_seconds=60), []
@@ -61,7 +63,9 @@ def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: 
     assert anyio.run(play) == [0, 1, GONE]
 
 
-def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(stage: Stage, database: Database) -> None:
+def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(
+    stage: Stage, database: Database
+) -> None:
     one, other, tails = stage.submit(), stage.submit(), Tails(database, max_age_seconds=60)
 
     async def play() -> tuple[int | None, int | None]:

@@ -17,7 +17,10 @@ NOW = datetime.now(UTC)
 
 
 def series(values: list[float]) -> list[MetricPoint]:
-    return [MetricPoint(name="loss", value=value, step=step, time=NOW) for step, value in enumerate(values)]
+    return [
+        MetricPoint(name="loss", value=value, step=step, time=NOW)
+        for step, value in enumerate(values)
+    ]
 
 
 @given(st.lists(st.floats(), max_size=300), st.integers(MIN_POINTS, 40))
@@ -50,7 +53,9 @@ def test_too_few_points_show_nothing() -> None:
 def test_thinned_series_over_rest(stage: Stage) -> None:
     job = stage.submit()
     stage.tick()
-    stage.registry.log_metrics(stage.run_id(job), series([abs(step - 500.0) for step in range(1000)]))
+    stage.registry.log_metrics(
+        stage.run_id(job), series([abs(step - 500.0) for step in range(1000)])
+    )
     path = f"/v1/jobs/{job}/metrics"
     page = stage.client.get(path, params={"name": "loss", "points": 10}).json()
     steps = [point["step"] for point in page["items"]]

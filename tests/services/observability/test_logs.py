@@ -34,7 +34,11 @@ def test_ours_and_others_become_one_stream_of_json(capsys: pytest.CaptureFixture
     logging.getLogger("theirs").warning("low on %s", "disk")
     ours, theirs = lines(capsys)
     assert (ours["event"], ours["n"], ours["level"], ours["logger"]) == ("began", 3, "info", "ours")
-    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("low on disk", "warning", "theirs")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == (
+        "low on disk",
+        "warning",
+        "theirs",
+    )
     assert ours["timestamp"].endswith("Z")
 
 
@@ -76,7 +80,9 @@ def test_secrets_are_taken_out(event: dict[str, Any], secret: str) -> None:
     assert REDACTED in cleaned
 
 
-@pytest.mark.parametrize("event", [{"event": "job.started", "job": "job_1", "n_tokens": 3, "key_id": "abcdefgh"}])
+@pytest.mark.parametrize(
+    "event", [{"event": "job.started", "job": "job_1", "n_tokens": 3, "key_id": "abcdefgh"}]
+)
 def test_the_rest_stays(event: dict[str, Any]) -> None:
     assert redact(None, "info", event) == event
 

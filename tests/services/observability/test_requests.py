@@ -33,7 +33,9 @@ def figures(client: TestClient, name: str) -> dict[tuple[str, ...], float]:
 
 def test_a_sane_id_of_the_client_is_kept(client: TestClient) -> None:
     for given in ("a", "req-1:2.3_4", "x" * 128):
-        assert client.get("/livez", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
+        assert (
+            client.get("/livez", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
+        )
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a;b", "-a", "<script>", "é"])
@@ -62,7 +64,9 @@ def test_requests_are_counted_by_template(client: TestClient) -> None:
 def test_latency_is_measured(client: TestClient) -> None:
     client.get("/v1/jobs")
     assert figures(client, "hyperadam_http_request_duration_seconds_count")["GET", "/v1/jobs"] == 1
-    assert 0 < figures(client, "hyperadam_http_request_duration_seconds_sum")["GET", "/v1/jobs"] < 10
+    assert (
+        0 < figures(client, "hyperadam_http_request_duration_seconds_sum")["GET", "/v1/jobs"] < 10
+    )
     assert figures(client, "hyperadam_http_requests_in_progress")[()] == 1
 
 
@@ -72,7 +76,9 @@ def test_jobs_by_state(client: TestClient, services: Container) -> None:
     assert figures(client, "hyperadam_queue_oldest_wait_seconds")[()] == 0
     ids = [client.post("/v1/jobs", json=QUICK).json()["id"] for _ in range(3)]
     with services.database.write() as session:
-        session.execute(update(Job).where(Job.id == ids[0]).values(created_at=now() - timedelta(seconds=100)))
+        session.execute(
+            update(Job).where(Job.id == ids[0]).values(created_at=now() - timedelta(seconds=100))
+        )
         session.execute(update(Job).where(Job.id == ids[2]).values(state="failed"))
     counted = figures(client, "hyperadam_jobs")
     assert (counted["queued",], counted["failed",], counted["running",]) == (2, 1, 0)
@@ -86,10 +92,23 @@ def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None
         session.execute(update(Job).where(Job.id == job_id).values(state="running", progress=0.25))
         for number, loss in ((1001, 2.0), (1002, 1.5)):
             speed = {"period_seconds": 0.25, "learner_steps_per_second": 640.0, "n_workers": 2}
-            data = {"update": number, "n_updates": 2000, "meta_loss": loss, "eta_seconds": 1.0, **speed}
-            session.add(Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data))
+            data = {
+                "update": number,
+                "n_updates": 2000,
+                "meta_loss": loss,
+                "eta_seconds": 1.0,
+                **speed,
+            }
+            session.add(
+                Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data)
+            )
     assert figures(client, "hyperadam_job_progress_ratio") == {(job_id,): 0.25}
-    told = {"meta_loss": 1.5, "period_seconds": 0.25, "learner_steps_per_second": 640.0, "workers": 2.0}
+    told = {
+        "meta_loss": 1.5,
+        "period_seconds": 0.25,
+        "learner_steps_per_second": 640.0,
+        "workers": 2.0,
+    }
     assert {name: figures(client, f"hyperadam_job_{name}") for name in told} == {
         name: {(job_id,): value} for name, value in told.items()
     }
@@ -102,15 +121,24 @@ def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
     with services.database.write() as session:
         session.execute(update(Job).values(created_at=moment))
         for seconds, job_id in enumerate(ids):
-            for number in (1, 2):  # the second attempt did not come from the queue for the first time
+            for number in (
+                1,
+                2,
+            ):  # the second attempt did not come from the queue for the first time
                 taken = moment + timedelta(seconds=seconds * number)
                 session.add(Attempt(job_id=job_id, number=number, state="lost", created_at=taken))
-    assert figures(client, "hyperadam_queue_wait_seconds") == {("0.5",): 5.0, ("0.9",): 9.0, ("1",): 10.0}
+    assert figures(client, "hyperadam_queue_wait_seconds") == {
+        ("0.5",): 5.0,
+        ("0.9",): 9.0,
+        ("1",): 10.0,
+    }
 
 
 def test_the_reconciler_and_its_executor(client: TestClient, services: Container) -> None:
     def up() -> tuple[float, float]:
-        reconciler, executor = (figures(client, f"hyperadam_{part}_up")[()] for part in ("reconciler", "executor"))
+        reconciler, executor = (
+            figures(client, f"hyperadam_{part}_up")[()] for part in ("reconciler", "executor")
+        )
         return reconciler, executor
 
     assert up() == (0, 0)

@@ -68,13 +68,20 @@ def test_a_request_is_a_span_with_its_route_and_id(
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     app = create_app(traced(services, f"http://127.0.0.1:{collector.server_port}/v1/traces"))
-    with TestClient(app) as client, structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
-        answer = client.get("/v1/jobs/job_nobody?cursor=1", headers={"traceparent": PARENT, "X-Request-Id": "mine"})
+    with (
+        TestClient(app) as client,
+        structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines,
+    ):
+        answer = client.get(
+            "/v1/jobs/job_nobody?cursor=1", headers={"traceparent": PARENT, "X-Request-Id": "mine"}
+        )
         assert answer.status_code == 401
         client.get("/livez")
         client.get("/metrics")
         deadline = time.monotonic() + 10
-        while not (servers := [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]):
+        while not (
+            servers := [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.02)
     [server] = servers
@@ -83,13 +90,19 @@ def test_a_request_is_a_span_with_its_route_and_id(
     attributes = {item.key: item.value for item in server.attributes}
     assert attributes["hyperadam.request_id"].string_value == "mine"
     assert attributes["http.response.status_code"].int_value == 401
-    assert [line["trace_id"] for line in lines if line["event"] == "request"] == [PARENT.split("-")[1]]
+    assert [line["trace_id"] for line in lines if line["event"] == "request"] == [
+        PARENT.split("-")[1]
+    ]
 
 
-def test_nothing_is_traced_without_the_setting(services: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_traced_without_the_setting(
+    services: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     config = telemetry(services.settings)
-    assert (config["tracing"], config["metrics"], config["logs"], config["auto_configure"]) == (False,) * 4
+    assert (config["tracing"], config["metrics"], config["logs"], config["auto_configure"]) == (
+        False,
+    ) * 4
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "ftp://collector/v1/traces", "http://a b"])

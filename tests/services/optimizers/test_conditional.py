@@ -28,7 +28,9 @@ def test_the_client_has_it(lines: list[str]) -> None:
     assert is_current(lines, ETAG)
 
 
-@pytest.mark.parametrize("lines", [[], [""], ['"x"'], ["abc"], ['"ab"c"'], ['"ABC"'], ['"abc'], ['"x", *'], ['"abcd"']])
+@pytest.mark.parametrize(
+    "lines", [[], [""], ['"x"'], ["abc"], ['"ab"c"'], ['"ABC"'], ['"abc'], ['"x", *'], ['"abcd"']]
+)
 def test_the_client_has_it_not(lines: list[str]) -> None:
     assert not is_current(lines, ETAG)
 

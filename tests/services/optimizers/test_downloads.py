@@ -1,4 +1,5 @@
-"""Weights over HTTP: the right bytes, conditionally and in part, and without troubling the registry."""
+"""Weights over HTTP: the right bytes, conditionally and in part, and without troubling the
+registry."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def test_a_name_is_asked_for_anew(client: TestClient, path: str, number: str) ->
     assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
-def test_a_moved_alias_is_followed_at_once(client: TestClient, registry: CountingRegistry, thetas: list[Theta]) -> None:
+def test_a_moved_alias_is_followed_at_once(
+    client: TestClient, registry: CountingRegistry, thetas: list[Theta]
+) -> None:
     assert client.get(CHAMPION).content == thetas[1].to_bytes()
     registry.set_alias("hyper", "champion", 1, actor="bob")
     assert client.get(CHAMPION).content == thetas[0].to_bytes()
@@ -61,14 +64,18 @@ def test_not_modified(client: TestClient, thetas: list[Theta]) -> None:
     assert client.get(TWO, headers={"If-None-Match": '"x"'}).status_code == 200
 
 
-def test_not_modified_never_reads_a_file(client: TestClient, registry: CountingRegistry, thetas: list[Theta]) -> None:
+def test_not_modified_never_reads_a_file(
+    client: TestClient, registry: CountingRegistry, thetas: list[Theta]
+) -> None:
     headers = {"If-None-Match": f'"{thetas[1].sha256}"'}
     for path in (TWO, CHAMPION):
         assert client.get(path, headers=headers).status_code == 304
     assert registry.calls == {"version": 2}
 
 
-def test_what_is_known_is_not_asked_for_again(client: TestClient, registry: CountingRegistry) -> None:
+def test_what_is_known_is_not_asked_for_again(
+    client: TestClient, registry: CountingRegistry
+) -> None:
     for _ in range(3):
         assert client.get(TWO).status_code == 200
         assert client.head(TWO).status_code == 200
@@ -77,13 +84,17 @@ def test_what_is_known_is_not_asked_for_again(client: TestClient, registry: Coun
     assert registry.calls == {"version": 2, "weights": 1}
 
 
-def test_head_is_get_without_the_file(client: TestClient, registry: CountingRegistry, thetas: list[Theta]) -> None:
+def test_head_is_get_without_the_file(
+    client: TestClient, registry: CountingRegistry, thetas: list[Theta]
+) -> None:
     head = client.head(TWO)
     assert registry.calls == {"version": 1}
     assert (head.status_code, head.content) == (200, b"")
     whole = client.get(TWO)
     same = set(whole.headers) - {"x-request-id"}
-    assert {name: head.headers[name] for name in same} == {name: whole.headers[name] for name in same}
+    assert {name: head.headers[name] for name in same} == {
+        name: whole.headers[name] for name in same
+    }
     assert client.head(TWO, headers={"If-None-Match": f'"{thetas[1].sha256}"'}).status_code == 304
     assert client.head(TWO, headers={"Range": "bytes=0-1"}).status_code == 200
 
@@ -115,7 +126,9 @@ def test_a_range_outside_of_the_file(client: TestClient, thetas: list[Theta]) ->
     assert answer.status_code == 416
     assert answer.headers["Content-Range"] == f"bytes */{len(thetas[1].to_bytes())}"
     assert answer.json()["type"] == "/problems/range-not-satisfiable"
-    assert "Cache-Control" not in answer.headers or "immutable" not in answer.headers["Cache-Control"]
+    assert (
+        "Cache-Control" not in answer.headers or "immutable" not in answer.headers["Cache-Control"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +159,9 @@ def pin(cache: WeightsCache, number: int) -> Pinned:
     return cache.resolve("hyper", str(number))
 
 
-def test_the_cache_keeps_what_was_used_last_within_its_bytes(registry: CountingRegistry, thetas: list[Theta]) -> None:
+def test_the_cache_keeps_what_was_used_last_within_its_bytes(
+    registry: CountingRegistry, thetas: list[Theta]
+) -> None:
     sizes = [len(theta.to_bytes()) for theta in thetas]
     cache = WeightsCache(registry, max_bytes=sizes[0] + max(sizes[1:]))
     one, two, three = (pin(cache, number) for number in (1, 2, 3))
@@ -160,7 +175,9 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(registry: CountingR
     assert cache.recall_file(three) == thetas[2].to_bytes()
 
 
-def test_a_file_larger_than_the_cache_is_served_and_not_kept(registry: CountingRegistry, thetas: list[Theta]) -> None:
+def test_a_file_larger_than_the_cache_is_served_and_not_kept(
+    registry: CountingRegistry, thetas: list[Theta]
+) -> None:
     cache = WeightsCache(registry, max_bytes=10)
     one = pin(cache, 1)
     assert cache.file(one) == thetas[0].to_bytes()

@@ -30,7 +30,9 @@ def test_list_by_pages(client: TestClient, registry: CountingRegistry) -> None:
         registry.create_version(f"o{number}", make_theta(9), key="k")
     names, cursor = [], None
     while True:
-        page = client.get("/v1/optimizers", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        page = client.get(
+            "/v1/optimizers", params={"limit": 2} | ({"cursor": cursor} if cursor else {})
+        ).json()
         names += [item["name"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -61,23 +63,35 @@ def test_a_version(client: TestClient, thetas: list[Theta], ref: str, number: in
 def test_versions_by_pages(client: TestClient) -> None:
     first = client.get(f"{HYPER}/versions", params={"limit": 2}).json()
     assert [v["number"] for v in first["items"]] == [3, 2]
-    second = client.get(f"{HYPER}/versions", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    second = client.get(
+        f"{HYPER}/versions", params={"limit": 2, "cursor": first["next_cursor"]}
+    ).json()
     assert [v["number"] for v in second["items"]] == [1]
     assert second["next_cursor"] is None
 
 
-def test_a_version_names_its_job(client: TestClient, services: Container, registry: CountingRegistry) -> None:
-    job_id = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
+def test_a_version_names_its_job(
+    client: TestClient, services: Container, registry: CountingRegistry
+) -> None:
+    job_id = client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
+    ).json()["id"]
     run_id = registry.open_run(job_id, name="a job")
     with services.database.write() as session:
         session.execute(update(Job).where(Job.id == job_id).values(run_id=run_id))
     registry.create_version("hyper", make_theta(7), key=job_id, run_id=run_id)
     assert client.get(f"{HYPER}/versions/latest").json()["job_id"] == job_id
-    assert [v["job_id"] for v in client.get(f"{HYPER}/versions").json()["items"]] == [job_id, None, None, None]
+    assert [v["job_id"] for v in client.get(f"{HYPER}/versions").json()["items"]] == [
+        job_id,
+        None,
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
-    "params", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"cursor": "-1"}, {"cursor": "9" * 30}]
+    "params",
+    [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"cursor": "-1"}, {"cursor": "9" * 30}],
 )
 def test_bad_pages_are_refused(client: TestClient, params: dict[str, Any]) -> None:
     answer = client.get(f"{HYPER}/versions", params=params)
@@ -90,10 +104,15 @@ def test_an_alias_moves_and_its_history_says_who_and_why(client: TestClient) -> 
     assert moved.status_code == 200
     assert (moved.json()["number"], moved.json()["aliases"]) == (3, ["champion"])
     assert client.put(f"{HYPER}/aliases/stable", json={"version": 1}).status_code == 200
-    assert client.delete(f"{HYPER}/aliases/champion", params={"reason": "broken"}).status_code == 204
+    assert (
+        client.delete(f"{HYPER}/aliases/champion", params={"reason": "broken"}).status_code == 204
+    )
     answer = client.get(f"{HYPER}/aliases").json()
     assert answer["items"] == [{"alias": "stable", "version": 1, "protected": False}]
-    told = [(c["alias"], c["old_version"], c["new_version"], c["actor"], c["reason"]) for c in answer["history"]]
+    told = [
+        (c["alias"], c["old_version"], c["new_version"], c["actor"], c["reason"])
+        for c in answer["history"]
+    ]
     assert told == [
         ("champion", None, 2, "alice", "better"),
         ("champion", 2, 3, "tester", "faster"),
@@ -128,7 +147,15 @@ def test_bad_moves_change_nothing(
 
 
 def test_what_is_not_there(client: TestClient) -> None:
-    for path in ("nobody", "nobody/versions", "nobody/versions/1", "nobody/aliases", "hyper/versions/7"):
+    for path in (
+        "nobody",
+        "nobody/versions",
+        "nobody/versions/1",
+        "nobody/aliases",
+        "hyper/versions/7",
+    ):
         assert client.get(f"/v1/optimizers/{path}").status_code == 404
     assert client.delete(f"{HYPER}/aliases/nothing").status_code == 404
-    assert client.put("/v1/optimizers/nobody/aliases/champion", json={"version": 1}).status_code == 404
+    assert (
+        client.put("/v1/optimizers/nobody/aliases/champion", json={"version": 1}).status_code == 404
+    )

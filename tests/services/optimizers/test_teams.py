@@ -20,14 +20,22 @@ TIME = datetime(2026, 1, 2, tzinfo=UTC)
 
 def trained(seed: int, *, loss: float | None, horizon: int = 100, **more: Any) -> Theta:
     theta = make_theta(seed)
-    made = {"spec": {"unroll": {"horizon": horizon}, "seed": seed}, "metrics": {"validation_loss": loss}, **more}
+    made = {
+        "spec": {"unroll": {"horizon": horizon}, "seed": seed},
+        "metrics": {"validation_loss": loss},
+        **more,
+    }
     return Theta(theta.rule, theta.tensors, theta.lr, made)
 
 
-def evaluated(key: str, *, quick: bool = False, day: int = 1, n_starts: int = 20, **means: float | None) -> Evaluation:
+def evaluated(
+    key: str, *, quick: bool = False, day: int = 1, n_starts: int = 20, **means: float | None
+) -> Evaluation:
     settings = {"suite": "table1", "quick": quick, "n_starts": n_starts, "seed": 1}
     tasks = {task: {"mean": mean, "stderr": 0.01} for task, mean in means.items()}
-    return Evaluation(key=key, evaluated_at=TIME.replace(day=day), summary={"settings": settings, "tasks": tasks})
+    return Evaluation(
+        key=key, evaluated_at=TIME.replace(day=day), summary={"settings": settings, "tasks": tasks}
+    )
 
 
 @pytest.fixture
@@ -40,15 +48,21 @@ def team(registry: CountingRegistry) -> CountingRegistry:
         "continued_from": {"job": "job_0", "update": 40, "sha256": "ef"},
     }
     run = registry.open_run("job_1", name="")
-    registry.create_version("team", trained(11, loss=0.4), key="job_1", run_id=run, tags={"env": "test"})
-    registry.create_version("team", trained(12, loss=0.3, horizon=200, **lineage), key="job_2", tags={"env": "prod"})
+    registry.create_version(
+        "team", trained(11, loss=0.4), key="job_1", run_id=run, tags={"env": "test"}
+    )
+    registry.create_version(
+        "team", trained(12, loss=0.3, horizon=200, **lineage), key="job_2", tags={"env": "prod"}
+    )
     registry.attach_evaluation("team", 1, evaluated("job_a", relu=0.3, elu=0.4))
     registry.attach_evaluation("team", 2, evaluated("job_b", relu=0.25, elu=None))
     registry.attach_evaluation("team", 2, evaluated("job_c", quick=True, day=2, relu=0.9))
     return registry
 
 
-def test_a_version_tells_its_lineage_and_what_was_measured(client: TestClient, team: CountingRegistry) -> None:
+def test_a_version_tells_its_lineage_and_what_was_measured(
+    client: TestClient, team: CountingRegistry
+) -> None:
     version = client.get("/v1/optimizers/team/versions/2").json()
     assert version["lineage"] == {
         "source": "upload",
@@ -64,19 +78,37 @@ def test_a_version_tells_its_lineage_and_what_was_measured(client: TestClient, t
     assert client.get("/v1/optimizers/team/versions/1").json()["lineage"]["source"] == "job"
 
 
-def test_provenance_of_an_odd_shape_is_no_error(client: TestClient, registry: CountingRegistry) -> None:
+def test_provenance_of_an_odd_shape_is_no_error(
+    client: TestClient, registry: CountingRegistry
+) -> None:
     theta = make_theta(5)
-    odd = {"metrics": [1], "datasets": "x", "code": None, "parent": 3, "continued_from": {"job": 1}, "spec": "s"}
+    odd = {
+        "metrics": [1],
+        "datasets": "x",
+        "code": None,
+        "parent": 3,
+        "continued_from": {"job": 1},
+        "spec": "s",
+    }
     registry.create_version("odd", Theta(theta.rule, theta.tensors, theta.lr, odd), key="k")
     version = client.get("/v1/optimizers/odd/versions/1").json()
-    assert (version["metrics"], version["lineage"]["parent"], version["lineage"]["code"]) == ({}, None, {})
+    assert (version["metrics"], version["lineage"]["parent"], version["lineage"]["code"]) == (
+        {},
+        None,
+        {},
+    )
     assert version["lineage"]["continued_from"] is None
-    assert client.get("/v1/optimizers/odd/versions/1/compare", params={"to": "hyper@1"}).status_code == 200
+    assert (
+        client.get("/v1/optimizers/odd/versions/1/compare", params={"to": "hyper@1"}).status_code
+        == 200
+    )
 
 
 def test_notes(client: TestClient) -> None:
     path = f"{HYPER}/versions/champion"
-    changed = client.patch(path, json={"description": "good on ELU", "tags": {"env": "prod", "team": "a"}})
+    changed = client.patch(
+        path, json={"description": "good on ELU", "tags": {"env": "prod", "team": "a"}}
+    )
     assert changed.status_code == 200
     assert (changed.json()["number"], changed.json()["description"]) == (2, "good on ELU")
     assert changed.json()["tags"] == {"env": "prod", "team": "a"}
@@ -108,7 +140,12 @@ def test_bad_notes_name_the_field(client: TestClient, body: dict[str, Any], fiel
 
 
 def test_tags_over_the_limit_by_two_requests(client: TestClient) -> None:
-    assert client.patch(f"{HYPER}/versions/1", json={"tags": {f"a{i}": "" for i in range(30)}}).status_code == 200
+    assert (
+        client.patch(
+            f"{HYPER}/versions/1", json={"tags": {f"a{i}": "" for i in range(30)}}
+        ).status_code
+        == 200
+    )
     answer = client.patch(f"{HYPER}/versions/1", json={"tags": {f"b{i}": "" for i in range(30)}})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "tags")
     assert len(client.get(f"{HYPER}/versions/1").json()["tags"]) == 30
@@ -132,7 +169,9 @@ def test_tags_over_the_limit_by_two_requests(client: TestClient) -> None:
         ({"metric": "table1/relu<=0.27", "tag": "env:prod", "rule": "hyperadam"}, [2]),
     ],
 )
-def test_search(client: TestClient, team: CountingRegistry, search: dict[str, Any], numbers: list[int]) -> None:
+def test_search(
+    client: TestClient, team: CountingRegistry, search: dict[str, Any], numbers: list[int]
+) -> None:
     found = client.get("/v1/optimizers/team/versions", params=search).json()["items"]
     assert [version["number"] for version in found] == numbers
     names = [one["name"] for one in client.get("/v1/optimizers", params=search).json()["items"]]
@@ -142,7 +181,10 @@ def test_search(client: TestClient, team: CountingRegistry, search: dict[str, An
 def test_a_search_goes_by_pages(client: TestClient, team: CountingRegistry) -> None:
     for number in range(4):
         team.create_version(
-            "team", make_theta(20 + number), key=f"m{number}", tags={"env": "prod"} if number % 2 else {}
+            "team",
+            make_theta(20 + number),
+            key=f"m{number}",
+            tags={"env": "prod"} if number % 2 else {},
         )
     found, cursor = [], None
     while True:
@@ -157,18 +199,29 @@ def test_a_search_goes_by_pages(client: TestClient, team: CountingRegistry) -> N
 
 @pytest.mark.parametrize(
     "search",
-    [{"tag": ""}, {"tag": " a"}, {"rule": "A b"}, {"metric": "loss"}, {"metric": "loss<0.3"}, {"metric": "loss<=nan"}],
+    [
+        {"tag": ""},
+        {"tag": " a"},
+        {"rule": "A b"},
+        {"metric": "loss"},
+        {"metric": "loss<0.3"},
+        {"metric": "loss<=nan"},
+    ],
 )
 def test_a_bad_search_names_the_field(client: TestClient, search: dict[str, str]) -> None:
     for path in ("/v1/optimizers", f"{HYPER}/versions"):
         answer = client.get(path, params=search)
         assert answer.status_code == 422
-        assert [error["field"].partition(".")[0] for error in answer.json()["errors"]] == list(search)
+        assert [error["field"].partition(".")[0] for error in answer.json()["errors"]] == list(
+            search
+        )
 
 
 def test_two_versions_side_by_side(client: TestClient, team: CountingRegistry) -> None:
     team.attach_evaluation("team", 1, evaluated("job_d", n_starts=5, relu=0.31))
-    answer = client.get("/v1/optimizers/team/versions/1/compare", params={"to": "team@latest"}).json()
+    answer = client.get(
+        "/v1/optimizers/team/versions/1/compare", params={"to": "team@latest"}
+    ).json()
     assert (answer["left"]["number"], answer["right"]["number"]) == (1, 2)
     assert answer["spec"] == [
         {"field": "seed", "left": 11, "right": 12},
@@ -177,15 +230,28 @@ def test_two_versions_side_by_side(client: TestClient, team: CountingRegistry) -
     assert {"field": "code.torch", "left": None, "right": "2.13.0"} in answer["lineage"]
     assert {"field": "parent.version", "left": None, "right": "team@1"} in answer["lineage"]
     assert answer["metrics"] == [{"metric": "validation_loss", "left": 0.4, "right": 0.3}]
-    told = [(one["settings"]["n_starts"], one["left_job_id"], one["right_job_id"]) for one in answer["evaluations"]]
+    told = [
+        (one["settings"]["n_starts"], one["left_job_id"], one["right_job_id"])
+        for one in answer["evaluations"]
+    ]
     assert told == [(20, "job_a", "job_b"), (5, "job_d", None), (20, None, "job_c")]
     assert answer["evaluations"][0]["tasks"] == [
-        {"task": "relu", "left": {"mean": 0.3, "stderr": 0.01}, "right": {"mean": 0.25, "stderr": 0.01}},
-        {"task": "elu", "left": {"mean": 0.4, "stderr": 0.01}, "right": {"mean": None, "stderr": 0.01}},
+        {
+            "task": "relu",
+            "left": {"mean": 0.3, "stderr": 0.01},
+            "right": {"mean": 0.25, "stderr": 0.01},
+        },
+        {
+            "task": "elu",
+            "left": {"mean": 0.4, "stderr": 0.01},
+            "right": {"mean": None, "stderr": 0.01},
+        },
     ]
 
 
-def test_a_version_compared_with_itself_differs_in_nothing(client: TestClient, team: CountingRegistry) -> None:
+def test_a_version_compared_with_itself_differs_in_nothing(
+    client: TestClient, team: CountingRegistry
+) -> None:
     answer = client.get("/v1/optimizers/team/versions/2/compare", params={"to": "team@2"}).json()
     assert (answer["spec"], answer["lineage"]) == ([], [])
     assert all(one["left"] == one["right"] for one in answer["metrics"])
@@ -193,7 +259,14 @@ def test_a_version_compared_with_itself_differs_in_nothing(client: TestClient, t
 
 @pytest.mark.parametrize(
     ("to", "status"),
-    [("nobody@1", 404), ("hyper@9", 404), ("hyper@champion", 200), ("hyper", 200), ("Hyper@1", 422), ("a@b@c", 422)],
+    [
+        ("nobody@1", 404),
+        ("hyper@9", 404),
+        ("hyper@champion", 200),
+        ("hyper", 200),
+        ("Hyper@1", 422),
+        ("a@b@c", 422),
+    ],
 )
 def test_what_it_is_compared_with(client: TestClient, to: str, status: int) -> None:
     assert client.get(f"{HYPER}/versions/1/compare", params={"to": to}).status_code == status
@@ -202,21 +275,42 @@ def test_what_it_is_compared_with(client: TestClient, to: str, status: int) -> N
 
 def test_a_protected_alias(client: TestClient) -> None:
     champion = f"{HYPER}/aliases/champion"
-    assert client.put(champion, json={"version": 2, "protected": True, "reason": "by rule"}).status_code == 200
-    assert client.get(f"{HYPER}/aliases").json()["items"] == [{"alias": "champion", "version": 2, "protected": True}]
+    assert (
+        client.put(
+            champion, json={"version": 2, "protected": True, "reason": "by rule"}
+        ).status_code
+        == 200
+    )
+    assert client.get(f"{HYPER}/aliases").json()["items"] == [
+        {"alias": "champion", "version": 2, "protected": True}
+    ]
     for refused in (client.put(champion, json={"version": 3}), client.delete(champion)):
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
         assert "protected" in refused.json()["detail"]
     assert client.put(champion, json={"version": 3, "protected": False}).json()["number"] == 3
     assert client.delete(champion).status_code == 204
     history = client.get(f"{HYPER}/aliases").json()["history"]
-    assert [(c["new_version"], c["protected"]) for c in history] == [(2, False), (2, True), (3, False), (None, False)]
+    assert [(c["new_version"], c["protected"]) for c in history] == [
+        (2, False),
+        (2, True),
+        (3, False),
+        (None, False),
+    ]
 
 
 def test_readers_change_nothing(client: TestClient, services: Container) -> None:
     headers = {"Authorization": f"Bearer {services.api_keys.create('reader', ['read']).key}"}
-    for method, path in (("PATCH", "versions/1"), ("PUT", "aliases/champion"), ("DELETE", "aliases/champion")):
-        assert client.request(method, f"{HYPER}/{path}", json={"version": 1}, headers=headers).status_code == 403
+    for method, path in (
+        ("PATCH", "versions/1"),
+        ("PUT", "aliases/champion"),
+        ("DELETE", "aliases/champion"),
+    ):
+        assert (
+            client.request(
+                method, f"{HYPER}/{path}", json={"version": 1}, headers=headers
+            ).status_code
+            == 403
+        )
 
 
 def test_a_file_with_a_manifest_that_is_too_long(client: TestClient) -> None:

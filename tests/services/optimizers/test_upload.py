@@ -1,4 +1,5 @@
-"""A Θ made elsewhere becomes a version, to the byte; anything else is refused and leaves nothing behind."""
+"""A Θ made elsewhere becomes a version, to the byte; anything else is refused and leaves nothing
+behind."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def test_an_upload_comes_back_to_the_byte(client: TestClient) -> None:
     assert client.get(f"{PATH}/1/weights").content == data
 
 
-def test_the_same_bytes_are_the_same_version(client: TestClient, registry: CountingRegistry) -> None:
+def test_the_same_bytes_are_the_same_version(
+    client: TestClient, registry: CountingRegistry
+) -> None:
     data = make_theta(5).to_bytes()
     first = client.post(PATH, content=data, headers=BINARY)
     again = client.post(PATH, content=data, headers=BINARY)
@@ -37,16 +40,22 @@ def test_the_same_bytes_are_the_same_version(client: TestClient, registry: Count
     assert [len(registry.versions(name)) for name in ("mine", "hyper")] == [1, 3]
 
 
-def test_an_idempotency_key_is_for_one_upload(client: TestClient, registry: CountingRegistry) -> None:
+def test_an_idempotency_key_is_for_one_upload(
+    client: TestClient, registry: CountingRegistry
+) -> None:
     headers = BINARY | {"Idempotency-Key": "one"}
-    first, again = (client.post(PATH, content=make_theta(5).to_bytes(), headers=headers) for _ in range(2))
+    first, again = (
+        client.post(PATH, content=make_theta(5).to_bytes(), headers=headers) for _ in range(2)
+    )
     assert (first.status_code, again.status_code) == (201, 200)
     other = client.post(PATH, content=make_theta(6).to_bytes(), headers=headers)
     assert other.json()["type"] == "/problems/idempotency-mismatch"
     assert len(registry.versions("mine")) == 1
 
 
-def test_bad_files_are_refused(client: TestClient, registry: CountingRegistry, subtests: pytest.Subtests) -> None:
+def test_bad_files_are_refused(
+    client: TestClient, registry: CountingRegistry, subtests: pytest.Subtests
+) -> None:
     good = make_theta(5).to_bytes()
     bad = {
         "empty": b"",
@@ -71,19 +80,27 @@ def test_a_file_over_the_limit_is_refused(client: TestClient) -> None:
     assert answer.json()["type"] == "/problems/too-large"
 
 
-def test_a_file_over_the_limit_of_other_calls_is_accepted(client: TestClient, services: Container) -> None:
+def test_a_file_over_the_limit_of_other_calls_is_accepted(
+    client: TestClient, services: Container
+) -> None:
     padded = b"\0" * (services.settings.max_body_bytes + 1)
     assert client.post(PATH, content=padded, headers=BINARY).status_code == 422
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data", "application/octet-streams"])
+@pytest.mark.parametrize(
+    "media_type", ["application/json", "multipart/form-data", "application/octet-streams"]
+)
 def test_another_media_type_is_refused(client: TestClient, media_type: str) -> None:
-    answer = client.post(PATH, content=make_theta(5).to_bytes(), headers={"Content-Type": media_type})
+    answer = client.post(
+        PATH, content=make_theta(5).to_bytes(), headers={"Content-Type": media_type}
+    )
     assert answer.status_code == 415
     assert answer.json()["type"] == "/problems/unsupported-media-type"
 
 
-def test_readers_may_not_upload(client: TestClient, services: Container, registry: CountingRegistry) -> None:
+def test_readers_may_not_upload(
+    client: TestClient, services: Container, registry: CountingRegistry
+) -> None:
     reader = services.api_keys.create("reader", ["read"]).key
     headers = BINARY | {"Authorization": f"Bearer {reader}"}
     assert client.post(PATH, content=make_theta(5).to_bytes(), headers=headers).status_code == 403

@@ -19,14 +19,21 @@ def schema(client: TestClient) -> dict[str, Any]:
 
 
 def operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    return [(path, method, op) for path, methods in schema["paths"].items() for method, op in methods.items()]
+    return [
+        (path, method, op)
+        for path, methods in schema["paths"].items()
+        for method, op in methods.items()
+    ]
 
 
 def test_every_operation_may_answer_with_a_problem(schema: dict[str, Any]) -> None:
     assert len(operations(schema)) > 25
     for path, method, operation in operations(schema):
         content = operation["responses"]["default"]["content"]
-        assert content == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, (method, path)
+        assert content == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}, (
+            method,
+            path,
+        )
 
 
 def test_every_answer_with_an_error_status_is_a_problem(schema: dict[str, Any]) -> None:
@@ -37,10 +44,14 @@ def test_every_answer_with_an_error_status_is_a_problem(schema: dict[str, Any]) 
             if status >= "400" and status != "default" and (path, status) != ("/readyz", "503"):
                 assert problem.fullmatch(answer["$ref"]), (method, path, status)
     for answer in schema["components"]["responses"].values():
-        assert answer["content"] == {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        assert answer["content"] == {
+            MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
+        }
 
 
-def test_an_operation_lists_the_problems_that_belong_to_what_it_takes(schema: dict[str, Any]) -> None:
+def test_an_operation_lists_the_problems_that_belong_to_what_it_takes(
+    schema: dict[str, Any],
+) -> None:
     def listed(method: str, path: str) -> set[int]:
         answers = schema["paths"][path][method]["responses"]
         return {int(status) for status in answers if status.isdigit() and int(status) >= 400}
@@ -64,9 +75,17 @@ def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
         if isinstance(node, dict):
             here = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
             return here + [found for value in node.values() for found in references(value)]
-        return [found for value in node for found in references(value)] if isinstance(node, list) else []
+        return (
+            [found for value in node for found in references(value)]
+            if isinstance(node, list)
+            else []
+        )
 
-    there = {f"#/components/{kind}/{name}" for kind, named in schema["components"].items() for name in named}
+    there = {
+        f"#/components/{kind}/{name}"
+        for kind, named in schema["components"].items()
+        for name in named
+    }
     assert set(references(schema)) <= there
 
 

@@ -1,4 +1,5 @@
-"""Every error, whoever raises it, is a problem document with the request's id and nothing that is nobody's business."""
+"""Every error, whoever raises it, is a problem document with the request's id and nothing that is
+nobody's business."""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from registry.contract import AliasNotFound, ArtifactNotFound, OptimizerNotFound, RegistryError, VersionNotFound
+from registry.contract import (
+    AliasNotFound,
+    ArtifactNotFound,
+    OptimizerNotFound,
+    RegistryError,
+    VersionNotFound,
+)
 from services import observability, problems
 from services.container import Container
 from services.problems.kinds import KINDS
@@ -67,11 +74,17 @@ def check(response: Any, status: int, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_answered_as_it_says(app: FastAPI, bare: TestClient, kind: type[problems.Problem]) -> None:
+def test_every_kind_is_answered_as_it_says(
+    app: FastAPI, bare: TestClient, kind: type[problems.Problem]
+) -> None:
     raising(app, kind("what happened", headers={"X-More": "yes"}, state="running"))
     response = bare.get("/raise")
     document = check(response, kind.status, kind.name)
-    assert (document["title"], document["detail"], document["state"]) == (kind.title, "what happened", "running")
+    assert (document["title"], document["detail"], document["state"]) == (
+        kind.title,
+        "what happened",
+        "running",
+    )
     assert response.headers["X-More"] == "yes"
 
 
@@ -102,7 +115,9 @@ def test_exceptions_of_other_rooms(
         check(response, status, name)
 
 
-def test_an_unforeseen_error_tells_nothing_to_the_client_and_all_to_the_log(app: FastAPI, bare: TestClient) -> None:
+def test_an_unforeseen_error_tells_nothing_to_the_client_and_all_to_the_log(
+    app: FastAPI, bare: TestClient
+) -> None:
     raising(app, ZeroDivisionError(SECRET))
     with capture_logs() as logs:
         response = bare.get("/raise")
@@ -151,12 +166,19 @@ Send = Callable[[TestClient], Any]
         (lambda c: c.post("/v?limit=0", json={"inner": {"horizon": 1}}), ["limit"]),
         (lambda c: c.post("/v"), ["body"]),
         (lambda c: c.post("/v", json=[]), ["body"]),
-        (lambda c: c.post("/v", content=b'{"inner": {"horizon": "\\ud800"}}', headers=JSON), ["inner.horizon"]),
+        (
+            lambda c: c.post("/v", content=b'{"inner": {"horizon": "\\ud800"}}', headers=JSON),
+            ["inner.horizon"],
+        ),
     ],
 )
-def test_validation_names_the_fields(app: FastAPI, bare: TestClient, send: Send, fields: list[str]) -> None:
+def test_validation_names_the_fields(
+    app: FastAPI, bare: TestClient, send: Send, fields: list[str]
+) -> None:
     @app.post("/v")
-    def validated(body: Annotated[Outer, Body()], limit: Annotated[int, Query(ge=1)] = 1) -> None: ...
+    def validated(
+        body: Annotated[Outer, Body()], limit: Annotated[int, Query(ge=1)] = 1
+    ) -> None: ...
 
     document = check(send(bare), 422, "validation")
     assert [error["field"] for error in document["errors"]] == fields

@@ -1,7 +1,8 @@
 """Sudden death at a chosen point: parts of the service whose effects count down to it.
 
-Each effect (a commit, a call of the executor, a write to the registry) has a point before and one after it. A process
-dies at the n-th point by `Killed`, which nothing of the service catches: what was committed stays, the rest is gone.
+Each effect (a commit, a call of the executor, a write to the registry) has a point before and one
+after it. A process dies at the n-th point by `Killed`, which nothing of the service catches: what
+was committed stays, the rest is gone.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Fuse:
 
     @contextmanager
     def lit(self, n_points: int | None) -> Iterator[list[bool]]:
-        """Die at the n-th point within; None: never. Gives a list that has an element if it came to that."""
+        """Die at the n-th point within; None: never. Gives a list that has an element if it came to
+        that."""
         died: list[bool] = []
         self._left = n_points
         try:

@@ -1,7 +1,8 @@
-"""Random plays of a whole service: clients, drivers, crashes of the API and of the reconciler, one after another.
+"""Random plays of a whole service: clients, drivers, crashes of the API and of the reconciler, one
+after another.
 
-After every step the job store must agree with the model and with what really ran; at the end everything is brought to
-rest, and must come out as the model says.
+After every step the job store must agree with the model and with what really ran; at the end
+everything is brought to rest, and must come out as the model says.
 """
 
 from __future__ import annotations
@@ -54,10 +55,14 @@ class LifeOfJobs(RuleBasedStateMachine):
         self.client = self._new_client()
         self.reconciler, self.asleep = self._new_reconciler(), list[Reconciler]()
         self.stage = Stage(
-            client=self.client, registry=self.registry, executor=self.executor, reconciler=self.reconciler
+            client=self.client,
+            registry=self.registry,
+            executor=self.executor,
+            reconciler=self.reconciler,
         )
         self.by_key: dict[str, tuple[str, str | None]] = {}
-        """Idempotency key → the name in its body, and the job; None while a crash leaves the client without answer."""
+        """Idempotency key → the name in its body, and the job; None while a crash leaves the client
+        without answer."""
         self.deleted: set[str] = set()
         self.told: dict[str, list[tuple[int, str]]] = {}
         """Job → ids and types of the events that were seen."""
@@ -75,14 +80,20 @@ class LifeOfJobs(RuleBasedStateMachine):
         """Should the API die meanwhile, the client tries again with the same key."""
         known, job = self.by_key.setdefault(key, (name, None))
         with self.fuse.lit(death) as died:
-            answer = self.client.post("/v1/jobs", json=_body(name), headers={"Idempotency-Key": key})
+            answer = self.client.post(
+                "/v1/jobs", json=_body(name), headers={"Idempotency-Key": key}
+            )
         if died:
             self.restart_api()
-            answer = self.client.post("/v1/jobs", json=_body(known), headers={"Idempotency-Key": key})
+            answer = self.client.post(
+                "/v1/jobs", json=_body(known), headers={"Idempotency-Key": key}
+            )
         elif name != known:
             assert answer.status_code == 422, answer.text
             assert answer.json()["type"] == "/problems/idempotency-mismatch"
-            answer = self.client.post("/v1/jobs", json=_body(known), headers={"Idempotency-Key": key})
+            answer = self.client.post(
+                "/v1/jobs", json=_body(known), headers={"Idempotency-Key": key}
+            )
         if job in self.deleted:  # the key is free again, or leads to nothing
             assert answer.status_code in (201, 404), answer.text
             del self.by_key[key]
@@ -174,7 +185,9 @@ class LifeOfJobs(RuleBasedStateMachine):
     @rule(job=jobs, share=some.integers(1, 50))
     def make_progress(self, job: str, share: int) -> None:
         if self.fact(job) == "alive":
-            self.stage.drive(job, ("progress", {"update": share, "n_updates": 50}), attempt=self.row(job).attempt)
+            self.stage.drive(
+                job, ("progress", {"update": share, "n_updates": 50}), attempt=self.row(job).attempt
+            )
 
     @rule(job=jobs, outcome=some.sampled_from(["succeeded", "failed"]))
     def end(self, job: str, outcome: str) -> None:
@@ -202,8 +215,12 @@ class LifeOfJobs(RuleBasedStateMachine):
         with self.database.read() as session:
             rows = list(session.scalars(select(Job)))
             events = list(session.scalars(select(Event).order_by(Event.job_id, Event.id)))
-            attempts = list(session.scalars(select(Attempt).order_by(Attempt.job_id, Attempt.number)))
-        assert {job for _, job in self.by_key.values() if job} - self.deleted <= {row.id for row in rows}
+            attempts = list(
+                session.scalars(select(Attempt).order_by(Attempt.job_id, Attempt.number))
+            )
+        assert {job for _, job in self.by_key.values() if job} - self.deleted <= {
+            row.id for row in rows
+        }
         assert sum(row.state in model.ACTIVE for row in rows) <= MAX_RUNNING
         for row in rows:
             self._events_tell_its_life(row, [event for event in events if event.job_id == row.id])
@@ -211,14 +228,20 @@ class LifeOfJobs(RuleBasedStateMachine):
 
     @invariant()
     def nothing_runs_twice(self) -> None:
-        alive = [process_id for process_id, one in self.executor.processes.items() if one.status == "running"]
+        alive = [
+            process_id
+            for process_id, one in self.executor.processes.items()
+            if one.status == "running"
+        ]
         jobs = [process_id.rpartition("-a")[0] for process_id in alive]
         assert len(set(jobs)) == len(jobs) <= MAX_RUNNING
 
     def _events_tell_its_life(self, job: Job, events: list[Event]) -> None:
         assert [event.id for event in events] == list(range(1, job.last_event_id + 1))
         seen = [(event.id, event.type) for event in events]
-        assert seen[: len(self.told.get(job.id, []))] == self.told.get(job.id, []), "an event changed or went away"
+        assert seen[: len(self.told.get(job.id, []))] == self.told.get(job.id, []), (
+            "an event changed or went away"
+        )
         self.told[job.id] = seen
         state = "queued"
         for step in (event.data for event in events if event.type == "job.state"):
@@ -230,14 +253,17 @@ class LifeOfJobs(RuleBasedStateMachine):
 
     def _attempts_fit(self, job: Job, attempts: list[Attempt]) -> None:
         assert [attempt.number for attempt in attempts] == list(range(1, job.attempt + 1))
-        under_way = [attempt.number for attempt in attempts if attempt.state in ("starting", "running")]
+        under_way = [
+            attempt.number for attempt in attempts if attempt.state in ("starting", "running")
+        ]
         assert under_way == ([job.attempt] if job.state in model.ACTIVE else [])
         for attempt in attempts:
             if attempt.submitted_at is not None:
                 assert attempt.executor_id in self.executor.processes
 
     def teardown(self) -> None:
-        """Whatever happened: with time, everything comes to rest where the model says, and nothing is left running."""
+        """Whatever happened: with time, everything comes to rest where the model says, and nothing
+        is left running."""
         try:
             self._comes_to_rest()
         finally:
@@ -252,7 +278,11 @@ class LifeOfJobs(RuleBasedStateMachine):
             assert self.row(job).state in model.after_rest(state, fact), (job, state, fact)
             assert self.client.get(f"/v1/jobs/{job}").json()["state"] == self.row(job).state
         for _ in range(4 * len(rows)):
-            if not (restless := [job for job in rows if self.row(job).state not in {"paused", *model.ENDED}]):
+            if not (
+                restless := [
+                    job for job in rows if self.row(job).state not in {"paused", *model.ENDED}
+                ]
+            ):
                 break
             self.pass_time()
             for job in restless:

@@ -1,11 +1,13 @@
-"""The life of a job as its users were promised it, written down a second time and more simply than in the service."""
+"""The life of a job as its users were promised it, written down a second time and more simply than
+in the service."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
 Fact = Literal["never submitted", "alive", "succeeded", "failed", "stopped", "lost"]
-"""What is true of a job's newest attempt: its process lives, or how it ended (lost: without a last word)."""
+"""What is true of a job's newest attempt: its process lives, or how it ended (lost: without a last
+word)."""
 
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 ACTIVE: Final = frozenset({"starting", "running", "pausing", "cancelling", "expiring"})

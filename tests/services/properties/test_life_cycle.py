@@ -19,7 +19,12 @@ N_PLAYS = int(os.environ.get("HYPERADAM_TEST_PLAYS", "0"))
 
 
 def test_no_sequence_of_requests_and_crashes_disagrees_with_the_model(settings: Settings) -> None:
-    of_the_play = {"max_running_jobs": MAX_RUNNING, "max_attempts": 3, "requests_per_second": 0, "writes_per_second": 0}
+    of_the_play = {
+        "max_running_jobs": MAX_RUNNING,
+        "max_attempts": 3,
+        "requests_per_second": 0,
+        "writes_per_second": 0,
+    }
     run_state_machine_as_test(
         lambda: LifeOfJobs(settings.model_copy(update=of_the_play)),
         settings=hypothesis.settings(

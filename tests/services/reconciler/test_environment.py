@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_trainer.driver import DriverSettings
+from meta_trainer.driver.main import DriverSettings
 from registry.passwords import with_password, without_password
 from services.reconciler.environment import driver_environment
 from services.settings import Settings
@@ -33,14 +33,18 @@ def test_drivers_find_the_password_in_a_file_that_only_the_service_can_read(tmp_
     settings = Settings(home=tmp_path / "home", tracking_uri=WHOLE, artifact_location="/artifacts")
     environment = driver_environment(settings)
     quoted = WHOLE.removeprefix("postgresql+psycopg://hyperadam:").partition("@")[0]
-    assert not any(secret in value for secret in (PASSWORD, quoted) for value in environment.values())
+    assert not any(
+        secret in value for secret in (PASSWORD, quoted) for value in environment.values()
+    )
     file = Path(environment["HYPERADAM_TRACKING_PASSWORD_FILE"])
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text("utf-8") == PASSWORD
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     assert DriverSettings.from_environment(environment).tracking_uri == WHOLE
     changed = settings.model_copy(update={"tracking_uri": with_password(BARE, "new")})
-    assert DriverSettings.from_environment(driver_environment(changed)).tracking_uri == with_password(BARE, "new")
+    assert DriverSettings.from_environment(
+        driver_environment(changed)
+    ).tracking_uri == with_password(BARE, "new")
 
 
 def test_drivers_elsewhere_have_a_file_of_their_own(tmp_path: Path) -> None:
@@ -53,6 +57,9 @@ def test_drivers_elsewhere_have_a_file_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_password_file_that_is_missing_is_named() -> None:
-    environment = {"HYPERADAM_TRACKING_URI": BARE, "HYPERADAM_TRACKING_PASSWORD_FILE": "/nowhere/password"}
+    environment = {
+        "HYPERADAM_TRACKING_URI": BARE,
+        "HYPERADAM_TRACKING_PASSWORD_FILE": "/nowhere/password",
+    }
     with pytest.raises(ValueError, match="HYPERADAM_TRACKING_PASSWORD_FILE"):
         DriverSettings.from_environment(environment)

@@ -1,4 +1,5 @@
-"""kill -9 of a real reconciler process, at the worst moment: the driver was started, the job store does not know."""
+"""kill -9 of a real reconciler process, at the worst moment: the driver was started, the job store
+does not know."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ Reconciler(settings, Database(settings.database_url), InMemoryRegistry(), execut
 """
 
 
-def test_killed_between_submission_and_its_record(stage: Stage, services: Container, tmp_path: Path) -> None:
+def test_killed_between_submission_and_its_record(
+    stage: Stage, services: Container, tmp_path: Path
+) -> None:
     driver = tmp_path / "driver"
     driver.write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\nexec sleep 30\n")
     driver.chmod(0o700)

@@ -1,4 +1,5 @@
-"""The reconciler, tick by tick: what a job lives through from the queue to its end, and all that may go wrong."""
+"""The reconciler, tick by tick: what a job lives through from the queue to its end, and all that
+may go wrong."""
 
 from __future__ import annotations
 
@@ -32,13 +33,20 @@ def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
         "HYPERADAM_RUNNER": "in-process",
     }
     order = json.loads(stage.registry.get_artifact(run_id, "job.json"))
-    assert order == {"job_id": job, "kind": "meta-training", "name": "the first", "spec": stage.job(job)["spec"]}
+    assert order == {
+        "job_id": job,
+        "kind": "meta-training",
+        "name": "the first",
+        "spec": stage.job(job)["spec"],
+    }
 
     stage.drive(job, STARTED)
     stage.tick()
     assert stage.job(job)["state"] == "running"
     assert stage.job(job)["started_at"] is not None
-    stage.drive(job, ("progress", {"update": 20, "n_updates": 50, "meta_loss": 2.0, "eta_seconds": 30.0}))
+    stage.drive(
+        job, ("progress", {"update": 20, "n_updates": 50, "meta_loss": 2.0, "eta_seconds": 30.0})
+    )
     stage.tick()
     assert (stage.job(job)["progress"], stage.job(job)["eta_seconds"]) == (0.4, 30.0)
 
@@ -47,7 +55,12 @@ def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
     stage.finish(job, "succeeded", version=VERSION)
     stage.tick()
     done = stage.job(job)
-    assert (done["state"], done["progress"], done["eta_seconds"], done["version"]) == ("succeeded", 1.0, None, VERSION)
+    assert (done["state"], done["progress"], done["eta_seconds"], done["version"]) == (
+        "succeeded",
+        1.0,
+        None,
+        VERSION,
+    )
     assert done["ended_at"] is not None
     assert stage.event_types(job) == [
         "job.state", "job.state", "started", "progress", "version", "finished", "job.state", "job.ended"
@@ -63,7 +76,11 @@ def test_jobs_wait_for_room_and_start_in_order(stage: Stage) -> None:
     assert [stage.job(job)["queue_position"] for job in (first, second, third)] == [None, 1, 2]
     stage.finish(first, "succeeded")
     stage.tick(2)
-    assert [stage.state(job) for job in (first, second, third)] == ["succeeded", "starting", "queued"]
+    assert [stage.state(job) for job in (first, second, third)] == [
+        "succeeded",
+        "starting",
+        "queued",
+    ]
 
 
 def test_failure_tells_why(stage: Stage) -> None:
@@ -148,7 +165,9 @@ def test_pause_and_resume_is_a_new_attempt_of_the_same_job(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(("action", "expected"), [("pause", "succeeded"), ("cancel", "succeeded")])
-def test_job_that_finished_before_it_heard_has_succeeded(stage: Stage, action: str, expected: str) -> None:
+def test_job_that_finished_before_it_heard_has_succeeded(
+    stage: Stage, action: str, expected: str
+) -> None:
     job = stage.submit()
     stage.tick()
     stage.act(job, action)
@@ -176,7 +195,9 @@ def test_unasked_stop_puts_the_job_back_into_the_queue(stage: Stage) -> None:
     assert (stage.state(job), stage.job(job)["queue_position"]) == ("queued", 1)
 
 
-def test_drain_stops_everything_and_leaves_it_resumable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drain_stops_everything_and_leaves_it_resumable(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running, waiting = stage.submit(), stage.submit()
     stage.tick()
     stop = stage.executor.stop
@@ -193,7 +214,9 @@ def test_drain_stops_everything_and_leaves_it_resumable(stage: Stage, monkeypatc
     assert stage.process(running, 2).argv[-1] == "2"
 
 
-def test_driver_that_dies_while_draining_is_resumable_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_driver_that_dies_while_draining_is_resumable_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = stage.submit()
     stage.tick()
     monkeypatch.setattr(stage.executor, "stop", stage.executor.kill)
@@ -212,17 +235,26 @@ def test_events_are_copied_once_whoever_copies(
     stage.reconciler = Reconciler(settings, database, stage.registry, executor)
     stage.drive(job, ("checkpoint", {"update": 20}))
     stage.tick(2)
-    updates = [event["data"]["update"] for event in stage.events(job) if event["type"] == "checkpoint"]
+    updates = [
+        event["data"]["update"] for event in stage.events(job) if event["type"] == "checkpoint"
+    ]
     assert updates == [10, 20]
 
 
 def test_lines_that_are_no_events_are_left_out(stage: Stage) -> None:
     job = stage.submit()
     stage.tick()
-    lines = [b"not json", b"[]", b'{"type": "job.ended", "time": "2026-01-01T00:00:00+00:00", "data": {}}', b"\xff\xfe"]
+    lines = [
+        b"not json",
+        b"[]",
+        b'{"type": "job.ended", "time": "2026-01-01T00:00:00+00:00", "data": {}}',
+        b"\xff\xfe",
+    ]
     stage.registry.put_artifact(stage.run_id(job), "events/0001-000000.jsonl", b"\n".join(lines))
     stage.event_files[job + "0001"] = 1
-    stage.drive(job, ("progress", {"update": "x"}), ("cell", {"done": 1, "total": 0, "label": ""}), STARTED)
+    stage.drive(
+        job, ("progress", {"update": "x"}), ("cell", {"done": 1, "total": 0, "label": ""}), STARTED
+    )
     stage.tick()
     assert stage.event_types(job)[1:] == ["job.state", "progress", "cell", "started"]
     assert stage.job(job)["progress"] == 0.0
@@ -277,7 +309,11 @@ def test_cancel_of_a_job_whose_submission_was_not_recorded_still_stops_it(stage:
 
 
 def test_trouble_of_one_job_leaves_the_others_alone(
-    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    settings: Settings,
+    database: Database,
+    executor: PlayedExecutor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     roomy = settings.model_copy(update={"max_running_jobs": 2})
     stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
@@ -291,7 +327,10 @@ def test_trouble_of_one_job_leaves_the_others_alone(
     assert stage.event_types(cursed).count("service.trouble") == 1
     stage.tick(loop.MAX_TROUBLES)
     assert stage.state(cursed) == "failed"
-    assert stage.job(cursed)["error"] == {"type": "SubmissionFailed", "message": "ValueError: no such thing"}
+    assert stage.job(cursed)["error"] == {
+        "type": "SubmissionFailed",
+        "message": "ValueError: no such thing",
+    }
 
 
 def test_unreachable_executor_loses_nothing_and_is_told(stage: Stage, database: Database) -> None:
@@ -325,7 +364,9 @@ def test_only_the_holder_of_the_lease_works(
     assert second.tick() is True
 
 
-def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(database: Database) -> None:
+def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(
+    database: Database,
+) -> None:
     old, new = LeaseHolder(database, seconds=0.01), LeaseHolder(database, seconds=60)
     assert old.acquire()
     with old.guarded_write():

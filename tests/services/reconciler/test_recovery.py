@@ -1,5 +1,5 @@
-"""kill -9 of a real driver in the middle of a real job, which ends by itself: a meta-training in the same Θ, an
-evaluation in the same report, without a second run of what it had."""
+"""kill -9 of a real driver in the middle of a real job, which ends by itself: a meta-training in
+the same Θ, an evaluation in the same report, without a second run of what it had."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training import initial_theta
-from meta_trainer.work import make_rule
+from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.units import make_rule
 from services.container import Container
 from services.executors import supervisor
 from tests.services.drivers import at_work, undisturbed, until
@@ -35,7 +35,9 @@ def kill_driver(services: Container, attempt: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_killed_driver_is_followed_by_another_that_ends_in_the_same_theta(services: Container) -> None:
+def test_killed_driver_is_followed_by_another_that_ends_in_the_same_theta(
+    services: Container,
+) -> None:
     with at_work(services) as service:
         path = service.submit()
         job = path.rpartition("/")[2]
@@ -53,7 +55,13 @@ def test_killed_driver_is_followed_by_another_that_ends_in_the_same_theta(servic
     assert theta.vector.equal(undisturbed(job).vector)
 
 
-EVALUATION = {"optimizers": ["tiny@1"], "n_starts": 4, "n_tuning_starts": 2, "horizon": 60, "baselines": ["adam"]}
+EVALUATION = {
+    "optimizers": ["tiny@1"],
+    "n_starts": 4,
+    "n_tuning_starts": 2,
+    "horizon": 60,
+    "baselines": ["adam"],
+}
 
 
 @pytest.mark.slow
@@ -63,9 +71,14 @@ def test_evaluation_whose_driver_is_killed_runs_the_rest_alone(services: Contain
     training = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
     theta = Theta.from_vector(make_rule(training.rule), initial_theta(training), lr=0.005)
     with at_work(services) as service:
-        upload = {"content": theta.to_bytes(), "headers": {"Content-Type": "application/octet-stream"}}
+        upload = {
+            "content": theta.to_bytes(),
+            "headers": {"Content-Type": "application/octet-stream"},
+        }
         service.client.post("/v1/optimizers/tiny/versions", **upload).raise_for_status()
-        job = service.client.post("/v1/jobs", json={"kind": "evaluation", "spec": EVALUATION}).json()["id"]
+        job = service.client.post(
+            "/v1/jobs", json={"kind": "evaluation", "spec": EVALUATION}
+        ).json()["id"]
         path = f"/v1/jobs/{job}"
         until(lambda: len(service.cells(path)) >= 5)
         kill_driver(services, f"{job}-a1")
@@ -79,5 +92,7 @@ def test_evaluation_whose_driver_is_killed_runs_the_rest_alone(services: Contain
     assert cells[0]["total"] == 12
     assert cells[-1]["done"] == cells[-1]["total"] <= 12 - 5
     spec = EvaluationSpec.model_validate(EVALUATION)
-    whole = evaluate(spec, {"tiny@1": theta}, EvaluationData.load(spec), InProcessRunner(), LogRecorder())
+    whole = evaluate(
+        spec, {"tiny@1": theta}, EvaluationData.load(spec), InProcessRunner(), LogRecorder()
+    )
     assert result["rows"] == json.loads(whole.files()["result.json"])["rows"]

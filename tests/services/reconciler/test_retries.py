@@ -1,4 +1,5 @@
-"""Attempts that vanish without a last word are tried again, after a pause and with a bound; so is a silent cluster."""
+"""Attempts that vanish without a last word are tried again, after a pause and with a bound; so is a
+silent cluster."""
 
 from __future__ import annotations
 
@@ -100,7 +101,11 @@ def test_too_many_losses_in_a_row_fail_the_job_with_the_end_of_its_log(
         stage.process(job, attempt).status = "failed" if way == "killed" else "unknown"
         stage.tick()
     failed = stage.job(job)
-    assert (failed["state"], failed["attempt"], failed["error"]["type"]) == ("failed", 5, "DriverLost")
+    assert (failed["state"], failed["attempt"], failed["error"]["type"]) == (
+        "failed",
+        5,
+        "DriverLost",
+    )
     assert failed["error"]["message"].startswith("the process of attempt 5 ended")
     assert failed["error"]["message"].endswith("out of memory 5")
     assert attempts(stage, job) == [(number, "lost") for number in range(1, 6)]
@@ -133,34 +138,59 @@ def test_what_the_driver_calls_final_is_not_tried_again(stage: Stage) -> None:
     stage.tick()
     lose(stage, job, 1)
     stage.tick()
-    stage.finish(job, "failed", attempt=2, error={"type": "DatasetMissing", "message": "get it so", "final": True})
+    stage.finish(
+        job,
+        "failed",
+        attempt=2,
+        error={"type": "DatasetMissing", "message": "get it so", "final": True},
+    )
     stage.tick(3)
     assert (stage.state(job), attempts(stage, job)) == ("failed", [(1, "lost"), (2, "failed")])
     assert stage.job(job)["error"] == {"type": "DatasetMissing", "message": "get it so"}
 
 
-def fail(stage: Stage, job: str, attempt: int, update: int, message: str = "index 7 is out of range") -> None:
+def fail(
+    stage: Stage, job: str, attempt: int, update: int, message: str = "index 7 is out of range"
+) -> None:
     """The driver fails at an update."""
     where = {"update": update, "episode": 1, "period": 2, "seed": 5}
-    stage.finish(job, "failed", attempt=attempt, error={"type": "IndexError", "message": message, **where})
+    stage.finish(
+        job, "failed", attempt=attempt, error={"type": "IndexError", "message": message, **where}
+    )
     stage.tick()
 
 
 @pytest.mark.usefixtures("at_once")
-def test_failed_attempt_is_tried_again_until_the_same_error_comes_at_the_same_update(stage: Stage) -> None:
+def test_failed_attempt_is_tried_again_until_the_same_error_comes_at_the_same_update(
+    stage: Stage,
+) -> None:
     job = stage.submit()
-    for attempt, (update, message) in enumerate([(30, "a"), (31, "a"), (31, "b"), (31, "b")], start=1):
+    for attempt, (update, message) in enumerate(
+        [(30, "a"), (31, "a"), (31, "b"), (31, "b")], start=1
+    ):
         stage.tick()
         fail(stage, job, attempt, update, message)
     failed = stage.job(job)
-    assert (failed["state"], attempts(stage, job)) == ("failed", [(number, "failed") for number in (1, 2, 3, 4)])
-    assert failed["error"] == {"type": "IndexError", "message": "b", "update": 31, "episode": 1, "period": 2, "seed": 5}
+    assert (failed["state"], attempts(stage, job)) == (
+        "failed",
+        [(number, "failed") for number in (1, 2, 3, 4)],
+    )
+    assert failed["error"] == {
+        "type": "IndexError",
+        "message": "b",
+        "update": 31,
+        "episode": 1,
+        "period": 2,
+        "seed": 5,
+    }
     assert stage.event_types(job).count("job.retry") == 3
 
 
 @pytest.mark.usefixtures("at_once")
 def test_the_jobs_own_bound_counts_where_it_is_lower(stage: Stage) -> None:
-    answer = stage.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"max_attempts": 2}})
+    answer = stage.client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {"max_attempts": 2}}
+    )
     job = str(answer.json()["id"])
     for attempt in (1, 2):
         stage.tick()
@@ -169,7 +199,9 @@ def test_the_jobs_own_bound_counts_where_it_is_lower(stage: Stage) -> None:
 
 
 def test_the_jobs_own_pause_is_kept(stage: Stage) -> None:
-    answer = stage.client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"backoff_seconds": 1000}})
+    answer = stage.client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {"backoff_seconds": 1000}}
+    )
     job = str(answer.json()["id"])
     stage.tick()
     fail(stage, job, 1, update=3)
@@ -178,7 +210,9 @@ def test_the_jobs_own_pause_is_kept(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("cancel", "cancelled")])
-def test_failure_of_an_attempt_that_was_to_stop_fulfils_the_request(stage: Stage, action: str, state: str) -> None:
+def test_failure_of_an_attempt_that_was_to_stop_fulfils_the_request(
+    stage: Stage, action: str, state: str
+) -> None:
     job = stage.submit()
     stage.tick(2)
     stage.act(job, action)
@@ -208,7 +242,9 @@ def test_pause_and_resume_while_it_waits_for_a_retry_start_it_at_once(stage: Sta
 
 
 @pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("cancel", "cancelled")])
-def test_loss_before_it_heard_of_a_request_fulfils_the_request(stage: Stage, action: str, state: str) -> None:
+def test_loss_before_it_heard_of_a_request_fulfils_the_request(
+    stage: Stage, action: str, state: str
+) -> None:
     job = stage.submit()
     stage.tick()
     stage.act(job, action)
@@ -244,7 +280,11 @@ def test_cluster_that_looks_well_but_takes_no_job_is_told_everywhere(
     stage.executor.broken[f"{job}-a1"] = ExecutorUnavailable(silence)
     stage.tick(loop.MAX_TROUBLES + 2)
     assert stage.state(job) == "starting"
-    troubles = [event["data"]["message"] for event in stage.events(job) if event["type"] == "service.trouble"]
+    troubles = [
+        event["data"]["message"]
+        for event in stage.events(job)
+        if event["type"] == "service.trouble"
+    ]
     assert troubles == [f"ExecutorUnavailable: {silence}"]
     ready = stage.client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["executor"]) == (503, silence)
@@ -273,7 +313,9 @@ def test_after_one_refusal_the_other_jobs_wait_for_the_next_tick(
     assert executor.submissions == [f"{first}-a1", f"{second}-a1"]
 
 
-def test_lost_and_found_executor_is_logged_once_each(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_lost_and_found_executor_is_logged_once_each(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, logger=loop.__name__)
     for down in (None, "connection refused", "connection refused", None):
         stage.executor.down = down

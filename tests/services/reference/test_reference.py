@@ -1,4 +1,5 @@
-"""Swagger UI from this server alone: complete, unchanged, under a strict policy, and alive in a real browser."""
+"""Swagger UI from this server alone: complete, unchanged, under a strict policy, and alive in a
+real browser."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ SWAGGER_UI_5_32_6 = {
 
 
 def test_swagger_ui_is_its_makers_own() -> None:
-    assert {name: hashlib.sha256(files()[name].data).hexdigest() for name in SWAGGER_UI} == SWAGGER_UI_5_32_6
+    assert {
+        name: hashlib.sha256(files()[name].data).hexdigest() for name in SWAGGER_UI
+    } == SWAGGER_UI_5_32_6
 
 
 def test_the_page_and_all_that_it_names_come_from_here(client: TestClient) -> None:
@@ -29,9 +32,9 @@ def test_the_page_and_all_that_it_names_come_from_here(client: TestClient) -> No
     assert "/docs/swagger-ui-bundle.js" in named
     for path in named:
         assert client.get(path, headers={"Authorization": ""}).status_code == 200
-    assert {path.removeprefix("/docs/") for path in named if path.startswith("/docs/")} == set(files()) - {
-        "reference.html"
-    }
+    assert {path.removeprefix("/docs/") for path in named if path.startswith("/docs/")} == set(
+        files()
+    ) - {"reference.html"}
 
 
 def test_scripts_are_those_of_this_server(client: TestClient) -> None:
@@ -48,6 +51,8 @@ def test_files_are_revalidated(client: TestClient) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("path", ["/docs/redoc.standalone.js", "/docs/__init__.py", "/docs/..%2fapp.py", "/redoc"])
+@pytest.mark.parametrize(
+    "path", ["/docs/redoc.standalone.js", "/docs/__init__.py", "/docs/..%2fapp.py", "/redoc"]
+)
 def test_other_names_are_no_files(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404

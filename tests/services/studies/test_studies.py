@@ -1,4 +1,5 @@
-"""Studies over REST: refused with the field named, changed while they run, any trial's Θ registered."""
+"""Studies over REST: refused with the field named, changed while they run, any trial's Θ
+registered."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def add_trial(registry: InMemoryRegistry, job_id: str, *, with_theta: bool) -> s
     """What a driver leaves of its first trial."""
     study = registry.open_run(job_id, name="")
     run_id = registry.open_run(trial_key(job_id, 0), name="trial 0", parent_run_id=study)
-    trial = TrialRecord(number=0, point=0, seed=0, values={"meta_optimizer.rate": 1e-3}, n_updates=5, run_id=run_id)
+    trial = TrialRecord(
+        number=0, point=0, seed=0, values={"meta_optimizer.rate": 1e-3}, n_updates=5, run_id=run_id
+    )
     Ledger(trials=[trial]).save(registry, study)
     if with_theta:
         registry.put_artifact(run_id, THETA_PATH, make_theta().to_bytes())
@@ -42,7 +45,9 @@ def add_trial(registry: InMemoryRegistry, job_id: str, *, with_theta: bool) -> s
         ({}, "spec.space"),
     ],
 )
-def test_a_wrong_space_names_its_field(client: TestClient, space: dict[str, Any], field: str) -> None:
+def test_a_wrong_space_names_its_field(
+    client: TestClient, space: dict[str, Any], field: str
+) -> None:
     answer = client.post("/v1/jobs", json={"kind": "study", "spec": {"space": space}})
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
@@ -87,7 +92,9 @@ def test_an_ended_study_and_other_jobs_are_left_alone(client: TestClient) -> Non
     client.post(f"/v1/jobs/{job_id}/cancel")
     answer = client.post(f"/v1/jobs/{job_id}/stop")
     assert (answer.status_code, answer.json()["state"]) == (409, "cancelled")
-    other = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}).json()["id"]
+    other = client.post(
+        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
+    ).json()["id"]
     assert client.post(f"/v1/jobs/{other}/stop").status_code == 404
     assert client.patch("/v1/jobs/job_none/study", json={"trials": 3}).status_code == 404
 
@@ -96,7 +103,9 @@ def test_any_trials_theta_becomes_a_version(client: TestClient, registry: InMemo
     job_id = submit(client)
     path, body = f"/v1/jobs/{job_id}/trials/0/version", {"optimizer": "chosen"}
     assert client.post(path, json=body).status_code == 404
-    client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 9})  # opens the run, as the reconciler does
+    client.patch(
+        f"/v1/jobs/{job_id}/study", json={"trials": 9}
+    )  # opens the run, as the reconciler does
     add_trial(registry, job_id, with_theta=False)
     assert client.post(path, json=body).status_code == 404
     study = add_trial(registry, job_id, with_theta=True)
@@ -108,7 +117,9 @@ def test_any_trials_theta_becomes_a_version(client: TestClient, registry: InMemo
     assert client.post(path, json={"optimizer": "no name!"}).status_code == 422
 
 
-def test_deleting_a_study_deletes_its_trials(client: TestClient, registry: InMemoryRegistry) -> None:
+def test_deleting_a_study_deletes_its_trials(
+    client: TestClient, registry: InMemoryRegistry
+) -> None:
     job_id = submit(client)
     study = add_trial(registry, job_id, with_theta=True)
     trial = registry.open_run(trial_key(job_id, 0), name="")

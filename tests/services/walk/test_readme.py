@@ -1,4 +1,5 @@
-"""README's walk through REST, line by line as it stands there, by a newcomer's shell against a real service."""
+"""README's walk through REST, line by line as it stands there, by a newcomer's shell against a real
+service."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ PUBLISHED = "http://127.0.0.1:8400"
 MARK = "--- next line ---"
 SPEC = '{"preset": "quick"}'
 SHORT = '{"preset": "quick", "n_episodes": 1, "task": {"activations": ["sigmoid"]}, "checkpoint_every_updates": 1}'
-"""The same for a moment instead of a minute: the only thing but the address that is not as it stands in the README."""
+"""The same for a moment instead of a minute: the only thing but the address that is not as it
+stands in the README."""
 
 
 def lines_of_the_walk() -> list[str]:
@@ -38,10 +40,20 @@ def lines_of_the_walk() -> list[str]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> dict[str, str]:
-    """A home folder of their own. Their curl says when it got an error status, which it does not do by default."""
+    """A home folder of their own. Their curl says when it got an error status, which it does not do
+    by default."""
     (tmp_path / ".curlrc").write_text("fail-with-body\nshow-error\n")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HYPERADAM_", "XDG_"))}
-    return {**inherited, "HOME": str(tmp_path), "HYPERADAM_EXECUTOR": "process", "OMP_NUM_THREADS": "1"}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HYPERADAM_", "XDG_"))
+    }
+    return {
+        **inherited,
+        "HOME": str(tmp_path),
+        "HYPERADAM_EXECUTOR": "process",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 @pytest.fixture
@@ -72,13 +84,19 @@ def url(newcomer: dict[str, str], tmp_path: Path) -> Iterator[str]:
             ProcessExecutor(processes).kill(driver.name)
 
 
-@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="curl or jq is not installed")
+@pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("jq")), reason="curl or jq is not installed"
+)
 def test_every_line_works(newcomer: dict[str, str], url: str, tmp_path: Path) -> None:
     lines = lines_of_the_walk()
     assert len([line for line in lines if "curl" in line]) >= 8
     assert any(PUBLISHED in line for line in lines)
     assert any(SPEC in line for line in lines)
-    script = "\n".join(f"{line}\necho '{MARK}'" for line in lines).replace(PUBLISHED, url).replace(SPEC, SHORT)
+    script = (
+        "\n".join(f"{line}\necho '{MARK}'" for line in lines)
+        .replace(PUBLISHED, url)
+        .replace(SPEC, SHORT)
+    )
     walk = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path, env=newcomer, capture_output=True, text=True, timeout=400, check=False,
@@ -95,5 +113,9 @@ def test_every_line_works(newcomer: dict[str, str], url: str, tmp_path: Path) ->
     assert (job["state"], job["progress"]) == ("succeeded", 1)
     assert json.loads(answer("/metrics?name=meta_loss"))["value"] > 0
     version = json.loads(answer("versions/latest -H"))
-    assert version["sha256"] == job["version"]["sha256"] == Theta.load(tmp_path / "theta.safetensors").sha256
+    assert (
+        version["sha256"]
+        == job["version"]["sha256"]
+        == Theta.load(tmp_path / "theta.safetensors").sha256
+    )
     assert json.loads(answer("/aliases/champion")) == ["champion"]

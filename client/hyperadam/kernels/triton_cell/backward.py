@@ -1,9 +1,10 @@
 """The derivative of a tape's step in two parts: the heads and the moments, and the LSTM.
 
-As in `native/backward.c`: gates, rates and moments are computed again from the states of the tape, `adjoint` (the six
-fields of a state) is all that is carried from step to step, and what the norms add needs a dot product over a learner,
-so it is taken off in the next part (`corrections`). A program goes through every PROGRAMS-th block and adds its sums of
-dΘ to a row of its own: nothing depends on the order in which programs run.
+As in `native/backward.c`: gates, rates and moments are computed again from the states of the tape,
+`adjoint` (the six fields of a state) is all that is carried from step to step, and what the norms
+add needs a dot product over a learner, so it is taken off in the next part (`corrections`). A
+program goes through every PROGRAMS-th block and adds its sums of dΘ to a row of its own: nothing
+depends on the order in which programs run.
 """
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
@@ -60,9 +61,11 @@ def heads_backward(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """From the adjoint of (s_t, m_t, …) to that of s_t, all but its norm's part, and of m_{t−1}, …. Grid: (programs,).
+    """From the adjoint of (s_t, m_t, …) to that of s_t, all but its norm's part, and of m_{t−1}, ….
+    Grid: (programs,).
 
-    `hidden` is s_t, the moments are those of t − 1, `corrections` those of step t + 1 (zeros after the last step).
+    `hidden` is s_t, the moments are those of t − 1, `corrections` those of step t + 1 (zeros after
+    the last step).
     """
     like: tl.constexpr = theta.dtype.element_ty
     r = tl.arange(0, ROWS)
@@ -118,7 +121,11 @@ def heads_backward(
         by_m_scaled = by_ratio * inverse_root * inverse_b
         by_v_scaled = by_v_tilde * inverse_c
         m_correction = vector(corrections + learner * 2 * J + J, J, ROWS)
-        by_m = load_tile(adjoint + 2 * field, at, has, n, like, J, ROWS) - new_m * m_correction + by_m_scaled
+        by_m = (
+            load_tile(adjoint + 2 * field, at, has, n, like, J, ROWS)
+            - new_m * m_correction
+            + by_m_scaled
+        )
         by_v = load_tile(adjoint + 3 * field, at, has, n, like, J, ROWS) + by_v_scaled
         by_b = load_tile(adjoint + 4 * field, at, has, n, like, J, ROWS) - by_m_scaled * m_tilde
         by_c = load_tile(adjoint + 5 * field, at, has, n, like, J, ROWS) - by_v_scaled * v_tilde
@@ -141,7 +148,9 @@ def heads_backward(
         by_s += product(tl.trans(matrix(w_adam + 2 * J * J, 2 * J, J, ROWS)), by_gamma)
         by_m_hat = product(tl.trans(matrix(w_adam + J, 2 * J, J, ROWS)), by_beta)
         by_m_hat += product(tl.trans(matrix(w_adam + 2 * J * J + J, 2 * J, J, ROWS)), by_gamma)
-        by_h = load_tile(adjoint, at, has, n, like, J, ROWS) + product(tl.trans(matrix(w_mix, J, J, ROWS)), by_mix)
+        by_h = load_tile(adjoint, at, has, n, like, J, ROWS) + product(
+            tl.trans(matrix(w_mix, J, J, ROWS)), by_mix
+        )
         s_dot = by_s * 0
         if NORMALIZE_STATE:
             by_s = by_s * squash_slope(h, s_scale, SQUASH) * s_scale
@@ -180,7 +189,9 @@ def back(weight, GATE: tl.constexpr, delta, J: tl.constexpr, ROWS: tl.constexpr)
 
 
 @triton.jit
-def add_gate(row, GATE: tl.constexpr, of_features, of_hidden, of_bias, J: tl.constexpr, ROWS: tl.constexpr):
+def add_gate(
+    row, GATE: tl.constexpr, of_features, of_hidden, of_bias, J: tl.constexpr, ROWS: tl.constexpr
+):
     start = row + 2 * J + GATE * J * 2 * J
     add_matrix(start, of_features, 2 * J, J, ROWS)
     add_matrix(start + J, of_hidden, 2 * J, J, ROWS)
@@ -210,7 +221,8 @@ def lstm_backward(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """From the adjoint of (s_t, c_t) to that of (s_{t−1}, c_{t−1}); `new_hidden` is s_t. Grid: (programs,)."""
+    """From the adjoint of (s_t, c_t) to that of (s_{t−1}, c_{t−1}); `new_hidden` is s_t. Grid:
+    (programs,)."""
     like: tl.constexpr = theta.dtype.element_ty
     w_lstm = theta + 2 * J
     features_i = tl.zeros([ROWS, ROWS], like)

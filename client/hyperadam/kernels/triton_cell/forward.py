@@ -1,4 +1,5 @@
-"""A step of the cell in two passes: s_t with its squares; then, the norms known, the moments and the direction."""
+"""A step of the cell in two passes: s_t with its squares; then, the norms known, the moments and
+the direction."""
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
 
@@ -46,7 +47,11 @@ def rate(theta, HALF: tl.constexpr, s, m, J: tl.constexpr, ROWS: tl.constexpr):
     start = theta + 6 * J + 8 * J * J
     weight = start + HALF * J * 2 * J
     bias = vector(start + 4 * J * J + HALF * J, J, ROWS)
-    return product(matrix(weight, 2 * J, J, ROWS), s) + product(matrix(weight + J, 2 * J, J, ROWS), m) + bias
+    return (
+        product(matrix(weight, 2 * J, J, ROWS), s)
+        + product(matrix(weight + J, 2 * J, J, ROWS), m)
+        + bias
+    )
 
 
 @triton.jit
@@ -77,7 +82,8 @@ def state_cell(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """First pass: s_t and the LSTM's cell; sums[0:J] of s_t², [J:2J] of m_{t−1}². Grid: (blocks, learners)."""
+    """First pass: s_t and the LSTM's cell; sums[0:J] of s_t², [J:2J] of m_{t−1}². Grid: (blocks,
+    learners)."""
     like: tl.constexpr = theta.dtype.element_ty
     block, learner = tl.program_id(0), tl.program_id(1)
     at, has = columns(block, learner, p, BLOCK)

@@ -27,7 +27,8 @@ def tanh(x):
 
 @triton.jit
 def asinh(x):
-    """sign(x) log(1 + a) with a = |x| + x²/(1 + √(1 + x²)); near 0 by 2 artanh(a/(2 + a)), as a series."""
+    """sign(x) log(1 + a) with a = |x| + x²/(1 + √(1 + x²)); near 0 by 2 artanh(a/(2 + a)), as a
+    series."""
     size = tl.abs(x)
     a = size + size * size / (1 + tl.sqrt(1 + size * size))
     terms: tl.constexpr = 9 if x.dtype == tl.float64 else 5
@@ -107,7 +108,8 @@ def widened(x, like):
 
 @triton.jit
 def narrowed(x, to):
-    """A number as it is stored; bfloat16 is rounded by its bits, to nearest: Triton's interpreter would cut it off."""
+    """A number as it is stored; bfloat16 is rounded by its bits, to nearest: Triton's interpreter
+    would cut it off."""
     if to == tl.bfloat16:
         bits = x.to(tl.float32).to(tl.int32, bitcast=True)
         nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) & -0x10000
@@ -138,7 +140,11 @@ def vector(start, J: tl.constexpr, ROWS: tl.constexpr):
 def matrix(start, STRIDE: tl.constexpr, J: tl.constexpr, ROWS: tl.constexpr):
     """A J × J part of a matrix with rows of STRIDE numbers, padded."""
     r = tl.arange(0, ROWS)
-    return tl.load(start + r[:, None] * STRIDE + r[None, :], mask=(r < J)[:, None] & (r < J)[None, :], other=0.0)
+    return tl.load(
+        start + r[:, None] * STRIDE + r[None, :],
+        mask=(r < J)[:, None] & (r < J)[None, :],
+        other=0.0,
+    )
 
 
 @triton.jit

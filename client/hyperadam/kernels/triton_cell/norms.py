@@ -1,4 +1,5 @@
-"""Norms over the coordinates of one learner: sums that blocks have made, added up in a fixed order in float64."""
+"""Norms over the coordinates of one learner: sums that blocks have made, added up in a fixed order
+in float64."""
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
 
@@ -31,9 +32,19 @@ def _total(sums, row, learner, n_learners, n_blocks, CHUNK: tl.constexpr):
 
 @triton.jit
 def scales_of_squares(
-    sums, scales, p, n_learners, n_blocks, first, stride, EPSILON: tl.constexpr, RMS: tl.constexpr, CHUNK: tl.constexpr
+    sums,
+    scales,
+    p,
+    n_learners,
+    n_blocks,
+    first,
+    stride,
+    EPSILON: tl.constexpr,
+    RMS: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
-    """scales[learner, first + row] = 1/√(Σx² or its mean, + ε), 0 for zeros. Grid: (learners, rows)."""
+    """scales[learner, first + row] = 1/√(Σx² or its mean, + ε), 0 for zeros. Grid: (learners,
+    rows)."""
     learner, row = tl.program_id(0), tl.program_id(1)
     square = _total(sums, row, learner, n_learners, n_blocks, CHUNK)
     if RMS:
@@ -45,13 +56,25 @@ def scales_of_squares(
 
 @triton.jit
 def corrections_of_dots(
-    sums, scales, corrections, p, n_learners, n_blocks, first, stride, RMS: tl.constexpr, CHUNK: tl.constexpr
+    sums,
+    scales,
+    corrections,
+    p,
+    n_learners,
+    n_blocks,
+    first,
+    stride,
+    RMS: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
-    """corrections[learner, row] = κ² <z, x> / (1 or p), what x̄ loses for each unit of x. Grid: (learners, rows)."""
+    """corrections[learner, row] = κ² <z, x> / (1 or p), what x̄ loses for each unit of x. Grid:
+    (learners, rows)."""
     learner, row = tl.program_id(0), tl.program_id(1)
     dot = _total(sums, row, learner, n_learners, n_blocks, CHUNK)
     scale = tl.load(scales + learner * stride + first + row).to(tl.float64)
     correction = dot * scale * scale
     if RMS:
         correction = correction / p
-    tl.store(corrections + learner * (stride - first) + row, correction.to(corrections.dtype.element_ty))
+    tl.store(
+        corrections + learner * (stride - first) + row, correction.to(corrections.dtype.element_ty)
+    )

@@ -1,4 +1,5 @@
-"""The first schema: jobs with their attempts, events and logs; idempotency keys; API keys; the lease."""
+"""The first schema: jobs with their attempts, events and logs; idempotency keys; API keys; the
+lease."""
 
 from __future__ import annotations
 
@@ -78,7 +79,9 @@ def upgrade() -> None:
         sa.Column("error", object_, nullable=True),
         sa.Column("event_files", sa.Integer(), nullable=False),
         sa.Column("log_bytes", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_attempts_job_id_jobs"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_attempts_job_id_jobs"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("job_id", "number", name=op.f("pk_attempts")),
     )
     op.create_table(
@@ -89,7 +92,9 @@ def upgrade() -> None:
         sa.Column("time", moment, nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("data", object_, nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_events_job_id_jobs"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_events_job_id_jobs"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("job_id", "id", name=op.f("pk_events")),
     )
     op.create_table(
@@ -100,11 +105,16 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(length=40), nullable=False),
         sa.Column("created_at", moment, nullable=False),
         sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id_jobs"), ondelete="CASCADE"
+            ["job_id"],
+            ["jobs.id"],
+            name=op.f("fk_idempotency_keys_job_id_jobs"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("key_id", "key", name=op.f("pk_idempotency_keys")),
     )
-    op.create_index(op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False)
+    op.create_index(
+        op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False
+    )
 
     op.create_table(
         "log_chunks",

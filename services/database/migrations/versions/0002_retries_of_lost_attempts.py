@@ -12,8 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("lost_attempts", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("jobs", sa.Column("lost_progress", sa.Double(), nullable=False, server_default="0"))
+    op.add_column(
+        "jobs", sa.Column("lost_attempts", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.add_column(
+        "jobs", sa.Column("lost_progress", sa.Double(), nullable=False, server_default="0")
+    )
     op.add_column("jobs", sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True))
 
 

@@ -1,7 +1,8 @@
-"""Priority, deadline, lineage and key of jobs; idempotency keys of every POST; API keys that expire.
+"""Priority, deadline, lineage and key of jobs; idempotency keys of every POST; API keys that
+expire.
 
-Idempotency keys no longer refer to jobs only, and outlive the job that they made: a late repeat of a submission must
-not bring back a job that was deleted meanwhile.
+Idempotency keys no longer refer to jobs only, and outlive the job that they made: a late repeat of
+a submission must not bring back a job that was deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("deadline", moment, nullable=True))
     op.add_column("jobs", sa.Column("cloned_from", sa.String(length=40), nullable=True))
     op.add_column("jobs", sa.Column("api_key_id", sa.String(length=40), nullable=True))
-    op.create_index("ix_jobs_queue", "jobs", ["state", sa.text("priority DESC"), "seq"], unique=False)
+    op.create_index(
+        "ix_jobs_queue", "jobs", ["state", sa.text("priority DESC"), "seq"], unique=False
+    )
     op.create_index(op.f("ix_jobs_run_id"), "jobs", ["run_id"], unique=False)
     op.create_index(op.f("ix_jobs_state_deadline"), "jobs", ["state", "deadline"], unique=False)
     op.add_column("api_keys", sa.Column("expires_at", moment, nullable=True))
@@ -54,11 +57,16 @@ def downgrade() -> None:
         sa.Column("job_id", sa.String(length=40), nullable=False),
         sa.Column("created_at", moment, nullable=False),
         sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_idempotency_keys_job_id_jobs"), ondelete="CASCADE"
+            ["job_id"],
+            ["jobs.id"],
+            name=op.f("fk_idempotency_keys_job_id_jobs"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("key_id", "key", name=op.f("pk_idempotency_keys")),
     )
-    op.create_index(op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False)
+    op.create_index(
+        op.f("ix_idempotency_keys_job_id"), "idempotency_keys", ["job_id"], unique=False
+    )
     op.execute(
         "INSERT INTO idempotency_keys (key_id, key, body_sha256, job_id, created_at) "
         "SELECT api_key_id, key, body_sha256, resource, created_at FROM used_idempotency_keys "

@@ -1,0 +1,1 @@
+"""The process that carries out one attempt of one job: `python -m meta_trainer.driver`."""

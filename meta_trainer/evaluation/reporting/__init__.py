@@ -1,0 +1,1 @@
+"""What an evaluation shows: tables, curves and pages made of its report."""

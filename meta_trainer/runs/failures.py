@@ -1,0 +1,69 @@
+"""What an attempt keeps of an update that failed, so that whoever looks at it can see it fail
+again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from hyperadam.theta import Theta
+
+from meta_trainer.datasets import DatasetMissing
+from meta_trainer.recorder import Recorder
+from meta_trainer.runners import WorkLost
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.training.loop import MetaTraining, Stopped
+from meta_trainer.training.units import make_rule
+
+FAILED_THETA: Final = "result/failure.safetensors"
+"""Artifact of a run: the Θ at which an update failed."""
+
+
+class UpdateFailed(Exception):
+    """An update of Θ failed; its error is the cause of this one."""
+
+    def __init__(self, where: Mapping[str, int]) -> None:
+        super().__init__(f"update {where['update']} failed")
+        self.where = dict(where)
+        """`MetaTraining.whereabouts`: with Θ, all that the update was made of."""
+
+
+@contextmanager
+def kept(training: MetaTraining, spec: MetaTrainingSpec, recorder: Recorder) -> Iterator[None]:
+    """Run a training within; should it fail, Θ and a checkpoint of the moment before are kept.
+
+    Raises:
+        UpdateFailed: in place of an error of the training; `Stopped` and `WorkLost` are none.
+    """
+    try:
+        yield
+    except (Stopped, WorkLost):
+        raise
+    except Exception as error:
+        where = training.whereabouts
+        theta = Theta.from_vector(
+            make_rule(spec.rule),
+            training.theta,
+            **spec.unroll.rate._asdict(),
+            provenance={"failed": where},
+        )
+        recorder.artifact(FAILED_THETA, theta.to_bytes())
+        training.checkpoint()
+        raise UpdateFailed(where) from error
+
+
+def record(error: Exception) -> dict[str, Any]:
+    """What `done.json` says of an error: type and message; for an update where it was; else whether
+    it is final.
+
+    Final is what another attempt cannot change: a spec that is wrong, data that is not there.
+    """
+    if isinstance(error, UpdateFailed) and error.__cause__ is not None:
+        return {
+            "type": type(error.__cause__).__name__,
+            "message": str(error.__cause__),
+            **error.where,
+        }
+    final = isinstance(error, ValueError | DatasetMissing)
+    return {"type": type(error).__name__, "message": str(error), "final": final}

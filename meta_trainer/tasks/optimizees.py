@@ -1,0 +1,140 @@
+"""Optimizees: the losses that an optimizer minimises, for L learners side by side, step by step.
+
+An optimizee knows its starts and, for any step, the loss and gradient of every learner on that
+step's minibatch. All of it follows from seeds, so that an optimizee can be made anew for every
+period, in any process. The training tricks of the paper's Section 4 wrap one optimizee in another
+(`meta_trainer.tasks.tricks`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from meta_trainer.datasets import Data, Dataset
+from meta_trainer.learners import Learner, Shapes
+from meta_trainer.seeds import generator
+
+
+class Optimizee(ABC):
+    """L losses over p coordinates each. Steps count from 0: step t is evaluated at w_t."""
+
+    @abstractmethod
+    def start(self) -> Tensor:
+        """w_0, shape (L, p)."""
+
+    @property
+    def shapes(self) -> Shapes | None:
+        """Of the parameters that make up the p coordinates (`hyperadam.rates`). None: each is a
+        number by itself."""
+        return None
+
+    @abstractmethod
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        """Losses (L,) of w (L, p) on the minibatch of `step`, detached."""
+
+    @abstractmethod
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Losses (L,) and gradients (L, p) of w (L, p) on the minibatch of `step`, detached."""
+
+    def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
+        """Mean loss of w (L, p) over the minibatches of steps 0 … n_steps − 1: the paper's "final
+        loss"; shape (L,)."""
+        total = torch.zeros(w.shape[0], dtype=torch.float64)
+        for step in range(n_steps):
+            total += self.losses(w, step)
+        return total / n_steps
+
+
+@dataclass(frozen=True, eq=False)
+class Supervised(Optimizee):
+    """Learners of one shape on random minibatches of the same data.
+
+    Start, minibatch and dropout mask of learner i at step t are drawn from (seed, purpose,
+    indices[i], t): two optimizees with the same seed and purpose are paired, whatever optimizer
+    runs on them and however the learners are batched.
+
+    The loss of step t is that of its minibatch and its mask, whenever it is asked for. So the final
+    loss of a learner with dropout is taken with the masks of its run: the mean of the very
+    functions that were minimised, as it is of the very minibatches. (The paper is silent here.)
+    """
+
+    learner: Learner
+    dataset: Data
+    seed: int
+    purpose: str
+    indices: Sequence[tuple[int, ...]]
+    """The name of each learner within the purpose; L of them."""
+    batch_size: int = 128
+    init_std: float | tuple[float, ...] = 0.1
+    """One for all learners, or one for each."""
+    dtype: torch.dtype = torch.float32
+
+    def start(self) -> Tensor:
+        generators = [
+            generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices
+        ]
+        std = (
+            self.init_std if isinstance(self.init_std, float | int) else torch.tensor(self.init_std)
+        )
+        return self.learner.start(generators, std, self.dtype)
+
+    @property
+    def shapes(self) -> Shapes:
+        return self.learner.shapes
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        with torch.no_grad():
+            return self.learner.losses(w, *self._minibatch(step))
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        return self.learner.losses_and_gradients(w, *self._minibatch(step))
+
+    def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
+        """The same, in one pass over all images where that is less: each image's loss, times how
+        often it was drawn."""
+        dataset, n_drawn = self.dataset, n_steps * self.batch_size
+        if not (
+            isinstance(dataset, Dataset) and self.learner.is_separable and n_drawn > len(dataset)
+        ):
+            return super().final_losses(w, n_steps)
+        counts, total = self._counts(dataset, n_steps), torch.zeros(len(w), dtype=torch.float64)
+        for indices in torch.arange(len(dataset)).split(self.batch_size):
+            examples, often = (
+                dataset.minibatch(indices.expand(len(w), -1), self.dtype),
+                counts[:, indices],
+            )
+            with torch.no_grad():
+                losses = self.learner.example_losses(w, *examples)
+            total += (
+                (losses * often).where(often > 0, 0.0).sum(1)
+            )  # what was never drawn may be infinite
+        return total / n_drawn
+
+    def _counts(self, dataset: Dataset, n_steps: int) -> Tensor:
+        """How often each image is drawn in steps 0 … n_steps − 1; shape (L, n), float64."""
+        counts = torch.zeros(len(self.indices), len(dataset), dtype=torch.float64)
+        ones = torch.ones(len(self.indices), self.batch_size, dtype=torch.float64)
+        for step in range(n_steps):
+            drawn = dataset.draw_indices(self._generators("minibatch", step), self.batch_size)
+            counts.scatter_add_(1, drawn, ones)
+        return counts
+
+    def _minibatch(self, step: int) -> tuple[Tensor, ...]:
+        """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their
+        noise."""
+        drawn = self.dataset.draw(self._generators("minibatch", step), self.batch_size, self.dtype)
+        if not self.learner.is_random:
+            return drawn
+        return *drawn, self.learner.noise(
+            self._generators("noise", step), self.batch_size, self.dtype
+        )
+
+    def _generators(self, what: str, step: int) -> list[torch.Generator]:
+        return [
+            generator(self.seed, f"{self.purpose}/{what}", *index, step) for index in self.indices
+        ]

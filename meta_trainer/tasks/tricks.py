@@ -1,0 +1,82 @@
+"""The two training tricks of the paper's Section 4 (from Lv, Jiang, Li 2017), as optimizees around
+an optimizee.
+
+    L_ext(w, z) = L(c₁ ⊙ w) + h(c₂ ⊙ z),    started at w_0 / c₁ and z_0 / c₂    (Eq. 9)
+
+Random Scaling (RS) stretches every coordinate by its own c, so that no absolute size of a parameter
+can be learned by heart. Combination with Convex functions (CC) adds coordinates z on which progress
+is always easy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from meta_trainer.learners import Shapes
+from meta_trainer.tasks.optimizees import Optimizee
+
+
+@dataclass(frozen=True, eq=False)
+class RandomScaling(Optimizee):
+    """L(c ⊙ w), started at w_0 / c; the gradient is c ⊙ ∇L."""
+
+    inner: Optimizee
+    scale: Tensor
+    """c, shape (L, p), positive."""
+
+    def start(self) -> Tensor:
+        return self.inner.start() / self.scale
+
+    @property
+    def shapes(self) -> Shapes | None:
+        return self.inner.shapes
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        return self.inner.losses(w * self.scale, step)
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        losses, gradients = self.inner.losses_and_gradients(w * self.scale, step)
+        return losses, gradients * self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class WithConvex(Optimizee):
+    """L(w) + h(z) over the coordinates [w, z], with z_0 = 0 and the clipped square of the reference
+    code:
+
+    h(z) = 1/k Σ_i min((z_i − η_i)², 10)
+    """
+
+    inner: Optimizee
+    target: Tensor
+    """η, shape (L, k)."""
+
+    def start(self) -> Tensor:
+        return torch.cat([self.inner.start(), torch.zeros_like(self.target)], dim=1)
+
+    @property
+    def shapes(self) -> Shapes | None:
+        inner = self.inner.shapes
+        return None if inner is None else [*inner, (self.target.shape[1],)]
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        return self._convex(w)[0] + self.inner.losses(self._split(w)[0], step)
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        losses, gradients = self.inner.losses_and_gradients(self._split(w)[0], step)
+        convex, convex_gradients = self._convex(w)
+        return losses + convex, torch.cat([gradients, convex_gradients], dim=1)
+
+    def _convex(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """h (L,) and its gradient (L, k)."""
+        difference = self._split(w)[1] - self.target
+        square = difference.square()
+        gradient = torch.where(square < 10, 2 * difference, 0.0) / difference.shape[1]
+        return square.clamp(max=10).mean(1), gradient
+
+    def _split(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        k = self.target.shape[1]
+        return w[:, :-k], w[:, -k:]

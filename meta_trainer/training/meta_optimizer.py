@@ -1,0 +1,100 @@
+"""The optimizer of Θ: Adam with clipping, decoupled weight decay and a rate schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from meta_trainer.specs import MetaOptimizerSpec
+
+
+class MetaUpdate(NamedTuple):
+    """What one update of Θ did."""
+
+    gradient_norm: float
+    """Euclidean norm of the meta-gradient before clipping."""
+    rate: float
+    skipped: bool
+    """Whether Θ was left alone because the meta-gradient was not finite."""
+
+
+class MetaOptimizer:
+    """Holds Θ as one flat float32 vector and moves it."""
+
+    def __init__(self, spec: MetaOptimizerSpec, theta: Tensor, n_updates: int) -> None:
+        self._spec, self._n_updates = spec, n_updates
+        self._theta = torch.nn.Parameter(theta.detach().clone())
+        self._decays_towards_start = spec.decay_towards == "start" and spec.weight_decay > 0
+        self._anchor = self.theta if self._decays_towards_start else torch.zeros_like(theta)
+        self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
+        self._mean = self.theta
+        self.update_count = 0
+
+    @property
+    def theta(self) -> Tensor:
+        """Θ now, shape (n_theta,); a copy."""
+        return self._theta.detach().clone()
+
+    @property
+    def mean(self) -> Tensor:
+        """The running mean of Θ (Θ itself without averaging), shape (n_theta,); a copy."""
+        return self._mean.clone()
+
+    def rate(self, update: int) -> float:
+        """The rate of update 0, 1, …: a linear warm-up, then constant or a half cosine down to
+        `final_fraction`."""
+        spec = self._spec
+        if update < spec.warmup_updates:
+            return spec.rate * (update + 1) / spec.warmup_updates
+        if spec.schedule == "constant":
+            return spec.rate
+        position = (update - spec.warmup_updates) / max(
+            1, self._n_updates - 1 - spec.warmup_updates
+        )
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
+        return spec.rate * (spec.final_fraction + (1 - spec.final_fraction) * cosine)
+
+    def step(self, gradient: Tensor) -> MetaUpdate:
+        """One update from a meta-gradient of shape (n_theta,)."""
+        rate, norm = self.rate(self.update_count), float(torch.linalg.vector_norm(gradient))
+        self.update_count += 1
+        if not math.isfinite(norm):
+            return MetaUpdate(norm, rate, skipped=True)
+        self._theta.grad = gradient * min(1.0, self._spec.clip_norm / norm) if norm else gradient
+        self._adam.param_groups[0]["lr"] = rate
+        if self._spec.weight_decay:
+            with torch.no_grad():
+                self._theta.lerp_(self._anchor, min(1.0, rate * self._spec.weight_decay))
+        self._adam.step()
+        self._mean = torch.lerp(self.theta, self._mean, self._spec.averaging)
+        return MetaUpdate(norm, rate, skipped=False)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything but `update_count`, for a checkpoint."""
+        adam = self._adam.state[self._theta]
+        zeros = torch.zeros_like(self._theta)
+        state = {
+            "theta": self.theta,
+            "mean": self.mean,
+            "exp_avg": adam.get("exp_avg", zeros).clone(),
+            "exp_avg_sq": adam.get("exp_avg_sq", zeros).clone(),
+            "adam_step": torch.as_tensor(adam.get("step", 0.0), dtype=torch.float32).clone(),
+        }
+        return state | {"anchor": self._anchor.clone()} if self._decays_towards_start else state
+
+    def load(self, state: dict[str, Tensor], update_count: int) -> None:
+        """Continue from what `state` gave, bit for bit."""
+        self.update_count = update_count
+        with torch.no_grad():
+            self._theta.copy_(state["theta"])
+        self._mean = state["mean"].clone()
+        if self._decays_towards_start:
+            self._anchor = state.get("anchor", self._anchor).clone()
+        self._adam.state[self._theta] = {
+            "step": state["adam_step"].clone(),
+            "exp_avg": state["exp_avg"].clone(),
+            "exp_avg_sq": state["exp_avg_sq"].clone(),
+        }

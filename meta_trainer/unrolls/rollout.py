@@ -1,0 +1,114 @@
+"""Running an optimizer on an optimizee without learning anything from it: validation and
+evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from hyperadam.kernels import open_stepper
+from hyperadam.rates import Rate
+from hyperadam.rules import Rule
+from torch import Tensor
+
+from meta_trainer.learners import Shapes
+from meta_trainer.tasks.optimizees import Optimizee
+
+
+class InnerOptimizer(Protocol):
+    """An optimizer of L learners side by side, learned or designed by hand."""
+
+    def init(self, w: Tensor, shapes: Shapes | None = None) -> Any:
+        """The state before the first step, for parameters (L, p) and their optimizee's `shapes`."""
+
+    def step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in
+        is used up."""
+
+
+class LearnedState(NamedTuple):
+    """What a learned optimizer carries from step to step."""
+
+    of_rule: Any
+    n_steps: int
+    """How many lie behind it."""
+    shares: Tensor | None
+    """Of α_t, what each coordinate has; shape (p,); None: all of it."""
+
+
+class Learned:
+    """A rule with its Θ, moving as `hyperadam.rates` says."""
+
+    def __init__(
+        self, rule: Rule[Any], theta: Tensor, rate: Rate, lrs: Sequence[float] | None = None
+    ) -> None:
+        """
+        Args:
+            theta: flat, shape (n_theta,), of the dtype that it is run in.
+            rate: α and its schedule.
+            lrs: an α for each of L learners in its place, under the same schedule; None: all have
+                that of `rate`.
+        """
+        self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
+        self._lrs = None if lrs is None else theta.new_tensor(lrs).unsqueeze(1)
+
+    def init(self, w: Tensor, shapes: Shapes | None = None) -> LearnedState:
+        return LearnedState(self._rule.init_state(w), 0, self._rate.shares(shapes, w))
+
+    def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
+        direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
+        if state.shares is not None:
+            direction = direction * state.shares
+        rate = self._rate_at(state.n_steps)
+        if self._rate.weight_decay:
+            w = w * (1 - rate * self._rate.weight_decay)
+        return w - rate * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
+
+    def _rate_at(self, step: int) -> float | Tensor:
+        return (
+            self._rate.at(step)
+            if self._lrs is None
+            else self._lrs * self._rate._replace(lr=1.0).at(step)
+        )
+
+
+class Rollout(NamedTuple):
+    """What became of L learners."""
+
+    curves: Tensor
+    """Loss at w_t on the minibatch of step t, t = 0 … T − 1; shape (T, L), float64; not finite once
+    diverged."""
+    final_losses: Tensor
+    """Mean loss at w_T over the minibatches of the run; shape (L,), float64; NaN where it is not
+    finite."""
+    parameters: Tensor
+    """w_T, shape (L, p)."""
+
+
+def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Rollout:
+    """Run T = n_steps steps. A learner that diverges is a result (NaN in its `final_losses`), never
+    an error."""
+    (result,) = rollouts(optimizer, optimizee, [n_steps])
+    return result
+
+
+def rollouts(
+    optimizer: InnerOptimizer, optimizee: Optimizee, horizons: Sequence[int]
+) -> list[Rollout]:
+    """One run as it stands after each of these numbers of steps, which rise: the first steps are
+    run only once."""
+    w = optimizee.start()
+    state = optimizer.init(w, optimizee.shapes)
+    curves = torch.empty(horizons[-1], w.shape[0], dtype=torch.float64)
+    results = []
+    for step in range(horizons[-1]):
+        losses, gradients = optimizee.losses_and_gradients(w, step)
+        curves[step] = losses
+        w, state = optimizer.step(w, gradients, state)
+        if step + 1 in horizons:
+            final = optimizee.final_losses(w, step + 1)
+            results.append(
+                Rollout(curves[: step + 1], torch.where(final.isfinite(), final, torch.nan), w)
+            )
+    return results
