@@ -11,8 +11,8 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from registry.contract import Registry
-from services.auth.rates import RateLimits
 from services.auth.service import ApiKeys
+from services.auth.throttling import RateLimits
 from services.database.base import Database
 from services.health.checks import Examiner
 from services.jobs.tails import Tails

@@ -162,10 +162,6 @@ class Settings(BaseSettings):
                 ) from error
         return value
 
-    @property
-    def embedded_registry(self) -> bool:
-        return self.tracking_uri.startswith("sqlite")
-
 
 def _embedded(home: Path) -> Mapping[str, str]:
     """Defaults below `home`; `artifact_location` first, because it depends on whether a registry

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.app import create_app
-from services.auth.rates import MAX_BUCKETS, RateLimit
+from services.auth.throttling import MAX_BUCKETS, RateLimit
 from services.container import Container
 
 

@@ -31,7 +31,8 @@ class RateLimit:
     def __init__(
         self, per_second: float, burst_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._per_second, self._clock = per_second, clock
+        self._per_second = per_second
+        self._clock = clock
         self._capacity = max(1.0, per_second * burst_seconds)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
