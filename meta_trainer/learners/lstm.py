@@ -42,8 +42,12 @@ class LSTM(Learner):
         return [*layers, (1, *last), bias]
 
     def losses(
-        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
-    ) -> Tensor:  # noqa: ARG002
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor:
         """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's
         dtype."""
         return (self.predictions(w, inputs) - targets).square().mean(1)

@@ -72,8 +72,11 @@ class ModuleLearner(Learner):
         return self._random
 
     def noise(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
-    ) -> Tensor:  # noqa: ARG002
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,  # noqa: ARG002
+        dtype: torch.dtype,  # noqa: ARG002
+    ) -> Tensor:
         """A seed for each learner; shape (L,), int64."""
         return torch.stack([_seed(g) for g in generators])
 

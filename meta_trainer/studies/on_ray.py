@@ -241,8 +241,13 @@ class _Watcher(_Unsaved, tune.Callback):
             self._switch.turn_on.remote()
 
     def on_trial_result(
-        self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any
-    ) -> None:  # noqa: ARG002
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: Any,  # noqa: ARG002
+        trial: Any,
+        result: Any,
+        **info: Any,  # noqa: ARG002
+    ) -> None:
         progress = self._newest[trial.trial_id] = result["progress"]
         self.conductor.report(
             self._numbers[trial.trial_id], progress, result["values"], result["host"]

@@ -91,8 +91,11 @@ def show(job_id: str, services: Services) -> schemas.JobAnswer:
 
 @router.patch("/{job_id}")
 def edit(
-    job_id: str, request: schemas.EditRequest, services: Services, principal: Submitter
-) -> schemas.JobAnswer:  # noqa: ARG001
+    job_id: str,
+    request: schemas.EditRequest,
+    services: Services,
+    principal: Submitter,  # noqa: ARG001
+) -> schemas.JobAnswer:
     """Change name, labels, priority or deadline; what is left out stays."""
     return actions.edit(services, job_id, request)
 

@@ -94,8 +94,10 @@ def test_a_state_dict_continues_bit_for_bit(
     "options", [{}, {"lstm": False}, {"lstm": False, "preprocessing": False}], ids=str
 )
 @pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
-)  # noqa: S301
+    "copied",
+    [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))],  # noqa: S301
+    ids=["deepcopy", "pickle"],
+)
 def test_a_copy_of_model_and_optimizer_continues_bit_for_bit(
     copied: Any, options: dict[str, Any]
 ) -> None:
