@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, NotMeasured, Row, ratios, seconds
-from meta_trainer.tasks import source_of
+from meta_trainer.tasks import as_task_source
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import run_period
 
@@ -23,7 +23,7 @@ MOST_ROUNDS = 3
 def _period(n_learners: int, tiny: bool) -> Callable[[], object]:
     """The first period of an episode of one chunk."""
     job = spec(tiny=tiny, n_learners=n_learners, chunk_size=n_learners)
-    source, theta = source_of(images()), initial_theta(job)
+    source, theta = as_task_source(images()), initial_theta(job)
     return lambda: run_period(job, source, theta, 0, 0, None)
 
 

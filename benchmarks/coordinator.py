@@ -19,7 +19,7 @@ from benchmarks.jobs import images, spec
 from benchmarks.laps import laps
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.tasks import source_of
+from meta_trainer.tasks import as_task_source
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import PeriodOutcome, ValidationOutcome, run_period
 
@@ -76,7 +76,7 @@ def _efficiency(n_workers: int) -> Callable[[Effort], Measured]:
         job = spec(tiny=effort.tiny, n_learners=n_workers * chunk_size, chunk_size=chunk_size)
         n_theta = len(initial_theta(job))
         runner = WaitingRunner(n_workers, period_seconds, n_theta, chunk_size)
-        taken = laps(job, source_of(images()), runner)
+        taken = laps(job, as_task_source(images()), runner)
         return Measured(
             [period_seconds / t for t in taken], f"ideal: {period_seconds:g} s an update"
         )

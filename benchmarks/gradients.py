@@ -22,11 +22,11 @@ from torch import Tensor
 
 from meta_trainer.datasets import load
 from meta_trainer.estimators import Objective, Period, antithetic_pairs, estimate, meta_gradient
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import source_of
+from meta_trainer.tasks import as_task_source, build_training_optimizee
 from meta_trainer.training.units import make_rule, one_thread
-from meta_trainer.unrolls.episodes import begin, training_optimizee
+from meta_trainer.unrolls.episodes import begin
 
 STEP = 0.1
 """Euclidean length of the step along g in the central difference; a perturbation of σ = 0.01 has
@@ -53,10 +53,10 @@ class Problem:
     """The learners of one episode, and F on them."""
 
     def __init__(self, spec: MetaTrainingSpec, theta: Tensor) -> None:
-        source = source_of(load("mnist5k"))
+        source = as_task_source(load("mnist5k"))
         self.spec, self.theta, self.rule = spec, theta, make_rule(spec.rule)
         self.optimizees = [
-            training_optimizee(spec, source, 0, chunk) for chunk in range(spec.n_chunks)
+            build_training_optimizee(spec, source, 0, chunk) for chunk in range(spec.n_chunks)
         ]
 
     def gradient(self, spec: MetaTrainingSpec, seed: int) -> tuple[Tensor, float]:
@@ -122,7 +122,7 @@ def measure(n_learners: int, hidden: int, n_pairs: int, n_directions: int) -> di
         {**tasks, "tricks": tricks, "n_learners": n_learners, "chunk_size": 1}, n_pairs
     )
     problem = Problem(compared["tbptt, whole episode"], shipped.rule.pack(shipped.tensors))
-    n_theta, g = len(problem.theta), generator(0, "benchmarks/directions")
+    n_theta, g = len(problem.theta), make_generator(0, "benchmarks/directions")
     slopes = [problem.slope(torch.randn(n_theta, generator=g)) for _ in range(n_directions)]
     square = n_theta * sum(slope**2 for slope in slopes) / n_directions
     rows = []

@@ -18,10 +18,9 @@ from benchmarks import period
 from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, Row, peak_bytes
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import source_of
+from meta_trainer.tasks import as_task_source, build_training_optimizee
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import run_period
-from meta_trainer.unrolls.episodes import training_optimizee
 
 N_BATCHED = 4
 LONG_PERIOD_STEPS = 100
@@ -41,7 +40,7 @@ def _periods(
     tiny: bool, *, n_learners: int = 1, n_periods: int = 1, period_steps: int | None = None
 ) -> None:
     """The first periods of an episode of one chunk."""
-    job, source, state = _job(tiny, n_learners, period_steps), source_of(images()), None
+    job, source, state = _job(tiny, n_learners, period_steps), as_task_source(images()), None
     theta = initial_theta(job)
     for _ in range(n_periods):
         _, state = run_period(job, source, theta, 0, 0, state)
@@ -97,7 +96,7 @@ def _growth(effort: Effort) -> Measured:
 def _over_states(name: str, period_steps: int | None) -> Callable[[Effort], Measured]:
     def measure(effort: Effort) -> Measured:
         job = _job(effort.tiny, 1, period_steps)
-        p = training_optimizee(job, source_of(images()), 0, 0).start().shape[-1]
+        p = build_training_optimizee(job, as_task_source(images()), 0, 0).start().shape[-1]
         assert isinstance(job.rule, HyperAdamSpec)
         states = 4 * 6 * job.rule.n_candidates * p * job.period_of(0)
         added = _added(effort.tiny)[name]

@@ -20,7 +20,7 @@ from benchmarks.laps import Metered, laps
 from benchmarks.rows import Effort, Measured, Row, ratios
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import TaskSource, source_of
+from meta_trainer.tasks import TaskSource, as_task_source
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import run_period
 
@@ -44,7 +44,7 @@ def _episodes(effort: Effort) -> Episodes:
 
     from meta_trainer.runners.ray_runner import RayRunner
 
-    job, source = spec(tiny=effort.tiny), source_of(images())
+    job, source = spec(tiny=effort.tiny), as_task_source(images())
     ray.init(
         address="local",
         num_cpus=2,

@@ -23,7 +23,7 @@ import torch
 from benchmarks.coordinator import WaitingRunner
 from benchmarks.jobs import images, spec
 from benchmarks.laps import laps
-from meta_trainer.tasks import source_of
+from meta_trainer.tasks import as_task_source
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import PeriodOutcome
 
@@ -57,7 +57,7 @@ def loop_seconds(n_workers: int) -> float:
     """Processor time of an update with workers that answer at once."""
     job = spec(tiny=False, n_learners=n_workers * CHUNK_SIZE, chunk_size=CHUNK_SIZE)
     runner = WaitingRunner(n_workers, 0.0, len(initial_theta(job)), CHUNK_SIZE)
-    return statistics.median(laps(job, source_of(images()), runner, clock=time.process_time))
+    return statistics.median(laps(job, as_task_source(images()), runner, clock=time.process_time))
 
 
 def call_seconds(n_calls: int = 256) -> float:

@@ -2,7 +2,7 @@
 
     python -m examples.own_module [--episodes N]
 
-A service takes only typed specs, never code; Python takes any `torch.nn.Module`. `ModuleTasks`
+A service takes only typed specs, never code; Python takes any `torch.nn.Module`. `ModuleTaskSource`
 makes a learner of it: many copies run side by side through `torch.func`, each with the module's own
 initialisation. Here the module is a small network with layer norm that learns the surface z =
 sin(3x) · cos(2y) from noisy points. The Θ that comes out is saved, and runs as a
@@ -23,9 +23,9 @@ from torch import nn
 from meta_trainer.datasets import TensorData
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import ModuleTasks
+from meta_trainer.tasks import ModuleTaskSource
 from meta_trainer.training.loop import MetaTraining, Trained
 from meta_trainer.training.units import make_rule
 
@@ -43,7 +43,7 @@ def make_module() -> nn.Module:
 
 
 def make_data(n: int = 4096) -> TensorData:
-    g = generator(0, "surface")
+    g = make_generator(0, "surface")
     points = torch.rand(n, 2, generator=g) * 4 - 2
     heights = torch.sin(3 * points[:, :1]) * torch.cos(2 * points[:, 1:])
     return TensorData("surface", points, heights + 0.05 * torch.randn(n, 1, generator=g))
@@ -51,7 +51,7 @@ def make_data(n: int = 4096) -> TensorData:
 
 def meta_train(n_episodes: int) -> tuple[MetaTrainingSpec, Trained]:
     spec = MetaTrainingSpec.model_validate(ASKED | {"n_episodes": n_episodes})
-    tasks = ModuleTasks(make_module, nn.functional.mse_loss, make_data(), batch_size=64)
+    tasks = ModuleTaskSource(make_module, nn.functional.mse_loss, make_data(), batch_size=64)
     return spec, MetaTraining(spec, tasks, InProcessRunner(), LogRecorder()).run()
 
 
@@ -59,7 +59,7 @@ def train(optimizer: torch.optim.Optimizer, module: nn.Module, n_steps: int = 10
     """The mean loss of the last ten steps."""
     data, losses = make_data(), []
     for step in range(n_steps):
-        inputs, targets = data.draw([generator(1, "minibatch", step)], 64)
+        inputs, targets = data.draw([make_generator(1, "minibatch", step)], 64)
         loss = nn.functional.mse_loss(module(inputs[0]), targets[0])
         optimizer.zero_grad()
         loss.backward()

@@ -11,12 +11,12 @@ import hashlib
 import torch
 
 
-def derive(seed: int, purpose: str, *indices: int) -> int:
+def derive_seed(seed: int, purpose: str, *indices: int) -> int:
     """A 63-bit seed for one purpose; any two different names give independent ones."""
     name = "/".join((str(seed), purpose, *map(str, indices)))
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
+def make_generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
     """A generator on the CPU for one purpose."""
-    return torch.Generator().manual_seed(derive(seed, purpose, *indices))
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, *indices))

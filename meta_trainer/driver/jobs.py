@@ -21,7 +21,7 @@ from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.suites import ALL, SUITES
-from meta_trainer.tasks import SpecTasks, load_data
+from meta_trainer.tasks import SpecTaskSource, load_data
 from meta_trainer.training.loop import MetaTraining, Trained
 from meta_trainer.training.units import make_rule
 from registry import Evaluation, Registry, Version
@@ -88,7 +88,7 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
         from meta_trainer.evaluation import EvaluationData
 
         EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
-    source = SpecTasks(load_data(spec.data_tasks, context.data_dir))
+    source = SpecTaskSource(load_data(spec.data_tasks, context.data_dir))
     parent = parent_of(spec, context.registry)
     start = start_of(spec, context.registry, context.run_id, job.original_run_id)
     training = MetaTraining(

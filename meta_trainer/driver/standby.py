@@ -20,7 +20,7 @@ from meta_trainer.driver import main as driver
 from meta_trainer.driver import standby_orders
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import SpecTasks, TaskSource, load_data
+from meta_trainer.tasks import SpecTaskSource, TaskSource, load_data
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.units import run_period, run_validation
 from registry import connect
@@ -41,7 +41,7 @@ REHEARSAL: Final[dict[str, Any]] = {
 def warm_up(runner: Runner, data_dir: str | None) -> None:
     """Train a little on every worker, so that all are there with everything that they need."""
     spec = MetaTrainingSpec.model_validate(REHEARSAL)
-    source = SpecTasks(load_data(spec.data_tasks, data_dir))
+    source = SpecTaskSource(load_data(spec.data_tasks, data_dir))
     handles = runner.put(spec), runner.put(source), runner.put(initial_theta(spec))
     runner.get([runner.call(rehearse, *handles)[0] for _ in range(runner.n_workers)])
 

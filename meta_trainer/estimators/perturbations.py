@@ -15,7 +15,7 @@ import torch
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Directions:
         float32."""
         indices = (self.part, self.episode, self.learner, pair)
         if period is None:
-            g = generator(self.seed, "training/perturbation", *indices)
+            g = make_generator(self.seed, "training/perturbation", *indices)
         else:
-            g = generator(self.seed, "training/period-perturbation", *indices, period)
+            g = make_generator(self.seed, "training/period-perturbation", *indices, period)
         epsilon = torch.randn(self.n_theta, generator=g)
         return epsilon if self.where is None else epsilon * self.where
 

@@ -24,7 +24,7 @@ from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
 from meta_trainer.specs.baselines import BASELINES, GridRange
 from meta_trainer.specs.suites import Learner
-from meta_trainer.tasks import optimizee_of
+from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.units import one_thread
 from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, rollouts
@@ -41,7 +41,7 @@ class Setting:
 
     def optimizee(self, data: Mapping[str, Data], starts: range) -> Supervised:
         """The learners that are reported: the same starts and minibatches for every optimizer."""
-        return optimizee_of(
+        return build_optimizee(
             self.learner, data, self.seed, f"evaluation/{self.stream}", [(i,) for i in starts]
         )
 
@@ -50,7 +50,7 @@ class Setting:
     ) -> Supervised:
         """Learners that are never reported; copy k of start i is learner k · n_starts + i."""
         indices = [(i,) for i in range(n_starts)] * n_copies
-        return optimizee_of(
+        return build_optimizee(
             self.learner, data, self.seed, f"evaluation/{self.stream}/tuning", indices
         )
 

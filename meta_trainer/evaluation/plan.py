@@ -29,7 +29,7 @@ from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
 from meta_trainer.specs.baselines import BASELINES, GridRange
 from meta_trainer.specs.suites import Task
-from meta_trainer.tasks.build import data_of
+from meta_trainer.tasks.data import find_data
 
 LEARNED_STARTS_PER_CELL: Final = 4
 BASELINE_STARTS_PER_CELL: Final = 20
@@ -236,7 +236,7 @@ class Plan:
     def _learner(self, task: Task) -> dict[str, Any]:
         """What decides starts and minibatches, as JSON."""
         return {
-            "dataset": data_of(task.learner, self._train).fingerprint,
+            "dataset": find_data(task.learner, self._train).fingerprint,
             "task": {"stream": task.stream, **task.learner.model_dump(mode="json")},
             "seed": self._spec.seed,
         }

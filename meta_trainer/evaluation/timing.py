@@ -19,7 +19,7 @@ from meta_trainer.evaluation.tuning import rate_of
 from meta_trainer.learners import MLP
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Task
-from meta_trainer.tasks import optimizee_of
+from meta_trainer.tasks import build_optimizee
 from meta_trainer.training.units import one_thread
 
 _LEARNED: Final[tuple[type[LearnedOptimizer], ...]] = (HyperAdam, RNNprop, DMOptimizer)
@@ -46,7 +46,7 @@ def time_updates(
         Seconds per update of each repeat, by optimizer.
     """
     with one_thread():
-        optimizee = optimizee_of(task.learner, data, seed, f"evaluation/{task.name}", [(0,)])
+        optimizee = build_optimizee(task.learner, data, seed, f"evaluation/{task.name}", [(0,)])
         start = optimizee.start()
         _, gradient = optimizee.losses_and_gradients(start, 0)
         if not isinstance(optimizee.learner, MLP):

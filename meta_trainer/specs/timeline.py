@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 
 class Place(NamedTuple):
@@ -91,7 +91,7 @@ def timeline(
         ]  # a whole number just missed is that number
     if shortest < longest:
         draws = torch.rand(
-            n_episodes, generator=generator(seed, "training/horizon"), dtype=torch.float64
+            n_episodes, generator=make_generator(seed, "training/horizon"), dtype=torch.float64
         ).tolist()
         bounds = [
             _log_uniform(min(lowest, bound), bound, u)

@@ -25,7 +25,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from meta_trainer.seeds import derive
+from meta_trainer.seeds import derive_seed
 from meta_trainer.specs.domains import (
     ChoiceSpec,
     DomainSpec,
@@ -123,7 +123,7 @@ def _optuna_study(spec: StudySpec, ledger: Ledger, point: int) -> optuna.Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            sampler=_sampler(spec, derive(spec.seed, "study", point) % 2**32)
+            sampler=_sampler(spec, derive_seed(spec.seed, "study", point) % 2**32)
         )
     study.add_trials(list(past_points(spec, ledger)))
     return study

@@ -26,7 +26,7 @@ from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
-from meta_trainer.tasks import SpecTasks, load_data
+from meta_trainer.tasks import SpecTaskSource, load_data
 from meta_trainer.training.checkpoints import Checkpoint, spec_digest
 from meta_trainer.training.loop import MetaTraining, Stopped, Trained, initial_theta
 from meta_trainer.training.units import make_rule
@@ -87,7 +87,7 @@ class RunningTrial:
         self._recorder = _TrialRecorder(
             registry, order.run_id, _next_attempt(registry, order.run_id)
         )
-        self._source = SpecTasks(load_data(order.spec.data_tasks, data_dir))
+        self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir))
         self._parent = parent_of(order.spec, registry)
         self._begin(None)
         self._backlog = self._unreported()

@@ -1,19 +1,24 @@
 """Tasks: from specs, distributions of specs, or a user's module, to the optimizees that optimizers
 run on."""
 
-from meta_trainer.tasks.build import load_data, optimizee_of
+from meta_trainer.tasks.build import build_optimizee
+from meta_trainer.tasks.data import load_data
+from meta_trainer.tasks.module_source import ModuleTaskSource
 from meta_trainer.tasks.sampling import Scales, sample_scales, sample_task
-from meta_trainer.tasks.source import Chunk, ModuleTasks, SpecTasks, TaskSource, source_of
+from meta_trainer.tasks.source import Chunk, TaskSource
+from meta_trainer.tasks.spec_source import SpecTaskSource, as_task_source
+from meta_trainer.tasks.training import build_training_optimizee
 
 __all__ = [
     "Chunk",
-    "ModuleTasks",
+    "ModuleTaskSource",
     "Scales",
-    "SpecTasks",
+    "SpecTaskSource",
     "TaskSource",
+    "as_task_source",
+    "build_optimizee",
+    "build_training_optimizee",
     "load_data",
-    "optimizee_of",
     "sample_scales",
     "sample_task",
-    "source_of",
 ]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.learners import Learner, Shapes
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 
 class Optimizee(ABC):
@@ -76,7 +76,7 @@ class Supervised(Optimizee):
 
     def start(self) -> Tensor:
         generators = [
-            generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices
+            make_generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices
         ]
         std = (
             self.init_std if isinstance(self.init_std, float | int) else torch.tensor(self.init_std)
@@ -136,5 +136,6 @@ class Supervised(Optimizee):
 
     def _generators(self, what: str, step: int) -> list[torch.Generator]:
         return [
-            generator(self.seed, f"{self.purpose}/{what}", *index, step) for index in self.indices
+            make_generator(self.seed, f"{self.purpose}/{what}", *index, step)
+            for index in self.indices
         ]

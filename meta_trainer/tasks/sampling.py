@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
     CNNFamily,
     CNNTaskSpec,
@@ -76,7 +76,7 @@ def sample_task(
     distribution: TaskDistribution, seed: int, episode: int, chunk: int
 ) -> PlainTaskSpec:
     """The task of one chunk of an episode; its `init_std` is the lowest of the range."""
-    draws = _Draws(generator(seed, "training/task", episode, chunk))
+    draws = _Draws(make_generator(seed, "training/task", episode, chunk))
     family = _family(distribution, draws)
     if isinstance(family, MLPFamily):
         return _mlp(family, draws)
@@ -87,8 +87,8 @@ def sample_scales(
     distribution: TaskDistribution, seed: int, episode: int, chunk: int, learner: int
 ) -> Scales:
     """The scales of one learner of a chunk."""
-    family = _family(distribution, _Draws(generator(seed, "training/task", episode, chunk)))
-    draws = _Draws(generator(seed, "training/scales", episode, learner))
+    family = _family(distribution, _Draws(make_generator(seed, "training/task", episode, chunk)))
+    draws = _Draws(make_generator(seed, "training/scales", episode, learner))
     scaling, convex = distribution.random_scaling, distribution.convex_scaling
     return Scales(
         init_std=draws.log_uniform(*family.init_std),

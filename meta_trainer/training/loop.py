@@ -20,9 +20,9 @@ from torch import Tensor
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec, check_parent
-from meta_trainer.tasks import TaskSource, source_of
+from meta_trainer.tasks import TaskSource, as_task_source
 from meta_trainer.training.adjustment import adjusted
 from meta_trainer.training.checkpoints import (
     BEST_CHECKPOINT,
@@ -103,7 +103,7 @@ class MetaTraining:
             raise ValueError(
                 f"continue_from is {spec.continue_from!r} in the spec, but {given} checkpoint was given"
             )
-        self._source, self._timeline = source_of(data), spec.timeline
+        self._source, self._timeline = as_task_source(data), spec.timeline
         self._spec, self._runner, self._recorder = spec, runner, recorder
         self._rule = make_rule(spec.rule)
         self._initial_theta = initial_theta(spec, parent)
@@ -350,7 +350,9 @@ def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor
         )
     if parent is not None:
         check_parent(spec, parent.rule.spec)
-    start = parent.tensors if parent else rule.init_theta(generator(spec.seed, "theta"), spec.init)
+    start = (
+        parent.tensors if parent else rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
+    )
     return rule.pack(adjusted(start, spec.adjustment)).float()
 
 
@@ -369,7 +371,7 @@ def validation_loss(
     geometric mean too.
     """
     theta_handle, n = runner.put(theta), spec.validation.n_learners
-    tasks, chunks = range(source.n_validation_tasks(spec)), _chunks(n, spec.chunk_size)
+    tasks, chunks = range(source.count_validation_tasks(spec)), _chunks(n, spec.chunk_size)
     calls = [
         runner.call(run_validation, spec_handle, source_handle, theta_handle, task, first, last)[0]
         for task in tasks

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from meta_trainer.estimators import SMALLEST_LOSS, Objective, Period, estimate, meta_gradient
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
-from meta_trainer.tasks import TaskSource
+from meta_trainer.tasks import TaskSource, build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, training_optimizee
+from meta_trainer.unrolls.episodes import EpisodeState
 from meta_trainer.unrolls.rollout import Learned, rollouts
 
 
@@ -55,7 +55,7 @@ def run_period(
     """One period of one chunk; `state` is None at the beginning of an episode."""
     with one_thread():
         horizon, n_steps = spec.horizon_of(episode), spec.period_of(episode)
-        optimizee = training_optimizee(spec, source, episode, chunk)
+        optimizee = build_training_optimizee(spec, source, episode, chunk)
         period = Period(
             rule=make_rule(spec.rule),
             theta=theta,
@@ -144,7 +144,7 @@ def run_validation(
     """Plain episodes of the learners `first` … `last` − 1 of one validation task."""
     with one_thread():
         optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.rate)
-        optimizee = source.validation(spec, task, range(first, last))
+        optimizee = source.build_validation(spec, task, range(first, last))
         results = rollouts(optimizer, optimizee, spec.validation_horizons)
         return ValidationOutcome(torch.stack([result.final_losses for result in results]))
 

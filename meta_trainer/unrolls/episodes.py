@@ -3,19 +3,14 @@ period."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from hyperadam.rules import Rule
 from torch import Tensor
 
-from meta_trainer.datasets import Data, Dataset
-from meta_trainer.seeds import generator
-from meta_trainer.specs import MetaTrainingSpec, TricksSpec
-from meta_trainer.tasks import Scales, TaskSource, source_of
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.tasks.tricks import RandomScaling, WithConvex
 
 LARGEST_GRADIENT = 1e18
 """Entries beyond this would overflow when squared in float32; a learner that has one counts as
@@ -98,56 +93,3 @@ def evaluate(optimizee: Optimizee, w: Tensor, step: int, diverged: Tensor) -> Ev
     sound = loss.isfinite() & (gradient.abs().amax(1) < LARGEST_GRADIENT)
     diverged = diverged | ~sound
     return Evaluation(loss, torch.where(diverged[:, None], 0.0, gradient), diverged)
-
-
-def training_optimizee(
-    spec: MetaTrainingSpec,
-    data: TaskSource | Mapping[str, Data] | Dataset,
-    episode: int,
-    chunk: int,
-    dtype: torch.dtype = torch.float32,
-) -> Optimizee:
-    """The optimizee of one chunk of learners in one episode of meta-training, tricks included."""
-    tricks = spec.tricks
-    drawn = source_of(data).training(spec, episode, chunk, dtype)
-    indices, k = drawn.optimizee.indices, tricks.convex_dimension
-    result: Optimizee = drawn.optimizee
-    if k:
-        target = [
-            torch.rand(k, generator=generator(spec.seed, "training/convex", *index)) * 2 - 1
-            for index in indices
-        ]
-        result = WithConvex(result, torch.stack(target).to(dtype))
-    plain = (chunk + episode) % spec.n_chunks < round(
-        tricks.plain_fraction * spec.n_chunks
-    )  # every chunk in its turn
-    lengths = (
-        (drawn.optimizee.learner.n_coordinates, k)
-        if k
-        else (drawn.optimizee.learner.n_coordinates,)
-    )
-    own_scales: Sequence[Scales | None] = drawn.scales or [None] * len(indices)
-    ranges = [_scaling_ranges(tricks, scales)[: len(lengths)] for scales in own_scales]
-    if not plain and any(r for own in ranges for r in own):
-        scale = [
-            _random_scale(
-                list(zip(lengths, own, strict=True)), generator(spec.seed, "training/scale", *index)
-            )
-            for own, index in zip(ranges, indices, strict=True)
-        ]
-        result = RandomScaling(result, torch.stack(scale).to(dtype))
-    return result
-
-
-def _scaling_ranges(tricks: TricksSpec, scales: Scales | None) -> tuple[float, float]:
-    """Ranges r of random scaling of the learner and of its convex part."""
-    own, convex = (scales.random_scaling, scales.convex_scaling) if scales else (None, None)
-    return (
-        tricks.random_scaling if own is None else own,
-        tricks.convex_scaling if convex is None else convex,
-    )
-
-
-def _random_scale(ranges: list[tuple[int, float]], g: torch.Generator) -> Tensor:
-    """exp(U(−r, r)) for each (number of coordinates, r) in turn."""
-    return torch.cat([torch.exp((torch.rand(n, generator=g) * 2 - 1) * r) for n, r in ranges])

@@ -12,7 +12,7 @@ from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 from pydantic import ValidationError
 
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec, merge
 from meta_trainer.training.adjustment import adjusted
 from meta_trainer.training.loop import initial_theta
@@ -92,7 +92,7 @@ def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
 def test_other_rules_start_as_they_did(kind: str) -> None:
     spec = MetaTrainingSpec.model_validate({"rule": {"kind": kind}})
     rule = make_rule(spec.rule)
-    drawn = rule.init_theta(generator(spec.seed, "theta"), spec.init)
+    drawn = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
     assert torch.equal(initial_theta(spec), rule.pack(drawn).float())
 
 

@@ -31,7 +31,7 @@ from meta_trainer.estimators import (
     meta_gradient,
     truncated_bptt,
 )
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
     ESSingleSpec,
     ESSpec,
@@ -229,8 +229,10 @@ def test_slopes_are_differences_of_the_losses_of_unperturbed_runs(
     rule = HyperAdamRule(
         HyperAdamSpec(n_candidates=2, normalization="rms", norm_epsilon=0.0, squash="asinh")
     )
-    theta = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
-    directions = torch.randn(2, 3, len(theta), generator=generator(1, "test"), dtype=torch.float64)
+    theta = rule.pack(rule.init_theta(make_generator(0, "theta"), "adam-ensemble"))
+    directions = torch.randn(
+        2, 3, len(theta), generator=make_generator(1, "test"), dtype=torch.float64
+    )
     weights, scale = (
         torch.tensor([0.5, 1.0, 1.5, 3.0]),
         torch.tensor([1.0, 3.0], dtype=torch.float64),
@@ -274,8 +276,10 @@ def test_tbptt_and_es_have_one_objective() -> None:
     rule = HyperAdamRule(
         HyperAdamSpec(n_candidates=2, normalization="rms", norm_epsilon=0.0, squash="asinh")
     )
-    theta = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
-    epsilon = torch.randn(1, 1, len(theta), generator=generator(1, "test"), dtype=torch.float64)
+    theta = rule.pack(rule.init_theta(make_generator(0, "theta"), "adam-ensemble"))
+    epsilon = torch.randn(
+        1, 1, len(theta), generator=make_generator(1, "test"), dtype=torch.float64
+    )
     weights, scale = torch.tensor([0.7]), torch.tensor([2.5], dtype=torch.float64)
     state = begin(rule, Bowl())
     for meta_loss in ("mean", "log", "last"):

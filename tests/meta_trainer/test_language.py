@@ -8,11 +8,11 @@ import torch
 
 from meta_trainer.datasets import Language
 from meta_trainer.datasets.language import LENGTH, N_SYMBOLS, probabilities
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 
 def draw(*indices: int, batch_size: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    return Language().draw([generator(0, "language", i) for i in indices], batch_size)
+    return Language().draw([make_generator(0, "language", i) for i in indices], batch_size)
 
 
 def test_targets_follow_their_symbols() -> None:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LinearLR
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, ModuleLearner
-from meta_trainer.seeds import derive, generator
+from meta_trainer.seeds import derive_seed, make_generator
 from meta_trainer.specs import (
     ACTIVATIONS,
     CNNTaskSpec,
@@ -24,13 +24,12 @@ from meta_trainer.specs import (
     MLPTaskSpec,
     UnrollSpec,
 )
-from meta_trainer.tasks import SpecTasks
+from meta_trainer.tasks import SpecTaskSource, build_training_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.tasks.tricks import RandomScaling, WithConvex
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.units import make_rule, step_weights
-from meta_trainer.unrolls.episodes import training_optimizee
 from meta_trainer.unrolls.rollout import Learned, rollout
 
 
@@ -55,7 +54,7 @@ def test_shapes_are_those_of_each_layer(learner: Learner, expected: list[tuple[i
 
 
 def test_seeds_are_named_not_ordered() -> None:
-    assert derive(1, "a", 2) == derive(1, "a", 2)
+    assert derive_seed(1, "a", 2) == derive_seed(1, "a", 2)
     names = [
         (1, "a", (2,)),
         (2, "a", (2,)),
@@ -64,10 +63,12 @@ def test_seeds_are_named_not_ordered() -> None:
         (1, "a", (2, 0)),
         (1, "a", ()),
     ]
-    assert len({derive(seed, purpose, *indices) for seed, purpose, indices in names}) == len(names)
+    assert len({derive_seed(seed, purpose, *indices) for seed, purpose, indices in names}) == len(
+        names
+    )
     assert (
-        torch.rand(3, generator=generator(0, "x")).tolist()
-        == torch.rand(3, generator=generator(0, "x")).tolist()
+        torch.rand(3, generator=make_generator(0, "x")).tolist()
+        == torch.rand(3, generator=make_generator(0, "x")).tolist()
     )
 
 
@@ -75,7 +76,7 @@ def test_seeds_are_named_not_ordered() -> None:
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
 def test_batched_mlp_equals_one_module_at_a_time(activation: str, hidden: tuple[int, ...]) -> None:
     learner, n_learners = MLP((6, *hidden, 5), activation), 3
-    w = learner.start([generator(0, "w", i) for i in range(n_learners)], 0.5, torch.float64)
+    w = learner.start([make_generator(0, "w", i) for i in range(n_learners)], 0.5, torch.float64)
     inputs = torch.randn(n_learners, 7, 6, dtype=torch.float64)
     targets = torch.randint(5, (n_learners, 7))
     losses, gradients = learner.losses_and_gradients(w, inputs, targets)
@@ -114,7 +115,7 @@ def test_the_paper_basic_learner_has_15910_coordinates(dataset: Dataset) -> None
 
 def test_tricks_have_the_gradients_they_claim(dataset: Dataset) -> None:
     spec = MetaTrainingSpec.model_validate({"task": {"hidden": [2], "batch_size": 3}})
-    optimizee = training_optimizee(spec, dataset, 0, 1, torch.float64)
+    optimizee = build_training_optimizee(spec, dataset, 0, 1, torch.float64)
     assert isinstance(optimizee, RandomScaling)
     assert isinstance(optimizee.inner, WithConvex)
     w = optimizee.start() + 0.1
@@ -128,7 +129,7 @@ def test_tricks_have_the_gradients_they_claim(dataset: Dataset) -> None:
 
 def test_scaling_starts_at_the_same_network_and_stays_in_range(dataset: Dataset) -> None:
     spec = MetaTrainingSpec(n_learners=2, chunk_size=2)
-    scaled = training_optimizee(spec, dataset, 0, 0)
+    scaled = build_training_optimizee(spec, dataset, 0, 0)
     assert isinstance(scaled, RandomScaling)
     torch.testing.assert_close(
         scaled.losses(scaled.start(), 0), scaled.inner.losses(scaled.inner.start(), 0)
@@ -140,7 +141,7 @@ def test_scaling_starts_at_the_same_network_and_stays_in_range(dataset: Dataset)
 
 def test_convex_part_is_clipped(dataset: Dataset) -> None:
     spec = MetaTrainingSpec.model_validate({"tricks": {"random_scaling": 0, "convex_scaling": 0}})
-    optimizee = training_optimizee(spec, dataset, 0, 0)
+    optimizee = build_training_optimizee(spec, dataset, 0, 0)
     assert isinstance(optimizee, WithConvex)
     far = optimizee.start()
     far[:, -20:] = 100
@@ -154,12 +155,12 @@ def test_plain_fraction_leaves_chunks_unscaled(dataset: Dataset) -> None:
         {"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}}
     )
     kinds = [
-        isinstance(training_optimizee(spec, dataset, 0, chunk), RandomScaling)
+        isinstance(build_training_optimizee(spec, dataset, 0, chunk), RandomScaling)
         for chunk in range(spec.n_chunks)
     ]
     assert kinds == [False, False, True, True]
     kinds = [
-        isinstance(training_optimizee(spec, dataset, 3, chunk), RandomScaling)
+        isinstance(build_training_optimizee(spec, dataset, 3, chunk), RandomScaling)
         for chunk in range(spec.n_chunks)
     ]
     assert kinds == [True, False, False, True]  # in turn, so that no task is always plain
@@ -173,7 +174,9 @@ def test_activations_take_turns(dataset: Dataset) -> None:
         optimizee.learner.activation
         for episode in range(3)
         for chunk in range(spec.n_chunks)
-        if isinstance(optimizee := training_optimizee(spec, dataset, episode, chunk), Supervised)
+        if isinstance(
+            optimizee := build_training_optimizee(spec, dataset, episode, chunk), Supervised
+        )
         and isinstance(optimizee.learner, MLP)
     ]
     assert used == ["relu", "tanh", "elu"] * 4
@@ -184,8 +187,10 @@ OFF = {"random_scaling": 0, "convex_dimension": 0}
 
 def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
-    source, task = SpecTasks({dataset.name: dataset}), MLPTaskSpec(activation="relu")
-    together, apart = (source.plain(spec, task, learners) for learners in (range(4), range(2, 3)))
+    source, task = SpecTaskSource({dataset.name: dataset}), MLPTaskSpec(activation="relu")
+    together, apart = (
+        source.build_validation_of(spec, task, learners) for learners in (range(4), range(2, 3))
+    )
     assert torch.equal(together.start()[2:3], apart.start())
     w = together.start()
     torch.testing.assert_close(together.losses(w, 9)[2:3], apart.losses(w[2:3], 9))
@@ -193,7 +198,7 @@ def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
 
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
-    optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(2))
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(2))
     optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(0.005))
     result = rollout(optimizer, optimizee, 5)
     expected = (
@@ -212,7 +217,7 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 ) -> None:
     spec = MetaTrainingSpec()
     rule, vector = make_rule(spec.rule), initial_theta(spec)
-    optimizee = SpecTasks({dataset.name: dataset}).validation(spec, 0, range(1))
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
     rate = Rate(0.005, warmup_steps)
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
     own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
@@ -239,7 +244,7 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
         Rate(0.005, 3, 4, base_fan_in=100, least_fan_in=2, base_places=3, weight_decay=2.0),
     )
     rule, vector = make_rule(spec.rule), initial_theta(spec)
-    optimizee = SpecTasks({dataset.name: dataset}).plain(
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation_of(
         spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1)
     )
     result = rollout(Learned(rule, vector, rate), optimizee, 7)

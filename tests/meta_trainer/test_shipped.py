@@ -13,7 +13,7 @@ from meta_trainer.learners import MLP
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.tasks import load_data, optimizee_of
+from meta_trainer.tasks import build_optimizee, load_data
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.adjustment import adjusted
 from meta_trainer.unrolls.rollout import Learned, rollout
@@ -43,7 +43,7 @@ def test_table_1(name: str, activation: str, data_dir: Path) -> None:
 def test_networks_that_it_never_saw_learn_by_it(name: str) -> None:
     theta = hyperadam.pretrained()
     learner = SUITES["unseen"].learners[name].model_copy(update={"batch_size": 16})
-    problem = optimizee_of(
+    problem = build_optimizee(
         learner, load_data([learner], None), 5, "test-shipped", [(i,) for i in range(3)]
     )
     result = rollout(Learned(theta.rule, theta.vector, theta.rate), problem, 100)

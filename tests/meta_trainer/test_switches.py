@@ -13,11 +13,12 @@ from meta_trainer.datasets import load
 from meta_trainer.estimators import truncated_bptt
 from meta_trainer.specs import MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.specs.timeline import timeline
+from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.training.loop import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.units import make_rule, objective_of, step_weights
-from meta_trainer.unrolls.episodes import begin, training_optimizee
+from meta_trainer.unrolls.episodes import begin
 
 
 def test_a_curriculum_grows_from_short_to_full_horizons() -> None:
@@ -133,7 +134,7 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
     spec = MetaTrainingSpec.model_validate(
         {"task": {"hidden": [3]}, "n_learners": 2, "rule": {"n_candidates": 3}}
     )
-    inner = training_optimizee(spec, load("mnist5k"), 0, 0, torch.float64)
+    inner = build_training_optimizee(spec, load("mnist5k"), 0, 0, torch.float64)
     rule, theta = make_rule(spec.rule), initial_theta(spec).double()
 
     def gradient(optimizee: Optimizee, scaling: Any) -> torch.Tensor:

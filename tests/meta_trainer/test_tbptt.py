@@ -22,10 +22,11 @@ from torch import Tensor
 
 from meta_trainer.datasets import load
 from meta_trainer.estimators import truncated_bptt
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score
+from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, begin, training_optimizee
+from meta_trainer.unrolls.episodes import EpisodeState, begin
 
 SPEC = MetaTrainingSpec.model_validate(
     {
@@ -43,11 +44,11 @@ RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, weight_dec
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
-    return rule.pack(rule.init_theta(generator(0, "theta"), rule.inits[0]))
+    return rule.pack(rule.init_theta(make_generator(0, "theta"), rule.inits[0]))
 
 
 def optimizee() -> Optimizee:
-    return training_optimizee(SPEC, load("mnist5k"), episode=0, chunk=0, dtype=torch.float64)
+    return build_training_optimizee(SPEC, load("mnist5k"), episode=0, chunk=0, dtype=torch.float64)
 
 
 class Differentiable(Optimizee):
@@ -243,7 +244,7 @@ def test_learning_rate_scales_the_walk() -> None:
     problem = Quadratic()
     spec = replace(RULE.spec, n_candidates=1)
     rule = HyperAdamRule(spec)
-    vector = rule.pack(rule.init_theta(generator(0, "theta"), "adam-ensemble"))
+    vector = rule.pack(rule.init_theta(make_generator(0, "theta"), "adam-ensemble"))
     one = truncated_bptt(
         rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.01)
     ).state.w

@@ -11,7 +11,7 @@ import torch
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
-from meta_trainer.tasks import SpecTasks
+from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.training.loop import MetaTraining, Stopped, initial_theta
 from meta_trainer.training.units import make_rule, run_period
@@ -96,7 +96,7 @@ def test_a_period_leaves_the_state_it_is_given_as_it_was(
     spec = MetaTrainingSpec.model_validate(
         merge(tiny_spec.model_dump(exclude={"estimator"}), given)
     )
-    fixed = spec, SpecTasks({"mnist5k": load("mnist5k")}), initial_theta(spec), 0, 0
+    fixed = spec, SpecTaskSource({"mnist5k": load("mnist5k")}), initial_theta(spec), 0, 0
     first, state = run_period(*fixed, None)
     if spec.unroll.period is None:
         assert state is None

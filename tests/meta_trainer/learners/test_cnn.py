@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from meta_trainer.learners import CNN
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 SMALL = (2, 9, 8)
@@ -124,4 +124,4 @@ def generators(purpose: str, n: int) -> list[torch.Generator]:
 
 def _generators(purpose: str, n: int) -> Iterator[torch.Generator]:
     for i in range(n):
-        yield generator(0, purpose, i)
+        yield make_generator(0, purpose, i)

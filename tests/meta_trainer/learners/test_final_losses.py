@@ -9,7 +9,7 @@ import torch
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.specs import CNNTaskSpec, MLPTaskSpec
-from meta_trainer.tasks import optimizee_of
+from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Optimizee, Supervised
 
 N_STEPS, BATCH_SIZE = 12, 8
@@ -31,7 +31,7 @@ def few_images(n: int) -> Dataset:
 
 def optimizee(task: MLPTaskSpec | CNNTaskSpec, n_images: int) -> Supervised:
     data = {"mnist5k": few_images(n_images)}
-    return optimizee_of(task, data, 3, "final", [(0,), (1,), (2,)], dtype=torch.float64)
+    return build_optimizee(task, data, 3, "final", [(0,), (1,), (2,)], dtype=torch.float64)
 
 
 def by_definition(one: Supervised, w: torch.Tensor) -> torch.Tensor:

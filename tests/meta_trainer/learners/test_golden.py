@@ -19,9 +19,9 @@ from hyperadam.rates import Rate
 from hyperadam.rules import rule_from_spec
 
 from meta_trainer.datasets import Dataset, load
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import RECOMMENDED, CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
-from meta_trainer.tasks import optimizee_of
+from meta_trainer.tasks import build_optimizee
 from meta_trainer.unrolls.rollout import Learned, rollout
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,8 +64,8 @@ def small() -> Dataset:
 def test_runs_as_it_did(small: Dataset, task: str, name: str) -> None:
     spec, lr = RULES[name]
     rule = rule_from_spec(spec)
-    theta = rule.pack(rule.init_theta(generator(0, "theta"), rule.inits[0]))
-    optimizee = optimizee_of(
+    theta = rule.pack(rule.init_theta(make_generator(0, "theta"), rule.inits[0]))
+    optimizee = build_optimizee(
         TASKS[task], {small.name: small}, 0, "golden", [(0,), (1,)], dtype=torch.float64
     )
     result = rollout(Learned(rule, theta.double(), Rate(lr)), optimizee, N_STEPS)

@@ -11,15 +11,15 @@ from torch import nn
 
 from meta_trainer.datasets import SineSequences
 from meta_trainer.learners import LSTM
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
 def test_equals_one_module_at_a_time(n_layers: int) -> None:
     learner = LSTM(n_layers, hidden=6)
-    w = learner.start([generator(0, "w", i) for i in range(3)], 0.5, torch.float64)
+    w = learner.start([make_generator(0, "w", i) for i in range(3)], 0.5, torch.float64)
     inputs, targets = SineSequences().draw(
-        [generator(0, "data", i) for i in range(3)], 7, torch.float64
+        [make_generator(0, "data", i) for i in range(3)], 7, torch.float64
     )
     losses, gradients = learner.losses_and_gradients(w, inputs, targets)
     for i in range(3):
@@ -50,8 +50,8 @@ def test_sizes() -> None:
 
 
 def test_sequences_are_sines_with_noise_on_the_inputs_alone() -> None:
-    clean, target = SineSequences(0.0).draw([generator(3, "x")], 2000, torch.float64)
-    noisy, same_target = SineSequences(0.1).draw([generator(3, "x")], 2000, torch.float64)
+    clean, target = SineSequences(0.0).draw([make_generator(3, "x")], 2000, torch.float64)
+    noisy, same_target = SineSequences(0.1).draw([make_generator(3, "x")], 2000, torch.float64)
     assert torch.equal(target, same_target)
     assert float((noisy - clean).std()) == pytest.approx(0.1, rel=0.03)
     values = torch.cat(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from meta_trainer.datasets import TensorData
 from meta_trainer.learners import ModuleLearner
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.tasks.optimizees import Supervised
 
 
@@ -22,7 +22,7 @@ def make_random() -> nn.Module:
 
 
 def data() -> TensorData:
-    g = generator(0, "data")
+    g = make_generator(0, "data")
     return TensorData("mine", torch.randn(40, 3, generator=g), torch.randn(40, 2, generator=g))
 
 
@@ -96,7 +96,9 @@ def test_what_cannot_be_a_learner_is_refused() -> None:
 
 def test_labels_stay_whole_numbers() -> None:
     source = TensorData("labels", torch.randn(9, 3), torch.arange(9))
-    inputs, targets = source.draw([generator(0, "a"), generator(0, "b")], 4, torch.float64)
+    inputs, targets = source.draw(
+        [make_generator(0, "a"), make_generator(0, "b")], 4, torch.float64
+    )
     assert (inputs.shape, inputs.dtype) == ((2, 4, 3), torch.float64)
     assert (targets.shape, targets.dtype) == ((2, 4), torch.int64)
     torch.testing.assert_close(inputs, source.inputs.double()[targets])

@@ -11,7 +11,7 @@ from meta_trainer.datasets.language import N_SYMBOLS
 from meta_trainer.learners import image_network, language_model
 from meta_trainer.learners.module import ModuleLearner
 from meta_trainer.learners.networks import LanguageModel
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs.unseen_tasks import ImageNetwork
 
 GRAY, COLOURED = (1, 28, 28), (3, 32, 32)
@@ -21,7 +21,7 @@ IMAGE_NETWORKS = get_args(ImageNetwork)
 def minibatch(
     shape: tuple[int, int, int], n_learners: int = 2
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    g = generator(0, "networks")
+    g = make_generator(0, "networks")
     n_features = shape[0] * shape[1] * shape[2]
     return torch.rand(n_learners, 6, n_features, generator=g), torch.randint(
         10, (n_learners, 6), generator=g
@@ -29,7 +29,9 @@ def minibatch(
 
 
 def start(learner: ModuleLearner, n_learners: int = 2) -> torch.Tensor:
-    return learner.start([generator(0, "start", i) for i in range(n_learners)], 1.0, torch.float32)
+    return learner.start(
+        [make_generator(0, "start", i) for i in range(n_learners)], 1.0, torch.float32
+    )
 
 
 @pytest.mark.parametrize("shape", [GRAY, COLOURED])
@@ -74,7 +76,7 @@ def test_every_corner_of_an_image_is_seen(name: ImageNetwork) -> None:
 
 def test_a_language_model_does_not_see_what_is_to_come() -> None:
     model = LanguageModel()
-    symbols = torch.randint(N_SYMBOLS, (3, 32), generator=generator(0, "symbols"))
+    symbols = torch.randint(N_SYMBOLS, (3, 32), generator=make_generator(0, "symbols"))
     other = symbols.clone()
     other[:, 20] = (other[:, 20] + 1) % N_SYMBOLS
     with torch.no_grad():

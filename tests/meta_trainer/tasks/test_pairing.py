@@ -7,7 +7,7 @@ import torch
 
 from meta_trainer.datasets import load
 from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
-from meta_trainer.tasks import load_data, optimizee_of
+from meta_trainer.tasks import build_optimizee, load_data
 from meta_trainer.tasks.optimizees import Supervised
 
 TASKS = {
@@ -26,7 +26,7 @@ def task(request: pytest.FixtureRequest) -> MLPTaskSpec | CNNTaskSpec | LSTMTask
 def learners(
     task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, *indices: int, seed: int = 0
 ) -> Supervised:
-    return optimizee_of(task, load_data([task], None), seed, "test", [(i,) for i in indices])
+    return build_optimizee(task, load_data([task], None), seed, "test", [(i,) for i in indices])
 
 
 def test_batching_does_not_change_what_a_learner_sees(task: MLPTaskSpec) -> None:
@@ -63,8 +63,8 @@ def test_each_learner_may_have_its_own_scale() -> None:
     data = {"mnist5k": load("mnist5k")}
     indices = [(0,), (1,)]
     for task in TASKS.values():
-        plain = optimizee_of(task, data, 0, "test", indices).start()
-        scaled = optimizee_of(task, data, 0, "test", indices, init_std=[0.1, 0.3]).start()
+        plain = build_optimizee(task, data, 0, "test", indices).start()
+        scaled = build_optimizee(task, data, 0, "test", indices, init_std=[0.1, 0.3]).start()
         torch.testing.assert_close(scaled, plain * torch.tensor([[1.0], [3.0]]))
 
 
@@ -72,4 +72,6 @@ def test_missing_data_is_named() -> None:
     with pytest.raises(
         ValueError, match="dataset 'mnist' is wanted by a task, but only mnist5k given"
     ):
-        optimizee_of(MLPTaskSpec(dataset="mnist"), {"mnist5k": load("mnist5k")}, 0, "test", [(0,)])
+        build_optimizee(
+            MLPTaskSpec(dataset="mnist"), {"mnist5k": load("mnist5k")}, 0, "test", [(0,)]
+        )

@@ -19,10 +19,9 @@ from meta_trainer.specs import (
     TaskDistribution,
 )
 from meta_trainer.specs.timeline import Place, Timeline, timeline
-from meta_trainer.tasks import SpecTasks, sample_scales, sample_task
+from meta_trainer.tasks import SpecTaskSource, build_training_optimizee, sample_scales, sample_task
 from meta_trainer.tasks.tricks import RandomScaling
 from meta_trainer.training.units import step_weights
-from meta_trainer.unrolls.episodes import training_optimizee
 
 N = 600
 
@@ -107,7 +106,7 @@ def test_draws_are_named_by_seed_episode_and_chunk() -> None:
 def test_random_scaling_takes_each_learners_range() -> None:
     given = {"mlp": {"width": [2, 2]}, "random_scaling": [0, 3]}
     spec = MetaTrainingSpec.model_validate({"tasks": given, "n_learners": 4, "chunk_size": 4})
-    optimizee = training_optimizee(spec, load("mnist5k"), 0, 0)
+    optimizee = build_training_optimizee(spec, load("mnist5k"), 0, 0)
     assert isinstance(optimizee, RandomScaling)
     assert spec.tasks
     widest = optimizee.scale[:, :-20].log().abs().amax(1)
@@ -123,11 +122,13 @@ def test_a_distribution_of_one_is_the_simple_task() -> None:
         {"task": {"activations": ["relu"], "hidden": [4], "batch_size": 8}}
     )
     drawn = MetaTrainingSpec.model_validate({"tasks": tasks})
-    a, b = (training_optimizee(spec, load("mnist5k"), 2, 1) for spec in (simple, drawn))
+    a, b = (build_training_optimizee(spec, load("mnist5k"), 2, 1) for spec in (simple, drawn))
     assert torch.equal(a.start(), b.start())
     assert torch.equal(a.losses(a.start(), 7), b.losses(b.start(), 7))
-    source = SpecTasks({"mnist5k": load("mnist5k")})
-    assert torch.equal(*(source.validation(spec, 0, range(2)).start() for spec in (simple, drawn)))
+    source = SpecTaskSource({"mnist5k": load("mnist5k")})
+    assert torch.equal(
+        *(source.build_validation(spec, 0, range(2)).start() for spec in (simple, drawn))
+    )
 
 
 def test_places_in_a_timeline() -> None:

@@ -12,9 +12,9 @@ from torch import nn
 
 from meta_trainer.datasets import Dataset, TensorData, load
 from meta_trainer.runners import InProcessRunner, Runner
-from meta_trainer.seeds import generator
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.tasks import ModuleTasks
+from meta_trainer.tasks import ModuleTaskSource
 from meta_trainer.training.loop import MetaTraining, Trained
 
 COMMON: dict[str, Any] = {
@@ -110,8 +110,8 @@ def test_the_papers_distribution_gives_the_papers_theta(recorder: Any) -> None:
 
 
 def test_a_users_module_can_be_trained_on(recorder: Any) -> None:
-    x = torch.randn(64, 3, generator=generator(0, "x"))
-    source = ModuleTasks(
+    x = torch.randn(64, 3, generator=make_generator(0, "x"))
+    source = ModuleTaskSource(
         lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)),
         F.mse_loss,
         TensorData("parabola", x, x.square().sum(1, keepdim=True)),

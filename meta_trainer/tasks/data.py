@@ -1,0 +1,60 @@
+"""What tasks draw their minibatches from: datasets from the data folder, and what is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
+from meta_trainer.specs import DatasetName, LanguageTaskSpec, LSTMTaskSpec, TaskSpecOfAnyKind
+
+
+def load_data(tasks: Sequence[TaskSpecOfAnyKind], data_dir: str | None) -> dict[str, Data]:
+    """The data of all these tasks, by name.
+
+    Raises:
+        DatasetMissing: a dataset is not in the data folder.
+    """
+    loaded: dict[str, Data] = {}
+    synthetic: dict[str, Data] = {}
+
+    for task in tasks:
+        source = _name_or_synthetic(task)
+        if not isinstance(source, str):
+            synthetic[source.name] = source
+        elif source not in loaded:
+            loaded[source] = load(source, data_dir)
+
+    return loaded | synthetic
+
+
+def find_data(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Data:
+    """What a task draws its minibatches from. Synthetic data needs no entry in `data`.
+
+    Raises:
+        ValueError: the task's dataset is missing from `data`, or has no labelled images.
+    """
+    source = _name_or_synthetic(task)
+    if not isinstance(source, str):
+        return source
+
+    if source not in data:
+        raise ValueError(
+            f"dataset {source!r} is wanted by a task, but only {', '.join(data) or 'none'} given"
+        )
+
+    dataset = data[source]
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        raise ValueError(f"dataset {source!r} must be labelled images, got {kind}")
+    return dataset
+
+
+def _name_or_synthetic(task: TaskSpecOfAnyKind) -> DatasetName | Data:
+    """The name of a task's dataset, or the data that is made up for the task."""
+    match task:
+        case LSTMTaskSpec():
+            return SineSequences(task.noise_std)
+        case LanguageTaskSpec():
+            return Language()
+        case _:
+            return task.dataset
