@@ -12,7 +12,7 @@ import torch
 from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, NotMeasured, Row, ratios, seconds
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import run_period
 
 SIZES = (1, 4, 16)

@@ -20,7 +20,7 @@ from benchmarks.laps import laps
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import PeriodOutcome, ValidationOutcome, run_period
 
 WORKERS = (16, 64, 256)

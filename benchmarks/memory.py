@@ -19,7 +19,7 @@ from benchmarks.jobs import images, spec
 from benchmarks.rows import Effort, Measured, Row, peak_bytes
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import as_task_source, build_training_optimizee
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import run_period
 
 N_BATCHED = 4

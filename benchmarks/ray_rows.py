@@ -21,7 +21,7 @@ from benchmarks.rows import Effort, Measured, Row, ratios
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, as_task_source
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import run_period
 
 MOST_ROUNDS = 3

@@ -24,7 +24,7 @@ from benchmarks.coordinator import WaitingRunner
 from benchmarks.jobs import images, spec
 from benchmarks.laps import laps
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import PeriodOutcome
 
 WORKERS = (16, 32, 64, 128, 256)

@@ -115,7 +115,9 @@ class Service:
         wait(
             lambda: (
                 not self.standby
-                or any(not standby_orders.read(ready.parent) for ready in folder.glob("*/ready"))
+                or any(
+                    not standby_orders.read_order(ready.parent) for ready in folder.glob("*/ready")
+                )
             )
         )
 

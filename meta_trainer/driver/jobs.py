@@ -15,8 +15,8 @@ from hyperadam.theta import Theta
 from meta_trainer.recorder import PartRecorder, Recorder, finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.runs import failures, provenance
-from meta_trainer.runs.continuation import start_of
-from meta_trainer.runs.parents import parent_of
+from meta_trainer.runs.continuation import load_start
+from meta_trainer.runs.parents import load_parent
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.specs.study import StudySpec
@@ -89,8 +89,8 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
 
         EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
     source = SpecTaskSource(load_data(spec.data_tasks, context.data_dir))
-    parent = parent_of(spec, context.registry)
-    start = start_of(spec, context.registry, context.run_id, job.original_run_id)
+    parent = load_parent(spec, context.registry)
+    start = load_start(spec, context.registry, context.run_id, job.original_run_id)
     training = MetaTraining(
         spec,
         source,
@@ -101,10 +101,12 @@ def _meta_training(job: Job, context: Context) -> dict[str, Any]:
     )
     if context.recorder.restore_newest(training.restore) is None and start is not None:
         context.recorder.event("continued", start.told)
-    with failures.kept(training, spec, context.recorder):
+    with failures.keep_failed_update(training, spec, context.recorder):
         trained = training.run(context.should_stop)
     rule = make_rule(spec.rule)
-    made = provenance.of_training(spec, source.fingerprints, trained, job.job_id, parent, start)
+    made = provenance.describe_training(
+        spec, source.fingerprints, trained, job.job_id, parent, start
+    )
     theta = Theta.from_vector(rule, trained.theta, **spec.unroll.rate._asdict(), provenance=made)
     beginning = {
         "job": job.job_id,

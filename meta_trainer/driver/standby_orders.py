@@ -46,7 +46,7 @@ NOTHING: Final = Order(process_id="", run_id="", attempt=0)
 """There is no job for this driver, and none will come."""
 
 
-def give(folder: Path, order: Order) -> bool:
+def give_order(folder: Path, order: Order) -> bool:
     """Give the driver of this folder its order; False if it has one already."""
     part = folder / f"{secrets.token_hex(4)}.part"
     part.write_text(json.dumps(asdict(order)))
@@ -59,7 +59,7 @@ def give(folder: Path, order: Order) -> bool:
     return True
 
 
-def read(folder: Path) -> Order | None:
+def read_order(folder: Path) -> Order | None:
     """The order; None while there is none."""
     try:
         return Order.from_json((folder / FILE).read_text())

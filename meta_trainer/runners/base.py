@@ -10,7 +10,7 @@ from typing import Any
 Handle = Any
 """Stands for a value that may be on another machine. Only runners look inside."""
 
-Tell = Callable[[str, Mapping[str, Any]], None]
+EventListener = Callable[[str, Mapping[str, Any]], None]
 """Takes the kind of an event and its data, as `Recorder.event` does."""
 
 
@@ -58,7 +58,7 @@ class Runner(ABC):
     def n_workers(self) -> int:
         """Calls that can run at the same time now."""
 
-    def listen(self, tell: Tell) -> None:
+    def listen(self, tell: EventListener) -> None:
         """Tell of what happens to workers: `workers` (`{"n", "before"}`; 0: the job waits for one)
         and `call.repeated` (`{"call", "seconds"}`: it took so long that it was begun again
         elsewhere)."""

@@ -27,7 +27,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util import register_serializer
 from torch.utils.dlpack import from_dlpack
 
-from meta_trainer.runners.base import Handle, Runner, Tell, WorkLost
+from meta_trainer.runners.base import EventListener, Handle, Runner, WorkLost
 
 POLL_SECONDS: Final = 0.25
 """Time between two looks at what may have gone wrong while calls are awaited."""
@@ -82,7 +82,7 @@ class RayRunner(Runner):
         self._open: WeakSet[_Call] = WeakSet()
         self._seconds: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=64))
         self._quiet_since = time.monotonic()
-        self._tell: Tell | None = None
+        self._tell: EventListener | None = None
         self._capacity, self._capacity_checked = self._count_places(), time.monotonic()
 
     @classmethod
@@ -99,7 +99,7 @@ class RayRunner(Runner):
             raise WorkLost(f"no Ray cluster: {_first_line(error)}") from error
         return cls()
 
-    def listen(self, tell: Tell) -> None:
+    def listen(self, tell: EventListener) -> None:
         self._tell = tell
 
     def put(self, value: Any) -> Handle:

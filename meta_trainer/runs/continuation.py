@@ -20,8 +20,8 @@ from meta_trainer.training.checkpoints import (
     BEST_CHECKPOINT,
     Checkpoint,
     CheckpointError,
-    spec_digest,
-    update_of,
+    digest_spec,
+    read_update,
 )
 from meta_trainer.training.units import make_rule
 from registry import ArtifactNotFound, Registry, RunNotFound
@@ -52,7 +52,7 @@ class Start(NamedTuple):
         return {"job": self.job, "update": self.update}
 
 
-def start_of(
+def load_start(
     spec: MetaTrainingSpec, registry: Registry, run_id: str, original_run_id: str | None
 ) -> Start | None:
     """What a job's `continue_from` refers to, kept in its run from the first attempt on; None where
@@ -109,7 +109,7 @@ def find_checkpoint(registry: Registry, run_id: str, update: int) -> bytes:
         return registry.get_artifact(run_id, f"{CHECKPOINT_FOLDER}/{update:08d}.safetensors")
     except ArtifactNotFound:
         best = registry.get_artifact(run_id, BEST_CHECKPOINT)
-        if update_of(best) != update:
+        if read_update(best) != update:
             raise
         return best
 
@@ -127,7 +127,7 @@ def continued(
     Raises:
         ValueError: beginning with the field to blame.
     """
-    if checkpoint.spec_sha256 != spec_digest(original):
+    if checkpoint.spec_sha256 != digest_spec(original):
         raise ValueError("continue_from.checkpoint belongs to a job with another spec")
     n_episodes = original.timeline.begun(checkpoint.update)
     check_continuation(spec, original, n_episodes)
@@ -137,7 +137,7 @@ def continued(
     update, comparable = spec.timeline.updates_before(n_episodes), validate_alike(original, spec)
     return Checkpoint(
         update=update,
-        spec_sha256=spec_digest(spec),
+        spec_sha256=digest_spec(spec),
         meta_optimizer=meta,
         best_theta=checkpoint.best_theta if comparable else meta["mean"].clone(),
         best_update=checkpoint.best_update if comparable else update,

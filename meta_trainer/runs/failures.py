@@ -30,7 +30,9 @@ class UpdateFailed(Exception):
 
 
 @contextmanager
-def kept(training: MetaTraining, spec: MetaTrainingSpec, recorder: Recorder) -> Iterator[None]:
+def keep_failed_update(
+    training: MetaTraining, spec: MetaTrainingSpec, recorder: Recorder
+) -> Iterator[None]:
     """Run a training within; should it fail, Θ and a checkpoint of the moment before are kept.
 
     Raises:
@@ -53,7 +55,7 @@ def kept(training: MetaTraining, spec: MetaTrainingSpec, recorder: Recorder) -> 
         raise UpdateFailed(where) from error
 
 
-def record(error: Exception) -> dict[str, Any]:
+def describe_error(error: Exception) -> dict[str, Any]:
     """What `done.json` says of an error: type and message; for an update where it was; else whether
     it is final.
 

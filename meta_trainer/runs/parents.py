@@ -19,7 +19,7 @@ class Parent(NamedTuple):
     """Of its file."""
 
 
-def parent_of(spec: MetaTrainingSpec, registry: Registry) -> Parent | None:
+def load_parent(spec: MetaTrainingSpec, registry: Registry) -> Parent | None:
     """What a job's `parent` refers to; None where it starts afresh."""
     if spec.parent is None:
         return None

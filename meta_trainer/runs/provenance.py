@@ -19,7 +19,7 @@ from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import Trained
 
 
-def of_training(
+def describe_training(
     spec: MetaTrainingSpec,
     datasets: Mapping[str, str],
     trained: Trained,
@@ -41,7 +41,7 @@ def of_training(
         "job": job_id,
         "spec": spec.model_dump(mode="json"),
         "datasets": dict(datasets),
-        "code": code_version(),
+        "code": describe_code(),
         "metrics": {
             "validation_loss": finite_or_none(trained.best_loss),
             "initial_validation_loss": finite_or_none(trained.initial_loss),
@@ -52,7 +52,7 @@ def of_training(
 
 
 @cache
-def code_version() -> Mapping[str, str]:
+def describe_code() -> Mapping[str, str]:
     """Released version, digest of the sources that decide the numbers, and the libraries beneath
     them."""
     return {

@@ -41,7 +41,7 @@ class RunRecorder(Recorder):
         self._events.append(json.dumps(line, allow_nan=False))
         self._flush_now_and_then()
 
-    def tell(self, kind: str, data: Mapping[str, Any]) -> None:
+    def event_at_once(self, kind: str, data: Mapping[str, Any]) -> None:
         """An event that a follower is to see at once: nothing else may happen for long."""
         self.event(kind, data)
         self.flush()

@@ -15,7 +15,7 @@ from typing import Any, Final
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.specs.study import PopulationSpec, StudySpec
 from meta_trainer.studies.control import Control
-from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState, trial_key
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState, make_trial_key
 from meta_trainer.studies.objective import objective
 from meta_trainer.studies.search import next_trial
 from meta_trainer.studies.trial import Progress
@@ -117,7 +117,7 @@ class Conductor:
         if trial.run_id is None:
             name = f"trial {trial.number}"
             trial.run_id = self._registry.open_run(
-                trial_key(self.job_id, trial.number),
+                make_trial_key(self.job_id, trial.number),
                 name=name,
                 tags={"kind": "trial"},
                 parent_run_id=self._run_id,

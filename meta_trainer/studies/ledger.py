@@ -145,12 +145,12 @@ class Ledger:
         return [trial for trial in self.trials if trial.state is state]
 
 
-def trial_key(job_id: str, number: int) -> str:
+def make_trial_key(job_id: str, number: int) -> str:
     """The key of a trial's run, and of the version made of its Θ."""
     return f"{job_id}.t{number:05d}"
 
 
-def trial_runs(registry: Registry, run_id: str) -> list[str]:
+def list_trial_runs(registry: Registry, run_id: str) -> list[str]:
     """The runs of a study's trials; none for the run of another job, or one that is gone."""
     try:
         trials = Ledger.load(registry, run_id).trials

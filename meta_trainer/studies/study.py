@@ -15,7 +15,7 @@ from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies import report
 from meta_trainer.studies.analysis import best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
-from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, trial_key
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, make_trial_key
 from meta_trainer.training.loop import Stopped
 from registry import Registry
 
@@ -94,7 +94,7 @@ class Study:
         theta = Theta.from_bytes(self.registry.get_artifact(best.run_id, THETA_PATH))
         name = self.spec.trial_spec(best.values, best.seed).register_as
         version = self.registry.create_version(
-            name, theta, key=trial_key(self.job_id, best.number), run_id=self.run_id
+            name, theta, key=make_trial_key(self.job_id, best.number), run_id=self.run_id
         )
         registered = {
             "optimizer": version.optimizer,

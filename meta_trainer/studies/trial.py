@@ -21,14 +21,15 @@ from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder, finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.runs import provenance
-from meta_trainer.runs.parents import parent_of
+from meta_trainer.runs.parents import load_parent
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
 from meta_trainer.tasks import SpecTaskSource, load_data
-from meta_trainer.training.checkpoints import Checkpoint, spec_digest
-from meta_trainer.training.loop import MetaTraining, Stopped, Trained, initial_theta
+from meta_trainer.training.checkpoints import Checkpoint, digest_spec
+from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.loop import MetaTraining, Stopped, Trained
 from meta_trainer.training.units import make_rule
 from registry import Registry
 
@@ -88,7 +89,7 @@ class RunningTrial:
             registry, order.run_id, _next_attempt(registry, order.run_id)
         )
         self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir))
-        self._parent = parent_of(order.spec, registry)
+        self._parent = load_parent(order.spec, registry)
         self._begin(None)
         self._backlog = self._unreported()
 
@@ -132,7 +133,7 @@ class RunningTrial:
     def _restore(self, data: bytes) -> None:
         if self._order.live_values:
             own = Checkpoint.from_bytes(data, make_rule(self._order.spec.rule))
-            data = replace(own, spec_sha256=spec_digest(self._order.spec)).to_bytes()
+            data = replace(own, spec_sha256=digest_spec(self._order.spec)).to_bytes()
         self._training.restore(data)
         self._recorder.newest = data
 
@@ -198,7 +199,7 @@ class RunningTrial:
             seconds=newest.seconds,
         )
         fingerprints, job = self._source.fingerprints, order.study_job
-        made = provenance.of_training(order.spec, fingerprints, trained, job, self._parent)
+        made = provenance.describe_training(order.spec, fingerprints, trained, job, self._parent)
         study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}
         rule = make_rule(order.spec.rule)
         theta = Theta.from_vector(

@@ -18,7 +18,7 @@ from torch import Tensor
 from meta_trainer.specs.adjustment import AdjustmentSpec
 
 
-def adjusted(theta: Tensors, spec: AdjustmentSpec) -> dict[str, Tensor]:
+def adjust_theta(theta: Tensors, spec: AdjustmentSpec) -> dict[str, Tensor]:
     """The tensors of a HyperAdam's Θ, changed as the spec says; a spec of defaults changes no bit,
     of no rule's Θ.
 

@@ -41,7 +41,7 @@ class Checkpoint:
 
     update: int
     spec_sha256: str
-    """`spec_digest` of the job's spec: a checkpoint of another job is refused."""
+    """`digest_spec` of the job's spec: a checkpoint of another job is refused."""
     meta_optimizer: Mapping[str, Tensor]
     best_theta: Tensor
     """Shape (n_theta,)."""
@@ -107,7 +107,7 @@ class Checkpoint:
         )
 
 
-def update_of(data: bytes) -> int:
+def read_update(data: bytes) -> int:
     """Which update a checkpoint was written after, by its header alone.
 
     Raises:
@@ -125,7 +125,7 @@ def _header(data: bytes) -> dict[str, Any]:
     return header
 
 
-def spec_digest(spec: BaseModel) -> str:
+def digest_spec(spec: BaseModel) -> str:
     """sha256 of what a spec says that decides Θ.
 
     Values that are defaults are left out, so that a checkpoint outlives an upgrade that adds a

@@ -20,22 +20,21 @@ from torch import Tensor
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.seeds import make_generator
-from meta_trainer.specs import MetaTrainingSpec, check_parent
+from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, as_task_source
-from meta_trainer.training.adjustment import adjusted
 from meta_trainer.training.checkpoints import (
     BEST_CHECKPOINT,
     Checkpoint,
     CheckpointError,
-    spec_digest,
+    digest_spec,
 )
 from meta_trainer.training.divergence import DivergenceWatch
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer, MetaUpdate
 from meta_trainer.training.units import (
     PeriodOutcome,
     ValidationOutcome,
-    chunk_gradient,
+    compute_chunk_gradient,
     make_rule,
     run_period,
     run_validation,
@@ -133,7 +132,7 @@ class MetaTraining:
             CheckpointError: damaged, or of another job.
         """
         checkpoint = Checkpoint.from_bytes(data, self._rule)
-        if checkpoint.spec_sha256 != spec_digest(self._spec):
+        if checkpoint.spec_sha256 != digest_spec(self._spec):
             raise CheckpointError("belongs to a job with another spec")
         self._meta.load(dict(checkpoint.meta_optimizer), checkpoint.update)
         self._best_theta, self._best_update = checkpoint.best_theta, checkpoint.best_update
@@ -234,7 +233,7 @@ class MetaTraining:
         self._states = states  # only now: should a call fail, those before it make a checkpoint to see it fail again
         total = torch.zeros_like(self._initial_theta)
         for chunk, result in enumerate(results):
-            total += chunk_gradient(spec, episode, chunk, result)
+            total += compute_chunk_gradient(spec, episode, chunk, result)
         done = self._meta.step(total / spec.n_learners)
         losses = torch.cat([result.losses for result in results])
         self._note_divergence(losses, done, episode, period)
@@ -321,7 +320,7 @@ class MetaTraining:
         under_way = self._timeline.locate(self.update).period != 0
         return Checkpoint(
             update=self.update,
-            spec_sha256=spec_digest(self._spec),
+            spec_sha256=digest_spec(self._spec),
             meta_optimizer=self._meta.state(),
             best_theta=self._best_theta,
             best_update=self._best_update,
@@ -334,26 +333,6 @@ class MetaTraining:
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
-
-
-def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor:
-    """The Θ that a job starts from, shape (n_theta,), float32: its parent's, or a fresh one, and
-    what `adjustment` makes of it.
-
-    Raises:
-        ValueError: there is a parent in only one of the two, or its rule is not the spec's.
-    """
-    rule = make_rule(spec.rule)
-    if (parent is None) != (spec.parent is None):
-        raise ValueError(
-            f"parent is {spec.parent!r} in the spec, but {'no' if parent is None else 'a'} Θ was given"
-        )
-    if parent is not None:
-        check_parent(spec, parent.rule.spec)
-    start = (
-        parent.tensors if parent else rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
-    )
-    return rule.pack(adjusted(start, spec.adjustment)).float()
 
 
 def validation_loss(

@@ -16,10 +16,10 @@ import torch
 from hyperadam.rules import Rule, rule_from_spec
 from torch import Tensor
 
-from meta_trainer.estimators import SMALLEST_LOSS, Objective, Period, estimate, meta_gradient
-from meta_trainer.specs import MetaTrainingSpec, RuleSpec, UnrollSpec
+from meta_trainer.estimators import Period, estimate, meta_gradient
+from meta_trainer.specs import MetaTrainingSpec, RuleSpec
 from meta_trainer.tasks import TaskSource, build_training_optimizee
-from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.training.objectives import make_objective
 from meta_trainer.unrolls.episodes import EpisodeState
 from meta_trainer.unrolls.rollout import Learned, rollouts
 
@@ -60,7 +60,7 @@ def run_period(
             rule=make_rule(spec.rule),
             theta=theta,
             optimizee=optimizee,
-            objective=objective_of(
+            objective=make_objective(
                 spec.unroll, optimizee, state.step if state else 0, n_steps, horizon
             ),
             rate=spec.unroll.rate,
@@ -68,17 +68,17 @@ def run_period(
             horizon=horizon,
             seed=spec.seed,
             episode=episode,
-            learners=learners_of(spec, chunk),
+            learners=select_learners(spec, chunk),
         )
         result = estimate(spec.estimator, period, state)
         return PeriodOutcome(result.gradient, result.losses, result.slopes), result.state
 
 
-def chunk_gradient(
+def compute_chunk_gradient(
     spec: MetaTrainingSpec, episode: int, chunk: int, outcome: PeriodOutcome
 ) -> Tensor:
     """The meta-gradient of a chunk's period, summed over its learners; shape (n_theta,)."""
-    learners = learners_of(spec, chunk)
+    learners = select_learners(spec, chunk)
     how, rule = spec.estimator, make_rule(spec.rule)
     return meta_gradient(
         how,
@@ -91,46 +91,9 @@ def chunk_gradient(
     )
 
 
-def learners_of(spec: MetaTrainingSpec, chunk: int) -> range:
+def select_learners(spec: MetaTrainingSpec, chunk: int) -> range:
     """The numbers of a chunk's learners within the job."""
     return range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)
-
-
-def objective_of(
-    unroll: UnrollSpec, optimizee: Optimizee, first_step: int, n_steps: int, horizon: int
-) -> Objective:
-    """How the `n_steps` steps after `first_step` of an episode of `horizon` steps are scored."""
-    scale = None
-    if unroll.loss_scaling == "initial":
-        losses = optimizee.losses(optimizee.start(), 0)
-        scale = torch.where(losses.isfinite(), losses.clamp_min(SMALLEST_LOSS), 1.0)
-    weights = step_weights(unroll, first_step, horizon, n_steps)
-    return Objective(score=unroll.score, meta_loss=unroll.meta_loss, weights=weights, scale=scale)
-
-
-def step_weights(
-    unroll: UnrollSpec, first_step: int, horizon: int | None = None, n_steps: int | None = None
-) -> Tensor:
-    """What the steps after `first_step` count in the meta-loss, a_t; shape (S,).
-
-        a_t = (1 − f) (k + 1) (t/T)^k + f T/n [t > T − n]
-
-    with k = `late_weight`, f = `final_weight` and n = `final_steps`, at most T: 1 on the average of
-    an episode, but for the rounding of the sum of (t/T)^k.
-
-    Args:
-        horizon: T of the episode; None: that of `unroll`.
-        n_steps: S; None: the period of `unroll`.
-    """
-    horizon = horizon or unroll.horizon
-    t = torch.arange(first_step + 1, first_step + (n_steps or unroll.period or horizon) + 1)
-    weights = (unroll.late_weight + 1) * (t / horizon) ** unroll.late_weight
-    if not unroll.final_weight:
-        return weights
-    n_final = min(unroll.final_steps, horizon)
-    return (1 - unroll.final_weight) * weights + unroll.final_weight * horizon / n_final * (
-        t > horizon - n_final
-    )
 
 
 def run_validation(

@@ -95,7 +95,7 @@ class StandbyExecutor(Executor):
         """Keep none ready from now on, and let the one that waits end."""
         self._retired = True
         if self._waiting:
-            standby_orders.give(self._folder / self._waiting, standby_orders.NOTHING)
+            standby_orders.give_order(self._folder / self._waiting, standby_orders.NOTHING)
             self._waiting = ""
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class StandbyExecutor(Executor):
 
     def _hand_over(self, order: standby_orders.Order) -> bool:
         waiting, self._waiting = self._waiting, ""
-        if self._inner.status(waiting) in ENDED or not standby_orders.give(
+        if self._inner.status(waiting) in ENDED or not standby_orders.give_order(
             self._folder / waiting, order
         ):
             return False
@@ -173,7 +173,9 @@ def _bound(folder: Path) -> dict[str, str]:
     """Which processes are whose, from before a restart; what still waited then is told to end."""
     bound = {}
     for one in folder.glob("standby-*"):
-        standby_orders.give(one, standby_orders.NOTHING)
-        if (order := standby_orders.read(one)) is not None and order != standby_orders.NOTHING:
+        standby_orders.give_order(one, standby_orders.NOTHING)
+        if (
+            order := standby_orders.read_order(one)
+        ) is not None and order != standby_orders.NOTHING:
             bound[order.process_id] = one.name
     return bound

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from meta_trainer.studies.ledger import trial_runs
+from meta_trainer.studies.ledger import list_trial_runs
 from services.auth.scopes import Principal
 from services.container import Container
 from services.database.base import now
@@ -123,7 +123,7 @@ def delete(services: Container, job_id: str, principal: Principal) -> None:
         if State(job.state) not in ENDED:
             raise errors.not_ended(State(job.state))
         if job.run_id is not None:
-            for run_id in (*trial_runs(services.registry, job.run_id), job.run_id):
+            for run_id in (*list_trial_runs(services.registry, job.run_id), job.run_id):
                 services.registry.delete_run(run_id)
         session.delete(job)
 

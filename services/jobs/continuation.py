@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuation
-from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, update_of
+from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, read_update
 from registry.contract import ArtifactNotFound, Registry, RunNotFound
 from services.container import Container
 from services.jobs import queries
@@ -103,6 +103,6 @@ def _newest_updates(registry: Registry, run_id: str) -> list[int]:
 
 def _best_update(registry: Registry, run_id: str) -> int | None:
     try:
-        return update_of(registry.get_artifact(run_id, BEST_CHECKPOINT))
+        return read_update(registry.get_artifact(run_id, BEST_CHECKPOINT))
     except (ArtifactNotFound, RunNotFound, CheckpointError):
         return None

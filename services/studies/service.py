@@ -11,7 +11,7 @@ from hyperadam.theta import Theta
 from sqlalchemy.orm import Session
 
 from meta_trainer.studies.control import Control
-from meta_trainer.studies.ledger import THETA_PATH, Ledger, trial_key
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, make_trial_key
 from registry.contract import ArtifactNotFound, Registry
 from services.container import Container
 from services.idempotency.service import Post, digest
@@ -66,7 +66,7 @@ def register(
     def change(session: Session) -> schemas.VersionAnswer:
         job = _study(session, job_id)
         theta = Theta.from_bytes(_theta(services.registry, job, number))
-        key = f"{trial_key(job_id, number)}.{request.optimizer}"
+        key = f"{make_trial_key(job_id, number)}.{request.optimizer}"
         version = services.registry.create_version(
             request.optimizer, theta, key=key, run_id=job.run_id
         )

@@ -27,9 +27,10 @@ from meta_trainer.specs import (
 from meta_trainer.tasks import SpecTaskSource, build_training_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.tasks.tricks import RandomScaling, WithConvex
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
-from meta_trainer.training.units import make_rule, step_weights
+from meta_trainer.training.objectives import weigh_steps
+from meta_trainer.training.units import make_rule
 from meta_trainer.unrolls.rollout import Learned, rollout
 
 
@@ -333,7 +334,7 @@ def test_averaging_keeps_a_running_mean_through_a_checkpoint() -> None:
 def test_late_steps_count_more_and_the_mean_weight_stays_one() -> None:
     for late_weight in (0.0, 1.0, 3.0):
         unroll = UnrollSpec(horizon=1000, period=100, late_weight=late_weight)
-        weights = torch.cat([step_weights(unroll, first) for first in range(0, 1000, 100)])
+        weights = torch.cat([weigh_steps(unroll, first) for first in range(0, 1000, 100)])
         assert float(weights.mean()) == pytest.approx(1, abs=2e-3 * (late_weight + 1))
         assert float(weights[-1]) == pytest.approx(late_weight + 1)
         assert bool((weights.diff() >= 0).all())

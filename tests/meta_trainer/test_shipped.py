@@ -15,7 +15,7 @@ from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks import build_optimizee, load_data
 from meta_trainer.tasks.optimizees import Supervised
-from meta_trainer.training.adjustment import adjusted
+from meta_trainer.training.adjustment import adjust_theta
 from meta_trainer.unrolls.rollout import Learned, rollout
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_the_default_was_trained_from_the_first_adjusted_as_its_job_says() -> No
     assert default.provenance["parent"] == {"version": spec.parent, "sha256": first.sha256}
     assert default.rate == spec.unroll.rate
     assert default.rule.spec == spec.rule
-    start = default.rule.pack(adjusted(first.tensors, spec.adjustment))
+    start = default.rule.pack(adjust_theta(first.tensors, spec.adjustment))
     assert 0 < (default.vector - start).norm() < 0.1 * (first.vector - start).norm()
 
 

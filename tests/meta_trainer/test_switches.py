@@ -15,9 +15,10 @@ from meta_trainer.specs import MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.specs.timeline import timeline
 from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
-from meta_trainer.training.units import make_rule, objective_of, step_weights
+from meta_trainer.training.objectives import make_objective, weigh_steps
+from meta_trainer.training.units import make_rule
 from meta_trainer.unrolls.episodes import begin
 
 
@@ -100,12 +101,12 @@ def test_weight_decay_can_pull_back_to_the_start() -> None:
 
 def test_the_final_loss_has_its_share_and_the_mean_weight_stays_one() -> None:
     unroll = UnrollSpec(horizon=100, period=20, final_weight=0.25, final_steps=10)
-    weights = torch.cat([step_weights(unroll, first) for first in range(0, 100, 20)])
+    weights = torch.cat([weigh_steps(unroll, first) for first in range(0, 100, 20)])
     torch.testing.assert_close(weights[:90], torch.full((90,), 0.75))
     torch.testing.assert_close(weights[90:], torch.full((10,), 0.75 + 0.25 * 10))
-    only_the_last = step_weights(UnrollSpec(horizon=10, period=None, final_weight=1.0), 0)
+    only_the_last = weigh_steps(UnrollSpec(horizon=10, period=None, final_weight=1.0), 0)
     assert only_the_last.tolist() == [0.0] * 9 + [10.0]
-    shorter = step_weights(unroll, 0, horizon=5, n_steps=5)  # an episode shorter than `final_steps`
+    shorter = weigh_steps(unroll, 0, horizon=5, n_steps=5)  # an episode shorter than `final_steps`
     torch.testing.assert_close(shorter, torch.ones(5))
 
 
@@ -138,7 +139,7 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
     rule, theta = make_rule(spec.rule), initial_theta(spec).double()
 
     def gradient(optimizee: Optimizee, scaling: Any) -> torch.Tensor:
-        objective = objective_of(UnrollSpec(loss_scaling=scaling), optimizee, 0, 5, 100)
+        objective = make_objective(UnrollSpec(loss_scaling=scaling), optimizee, 0, 5, 100)
         own = {
             "weights": objective.weights,
             "scale": objective.scale,
@@ -154,5 +155,5 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
     )
     expected = inner.losses(inner.start(), 0)
     torch.testing.assert_close(
-        objective_of(UnrollSpec(loss_scaling="initial"), inner, 20, 5, 100).scale, expected
+        make_objective(UnrollSpec(loss_scaling="initial"), inner, 20, 5, 100).scale, expected
     )

@@ -14,7 +14,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 from hyperadam.theta import Theta
 
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from registry import Registry, connect
 from services.app import create_app
 from services.container import Container

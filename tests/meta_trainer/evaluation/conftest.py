@@ -8,7 +8,7 @@ import pytest
 from hyperadam.theta import Theta
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 
 

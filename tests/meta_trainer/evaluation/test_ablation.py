@@ -15,7 +15,7 @@ from meta_trainer.evaluation.ablation import NotAnAblation, Variant, variants
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 
 STATE, TRICKS, J = (SUITES[f"ablation-{name}"] for name in ("state", "tricks", "j"))

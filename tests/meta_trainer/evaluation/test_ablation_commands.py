@@ -13,7 +13,7 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation.ablation import variants
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ablations.md"

@@ -19,7 +19,7 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import load
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import ALL, SUITES
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 from services.executors.process import ProcessExecutor
 from tests.services.test_cli import Service, running

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.runners.base import Tell
+from meta_trainer.runners.base import EventListener
 from meta_trainer.training.units import run_period
 from tests.meta_trainer.faults.cluster import Nodes, Slowed
 
@@ -144,7 +144,7 @@ class Faulty(Runner):
     def n_workers(self) -> int:
         return self._runner.n_workers
 
-    def listen(self, tell: Tell) -> None:
+    def listen(self, tell: EventListener) -> None:
         self._runner.listen(tell)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from meta_trainer.specs import (
 from meta_trainer.specs.timeline import Place, Timeline, timeline
 from meta_trainer.tasks import SpecTaskSource, build_training_optimizee, sample_scales, sample_task
 from meta_trainer.tasks.tricks import RandomScaling
-from meta_trainer.training.units import step_weights
+from meta_trainer.training.objectives import weigh_steps
 
 N = 600
 
@@ -164,10 +164,10 @@ def test_late_weights_follow_the_drawn_horizon() -> None:
     for episode, n_periods in enumerate(spec.timeline.lengths):
         horizon = spec.horizon_of(episode)
         assert horizon == 20 * n_periods
-        last = step_weights(spec.unroll, horizon - 20, horizon)
+        last = weigh_steps(spec.unroll, horizon - 20, horizon)
         assert float(last[-1]) == 2
         whole = torch.cat(
-            [step_weights(spec.unroll, first, horizon) for first in range(0, horizon, 20)]
+            [weigh_steps(spec.unroll, first, horizon) for first in range(0, horizon, 20)]
         )
         assert float(whole.mean()) == pytest.approx(1 + 1 / horizon)
 

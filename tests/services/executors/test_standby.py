@@ -25,7 +25,7 @@ from meta_trainer.driver import standby_orders
 if "meta_trainer.driver.standby" in sys.argv:
     folder = Path(sys.argv[-1])
     print("waits", flush=True)
-    while (order := standby_orders.read(folder)) is None:
+    while (order := standby_orders.read_order(folder)) is None:
         time.sleep(0.01)
     if order == standby_orders.NOTHING:
         sys.exit(0)
@@ -94,7 +94,7 @@ class Play:
         return [
             one.name
             for one in folders
-            if not standby_orders.read(one) and executor.status(one.name) not in ENDED
+            if not standby_orders.read_order(one) and executor.status(one.name) not in ENDED
         ]
 
     def until(self, condition: Callable[[], bool]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from tests.meta_trainer.conftest import TINY
 from tests.services.support import Stage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_trainer.driver.main import DriverSettings
+from meta_trainer.driver.settings import DriverSettings
 from registry.passwords import with_password, without_password
 from services.reconciler.environment import driver_environment
 from services.settings import Settings

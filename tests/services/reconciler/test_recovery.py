@@ -15,7 +15,7 @@ from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 from services.container import Container
 from services.executors import supervisor

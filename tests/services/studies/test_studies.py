@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from meta_trainer.studies.control import Control
-from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, trial_key
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, make_trial_key
 from registry.memory import InMemoryRegistry
 from tests.registry.thetas import make_theta
 
@@ -25,7 +25,7 @@ def submit(client: TestClient, **spec: Any) -> str:
 def add_trial(registry: InMemoryRegistry, job_id: str, *, with_theta: bool) -> str:
     """What a driver leaves of its first trial."""
     study = registry.open_run(job_id, name="")
-    run_id = registry.open_run(trial_key(job_id, 0), name="trial 0", parent_run_id=study)
+    run_id = registry.open_run(make_trial_key(job_id, 0), name="trial 0", parent_run_id=study)
     trial = TrialRecord(
         number=0, point=0, seed=0, values={"meta_optimizer.rate": 1e-3}, n_updates=5, run_id=run_id
     )
@@ -122,9 +122,9 @@ def test_deleting_a_study_deletes_its_trials(
 ) -> None:
     job_id = submit(client)
     study = add_trial(registry, job_id, with_theta=True)
-    trial = registry.open_run(trial_key(job_id, 0), name="")
+    trial = registry.open_run(make_trial_key(job_id, 0), name="")
     assert client.post(f"/v1/jobs/{job_id}/stop").status_code == 202
     client.post(f"/v1/jobs/{job_id}/cancel")
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
-    assert registry.open_run(trial_key(job_id, 0), name="") != trial
+    assert registry.open_run(make_trial_key(job_id, 0), name="") != trial
     assert registry.open_run(job_id, name="") != study

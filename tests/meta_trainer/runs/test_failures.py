@@ -3,15 +3,15 @@ fault."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hyperadam import Theta
 
-from meta_trainer.driver import main as driver
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver import attempt as driver_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import Handle, InProcessRunner, WorkLost
 from meta_trainer.runs.failures import FAILED_THETA
 from meta_trainer.specs import MetaTrainingSpec
@@ -19,6 +19,7 @@ from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
 from meta_trainer.training.units import make_rule, run_period
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
+from tests.meta_trainer.driver.jobs import open_job, read_done, read_events
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
 
@@ -41,26 +42,20 @@ def attempt(
     registry: Registry, number: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> str:
     """One attempt of the tiny job, which fails so."""
-    run_id = registry.open_run("job_1", name="test")
-    job = {"job_id": "job_1", "kind": "meta-training", "name": None, "spec": TINY}
-    registry.put_artifact(run_id, "job.json", json.dumps(job).encode())
+    run_id = open_job(registry)
     with monkeypatch.context() as patch:
         patch.setattr(
-            driver, "make_runner", lambda _: Failing(error) if error else InProcessRunner()
+            driver_attempt, "make_runner", lambda _: Failing(error) if error else InProcessRunner()
         )
         assert run_attempt(registry, run_id, number, SETTINGS) is (error is None)
     return run_id
-
-
-def done(registry: Registry, run_id: str, number: int) -> dict[str, Any]:
-    return dict(json.loads(registry.get_artifact(run_id, f"attempts/{number:04d}/done.json")))
 
 
 def test_failed_update_leaves_theta_checkpoint_and_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed, registry = connect("memory://"), connect("memory://")
     attempt(undisturbed, 1, monkeypatch, None)
     run_id = attempt(registry, 1, monkeypatch, IndexError("index 7 is out of range"))
-    error = done(registry, run_id, 1)["error"]
+    error = read_done(registry, run_id, 1)["error"]
     where = {"update": 3, "episode": 1, "period": 1, "seed": 7}
     del error["traceback"]
     assert error == {"type": "IndexError", "message": "index 7 is out of range", **where}
@@ -78,7 +73,7 @@ def test_failed_update_leaves_theta_checkpoint_and_seeds(monkeypatch: pytest.Mon
     assert theta.provenance["failed"] == where
 
     attempt(registry, 2, monkeypatch, IndexError("index 7 is out of range"))
-    assert done(registry, run_id, 2)["error"]["update"] == 3
+    assert read_done(registry, run_id, 2)["error"]["update"] == 3
     attempt(registry, 3, monkeypatch, None)
     assert registry.weights("hyperadam", 1) != b""
     vectors = [
@@ -91,7 +86,7 @@ def test_lost_work_leaves_no_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = connect("memory://")
     run_id = attempt(registry, 1, monkeypatch, WorkLost("the node is gone"))
     with pytest.raises(ArtifactNotFound):
-        done(registry, run_id, 1)
+        read_done(registry, run_id, 1)
 
 
 def test_best_checkpoint_is_used_where_all_newest_are_damaged(
@@ -107,12 +102,7 @@ def test_best_checkpoint_is_used_where_all_newest_are_damaged(
         make_rule(MetaTrainingSpec.model_validate(TINY).rule),
     )
     attempt(registry, 2, monkeypatch, None)
-    files = registry.list_artifacts(run_id, "events")
-    events = [
-        json.loads(line)
-        for file in files
-        for line in registry.get_artifact(run_id, file.path).splitlines()
-    ]
+    events = read_events(registry, run_id)
     assert [event["data"]["resumed_from"] for event in events if event["type"] == "started"] == [
         None,
         best.update,

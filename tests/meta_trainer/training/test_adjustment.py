@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec, merge
-from meta_trainer.training.adjustment import adjusted
-from meta_trainer.training.loop import initial_theta
+from meta_trainer.training.adjustment import adjust_theta
+from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 
 N_CANDIDATES = 5
@@ -44,7 +44,7 @@ def first_moment(theta: dict[str, torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("memory", [-2.0, -0.4, 1.5])
 def test_memory_scales_the_time_constants(memory: float) -> None:
     theta = ensemble()
-    changed = adjusted(theta, AdjustmentSpec(memory=memory))
+    changed = adjust_theta(theta, AdjustmentSpec(memory=memory))
     tau, longer = (1 / (1 - first_moment(each)) for each in (theta, changed))
     torch.testing.assert_close(longer, 1 + (tau - 1) * math.exp(memory))
     assert torch.equal(
@@ -54,17 +54,17 @@ def test_memory_scales_the_time_constants(memory: float) -> None:
 
 def test_tilt_gives_the_first_more_of_the_say() -> None:
     theta = ensemble() | {"weight_cell.bias": torch.full((N_CANDIDATES,), 0.2, dtype=torch.float64)}
-    changed = adjusted(theta, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"]
+    changed = adjust_theta(theta, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"]
     expected = [0.2 * math.exp(x) for x in (0.5, 0.25, 0.0, -0.25, -0.5)]
     torch.testing.assert_close(changed, torch.tensor(expected, dtype=torch.float64))
     alone = ensemble(1) | {"weight_cell.bias": torch.ones(1)}
     assert torch.equal(
-        adjusted(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1)
+        adjust_theta(alone, AdjustmentSpec(tilt=-1.0))["weight_cell.bias"], torch.ones(1)
     )
 
 
 def test_without_a_response_the_mixture_is_fixed() -> None:
-    theta = adjusted(ensemble(), AdjustmentSpec(response=0.0))
+    theta = adjust_theta(ensemble(), AdjustmentSpec(response=0.0))
     gradient = torch.randn(7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     direction, state = RULE.update(theta, gradient, RULE.init_state(gradient))
     moments = state.m / state.beta_hat * torch.rsqrt(state.v / state.gamma_hat)
@@ -72,7 +72,7 @@ def test_without_a_response_the_mixture_is_fixed() -> None:
         direction,
         torch.einsum("j,jp->p", torch.nn.functional.elu(theta["weight_cell.bias"]), moments),
     )
-    doubled = adjusted(ensemble(), AdjustmentSpec(response=2.0))["weight_cell.weight"]
+    doubled = adjust_theta(ensemble(), AdjustmentSpec(response=2.0))["weight_cell.weight"]
     assert torch.equal(doubled, 2 * ensemble()["weight_cell.weight"])
 
 
@@ -80,9 +80,9 @@ def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
     tiny_spec: MetaTrainingSpec,
 ) -> None:
     theta, before = ensemble(), ensemble()
-    adjusted(theta, AdjustmentSpec(memory=1.0, tilt=1.0, response=3.0))
+    adjust_theta(theta, AdjustmentSpec(memory=1.0, tilt=1.0, response=3.0))
     assert all(torch.equal(theta[name], before[name]) for name in before)
-    same = adjusted(theta, AdjustmentSpec())
+    same = adjust_theta(theta, AdjustmentSpec())
     assert all(same[name] is theta[name] for name in theta)
     given = MetaTrainingSpec.model_validate(tiny_spec.model_dump(mode="json") | {"adjustment": {}})
     assert torch.equal(initial_theta(given), initial_theta(tiny_spec))
@@ -107,7 +107,7 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
     )
     start = rule.unpack(initial_theta(plain))
     theta = Theta(rule, start, 0.01) if parent else None
-    expected = rule.pack(adjusted(start, AdjustmentSpec(**adjustment)))
+    expected = rule.pack(adjust_theta(start, AdjustmentSpec(**adjustment)))
     torch.testing.assert_close(initial_theta(spec, theta), expected)
     assert not torch.equal(expected, rule.pack(start))
 

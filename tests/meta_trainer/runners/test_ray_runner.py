@@ -11,7 +11,7 @@ import ray
 import torch
 
 from meta_trainer.datasets import load
-from meta_trainer.driver.main import DriverSettings
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.base import WorkLost
 from meta_trainer.runners.ray_runner import RayRunner

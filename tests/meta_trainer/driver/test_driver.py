@@ -17,42 +17,24 @@ from typing import Any
 import pytest
 from hyperadam.theta import Theta
 
-from meta_trainer.driver import main as driver
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver import attempt as driver_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runs.run_recorder import RunRecorder
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
+from tests.meta_trainer.driver.jobs import open_job, read_done, read_events
 from tests.registry.thetas import make_theta
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
-
-
-def open_job(registry: Registry, kind: str = "meta-training", **spec: Any) -> str:
-    run_id = registry.open_run("job_1", name="test")
-    job = {"job_id": "job_1", "kind": kind, "name": None, "spec": spec or TINY}
-    registry.put_artifact(run_id, "job.json", json.dumps(job).encode())
-    return run_id
-
-
-def done(registry: Registry, run_id: str, attempt: int = 1) -> dict[str, Any]:
-    return json.loads(registry.get_artifact(run_id, f"attempts/{attempt:04d}/done.json"))  # type: ignore[no-any-return]
-
-
-def events(registry: Registry, run_id: str) -> list[dict[str, Any]]:
-    files = registry.list_artifacts(run_id, "events")
-    return [
-        json.loads(line)
-        for f in files
-        for line in registry.get_artifact(run_id, f.path).splitlines()
-    ]
 
 
 def test_a_training_leaves_everything_in_its_run() -> None:
     registry = connect("memory://")
     run_id = open_job(registry)
     assert run_attempt(registry, run_id, 1, SETTINGS)
-    record = done(registry, run_id)
+    record = read_done(registry, run_id)
     version = registry.version("hyperadam", "latest")
     assert record["outcome"] == "succeeded"
     assert record["version"] == {"optimizer": "hyperadam", "number": 1, "sha256": version.sha256}
@@ -70,7 +52,7 @@ def test_a_training_leaves_everything_in_its_run() -> None:
     initial = Theta.from_bytes(registry.get_artifact(run_id, "result/initial.safetensors"))
     assert initial.provenance["made_by"] == "init paper"
     assert [p.step for p in registry.metrics(run_id, "meta_loss")] == [1, 2, 3, 4, 5, 6]
-    kinds = [event["type"] for event in events(registry, run_id)]
+    kinds = [event["type"] for event in read_events(registry, run_id)]
     assert kinds[0] == "started"
     assert kinds[-2:] == ["version", "finished"]
 
@@ -85,7 +67,7 @@ def test_what_a_checkpoint_is_beyond_has_been_told_when_it_is_there() -> None:
     recorder.event("progress", {"update": 1})
     recorder.checkpoint(1, b"state")
     assert [(p.step, p.value) for p in registry.metrics(run_id, "meta_loss")] == [(1, 0.5)]
-    assert [event["type"] for event in events(registry, run_id)] == ["progress"]
+    assert [event["type"] for event in read_events(registry, run_id)] == ["progress"]
 
 
 def test_a_repeated_attempt_makes_no_second_version() -> None:
@@ -94,7 +76,7 @@ def test_a_repeated_attempt_makes_no_second_version() -> None:
     assert run_attempt(registry, run_id, 1, SETTINGS)
     assert run_attempt(registry, run_id, 2, SETTINGS)
     assert len(registry.versions("hyperadam")) == 1
-    assert done(registry, run_id, 2)["version"] == done(registry, run_id, 1)["version"]
+    assert read_done(registry, run_id, 2)["version"] == read_done(registry, run_id, 1)["version"]
 
 
 @pytest.mark.slow
@@ -105,7 +87,9 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
     spec = {"optimizers": ["hyper@1", "hyper@2"], "suite": "table1", "quick": True}
     run_id = open_job(registry, "evaluation", **spec)
     for attempt in (1, 2):
-        assert run_attempt(registry, run_id, attempt, SETTINGS), done(registry, run_id, attempt)
+        assert run_attempt(registry, run_id, attempt, SETTINGS), read_done(
+            registry, run_id, attempt
+        )
     result = json.loads(registry.get_artifact(run_id, "result/result.json"))
     for number in (1, 2):
         (told,) = registry.version("hyper", str(number)).evaluations
@@ -135,8 +119,8 @@ def test_a_training_asks_its_promotion_rule() -> None:
     run_id = open_job(registry, **{**TINY, "promote": rule})
     registry.create_version("hyperadam", make_theta(1), key="k")
     registry.set_alias("hyperadam", "champion", 1, actor="ann")
-    assert run_attempt(registry, run_id, 1, SETTINGS), done(registry, run_id)
-    told = events(registry, run_id)
+    assert run_attempt(registry, run_id, 1, SETTINGS), read_done(registry, run_id)
+    told = read_events(registry, run_id)
     assert [event["type"] for event in told if event["type"] == "cell"] == []
     (promotion,) = (event["data"] for event in told if event["type"] == "promotion")
     assert (promotion["candidate"], promotion["champion"]) == (2, 1)
@@ -180,12 +164,12 @@ def test_a_failure_is_recorded_with_its_reason(
     registry = connect("memory://")
     run_id = open_job(registry, kind, **spec)
     assert not run_attempt(registry, run_id, 1, SETTINGS)
-    record = done(registry, run_id)
+    record = read_done(registry, run_id)
     assert record["outcome"] == "failed"
     assert record["error"]["type"] == error
     assert message in record["error"]["message"]
     assert "Traceback" in record["error"]["traceback"]
-    assert events(registry, run_id)[-1]["type"] == "failed"
+    assert read_events(registry, run_id)[-1]["type"] == "failed"
     with pytest.raises(Exception, match="hyperadam"):
         registry.versions("hyperadam")
 
@@ -194,12 +178,12 @@ def test_damaged_checkpoints_are_passed_over() -> None:
     registry = connect("memory://")
     run_id = open_job(registry)
     assert run_attempt(registry, run_id, 1, SETTINGS)
-    sha256 = done(registry, run_id)["version"]["sha256"]
+    sha256 = read_done(registry, run_id)["version"]["sha256"]
     newest = registry.list_artifacts(run_id, "checkpoints")[-1].path
     registry.put_artifact(run_id, newest, registry.get_artifact(run_id, newest)[:-1])
     assert run_attempt(registry, run_id, 2, SETTINGS)
-    assert done(registry, run_id, 2)["version"]["sha256"] == sha256
-    kinds = [event["type"] for event in events(registry, run_id)]
+    assert read_done(registry, run_id, 2)["version"]["sha256"] == sha256
+    kinds = [event["type"] for event in read_events(registry, run_id)]
     assert "checkpoint.damaged" in kinds
 
 
@@ -219,12 +203,12 @@ class Signalling(InProcessRunner):
 def test_a_runner_that_takes_sigterm_for_itself_does_not_keep_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(driver, "make_runner", lambda _: Signalling())
+    monkeypatch.setattr(driver_attempt, "make_runner", lambda _: Signalling())
     registry = connect("memory://")
     run_id = open_job(registry)
     before = signal.getsignal(signal.SIGTERM)
     assert run_attempt(registry, run_id, 1, SETTINGS)
-    assert done(registry, run_id)["outcome"] == "stopped"
+    assert read_done(registry, run_id)["outcome"] == "stopped"
     assert registry.list_artifacts(run_id, "checkpoints") != []
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -290,19 +274,19 @@ def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> No
     first.process.kill()
     assert first.process.wait() == -signal.SIGKILL
     with pytest.raises(ArtifactNotFound):
-        done(registry, run_id, 1)
+        read_done(registry, run_id, 1)
 
     second = Process(tmp_path, registry, run_id, 2)
     second.wait_for(
-        lambda: any(event["data"].get("resumed_from") for event in events(registry, run_id))
+        lambda: any(event["data"].get("resumed_from") for event in read_events(registry, run_id))
     )
     second.process.terminate()
     assert second.process.wait(60) == 0
-    assert done(registry, run_id, 2)["outcome"] == "stopped"
+    assert read_done(registry, run_id, 2)["outcome"] == "stopped"
 
     third = Process(tmp_path, registry, run_id, 3)
     assert third.process.wait(120) == 0
-    assert done(registry, run_id, 3)["outcome"] == "succeeded"
+    assert read_done(registry, run_id, 3)["outcome"] == "succeeded"
     theta = Theta.from_bytes(registry.weights("hyperadam", 1))
     assert theta.vector.equal(expected.vector)
     assert len(registry.versions("hyperadam")) == 1

@@ -9,14 +9,15 @@ import torch
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.units import make_rule
 from registry import Registry, connect
-from tests.meta_trainer.test_driver import done, open_job
+from tests.meta_trainer.driver.jobs import open_job, read_done
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
 
@@ -36,7 +37,7 @@ def run(registry: Registry, spec: MetaTrainingSpec, **given: Any) -> dict[str, A
     """Carry out a job; returns its last word."""
     run_id = open_job(registry, **merge(spec.model_dump(mode="json"), given))
     run_attempt(registry, run_id, 1, SETTINGS)
-    return {**done(registry, run_id), "run": run_id}
+    return {**read_done(registry, run_id), "run": run_id}
 
 
 def test_a_job_starts_at_its_parent_and_says_so(

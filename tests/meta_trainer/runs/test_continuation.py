@@ -12,7 +12,8 @@ from hyperadam.theta import Theta
 from pydantic import ValidationError
 
 from meta_trainer.datasets import load
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runs.continuation import START, continued, validate_alike
@@ -23,7 +24,7 @@ from meta_trainer.training.loop import MetaTraining, Trained
 from meta_trainer.training.units import make_rule
 from registry import Registry, connect
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
-from tests.meta_trainer.test_driver import done, events
+from tests.meta_trainer.driver.jobs import read_done, read_events
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
 CONSTANT = merge(TINY, {"meta_optimizer": {"schedule": "constant"}, "n_episodes": 2})
@@ -212,7 +213,9 @@ class TestDriver:
         }
         assert len(made["continued_from"]["sha256"]) == 64
         assert registry.version("hyperadam", "1").manifest["provenance"]["continued_from"] is None
-        told = [event["data"] for event in events(registry, run_id) if event["type"] == "continued"]
+        told = [
+            event["data"] for event in read_events(registry, run_id) if event["type"] == "continued"
+        ]
         assert told == [{"job": "job_1", "update": 4}]
         start = Theta.from_bytes(registry.get_artifact(run_id, "result/initial.safetensors"))
         assert start.provenance["made_by"] == "update 4 of job_1"
@@ -233,7 +236,7 @@ class TestDriver:
         assert len(registry.versions("hyperadam")) == 2
         resumed = [
             event["data"]["resumed_from"]
-            for event in events(registry, run_id)
+            for event in read_events(registry, run_id)
             if event["type"] == "started"
         ]
         assert resumed == [4, 4]
@@ -275,6 +278,6 @@ class TestDriver:
                 registry.delete_artifact(run, info.path)
             registry.delete_artifact(run, BEST_CHECKPOINT)
         assert not run_attempt(registry, run_id, 1, SETTINGS)
-        error = done(registry, run_id)["error"]
+        error = read_done(registry, run_id)["error"]
         assert message in error["message"]
         assert error["final"] is True

@@ -13,7 +13,8 @@ from hyperadam.optimizers import LearnedOptimizer
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
-from meta_trainer.driver.main import DriverSettings, run_attempt
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import MetaTraining

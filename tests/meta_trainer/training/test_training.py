@@ -13,7 +13,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
-from meta_trainer.training.loop import MetaTraining, Stopped, initial_theta
+from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.loop import MetaTraining, Stopped
 from meta_trainer.training.units import make_rule, run_period
 
 
