@@ -33,7 +33,8 @@ def fill(home: Path, n_jobs: int) -> None:
     """Jobs that succeeded some time ago, with their events."""
     database = Database(f"sqlite:///{home / 'jobs.db'}")
     upgrade(database)
-    spec = complete_spec("meta-training", {"preset": "quick"}, InMemoryRegistry())
+    complete = complete_spec("meta-training", {"preset": "quick"}, InMemoryRegistry())
+    spec = complete.model_dump(mode="json")
     with database.write() as session:
         for first in range(0, n_jobs, 1000):
             numbers = range(first, min(first + 1000, n_jobs))

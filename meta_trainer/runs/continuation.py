@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from meta_trainer.runs.run_recorder import CHECKPOINT_FOLDER
 from meta_trainer.specs import MetaTrainingSpec, check_continuation
+from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.training.checkpoints import (
     BEST_CHECKPOINT,
     Checkpoint,
@@ -62,27 +63,31 @@ def load_start(
         original_run_id: the run of the job that is continued; None: that job is gone.
 
     Raises:
-        ValueError: what it refers to is gone, damaged, or cannot be gone on from.
+        FieldProblem: what it refers to is gone, damaged, or cannot be gone on from.
     """
     if spec.continue_from is None:
         return None
     job, update = spec.continue_from.job, spec.continue_from.checkpoint
     if not isinstance(update, int):
-        raise ValueError(
-            f"continue_from.checkpoint must have been replaced by a number, got {update!r}"
+        raise FieldProblem(
+            "continue_from.checkpoint",
+            f"continue_from.checkpoint must have been replaced by a number, got {update!r}",
         )
     try:
         return Start(registry.get_artifact(run_id, START), job, update)
     except ArtifactNotFound:
         pass
     if original_run_id is None:
-        raise ValueError(f"continue_from.job {job} was deleted before this job began")
+        raise FieldProblem(
+            "continue_from.job", f"continue_from.job {job} was deleted before this job began"
+        )
     data, original = _read(registry, original_run_id, job, update)
     try:
         checkpoint = Checkpoint.from_bytes(data, make_rule(original.rule))
     except CheckpointError as error:
-        raise ValueError(
-            f"continue_from.checkpoint {update} of {job} cannot be used: {error}"
+        raise FieldProblem(
+            "continue_from.checkpoint",
+            f"continue_from.checkpoint {update} of {job} cannot be used: {error}",
         ) from error
     start = continued(checkpoint, original, spec).to_bytes()
     registry.put_artifact(run_id, START, start)
@@ -95,7 +100,9 @@ def _read(registry: Registry, run_id: str, job: str, update: int) -> tuple[bytes
         order = json.loads(registry.get_artifact(run_id, "job.json"))
         data = find_checkpoint(registry, run_id, update)
     except (ArtifactNotFound, RunNotFound) as error:
-        raise ValueError(f"continue_from.checkpoint {update} of {job} is gone") from error
+        raise FieldProblem(
+            "continue_from.checkpoint", f"continue_from.checkpoint {update} of {job} is gone"
+        ) from error
     return data, MetaTrainingSpec.model_validate(order["spec"])
 
 
@@ -125,10 +132,13 @@ def continued(
     both.
 
     Raises:
-        ValueError: beginning with the field to blame.
+        FieldProblem: naming the field to blame.
     """
     if checkpoint.spec_sha256 != digest_spec(original):
-        raise ValueError("continue_from.checkpoint belongs to a job with another spec")
+        raise FieldProblem(
+            "continue_from.checkpoint",
+            "continue_from.checkpoint belongs to a job with another spec",
+        )
     n_episodes = original.timeline.begun(checkpoint.update)
     check_continuation(spec, original, n_episodes)
     meta = dict(checkpoint.meta_optimizer)

@@ -26,6 +26,7 @@ from meta_trainer.specs.plain_tasks import (
     PlainTaskSpec,
     Width,
 )
+from meta_trainer.specs.problems import FieldProblem
 
 Number = TypeVar("Number", int, float)
 Item = TypeVar("Item")
@@ -154,13 +155,15 @@ class TaskDistribution(Spec):
         given = dict(data)
         name = given.pop("preset")
         if not isinstance(name, str) or name not in DISTRIBUTIONS:
-            raise ValueError(f"preset must be one of {', '.join(DISTRIBUTIONS)}, got {name!r}")
+            raise FieldProblem(
+                "preset", f"preset must be one of {', '.join(DISTRIBUTIONS)}, got {name!r}"
+            )
         return {**DISTRIBUTIONS[name], **given}
 
     @model_validator(mode="after")
     def _something_to_draw(self) -> Self:
         if not self.families:
-            raise ValueError("mlp, cnn or lstm must be given")
+            raise FieldProblem("", "mlp, cnn or lstm must be given")
         if not self.validation:  # written out, so that it means the same when stored
             object.__setattr__(
                 self, "validation", tuple(task for f in self.families for task in f.typical())

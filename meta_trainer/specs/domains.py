@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from meta_trainer.specs.base import Spec
+from meta_trainer.specs.problems import FieldProblem
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -27,7 +28,7 @@ class UniformSpec(Spec):
     def _ordered(self) -> Self:
         _check_order(self.low, self.high)
         if self.step is not None and self.step > self.high - self.low:
-            raise ValueError(f"step must fit between low and high, got {self.step:g}")
+            raise FieldProblem("step", f"step must fit between low and high, got {self.step:g}")
         return self
 
     @property
@@ -78,7 +79,7 @@ class IntSpec(Spec):
     def _ordered(self) -> Self:
         _check_order(self.low, self.high)
         if self.log and (self.step > 1 or self.low < 1):
-            raise ValueError("log needs a step of 1 and a positive low")
+            raise FieldProblem("log", "log needs a step of 1 and a positive low")
         return self
 
     @property
@@ -104,13 +105,14 @@ class ChoiceSpec(Spec):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if self.labels and len(self.labels) != len(self.options):
-            raise ValueError(
-                f"labels must be one for each of the {len(self.options)} options, got {len(self.labels)}"
+            raise FieldProblem(
+                "labels",
+                f"labels must be one for each of the {len(self.options)} options, got {len(self.labels)}",
             )
         if len({label_of(value) for value in self.options}) < len(self.options):
-            raise ValueError("options must differ from each other")
+            raise FieldProblem("options", "options must differ from each other")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("labels must differ from each other")
+            raise FieldProblem("labels", "labels must differ from each other")
         return self
 
     @property
@@ -142,4 +144,4 @@ def label_of(value: Any) -> str:
 
 def _check_order(low: float, high: float) -> None:
     if not low < high:
-        raise ValueError(f"high must be above low, got {low:g} and {high:g}")
+        raise FieldProblem("high", f"high must be above low, got {low:g} and {high:g}")

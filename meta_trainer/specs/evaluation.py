@@ -22,6 +22,7 @@ from pydantic import AfterValidator, Field, model_validator
 from meta_trainer.specs.base import DatasetName, Reference, Seed
 from meta_trainer.specs.baselines import BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
+from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.suites import ALL, SUITES, Task
 
 _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
@@ -141,9 +142,7 @@ class EvaluationSpec(JobSpec):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         for name in ("optimizers", "baselines", "learners"):
-            values: tuple[str, ...] = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} must differ from each other, got {', '.join(values)}")
+            check_different(name, getattr(self, name))
         return self
 
     @model_validator(mode="after")
@@ -152,31 +151,37 @@ class EvaluationSpec(JobSpec):
         known = dict.fromkeys(task.stream for task in self._whole_suite)
         if unknown := [name for name in self.learners if name not in known]:
             has = f"has {', '.join(known)}" if known else "has learners of other suites only"
-            raise ValueError(
-                f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}"
+            raise FieldProblem(
+                "learners",
+                f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}",
             )
         if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
-            raise ValueError(
-                f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on"
+            raise FieldProblem(
+                "dataset",
+                f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on",
             )
         if suite.measure == "seconds per update" and self.tune_learned:
-            raise ValueError(
-                f"tune_learned must not be true in the suite {self.suite}, which depends on no rate"
+            raise FieldProblem(
+                "tune_learned",
+                f"tune_learned must not be true in the suite {self.suite}, which depends on no rate",
             )
         if suite.measure == "seconds per update" and "adam" not in self.baselines:
-            raise ValueError(
-                f"baselines must contain adam in the suite {self.suite}: its ratios are to adam"
+            raise FieldProblem(
+                "baselines",
+                f"baselines must contain adam in the suite {self.suite}: its ratios are to adam",
             )
         if suite.varied is not None and len(self.optimizers) < 2:
-            raise ValueError(
-                f"optimizers must be at least two in the suite {self.suite}, which compares them"
+            raise FieldProblem(
+                "optimizers",
+                f"optimizers must be at least two in the suite {self.suite}, which compares them",
             )
         if suite is ALL and (
             own := [
                 name for name, value in asdict(ALL.size).items() if getattr(self, name) != value
             ]
         ):
-            raise ValueError(
-                f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size"
+            raise FieldProblem(
+                own[0],
+                f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size",
             )
         return self

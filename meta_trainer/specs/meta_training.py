@@ -18,6 +18,7 @@ from meta_trainer.specs.estimators import ESSpec, EstimatorSpec, TBPTTSpec, part
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.plain_tasks import MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import RECOMMENDED, lay_out
+from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.specs.timeline import Timeline, timeline
@@ -139,18 +140,22 @@ class MetaTrainingSpec(JobSpec):
     @model_validator(mode="after")
     def _one_way_to_say_tasks(self) -> Self:
         if (self.task is None) == (self.tasks is None):
-            raise ValueError("tasks and task exclude each other, and one of them must be given")
+            raise FieldProblem(
+                "tasks", "tasks and task exclude each other, and one of them must be given"
+            )
         if self.unroll.period and any(steps % self.unroll.period for steps in self._horizons):
-            raise ValueError(
-                f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}"
+            raise FieldProblem(
+                "tasks",
+                f"tasks must have a horizon in multiples of the period, which is {self.unroll.period}",
             )
         return self
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.parent is not None and self.continue_from is not None:
-            raise ValueError(
-                "continue_from must be null where parent is given: Θ starts from one of the two"
+            raise FieldProblem(
+                "continue_from",
+                "continue_from must be null where parent is given: Θ starts from one of the two",
             )
         return self
 
@@ -159,10 +164,13 @@ class MetaTrainingSpec(JobSpec):
         if self.adjustment.changes_nothing:
             return self
         if self.rule.kind != "hyperadam":
-            raise ValueError(f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}")
+            raise FieldProblem(
+                "adjustment", f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}"
+            )
         if self.continue_from is not None:
-            raise ValueError(
-                "adjustment must not be given where continue_from is: that goes on as it was"
+            raise FieldProblem(
+                "adjustment",
+                "adjustment must not be given where continue_from is: that goes on as it was",
             )
         return self
 
@@ -171,16 +179,18 @@ class MetaTrainingSpec(JobSpec):
         period = self.unroll.period
         for _, part in parts_of(self.estimator):
             if isinstance(part, ESSpec) and period:
-                raise ValueError(
-                    f"estimator 'es' runs whole episodes: unroll.period must be null, got {period}"
+                raise FieldProblem(
+                    "estimator",
+                    f"estimator 'es' runs whole episodes: unroll.period must be null, got {period}",
                 )
             if isinstance(part, TBPTTSpec) and part.truncation:
                 whole = (period,) if period else self._horizons
                 if any(steps % part.truncation for steps in whole) or (
                     not period and self._horizons_vary
                 ):
-                    raise ValueError(
-                        f"estimator has a truncation of {part.truncation}, which must divide every period"
+                    raise FieldProblem(
+                        "estimator",
+                        f"estimator has a truncation of {part.truncation}, which must divide every period",
                     )
         return self
 
@@ -188,8 +198,9 @@ class MetaTrainingSpec(JobSpec):
     def _init_of_the_rule(self) -> Self:
         inits = rule_from_spec(asdict(self.rule)).inits
         if self.init not in inits:
-            raise ValueError(
-                f"init must be one of {', '.join(inits)} for rule {self.rule.kind!r}, got {self.init!r}"
+            raise FieldProblem(
+                "init",
+                f"init must be one of {', '.join(inits)} for rule {self.rule.kind!r}, got {self.init!r}",
             )
         return self
 
@@ -203,28 +214,24 @@ class MetaTrainingSpec(JobSpec):
                 else [name for name in part.tensors or () if name not in known]
             )
             if unknown:
-                raise ValueError(
-                    f"estimator.tensors must be some of {', '.join(known)}, got {unknown[0]!r}"
+                raise FieldProblem(
+                    "estimator.tensors",
+                    f"estimator.tensors must be some of {', '.join(known)}, got {unknown[0]!r}",
                 )
         return self
 
     @model_validator(mode="after")
     def _whole_chunks(self) -> Self:
         if self.n_learners % self.chunk_size:
-            raise ValueError(
-                f"n_learners must be a multiple of chunk_size, got {self.n_learners} and {self.chunk_size}"
+            raise FieldProblem(
+                "n_learners",
+                f"n_learners must be a multiple of chunk_size, got {self.n_learners} and {self.chunk_size}",
             )
         return self
 
     @property
     def n_chunks(self) -> int:
         return self.n_learners // self.chunk_size
-
-    @property
-    def periods_per_episode(self) -> int:
-        """Of an episode of `unroll.horizon` steps; see `timeline` for those whose horizon is drawn
-        or grows."""
-        return self.unroll.horizon // (self.unroll.period or self.unroll.horizon)
 
     @property
     def timeline(self) -> Timeline:
@@ -298,9 +305,9 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
         rule: the spec of the parent's rule, as its `Rule` has it.
 
     Raises:
-        ValueError: the first field that differs, by name.
+        FieldProblem: blaming `parent`; the message names the first field of the rule that differs.
     """
-    _check_same_rule(spec, rule, f"parent {spec.parent}", but=LIMITS)
+    _check_same_rule(spec, rule, "parent", str(spec.parent), but=LIMITS)
 
 
 def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_episodes: int) -> None:
@@ -312,24 +319,33 @@ def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_epi
         n_episodes: that the checkpoint has behind it.
 
     Raises:
-        ValueError: beginning with the field to blame.
+        FieldProblem: blaming `continue_from.job` or `n_episodes`.
     """
     assert spec.continue_from is not None
     name = spec.continue_from.job
-    _check_same_rule(spec, original.rule, f"continue_from.job {name}")
+    _check_same_rule(spec, original.rule, "continue_from.job", name)
     if spec.n_episodes <= n_episodes:
-        raise ValueError(
+        raise FieldProblem(
+            "n_episodes",
             f"n_episodes must be more than {n_episodes}, the episodes that {name} has behind it at update "
-            f"{spec.continue_from.checkpoint}: they count, too"
+            f"{spec.continue_from.checkpoint}: they count, too",
         )
 
 
 def _check_same_rule(
-    spec: MetaTrainingSpec, rule: Any, whose: str, but: Collection[str] = ()
+    spec: MetaTrainingSpec,
+    rule: Any,
+    field: str,
+    reference: str,
+    but: Collection[str] = (),
 ) -> None:
-    own, other = asdict(spec.rule), asdict(rule)
-    for name in ["kind", *own]:
-        if name not in but and own.get(name) != other.get(name):
-            raise ValueError(
-                f"{whose} has rule.{name} {other.get(name)!r}, but the job has {own.get(name)!r}"
+    """The rule of what the field refers to is the spec's own, up to the parts named in `but`."""
+    wanted = asdict(spec.rule)
+    other = asdict(rule)
+    for name in ["kind", *wanted]:
+        if name not in but and wanted.get(name) != other.get(name):
+            raise FieldProblem(
+                field,
+                f"{field} {reference} has rule.{name} {other.get(name)!r}, "
+                f"but the job has {wanted.get(name)!r}",
             )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from meta_trainer.specs.problems import FieldProblem
+
 DEFAULT_KIND: Final = "hyperadam"
 
 RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
@@ -97,16 +99,18 @@ def lay_out(given: dict[str, Any]) -> dict[str, Any]:
     was given.
 
     Raises:
-        ValueError: the preset is unknown, or is one of another kind of rule than the one given.
+        FieldProblem: the preset is unknown, or is one of another kind of rule than the one given.
     """
     given = dict(given)
     name = given.pop("preset", "custom")
     if not isinstance(name, str) or name not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+        raise FieldProblem("preset", f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     preset = PRESETS[name]
     own, wanted = _kind(preset.get("rule")), _kind(given.get("rule"))
     if own and wanted and own != wanted:
-        raise ValueError(f"rule must be of kind {own!r} with preset {name!r}, got {wanted!r}")
+        raise FieldProblem(
+            "rule", f"rule must be of kind {own!r} with preset {name!r}, got {wanted!r}"
+        )
     recommended = RECOMMENDED.get(wanted or own or DEFAULT_KIND, {})
     if _takes_whole_episodes(given.get("estimator")):
         recommended = merge(recommended, {"unroll": {"period": None}})

@@ -14,6 +14,7 @@ from meta_trainer.specs.base import DatasetName, Seed, Spec
 from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, label_of
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.meta_training import MetaTrainingSpec
+from meta_trainer.specs.problems import FieldProblem, plain_message
 from meta_trainer.specs.study_presets import lay_out_study
 from meta_trainer.specs.suites import SUITES
 
@@ -180,22 +181,24 @@ class StudySpec(Spec):
     @model_validator(mode="after")
     def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds must differ from each other")
+            raise FieldProblem("seeds", "seeds must differ from each other")
         return self
 
     @model_validator(mode="after")
     def _promotes_nothing(self) -> Self:
         if self.base.promote is not None:
-            raise ValueError(
-                "base.promote must be null: a study does not promote what it registers"
+            raise FieldProblem(
+                "base.promote",
+                "base.promote must be null: a study does not promote what it registers",
             )
         return self
 
     @model_validator(mode="after")
     def _continues_nothing(self) -> Self:
         if self.base.continue_from is not None:
-            raise ValueError(
-                "base.continue_from must be null: trials start from base.parent, or afresh"
+            raise FieldProblem(
+                "base.continue_from",
+                "base.continue_from must be null: trials start from base.parent, or afresh",
             )
         return self
 
@@ -218,30 +221,37 @@ class StudySpec(Spec):
     def _check_population(self) -> None:
         for path in self.space:
             if not path.startswith(_LIVE_PATHS):
-                raise ValueError(
-                    f"space.{path} cannot change while a population trains: only {', '.join(_LIVE_PATHS)}"
+                raise FieldProblem(
+                    f"space.{path}",
+                    f"space.{path} cannot change while a population trains: only {', '.join(_LIVE_PATHS)}",
                 )
         if self.scheduler.kind != "none":
-            raise ValueError(
-                f"scheduler must be none with the searcher pbt, got {self.scheduler.kind!r}"
+            raise FieldProblem(
+                "scheduler",
+                f"scheduler must be none with the searcher pbt, got {self.scheduler.kind!r}",
             )
         if self.objective.kind != "validation":
-            raise ValueError("objective must be of kind validation with the searcher pbt")
+            raise FieldProblem(
+                "objective", "objective must be of kind validation with the searcher pbt"
+            )
         if self.limits.parallel_trials < self.searcher_population:
-            raise ValueError(
+            raise FieldProblem(
+                "limits",
                 f"limits must have parallel_trials for the population of {self.searcher_population}, "
-                f"got {self.limits.parallel_trials}"
+                f"got {self.limits.parallel_trials}",
             )
 
     def _check_grid(self) -> None:
         for path, domain in self.space.items():
             if domain.values is None:
-                raise ValueError(
-                    f"space.{path} has no end of values: a grid needs a choice, an int, or a step"
+                raise FieldProblem(
+                    f"space.{path}",
+                    f"space.{path} has no end of values: a grid needs a choice, an int, or a step",
                 )
         if self.n_grid_points > MAX_CHECKED_POINTS:
-            raise ValueError(
-                f"space must have at most {MAX_CHECKED_POINTS} points in a grid, got {self.n_grid_points}"
+            raise FieldProblem(
+                "space",
+                f"space must have at most {MAX_CHECKED_POINTS} points in a grid, got {self.n_grid_points}",
             )
         for point in self.grid():
             _check_point(self.base, point, "space")
@@ -305,11 +315,14 @@ def _check_path(base: MetaTrainingSpec, path: str) -> None:
     place: Any = base.model_dump(mode="json")
     for key in path.split("."):
         if not isinstance(place, dict) or key not in place:
-            raise ValueError(f"space.{path} is no field of the base meta-training")
+            raise FieldProblem(
+                f"space.{path}", f"space.{path} is no field of the base meta-training"
+            )
         place = place[key]
     if path in _FIXED_PATHS:
-        raise ValueError(
-            f"space.{path} cannot be varied" + ("; seeds does that" if path == "seed" else "")
+        raise FieldProblem(
+            f"space.{path}",
+            f"space.{path} cannot be varied" + ("; seeds does that" if path == "seed" else ""),
         )
 
 
@@ -318,10 +331,11 @@ def _check_point(base: MetaTrainingSpec, values: Mapping[str, Any], field: str) 
         at_point(base, values)
     except ValidationError as error:
         shown = ", ".join(f"{path} = {label_of(value)}" for path, value in values.items())
-        raise ValueError(f"{field} admits {shown}: {'; '.join(_reasons(error))}") from error
+        reasons = "; ".join(_reasons(error))
+        raise FieldProblem(field, f"{field} admits {shown}: {reasons}") from error
 
 
 def _reasons(error: ValidationError) -> Iterable[str]:
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        where = ".".join(map(str, item["loc"]))
-        yield f"{where}: {item['msg']}" if where else item["msg"].removeprefix("Value error, ")
+    for details in error.errors(include_url=False, include_input=False):
+        location = ".".join(map(str, details["loc"]))
+        yield f"{location}: {details['msg']}" if location else plain_message(details)

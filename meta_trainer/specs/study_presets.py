@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from meta_trainer.specs.presets import merge
+from meta_trainer.specs.problems import FieldProblem
 
 _SMALL: Final[dict[str, Any]] = {
     "base": {
@@ -88,14 +89,16 @@ def lay_out_study(given: dict[str, Any]) -> dict[str, Any]:
     A given `base` is laid over the preset's, a given `space` takes its place.
 
     Raises:
-        ValueError: the preset is unknown.
+        FieldProblem: the preset is unknown.
     """
     given = dict(given)
     name = given.pop("preset", None)
     if name is None:
         return given
     if not isinstance(name, str) or name not in STUDY_PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}")
+        raise FieldProblem(
+            "preset", f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}"
+        )
     kept = {
         field: value
         for field, value in STUDY_PRESETS[name].items()

@@ -17,6 +17,7 @@ from hyperadam.rates import (
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import MetaLoss, Score, Spec
+from meta_trainer.specs.problems import FieldProblem
 
 
 class CurriculumSpec(Spec):
@@ -85,35 +86,40 @@ class UnrollSpec(Spec):
     @model_validator(mode="after")
     def _whole_periods(self) -> Self:
         if self.period and self.horizon % self.period:
-            raise ValueError(
-                f"horizon must be a multiple of period, got {self.horizon} and {self.period}"
+            raise FieldProblem(
+                "horizon",
+                f"horizon must be a multiple of period, got {self.horizon} and {self.period}",
             )
         return self
 
     @model_validator(mode="after")
     def _some_weight_is_left(self) -> Self:
         if self.lr * self.weight_decay >= 1:
-            raise ValueError(
-                f"weight_decay must be less than 1 / lr, {1 / self.lr:g}, got {self.weight_decay:g}"
+            raise FieldProblem(
+                "weight_decay",
+                f"weight_decay must be less than 1 / lr, {1 / self.lr:g}, got {self.weight_decay:g}",
             )
         return self
 
     @model_validator(mode="after")
     def _what_the_meta_loss_can_be(self) -> Self:
         if self.meta_loss == "last" and self.final_weight:
-            raise ValueError(
-                "final_weight must be 0 with meta_loss 'last', which scores one step of each period"
+            raise FieldProblem(
+                "final_weight",
+                "final_weight must be 0 with meta_loss 'last', which scores one step of each period",
             )
         if self.meta_loss == "log" and self.loss_scaling != "none":
-            raise ValueError(
-                "loss_scaling must be 'none' with meta_loss 'log': a logarithm has no scale to divide by"
+            raise FieldProblem(
+                "loss_scaling",
+                "loss_scaling must be 'none' with meta_loss 'log': a logarithm has no scale to divide by",
             )
         return self
 
     @model_validator(mode="after")
     def _curriculum_of_whole_periods(self) -> Self:
         if self.curriculum and self.curriculum.initial < (self.period or 1):
-            raise ValueError(
-                f"curriculum must begin with at least one period, got {self.curriculum.initial} steps"
+            raise FieldProblem(
+                "curriculum",
+                f"curriculum must begin with at least one period, got {self.curriculum.initial} steps",
             )
         return self

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import secrets
 from base64 import b32encode
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -20,11 +19,11 @@ from services.container import Container
 from services.database.base import now
 from services.idempotency.service import Post, digest
 from services.jobs import changes, errors, schemas, service, views
-from services.jobs.continuation import pinned_continuation
+from services.jobs.continuation import pin_continuation
 from services.jobs.lifecycle import ENDED, ImpossibleTransition, State, Trigger
 from services.jobs.merge_patch import merged
 from services.jobs.promotion import check_promotion
-from services.jobs.specs import complete_spec
+from services.jobs.specs import AnyJobSpec, complete_spec
 from services.jobs.tables import Job
 from services.problems import invalid
 
@@ -138,9 +137,8 @@ def _create(
     if (earlier := post.earlier(services.database, body_sha256)) is not None:
         return service.show(services, earlier), False
     deadline = _checked_deadline(request.deadline)
-    spec = pinned_continuation(
-        services, complete_spec(request.kind, request.spec, services.registry)
-    )
+    complete = complete_spec(request.kind, request.spec, services.registry)
+    spec = pin_continuation(services, complete)
     check_promotion(spec, post.principal, services.registry)
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -156,7 +154,7 @@ def _create(
 def _new_job(
     job_id: str,
     request: schemas.JobRequest,
-    spec: Mapping[str, Any],
+    spec: AnyJobSpec,
     deadline: datetime | None,
     principal: Principal,
     cloned_from: str | None,
@@ -166,7 +164,7 @@ def _new_job(
         kind=request.kind,
         name=request.name,
         labels=dict(request.labels),
-        spec=dict(spec),
+        spec=spec.model_dump(mode="json"),
         state=State.QUEUED,
         actor=principal.name,
         api_key_id=principal.key_id,

@@ -8,17 +8,18 @@ The checkpoint itself is read by the driver, which keeps a translation of it in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuation
+from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, read_update
 from registry.contract import ArtifactNotFound, Registry, RunNotFound
 from services.container import Container
 from services.jobs import queries
 from services.jobs.lifecycle import ENDED, State
+from services.jobs.specs import AnyJobSpec
 from services.jobs.tables import Job
 from services.problems import invalid
 
@@ -26,44 +27,42 @@ CHECKPOINT_PATH: Final = re.compile(r"checkpoints/(\d+)\.safetensors")
 _JOB: Final = "spec.continue_from.job"
 
 
-def pinned_continuation(services: Container, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A complete spec with the update of the checkpoint that it continues from, if it continues
-    any.
+def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
+    """The spec with the update of the checkpoint that it continues from, if it continues any.
 
     Raises:
         Problem: 422 naming the field: there is no such job, or no such checkpoint, or it cannot be
             gone on from.
     """
-    if spec.get("continue_from") is None:
-        return dict(spec)
-    wanted = ContinueSpec.model_validate(spec["continue_from"])
-    run_id, original = _original(services, wanted.job)
-    update = _update(services.registry, run_id, wanted)
-    pinned = {**spec, "continue_from": {"job": wanted.job, "checkpoint": update}}
+    if not isinstance(spec, MetaTrainingSpec) or spec.continue_from is None:
+        return spec
+    wanted = spec.continue_from
+    run_id, original = _load_original(services, wanted.job)
+    update = _find_update(services.registry, run_id, wanted)
+    checkpoint = ContinueSpec(job=wanted.job, checkpoint=update)
+    pinned = spec.model_copy(update={"continue_from": checkpoint})
     try:
-        check_continuation(
-            MetaTrainingSpec.model_validate(pinned), original, original.timeline.begun(update)
-        )
-    except ValueError as error:
-        raise invalid(f"spec.{str(error).partition(' ')[0]}", str(error)) from error
+        check_continuation(pinned, original, original.timeline.begun(update))
+    except FieldProblem as problem:
+        raise invalid(f"spec.{problem.field}", problem.message) from problem
     return pinned
 
 
-def _original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
+def _load_original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
     """The run and the spec of the job that is to be continued."""
     with services.database.read() as session:
         job = queries.job(session, job_id)
         if job is None:
             raise invalid(_JOB, f"there is no job {job_id!r}")
-        if (why := _unfit(job)) is not None:
-            raise invalid(_JOB, f"{job_id} cannot be continued: {why}")
-        run_id, content = str(job.run_id), job.spec
+        if (reason := _unfit(job)) is not None:
+            raise invalid(_JOB, f"{job_id} cannot be continued: {reason}")
+        run_id = str(job.run_id)
+        content = job.spec
     try:
         return run_id, MetaTrainingSpec.model_validate(content)
     except ValidationError as error:
-        raise invalid(
-            _JOB, f"{job_id} cannot be continued: this version does not understand its spec"
-        ) from error
+        message = f"{job_id} cannot be continued: this version does not understand its spec"
+        raise invalid(_JOB, message) from error
 
 
 def _unfit(job: Job) -> str | None:
@@ -74,7 +73,7 @@ def _unfit(job: Job) -> str | None:
     return None if job.run_id is not None else "it never began"
 
 
-def _update(registry: Registry, run_id: str, wanted: ContinueSpec) -> int:
+def _find_update(registry: Registry, run_id: str, wanted: ContinueSpec) -> int:
     """The update of the wanted checkpoint."""
     best = _best_update(registry, run_id)
     kept = sorted({*_newest_updates(registry, run_id), *([best] if best is not None else [])} - {0})

@@ -8,27 +8,25 @@ moves for admins' jobs alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from meta_trainer.specs import MetaTrainingSpec
 from registry.alias_log import protected
 from registry.contract import OptimizerNotFound, Registry
 from services.auth.scopes import Principal
+from services.jobs.specs import AnyJobSpec
 from services.problems import Forbidden, invalid
 
 
-def check_promotion(spec: Mapping[str, Any], principal: Principal, registry: Registry) -> None:
+def check_promotion(spec: AnyJobSpec, principal: Principal, registry: Registry) -> None:
     """Refuse a complete spec whose promotion the principal may not ask for.
 
     Raises:
         Problem: 403 naming the alias; 422 naming `spec.promote.quick`.
     """
-    rule = spec.get("promote")
-    if rule is None:
+    if not isinstance(spec, MetaTrainingSpec) or spec.promote is None:
         return
-    alias = rule["alias"]
-    if _is_protected(registry, spec["register_as"], alias):
-        if rule["quick"]:
+    alias = spec.promote.alias
+    if _is_protected(registry, spec.register_as, alias):
+        if spec.promote.quick:
             raise invalid(
                 "spec.promote.quick",
                 f"alias {alias!r} is protected: only the suite's full size moves it",

@@ -91,7 +91,7 @@ def test_validation_horizons_rise_and_are_those_of_the_unroll_if_not_given() -> 
 
 def test_counts() -> None:
     spec = MetaTrainingSpec.model_validate({"n_learners": 6, "chunk_size": 3, "n_episodes": 7})
-    assert (spec.n_chunks, spec.periods_per_episode, spec.n_updates) == (2, 5, 35)
+    assert (spec.n_chunks, spec.n_updates) == (2, 35)
 
 
 @pytest.mark.parametrize(

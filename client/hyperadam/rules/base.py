@@ -29,7 +29,16 @@ Tensors = Mapping[str, Tensor]
 
 
 class RuleError(ValueError):
-    """A rule's spec, Θ or state is not one that the rule can run."""
+    """A rule's spec, Θ or state is not one that the rule can run.
+
+    Args:
+        message: a sentence for people.
+        field: the field of the spec that is to blame; "" where none is.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Rule(ABC, Generic[StateT]):

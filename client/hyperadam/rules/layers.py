@@ -111,8 +111,9 @@ def check_ranges(spec: object, ranges: Mapping[str, tuple[float, float]]) -> Non
         RuleError: naming the field.
     """
     for name, (low, high) in ranges.items():
-        if not low <= getattr(spec, name) <= high:
-            raise RuleError(f"{name} must be between {low} and {high}, got {getattr(spec, name)}")
+        value = getattr(spec, name)
+        if not low <= value <= high:
+            raise RuleError(f"{name} must be between {low} and {high}, got {value}", field=name)
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -122,4 +123,4 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         RuleError: naming the field and the choices.
     """
     if value not in choices:
-        raise RuleError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        raise RuleError(f"{name} must be one of {', '.join(choices)}, got {value!r}", field=name)
