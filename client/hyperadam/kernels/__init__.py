@@ -20,9 +20,24 @@ from torch import Tensor
 from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.limits import LimitedStepper, LimitedTape, Limits
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
+from hyperadam.kernels.stepwise import (
+    ReferenceStepwiseTape,
+    StepwiseTape,
+    open_stepwise_tape,
+)
 from hyperadam.rules import Rule
 
-__all__ = ["ReferenceStepper", "ReferenceTape", "Stepper", "Tape", "open_stepper", "open_tape"]
+__all__ = [
+    "ReferenceStepper",
+    "ReferenceStepwiseTape",
+    "ReferenceTape",
+    "Stepper",
+    "StepwiseTape",
+    "Tape",
+    "open_stepper",
+    "open_stepwise_tape",
+    "open_tape",
+]
 
 
 class Tape(Protocol):
