@@ -41,6 +41,11 @@ class Optimizee(ABC):
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Losses (L,) and gradients (L, p) of w (L, p) on the minibatch of `step`, detached."""
 
+    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
+        """H v at w (L, p) on the minibatch of `step`, for vectors v (L, p), with H = ∂²L/∂w² of
+        each learner; shape (L, p), detached. Asked for by back-propagation of second order."""
+        raise NotImplementedError(f"{type(self).__name__} has no second derivatives")
+
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
         """Mean loss of w (L, p) over the minibatches of steps 0 … n_steps − 1: the paper's "final
         loss"; shape (L,)."""
@@ -93,6 +98,10 @@ class Supervised(Optimizee):
 
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         return self.learner.losses_and_gradients(w, *self._minibatch(step))
+
+    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
+        inputs, targets, *noise = self._minibatch(step)
+        return self.learner.hessian_products(w, inputs, targets, vectors, *noise)
 
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
         """The same, in one pass over all images where that is less: each image's loss, times how
