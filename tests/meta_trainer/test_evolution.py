@@ -93,6 +93,15 @@ class Bowl(Optimizee):
         return torch.where(w.abs().amax(1) > self.limit, torch.nan, losses), w - TARGET
 
 
+class Cliff(Bowl):
+    """The bowl's losses, all of them finite; beyond the limit its gradient is not."""
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        losses, gradients = Bowl(self.n_learners).losses_and_gradients(w, step)
+        is_beyond = w.abs().amax(1, keepdim=True) > self.limit
+        return losses, torch.where(is_beyond, torch.inf, gradients)
+
+
 def smoothed_gradient(sigma: float, *, fresh_every: int) -> Tensor:
     """∇_Θ E[1/T Σ_t L(w_t)] where Θ is perturbed by N(0, σ²), anew after every `fresh_every`
     steps."""
@@ -362,3 +371,23 @@ def test_a_pair_of_which_one_diverged_adds_nothing() -> None:
         RatesRule(), THETA, directions, Bowl(), states, Objective(), sigma=0.5, n_steps=4, rate=RATE
     )
     assert sound.slopes[0, 1] != 0
+
+
+def test_a_pair_of_which_one_diverged_by_its_gradient_alone_adds_nothing() -> None:
+    """Its losses are finite up to the end, and mean nothing from then on."""
+    problem = Cliff(turns_nan_beyond=2.1)
+    directions = torch.tensor([[[0.0, 10.0, 0.0]]], dtype=torch.float64)
+    states = [begin(RatesRule(), problem)] * 2
+    result = antithetic_pairs(
+        RatesRule(),
+        THETA,
+        directions,
+        problem,
+        states,
+        Objective(),
+        sigma=0.5,
+        n_steps=4,
+        rate=RATE,
+    )
+    assert result.losses.isfinite().all()
+    assert result.slopes.tolist() == [[0.0]]

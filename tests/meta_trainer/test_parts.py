@@ -151,6 +151,18 @@ def test_convex_part_is_clipped(dataset: Dataset) -> None:
     assert not gradients[:, -20:].any()
 
 
+def test_the_convex_gradient_ends_where_the_convex_loss_is_clipped(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec.model_validate({"tricks": {"random_scaling": 0, "convex_scaling": 0}})
+    optimizee = build_training_optimizee(spec, dataset, 0, 0, torch.float64)
+    assert isinstance(optimizee, WithConvex)
+    w = optimizee.start()
+    for distance, slope in ((0.99, 2 * 0.99), (1.01, 0.0)):
+        w[:, -20:] = optimizee.target + distance * 10**0.5
+        _, gradients = optimizee.losses_and_gradients(w, 0)
+        expected = torch.full_like(optimizee.target, slope * 10**0.5 / 20)
+        torch.testing.assert_close(gradients[:, -20:], expected)
+
+
 def test_plain_fraction_leaves_chunks_unscaled(dataset: Dataset) -> None:
     spec = MetaTrainingSpec.model_validate(
         {"tricks": {"plain_fraction": 0.5, "convex_dimension": 0}}

@@ -21,9 +21,9 @@ from hyperadam.rules import (
 from torch import Tensor
 
 from meta_trainer.datasets import load
-from meta_trainer.estimators import truncated_bptt
+from meta_trainer.estimators import Objective, Period, estimate, truncated_bptt
 from meta_trainer.seeds import make_generator
-from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score
+from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score, TBPTTSpec
 from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import EpisodeState, begin
@@ -163,6 +163,30 @@ def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> No
     )
     assert torch.equal(last.losses, mean.losses[-1:])
     assert torch.equal(last.state.w, mean.state.w)
+
+
+@pytest.mark.parametrize("meta_loss", ["mean", "log", "last"])
+def test_a_cut_period_is_that_of_its_halves(meta_loss: MetaLoss) -> None:
+    """Nothing is differentiated across the cut; of the meta-loss `last`, the second half has all."""
+    objective = Objective(meta_loss=meta_loss)
+    period = Period(
+        rule=RULE,
+        theta=theta(),
+        optimizee=optimizee(),
+        objective=objective,
+        rate=RATE,
+        n_steps=6,
+        horizon=12,
+        seed=0,
+        episode=0,
+        learners=(0, 1),
+    )
+    half = replace(period, n_steps=3)
+    cut = estimate(TBPTTSpec(truncation=3), period, None)
+    first = estimate(TBPTTSpec(), half, None)
+    second = estimate(TBPTTSpec(), half, first.state)
+    expected = second.gradient if meta_loss == "last" else (first.gradient + second.gradient) / 2
+    torch.testing.assert_close(cut.gradient, expected, rtol=1e-10, atol=1e-14)
 
 
 def test_periods_continue_one_another() -> None:

@@ -186,6 +186,13 @@ class AliasContract:
             registry.promote("mlp", "champion", 3, expected=1, actor="job_1")
         assert len(registry.alias_history("mlp")) == 2
 
+    def test_a_promotion_of_the_version_that_has_the_alias_is_no_change(
+        self, registry: Registry
+    ) -> None:
+        registry.set_alias("mlp", "champion", 1, actor="ann")
+        assert not registry.promote("mlp", "champion", 1, expected=1, actor="job_1")
+        assert len(registry.alias_history("mlp")) == 1
+
     def test_a_promotion_is_never_made_twice(self, registry: Registry) -> None:
         assert registry.promote("mlp", "champion", 2, expected=None, actor="job_1")
         assert not registry.promote("mlp", "champion", 2, expected=None, actor="job_1")

@@ -7,8 +7,8 @@ from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 
 
-def make_theta(seed: int = 0) -> Theta:
-    rule = HyperAdamRule(HyperAdamSpec(n_candidates=2))
+def make_theta(seed: int = 0, n_candidates: int = 2) -> Theta:
+    rule = HyperAdamRule(HyperAdamSpec(n_candidates=n_candidates))
     tensors = rule.init_theta(torch.Generator().manual_seed(seed), "paper")
     return Theta(
         rule,

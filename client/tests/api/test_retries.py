@@ -103,6 +103,14 @@ def test_a_considered_answer_is_final(
         client.jobs.get("job_1")
 
 
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+def test_an_answer_that_says_not_now_is_tried_again(
+    server: Any, answer: Any, client: Client, status: int
+) -> None:
+    server.script = [answer(status, {"type": "about:blank"}), answer(200, JOB)]
+    assert client.jobs.get("job_1").id == "job_1"
+
+
 def test_retry_after_is_obeyed(
     server: Any, answer: Any, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

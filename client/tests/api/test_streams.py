@@ -93,6 +93,18 @@ def test_follow_gives_up_after_failures_in_a_row(server: Any, answer: Any, clien
     assert len(server.seen) == 4
 
 
+def test_a_connection_that_lived_for_a_while_is_no_failure(server: Any, answer: Any) -> None:
+    """Here every one did, so that one attempt is enough for any number of them."""
+    patient = RetryPolicy(n_follow_attempts=2, first_delay_seconds=0.001, healthy_seconds=0.0)
+    n_broken = 4
+    server.script = [
+        *(answer(drop=True) for _ in range(n_broken)),
+        answer(200, stream(event(4), ENDED), SSE),
+    ]
+    with Client(server.url, "key", retry=patient) as client:
+        assert numbers(client.jobs.follow("job_1", after=3)) == [4, 5]
+
+
 def test_following_a_job_past_its_end_ends(server: Any, answer: Any, client: Client) -> None:
     job = {"id": "job_1", "kind": "evaluation", "state": "failed", "spec": {}, "created_at": TIME}
     server.script = [

@@ -99,6 +99,21 @@ def test_a_zero_moves_nothing_where_zeros_are_skipped() -> None:
     assert ((expected == 0) == (gradients.numpy() == 0)).all()
 
 
+def test_a_gradient_that_is_only_small_is_not_skipped() -> None:
+    gradients = draw_gradients(8, 30) * torch.logspace(-20, 0, 30, dtype=torch.float64)
+    theta = draw_theta(HyperAdamRule(HyperAdamSpec(n_candidates=3)))
+    skipping, plain = (
+        run(
+            HyperAdamRule(HyperAdamSpec(n_candidates=3, skip_zero_gradients=skips)),
+            theta,
+            gradients,
+        )
+        for skips in (True, False)
+    )
+    assert torch.equal(skipping, plain)
+    assert plain.all()
+
+
 def test_a_bound_ends_the_step_after_a_long_rest() -> None:
     """A gradient that comes back: d = ρ (1 − β) g / √((1 − γ) g²), however small what came before
     was."""

@@ -32,6 +32,15 @@ def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: A
     assert not torch.equal(first.final_theta, first.initial_theta)
 
 
+def test_the_meta_rate_has_fallen_at_the_last_update(
+    tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    train(tiny_spec, recorder)
+    rates, meta = recorder.series("meta_rate"), tiny_spec.meta_optimizer
+    assert rates[meta.warmup_updates] == pytest.approx(meta.rate)
+    assert rates[tiny_spec.n_updates] == pytest.approx(meta.rate * meta.final_fraction)
+
+
 def test_another_seed_gives_another_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
     other = tiny_spec.model_copy(update={"seed": 8})
     assert not torch.equal(

@@ -112,6 +112,21 @@ def test_a_job_that_runs_past_its_deadline_is_stopped_and_fails(
     assert stage.job(job)["error"]["type"] == "DeadlineExceeded"
 
 
+def test_a_job_that_is_stopped_by_its_deadline_can_still_be_cancelled(
+    stage: Stage, database: Database
+) -> None:
+    job = stage.submit()
+    stage.tick()
+    overdue(database, job)
+    stage.tick()
+    assert stage.state(job) == "expiring"
+    assert stage.act(job, "cancel") == "cancelling"
+    stage.finish(job, "stopped")
+    stage.tick()
+    assert stage.state(job) == "cancelled"
+    assert stage.job(job)["error"] is None
+
+
 def test_a_job_that_waits_past_its_deadline_never_starts(stage: Stage, database: Database) -> None:
     waiting, paused = stage.submit(), stage.submit()
     stage.act(paused, "pause")

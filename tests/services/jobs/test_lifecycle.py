@@ -73,6 +73,12 @@ def test_whatever_is_not_over_can_expire_unless_it_is_being_cancelled(
         assert expired is (State.EXPIRING if state in ACTIVE else State.FAILED)
 
 
+@pytest.mark.parametrize("state", sorted(set(State) - ENDED))
+def test_whatever_is_not_over_can_be_cancelled(state: State) -> None:
+    cancelled = next_state(state, Trigger.CANCEL)
+    assert cancelled is (State.CANCELLING if state in ACTIVE else State.CANCELLED)
+
+
 @given(st.lists(st.sampled_from(Trigger), max_size=20), st.sampled_from(ENDS))
 def test_an_active_job_always_hears_of_the_end_of_its_attempt(
     triggers: list[Trigger], end: Trigger

@@ -175,13 +175,18 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(
     assert cache.recall_file(three) == thetas[2].to_bytes()
 
 
-def test_a_file_larger_than_the_cache_is_served_and_not_kept(
+def test_a_file_larger_than_the_cache_is_served_and_takes_nobodys_place(
     registry: CountingRegistry, thetas: list[Theta]
 ) -> None:
-    cache = WeightsCache(registry, max_bytes=10)
-    one = pin(cache, 1)
-    assert cache.file(one) == thetas[0].to_bytes()
-    assert cache.recall_file(one) is None
+    small = thetas[0].to_bytes()
+    large = registry.create_version("hyper", make_theta(4, n_candidates=8), key="k4")
+    assert large.size_bytes > len(small)
+    cache = WeightsCache(registry, max_bytes=len(small))
+    one, four = pin(cache, 1), pin(cache, large.number)
+    assert cache.file(one) == small
+    assert cache.file(four) == registry.weights("hyper", 4)
+    assert cache.recall_file(four) is None
+    assert cache.recall_file(one) == small
 
 
 def test_names_are_never_remembered(registry: InMemoryRegistry) -> None:

@@ -248,6 +248,7 @@ def test_lines_that_are_no_events_are_left_out(stage: Stage) -> None:
         b"not json",
         b"[]",
         b'{"type": "job.ended", "time": "2026-01-01T00:00:00+00:00", "data": {}}',
+        b'{"type": "service.trouble", "time": "2026-01-01T00:00:00+00:00", "data": {}}',
         b"\xff\xfe",
     ]
     stage.registry.put_artifact(stage.run_id(job), "events/0001-000000.jsonl", b"\n".join(lines))
