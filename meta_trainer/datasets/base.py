@@ -1,4 +1,4 @@
-"""What learners are trained on: anything that draws minibatches from seeds; above all, labelled
+"""What learners are trained on: anything that draws minibatches from seeds, above all labelled
 images in memory."""
 
 from __future__ import annotations
@@ -88,17 +88,17 @@ class Dataset:
     ) -> tuple[Tensor, Tensor]:
         """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of
         any shape."""
-        flat = self.images.view(len(self), -1)[indices.reshape(-1)].to(dtype).mul_(1 / 255)
+        pixels = self.images.view(len(self), -1)[indices.reshape(-1)]
+        scaled = pixels.to(dtype).mul_(1 / 255)
         if self.offset:
-            flat += self.offset
-        return flat.view(*indices.shape, -1), self.labels[indices]
+            scaled += self.offset
+        return scaled.view(*indices.shape, -1), self.labels[indices]
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over shapes, pixels and labels: what a Θ's manifest says it was trained on."""
-        digest = hashlib.sha256(
-            f"{tuple(self.images.shape)} {self.n_classes} {self.offset}".encode()
-        )
+        header = f"{tuple(self.images.shape)} {self.n_classes} {self.offset}"
+        digest = hashlib.sha256(header.encode())
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.labels.contiguous().numpy().data)
         return digest.hexdigest()
@@ -115,10 +115,10 @@ class TensorData:
     """Shape (n, …)."""
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.targets) or not len(self.inputs):
-            raise ValueError(
-                f"inputs and targets must be as many, got {len(self.inputs)} and {len(self.targets)}"
-            )
+        n_inputs = len(self.inputs)
+        n_targets = len(self.targets)
+        if n_inputs != n_targets or n_inputs == 0:
+            raise ValueError(f"inputs and targets must be as many, got {n_inputs} and {n_targets}")
 
     def draw(
         self,
@@ -127,14 +127,15 @@ class TensorData:
         dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and targets (L, batch, …); floating point ones in `dtype`, others as they are."""
-        chosen = torch.stack(
+        indices = torch.stack(
             [torch.randint(len(self.inputs), (batch_size,), generator=g) for g in generators]
         )
-        inputs, targets = (
-            tensor[chosen].to(dtype) if tensor.is_floating_point() else tensor[chosen]
-            for tensor in (self.inputs, self.targets)
+        inputs = self.inputs[indices]
+        targets = self.targets[indices]
+        return (
+            inputs.to(dtype) if inputs.is_floating_point() else inputs,
+            targets.to(dtype) if targets.is_floating_point() else targets,
         )
-        return inputs, targets
 
     @cached_property
     def fingerprint(self) -> str:

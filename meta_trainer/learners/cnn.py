@@ -62,11 +62,16 @@ class CNN(Classifier):
             raise ValueError(
                 f"image_shape {image_shape} is too small to be pooled by {architecture}"
             )
-        self.architecture, self.image_shape, self.n_classes = architecture, image_shape, n_classes
-        self.batch_norm, self.dropout = batch_norm, dropout
+
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.n_classes = n_classes
+        self.batch_norm = batch_norm
+        self.dropout = dropout
+
         self._blocks = _CHANNELS[architecture]
-        self._shapes = list(self._layer_shapes())
-        self._lengths = [n for shape in self._shapes for n in (torch.Size(shape).numel(), shape[0])]
+        self._weight_shapes = list(self._layer_shapes())
+        self._lengths = [torch.Size(shape).numel() for shape in self.shapes]
 
     @property
     def n_coordinates(self) -> int:
@@ -74,7 +79,10 @@ class CNN(Classifier):
 
     @property
     def shapes(self) -> Shapes:
-        return [part for shape in self._shapes for part in (shape, shape[:1])]
+        shapes: list[tuple[int, ...]] = []
+        for weight_shape in self._weight_shapes:
+            shapes += [weight_shape, weight_shape[:1]]
+        return shapes
 
     @property
     def is_random(self) -> bool:
@@ -87,39 +95,54 @@ class CNN(Classifier):
     def noise(
         self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
     ) -> Tensor:
-        """Masks of what enters the last layer: 0 or 2, with the same probability; shape (L, batch,
-        n_inputs)."""
-        shape = (batch_size, self._shapes[-1][1])
-        kept = torch.stack([torch.rand(shape, generator=g) >= DROPOUT for g in generators])
-        return kept.to(dtype) / (1 - DROPOUT)
+        """Masks of what enters the last layer: 0 or 2, with the same probability.
+
+        Returns:
+            Shape (L, batch, n_inputs).
+        """
+        n_inputs = self._weight_shapes[-1][1]
+        uniform = [torch.rand((batch_size, n_inputs), generator=g) for g in generators]
+        is_kept = torch.stack(uniform) >= DROPOUT
+        return is_kept.to(dtype) / (1 - DROPOUT)
 
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:
         masks: Sequence[Tensor | None] = [None] * len(w) if noise is None else list(noise)
-        return torch.stack([self._one(*learner) for learner in zip(w, inputs, masks, strict=True)])
+        learners = zip(w, inputs, masks, strict=True)
+        return torch.stack([self._learner_logits(*learner) for learner in learners])
 
-    def _one(self, w: Tensor, inputs: Tensor, mask: Tensor | None) -> Tensor:
+    def _learner_logits(self, w: Tensor, inputs: Tensor, mask: Tensor | None) -> Tensor:
         """Logits (batch, n_classes) of one learner's w (p,) for inputs (batch, n_features)."""
-        parts = iter(w.split(self._lengths))
-        layers = iter([(next(parts).view(shape), next(parts)) for shape in self._shapes])
+        layers = self._layers(w)
         x = inputs.view(-1, *self.image_shape).contiguous(memory_format=torch.channels_last)
-        for *inner, _ in self._blocks:
-            for _ in inner:
-                x = F.relu(self._convolved(x, *next(layers)))
-            x = F.relu(
-                F.max_pool2d(self._convolved(x, *next(layers)), 2)
-            )  # as max-pool of ReLU, on a quarter of it
+
+        for *inner_channels, _ in self._blocks:
+            for _ in inner_channels:
+                x = F.relu(self._convolve(x, *next(layers)))
+
+            # the same as max-pooling the ReLU, on a quarter of the numbers
+            pooled = F.max_pool2d(self._convolve(x, *next(layers)), 2)
+            x = F.relu(pooled)
+
         x = x.flatten(1)
         for _ in _HIDDEN[self.architecture]:
             x = F.relu(F.linear(x, *next(layers)))
-        return F.linear(x if mask is None else x * mask, *next(layers))
+        if mask is not None:
+            x = x * mask
+        return F.linear(x, *next(layers))
 
-    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def _layers(self, w: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Weight and bias of each layer of one learner's w (p,)."""
+        parts = iter(w.split(self._lengths))
+        for weight_shape in self._weight_shapes:
+            weight = next(parts).view(weight_shape)
+            bias = next(parts)
+            yield weight, bias
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         x = F.conv2d(x, weight, bias, padding=KERNEL_SIZE // 2)
-        return (
-            F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
-            if self.batch_norm
-            else x
-        )
+        if not self.batch_norm:
+            return x
+        return F.batch_norm(x, None, None, training=True, eps=BATCH_NORM_EPSILON)
 
     def _layer_shapes(self) -> Iterator[tuple[int, ...]]:
         """Shapes of the weights; each has a bias as long as its first dimension."""
@@ -128,7 +151,9 @@ class CNN(Classifier):
             for n_out in block:
                 yield n_out, channels, KERNEL_SIZE, KERNEL_SIZE
                 channels = n_out
-            height, width = height // 2, width // 2
+            height //= 2
+            width //= 2
+
         n_in = channels * height * width
         for n_out in (*_HIDDEN[self.architecture], self.n_classes):
             yield n_out, n_in

@@ -28,7 +28,8 @@ class LSTM(Learner):
     def __init__(self, n_layers: int = 1, hidden: int = 20) -> None:
         if n_layers < 1 or hidden < 1:
             raise ValueError(f"n_layers and hidden must be positive, got {n_layers} and {hidden}")
-        self.n_layers, self.hidden = n_layers, hidden
+        self.n_layers = n_layers
+        self.hidden = hidden
         self._shapes = list(self._layer_shapes())
         self._lengths = [torch.Size(shape).numel() for shape in self._shapes]
 
@@ -48,39 +49,46 @@ class LSTM(Learner):
         targets: Tensor,
         noise: Tensor | None = None,  # noqa: ARG002
     ) -> Tensor:
-        """The same for inputs (L, batch, length) and targets (L, batch), both numbers of w's
-        dtype."""
+        """The same for inputs (L, batch, length) and targets (L, batch), numbers of w's dtype."""
         return (self.predictions(w, inputs) - targets).square().mean(1)
 
     def predictions(self, w: Tensor, inputs: Tensor) -> Tensor:
         """Shape (L, batch) for w (L, p) and inputs (L, batch, length)."""
-        return torch.stack([self._one(*learner) for learner in zip(w, inputs, strict=True)])
+        learners = zip(w, inputs, strict=True)
+        return torch.stack([self._predict(*learner) for learner in learners])
 
-    def _one(self, w: Tensor, inputs: Tensor) -> Tensor:
-        *layers, weight, bias = (
-            part.view(shape)
-            for part, shape in zip(w.split(self._lengths), self._shapes, strict=True)
-        )
-        no_bias, state = (
-            w.new_zeros(4 * self.hidden),
-            w.new_zeros(self.n_layers, len(inputs), self.hidden),
-        )
-        parameters = [p for i in range(0, len(layers), 3) for p in (*layers[i : i + 3], no_bias)]
-        has_biases, dropout, training, bidirectional, batch_first = True, 0.0, False, False, True
+    def _predict(self, w: Tensor, inputs: Tensor) -> Tensor:
+        """Predictions (batch,) of one learner's w (p,) for inputs (batch, length)."""
+        *layers, head_weight, head_bias = self._parameters(w)
+        no_bias = w.new_zeros(4 * self.hidden)
+        weights: list[Tensor] = []
+        for i in range(0, len(layers), 3):
+            weights += [*layers[i : i + 3], no_bias]
+
+        state = w.new_zeros(self.n_layers, len(inputs), self.hidden)
         outputs, _, _ = torch.lstm(
             inputs[..., None],
             (state, state),
-            parameters,
-            has_biases,
+            weights,
+            True,  # has_biases
             self.n_layers,
-            dropout,
-            training,
-            bidirectional,
-            batch_first,
+            0.0,  # dropout
+            False,  # training
+            False,  # bidirectional
+            True,  # batch_first
         )
-        return F.linear(outputs[:, -1], weight[None], bias)[:, 0]
+        return F.linear(outputs[:, -1], head_weight[None], head_bias)[:, 0]
+
+    def _parameters(self, w: Tensor) -> list[Tensor]:
+        """One learner's w (p,) in the shapes of its parameters."""
+        parts = zip(w.split(self._lengths), self._shapes, strict=True)
+        return [part.view(shape) for part, shape in parts]
 
     def _layer_shapes(self) -> Iterator[tuple[int, ...]]:
-        for n_in, n_out in pairwise([1, *[self.hidden] * self.n_layers]):
-            yield from ((4 * n_out, n_in), (4 * n_out, n_out), (4 * n_out,))
-        yield from ((self.hidden,), (1,))
+        sizes = [1, *[self.hidden] * self.n_layers]
+        for n_in, n_out in pairwise(sizes):
+            yield 4 * n_out, n_in
+            yield 4 * n_out, n_out
+            yield (4 * n_out,)
+        yield (self.hidden,)
+        yield (1,)

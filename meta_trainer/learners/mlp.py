@@ -37,7 +37,9 @@ class MLP(Classifier):
         self.sizes = tuple(sizes)
         self.activation = activation
         self._function = ACTIVATION_FUNCTIONS[activation]
-        self._lengths = [n for n_in, n_out in pairwise(self.sizes) for n in (n_in * n_out, n_out)]
+        self._lengths: list[int] = []
+        for n_in, n_out in pairwise(self.sizes):
+            self._lengths += [n_in * n_out, n_out]
 
     @property
     def n_coordinates(self) -> int:
@@ -45,14 +47,18 @@ class MLP(Classifier):
 
     @property
     def shapes(self) -> Shapes:
-        return [part for n_in, n_out in pairwise(self.sizes) for part in ((n_out, n_in), (n_out,))]
+        shapes: list[tuple[int, ...]] = []
+        for n_in, n_out in pairwise(self.sizes):
+            shapes += [(n_out, n_in), (n_out,)]
+        return shapes
 
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
         parts = iter(w.split(self._lengths, dim=1))
         x = inputs
         for layer, (n_in, n_out) in enumerate(pairwise(self.sizes)):
-            if layer:
+            if layer > 0:
                 x = self._function(x)
-            weight, bias = next(parts).view(-1, n_in, n_out), next(parts)
+            weight = next(parts).view(-1, n_in, n_out)
+            bias = next(parts)
             x = torch.baddbmm(bias[:, None], x, weight)
         return x

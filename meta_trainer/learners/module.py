@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from meta_trainer.learners.base import Learner, Shapes
+from meta_trainer.learners.base import Learner, Shapes, scale_rows
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output of the module, targets) of one minibatch → its mean loss, a scalar."""
@@ -29,7 +29,9 @@ class ModuleLearner(Learner):
     and can be repeated.
 
     Example:
-        >>> ModuleLearner(lambda: nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1)), nn.functional.mse_loss)
+        >>> def make():
+        ...     return nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
+        >>> ModuleLearner(make, nn.functional.mse_loss)
     """
 
     def __init__(
@@ -51,8 +53,12 @@ class ModuleLearner(Learner):
         Raises:
             ValueError: the module has a part that its docstring excludes.
         """
-        self._make, self._loss, self._random, self._together = make, loss, random, together
-        self._module = self._made(0)
+        self._make = make
+        self._loss = loss
+        self._random = random
+        self._together = together
+
+        self._module = self._make_module(0)
         for name, module in self._module.named_modules():
             self._check(name or type(module).__name__, module)
         self._shapes = {
@@ -78,7 +84,7 @@ class ModuleLearner(Learner):
         dtype: torch.dtype,  # noqa: ARG002
     ) -> Tensor:
         """A seed for each learner; shape (L,), int64."""
-        return torch.stack([_seed(g) for g in generators])
+        return torch.stack([_draw_seed(g) for g in generators])
 
     def start(
         self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
@@ -86,60 +92,61 @@ class ModuleLearner(Learner):
         """Parameters as `make` gives them, times `std`; shape (L, p)."""
         starts = []
         for g in generators:
-            parameters = dict(self._made(int(_seed(g))).named_parameters())
-            starts.append(torch.cat([parameters[name].detach().flatten() for name in self._shapes]))
-        return torch.stack(starts).to(dtype) * (
-            std[:, None].to(dtype) if isinstance(std, Tensor) else std
-        )
+            seed = int(_draw_seed(g))
+            parameters = dict(self._make_module(seed).named_parameters())
+            flat = [parameters[name].detach().flatten() for name in self._shapes]
+            starts.append(torch.cat(flat))
+        return scale_rows(torch.stack(starts).to(dtype), std)
 
     def losses(
         self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
     ) -> Tensor:
         """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and
         loss take."""
+        if noise is None and self._together:
+            return vmap(self._learner_loss, randomness="error")(w, inputs, targets)
+
+        learners = zip(w, inputs, targets, strict=True)
         if noise is None:
-            if self._together:
-                return vmap(self._one, randomness="error")(w, inputs, targets)
-            return torch.stack(
-                [self._one(*learner) for learner in zip(w, inputs, targets, strict=True)]
-            )
+            return torch.stack([self._learner_loss(*learner) for learner in learners])
+
         losses = []
-        for seed, *learner in zip(noise.tolist(), w, inputs, targets, strict=True):
+        for seed, learner in zip(noise.tolist(), learners, strict=True):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                losses.append(self._one(*learner))
+                losses.append(self._learner_loss(*learner))
         return torch.stack(losses)
 
     def state_dict(self, w: Tensor) -> dict[str, Tensor]:
         """One learner's w (p,) as the parameters of a module, by name."""
+        parameters = {}
         parts = w.split([shape.numel() for shape in self._shapes.values()])
-        return {
-            name: part.view(shape)
-            for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
-        }
+        for (name, shape), part in zip(self._shapes.items(), parts, strict=True):
+            parameters[name] = part.view(shape)
+        return parameters
 
     def _check(self, name: str, module: nn.Module) -> None:
         if getattr(module, "track_running_stats", False):
             raise ValueError(
-                f"module {name!r} keeps running statistics: make it with track_running_stats=False, or call "
+                f"module {name!r} keeps running statistics: make it with "
+                "track_running_stats=False, or call "
                 "torch.func.replace_all_batch_norm_modules_ on the whole"
             )
-        if (
-            isinstance(module, nn.modules.dropout._DropoutNd)
-            and module.p
-            and module.training
-            and not self._random
-        ):
+
+        is_dropout = isinstance(module, nn.modules.dropout._DropoutNd)
+        if is_dropout and module.p and module.training and not self._random:
             raise ValueError(f"module {name!r} draws random numbers: pass random=True")
 
-    def _one(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        return self._loss(functional_call(self._module, self.state_dict(w), (inputs,)), targets)
+    def _learner_loss(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of one learner's w (p,) on its minibatch."""
+        outputs = functional_call(self._module, self.state_dict(w), (inputs,))
+        return self._loss(outputs, targets)
 
-    def _made(self, seed: int) -> nn.Module:
+    def _make_module(self, seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self._make()
 
 
-def _seed(g: torch.Generator) -> Tensor:
-    return torch.randint(2**62, (), generator=g)
+def _draw_seed(generator: torch.Generator) -> Tensor:
+    return torch.randint(2**62, (), generator=generator)

@@ -22,9 +22,9 @@ ImageShape = tuple[int, int, int]
 """(channels, height, width)."""
 
 WIDTH: Final = 32
-"""Of what transformers and the GRU keep for each place."""
+"""Numbers that transformers and the GRU keep for each place."""
 PATCHES: Final = 4
-"""Of an image, in height and in width."""
+"""Patches of an image in its height, and in its width."""
 
 
 class Autoencoder(nn.Module):
@@ -32,10 +32,18 @@ class Autoencoder(nn.Module):
 
     def __init__(self, image_shape: ImageShape, n_classes: int) -> None:  # noqa: ARG002
         super().__init__()
-        n_features = image_shape[0] * image_shape[1] * image_shape[2]
-        self.encoder = nn.Sequential(nn.Linear(n_features, 64), nn.ReLU(), nn.Linear(64, 16))
+        channels, height, width = image_shape
+        n_features = channels * height * width
+        self.encoder = nn.Sequential(
+            nn.Linear(n_features, 64),
+            nn.ReLU(),
+            nn.Linear(64, 16),
+        )
         self.decoder = nn.Sequential(
-            nn.ReLU(), nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, n_features)
+            nn.ReLU(),
+            nn.Linear(16, 64),
+            nn.ReLU(),
+            nn.Linear(64, n_features),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -55,9 +63,9 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
             nn.GroupNorm(4, n_out),
         )
-        self.shortcut = (
-            nn.Identity() if stride == 1 else nn.Conv2d(n_in, n_out, 1, stride, bias=False)
-        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1:
+            self.shortcut = nn.Conv2d(n_in, n_out, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.inner(x))
@@ -75,14 +83,16 @@ class Residual(nn.Module):
             nn.ReLU(),
         )
         self.blocks = nn.Sequential(
-            ResidualBlock(16, 16, 1), ResidualBlock(16, 32, 2), ResidualBlock(32, 32, 1)
+            ResidualBlock(16, 16, stride=1),
+            ResidualBlock(16, 32, stride=2),
+            ResidualBlock(32, 32, stride=1),
         )
         self.head = nn.Linear(32, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(
-            self.blocks(self.stem(images.view(-1, *self._image_shape))).mean((2, 3))
-        )
+        x = self.stem(images.view(-1, *self._image_shape))
+        x = self.blocks(x)
+        logits: Tensor = self.head(x.mean((2, 3)))
         return logits
 
 
@@ -92,12 +102,14 @@ class RowGRU(nn.Module):
     def __init__(self, image_shape: ImageShape, n_classes: int) -> None:
         super().__init__()
         self._image_shape = image_shape
-        self.gru = nn.GRU(image_shape[0] * image_shape[2], WIDTH, batch_first=True)
+        channels, _, width = image_shape
+        self.gru = nn.GRU(channels * width, WIDTH, batch_first=True)
         self.head = nn.Linear(WIDTH, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         rows = images.view(-1, *self._image_shape).transpose(1, 2).flatten(2)
-        logits: Tensor = self.head(self.gru(rows)[0][:, -1])
+        states, _ = self.gru(rows)
+        logits: Tensor = self.head(states[:, -1])
         return logits
 
 
@@ -108,20 +120,34 @@ class Transformer(nn.Module):
     def __init__(self, n_places: int, *, causal: bool) -> None:
         super().__init__()
         self.places = nn.Parameter(0.02 * torch.randn(n_places, WIDTH))
-        layer = partial(
-            nn.TransformerEncoderLayer, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.layers = nn.ModuleList(layer(WIDTH, 4, 2 * WIDTH, dropout=0.0) for _ in range(2))
+        self.layers = nn.ModuleList(_transformer_layer() for _ in range(2))
         self.norm = nn.LayerNorm(WIDTH)
-        self._mask = nn.Transformer.generate_square_subsequent_mask(n_places) if causal else None
+        self._mask: Tensor | None = None
+        if causal:
+            self._mask = nn.Transformer.generate_square_subsequent_mask(n_places)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.places
-        mask = None if self._mask is None else self._mask.to(x.dtype)
+        mask = self._mask
+        if mask is not None:
+            mask = mask.to(x.dtype)
+
         for layer in self.layers:
             x = layer(x, src_mask=mask)
         normed: Tensor = self.norm(x)
         return normed
+
+
+def _transformer_layer() -> nn.Module:
+    return nn.TransformerEncoderLayer(
+        d_model=WIDTH,
+        nhead=4,
+        dim_feedforward=2 * WIDTH,
+        dropout=0.0,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
 
 
 class VisionTransformer(nn.Module):
@@ -130,15 +156,17 @@ class VisionTransformer(nn.Module):
 
     def __init__(self, image_shape: ImageShape, n_classes: int) -> None:
         super().__init__()
-        self._image_shape = channels, height, width = image_shape
-        patch = height // PATCHES, width // PATCHES
-        self.embed = nn.Conv2d(channels, WIDTH, patch, patch)
+        self._image_shape = image_shape
+        channels, height, width = image_shape
+        patch = (height // PATCHES, width // PATCHES)
+        self.embed = nn.Conv2d(channels, WIDTH, kernel_size=patch, stride=patch)
         self.transformer = Transformer(PATCHES**2, causal=False)
         self.head = nn.Linear(WIDTH, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        patches = self.embed(images.view(-1, *self._image_shape)).flatten(2).transpose(1, 2)
-        logits: Tensor = self.head(self.transformer(patches).mean(1))
+        patches = self.embed(images.view(-1, *self._image_shape))
+        tokens = patches.flatten(2).transpose(1, 2)
+        logits: Tensor = self.head(self.transformer(tokens).mean(1))
         return logits
 
 
@@ -152,7 +180,8 @@ class LanguageModel(nn.Module):
         self.head = nn.Linear(WIDTH, N_SYMBOLS)
 
     def forward(self, symbols: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.transformer(self.embed(symbols)))
+        states = self.transformer(self.embed(symbols))
+        logits: Tensor = self.head(states)
         return logits
 
 
@@ -164,13 +193,16 @@ def _cross_entropy(logits: Tensor, symbols: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), symbols.flatten())
 
 
-IMAGE_NETWORKS: Final[dict[ImageNetwork, tuple[Callable[[ImageShape, int], nn.Module], Loss]]] = {
+ImageModule = Callable[[ImageShape, int], nn.Module]
+"""From (shape of an image, number of classes) to the module."""
+
+IMAGE_NETWORKS: Final[dict[ImageNetwork, tuple[ImageModule, Loss]]] = {
     "autoencoder": (Autoencoder, _squared_error),
     "residual": (Residual, _cross_entropy),
     "gru": (RowGRU, _cross_entropy),
     "vision-transformer": (VisionTransformer, _cross_entropy),
 }
-"""By name: from (shape of an image, number of classes) to the module, and its loss."""
+"""What makes each network, and its loss, by name."""
 
 
 def image_network(name: ImageNetwork, image_shape: ImageShape, n_classes: int) -> ModuleLearner:

@@ -29,8 +29,8 @@ class Optimizee(ABC):
 
     @property
     def shapes(self) -> Shapes | None:
-        """Of the parameters that make up the p coordinates (`hyperadam.rates`). None: each is a
-        number by itself."""
+        """Shapes of the parameters that make up the p coordinates (`hyperadam.rates`). None: each
+        coordinate is a parameter by itself."""
         return None
 
     @abstractmethod
@@ -80,13 +80,12 @@ class Supervised(Optimizee):
     dtype: torch.dtype = torch.float32
 
     def start(self) -> Tensor:
-        generators = [
-            make_generator(self.seed, f"{self.purpose}/start", *index) for index in self.indices
-        ]
-        std = (
-            self.init_std if isinstance(self.init_std, float | int) else torch.tensor(self.init_std)
+        std = self.init_std
+        return self.learner.start(
+            self._generators("start"),
+            std if isinstance(std, float | int) else torch.tensor(std),
+            self.dtype,
         )
-        return self.learner.start(generators, std, self.dtype)
 
     @property
     def shapes(self) -> Shapes:
@@ -94,57 +93,60 @@ class Supervised(Optimizee):
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         with torch.no_grad():
-            return self.learner.losses(w, *self._minibatch(step))
+            return self.learner.losses(w, *self.draw_minibatch(step))
 
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        return self.learner.losses_and_gradients(w, *self._minibatch(step))
+        return self.learner.losses_and_gradients(w, *self.draw_minibatch(step))
+
+    def draw_minibatch(self, step: int) -> tuple[Tensor, ...]:
+        """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their
+        noise."""
+        generators = self._generators("minibatch", step)
+        examples = self.dataset.draw(generators, self.batch_size, self.dtype)
+        if not self.learner.is_random:
+            return examples
+
+        generators = self._generators("noise", step)
+        return *examples, self.learner.noise(generators, self.batch_size, self.dtype)
 
     def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        inputs, targets, *noise = self._minibatch(step)
+        inputs, targets, *noise = self.draw_minibatch(step)
         return self.learner.hessian_products(w, inputs, targets, vectors, *noise)
 
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
         """The same, in one pass over all images where that is less: each image's loss, times how
         often it was drawn."""
-        dataset, n_drawn = self.dataset, n_steps * self.batch_size
-        if not (
-            isinstance(dataset, Dataset) and self.learner.is_separable and n_drawn > len(dataset)
-        ):
+        dataset = self.dataset
+        n_drawn = n_steps * self.batch_size
+
+        if not isinstance(dataset, Dataset) or not self.learner.is_separable:
             return super().final_losses(w, n_steps)
-        counts, total = self._counts(dataset, n_steps), torch.zeros(len(w), dtype=torch.float64)
+        if n_drawn <= len(dataset):
+            return super().final_losses(w, n_steps)
+
+        counts = self._count_images(dataset, n_steps)
+        total = torch.zeros(len(w), dtype=torch.float64)
         for indices in torch.arange(len(dataset)).split(self.batch_size):
-            examples, often = (
-                dataset.minibatch(indices.expand(len(w), -1), self.dtype),
-                counts[:, indices],
-            )
+            examples = dataset.minibatch(indices.expand(len(w), -1), self.dtype)
             with torch.no_grad():
                 losses = self.learner.example_losses(w, *examples)
-            total += (
-                (losses * often).where(often > 0, 0.0).sum(1)
-            )  # what was never drawn may be infinite
+
+            # an image that was never drawn may have an infinite loss
+            times_drawn = counts[:, indices]
+            total += (losses * times_drawn).where(times_drawn > 0, 0.0).sum(1)
         return total / n_drawn
 
-    def _counts(self, dataset: Dataset, n_steps: int) -> Tensor:
+    def _count_images(self, dataset: Dataset, n_steps: int) -> Tensor:
         """How often each image is drawn in steps 0 … n_steps − 1; shape (L, n), float64."""
         counts = torch.zeros(len(self.indices), len(dataset), dtype=torch.float64)
         ones = torch.ones(len(self.indices), self.batch_size, dtype=torch.float64)
+
         for step in range(n_steps):
-            drawn = dataset.draw_indices(self._generators("minibatch", step), self.batch_size)
-            counts.scatter_add_(1, drawn, ones)
+            indices = dataset.draw_indices(self._generators("minibatch", step), self.batch_size)
+            counts.scatter_add_(1, indices, ones)
         return counts
 
-    def _minibatch(self, step: int) -> tuple[Tensor, ...]:
-        """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their
-        noise."""
-        drawn = self.dataset.draw(self._generators("minibatch", step), self.batch_size, self.dtype)
-        if not self.learner.is_random:
-            return drawn
-        return *drawn, self.learner.noise(
-            self._generators("noise", step), self.batch_size, self.dtype
-        )
-
-    def _generators(self, what: str, step: int) -> list[torch.Generator]:
-        return [
-            make_generator(self.seed, f"{self.purpose}/{what}", *index, step)
-            for index in self.indices
-        ]
+    def _generators(self, draw: str, *step: int) -> list[torch.Generator]:
+        """One for each learner's `draw`: its start, or its minibatch or noise at a step."""
+        purpose = f"{self.purpose}/{draw}"
+        return [make_generator(self.seed, purpose, *index, *step) for index in self.indices]

@@ -29,27 +29,29 @@ Item = TypeVar("Item")
 
 
 class Scales(NamedTuple):
-    """What one learner has of its own."""
+    """What is drawn for each learner by itself."""
 
     init_std: float
     random_scaling: float | None
-    """None: as the tricks say."""
+    """The range of its random scaling; None: that of the spec's tricks."""
     convex_scaling: float | None
+    """Likewise for the coordinates of its convex part."""
 
 
 class _Draws:
-    """Uniform numbers of one name, in order."""
+    """Numbers that one generator draws, in order: one uniform number for each call."""
 
-    def __init__(self, g: torch.Generator) -> None:
-        self._generator = g
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
 
     def unit(self) -> float:
+        """From U(0, 1)."""
         return float(torch.rand((), generator=self._generator, dtype=torch.float64))
 
     def choice(self, items: Sequence[Item]) -> Item:
         return items[int(self.unit() * len(items))]
 
-    def weighted(self, items: Sequence[Item], weights: Sequence[float]) -> Item:
+    def weighted_choice(self, items: Sequence[Item], weights: Sequence[float]) -> Item:
         point = self.unit() * sum(weights)
         for item, weight in zip(items, weights, strict=True):
             point -= weight
@@ -58,18 +60,26 @@ class _Draws:
         return items[-1]
 
     def uniform(self, low: float, high: float) -> float:
-        u = self.unit()
-        return low if low == high else low + u * (high - low)
+        unit = self.unit()
+        if low == high:
+            return low
+        return low + unit * (high - low)
 
     def log_uniform(self, low: float, high: float) -> float:
-        u = self.unit()
-        return low if low == high else min(high, low * (high / low) ** u)
+        unit = self.unit()
+        if low == high:
+            return low
+        value: float = low * (high / low) ** unit
+        return min(high, value)
 
-    def whole(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
+        """Uniform over low … high."""
         return low + int(self.unit() * (high - low + 1))
 
-    def log_whole(self, low: int, high: int) -> int:
-        return min(high, int(low * math.pow((high + 1) / low, self.unit())))
+    def log_integer(self, low: int, high: int) -> int:
+        """Log-uniform over low … high."""
+        ratio = (high + 1) / low
+        return min(high, int(low * math.pow(ratio, self.unit())))
 
 
 def sample_task(
@@ -77,42 +87,56 @@ def sample_task(
 ) -> PlainTaskSpec:
     """The task of one chunk of an episode; its `init_std` is the lowest of the range."""
     draws = _Draws(make_generator(seed, "training/task", episode, chunk))
-    family = _family(distribution, draws)
-    if isinstance(family, MLPFamily):
-        return _mlp(family, draws)
-    return _cnn(family, draws) if isinstance(family, CNNFamily) else _lstm(family, draws)
+    family = _draw_family(distribution, draws)
+    match family:
+        case MLPFamily():
+            return _draw_mlp(family, draws)
+        case CNNFamily():
+            return _draw_cnn(family, draws)
+        case LSTMFamily():
+            return _draw_lstm(family, draws)
 
 
 def sample_scales(
     distribution: TaskDistribution, seed: int, episode: int, chunk: int, learner: int
 ) -> Scales:
     """The scales of one learner of a chunk."""
-    family = _family(distribution, _Draws(make_generator(seed, "training/task", episode, chunk)))
+    task_draws = _Draws(make_generator(seed, "training/task", episode, chunk))
+    family = _draw_family(distribution, task_draws)
+
     draws = _Draws(make_generator(seed, "training/scales", episode, learner))
-    scaling, convex = distribution.random_scaling, distribution.convex_scaling
+    random_scaling = distribution.random_scaling
+    convex_scaling = distribution.convex_scaling
     return Scales(
         init_std=draws.log_uniform(*family.init_std),
-        random_scaling=draws.uniform(*scaling) if scaling else None,
-        convex_scaling=draws.uniform(*convex) if convex else None,
+        random_scaling=draws.uniform(*random_scaling) if random_scaling else None,
+        convex_scaling=draws.uniform(*convex_scaling) if convex_scaling else None,
     )
 
 
-def _family(distribution: TaskDistribution, draws: _Draws) -> MLPFamily | CNNFamily | LSTMFamily:
+def _draw_family(
+    distribution: TaskDistribution, draws: _Draws
+) -> MLPFamily | CNNFamily | LSTMFamily:
     families = distribution.families
-    return draws.weighted(families, [family.share for family in families])
+    return draws.weighted_choice(families, [family.share for family in families])
 
 
-def _mlp(family: MLPFamily, draws: _Draws) -> MLPTaskSpec:
+def _draw_mlp(family: MLPFamily, draws: _Draws) -> MLPTaskSpec:
     return MLPTaskSpec(
         dataset=draws.choice(family.datasets),
         activation=draws.choice(family.activations),
         batch_size=draws.choice(family.batch_sizes),
-        hidden=tuple(draws.log_whole(*family.width) for _ in range(draws.whole(*family.depth))),
+        hidden=_draw_widths(family, draws),
         init_std=family.init_std[0],
     )
 
 
-def _cnn(family: CNNFamily, draws: _Draws) -> CNNTaskSpec:
+def _draw_widths(family: MLPFamily, draws: _Draws) -> tuple[int, ...]:
+    depth = draws.integer(*family.depth)
+    return tuple(draws.log_integer(*family.width) for _ in range(depth))
+
+
+def _draw_cnn(family: CNNFamily, draws: _Draws) -> CNNTaskSpec:
     return CNNTaskSpec(
         dataset=draws.choice(family.datasets),
         architecture=draws.choice(family.architectures),
@@ -123,10 +147,10 @@ def _cnn(family: CNNFamily, draws: _Draws) -> CNNTaskSpec:
     )
 
 
-def _lstm(family: LSTMFamily, draws: _Draws) -> LSTMTaskSpec:
+def _draw_lstm(family: LSTMFamily, draws: _Draws) -> LSTMTaskSpec:
     return LSTMTaskSpec(
         n_layers=draws.choice(family.n_layers),
-        hidden=draws.log_whole(*family.hidden),
+        hidden=draws.log_integer(*family.hidden),
         noise_std=draws.choice(family.noise_stds),
         batch_size=draws.choice(family.batch_sizes),
         init_std=family.init_std[0],

@@ -59,20 +59,26 @@ class WithConvex(Optimizee):
     """η, shape (L, k)."""
 
     def start(self) -> Tensor:
-        return torch.cat([self.inner.start(), torch.zeros_like(self.target)], dim=1)
+        z = torch.zeros_like(self.target)
+        return torch.cat([self.inner.start(), z], dim=1)
 
     @property
     def shapes(self) -> Shapes | None:
-        inner = self.inner.shapes
-        return None if inner is None else [*inner, (self.target.shape[1],)]
+        inner_shapes = self.inner.shapes
+        if inner_shapes is None:
+            return None
+        return [*inner_shapes, (self.target.shape[1],)]
 
     def losses(self, w: Tensor, step: int) -> Tensor:
-        return self._convex(w)[0] + self.inner.losses(self._split(w)[0], step)
+        learner_w, z = self._split(w)
+        convex_losses, _ = self._convex(z)
+        return convex_losses + self.inner.losses(learner_w, step)
 
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        losses, gradients = self.inner.losses_and_gradients(self._split(w)[0], step)
-        convex, convex_gradients = self._convex(w)
-        return losses + convex, torch.cat([gradients, convex_gradients], dim=1)
+        learner_w, z = self._split(w)
+        losses, gradients = self.inner.losses_and_gradients(learner_w, step)
+        convex_losses, convex_gradients = self._convex(z)
+        return losses + convex_losses, torch.cat([gradients, convex_gradients], dim=1)
 
     def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
         """Those of the two parts, which share no coordinate: h″ = 2/k where its square is not
@@ -83,13 +89,15 @@ class WithConvex(Optimizee):
         products = self.inner.hessian_products(learner_w, step, learner_vectors)
         return torch.cat([products, curvature * convex_vectors], dim=1)
 
-    def _convex(self, w: Tensor) -> tuple[Tensor, Tensor]:
+    def _convex(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """h (L,) and its gradient (L, k)."""
-        difference = self._split(w)[1] - self.target
+        difference = z - self.target
         square = difference.square()
-        gradient = torch.where(square < 10, 2 * difference, 0.0) / difference.shape[1]
-        return square.clamp(max=10).mean(1), gradient
+        losses = square.clamp(max=10).mean(1)
+        gradients = torch.where(square < 10, 2 * difference, 0.0) / difference.shape[1]
+        return losses, gradients
 
     def _split(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """w and z, the coordinates of the learner and of its convex part."""
         k = self.target.shape[1]
         return w[:, :-k], w[:, -k:]

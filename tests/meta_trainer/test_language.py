@@ -48,6 +48,11 @@ def test_symbols_come_as_often_as_their_two_predecessors_say() -> None:
     )
 
 
+def test_the_fingerprint_stays() -> None:
+    """Reports of evaluations name it."""
+    assert Language().fingerprint.startswith("0d23277ba602840d")
+
+
 def test_what_the_docstring_says_of_losses() -> None:
     symbols, targets = (drawn[0] for drawn in draw(3, batch_size=10_000))
     known = -probabilities()[symbols[:, :-1], symbols[:, 1:], targets[:, 1:]].log()

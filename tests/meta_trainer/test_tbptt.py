@@ -65,7 +65,7 @@ class Differentiable(Optimizee):
         scaled = w * self.scaling.scale
         difference = scaled[:, -k:] - self.convex.target
         convex = difference.square().clamp(max=10).mean(1)
-        return convex + self.data.learner.losses(scaled[:, :-k], *self.data._minibatch(step))
+        return convex + self.data.learner.losses(scaled[:, :-k], *self.data.draw_minibatch(step))
 
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         raise NotImplementedError

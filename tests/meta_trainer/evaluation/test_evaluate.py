@@ -85,7 +85,7 @@ def test_a_baseline_is_what_a_plain_training_loop_gives(
     optimizer = torch.optim.Adam([flat], lr=row.rate.lr)
 
     def loss(step: int) -> torch.Tensor:
-        (x,), (y,) = optimizee._minibatch(step)
+        (x,), (y,) = optimizee.draw_minibatch(step)
         hidden_weight, hidden_bias, weight, bias = flat.split([784 * 20, 20, 20 * 10, 10])
         hidden = ACTIVATION_FUNCTIONS[task](x @ hidden_weight.view(784, 20) + hidden_bias)
         return F.cross_entropy(hidden @ weight.view(20, 10) + bias, y)

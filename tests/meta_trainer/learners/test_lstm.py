@@ -74,3 +74,8 @@ def test_sequences_are_named_by_their_noise() -> None:
         == SineSequences(0.1).fingerprint
         != SineSequences(0.01).fingerprint
     )
+
+
+def test_the_fingerprint_of_sequences_stays() -> None:
+    """Manifests of Θ name it."""
+    assert SineSequences(0.1).fingerprint.startswith("b4e3c4832087b45f")

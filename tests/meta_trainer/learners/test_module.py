@@ -37,7 +37,7 @@ def test_equals_one_module_at_a_time() -> None:
     problem = optimizee(learner, 0, 1, 2)
     w = problem.start()
     losses, gradients = problem.losses_and_gradients(w, 4)
-    inputs, targets = problem._minibatch(4)
+    inputs, targets = problem.draw_minibatch(4)
     for i in range(3):
         module = make().double()
         module.load_state_dict(learner.state_dict(w[i]))
@@ -78,7 +78,7 @@ def test_random_modules_are_paired_and_repeatable() -> None:
     first = together.losses(w, 3)
     assert torch.equal(first, together.losses_and_gradients(w, 3)[0])
     torch.testing.assert_close(first[2:], apart.losses(w[2:], 3))
-    same_data = learner.losses(w, *together._minibatch(3)[:2], together._minibatch(4)[2])
+    same_data = learner.losses(w, *together.draw_minibatch(3)[:2], together.draw_minibatch(4)[2])
     assert not torch.allclose(first, same_data)
 
 

@@ -53,7 +53,7 @@ def test_final_loss_keeps_the_masks_of_the_run() -> None:
     w = with_dropout.start()
     expected = torch.stack([with_dropout.losses(w, step) for step in range(3)]).double().mean(0)
     torch.testing.assert_close(with_dropout.final_losses(w, 3), expected)
-    inputs, targets, _ = with_dropout._minibatch(0)
+    inputs, targets, _ = with_dropout.draw_minibatch(0)
     assert not torch.allclose(
         with_dropout.losses(w, 0), with_dropout.learner.losses(w, inputs, targets)
     )
