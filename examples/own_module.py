@@ -26,7 +26,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import ModuleTaskSource
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 from meta_trainer.training.units import make_rule
 
 ASKED: Final = {

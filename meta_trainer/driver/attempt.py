@@ -14,7 +14,7 @@ from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner, Runner, WorkLost
 from meta_trainer.runs import failures
 from meta_trainer.runs.run_recorder import RunRecorder
-from meta_trainer.training.loop import Stopped
+from meta_trainer.training.result import Stopped
 from registry import Registry, connect
 
 logger = logging.getLogger("meta_trainer.driver")

@@ -22,7 +22,8 @@ from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, PromotionSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.suites import ALL, SUITES
 from meta_trainer.tasks import SpecTaskSource, load_data
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 from meta_trainer.training.units import make_rule
 from registry import Evaluation, Registry, Version
 

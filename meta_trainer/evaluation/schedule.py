@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Handle, Runner
-from meta_trainer.training.loop import Stopped
+from meta_trainer.training.result import Stopped
 
 K = TypeVar("K", bound=Hashable)
 

@@ -152,7 +152,7 @@ def continued(
         best_theta=checkpoint.best_theta if comparable else meta["mean"].clone(),
         best_update=checkpoint.best_update if comparable else update,
         best_loss=checkpoint.best_loss if comparable else math.inf,
-        initial_loss=math.nan,  # not validated yet
+        initial_loss=None,
         seconds=0.0,
     )
 

@@ -13,7 +13,8 @@ from meta_trainer.datasets import DatasetMissing
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import WorkLost
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training.loop import MetaTraining, Stopped
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Stopped
 from meta_trainer.training.units import make_rule
 
 FAILED_THETA: Final = "result/failure.safetensors"

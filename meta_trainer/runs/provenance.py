@@ -16,7 +16,7 @@ from meta_trainer.recorder import finite_or_none
 from meta_trainer.runs.continuation import Start
 from meta_trainer.runs.parents import Parent
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training.loop import Trained
+from meta_trainer.training.result import Trained
 
 
 def describe_training(

@@ -16,7 +16,7 @@ from meta_trainer.studies import report
 from meta_trainer.studies.analysis import best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, make_trial_key
-from meta_trainer.training.loop import Stopped
+from meta_trainer.training.result import Stopped
 from registry import Registry
 
 

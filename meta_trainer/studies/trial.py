@@ -29,7 +29,8 @@ from meta_trainer.studies.ledger import THETA_PATH, TrialReport
 from meta_trainer.tasks import SpecTaskSource, load_data
 from meta_trainer.training.checkpoints import Checkpoint, digest_spec
 from meta_trainer.training.initial_theta import initial_theta
-from meta_trainer.training.loop import MetaTraining, Stopped, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import make_rule
 from registry import Registry
 
@@ -188,16 +189,8 @@ class RunningTrial:
     def _keep(self, newest: Checkpoint) -> Theta:
         """Put the best Θ so far into the run, with its lineage."""
         order = self._order
-        trained = Trained(
-            theta=newest.best_theta,
-            initial_theta=initial_theta(order.spec, self._parent and self._parent.theta),
-            final_theta=newest.meta_optimizer["theta"],
-            best_update=newest.best_update,
-            best_loss=newest.best_loss,
-            initial_loss=newest.initial_loss,
-            n_updates=newest.update,
-            seconds=newest.seconds,
-        )
+        start = initial_theta(order.spec, self._parent and self._parent.theta)
+        trained = Trained.from_checkpoint(newest, start)
         fingerprints, job = self._source.fingerprints, order.study_job
         made = provenance.describe_training(order.spec, fingerprints, trained, job, self._parent)
         study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}

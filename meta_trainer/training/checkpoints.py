@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,7 +28,12 @@ BEST_CHECKPOINT: Final = "best/checkpoint.safetensors"
 back to it."""
 FORMAT_VERSION: Final = 1
 _KEY: Final = "hyperadam-checkpoint"
-_INDIFFERENT: Final = {"register_as", "checkpoint_every_updates", "max_attempts", "backoff_seconds"}
+_FIELDS_WITHOUT_EFFECT: Final = {
+    "register_as",
+    "checkpoint_every_updates",
+    "max_attempts",
+    "backoff_seconds",
+}
 """Fields of a spec that do not change Θ."""
 
 
@@ -47,7 +53,8 @@ class Checkpoint:
     """Shape (n_theta,)."""
     best_update: int
     best_loss: float
-    initial_loss: float
+    initial_loss: float | None
+    """None (in the file: NaN) before the first validation."""
     seconds: float
     """Time spent on the job so far, over all attempts."""
     watch: Mapping[str, int] = field(
@@ -58,18 +65,21 @@ class Checkpoint:
     """One for each chunk when an episode is under way."""
 
     def to_bytes(self) -> bytes:
-        tensors = {f"meta.{name}": tensor for name, tensor in self.meta_optimizer.items()}
-        tensors["best_theta"] = self.best_theta
-        for i, state in enumerate(self.states):
-            tensors |= {f"chunk.{i}.{name}": tensor for name, tensor in _flatten(state).items()}
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        header = {
+        """The file: tensors by name, and everything else in a header with a digest of both."""
+        tensors = {"best_theta": self.best_theta.contiguous()}
+        for name, tensor in self.meta_optimizer.items():
+            tensors[f"meta.{name}"] = tensor.contiguous()
+        for chunk, state in enumerate(self.states):
+            for name, tensor in _flatten(state).items():
+                tensors[f"chunk.{chunk}.{name}"] = tensor.contiguous()
+
+        header: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "update": self.update,
             "spec_sha256": self.spec_sha256,
             "best_update": self.best_update,
             "best_loss": self.best_loss,
-            "initial_loss": self.initial_loss,
+            "initial_loss": math.nan if self.initial_loss is None else self.initial_loss,
             "seconds": self.seconds,
             "watch": dict(self.watch),
             "steps": [state.step for state in self.states],
@@ -85,25 +95,28 @@ class Checkpoint:
             CheckpointError: not a checkpoint, of another format, or damaged.
         """
         try:
-            header = _header(data)
+            header = _read_header(data)
             tensors = safetensors.torch.load(data)
             digest = header.pop("digest")
+            expected_digest = _digest(header, tensors)
             steps = header.pop("steps")
         except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
             raise CheckpointError(f"not a checkpoint: {error}") from error
-        if digest != _digest({**header, "steps": steps}, tensors):
+        if digest != expected_digest:
             raise CheckpointError("damaged: the digest does not match the content")
         if header.pop("format_version") != FORMAT_VERSION:
             raise CheckpointError("written in a format of another version")
+
+        states = [
+            _unflatten(tensors, f"chunk.{chunk}.", step, rule) for chunk, step in enumerate(steps)
+        ]
+        initial_loss = header.pop("initial_loss")
         return cls(
             **header,
-            meta_optimizer={
-                name[5:]: tensor for name, tensor in tensors.items() if name.startswith("meta.")
-            },
+            initial_loss=None if math.isnan(initial_loss) else initial_loss,
+            meta_optimizer=_select(tensors, "meta."),
             best_theta=tensors["best_theta"],
-            states=tuple(
-                _unflatten(tensors, f"chunk.{i}.", step, rule) for i, step in enumerate(steps)
-            ),
+            states=tuple(states),
         )
 
 
@@ -114,15 +127,9 @@ def read_update(data: bytes) -> int:
         CheckpointError: not a checkpoint.
     """
     try:
-        return int(_header(data)["update"])
+        return int(_read_header(data)["update"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"not a checkpoint: {error}") from error
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
-    return header
 
 
 def digest_spec(spec: BaseModel) -> str:
@@ -131,29 +138,50 @@ def digest_spec(spec: BaseModel) -> str:
     Values that are defaults are left out, so that a checkpoint outlives an upgrade that adds a
     field.
     """
-    decisive = spec.model_dump_json(exclude=_INDIFFERENT, exclude_defaults=True)
+    decisive = spec.model_dump_json(exclude=_FIELDS_WITHOUT_EFFECT, exclude_defaults=True)
     return hashlib.sha256(decisive.encode()).hexdigest()
 
 
+def _read_header(data: bytes) -> dict[str, Any]:
+    """Ours within that of safetensors, which is JSON after eight bytes that say how long it is."""
+    length = int.from_bytes(data[:8], "little")
+    file_header = json.loads(data[8 : 8 + length])
+    header: dict[str, Any] = json.loads(file_header["__metadata__"][_KEY])
+    return header
+
+
 def _flatten(state: EpisodeState) -> dict[str, Tensor]:
-    tensors = {"w": state.w, **{f"here.{k}": v for k, v in state.here._asdict().items()}}
-    return tensors | {f"rule.{name}": tensor for name, tensor in state.rule_state._asdict().items()}
+    """The tensors of a state by name; its step stands in the header."""
+    tensors = {"w": state.w}
+    for name, tensor in state.here._asdict().items():
+        tensors[f"here.{name}"] = tensor
+    for name, tensor in state.rule_state._asdict().items():
+        tensors[f"rule.{name}"] = tensor
+    return tensors
 
 
 def _unflatten(
     tensors: Mapping[str, Tensor], prefix: str, step: int, rule: Rule[Any]
 ) -> EpisodeState:
     rule_state_type = type(rule.init_state(torch.zeros(0)))
-    here = Evaluation(*(tensors[f"{prefix}here.{name}"] for name in Evaluation._fields))
-    rule_state = rule_state_type(
-        *(tensors[f"{prefix}rule.{name}"] for name in rule_state_type._fields)
-    )
+    here = Evaluation(**_select(tensors, f"{prefix}here."))
+    rule_state = rule_state_type(**_select(tensors, f"{prefix}rule."))
     return EpisodeState(tensors[f"{prefix}w"], here, rule_state, step)
+
+
+def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with the prefix, which their new names lack."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        digest.update(tensors[name].contiguous().numpy().data)
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()

@@ -24,14 +24,20 @@ class MetaUpdate(NamedTuple):
 class MetaOptimizer:
     """Holds Θ as one flat float32 vector and moves it."""
 
-    def __init__(self, spec: MetaOptimizerSpec, theta: Tensor, n_updates: int) -> None:
-        self._spec, self._n_updates = spec, n_updates
+    def __init__(
+        self,
+        spec: MetaOptimizerSpec,
+        theta: Tensor,  # shape: (n_theta,)
+        n_updates: int,
+    ) -> None:
+        self.update_count = 0
+        self._spec = spec
+        self._n_updates = n_updates
         self._theta = torch.nn.Parameter(theta.detach().clone())
+        self._mean = self.theta
+        self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
         self._decays_towards_start = spec.decay_towards == "start" and spec.weight_decay > 0
         self._anchor = self.theta if self._decays_towards_start else torch.zeros_like(theta)
-        self._adam = torch.optim.Adam([self._theta], lr=spec.rate, foreach=False)
-        self._mean = self.theta
-        self.update_count = 0
 
     @property
     def theta(self) -> Tensor:
@@ -51,26 +57,39 @@ class MetaOptimizer:
             return spec.rate * (update + 1) / spec.warmup_updates
         if spec.schedule == "constant":
             return spec.rate
-        position = (update - spec.warmup_updates) / max(
-            1, self._n_updates - 1 - spec.warmup_updates
-        )
+        n_falling = max(1, self._n_updates - 1 - spec.warmup_updates)
+        position = (update - spec.warmup_updates) / n_falling
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
         return spec.rate * (spec.final_fraction + (1 - spec.final_fraction) * cosine)
 
-    def step(self, gradient: Tensor) -> MetaUpdate:
-        """One update from a meta-gradient of shape (n_theta,)."""
-        rate, norm = self.rate(self.update_count), float(torch.linalg.vector_norm(gradient))
+    def step(
+        self,
+        gradient: Tensor,  # shape: (n_theta,)
+    ) -> MetaUpdate:
+        """One update of Θ; a gradient that is not finite leaves Θ as it is."""
+        rate = self.rate(self.update_count)
+        norm = float(torch.linalg.vector_norm(gradient))
         self.update_count += 1
         if not math.isfinite(norm):
             return MetaUpdate(norm, rate, skipped=True)
-        self._theta.grad = gradient * min(1.0, self._spec.clip_norm / norm) if norm else gradient
+
+        self._decay(rate)
+        self._theta.grad = self._clip(gradient, norm)
         self._adam.param_groups[0]["lr"] = rate
-        if self._spec.weight_decay:
-            with torch.no_grad():
-                self._theta.lerp_(self._anchor, min(1.0, rate * self._spec.weight_decay))
         self._adam.step()
         self._mean = torch.lerp(self.theta, self._mean, self._spec.averaging)
         return MetaUpdate(norm, rate, skipped=False)
+
+    def _clip(self, gradient: Tensor, norm: float) -> Tensor:
+        if norm == 0:
+            return gradient
+        return gradient * min(1.0, self._spec.clip_norm / norm)
+
+    def _decay(self, rate: float) -> None:
+        """Move Θ a little towards 0 or its start."""
+        if self._spec.weight_decay:
+            with torch.no_grad():
+                self._theta.lerp_(self._anchor, min(1.0, rate * self._spec.weight_decay))
 
     def state(self) -> dict[str, Tensor]:
         """Everything but `update_count`, for a checkpoint."""
@@ -83,14 +102,16 @@ class MetaOptimizer:
             "exp_avg_sq": adam.get("exp_avg_sq", zeros).clone(),
             "adam_step": torch.as_tensor(adam.get("step", 0.0), dtype=torch.float32).clone(),
         }
-        return state | {"anchor": self._anchor.clone()} if self._decays_towards_start else state
+        if self._decays_towards_start:
+            state["anchor"] = self._anchor.clone()
+        return state
 
     def load(self, state: dict[str, Tensor], update_count: int) -> None:
         """Continue from what `state` gave, bit for bit."""
         self.update_count = update_count
+        self._mean = state["mean"].clone()
         with torch.no_grad():
             self._theta.copy_(state["theta"])
-        self._mean = state["mean"].clone()
         if self._decays_towards_start:
             self._anchor = state.get("anchor", self._anchor).clone()
         self._adam.state[self._theta] = {

@@ -38,11 +38,13 @@ def weigh_steps(
         n_steps: S; None: the period of `unroll`.
     """
     horizon = horizon or unroll.horizon
-    t = torch.arange(first_step + 1, first_step + (n_steps or unroll.period or horizon) + 1)
+    n_steps = n_steps or unroll.period or horizon
+    t = torch.arange(first_step + 1, first_step + n_steps + 1)
     weights = (unroll.late_weight + 1) * (t / horizon) ** unroll.late_weight
     if not unroll.final_weight:
         return weights
+
     n_final = min(unroll.final_steps, horizon)
-    return (1 - unroll.final_weight) * weights + unroll.final_weight * horizon / n_final * (
-        t > horizon - n_final
-    )
+    is_final = t > horizon - n_final
+    final_weight = unroll.final_weight * horizon / n_final
+    return (1 - unroll.final_weight) * weights + final_weight * is_final

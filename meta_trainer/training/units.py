@@ -53,16 +53,17 @@ def run_period(
     state: EpisodeState | None,
 ) -> tuple[PeriodOutcome, EpisodeState | None]:
     """One period of one chunk; `state` is None at the beginning of an episode."""
+    horizon = spec.horizon_of(episode)
+    n_steps = spec.period_of(episode)
+    first_step = state.step if state else 0
     with one_thread():
-        horizon, n_steps = spec.horizon_of(episode), spec.period_of(episode)
         optimizee = build_training_optimizee(spec, source, episode, chunk)
+        objective = make_objective(spec.unroll, optimizee, first_step, n_steps, horizon)
         period = Period(
             rule=make_rule(spec.rule),
             theta=theta,
             optimizee=optimizee,
-            objective=make_objective(
-                spec.unroll, optimizee, state.step if state else 0, n_steps, horizon
-            ),
+            objective=objective,
             rate=spec.unroll.rate,
             n_steps=n_steps,
             horizon=horizon,
@@ -71,29 +72,29 @@ def run_period(
             learners=select_learners(spec, chunk),
         )
         result = estimate(spec.estimator, period, state)
-        return PeriodOutcome(result.gradient, result.losses, result.slopes), result.state
+    outcome = PeriodOutcome(result.gradient, result.losses, result.slopes)
+    return outcome, result.state
 
 
 def compute_chunk_gradient(
     spec: MetaTrainingSpec, episode: int, chunk: int, outcome: PeriodOutcome
 ) -> Tensor:
     """The meta-gradient of a chunk's period, summed over its learners; shape (n_theta,)."""
-    learners = select_learners(spec, chunk)
-    how, rule = spec.estimator, make_rule(spec.rule)
     return meta_gradient(
-        how,
-        rule,
+        spec.estimator,
+        make_rule(spec.rule),
         outcome.gradient,
         outcome.slopes,
         seed=spec.seed,
         episode=episode,
-        learners=learners,
+        learners=select_learners(spec, chunk),
     )
 
 
 def select_learners(spec: MetaTrainingSpec, chunk: int) -> range:
     """The numbers of a chunk's learners within the job."""
-    return range(chunk * spec.chunk_size, (chunk + 1) * spec.chunk_size)
+    first = chunk * spec.chunk_size
+    return range(first, first + spec.chunk_size)
 
 
 def run_validation(
@@ -109,7 +110,8 @@ def run_validation(
         optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.rate)
         optimizee = source.build_validation(spec, task, range(first, last))
         results = rollouts(optimizer, optimizee, spec.validation_horizons)
-        return ValidationOutcome(torch.stack([result.final_losses for result in results]))
+        final_losses = torch.stack([result.final_losses for result in results])
+    return ValidationOutcome(final_losses)
 
 
 def make_rule(spec: RuleSpec) -> Rule[Any]:
@@ -121,9 +123,9 @@ def make_rule(spec: RuleSpec) -> Rule[Any]:
 def one_thread() -> Iterator[None]:
     """Run torch on one thread: the partition of its sums, and so their last bits, depends on the
     number of threads."""
-    before = torch.get_num_threads()
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_threads)

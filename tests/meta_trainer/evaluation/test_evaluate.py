@@ -23,7 +23,7 @@ from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.training.loop import Stopped
+from meta_trainer.training.result import Stopped
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
 pytestmark = pytest.mark.slow

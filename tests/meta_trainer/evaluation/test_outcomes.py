@@ -24,7 +24,7 @@ from meta_trainer.evaluation.cells import Outcome
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.training.loop import Stopped
+from meta_trainer.training.result import Stopped
 from tests.meta_trainer.evaluation.conftest import evaluation_spec
 
 CONTENT = {"task": {"stream": "relu"}, "starts": [0, 4]}

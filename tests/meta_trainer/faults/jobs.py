@@ -9,7 +9,8 @@ from torch import Tensor
 from meta_trainer.datasets import load
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 from tests.meta_trainer.conftest import MemoryRecorder
 
 SPEC = MetaTrainingSpec.model_validate(

@@ -10,7 +10,7 @@ import pytest
 
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.runners.ray_runner import RayRunner
-from meta_trainer.training.loop import Stopped, Trained
+from meta_trainer.training.result import Stopped, Trained
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
 from tests.meta_trainer.faults.jobs import digest, train

@@ -16,7 +16,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.base import WorkLost
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -20,7 +20,8 @@ from meta_trainer.runs.continuation import START, continued, validate_alike
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 from meta_trainer.training.units import make_rule
 from registry import Registry, connect
 from tests.meta_trainer.conftest import TINY, MemoryRecorder

@@ -15,7 +15,8 @@ from meta_trainer.runners import Handle, InProcessRunner
 from meta_trainer.specs import DivergenceSpec, MetaTrainingSpec
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
 from meta_trainer.training.divergence import DivergenceWatch
-from meta_trainer.training.loop import MetaTraining, Trained
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Trained
 from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
 
@@ -107,7 +108,7 @@ def test_validations_above_the_factor_in_a_row(
     watch = DivergenceWatch(DivergenceSpec(validations=2, factor=2.0))
     verdicts = []
     for loss in losses:
-        watch.validation(loss, initial=losses[0])
+        watch.note_validation(loss, initial_loss=losses[0])
         verdicts.append(watch.verdict)
     first = next((number for number, verdict in enumerate(verdicts, start=1) if verdict), None)
     assert first == stopped_after
@@ -116,6 +117,6 @@ def test_validations_above_the_factor_in_a_row(
 def test_rules_can_be_switched_off() -> None:
     watch = DivergenceWatch(DivergenceSpec(updates=0, validations=0))
     for _ in range(1000):
-        watch.update(8, 8, skipped=True)
-        watch.validation(math.inf, 1.0)
+        watch.note_update(8, 8, skipped=True)
+        watch.note_validation(math.inf, 1.0)
     assert watch.verdict is None

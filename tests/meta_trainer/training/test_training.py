@@ -14,7 +14,8 @@ from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.training.initial_theta import initial_theta
-from meta_trainer.training.loop import MetaTraining, Stopped
+from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.result import Stopped
 from meta_trainer.training.units import make_rule, run_period
 
 
