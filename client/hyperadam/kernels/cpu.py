@@ -25,7 +25,7 @@ from hyperadam.rules import HyperAdamRule, HyperAdamState, Rule
 SMALLEST_EPSILON: Final = 1e-30
 """Below it, approximate reciprocals in float32 would leave their range."""
 _DTYPES: Final = (torch.float32, torch.float64)
-_CPU: Final = torch.device("cpu")
+CPU: Final = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Layout:
 
 
 def _checked_theta(kernel: Kernel, theta: Tensor) -> Tensor:
-    return checked("theta", theta, (kernel.rule.n_theta,), kernel.library.dtype, _CPU).contiguous()
+    return checked("theta", theta, (kernel.rule.n_theta,), kernel.library.dtype, CPU).contiguous()
 
 
 class FusedTape:
@@ -115,7 +115,7 @@ class FusedTape:
         library = self._library
         self._layout = layout = _Layout.of(kernel, state[0].shape[1:], library.dtype)
         checked_fields = checked_state(
-            "state", state, library.n_candidates, layout.shape, library.dtype, _CPU
+            "state", state, library.n_candidates, layout.shape, library.dtype, CPU
         )
         fields = [field.contiguous() for field in checked_fields]
         self._sums = torch.empty(layout.n_blocks * 2 * library.n_candidates, dtype=torch.float64)
@@ -145,7 +145,7 @@ class FusedTape:
 
     def step(self, gradient: Tensor) -> Tensor:
         layout, library = self._layout, self._library
-        gradient = checked("gradient", gradient, layout.shape, library.dtype, _CPU).contiguous()
+        gradient = checked("gradient", gradient, layout.shape, library.dtype, CPU).contiguous()
         self._gradients.append(library.buffer(layout.n_blocks * library.block_size))
         self._scales.append(library.buffer(layout.n_learners * self._kernel.n_scales))
         self._slots.append(self._slot())
@@ -224,7 +224,7 @@ class FusedStepper:
     ) -> tuple[Tensor, HyperAdamState]:
         library = self._library
         layout = self._prepare(gradient.shape, stored_dtype(state, library.dtype))
-        gradient = checked("gradient", gradient, layout.shape, library.dtype, _CPU).contiguous()
+        gradient = checked("gradient", gradient, layout.shape, library.dtype, CPU).contiguous()
         fields = HyperAdamState(
             *(field.contiguous() for field in self._checked_state("state", state, layout))
         )
@@ -232,7 +232,7 @@ class FusedStepper:
             out_state = HyperAdamState(*(torch.empty_like(field) for field in fields))
         if out is None:
             out = torch.empty_like(gradient)
-        target = checked("out", out, layout.shape, library.dtype, _CPU)
+        target = checked("out", out, layout.shape, library.dtype, CPU)
         targets = self._checked_state("out_state", out_state, layout)
         checked_targets(target, targets)
         self._run(layout, gradient, pointers(fields), pointers(targets), target)
@@ -240,7 +240,7 @@ class FusedStepper:
 
     def _checked_state(self, name: str, state: Any, layout: _Layout) -> HyperAdamState:
         return checked_state(
-            name, state, self._library.n_candidates, layout.shape, layout.state_dtype, _CPU
+            name, state, self._library.n_candidates, layout.shape, layout.state_dtype, CPU
         )
 
     def _run(

@@ -80,6 +80,7 @@ class Library:
         self.tape_backward = self._function(
             "tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6
         )
+        self.tape_backward_step = self._function("tape_backward_step", [_POINTER] * 12)
         self.block_size: int = self._function("block_size", [], ctypes.c_int64)()
         self.forward_workspace: int = self._function("forward_workspace", [], ctypes.c_int64)()
         self.backward_workspace: int = self._function("backward_workspace", [], ctypes.c_int64)()

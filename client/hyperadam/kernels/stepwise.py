@@ -20,6 +20,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from hyperadam.kernels import cpu
+from hyperadam.kernels.cpu_stepwise import FusedStepwiseTape
+from hyperadam.kernels.limits import Limits
 from hyperadam.rules import Rule
 
 
@@ -143,14 +146,48 @@ class ReferenceStepwiseTape:
         return theta_gradient, gradient_adjoint, adjoints
 
 
+class LimitedStepwiseTape:
+    """A stepwise tape of a rule that limits its directions, around one that does not; see
+    `hyperadam.kernels.limits`. A direction that is cut depends on nothing."""
+
+    def __init__(self, inner: StepwiseTape, limits: Limits) -> None:
+        self._inner = inner
+        self._limits = limits
+        self._cuts: list[Tensor] = []
+
+    @property
+    def state(self) -> Any:
+        return self._inner.state
+
+    @property
+    def theta_gradients(self) -> Tensor:
+        return self._inner.theta_gradients
+
+    def step(self, gradient: Tensor) -> Tensor:
+        still = self._limits.still(gradient)
+        direction = self._inner.step(gradient)
+        self._cuts.append(self._limits.cut(direction, still))
+        return self._limits.apply_(direction.clone(), still)
+
+    def backward_step(self, upstream: Tensor) -> Tensor:
+        if self._cuts and self._cuts[-1].shape == upstream.shape:
+            upstream = upstream.masked_fill(self._cuts.pop(), 0.0)
+        return self._inner.backward_step(upstream)  # which refuses what does not fit
+
+
 def open_stepwise_tape(
     rule: Rule[Any],
     theta: Tensor,  # shape: (n_theta,)
     state: Any,
 ) -> StepwiseTape:
     """A stepwise tape that starts from `state`, of L learners; Θ, state and gradients share dtype
-    and device."""
-    return ReferenceStepwiseTape(rule, theta, state)
+    and device. It is fused on CPUs alone."""
+    kernel = cpu.kernel_for(rule, theta)
+    if kernel is None:
+        return ReferenceStepwiseTape(rule, theta, state)
+    fused = FusedStepwiseTape(kernel, theta, state)
+    limits = Limits.of(rule)
+    return LimitedStepwiseTape(fused, limits) if limits else fused
 
 
 def _rows_of(state: Any, rows: slice) -> Any:

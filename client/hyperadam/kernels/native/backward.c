@@ -23,12 +23,13 @@ typedef struct {
     Gates gates;
     Heads heads;
     real *inputs, *upstream;       /* 2 J rows: adjoints of a layer's inputs; 1 row */
+    real *g_bar, *g_slope;         /* 1 row each, of a step that is gone back by itself (backward_step.c) */
     real *w_lstm, *w_adam, *w_mix; /* transposed weights */
     Sums *sums;
 } Tools;
 
 enum {
-    TOOLS_ROWS = 2 + 5 * J + 7 * J + 2 * J,
+    TOOLS_ROWS = 4 + 5 * J + 7 * J + 2 * J,
     TRANSPOSED = 8 * J * J + 4 * J * J + J * J,
     /* whole vectors, so that the sums behind are aligned */
     TRANSPOSED_PADDED = (TRANSPOSED + VECTOR_BYTES - 1) / VECTOR_BYTES * VECTOR_BYTES
@@ -47,6 +48,8 @@ static Tools tools(real *memory, const real *theta) {
     w.heads = (Heads){take(&memory, J),     take(&memory, J),     take(&memory, J),
                       take(&memory, J),     take(&memory, 2 * J), take(&memory, J)};
     w.inputs = take(&memory, 2 * J);
+    w.g_bar = take(&memory, 1);
+    w.g_slope = take(&memory, 1);
     real *free = memory;
     w.w_lstm = free, free = transpose(free, theta + W_LSTM, 4 * J, 2 * J);
     w.w_adam = free, free = transpose(free, theta + W_ADAM, 2 * J, 2 * J);
@@ -71,8 +74,8 @@ static void flush(Sums *sums, double *total) {
 
 /* target += κ z, z = ȳ slope; dots = <z, κ x>. */
 static void normalize_backward(real *target, double *dots, const real *upstream, const real *slope, const real *x,
-                               const real *scales) {
-    for (int r = 0; r < J; r++) {
+                               const real *scales, int rows) {
+    for (int r = 0; r < rows; r++) {
         const vec scale = splat(scales[r]);
         vec dot = splat(0);
         for (int k = r * BLOCK; k < (r + 1) * BLOCK; k += LANES) {
@@ -89,9 +92,10 @@ typedef struct {
     real take_off[2 * J];
 } Correction;
 
-/* Moments and weight field, for one candidate: deltas of rates and mix in place, adjoint of the old moments in place. */
-static void candidate_backward(const Problem *problem, Tools w, const real *g, const real *state, real *adjoint, int r,
-                               real m_scale, real m_take_off) {
+/* Moments and weight field, for one candidate: deltas of rates and mix in place, adjoint of the old moments in place;
+ * with_g_bar: w.g_bar += the adjoint of the gradient through m and v. */
+INLINE void candidate_backward(const Problem *problem, Tools w, const real *g, const real *state, real *adjoint, int r,
+                               real m_scale, real m_take_off, int with_g_bar) {
     for (int i = 0; i < BLOCK; i += LANES) {
         const int k = r * BLOCK + i;
         real *rate_beta = w.heads.rates + k, *rate_gamma = rate_beta + ROWS_SIZE, *mix = w.heads.mix + k;
@@ -125,16 +129,19 @@ static void candidate_backward(const Problem *problem, Tools w, const real *g, c
         store(v_bar, by_v * a.gamma);
         store(b_bar, by_b * a.beta);
         store(c_bar, by_c * a.gamma);
+        if (with_g_bar)
+            store(w.g_bar + i, load(w.g_bar + i) + (by_m * a.beta_c + by_v * a.gamma_c * (gradient + gradient)));
     }
 }
 
 /* Part A of one block: from the adjoint of (s_t, m_t, ...) to that of s_t (all but the norm's term) and m_{t-1}, .... */
-static void heads_backward(const Problem *problem, const real *theta, Tools w, const real *g, const real *hidden,
+INLINE void heads_backward(const Problem *problem, const real *theta, Tools w, const real *g, const real *hidden,
                            const real *state, real *adjoint, const real *scales, const real *next_scales,
-                           const Correction *next, double *dots) {
+                           const Correction *next, double *dots, int with_g_bar) {
     adam_heads(problem, theta, &w.heads, hidden, state + M * ROWS_SIZE, scales + 1);
     for (int r = 0; r < J; r++)
-        candidate_backward(problem, w, g, state, adjoint, r, next ? next_scales[1 + J + r] : 0, next ? next->take_off[J + r] : 0);
+        candidate_backward(problem, w, g, state, adjoint, r, next ? next_scales[1 + J + r] : 0, next ? next->take_off[J + r] : 0,
+                           with_g_bar);
 
     const real *s = problem->normalize_state ? w.heads.s : hidden;
     outer(w.sums->w_s, w.heads.rates, 2 * J, s, J);
@@ -148,13 +155,13 @@ static void heads_backward(const Problem *problem, const real *theta, Tools w, c
     real *h_bar = adjoint + HIDDEN * ROWS_SIZE;
     for (int k = 0; k < ROWS_SIZE; k += LANES) store(h_bar + k, load(h_bar + k) + load(w.heads.s + k));
     if (problem->normalize_state) {
-        normalize_backward(h_bar, dots, w.inputs, w.heads.s_slope, hidden, scales + 1);
+        normalize_backward(h_bar, dots, w.inputs, w.heads.s_slope, hidden, scales + 1, J);
     } else {
         memset(dots, 0, J * sizeof(double));
         for (int k = 0; k < ROWS_SIZE; k += LANES) store(h_bar + k, load(h_bar + k) + load(w.inputs + k));
     }
     normalize_backward(adjoint + M * ROWS_SIZE, dots + J, w.inputs + ROWS_SIZE, w.heads.m_slope, state + M * ROWS_SIZE,
-                       scales + 1 + J);
+                       scales + 1 + J, J);
 }
 
 /* Part B of one block: from the adjoint of (s_t, c_t) to that of (s_{t-1}, c_{t-1}). `new_hidden` is s_t. */
@@ -197,17 +204,25 @@ static void lstm_backward(const Problem *problem, const real *theta, Tools w, co
     }
 }
 
-/* From the dot products of all blocks, dots[blocks][2 J], to what they take off in the next sweep. */
-static void correct(const Problem *problem, const double *dots, const real *scales, Correction *corrections) {
+/* What is taken off an adjoint for each unit of x κ, from <z, x̂>. */
+INLINE real take_off(const Problem *problem, double dot, real scale) {
+    return (real)(dot * scale / (problem->rms ? (double)problem->p : 1));
+}
+
+/* From the dot products of the blocks of one learner, dots[blocks][2 J], to what they take off in the next sweep. */
+static void correct_learner(const Problem *problem, const double *dots, const real *scales, int64_t learner,
+                            Correction *correction) {
     const int64_t each = blocks_per_learner(problem);
-    for (int64_t learner = 0; learner < problem->n_learners; learner++) {
-        double total[2 * J] = {0};
-        for (int64_t q = learner * each; q < (learner + 1) * each; q++)
-            for (int r = 0; r < 2 * J; r++) total[r] += dots[q * 2 * J + r];
-        for (int r = 0; r < 2 * J; r++)
-            corrections[learner].take_off[r] =
-                (real)(total[r] * scales[learner * SCALES + 1 + r] / (problem->rms ? (double)problem->p : 1));
-    }
+    double total[2 * J] = {0};
+    for (int64_t q = learner * each; q < (learner + 1) * each; q++)
+        for (int r = 0; r < 2 * J; r++) total[r] += dots[q * 2 * J + r];
+    for (int r = 0; r < 2 * J; r++)
+        correction->take_off[r] = take_off(problem, total[r], scales[learner * SCALES + 1 + r]);
+}
+
+static void correct(const Problem *problem, const double *dots, const real *scales, Correction *corrections) {
+    for (int64_t learner = 0; learner < problem->n_learners; learner++)
+        correct_learner(problem, dots, scales, learner, corrections + learner);
 }
 
 /* total (N_THETA, zeros on entry) += the gradient. slots: steps + 1 states; g_blocks, scales: one for each step.
@@ -233,7 +248,7 @@ void tape_backward(const Problem *problem, const real *theta, int64_t steps, rea
             if (t > 0) {
                 gather(w.upstream, upstream + (t - 1) * n, 1, 0, at);
                 heads_backward(problem, theta, w, g_blocks[t - 1] + q * BLOCK, slots[t] + from, slots[t - 1] + from,
-                               adjoint + from, scales[t - 1] + row, next_scales, next, dots + q * 2 * J);
+                               adjoint + from, scales[t - 1] + row, next_scales, next, dots + q * 2 * J, 0);
             }
             if (++pending == FLUSH_BLOCKS) flush(w.sums, total), pending = 0;
         }
