@@ -180,7 +180,7 @@ def _new_job(
 
 
 def _locked(session: Session, job_id: str) -> Job:
-    job = changes.locked_job(session, job_id)
+    job = changes.lock_job(session, job_id)
     if job is None:
         raise errors.job_not_found(job_id)
     return job

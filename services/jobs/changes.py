@@ -35,7 +35,7 @@ _WORKING: Final = ACTIVE - {State.STARTING}
 """States in which the newest estimate of the time left still means something."""
 
 
-def locked_job(session: Session, job_id: str) -> Job | None:
+def lock_job(session: Session, job_id: str) -> Job | None:
     """The job, locked until the transaction ends."""
     return queries.job(session, job_id, lock=True)
 
@@ -108,6 +108,17 @@ def begin_attempt(session: Session, job: Job) -> Attempt:
     session.add(attempt)
     apply(session, job, Trigger.START)
     return attempt
+
+
+def record_submission(job: Job, attempt: Attempt, run_id: str) -> None:
+    """The executor has the attempt, whose driver works in this run."""
+    job.run_id = run_id
+    attempt.submitted_at = now()
+
+
+def record_stop_request(attempt: Attempt) -> None:
+    """The attempt's process was asked to stop."""
+    attempt.stop_requested_at = now()
 
 
 def mark_running(session: Session, job: Job, attempt: Attempt) -> None:

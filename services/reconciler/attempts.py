@@ -12,34 +12,32 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy.orm import Session
-
-from registry.contract import ArtifactNotFound, Registry, RunStatus
+from registry.contract import Registry, RunStatus
 from services.database.base import Database, now
-from services.executors.contract import ENDED, Executor, ProcessStatus
+from services.executors.contract import ENDED as PROCESS_ENDED
+from services.executors.contract import Executor, ProcessStatus
 from services.jobs import changes, queries
 from services.jobs.lifecycle import ACTIVE, STOPPING, State, Trigger, next_state
 from services.jobs.retries import Losses, is_final
 from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
+from services.reconciler.copier import Copier
+from services.reconciler.endings import Ending, ending_of_lost, ending_of_record, read_record
 from services.reconciler.environment import driver_environment
 from services.reconciler.lease import LeaseHolder
+from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
 from services.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LOG_SECONDS: Final = 1.0
-"""Time between two copies of a running attempt's log."""
 EXIT_SECONDS: Final = 1.5
 """Patience with a process that has said its last word but has not ended; then it is told to, and no
 longer watched."""
 TAIL_BYTES: Final = 2000
-
-_ERROR_FIELDS: Final = ("type", "message", "update", "episode", "period", "seed")
-"""Of a driver's error, what the job store keeps."""
 
 _RUN_STATUS: Final[Mapping[State, RunStatus]] = {
     State.SUCCEEDED: "finished",
@@ -59,193 +57,159 @@ class Attempts:
         executor: Executor,
         lease: LeaseHolder,
     ) -> None:
-        self._settings, self._database, self._registry = settings, database, registry
-        self._executor, self._lease = executor, lease
-        self._log_copied: dict[str, float] = {}
-        self._done_seen: dict[str, float] = {}
+        self._settings = settings
+        self._database = database
+        self._registry = registry
+        self._executor = executor
+        self._lease = lease
+        self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
+        self._record_seen_at: dict[str, float] = {}
 
     def advance(self, job_id: str, *, stop: bool) -> None:
         """One step of the job's attempt; `stop`: whether it is to end even though nobody asked that
         of the job."""
-        with self._database.read() as session:
-            job = queries.job(session, job_id)
-            attempt = session.get(Attempt, (job_id, job.attempt)) if job else None
-        if job is None or attempt is None or job.state not in ACTIVE:
+        snapshot = self._read(job_id)
+        if snapshot is None or snapshot.state not in ACTIVE:
             return
-        stop = stop or job.state in STOPPING
-        if attempt.submitted_at is None and not stop:
-            self._submit(job, attempt)
-        elif (
-            attempt.submitted_at is None and self._executor.status(attempt.executor_id) == "unknown"
-        ):
-            self._end(job, attempt, Trigger.STOP)
-        else:
-            self._watch(job, attempt, stop=stop)
+        stop = stop or snapshot.state in STOPPING
+        if snapshot.submitted_at is not None:
+            self._watch(snapshot, stop=stop)
+        elif not stop:
+            self._submit(snapshot)
+        elif self._executor.status(snapshot.executor_id) == "unknown":
+            self._end(snapshot, Ending(trigger=Trigger.STOP))
+        else:  # it was submitted, but that was not recorded
+            self._watch(snapshot, stop=stop)
 
     def fail(self, job_id: str, message: str) -> None:
         """Give up a job whose attempt could not be submitted."""
+        snapshot = self._read(job_id)
+        if snapshot is not None and snapshot.submitted_at is None:
+            error = {"type": "SubmissionFailed", "message": message}
+            self._end(snapshot, Ending(trigger=Trigger.FAIL, error=error))
+
+    def _read(self, job_id: str) -> Snapshot | None:
         with self._database.read() as session:
-            job = queries.job(session, job_id)
-            attempt = session.get(Attempt, (job_id, job.attempt)) if job else None
-        if job is not None and attempt is not None and attempt.submitted_at is None:
-            self._end(job, attempt, Trigger.FAIL, {"type": "SubmissionFailed", "message": message})
+            return read_snapshot(session, job_id)
 
-    def _submit(self, job: Job, attempt: Attempt) -> None:
-        run_id = self._registry.open_run(job.id, name=job.name or job.id, tags={"kind": job.kind})
-        if attempt.number > 1:  # it may be a retry of a job that had ended
+    def _submit(self, snapshot: Snapshot) -> None:
+        run_id = self._registry.open_run(
+            snapshot.job_id, name=snapshot.run_name, tags={"kind": snapshot.kind}
+        )
+        if snapshot.attempt > 1:  # it may be a retry of a job that had ended
             self._registry.close_run(run_id, "running")
-        order = {"job_id": job.id, "kind": job.kind, "name": job.name, "spec": job.spec}
-        if (original := job.spec.get("continue_from")) is not None:
-            order["original_run_id"] = self._run_of(original["job"])
-        self._registry.put_artifact(run_id, "job.json", json.dumps(order).encode())
-        driver = [self._settings.python, "-m", "meta_trainer.driver"]
-        argv = [*driver, "--run-id", run_id, "--attempt", str(attempt.number)]
-        self._executor.submit(attempt.executor_id, argv, driver_environment(self._settings))
-        with self._lease.guarded_write() as session:
-            mine, current = self._reload(session, job, attempt)
-            mine.run_id, current.submitted_at = run_id, now()
-        logger.info("submitted %s", attempt.executor_id)
+        order = json.dumps(self._order_of(snapshot)).encode()
+        self._registry.put_artifact(run_id, "job.json", order)
 
-    def _run_of(self, job_id: str) -> str | None:
+        argv = [self._settings.python, "-m", "meta_trainer.driver"]
+        argv += ["--run-id", run_id, "--attempt", str(snapshot.attempt)]
+        self._executor.submit(snapshot.executor_id, argv, driver_environment(self._settings))
+        with locked_rows(self._lease, snapshot) as rows:
+            changes.record_submission(rows.job, rows.attempt, run_id)
+        logger.info("submitted %s", snapshot.executor_id)
+
+    def _order_of(self, snapshot: Snapshot) -> dict[str, Any]:
+        """What the driver is told by `job.json`."""
+        order = {
+            "job_id": snapshot.job_id,
+            "kind": snapshot.kind,
+            "name": snapshot.name,
+            "spec": snapshot.spec,
+        }
+        continuation = snapshot.spec.get("continue_from")
+        if continuation is not None:
+            order["original_run_id"] = self._find_run(continuation["job"])
+        return order
+
+    def _find_run(self, job_id: str) -> str | None:
         """The run of another job; None if it was deleted."""
         with self._database.read() as session:
             job = queries.job(session, job_id)
             return job.run_id if job else None
 
-    def _watch(self, job: Job, attempt: Attempt, *, stop: bool) -> None:
-        status = self._executor.status(
-            attempt.executor_id
-        )  # before `done`, which is written while the process lives
-        run_id = job.run_id or self._registry.open_run(job.id, name=job.name or job.id)
-        done = self._done(run_id, attempt)
-        self._copy(job, attempt, run_id, final=done is not None or status in ENDED)
-        if done is not None and status not in ENDED and self._waited_long(attempt):
-            self._executor.stop(attempt.executor_id)
-            status = "unknown"
-        if done is not None and status in ENDED:
-            self._conclude(job, attempt, run_id, done)
-        elif done is None and status in ENDED:
-            self._conclude_lost(job, attempt, run_id, status)
-        elif stop and done is None:
-            self._stop(job, attempt)
+    def _watch(self, snapshot: Snapshot, *, stop: bool) -> None:
+        # The status comes before the last word, which is written while the process lives.
+        status = self._executor.status(snapshot.executor_id)
+        run_id = snapshot.run_id or self._registry.open_run(snapshot.job_id, name=snapshot.run_name)
+        record = read_record(self._registry, run_id, snapshot.attempt)
+        has_ended = status in PROCESS_ENDED
+        self._copier.copy(snapshot, run_id, final=record is not None or has_ended)
 
-    def _done(self, run_id: str, attempt: Attempt) -> dict[str, Any] | None:
-        try:
-            content = json.loads(
-                self._registry.get_artifact(run_id, f"attempts/{attempt.number:04d}/done.json")
-            )
-        except ArtifactNotFound:
-            return None
-        return content if isinstance(content, dict) else {}
+        if record is None and has_ended:
+            self._conclude_lost(snapshot, run_id, status)
+        elif record is None and stop:
+            self._stop(snapshot)
+        elif record is not None and (has_ended or self._is_overdue(snapshot)):
+            if not has_ended:
+                self._executor.stop(snapshot.executor_id)
+            self._conclude(snapshot, run_id, record)
 
-    def _waited_long(self, attempt: Attempt) -> bool:
-        first = self._done_seen.setdefault(attempt.executor_id, time.monotonic())
-        return time.monotonic() - first > EXIT_SECONDS
+    def _is_overdue(self, snapshot: Snapshot) -> bool:
+        """Whether the process should have ended by now, after its last word."""
+        seen_at = self._record_seen_at.setdefault(snapshot.executor_id, time.monotonic())
+        return time.monotonic() - seen_at > EXIT_SECONDS
 
-    def _copy(self, job: Job, attempt: Attempt, run_id: str, *, final: bool) -> None:
-        """Events and, now and then, the log; all of both when `final`."""
-        while files := ingest.new_event_files(self._registry, run_id, attempt):
-            with self._lease.guarded_write() as session:
-                mine, current = self._reload(session, job, attempt)
-                ingest.add_events(session, mine, current, files)
-            attempt.event_files += len(files)
-        if final or time.monotonic() - self._log_copied.get(attempt.executor_id, 0.0) > LOG_SECONDS:
-            self._log_copied[attempt.executor_id] = time.monotonic()
-            data = self._executor.log(attempt.executor_id, after=attempt.log_bytes)
-            if data:
-                with self._lease.guarded_write() as session:
-                    mine, current = self._reload(session, job, attempt)
-                    ingest.add_log(session, mine, current, data, self._settings.max_log_bytes)
-
-    def _stop(self, job: Job, attempt: Attempt) -> None:
-        if attempt.stop_requested_at is None:
-            self._executor.stop(attempt.executor_id)
-            with self._lease.guarded_write() as session:
-                self._reload(session, job, attempt)[1].stop_requested_at = now()
-            logger.info("asked %s to stop", attempt.executor_id)
-        elif now() - attempt.stop_requested_at > timedelta(
-            seconds=self._settings.cancel_grace_seconds
-        ):
-            self._executor.kill(attempt.executor_id)
-            logger.warning("killed %s: it did not stop in time", attempt.executor_id)
-
-    def _conclude(self, job: Job, attempt: Attempt, run_id: str, done: Mapping[str, Any]) -> None:
-        triggers = {"succeeded": Trigger.SUCCEED, "stopped": Trigger.STOP, "failed": Trigger.FAIL}
-        trigger, error = triggers.get(str(done.get("outcome"))), done.get("error")
-        if trigger is None:
-            message = f"done.json says {done!r:.200}"
-            trigger, error = (
-                Trigger.FAIL,
-                {"type": "InvalidRecord", "message": message, "final": True},
-            )
-        elif trigger is Trigger.FAIL and not isinstance(error, Mapping):
-            error = {"type": "Unknown", "message": "the driver failed without saying why"}
-        error = dict(error or {}) if trigger is Trigger.FAIL else None
-        if error and not is_final(error, self._error_before(attempt)) and self._may_retry(job):
-            trigger = Trigger.FALTER
-        self._end(job, attempt, trigger, error, run_id, done.get("version"))
-
-    def _conclude_lost(
-        self, job: Job, attempt: Attempt, run_id: str, status: ProcessStatus
-    ) -> None:
-        if (
-            attempt.stop_requested_at is not None
-        ):  # killed, or stopped before it could listen: as was asked
-            self._end(job, attempt, Trigger.STOP, None, run_id)
+    def _stop(self, snapshot: Snapshot) -> None:
+        if snapshot.stop_requested_at is None:
+            self._executor.stop(snapshot.executor_id)
+            with locked_rows(self._lease, snapshot) as rows:
+                changes.record_stop_request(rows.attempt)
+            logger.info("asked %s to stop", snapshot.executor_id)
             return
-        message = f"the process of attempt {attempt.number} ended ({status}) without a last word"
-        with self._database.read() as session:
-            current = session.get_one(Job, job.seq)
-            log, _ = queries.log_page(session, job.id, after=max(0, current.log_bytes - TAIL_BYTES))
-        if tail := log.decode("utf-8", "replace").strip():
-            message += f"\nThe end of its log:\n{tail}"
-        trigger = Trigger.LOSE if self._may_retry(job) else Trigger.GIVE_UP
-        self._end(job, attempt, trigger, {"type": "DriverLost", "message": message}, run_id)
+        grace = timedelta(seconds=self._settings.cancel_grace_seconds)
+        if now() - snapshot.stop_requested_at > grace:
+            self._executor.kill(snapshot.executor_id)
+            logger.warning("killed %s: it did not stop in time", snapshot.executor_id)
 
-    def _may_retry(self, job: Job) -> bool:
+    def _conclude(self, snapshot: Snapshot, run_id: str, record: Mapping[str, Any]) -> None:
+        ending = ending_of_record(record)
+        if ending.error and self._may_do_better(snapshot, ending.error):
+            ending = replace(ending, trigger=Trigger.FALTER)
+        self._end(snapshot, ending, run_id)
+
+    def _conclude_lost(self, snapshot: Snapshot, run_id: str, status: ProcessStatus) -> None:
+        if snapshot.stop_requested_at is not None:
+            # Killed, or stopped before it could listen: as was asked.
+            self._end(snapshot, Ending(trigger=Trigger.STOP), run_id)
+            return
+        log_tail = self._read_log_tail(snapshot)
+        trigger = Trigger.LOSE if self._may_retry(snapshot) else Trigger.GIVE_UP
+        self._end(snapshot, ending_of_lost(snapshot.attempt, status, log_tail, trigger), run_id)
+
+    def _read_log_tail(self, snapshot: Snapshot) -> str:
+        with self._database.read() as session:
+            job = session.get_one(Job, snapshot.job_seq)
+            start = max(0, job.log_bytes - TAIL_BYTES)
+            log, _ = queries.log_page(session, job.id, after=start)
+        return log.decode("utf-8", "replace").strip()
+
+    def _may_do_better(self, snapshot: Snapshot, error: Mapping[str, Any]) -> bool:
+        """Whether another attempt might not fail, and there may be one."""
+        with self._database.read() as session:
+            previous = session.get(Attempt, (snapshot.job_id, snapshot.attempt - 1))
+        previous_error = previous.error if previous else None
+        return not is_final(error, previous_error) and self._may_retry(snapshot)
+
+    def _may_retry(self, snapshot: Snapshot) -> bool:
         """Whether the bounds of the job and of the service leave another attempt after this one."""
         with self._database.read() as session:
-            current = session.get_one(Job, job.seq)
-            losses = Losses.of(current).after_another(current.progress)
-            own = int(current.spec.get("max_attempts", self._settings.max_attempts))
-        return losses.in_a_row < min(own, self._settings.max_attempts)
+            job = session.get_one(Job, snapshot.job_seq)
+            losses = Losses.of(job).after_another(job.progress)
+        bound = self._settings.max_attempts
+        bound_of_job = int(snapshot.spec.get("max_attempts", bound))
+        return losses.in_a_row < min(bound_of_job, bound)
 
-    def _error_before(self, attempt: Attempt) -> dict[str, Any] | None:
-        """The error of the attempt before this one."""
-        with self._database.read() as session:
-            before = session.get(Attempt, (attempt.job_id, attempt.number - 1))
-            return before.error if before else None
-
-    def _end(
-        self,
-        job: Job,
-        attempt: Attempt,
-        trigger: Trigger,
-        error: Mapping[str, Any] | None = None,
-        run_id: str | None = None,
-        version: object = None,
-    ) -> None:
-        final = next_state(State(job.state), trigger)
-        if run_id is not None and final in _RUN_STATUS:
-            self._registry.close_run(run_id, _RUN_STATUS[final])
-        brief = {name: error[name] for name in _ERROR_FIELDS if name in error} if error else None
-        with self._lease.guarded_write() as session:
-            mine, current = self._reload(session, job, attempt)
-            if (
-                next_state(State(mine.state), trigger) is not final
-            ):  # asked for something else meanwhile: next tick
-                return
-            mine.run_id = run_id or mine.run_id
-            if trigger is Trigger.SUCCEED and isinstance(version, Mapping):
-                mine.version = ingest.version_record(version)
-            changes.end_attempt(session, mine, current, trigger, brief)
-        self._log_copied.pop(attempt.executor_id, None)
-        self._done_seen.pop(attempt.executor_id, None)
-        logger.info("%s ended: %s, the job is %s", attempt.executor_id, trigger, final)
-
-    def _reload(self, session: Session, job: Job, attempt: Attempt) -> tuple[Job, Attempt]:
-        """Both rows, locked, in this session."""
-        mine = changes.locked_job(session, job.id)
-        if mine is None:
-            raise LookupError(f"job {job.id} is gone")
-        return mine, session.get_one(Attempt, (attempt.job_id, attempt.number))
+    def _end(self, snapshot: Snapshot, ending: Ending, run_id: str | None = None) -> None:
+        state = next_state(snapshot.state, ending.trigger)
+        if run_id is not None and state in _RUN_STATUS:
+            self._registry.close_run(run_id, _RUN_STATUS[state])
+        with locked_rows(self._lease, snapshot) as (session, job, attempt):
+            if next_state(State(job.state), ending.trigger) is not state:
+                return  # asked for something else meanwhile: the next step takes that into account
+            job.run_id = run_id or job.run_id
+            if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
+                job.version = ingest.version_record(ending.version)
+            changes.end_attempt(session, job, attempt, ending.trigger, ending.stored_error)
+        self._copier.forget(snapshot.executor_id)
+        self._record_seen_at.pop(snapshot.executor_id, None)
+        logger.info("%s ended: %s, the job is %s", snapshot.executor_id, ending.trigger, state)

@@ -18,6 +18,7 @@ PASSWORD_FILE: Final = "registry-password"
 
 
 def driver_environment(settings: Settings) -> dict[str, str]:
+    """The variables that a driver's process is started with."""
     tracking_uri, password = without_password(settings.tracking_uri)
     environment = {
         "HYPERADAM_TRACKING_URI": tracking_uri,
@@ -27,13 +28,12 @@ def driver_environment(settings: Settings) -> dict[str, str]:
         "HYPERADAM_RUNNER": settings.runner,
     }
     if password:
-        environment["HYPERADAM_TRACKING_PASSWORD_FILE"] = settings.driver_password_path or _kept(
-            settings, password
-        )
+        path = settings.driver_password_path or _write_password(settings, password)
+        environment["HYPERADAM_TRACKING_PASSWORD_FILE"] = path
     return environment
 
 
-def _kept(settings: Settings, password: str) -> str:
+def _write_password(settings: Settings, password: str) -> str:
     """The password's file in the home; written anew each time, as the password may have changed."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = settings.home / PASSWORD_FILE

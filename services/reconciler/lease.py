@@ -57,7 +57,9 @@ class LeaseHolder:
     def __init__(
         self, database: Database, seconds: float, clock: Callable[[], datetime] = now
     ) -> None:
-        self._database, self._seconds, self._clock = database, timedelta(seconds=seconds), clock
+        self._database = database
+        self._duration = timedelta(seconds=seconds)
+        self._clock = clock
         self.owner: Final = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def acquire(self, executor: str = STARTING) -> bool:
@@ -70,24 +72,16 @@ class LeaseHolder:
             return False
 
     def _acquire(self, session: Session, executor: str) -> bool:
-        lease, moment = session.get(Lease, NAME, with_for_update=True), self._clock()
+        lease = session.get(Lease, NAME, with_for_update=True)
+        moment = self._clock()
         if lease is None:
-            session.add(
-                Lease(
-                    name=NAME,
-                    owner=self.owner,
-                    expires_at=moment + self._seconds,
-                    executor=executor,
-                )
-            )
+            lease = Lease(name=NAME)
+            session.add(lease)
         elif lease.owner != self.owner and lease.expires_at > moment:
             return False
-        else:
-            lease.owner, lease.expires_at, lease.executor = (
-                self.owner,
-                moment + self._seconds,
-                executor,
-            )
+        lease.owner = self.owner
+        lease.expires_at = moment + self._duration
+        lease.executor = executor
         return True
 
     @contextmanager
@@ -98,14 +92,18 @@ class LeaseHolder:
             LeaseLost: another has taken it. (One that ended, but that nobody took, is still ours.)
         """
         with self._database.write() as session:
-            lease = session.get(Lease, NAME, with_for_update=True)
-            if lease is None or lease.owner != self.owner:
+            if self._held_lease(session) is None:
                 raise LeaseLost(f"{self.owner} no longer holds the lease")
             yield session
 
     def release(self) -> None:
         """Let another take over at once, if the lease is ours."""
         with self._database.write() as session:
-            lease = session.get(Lease, NAME, with_for_update=True)
-            if lease is not None and lease.owner == self.owner:
+            lease = self._held_lease(session)
+            if lease is not None:
                 session.delete(lease)
+
+    def _held_lease(self, session: Session) -> Lease | None:
+        """The lease, locked, if it is ours."""
+        lease = session.get(Lease, NAME, with_for_update=True)
+        return lease if lease is not None and lease.owner == self.owner else None

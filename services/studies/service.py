@@ -121,7 +121,7 @@ def _run(services: Container, job: Job) -> str:
 
 
 def _study(session: Session, job_id: str) -> Job:
-    job = changes.locked_job(session, job_id)
+    job = changes.lock_job(session, job_id)
     if job is None:
         raise errors.job_not_found(job_id)
     if job.kind != KIND:

@@ -74,7 +74,7 @@ class Service:
         """The job gets a run, and its first attempt starts."""
         run_id = self.container.registry.open_run(job_id, name=job_id)
         with self.container.database.write() as session:
-            job = changes.locked_job(session, job_id)
+            job = changes.lock_job(session, job_id)
             assert job is not None
             job.run_id = run_id
             changes.mark_running(session, job, changes.begin_attempt(session, job))
@@ -82,13 +82,13 @@ class Service:
     def tell(self, job_id: str, kind: str, **data: Any) -> None:
         """The driver says something."""
         with self.container.database.write() as session:
-            job = changes.locked_job(session, job_id)
+            job = changes.lock_job(session, job_id)
             assert job is not None
             changes.append_event(session, job, kind, data)
 
     def log(self, job_id: str, text: str) -> None:
         with self.container.database.write() as session:
-            job = changes.locked_job(session, job_id)
+            job = changes.lock_job(session, job_id)
             assert job is not None
             session.add(
                 LogChunk(
@@ -121,7 +121,7 @@ class Service:
         failed = {"type": "ValueError", "message": "it went wrong", **(where or {})}
         error = failed if trigger is Trigger.FAIL else None
         with self.container.database.write() as session:
-            job = changes.locked_job(session, job_id)
+            job = changes.lock_job(session, job_id)
             assert job is not None
             attempt = session.get_one(changes.Attempt, (job_id, job.attempt))
             changes.end_attempt(session, job, attempt, trigger, error)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from services.database.base import Database
-from services.reconciler import loop
+from services.reconciler import copier, executor_health, troubles
 from services.reconciler.lease import LeaseHolder, LeaseLost, status
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
@@ -231,7 +231,7 @@ def test_events_are_copied_once_whoever_copies(
     stage.tick()
     stage.drive(job, STARTED, ("checkpoint", {"update": 10}))
     stage.tick(2)
-    stage.reconciler._lease.release()
+    stage.reconciler.release()
     stage.reconciler = Reconciler(settings, database, stage.registry, executor)
     stage.drive(job, ("checkpoint", {"update": 20}))
     stage.tick(2)
@@ -262,15 +262,19 @@ def test_lines_that_are_no_events_are_left_out(stage: Stage) -> None:
 
 
 def test_long_log_is_cut_with_a_note(
-    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
+    stage: Stage,
+    settings: Settings,
+    database: Database,
+    executor: PlayedExecutor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(copier, "LOG_SECONDS", 0.0)
     small = settings.model_copy(update={"max_log_bytes": 1024})
     stage.reconciler = Reconciler(small, database, stage.registry, executor)
     job = stage.submit()
     stage.tick()
     for _ in range(3):
         stage.process(job).log += b"x" * 700
-        stage.reconciler._attempts._log_copied.clear()
         stage.tick()
     text = stage.client.get(f"/v1/jobs/{job}/logs").json()["text"]
     assert text.startswith("x" * 1024 + "\n[the log is longer")
@@ -288,7 +292,7 @@ def test_crash_between_submission_and_its_record_starts_nothing_twice(
     with pytest.raises(KeyboardInterrupt):
         stage.tick()
     executor.broken.clear()
-    stage.reconciler._lease.release()
+    stage.reconciler.release()
     stage.reconciler = Reconciler(settings, database, stage.registry, executor)
     stage.tick()
     assert executor.submissions == [f"{job}-a1"] * 2
@@ -318,7 +322,7 @@ def test_trouble_of_one_job_leaves_the_others_alone(
 ) -> None:
     roomy = settings.model_copy(update={"max_running_jobs": 2})
     stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
-    monkeypatch.setattr(loop, "LONGEST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
     cursed, healthy = stage.submit(), stage.submit()
     executor.broken[f"{cursed}-a1"] = ValueError("no such thing")
     stage.tick(2)
@@ -326,7 +330,7 @@ def test_trouble_of_one_job_leaves_the_others_alone(
     stage.tick()
     assert stage.state(healthy) == "succeeded"
     assert stage.event_types(cursed).count("service.trouble") == 1
-    stage.tick(loop.MAX_TROUBLES)
+    stage.tick(troubles.MAX_FAULTS)
     assert stage.state(cursed) == "failed"
     assert stage.job(cursed)["error"] == {
         "type": "SubmissionFailed",
@@ -334,17 +338,18 @@ def test_trouble_of_one_job_leaves_the_others_alone(
     }
 
 
-def test_unreachable_executor_loses_nothing_and_is_told(stage: Stage, database: Database) -> None:
+def test_unreachable_executor_loses_nothing_and_is_told(
+    stage: Stage, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_health, "CHECK_SECONDS", 0.0)
     running, waiting = stage.submit(), stage.submit()
     stage.tick()
     assert status(database).executor == "ok"
     stage.executor.down = "Ray does not answer"
-    stage.reconciler._checked = float("-inf")
     stage.tick(2)
     assert [stage.state(job) for job in (running, waiting)] == ["starting", "queued"]
     assert status(database).executor == "Ray does not answer"
     stage.executor.down = None
-    stage.reconciler._checked = float("-inf")
     stage.finish(running, "succeeded")
     stage.tick(2)
     assert [stage.state(job) for job in (running, waiting)] == ["succeeded", "starting"]
@@ -360,7 +365,7 @@ def test_only_the_holder_of_the_lease_works(
     assert stage.reconciler.tick() is True
     assert second.tick() is False
     assert status(database).reconciler == "ok"
-    stage.reconciler._lease.release()
+    stage.reconciler.release()
     assert status(database).reconciler != "ok"
     assert second.tick() is True
 

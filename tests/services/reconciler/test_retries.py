@@ -12,7 +12,7 @@ import pytest
 from services.database.base import Database
 from services.executors.contract import ExecutorUnavailable
 from services.jobs import changes
-from services.reconciler import loop
+from services.reconciler import executor_health, troubles
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
@@ -273,23 +273,23 @@ def test_resumption_by_hand_begins_the_count_again(
 def test_cluster_that_looks_well_but_takes_no_job_is_told_everywhere(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(loop, "LONGEST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
     caplog.set_level(logging.WARNING)
     job = stage.submit()
     silence = "Ray does not answer: read timed out"
     stage.executor.broken[f"{job}-a1"] = ExecutorUnavailable(silence)
-    stage.tick(loop.MAX_TROUBLES + 2)
+    stage.tick(troubles.MAX_FAULTS + 2)
     assert stage.state(job) == "starting"
-    troubles = [
+    trouble_events = [
         event["data"]["message"]
         for event in stage.events(job)
         if event["type"] == "service.trouble"
     ]
-    assert troubles == [f"ExecutorUnavailable: {silence}"]
+    assert trouble_events == [f"ExecutorUnavailable: {silence}"]
     ready = stage.client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["executor"]) == (503, silence)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == loop.MAX_TROUBLES + 2
+    assert len(warnings) == troubles.MAX_FAULTS + 2
     assert all(job in record.getMessage() and silence in record.getMessage() for record in warnings)
 
     stage.executor.broken.clear()
@@ -314,12 +314,12 @@ def test_after_one_refusal_the_other_jobs_wait_for_the_next_tick(
 
 
 def test_lost_and_found_executor_is_logged_once_each(
-    stage: Stage, caplog: pytest.LogCaptureFixture
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO, logger=loop.__name__)
+    monkeypatch.setattr(executor_health, "CHECK_SECONDS", 0.0)
+    caplog.set_level(logging.INFO, logger=executor_health.__name__)
     for down in (None, "connection refused", "connection refused", None):
         stage.executor.down = down
-        stage.reconciler._checked = float("-inf")
         stage.tick()
     told = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert told == [
