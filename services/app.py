@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 
 from services import observability, problems
@@ -14,21 +16,28 @@ from services.optimizers import endpoints as optimizers
 from services.reference import endpoints as reference
 from services.studies import endpoints as studies
 
+SUMMARY: Final = (
+    "Distributed meta-training of learned optimizers, with a registry of their parameters."
+)
+
 
 def create_app(services: Container) -> FastAPI:
-    """The service over these parts; several processes may each run one over the same database and
-    registry."""
+    """The service over these parts.
+
+    Several processes may each run one over the same database and registry.
+    """
     app = FastAPI(
         title="HyperAdam",
-        summary="Distributed meta-training of learned optimizers, with a registry of their parameters.",
+        summary=SUMMARY,
         version="1",
         max_body_size=services.settings.max_body_bytes,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        telemetry=observability.telemetry(services.settings),
+        telemetry=observability.make_telemetry(services.settings),
     )
     app.state.services = services
+
     problems.install(app)
     observability.install(app, services)
     for part in (jobs, studies, optimizers, auth, health, dashboard, reference):

@@ -1,5 +1,7 @@
-"""Layers around the whole application, outside of the framework's own (which `add_middleware`
-cannot reach)."""
+"""Layers around the whole application, outside of the framework's own.
+
+`add_middleware` puts a layer inside of those.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,10 @@ from starlette.types import ASGIApp
 
 
 def wrap_outermost(app: FastAPI, layer: Callable[[ASGIApp], ASGIApp]) -> None:
-    """Put a layer around everything that is there so far, the framework's error and body limits
-    included."""
-    inner = app.build_middleware_stack
+    """Put a layer around all that is there so far, the framework's error and body limits too."""
+    build_inner_stack = app.build_middleware_stack
 
-    def build() -> ASGIApp:
-        return layer(inner())
+    def build_stack() -> ASGIApp:
+        return layer(build_inner_stack())
 
-    app.build_middleware_stack = build  # type: ignore[method-assign]
+    app.build_middleware_stack = build_stack  # type: ignore[method-assign]

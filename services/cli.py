@@ -49,51 +49,54 @@ PortOption = Annotated[
 @app.command()
 def up(home: HomeOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Run the whole service on this machine: API, reconciler and a local Ray cluster."""
-    settings = _settings(home=home, host=host, port=port)
+    settings = _read_settings(home=home, host=host, port=port)
     from services.embedded.home import Home, HomeInUse
 
-    place = Home(settings.home)
+    home_folder = Home(settings.home)
     try:
-        with place.locked(), _brief_errors():
-            _up(settings, place)
+        with home_folder.lock(), _report_briefly():
+            _up(settings, home_folder)
     except HomeInUse as error:
         _fail(str(error))
 
 
 def _up(settings: Settings, home: Home) -> None:
     with console.status("Starting …"):  # the imports take seconds
-        from services.embedded.up import up as run
+        from services.embedded.up import up as run_service
 
     _configure_logs(settings)
-    run(settings, home, console)
+    run_service(settings, home, console)
 
 
 @app.command()
 def api(host: HostOption = None, port: PortOption = None) -> None:
     """Run the REST API alone; any number of such processes may serve one database."""
-    settings = _settings(host=host, port=port)
+    settings = _read_settings(host=host, port=port)
     _configure_logs(settings)
     from registry import connect
     from services.container import Container
     from services.database.base import Database
     from services.database.migrations import upgrade
-    from services.serving import ApiServer, listen, url_of
+    from services.serving import ApiServer, format_url, listen
 
-    with _brief_errors():
+    with _report_briefly():
         listener = listen(settings.host, settings.port)
         database = Database(settings.database_url)
         upgrade(database)
         registry = connect(settings.tracking_uri, settings.artifact_location)
+
+    def on_ready() -> None:
+        logging.getLogger("services.cli").info("ready at %s", format_url(listener))
+
     services = Container(settings=settings, database=database, registry=registry)
-    ready = logging.getLogger("services.cli")
-    ApiServer(services, lambda: ready.info("ready at %s", url_of(listener))).run(sockets=[listener])
+    ApiServer(services, on_ready).run(sockets=[listener])
     database.dispose()
 
 
 @app.command()
 def reconciler() -> None:
     """Run the reconciler alone; of several, one works and the others stand by."""
-    settings = _settings()
+    settings = _read_settings()
     _configure_logs(settings)
     from registry import connect
     from services.database.base import Database
@@ -103,15 +106,18 @@ def reconciler() -> None:
 
     if settings.executor == "ray" and not settings.ray_address:
         _fail(
-            "RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, or HYPERADAM_EXECUTOR=process"
+            "RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, "
+            "or HYPERADAM_EXECUTOR=process"
         )
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _brief_errors():
+    with _report_briefly():
         database = Database(settings.database_url)
         upgrade(database)
         registry = connect(settings.tracking_uri, settings.artifact_location)
+
     Reconciler(settings, database, registry, make_executor(settings)).run(stop)
     database.dispose()
 
@@ -119,12 +125,12 @@ def reconciler() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the job store's tables, and the registry's, up to date."""
-    settings = _settings()
+    settings = _read_settings()
     from registry import connect
     from services.database.base import Database
     from services.database.migrations import upgrade
 
-    with _brief_errors():
+    with _report_briefly():
         database = Database(settings.database_url)
         upgrade(database)
         database.dispose()
@@ -147,11 +153,11 @@ def create_key(
     home: HomeOption = None,
 ) -> None:
     """Make an API key and print it, alone, on one line. It cannot be shown again."""
-    expires_at = (
-        None if expires_in_days is None else datetime.now(UTC) + timedelta(days=expires_in_days)
-    )
+    expires_at = None
+    if expires_in_days is not None:
+        expires_at = datetime.now(UTC) + timedelta(days=expires_in_days)
     try:
-        new = _api_keys(home).create(name, scope, expires_at=expires_at)
+        new = _open_api_keys(home).create(name, scope, expires_at=expires_at)
     except ValueError as error:
         _fail(str(error))
     console.print(new.key, markup=False, highlight=False, soft_wrap=True)
@@ -161,14 +167,9 @@ def create_key(
 def list_keys(home: HomeOption = None) -> None:
     """Show all keys, without their secrets."""
     table = Table("id", "name", "scopes", "created", "last used", "expires", "revoked")
-    for key in _api_keys(home).list():
+    for key in _open_api_keys(home).list():
         moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
-        table.add_row(
-            key.id,
-            key.name,
-            " ".join(key.scopes),
-            *(f"{m:%Y-%m-%d %H:%M}" if m else "–" for m in moments),
-        )
+        table.add_row(key.id, key.name, " ".join(key.scopes), *map(_format_moment, moments))
     console.print(table)
 
 
@@ -178,32 +179,38 @@ def revoke_key(
     home: HomeOption = None,
 ) -> None:
     """Make a key worthless."""
-    if not _api_keys(home).revoke(key_id):
+    if not _open_api_keys(home).revoke(key_id):
         _fail(f"no API key has the id {key_id!r}")
     console.print(f"Revoked {key_id}.")
 
 
-def _api_keys(home: Path | None) -> ApiKeys:
+def _format_moment(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _open_api_keys(home: Path | None) -> ApiKeys:
     from services.auth.service import ApiKeys
     from services.database.base import Database
     from services.database.migrations import upgrade
 
-    settings = _settings(home=home)
+    settings = _read_settings(home=home)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_url)
     upgrade(database)
     return ApiKeys(database)
 
 
-def _settings(**options: Any) -> Settings:
+def _read_settings(**options: Any) -> Settings:
+    """The settings of the environment, with the options that are not None in their place."""
+    overrides = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
+        return Settings(**overrides)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False)
-        ]
-        _fail("\n".join(["the settings are wrong:", *problems]))
+        lines = ["the settings are wrong:"]
+        for problem in error.errors(include_url=False):
+            field = ".".join(map(str, problem["loc"]))
+            lines.append(f"{field}: {problem['msg']}")
+        _fail("\n".join(lines))
     except OSError as error:
         _fail(f"cannot read {error.filename}: {error.strerror}")
 
@@ -216,8 +223,8 @@ def _configure_logs(settings: Settings) -> None:
 
 
 @contextmanager
-def _brief_errors() -> Iterator[None]:
-    """What an operator can mend is told in a sentence, without a traceback."""
+def _report_briefly() -> Iterator[None]:
+    """Tell what an operator can mend in a sentence, without a traceback."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from registry import RegistryError

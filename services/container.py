@@ -1,5 +1,7 @@
-"""What the endpoints of one process share: built by the command line or a test, handed to
-`create_app`; no global."""
+"""What the endpoints of one process share.
+
+The command line or a test builds a container and hands it to `create_app`; nothing is global.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,10 @@ from services.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """The parts that requests need. Executors are no part of it: the API never asks them
-    anything."""
+    """The parts that requests need.
+
+    Executors are no part of it: the API never asks them anything.
+    """
 
     settings: Settings
     database: Database
@@ -52,9 +56,9 @@ class Container:
         return WeightsCache(self.registry)
 
 
-def services_of(request: Request) -> Container:
+def get_services(request: Request) -> Container:
     return cast(Container, request.app.state.services)
 
 
-Services = Annotated[Container, Depends(services_of)]
+Services = Annotated[Container, Depends(get_services)]
 """Type of an endpoint's parameter that receives the container."""

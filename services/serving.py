@@ -17,6 +17,8 @@ from services.container import Container
 
 GRACE_SECONDS: Final = 10
 """Time that requests in flight have when the server stops."""
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Address of all interfaces → one by which this machine reaches itself."""
 
 
 class CannotListen(Exception):
@@ -30,8 +32,8 @@ def listen(host: str, port: int) -> socket.socket:
         CannotListen: with a message for people.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # said to be TCP: asyncio turns Nagle's algorithm off, which holds back small answers for 40 ms,
-    # only where it is
+    # Nagle's algorithm holds back small answers for 40 ms. asyncio turns it off only where the
+    # socket says that it is TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -42,27 +44,29 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def format_url(listener: socket.socket) -> str:
     """The URL by which this machine reaches the server."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = _LOOPBACK.get(host, host)
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
 
 
 class ApiServer(uvicorn.Server):
     """Serves until SIGTERM or SIGINT; `run` then returns, so that its caller can stop the rest."""
 
     def __init__(self, services: Container, on_ready: Callable[[], None]) -> None:
-        self._stopping, self._on_ready = services.stopping, on_ready
-        super().__init__(
-            uvicorn.Config(
-                create_app(services),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+        self._stopping = services.stopping
+        self._on_ready = on_ready
+        config = uvicorn.Config(
+            create_app(services),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -74,8 +78,10 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Listen to both signals from now on. (uvicorn's own gives them back, and raises them
-        again, at the end.)"""
+        """Listen to both signals from now on.
+
+        uvicorn's own method gives them back at the end, and raises them again.
+        """
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.handle_exit)

@@ -1,8 +1,8 @@
 """Settings of the server: the only reader of its environment.
 
-Every field is read from `HYPERADAM_<FIELD>`; the four that users know from elsewhere also from
-`DATABASE_URL`, `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Each of these names with `_FILE` at its end
-names a file that holds the value, as container secrets are given. What is not set is derived from
+Every field is read from `HYPERADAM_<FIELD>`. Those that users know from elsewhere are also read
+from `DATABASE_URL`, `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Any of these names with `_FILE` at its
+end names a file that holds the value, as container secrets do. What is not set is derived from
 `home`: a laptop needs no configuration.
 """
 
@@ -28,13 +28,16 @@ def _default_home() -> Path:
     return Path.home() / ".local" / "share" / "hyperadam"
 
 
-def _also(name: str, *others: str) -> AliasChoices:
+def _alias(name: str, *others: str) -> AliasChoices:
+    """The field's own variable, and others that users know from elsewhere."""
     return AliasChoices(PREFIX + name.upper(), *others)
 
 
 class Settings(BaseSettings):
-    """How one server process runs. Frozen; built once by the command line (or a test) and handed
-    down."""
+    """How one server process runs.
+
+    Frozen: the command line or a test builds it once and hands it down.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True
@@ -45,13 +48,13 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
     """0: a free one."""
-    database_url: str = Field(default="", validation_alias=_also("database_url", "DATABASE_URL"))
+    database_url: str = Field(default="", validation_alias=_alias("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")
     """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a
     password."""
     tracking_uri: str = Field(
-        default="", validation_alias=_also("tracking_uri", "MLFLOW_TRACKING_URI")
+        default="", validation_alias=_alias("tracking_uri", "MLFLOW_TRACKING_URI")
     )
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
     artifact_location: str = ""
@@ -65,7 +68,7 @@ class Settings(BaseSettings):
     driver_password_path: str = ""
     """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which
     trainers of this machine can read. Their environment, which Ray shows, never holds it."""
-    ray_address: str = Field(default="", validation_alias=_also("ray_address", "RAY_ADDRESS"))
+    ray_address: str = Field(default="", validation_alias=_alias("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
     """What runs drivers: Ray Jobs, or plain processes of this machine."""
@@ -120,52 +123,60 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _derive(cls, given: Any) -> Any:
-        values = {
-            name: value for name in cls.model_fields if (value := _first(given, name)) is not None
-        }
-        home = values["home"] = Path(values.get("home") or _default_home()).expanduser().resolve()
-        for name, default in _embedded(home).items():
+    def _derive(cls, sources: Any) -> Any:
+        """Defaults below `home` for what no source sets."""
+        values: dict[str, Any] = {}
+        for name in cls.model_fields:
+            value = _first_value(sources, name)
+            if value is not None:
+                values[name] = value
+
+        home = Path(values.get("home") or _default_home()).expanduser().resolve()
+        values["home"] = home
+        defaults = _defaults_below(home)
+        if values.get("tracking_uri"):
+            defaults["artifact_location"] = ""  # that registry decides where runs keep their files
+        for name, default in defaults.items():
             if not values.get(name):
-                values[name] = (
-                    default if name != "artifact_location" or not values.get("tracking_uri") else ""
-                )
+                values[name] = default
         return values
 
     @model_validator(mode="after")
     def _lease_outlasts_requests(self) -> Self:
         if self.executor == "ray" and self.lease_seconds <= REQUEST_SECONDS:
             raise ValueError(
-                f"lease_seconds must be more than {REQUEST_SECONDS:g}, the time that one request to Ray may take; "
-                f"got {self.lease_seconds:g}"
+                f"lease_seconds must be more than {REQUEST_SECONDS:g}, "
+                f"the time that one request to Ray may take; got {self.lease_seconds:g}"
             )
         return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not self.runner:
-            object.__setattr__(self, "runner", "ray" if self.executor == "ray" else "in-process")
+            runner = "ray" if self.executor == "ray" else "in-process"
+            object.__setattr__(self, "runner", runner)
+
         password = self.database_password.get_secret_value()
         for name in ("database_url", "tracking_uri"):
-            object.__setattr__(self, name, _with_password(getattr(self, name), password))
+            url = _add_password(getattr(self, name), password)
+            object.__setattr__(self, name, url)
         return self
 
     @field_validator("trace_endpoint")
     @classmethod
     def _can_trace(cls, value: str) -> str:
-        if value:
-            try:
-                import_module("opentelemetry.exporter.otlp.proto.http")
-            except ImportError as error:
-                raise ValueError(
-                    "needs the extra `tracing`: pip install 'hyperadam-server[tracing]'"
-                ) from error
+        if not value:
+            return value
+        try:
+            import_module("opentelemetry.exporter.otlp.proto.http")
+        except ImportError as error:
+            raise ValueError(
+                "needs the extra `tracing`: pip install 'hyperadam-server[tracing]'"
+            ) from error
         return value
 
 
-def _embedded(home: Path) -> Mapping[str, str]:
-    """Defaults below `home`; `artifact_location` first, because it depends on whether a registry
-    was given."""
+def _defaults_below(home: Path) -> dict[str, str]:
     return {
         "artifact_location": str(home / "artifacts"),
         "tracking_uri": f"sqlite:///{home / 'mlflow.db'}",
@@ -175,45 +186,51 @@ def _embedded(home: Path) -> Mapping[str, str]:
     }
 
 
-def _names(field_name: str, field: FieldInfo) -> list[str]:
-    """The keys under which sources give a field: its variables, if it has several, before its own
-    name."""
+def _list_keys(field_name: str, field: FieldInfo) -> list[str]:
+    """The keys under which sources have a field.
+
+    Its variables, if it has several, come before its own name.
+    """
     alias = field.validation_alias
-    return (
-        [*map(str, alias.choices), field_name] if isinstance(alias, AliasChoices) else [field_name]
-    )
+    if isinstance(alias, AliasChoices):
+        return [*map(str, alias.choices), field_name]
+    return [field_name]
 
 
-def _first(values: Mapping[str, Any], field_name: str) -> Any:
-    """The first value that is given and not an empty text."""
-    names = _names(field_name, Settings.model_fields[field_name])
-    return next((values[name] for name in names if values.get(name, "") != ""), None)
+def _first_value(sources: Mapping[str, Any], field_name: str) -> Any:
+    """The first value that is set and not an empty text."""
+    for key in _list_keys(field_name, Settings.model_fields[field_name]):
+        value = sources.get(key, "")
+        if value != "":
+            return value
+    return None
 
 
-def _with_password(url: str, password: str) -> str:
+def _add_password(url: str, password: str) -> str:
     if not password or not url.startswith("postgresql"):
         return url
-    from registry.passwords import (
-        with_password,
-    )  # with the registry come seconds of imports, which commands can spare
+    # with the registry come seconds of imports, which commands can spare
+    from registry.passwords import with_password
 
     return with_password(url, password)
 
 
 class _FileSettings(PydanticBaseSettingsSource):
-    """`NAME_FILE=/run/secrets/name`: the value is the file's text, without white space at its
-    ends."""
+    """`NAME_FILE=/run/secrets/name`: the file's text, without white space at its ends."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        for name in _names(field_name, field):
-            variable = name if name.isupper() else PREFIX + name.upper()
-            if path := os.environ.get(f"{variable}_FILE"):
-                return Path(path).read_text("utf-8").strip(), _names(field_name, field)[0], False
+        keys = _list_keys(field_name, field)
+        for key in keys:
+            variable = key if key.isupper() else PREFIX + key.upper()
+            path = os.environ.get(f"{variable}_FILE")
+            if path:
+                return Path(path).read_text("utf-8").strip(), keys[0], False
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = (
-            self.get_field_value(field, name)
-            for name, field in self.settings_cls.model_fields.items()
-        )
-        return {key: value for value, key, _ in found if value is not None}
+        values = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, key, _ = self.get_field_value(field, name)
+            if value is not None:
+                values[key] = value
+        return values

@@ -1,7 +1,7 @@
-"""Pages and what they load: read once from a package, served with an entity tag; any other name is
-no file.
+"""Pages and what they load: read once from a package, served with an entity tag.
 
-Everything comes from this very server: the policy lets a page load nothing from elsewhere.
+Any other name is no file. Everything comes from this very server: the policy lets a page load
+nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -46,20 +46,24 @@ class StaticFile:
         return Response(self.data, headers=headers, media_type=self.media_type)
 
 
-def read(entries: Iterable[Traversable]) -> dict[str, StaticFile]:
+def read_files(entries: Iterable[Traversable]) -> dict[str, StaticFile]:
     """Name → file, of those whose suffix has a media type here."""
-    found = {}
+    files = {}
     for entry in entries:
         suffix = "." + entry.name.rpartition(".")[2]
-        if suffix in MEDIA_TYPES:
-            data = entry.read_bytes()
-            etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-            found[entry.name] = StaticFile(data=data, media_type=MEDIA_TYPES[suffix], etag=etag)
-    return found
+        if suffix not in MEDIA_TYPES:
+            continue
+
+        data = entry.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        files[entry.name] = StaticFile(
+            data=data, media_type=MEDIA_TYPES[suffix], etag=f'"{digest[:32]}"'
+        )
+    return files
 
 
-def pages(
-    files: Callable[[], Mapping[str, StaticFile]],
+def make_router(
+    load_files: Callable[[], Mapping[str, StaticFile]],
     *,
     page: str,
     at: str,
@@ -70,7 +74,7 @@ def pages(
     """A router for one page and what it loads.
 
     Args:
-        files: by name; asked for only when a request comes.
+        load_files: gives the files by name; called only when a request comes.
         page: the name of the page's own file.
         at: the path of the page.
         folder: the path below which all files are.
@@ -80,13 +84,14 @@ def pages(
     router = APIRouter(include_in_schema=False)
 
     @router.get(at)
-    async def show(if_none_match: IfNoneMatch = "") -> Response:
-        return files()[page].answer(policy, if_none_match)
+    async def show_page(if_none_match: IfNoneMatch = "") -> Response:
+        return load_files()[page].answer(policy, if_none_match)
 
     @router.get(f"{folder}/{{name}}")
-    async def static_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
-        if name not in files():
+    async def send_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
+        files = load_files()
+        if name not in files:
             raise NotFound(missing)
-        return files()[name].answer(policy, if_none_match)
+        return files[name].answer(policy, if_none_match)
 
     return router

@@ -1,5 +1,4 @@
-"""`require(scope)`: the guard that every endpoint declares, and what it tells of itself in
-OpenAPI."""
+"""`require(scope)`: the guard that every endpoint declares, and what OpenAPI says of it."""
 
 from __future__ import annotations
 
@@ -16,10 +15,10 @@ from services.auth.scopes import Principal, Scope
 from services.container import Container, Services
 from services.problems import Forbidden, TooManyRequests, Unauthorized
 
-__all__ = ["Principal", "require", "required_scope"]
+__all__ = ["Principal", "get_required_scope", "require"]
 
 _REALM: Final = 'Bearer realm="hyperadam"'
-_READS: Final = frozenset({"GET", "HEAD"})
+_READ_METHODS: Final = frozenset({"GET", "HEAD"})
 _BEARER: Final = HTTPBearer(
     scheme_name="ApiKey",
     bearerFormat="ha_ID_SECRET",
@@ -44,8 +43,7 @@ class _Require:
                 "Send an API key in the header 'Authorization: Bearer KEY'.",
                 headers={"WWW-Authenticate": _REALM},
             )
-        api_keys, key = services.api_keys, credentials.credentials
-        principal = api_keys.recall(key) or await run_in_threadpool(api_keys.verify, key)
+        principal = await _find_principal(services, credentials.credentials)
         if principal is None:
             raise Unauthorized(
                 "The API key is not known, was revoked or has expired.",
@@ -54,32 +52,45 @@ class _Require:
         request.state.actor = principal.name
         self._check_rate(request, services, principal)
         if self.scope not in principal.scopes:
+            challenge = f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
             raise Forbidden(
                 f"The API key {principal.name!r} does not have the scope '{self.scope}'.",
-                headers={
-                    "WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
-                },
+                headers={"WWW-Authenticate": challenge},
             )
         return principal
 
     def _check_rate(self, request: Request, services: Container, principal: Principal) -> None:
         limits = services.rate_limits
-        kinds = [limits.requests] if request.method in _READS else [limits.requests, limits.writes]
-        wait = max(limit.seconds_to_wait(principal.key_id) for limit in kinds)
+        limits_of_request = [limits.requests]
+        if request.method not in _READ_METHODS:
+            limits_of_request.append(limits.writes)
+
+        wait = max(limit.seconds_to_wait(principal.key_id) for limit in limits_of_request)
         if wait > 0:
             raise TooManyRequests(
-                f"The API key {principal.name!r} sends more requests than this server takes from one key.",
+                f"The API key {principal.name!r} sends more requests than this server takes "
+                "from one key.",
                 headers={"Retry-After": str(math.ceil(wait))},
             )
 
 
+async def _find_principal(services: Container, key: str) -> Principal | None:
+    """The holder of the key; the database is asked only if it was not verified a moment ago."""
+    principal = services.api_keys.recall(key)
+    if principal is not None:
+        return principal
+    return await run_in_threadpool(services.api_keys.verify, key)
+
+
 @cache
 def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
-    """The dependency for one scope; the same object each time, so that a request is checked
-    once."""
+    """The dependency for one scope.
+
+    It is the same object each time, so that a request is checked once.
+    """
     return _Require(scope)
 
 
-def required_scope(dependency: object) -> Scope | None:
+def get_required_scope(dependency: object) -> Scope | None:
     """The scope that a dependency demands; None when it is another kind of dependency."""
     return dependency.scope if isinstance(dependency, _Require) else None

@@ -28,9 +28,10 @@ def show_self(principal: Annotated[Principal, Depends(require("read"))]) -> Self
 
 
 @router.get("", dependencies=[Admin])
-def listing(services: Services) -> KeyList:
+def list_keys(services: Services) -> KeyList:
     """All keys, revoked ones too, oldest first."""
-    return KeyList(items=[KeyAnswer.of(record) for record in services.api_keys.list()])
+    records = services.api_keys.list()
+    return KeyList(items=[KeyAnswer.of(record) for record in records])
 
 
 @router.post(
@@ -44,6 +45,7 @@ def create(
     """Make a key. The answer is the only one that ever holds it: a repeat with the same
     `Idempotency-Key` tells of the same key, without its secret."""
     record, key = make_key(services, request, post)
+
     response.status_code = 201 if key is not None else 200
     response.headers["Cache-Control"] = "no-store"
     return NewKeyAnswer(**KeyAnswer.of(record).model_dump(), key=key)

@@ -20,20 +20,23 @@ _ALPHABET: Final = string.ascii_lowercase + string.digits
 _FORM: Final = re.compile(rf"ha_([a-z0-9]{{{ID_CHARS}}})_[a-z0-9]{{{SECRET_CHARS}}}")
 
 
-def new_key() -> str:
-    return f"ha_{_random(ID_CHARS)}_{_random(SECRET_CHARS)}"
+def draw_key() -> str:
+    """A new key, which nobody can guess."""
+    return f"ha_{_draw_chars(ID_CHARS)}_{_draw_chars(SECRET_CHARS)}"
 
 
-def id_of(key: str) -> str | None:
+def parse_id(key: str) -> str | None:
     """The key's id; None when it does not have the form of a key."""
     match = _FORM.fullmatch(key)
-    return match.group(1) if match else None
+    if match is None:
+        return None
+    return match.group(1)
 
 
-def digest(key: str) -> str:
+def hash_key(key: str) -> str:
     """What is stored of a key: SHA-256, in hexadecimal."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _random(n_chars: int) -> str:
+def _draw_chars(n_chars: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(n_chars))

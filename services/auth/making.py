@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from services.auth.schemas import KeyRequest
+from services.auth.service import NewKey
 from services.auth.tables import ApiKey
 from services.container import Container
-from services.idempotency.service import Post, digest
+from services.idempotency.service import Post, hash_body
 from services.problems import NotFound, invalid
 
 
@@ -18,25 +19,34 @@ def make_key(services: Container, request: KeyRequest, post: Post) -> tuple[ApiK
         Problem: 422 when it would have expired already, or the idempotency key was used with
             another body.
     """
-    body_sha256 = digest(request)
-    earlier = post.earlier(services.database, body_sha256)
-    if earlier is None:
-        try:
-            new = services.api_keys.new(
-                request.name, sorted(request.scopes), expires_at=request.expires_at
-            )
-        except ValueError as error:
-            raise invalid("expires_at", str(error)) from error
+    body_sha256 = hash_body(request)
+    earlier_id = post.find_earlier(services.database, body_sha256)
+    if earlier_id is not None:
+        return _load_record(services, earlier_id), None
 
-        def insert(session: Session) -> str:
-            session.add(new.record)
-            return new.key
+    new = _draw_key(services, request)
 
-        done = post.once(services.database, body_sha256, new.record.id, insert)
-        if done.made is not None:
-            return new.record, done.made
-        earlier = done.resource
-    record = services.api_keys.get(earlier)
+    def insert(session: Session) -> str:
+        session.add(new.record)
+        return new.key
+
+    outcome = post.run_once(services.database, body_sha256, new.record.id, insert)
+    if outcome.result is not None:
+        return new.record, outcome.result
+    return _load_record(services, outcome.resource), None
+
+
+def _draw_key(services: Container, request: KeyRequest) -> NewKey:
+    try:
+        return services.api_keys.draw(
+            request.name, sorted(request.scopes), expires_at=request.expires_at
+        )
+    except ValueError as error:
+        raise invalid("expires_at", str(error)) from error
+
+
+def _load_record(services: Container, key_id: str) -> ApiKey:
+    record = services.api_keys.get(key_id)
     if record is None:
-        raise NotFound(f"no API key has the id {earlier!r}")
-    return record, None
+        raise NotFound(f"no API key has the id {key_id!r}")
+    return record

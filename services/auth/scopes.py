@@ -22,14 +22,18 @@ class Principal:
     """With everything that the key's scopes imply."""
 
 
-def implied(scopes: Iterable[str]) -> frozenset[Scope]:
+def add_implied(scopes: Iterable[str]) -> frozenset[Scope]:
     """The scopes and all that they imply.
 
     Raises:
         ValueError: an unknown scope.
     """
-    given = set(scopes)
-    if unknown := sorted(given - set(SCOPES)):
+    scopes = set(scopes)
+    unknown = sorted(scopes - set(SCOPES))
+    if unknown:
         raise ValueError(f"scopes must be of {', '.join(SCOPES)}, got {', '.join(unknown)}")
-    highest = max((index for index, scope in enumerate(SCOPES) if scope in given), default=-1)
-    return frozenset(SCOPES[: highest + 1])
+
+    ranks = [rank for rank, scope in enumerate(SCOPES) if scope in scopes]
+    if not ranks:
+        return frozenset()
+    return frozenset(SCOPES[: max(ranks) + 1])

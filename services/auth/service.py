@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth import keys
-from services.auth.scopes import Principal, implied
+from services.auth.scopes import Principal, add_implied
 from services.auth.tables import ApiKey
 from services.database.base import Database, now
 
@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 
 
 def _is_valid(record: ApiKey) -> bool:
-    return record.revoked_at is None and (record.expires_at is None or now() < record.expires_at)
+    if record.revoked_at is not None:
+        return False
+    return record.expires_at is None or now() < record.expires_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,11 @@ class ApiKeys:
     """The keys in one database. Thread-safe."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
-        self._database, self._clock = database, clock
+        self._database = database
+        self._clock = clock
         self._lock = threading.Lock()
         self._verified: dict[str, tuple[Principal, float]] = {}
+        """Hash of a key → its holder, and when to forget that."""
 
     def create(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
@@ -63,31 +67,36 @@ class ApiKeys:
             ValueError: the name is empty, long or has control characters, a scope is unknown, or
                 the key would have expired already.
         """
-        new = self.new(name, scopes, expires_at=expires_at)
+        new = self.draw(name, scopes, expires_at=expires_at)
         with self._database.write() as session:
             session.add(new.record)
         return new
 
-    def new(
+    def draw(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
     ) -> NewKey:
-        """The same, but not in the database yet."""
+        """A new key that is not in the database yet.
+
+        Raises:
+            ValueError: as `create` does.
+        """
         if not check_text(name, "name", max_chars=MAX_ACTOR_CHARS).strip():
             raise ValueError("name must not be empty")
-        if not implied(scopes):
+        if not add_implied(scopes):
             raise ValueError("scopes must not be empty")
         if expires_at is not None and not now() < expires_at <= now() + LONGEST_LIFE:
             raise ValueError(
                 f"expires_at must be in the future, and at most {LONGEST_LIFE.days} days ahead"
             )
-        key = keys.new_key()
-        key_id = keys.id_of(key)
+
+        key = keys.draw_key()
+        key_id = keys.parse_id(key)
         assert key_id is not None
         record = ApiKey(
             id=key_id,
             name=name,
             prefix=f"ha_{key_id}",
-            hash=keys.digest(key),
+            hash=keys.hash_key(key),
             scopes=sorted(set(scopes)),
             created_at=now(),
             expires_at=expires_at,
@@ -105,62 +114,80 @@ class ApiKeys:
             return session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
 
     def revoke(self, key_id: str) -> bool:
-        """Make a key worthless; False when there is no such key. Revoking twice keeps the first
-        moment."""
+        """Make a key worthless; False when there is no such key.
+
+        Revoking twice keeps the first moment.
+        """
         with self._database.write() as session:
             record = session.get(ApiKey, key_id, with_for_update=True)
             if record is None:
                 return False
             record.revoked_at = record.revoked_at or now()
-        with self._lock:
-            self._verified = {k: v for k, v in self._verified.items() if v[0].key_id != key_id}
+        self._forget(key_id)
         return True
 
     def recall(self, key: str) -> Principal | None:
-        """The holder of a key that was verified a moment ago; None says nothing about the key.
-        Never blocks."""
+        """The holder of a key that was verified a moment ago. Never blocks.
+
+        None says nothing about the key.
+        """
         with self._lock:
-            found = self._verified.get(keys.digest(key))
-        return found[0] if found is not None and self._clock() < found[1] else None
+            entry = self._verified.get(keys.hash_key(key))
+        if entry is None:
+            return None
+        principal, forget_at = entry
+        return principal if self._clock() < forget_at else None
 
     def verify(self, key: str) -> Principal | None:
         """The holder of a key, or None when it is malformed, unknown, revoked or expired."""
-        key_id = keys.id_of(key)
+        key_id = keys.parse_id(key)
         if key_id is None:
             return None
-        with self._database.read() as session:
-            record = session.get(ApiKey, key_id)
+        record = self.get(key_id)
+
         # Compared in constant time, and against something even when there is no such row.
-        stored = record.hash if record is not None else ""
-        if (
-            not hmac.compare_digest(stored, keys.digest(key))
-            or record is None
-            or not _is_valid(record)
-        ):
+        stored_hash = record.hash if record is not None else ""
+        is_same = hmac.compare_digest(stored_hash, keys.hash_key(key))
+        if not is_same or record is None or not _is_valid(record):
             return None
+
         self._touch(record)
-        principal = Principal(key_id=key_id, name=record.name, scopes=implied(record.scopes))
-        self._remember(keys.digest(key), principal, record.expires_at)
+        principal = Principal(key_id=key_id, name=record.name, scopes=add_implied(record.scopes))
+        self._remember(keys.hash_key(key), principal, record.expires_at)
         return principal
 
     def _remember(
-        self, digest: str, principal: Principal, expires_at: datetime | None = None
+        self, key_hash: str, principal: Principal, expires_at: datetime | None = None
     ) -> None:
-        left = MEMORY_SECONDS if expires_at is None else (expires_at - now()).total_seconds()
+        seconds = MEMORY_SECONDS
+        if expires_at is not None:
+            seconds = min(seconds, (expires_at - now()).total_seconds())
+
         with self._lock:
             if len(self._verified) >= MAX_REMEMBERED:
                 self._verified.clear()
-            self._verified[digest] = (principal, self._clock() + min(MEMORY_SECONDS, left))
+            self._verified[key_hash] = (principal, self._clock() + seconds)
+
+    def _forget(self, key_id: str) -> None:
+        with self._lock:
+            self._verified = {
+                key_hash: (principal, forget_at)
+                for key_hash, (principal, forget_at) in self._verified.items()
+                if principal.key_id != key_id
+            }
 
     def _touch(self, record: ApiKey) -> None:
-        """Note that the key was used. A courtesy to people: when the database is busy, the request
-        goes on without."""
-        moment: datetime = now()
+        """Note that the key was used.
+
+        That is a courtesy to people: when the database is busy, the request goes on without.
+        """
+        moment = now()
         if record.last_used_at is not None and moment - record.last_used_at < LAST_USED_STEP:
             return
         try:
             with self._database.write() as session:
-                if (kept := session.get(ApiKey, record.id)) is not None:
-                    kept.last_used_at = moment
+                row = session.get(ApiKey, record.id)
+                if row is not None:
+                    row.last_used_at = moment
         except SQLAlchemyError as error:
             log.warning("auth.last_used_not_written", key_id=record.id, error=type(error).__name__)

@@ -1,5 +1,7 @@
-"""Table of API keys. The key itself is never stored: only a digest, and a prefix by which people
-recognise it."""
+"""Table of API keys.
+
+The key itself is never stored: only its hash, and a prefix by which people recognise it.
+"""
 
 from __future__ import annotations
 

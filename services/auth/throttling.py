@@ -1,5 +1,4 @@
-"""How many requests one API key may send: a bucket of tokens for each, in the memory of each
-process.
+"""How many requests one API key may send: a bucket of tokens for each, in memory.
 
 The limit keeps one client with a wild loop from taking the service away from the others. It costs
 no query, which a count shared by all processes would; behind a balancer, the limit of a key is that
@@ -20,8 +19,7 @@ MAX_BUCKETS: Final = 4096
 
 
 class RateLimit:
-    """A bucket for each key, which fills steadily and from which each request takes one token.
-    Thread-safe.
+    """A bucket for each key, which fills steadily; each request takes one token. Thread-safe.
 
     Args:
         per_second: tokens that come to a bucket; 0: no limit.
@@ -42,11 +40,13 @@ class RateLimit:
         if self._per_second == 0:
             return 0.0
         with self._lock:
-            moment = self._clock()
-            tokens, filled_at = self._buckets.pop(key_id, (self._capacity, moment))
-            tokens = min(self._capacity, tokens + (moment - filled_at) * self._per_second)
+            now = self._clock()
+            tokens, filled_at = self._buckets.pop(key_id, (self._capacity, now))
+            added = (now - filled_at) * self._per_second
+            tokens = min(self._capacity, tokens + added)
             passes = tokens >= 1.0
-            self._buckets[key_id] = (tokens - passes, moment)
+
+            self._buckets[key_id] = (tokens - passes, now)
             if len(self._buckets) > MAX_BUCKETS:
                 self._buckets.popitem(last=False)
             return 0.0 if passes else (1.0 - tokens) / self._per_second

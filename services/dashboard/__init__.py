@@ -1,2 +1,4 @@
-"""The dashboard: one page of plain HTML, CSS and ES modules, which uses the REST API like any other
-client."""
+"""The dashboard: one page of plain HTML, CSS and ES modules.
+
+It uses the REST API like any other client.
+"""

@@ -6,22 +6,23 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from services.static_files import StaticFile, pages, read
+from services.static_files import StaticFile, make_router, read_files
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 @cache
-def files() -> dict[str, StaticFile]:
+def load_files() -> dict[str, StaticFile]:
     """Name → file, of everything in the package's folder `static`."""
-    return read((resources.files("services.dashboard") / "static").iterdir())
+    folder = resources.files("services.dashboard") / "static"
+    return read_files(folder.iterdir())
 
 
-router = pages(
-    files,
+router = make_router(
+    load_files,
     page="index.html",
     at="/",
     folder="/dashboard",

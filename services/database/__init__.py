@@ -1,2 +1,4 @@
-"""The job store's engine, base class and migrations; every domain keeps its own tables beside its
-code."""
+"""The job store's engine, base class and migrations.
+
+Every domain keeps its own tables beside its code.
+"""

@@ -19,11 +19,19 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 _BUSY_SECONDS: Final = 30
+_SQLITE_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    f"busy_timeout={_BUSY_SECONDS * 1000}",
+)
 
 
 class Base(DeclarativeBase):
-    """Base of all mapped classes; constraints have predictable names, so that migrations can
-    address them."""
+    """Base of all mapped classes.
+
+    Constraints have predictable names, so that migrations can address them.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -56,7 +64,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
 
 
 def now() -> datetime:
@@ -76,13 +86,14 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=not self.is_sqlite,
         )
+
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+
+        writing_engine = self.engine.execution_options(sqlite_begin="IMMEDIATE")
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
-        self._writers = sessionmaker(
-            self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False
-        )
+        self._writers = sessionmaker(writing_engine, expire_on_commit=False)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -92,8 +103,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that writes: all or nothing, committed when the block ends without an
-        exception."""
+        """A transaction that writes: all or nothing.
+
+        It is committed when the block ends without an exception.
+        """
         with self._writers.begin() as session:
             yield session
 
@@ -107,19 +120,12 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = (
-        None  # the driver would otherwise begin transactions by itself, and too late
-    )
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
-    ):
+    # the driver would otherwise begin transactions by itself, and too late
+    connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(
-        f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}"
-    )
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")

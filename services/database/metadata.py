@@ -1,5 +1,7 @@
-"""All tables of the service: importing this module registers every domain's with the one
-metadata."""
+"""All tables of the service.
+
+Importing this module registers the tables of every domain with the one metadata.
+"""
 
 from __future__ import annotations
 
@@ -14,5 +16,5 @@ from services.reconciler import tables as reconciler
 TABLE_MODULES = (auth, idempotency, jobs, reconciler)
 
 
-def metadata() -> MetaData:
+def load_metadata() -> MetaData:
     return Base.metadata

@@ -32,26 +32,28 @@ class HomeInUse(Exception):
 
 
 class Home:
+    """One such folder."""
+
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder
         self.key_file: Final = folder / KEY_FILE
         self._server_file = folder / SERVER_FILE
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Make the folder if need be, and keep every other service off it.
 
         Raises:
-            HomeInUse: with the other one's URL, if it says so.
+            HomeInUse: with the URL of the other service, if that says so.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.folder / "lock").open("w") as lock:
+        with (self.folder / "lock").open("w") as lock_file:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise HomeInUse(
-                    f"a service already runs on {self.folder}{self._other()}"
-                ) from error
+                holder = self._describe_holder()
+                raise HomeInUse(f"a service already runs on {self.folder}{holder}") from error
+
             self._server_file.unlink(missing_ok=True)
             try:
                 yield
@@ -69,9 +71,10 @@ class Home:
         """Leave the key where only this user can read it."""
         write_secret(self.key_file, key)
 
-    def _other(self) -> str:
+    def _describe_holder(self) -> str:
+        """The service that runs here, as the end of a sentence; empty if it says nothing."""
         try:
-            other = json.loads(self._server_file.read_text())
-            return f": {other['url']} (process {other['pid']})"
+            server = json.loads(self._server_file.read_text())
+            return f": {server['url']} (process {server['pid']})"
         except (OSError, ValueError, KeyError):
             return ""

@@ -1,5 +1,4 @@
-"""A Ray cluster of this machine's own, for `hyperadam-server up`: started in the background, gone
-with the service.
+"""A Ray cluster of this machine's own, for `hyperadam-server up`; it ends with the service.
 
 It takes seconds to start, so the API does not wait for it: until then the executor says "starting".
 Everything of it listens on loopback and asks for a token, which is made for each home. Should it
@@ -19,6 +18,7 @@ from typing import Final
 
 from services.executors.contract import ExecutorUnavailable
 from services.reconciler.lease import STARTING
+from services.secret_files import write_secret
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class EmbeddedRay:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._stopping, self._ready = threading.Event(), threading.Event()
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
         self._holder: subprocess.Popen[bytes] | None = None
         self._address = ""
@@ -52,12 +53,15 @@ class EmbeddedRay:
 
     def headers(self) -> dict[str, str]:
         """What a request to the Jobs API must carry."""
-        return {"Authorization": f"Bearer {self._token_file().read_text()}"}
+        token = self._ensure_token().read_text()
+        return {"Authorization": f"Bearer {token}"}
 
     def stop(self) -> None:
         """Stop the cluster with all that runs in it."""
         self._stopping.set()
-        if (holder := self._holder) is not None and holder.stdin is not None:
+
+        holder = self._holder
+        if holder is not None and holder.stdin is not None:
             holder.stdin.close()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
@@ -67,7 +71,7 @@ class EmbeddedRay:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._hold_one()
+            self._hold_cluster()
             self._ready.clear()
             if not self._stopping.wait(RESTART_SECONDS):
                 logger.warning(
@@ -75,26 +79,14 @@ class EmbeddedRay:
                     self._home / "ray.log",
                 )
 
-    def _hold_one(self) -> None:
+    def _hold_cluster(self) -> None:
         """Start a cluster and wait until it ends."""
-        token = self._token_file()
-        environment = {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
         reader, writer = os.pipe()
-        with (self._home / "ray.log").open("wb") as log, os.fdopen(reader) as answer:
-            self._holder = holder = subprocess.Popen(
-                [sys.executable, "-m", "services.embedded.ray_holder", str(writer)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **environment},
-                pass_fds=[writer],
-                start_new_session=True,  # an interrupt at the terminal is for the service alone
-            )
+        with os.fdopen(reader) as answer:
+            holder = self._start_holder(writer)
+            self._holder = holder
             os.close(writer)
+
             self._address = answer.readline().strip()
             if self._address:
                 self._ready.set()
@@ -103,9 +95,27 @@ class EmbeddedRay:
                     holder.stdin.close()
                 holder.wait()
 
-    def _token_file(self) -> Path:
+    def _start_holder(self, answer: int) -> subprocess.Popen[bytes]:
+        """The process that holds the cluster, and writes its address to the descriptor `answer`."""
+        environment = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self._ensure_token()),
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+        with (self._home / "ray.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "services.embedded.ray_holder", str(answer)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+                pass_fds=[answer],
+                start_new_session=True,  # an interrupt at the terminal is for the service alone
+            )
+
+    def _ensure_token(self) -> Path:
+        """The file with the cluster's token, made when there is none."""
         file = self._home / TOKEN_FILE
         if not file.exists():
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-                new.write(secrets.token_hex(32))
+            write_secret(file, secrets.token_hex(32))
         return file

@@ -29,63 +29,67 @@ START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 45.0
 """Ray drains its node for up to 30 s before it ends."""
 KEEP_WORKERS: Final = {"RAY_idle_worker_killing_time_threshold_ms": "60000"}
-"""Ray ends idle workers after a second where there are more than cores, as soon as two jobs share
-them; a new one takes two. What the environment says goes first."""
+"""What Ray's environment says besides; the environment of this process goes first.
+
+Where two jobs share the cores and more workers are there than cores, Ray ends the idle ones after a
+second. A new one takes two seconds to come.
+"""
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
-    dashboard, agent, client = free_ports(3)
+    dashboard, agent, client = find_free_ports(3)
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         node = start_node(folder, dashboard, agent, client)
         threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
         address = f"http://127.0.0.1:{dashboard}"
-        if wait_until_it_answers(address, node):
+        if wait_for_answer(address, node):
             with os.fdopen(int(sys.argv[1]), "w") as answer:
                 answer.write(f"{address}\n")
         status = node.wait()
     sys.exit(status)
 
 
-def free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Different ports that nothing listens on just now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    ports = []
+    with ExitStack() as stack:  # all are open at once, or a port could come twice
+        for _ in range(count):
+            probe = stack.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports.append(int(probe.getsockname()[1]))
+    return ports
 
 
 def start_node(
     folder: str, dashboard_port: int, agent_port: int, client_port: int
 ) -> subprocess.Popen[bytes]:
     """A head node in the foreground of a process of its own; it ends with this one."""
-    command = [
-        sys.executable,
-        "-m",
-        "ray.scripts.scripts",
-        "start",
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    options = [
         "--head",
         "--block",
         "--disable-usage-stats",
-    ]
-    command += [f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"]
-    command += ["--port=0", "--min-worker-port=0", "--max-worker-port=0"]
-    command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
-    command += [
+        f"--temp-dir={folder}",
+        "--node-ip-address=127.0.0.1",
+        "--port=0",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={dashboard_port}",
         f"--dashboard-agent-listen-port={agent_port}",
         f"--ray-client-server-port={client_port}",
     ]
     return subprocess.Popen(
-        command,
+        [*ray, "start", *options],
         stdin=subprocess.DEVNULL,
         env=KEEP_WORKERS | os.environ,
         preexec_fn=_end_with_parent,  # noqa: PLW1509  # no other thread yet
     )
 
 
-def wait_until_it_answers(address: str, node: subprocess.Popen[bytes]) -> bool:
-    """Whether the dashboard came up (any answer counts: without a token it is a refusal)."""
+def wait_for_answer(address: str, node: subprocess.Popen[bytes]) -> bool:
+    """Whether the dashboard came up. Any answer counts: without a token it is a refusal."""
     deadline = time.monotonic() + START_SECONDS
     while node.poll() is None and time.monotonic() < deadline:
         try:

@@ -24,7 +24,7 @@ from services.executors.make import make_executor
 from services.executors.standby import StandbyExecutor
 from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
-from services.serving import ApiServer, listen, url_of
+from services.serving import ApiServer, format_url, listen
 from services.settings import Settings
 
 FIRST_KEY_NAME = "admin"
@@ -36,22 +36,24 @@ def up(settings: Settings, home: Home, console: Console) -> None:
     Raises:
         CannotListen: the address is taken.
     """
-    with listen(settings.host, settings.port) as listener, _executor(settings) as executor:
+    with listen(settings.host, settings.port) as listener, _open_executor(settings) as executor:
         with console.status("Opening the job store and the registry …"):
             database = Database(settings.database_url)
             upgrade(database)
             registry = connect(settings.tracking_uri, settings.artifact_location)
+
         services = Container(settings=settings, database=database, registry=registry)
-        new_key = _first_key(services, home)
+        new_key = _ensure_key(services, home)
         reconciler = Reconciler(settings, database, registry, executor)
         loop = threading.Thread(target=reconciler.run, args=[services.stopping], name="reconciler")
 
         def on_ready() -> None:
-            home.announce(url_of(listener))
+            home.announce(format_url(listener))
             loop.start()
-            _greet(console, url_of(listener), home, new_key)
+            _greet(console, format_url(listener), home, new_key)
 
         ApiServer(services, on_ready).run(sockets=[listener])
+
         services.stopping.set()
         if loop.ident is not None:
             loop.join()
@@ -64,15 +66,18 @@ def up(settings: Settings, home: Home, console: Console) -> None:
 
 
 @contextmanager
-def _executor(settings: Settings) -> Iterator[Executor]:
-    """The executor of the settings, with a Ray cluster around it if none is given, and a driver
-    that is ready."""
+def _open_executor(settings: Settings) -> Iterator[Executor]:
+    """The executor of the settings, with a driver that is ready.
+
+    Where the settings name no Ray cluster but need one, a local one runs as long as the executor.
+    """
     if settings.ray_address:  # its drivers may be on another machine
         yield make_executor(settings)
         return
     if settings.executor == "process":
-        yield _standing_by(settings, make_executor(settings))
+        yield _keep_driver_ready(settings, make_executor(settings))
         return
+
     from services.executors.ray_jobs import RayJobsExecutor  # Ray takes a second to import
 
     cluster = EmbeddedRay(settings.home)
@@ -81,12 +86,12 @@ def _executor(settings: Settings) -> Iterator[Executor]:
         cluster.address, grace_seconds=settings.cancel_grace_seconds, headers=cluster.headers
     )
     try:
-        yield _standing_by(settings, ray)
+        yield _keep_driver_ready(settings, ray)
     finally:
         cluster.stop()
 
 
-def _standing_by(settings: Settings, executor: Executor) -> Executor:
+def _keep_driver_ready(settings: Settings, executor: Executor) -> Executor:
     if not settings.standby:
         return executor
     return StandbyExecutor(
@@ -98,8 +103,8 @@ def _standing_by(settings: Settings, executor: Executor) -> Executor:
     )
 
 
-def _first_key(services: Container, home: Home) -> str | None:
-    """A key that may do everything, made when there is none at all."""
+def _ensure_key(services: Container, home: Home) -> str | None:
+    """A new key that may do everything, if there is no key at all."""
     if services.api_keys.list():
         return None
     key = services.api_keys.create(FIRST_KEY_NAME, ["admin"]).key
@@ -108,17 +113,15 @@ def _first_key(services: Container, home: Home) -> str | None:
 
 
 def _greet(console: Console, url: str, home: Home, new_key: str | None) -> None:
-    console.print(
-        f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold] (dashboard; REST API: {url}/docs)",
-        soft_wrap=True,
-    )
+    ready = f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold]"
+    console.print(f"{ready} (dashboard; REST API: {url}/docs)", soft_wrap=True)
     console.print(f"  home     {home.folder}", highlight=False, soft_wrap=True)
+
     if new_key is not None:
+        place = f"kept in {home.key_file}, where the command `hyperadam` finds it"
         console.print(f"  API key  {new_key}", highlight=False, soft_wrap=True)
-        console.print(
-            f"           shown once; kept in {home.key_file}, where the command `hyperadam` finds it",
-            soft_wrap=True,
-        )
+        console.print(f"           shown once; {place}", soft_wrap=True)
+
     console.print(
         "  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.",
         soft_wrap=True,

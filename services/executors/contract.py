@@ -16,10 +16,11 @@ ProcessStatus = Literal["pending", "running", "succeeded", "failed", "unknown"]
 ENDED: Final[frozenset[ProcessStatus]] = frozenset({"succeeded", "failed", "unknown"})
 """No process of this id is alive or on its way."""
 
-
 REQUEST_SECONDS: Final = 10.0
-"""Limit of one request to an executor on another machine. A submission that was slower is found at
-the next try."""
+"""Limit of one request to an executor on another machine.
+
+A submission that took longer is found at the next try.
+"""
 
 
 class ExecutorUnavailable(Exception):
@@ -31,13 +32,18 @@ class Executor(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raises ExecutorUnavailable, with a message for people, when nothing can be submitted
-        now."""
+        """Look whether a process can be submitted now.
+
+        Raises:
+            ExecutorUnavailable: it cannot; with a message for people.
+        """
 
     @abstractmethod
     def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the process, unless this id was ever submitted. `environment` is added to the
-        executor's own."""
+        """Start the process, unless this id was ever submitted.
+
+        `environment` is added to the executor's own.
+        """
 
     @abstractmethod
     def status(self, process_id: str) -> ProcessStatus:

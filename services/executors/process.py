@@ -1,5 +1,4 @@
-"""Drivers as plain processes of this machine, each in a session of its own, so that they outlive
-the service.
+"""Drivers as plain processes of this machine; each has its own session and outlives the service.
 
 A submission is a folder `home/processes/ID` with a supervisor in it
 (`services.executors.supervisor`). Whether a process lives is asked of the folder's file lock, which
@@ -38,6 +37,7 @@ class ProcessExecutor(Executor):
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / supervisor.GROUP).exists():
             return
+
         command = [sys.executable, "-m", "services.executors.supervisor", str(folder), *argv]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         with (folder / "supervisor.log").open("wb") as log:
@@ -49,6 +49,7 @@ class ProcessExecutor(Executor):
                 env=environment,
                 check=False,
             )
+
         if not (folder / supervisor.GROUP).exists():
             reason = (folder / "supervisor.log").read_text("utf-8", "replace").strip()
             raise ExecutorUnavailable(
@@ -57,12 +58,13 @@ class ProcessExecutor(Executor):
 
     def status(self, process_id: str) -> ProcessStatus:
         folder = self._folder / process_id
-        locked = supervisor.is_locked(
-            folder
-        )  # before the look at its exit status: it ends in between, at worst
+        # asked before the exit status: if the process ends in between, the status tells it
+        is_alive = supervisor.is_locked(folder)
+
         with suppress(FileNotFoundError):
-            return "succeeded" if (folder / supervisor.EXIT).read_text() == "0" else "failed"
-        if locked:
+            exit_status = (folder / supervisor.EXIT).read_text()
+            return "succeeded" if exit_status == "0" else "failed"
+        if is_alive:
             return "running"
         return "failed" if (folder / supervisor.GROUP).exists() else "unknown"
 
@@ -84,4 +86,5 @@ class ProcessExecutor(Executor):
         folder = self._folder / process_id
         with suppress(FileNotFoundError, ProcessLookupError):
             if supervisor.is_locked(folder):  # so the group's id is still its own
-                os.killpg(int((folder / supervisor.GROUP).read_text()), number)
+                group = int((folder / supervisor.GROUP).read_text())
+                os.killpg(group, number)

@@ -1,11 +1,11 @@
-"""Drivers as Ray Jobs: each a process on the head node of a Ray cluster, which may use all its
-workers.
+"""Drivers as Ray Jobs: processes on the head node of a Ray cluster, which may use all its workers.
 
-Ray refuses a second job with the same submission id, which makes submission repeatable. Its status
-is only asked whether a process lives: it may be wrong about success after a change of the head, and
-it forgets all jobs when a head without fault tolerance restarts. The Jobs API runs whatever it is
-told: it must be reachable by this service alone, and its token is found by Ray's own client
-(`RAY_AUTH_MODE=token` with `RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
+Ray refuses a second job with the same submission id, which makes submission repeatable. Ray's
+status is only asked whether a process lives. About success it may be wrong after a change of the
+head, and a head without fault tolerance forgets all jobs when it restarts.
+
+The Jobs API runs whatever it is told, so it must be reachable by this service alone. Ray's own
+client finds its token (`RAY_AUTH_MODE=token` with `RAY_AUTH_TOKEN` or `RAY_AUTH_TOKEN_PATH`).
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class RayJobsExecutor(Executor):
         address: gives the URL of the cluster's dashboard, or raises ExecutorUnavailable while there
             is none.
         grace_seconds: time that Ray leaves a job between SIGTERM and SIGKILL.
-        headers: give what every request must carry, where Ray's client does not find the token by
-            itself.
+        headers: gives what every request must carry, where Ray's client does not find the token
+            by itself.
     """
 
     def __init__(
@@ -68,7 +68,9 @@ class RayJobsExecutor(Executor):
         grace_seconds: float,
         headers: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        self._address, self._grace_seconds, self._headers = address, grace_seconds, headers
+        self._address = address
+        self._grace_seconds = grace_seconds
+        self._headers = headers
         self._connected: tuple[str, _Client] | None = None
 
     def check(self) -> None:
@@ -88,7 +90,7 @@ class RayJobsExecutor(Executor):
             except RuntimeError as error:
                 if self.status(process_id) == "unknown":
                     raise ExecutorUnavailable(
-                        f"Ray did not take {process_id}: {_brief(error)}"
+                        f"Ray did not take {process_id}: {_shorten(error)}"
                     ) from error
 
     def status(self, process_id: str) -> ProcessStatus:
@@ -119,18 +121,26 @@ class RayJobsExecutor(Executor):
         """A connected client; its exceptions become ours."""
         address = self._address()
         try:
-            if self._connected is None or self._connected[0] != address:
-                self._connected = (address, _Client(address, headers=self._headers()))
-            yield self._connected[1]
+            yield self._connect(address)
         except (requests.RequestException, ConnectionError, AuthenticationError) as error:
             self._connected = None
-            raise ExecutorUnavailable(f"Ray does not answer: {_brief(error)}") from error
+            raise ExecutorUnavailable(f"Ray does not answer: {_shorten(error)}") from error
         except RuntimeError as error:
             if "status code 404" in str(error):
                 raise _UnknownJob(str(error)) from error
-            raise ExecutorUnavailable(f"Ray refused a request: {_brief(error)}") from error
+            raise ExecutorUnavailable(f"Ray refused a request: {_shorten(error)}") from error
+
+    def _connect(self, address: str) -> _Client:
+        """The client of the last request, if the cluster is still there."""
+        if self._connected is not None:
+            connected_address, client = self._connected
+            if connected_address == address:
+                return client
+        client = _Client(address, headers=self._headers())
+        self._connected = (address, client)
+        return client
 
 
-def _brief(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     """The end of what may be a whole traceback of the head."""
     return str(error).strip()[-500:]

@@ -1,10 +1,18 @@
-"""The parent of one driver of `ProcessExecutor`: `python -m services.executors.supervisor FOLDER
-COMMAND…`.
+"""The parent of one driver of `ProcessExecutor`.
+
+    python -m services.executors.supervisor FOLDER COMMAND…
 
 It outlives the service that started it, and keeps in FOLDER what the executor wants to know:
-`lock`, held as long as it or its driver lives; `group`, the id of their process group; `exit`, the
-driver's exit status. A second supervisor in the same folder ends at once without doing anything, so
-that a repeated submission runs nothing twice.
+
+| file | what |
+|---|---|
+| `lock` | held as long as the supervisor or its driver lives |
+| `group` | the id of their process group |
+| `exit` | the driver's exit status |
+| `log` | what the driver writes |
+
+A second supervisor in the same folder ends at once without doing anything, so that a repeated
+submission runs nothing twice.
 """
 
 from __future__ import annotations
@@ -60,11 +68,10 @@ def supervise(folder: Path, command: list[str], on_started: Callable[[], None]) 
 
 
 def _take(lock: IO[str], folder: Path) -> bool:
-    """Lock the folder and put our process group's name on it; False if another has, or had, it."""
+    """Lock the folder and put our process group's id on it; False if another has, or had, it."""
     while not (folder / GROUP).exists():
-        with suppress(
-            BlockingIOError
-        ):  # held by another supervisor, or for a moment by `is_locked`
+        # another supervisor may hold the lock, or `is_locked` for a moment
+        with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (folder / GROUP).exists():
                 return False
@@ -75,20 +82,24 @@ def _take(lock: IO[str], folder: Path) -> bool:
 
 
 def main() -> None:
-    """Return as soon as the driver is started, leaving a child in a session of its own to wait for
-    it."""
-    folder, command = Path(sys.argv[1]), sys.argv[2:]
-    started, on_started = os.pipe()
+    """Return as soon as the driver is started.
+
+    A child in a session of its own is left to wait for the driver.
+    """
+    folder = Path(sys.argv[1])
+    command = sys.argv[2:]
+
+    reader, writer = os.pipe()
     if os.fork():
-        os.close(on_started)
-        os.read(started, 1)  # the end of the file: the child closed its side, or died
+        os.close(writer)
+        os.read(reader, 1)  # the end of the file: the child closed its side, or died
         return
-    os.close(started)
+
+    os.close(reader)
     os.setsid()
-    signal.signal(
-        signal.SIGTERM, lambda *_: None
-    )  # a request to stop goes to the whole group; the driver decides
-    supervise(folder, command, lambda: os.close(on_started))
+    # a request to stop goes to the whole group; the driver decides
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    supervise(folder, command, lambda: os.close(writer))
 
 
 if __name__ == "__main__":

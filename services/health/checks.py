@@ -17,8 +17,13 @@ from services.reconciler import lease
 OK: Final = "ok"
 LIMIT_SECONDS: Final = 2.0
 MAX_THREADS: Final = 8
-"""A check that hangs keeps its thread; when all hang, further ones count as unanswered instead of
-piling up."""
+"""A check that hangs keeps its thread.
+
+When all threads hang, further checks count as unanswered instead of piling up.
+"""
+
+Check = Callable[[], Mapping[str, str]]
+"""Gives, of each part that it looks at, `ok` or what is wrong with it."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,36 +36,37 @@ class Examiner:
     ) -> None:
         self._limit_seconds = limit_seconds
         self._limiter = CapacityLimiter(MAX_THREADS)
-        self._checks: dict[tuple[str, ...], Callable[[], Mapping[str, str]]] = {
-            ("database",): lambda: _passed("database", database.ping),
-            ("registry",): lambda: _passed("registry", registry.optimizers),
+        self._checks: dict[tuple[str, ...], Check] = {
+            ("database",): lambda: _try_call("database", database.ping),
+            ("registry",): lambda: _try_call("registry", registry.optimizers),
             ("executor", "reconciler"): lambda: asdict(lease.status(database)),
         }
         """Parts → the check that tells of them."""
 
     async def examine(self) -> dict[str, str]:
         """Part → `ok`, or what is wrong with it; all checks at once."""
-        found: dict[str, str] = {}
+        all_parts = [part for parts in self._checks for part in parts]
+        findings = dict.fromkeys(all_parts, f"no answer within {self._limit_seconds:g} s")
 
-        async def one(parts: tuple[str, ...], check: Callable[[], Mapping[str, str]]) -> None:
-            finding: Mapping[str, str] = dict.fromkeys(
-                parts, f"no answer within {self._limit_seconds:g} s"
-            )
+        async def run_in_time(parts: tuple[str, ...], check: Check) -> None:
             with anyio.move_on_after(self._limit_seconds):
-                finding = await to_thread.run_sync(
-                    _guarded, parts, check, abandon_on_cancel=True, limiter=self._limiter
+                findings.update(
+                    await to_thread.run_sync(
+                        _run_check, parts, check, abandon_on_cancel=True, limiter=self._limiter
+                    )
                 )
-            found.update(finding)
 
         async with anyio.create_task_group() as group:
             for parts, check in self._checks.items():
-                group.start_soon(one, parts, check)
-        return {part: found[part] for parts in self._checks for part in parts}
+                group.start_soon(run_in_time, parts, check)
+        return findings
 
 
-def _guarded(parts: tuple[str, ...], check: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
-    """The check's finding. Any exception at all is one: its kind is told to everybody, its text
-    only to the log."""
+def _run_check(parts: tuple[str, ...], check: Check) -> Mapping[str, str]:
+    """The check's finding.
+
+    Any exception at all is a finding: its kind is told to everybody, its text only to the log.
+    """
     try:
         return check()
     except Exception as error:  # noqa: BLE001
@@ -68,6 +74,6 @@ def _guarded(parts: tuple[str, ...], check: Callable[[], Mapping[str, str]]) -> 
         return dict.fromkeys(parts, f"failed with {type(error).__name__}")
 
 
-def _passed(part: str, call: Callable[[], object]) -> Mapping[str, str]:
+def _try_call(part: str, call: Callable[[], object]) -> Mapping[str, str]:
     call()
     return {part: OK}

@@ -1,2 +1,1 @@
-"""`Idempotency-Key`: a POST that is sent again by a client who heard no answer does what it asks
-once."""
+"""`Idempotency-Key`: a POST does what it asks once, however often its client sends it."""

@@ -1,4 +1,4 @@
-"""`post(scope)`: the dependency of every POST: its guard, and its `Idempotency-Key`."""
+"""`require_post(scope)`: what every POST depends on, its guard and its `Idempotency-Key`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.auth.dependencies import Principal, require
 from services.auth.scopes import Scope
 from services.idempotency.service import Post
 
-__all__ = ["AdminPost", "Post", "Submission", "post"]
+__all__ = ["AdminPost", "Post", "Submission", "require_post"]
 
 Key = Annotated[
     str | None,
@@ -21,23 +21,24 @@ Key = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[!-~]+$",
-        description="A repeat with the same key and body does nothing twice; with another body it is refused.",
+        description="A repeat with the same key and body does nothing twice; "
+        "with another body it is refused.",
     ),
 ]
 
 
 @cache
-def post(scope: Scope) -> Callable[..., Awaitable[Post]]:
+def require_post(scope: Scope) -> Callable[..., Awaitable[Post]]:
     """The dependency for one scope."""
     guard = require(scope)
 
-    async def posted(
+    async def make_post(
         request: Request, key: Key = None, principal: Principal = Depends(guard)
     ) -> Post:
         return Post(principal=principal, operation=f"POST {request.url.path}", key=key)
 
-    return posted
+    return make_post
 
 
-Submission = Annotated[Post, Depends(post("submit"))]
-AdminPost = Annotated[Post, Depends(post("admin"))]
+Submission = Annotated[Post, Depends(require_post("submit"))]
+AdminPost = Annotated[Post, Depends(require_post("admin"))]

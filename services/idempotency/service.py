@@ -1,9 +1,9 @@
-"""One request that may be sent again: what it asks for is done by the first, and the others are
-told of the same thing.
+"""One request that may be sent again.
 
-The key is claimed in the very transaction that makes the change, before the change. So a crash
-leaves both or neither; of requests that race, all but one wait at the claim and then find it taken;
-and a change that is refused leaves the key free.
+What it asks for is done by the first, and the others are told of the same thing. The key is
+claimed in the very transaction that makes the change, before the change. So a crash leaves both or
+neither; of requests that race, all but one wait at the claim and then find it taken; and a change
+that is refused leaves the key free.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done(Generic[T]):
+class Outcome(Generic[T]):
     """What came of a request."""
 
     resource: str
-    made: T | None
+    """Id of what was made or changed."""
+    result: T | None
     """What the change returned; None when an earlier request with this key made it."""
 
 
@@ -43,7 +44,7 @@ class Post:
     operation: str
     key: str | None = None
 
-    def earlier(self, database: Database, body_sha256: str) -> str | None:
+    def find_earlier(self, database: Database, body_sha256: str) -> str | None:
         """The resource of an earlier request with this key, if there was one.
 
         Raises:
@@ -52,13 +53,14 @@ class Post:
         if self.key is None:
             return None
         with database.read() as session:
-            return self._earlier(session, body_sha256)
+            return self._find_earlier(session, body_sha256)
 
-    def once(
+    def run_once(
         self, database: Database, body_sha256: str, resource: str, change: Callable[[Session], T]
-    ) -> Done[T]:
-        """Make the change, unless a request with this key has made it; one transaction with the
-        claim of the key.
+    ) -> Outcome[T]:
+        """Make the change, unless a request with this key has made it.
+
+        It is one transaction with the claim of the key.
 
         Args:
             resource: id of what the change makes or changes.
@@ -68,25 +70,28 @@ class Post:
         """
         try:
             with database.write() as session:
+                earlier = self._find_earlier(session, body_sha256)
+                if earlier is not None:
+                    return Outcome(resource=earlier, result=None)
                 if self.key is not None:
-                    if (earlier := self._earlier(session, body_sha256)) is not None:
-                        return Done(resource=earlier, made=None)
                     session.add(self._claim(body_sha256, resource))
                     session.flush()
-                return Done(resource=resource, made=change(session))
+                return Outcome(resource=resource, result=change(session))
         except IntegrityError:  # another request with this key was faster
-            earlier = self.earlier(database, body_sha256)
+            earlier = self.find_earlier(database, body_sha256)
             if earlier is None:
                 raise
-            return Done(resource=earlier, made=None)
+            return Outcome(resource=earlier, result=None)
 
-    def _earlier(self, session: Session, body_sha256: str) -> str | None:
-        used = session.get(UsedKey, (self.principal.key_id, self.key))
-        if used is None:
+    def _find_earlier(self, session: Session, body_sha256: str) -> str | None:
+        if self.key is None:
             return None
-        if (used.operation, used.body_sha256) != (self.operation, body_sha256):
+        row = session.get(UsedKey, (self.principal.key_id, self.key))
+        if row is None:
+            return None
+        if row.operation != self.operation or row.body_sha256 != body_sha256:
             raise IdempotencyMismatch("This Idempotency-Key was used before with another request.")
-        return used.resource
+        return row.resource
 
     def _claim(self, body_sha256: str, resource: str) -> UsedKey:
         return UsedKey(
@@ -99,11 +104,8 @@ class Post:
         )
 
 
-def digest(body: BaseModel | bytes = b"") -> str:
+def hash_body(body: BaseModel | bytes = b"") -> str:
     """SHA-256 of a body: of a document, whatever the order of its members."""
-    data = (
-        body
-        if isinstance(body, bytes)
-        else json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
-    )
-    return hashlib.sha256(data).hexdigest()
+    if isinstance(body, BaseModel):
+        body = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+    return hashlib.sha256(body).hexdigest()

@@ -17,7 +17,7 @@ from meta_trainer.studies.ledger import list_trial_runs
 from services.auth.scopes import Principal
 from services.container import Container
 from services.database.base import now
-from services.idempotency.service import Post, digest
+from services.idempotency.service import Post, hash_body
 from services.jobs import changes, errors, schemas, service, views
 from services.jobs.continuation import pin_continuation
 from services.jobs.lifecycle import ENDED, ImpossibleTransition, State, Trigger
@@ -38,7 +38,7 @@ def submit(
     Raises:
         Problem: 422 for a wrong spec, or for a key that was used with another body.
     """
-    return _create(services, request, post, digest(request))
+    return _create(services, request, post, hash_body(request))
 
 
 def clone(
@@ -63,7 +63,7 @@ def clone(
         deadline=changes_.deadline,
         spec=merged(original.spec, changes_.spec),
     )
-    return _create(services, request, post, digest(changes_), cloned_from=job_id)
+    return _create(services, request, post, hash_body(changes_), cloned_from=job_id)
 
 
 def act(
@@ -87,8 +87,9 @@ def act(
             raise errors.deadline_passed(before, job.deadline)
         return views.answer(services, session, job)
 
-    done = post.once(services.database, digest(), job_id, change)
-    return done.made or service.show(services, done.resource), done.made is not None
+    outcome = post.run_once(services.database, hash_body(), job_id, change)
+    answer = outcome.result or service.show(services, outcome.resource)
+    return answer, outcome.result is not None
 
 
 def edit(services: Container, job_id: str, request: schemas.EditRequest) -> schemas.JobAnswer:
@@ -134,7 +135,7 @@ def _create(
     body_sha256: str,
     cloned_from: str | None = None,
 ) -> tuple[schemas.JobAnswer, bool]:
-    if (earlier := post.earlier(services.database, body_sha256)) is not None:
+    if (earlier := post.find_earlier(services.database, body_sha256)) is not None:
         return service.show(services, earlier), False
     deadline = _checked_deadline(request.deadline)
     complete = complete_spec(request.kind, request.spec, services.registry)
@@ -147,8 +148,9 @@ def _create(
         return views.answer(services, session, job)
 
     job_id = f"job_{b32encode(secrets.token_bytes(10)).decode().lower()}"
-    done = post.once(services.database, body_sha256, job_id, insert)
-    return done.made or service.show(services, done.resource), done.made is not None
+    outcome = post.run_once(services.database, body_sha256, job_id, insert)
+    answer = outcome.result or service.show(services, outcome.resource)
+    return answer, outcome.result is not None
 
 
 def _new_job(

@@ -3,7 +3,7 @@
 | file | idea |
 |---|---|
 | `logs.py` | one log, for machines (JSON) or for people, without secrets |
-| `requests.py` | the outermost layer of every request: its id, its line in the log, its measurements |
+| `requests.py` | the outermost layer of every request: its id, its log line, its measurements |
 | `metrics.py` | counters of this process |
 | `jobs.py` | figures about jobs, read from the database when they are asked for |
 | `endpoints.py` | `GET /metrics` |
@@ -21,22 +21,24 @@ from services.observability.jobs import JobsCollector
 from services.observability.logs import configure_logs, use_standard_loggers
 from services.observability.metrics import Metrics
 from services.observability.requests import RequestLayer
-from services.observability.traces import telemetry
+from services.observability.traces import make_telemetry
 
-__all__ = ["configure_logs", "install", "telemetry"]
+__all__ = ["configure_logs", "install", "make_telemetry"]
 
 
 def install(app: FastAPI, services: Container) -> None:
     """Give every request an id, a log line and measurements, and offer `/metrics`.
 
-    To be called after `problems.install`, whose layer belongs inside of this one. Log events go to
-    the standard library's loggers; how they are written is the process's matter: its entry point
-    calls `configure_logs`.
+    This is to be called after `problems.install`, whose layer belongs inside of this one. Log
+    events go to the standard library's loggers. How they are written is the matter of the process:
+    its entry point calls `configure_logs`.
     """
     use_standard_loggers()
+
     metrics = Metrics()
     metrics.streams.set_function(lambda: services.tails.n_streams)
     metrics.registry.register(JobsCollector(services.database))
     app.state.metrics = metrics
+
     app.include_router(endpoints.router)
     wrap_outermost(app, lambda inner: RequestLayer(inner, metrics))

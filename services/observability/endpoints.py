@@ -10,8 +10,7 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(request: Request) -> Response:
+def show_metrics(request: Request) -> Response:
     """Figures of this process, and of all jobs, in Prometheus' text format."""
-    return Response(
-        generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_PLAIN_1_0_0
-    )
+    figures = generate_latest(request.app.state.metrics.registry)
+    return Response(figures, media_type=CONTENT_TYPE_PLAIN_1_0_0)

@@ -1,10 +1,11 @@
-"""Figures about jobs, read from the database when Prometheus asks: the same from every process of
-the service."""
+"""Figures about jobs, read from the database when Prometheus asks.
+
+They are the same from every process of the service.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -45,8 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class JobsCollector(Collector):
-    """Jobs by state, waits in the queue, the reconciler and its executor, and how the active jobs
-    do."""
+    """Jobs by state, waits in the queue, the reconciler and its executor, and the active jobs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,12 +60,12 @@ class JobsCollector(Collector):
         try:
             with self._database.read() as session:
                 figures = [
-                    _by_state(session),
-                    _oldest_wait(session),
-                    _waits(session),
-                    *_active(session),
+                    _count_by_state(session),
+                    _measure_oldest_wait(session),
+                    _measure_waits(session),
+                    *_measure_active_jobs(session),
                 ]
-            figures += _parts(self._database)
+            figures += _check_parts(self._database)
         except SQLAlchemyError as error:
             log.warning("metrics.database_failed", error=type(error).__name__)
             figures = []
@@ -74,73 +74,93 @@ class JobsCollector(Collector):
         yield from figures
 
 
-def _by_state(session: Session) -> Metric:
+def _count_by_state(session: Session) -> Metric:
     rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
-    counts = {row.state: row[1] for row in rows}
+    counts = dict(rows.all())
+
     family = GaugeMetricFamily("hyperadam_jobs", "Jobs by state.", labels=["state"])
     for state in State:
         family.add_metric([state.value], counts.get(state.value, 0))
     return family
 
 
-def _oldest_wait(session: Session) -> Metric:
-    oldest: datetime | None = session.scalar(
+def _measure_oldest_wait(session: Session) -> Metric:
+    submitted_at = session.scalar(
         select(Job.created_at).where(Job.state == State.QUEUED).order_by(Job.seq).limit(1)
     )
+    seconds = 0.0
+    if submitted_at is not None:
+        seconds = max(0.0, (now() - submitted_at).total_seconds())
+
     family = GaugeMetricFamily(
         "hyperadam_queue_oldest_wait_seconds", "Age of the oldest queued job; 0 with none."
     )
-    family.add_metric([], max(0.0, (now() - oldest).total_seconds()) if oldest is not None else 0.0)
+    family.add_metric([], seconds)
     return family
 
 
-def _waits(session: Session) -> Metric:
-    first = and_(Attempt.job_id == Job.id, Attempt.number == 1)
-    started = (
-        select(Job.created_at, Attempt.created_at)
-        .join(Attempt, first)
-        .order_by(Job.seq.desc())
-        .limit(N_WAITS)
-    )
-    waits = sorted(
-        (taken - submitted).total_seconds() for submitted, taken in session.execute(started)
-    )
+def _measure_waits(session: Session) -> Metric:
+    waits = sorted(_list_waits(session))
     family = GaugeMetricFamily(
         "hyperadam_queue_wait_seconds",
-        f"Time from submission to the first attempt, of the newest {N_WAITS} jobs that were started.",
+        "Time from submission to the first attempt, "
+        f"of the newest {N_WAITS} jobs that were started.",
         labels=["quantile"],
     )
-    for share in QUANTILES if waits else ():
-        family.add_metric([f"{share:g}"], max(0.0, waits[round(share * (len(waits) - 1))]))
+    if not waits:
+        return family
+
+    for share in QUANTILES:
+        seconds = waits[round(share * (len(waits) - 1))]
+        family.add_metric([f"{share:g}"], max(0.0, seconds))
     return family
 
 
-def _parts(database: Database) -> Sequence[Metric]:
-    found = lease.status(database)
+def _list_waits(session: Session) -> list[float]:
+    """Seconds from submission to the first attempt, of the newest jobs that were started."""
+    is_first = and_(Attempt.job_id == Job.id, Attempt.number == 1)
+    newest_first = (
+        select(Job.created_at, Attempt.created_at).join(Attempt, is_first).order_by(Job.seq.desc())
+    )
+    rows = session.execute(newest_first.limit(N_WAITS))
+    return [(started_at - submitted_at).total_seconds() for submitted_at, started_at in rows]
+
+
+def _check_parts(database: Database) -> Sequence[Metric]:
+    status = lease.status(database)
     return [
-        GaugeMetricFamily(f"hyperadam_{part}_up", f"Whether {meaning}.", value=float(finding == OK))
-        for part, finding, meaning in (
-            ("reconciler", found.reconciler, "a reconciler is at work"),
-            ("executor", found.executor, "the executor takes jobs, as the reconciler found it"),
-        )
+        GaugeMetricFamily(
+            "hyperadam_reconciler_up",
+            "Whether a reconciler is at work.",
+            value=float(status.reconciler == OK),
+        ),
+        GaugeMetricFamily(
+            "hyperadam_executor_up",
+            "Whether the executor takes jobs, as the reconciler found it.",
+            value=float(status.executor == OK),
+        ),
     ]
 
 
-def _active(session: Session) -> Sequence[Metric]:
+def _measure_active_jobs(session: Session) -> Sequence[Metric]:
     progress = GaugeMetricFamily(
         "hyperadam_job_progress_ratio", "Progress of an active job.", labels=["job"]
     )
-    told = {member: GaugeMetricFamily(*about, labels=["job"]) for member, about in PROGRESS.items()}
-    for job in _active_jobs(session):
+    families = {
+        member: GaugeMetricFamily(name, text, labels=["job"])
+        for member, (name, text) in PROGRESS.items()
+    }
+    for job in _list_active_jobs(session):
         progress.add_metric([job.id], job.progress)
-        newest = _newest_progress(session, job.id)
-        for member, family in told.items():
-            if isinstance(value := newest.get(member), (int, float)):
+        event_data = _load_newest_progress(session, job.id)
+        for member, family in families.items():
+            value = event_data.get(member)
+            if isinstance(value, (int, float)):
                 family.add_metric([job.id], value)
-    return progress, *told.values()
+    return progress, *families.values()
 
 
-def _active_jobs(session: Session) -> Sequence[Row[str, float]]:
+def _list_active_jobs(session: Session) -> Sequence[Row[str, float]]:
     states = [state.value for state in ACTIVE]
     newest_first = (
         select(Job.id, Job.progress).where(Job.state.in_(states)).order_by(Job.seq.desc())
@@ -148,7 +168,7 @@ def _active_jobs(session: Session) -> Sequence[Row[str, float]]:
     return session.execute(newest_first.limit(MAX_ACTIVE_JOBS)).all()
 
 
-def _newest_progress(session: Session, job_id: str) -> dict[str, Any]:
+def _load_newest_progress(session: Session, job_id: str) -> dict[str, Any]:
     newest_first = (
         select(Event.data)
         .where(Event.job_id == job_id, Event.type == "progress")

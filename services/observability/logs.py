@@ -1,9 +1,8 @@
-"""The server's log: structlog and the standard library's loggers as one stream, with secrets taken
-out.
+"""The server's log: structlog and the standard library's loggers as one stream, without secrets.
 
 Every line of a request carries its `request_id`. Whatever is logged, by us or by a library, passes
-`redact` last: what looks like an API key, a password in a URL or a bearer token, and whatever
-stands under a name like `password`.
+`redact` last. That takes out what looks like an API key, a password in a URL or a bearer token, and
+whatever stands under a name like `password`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 import structlog
+from structlog.typing import Processor
 
 REDACTED: Final = "[redacted]"
 
@@ -30,30 +30,20 @@ _SECRET_TEXTS: Final = (
 
 
 def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Send everything to stderr in one form. For entry points; libraries and tests leave logging as
-    it is."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,
-            sort_keys=False,
-        )
+    """Send everything to stderr in one form.
+
+    This is for entry points; libraries and tests leave logging as it is.
+    """
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_common_processors(),
+        processors=_last_processors(as_json=as_json),
     )
-    last: list[structlog.typing.Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    ]
-    last += [structlog.processors.format_exc_info] if as_json else []
-    last += [redact, renderer]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_common(), processors=last)
-    )
+    handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger(
-        "uvicorn.access"
-    ).disabled = True  # our own line says more, and knows the request id
+
+    # our own line says more, and knows the request id
+    logging.getLogger("uvicorn.access").disabled = True
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
@@ -61,12 +51,14 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
 
 
 def use_standard_loggers() -> None:
-    """Make structlog hand its events to the standard library's loggers, which decide where they
-    go."""
+    """Make structlog hand its events to the standard library's loggers.
+
+    Those decide where the events go.
+    """
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *_common(),
+            *_common_processors(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -77,10 +69,30 @@ def use_standard_loggers() -> None:
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The event without secrets, at any depth."""
-    return {name: _clean(name, value) for name, value in event.items()}
+    return {name: _redact_value(name, value) for name, value in event.items()}
 
 
-def _common() -> list[structlog.typing.Processor]:
+def _last_processors(*, as_json: bool) -> list[Processor]:
+    """What turns an event, of whatever source, into a line without secrets."""
+    remove_metadata = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if as_json:
+        return [
+            remove_metadata,
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.JSONRenderer(),
+        ]
+
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,
+        sort_keys=False,
+    )
+    return [remove_metadata, redact, renderer]
+
+
+def _common_processors() -> list[Processor]:
+    """What every event passes first."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -89,15 +101,15 @@ def _common() -> list[structlog.typing.Processor]:
     ]
 
 
-def _clean(name: str, value: Any) -> Any:
+def _redact_value(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if _SECRET_NAMES.search(name):
         return REDACTED
     if isinstance(value, dict):
-        return {key: _clean(str(key), item) for key, item in value.items()}
+        return {key: _redact_value(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_clean(name, item) for item in value]
+        return [_redact_value(name, item) for item in value]
     if isinstance(value, str):
         for pattern, replacement in _SECRET_TEXTS:
             value = pattern.sub(replacement, value)

@@ -1,5 +1,7 @@
-"""Counters of this process, in a registry of their own, so that several applications can live in
-one process."""
+"""Counters of one application.
+
+They have a registry of their own, so that several applications can live in one process.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """What one application counts. Labels are route templates, never paths, so that their number is
-    bounded."""
+    """What one application counts.
+
+    Labels are route templates, never paths, so that their number is bounded.
+    """
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()

@@ -1,5 +1,4 @@
-"""The outermost layer of every request: an id for it, its line in the log, its measurements, and
-its failures."""
+"""The outermost layer of every request: its id, log line, measurements and failures."""
 
 from __future__ import annotations
 
@@ -30,34 +29,41 @@ class RequestLayer:
     """ASGI layer around everything, the layer of problem documents included."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+        self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+
+        request_id = _choose_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         watch = _Watch(send, request_id)
+        context = {"request_id": request_id, **mark_span(request_id)}
         with (
-            structlog.contextvars.bound_contextvars(request_id=request_id, **mark_span(request_id)),
+            structlog.contextvars.bound_contextvars(**context),
             self._metrics.in_progress.track_inprogress(),
         ):
             try:
                 await self._app(scope, receive, watch.send)
             except Exception:
                 log.exception("request.failed", method=scope["method"], path=_printable_path(scope))
+                # the server then breaks the connection, so that half an answer does not pass for a
+                # whole one
                 if not watch.is_complete:
-                    raise  # the server then breaks the connection, so that half an answer does not pass for a whole one
+                    raise
             finally:
                 self._record(scope, watch)
 
     def _record(self, scope: Scope, watch: _Watch) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        route = route_of(scope)
+        route = _find_route(scope)
         self._metrics.requests.labels(method, route, str(watch.status)).inc()
         self._metrics.latency.labels(method, route).observe(watch.seconds_to_start)
-        if route in QUIET_PATHS and watch.status < 500:
+
+        is_quiet = route in QUIET_PATHS and watch.status < 500
+        if is_quiet:
             return
         log.info(
             "request",
@@ -74,7 +80,9 @@ class _Watch:
     """Looks on while an answer is sent, and adds the request id to it."""
 
     def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id, self._began = send, request_id, time.perf_counter()
+        self._send = send
+        self._request_id = request_id
+        self._began = time.perf_counter()
         self.status = 499
         """As it was sent; 499 when the client went away before."""
         self.seconds_to_start = 0.0
@@ -82,7 +90,8 @@ class _Watch:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status, self.seconds_to_start = message["status"], self.seconds()
+            self.status = message["status"]
+            self.seconds_to_start = self.seconds()
             MutableHeaders(raw=message["headers"])[HEADER] = self._request_id
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
@@ -92,19 +101,23 @@ class _Watch:
         return time.perf_counter() - self._began
 
 
-def route_of(scope: Scope) -> str:
+def _find_route(scope: Scope) -> str:
     """The template of the route that took the request (`/v1/jobs/{job_id}`)."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else UNMATCHED
 
 
-def _request_id(scope: Scope) -> str:
+def _choose_id(scope: Scope) -> str:
     """The client's own id, if it is harmless in logs and headers; else a new one."""
-    given = Headers(scope=scope).get(HEADER, "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+    client_id = Headers(scope=scope).get(HEADER, "")
+    if _SANE_ID.fullmatch(client_id):
+        return client_id
+    return f"req_{uuid.uuid4().hex}"
 
 
 def _printable_path(scope: Scope) -> str:
-    """Without the query, which may hold anything, and without a character that could forge a line
-    of the log."""
+    """The path, without a character that could forge a line of the log.
+
+    The query is left out: it may hold anything.
+    """
     return quote(scope["path"], safe="/:@!$&'()*+,;=~-._")

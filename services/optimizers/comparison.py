@@ -1,5 +1,7 @@
 """Two versions side by side: where their specs and lineages differ, and what was measured of both.
-Pure."""
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,12 @@ from typing import Any, Final
 from hyperadam.rates import SCHEDULE
 
 from registry.contract import Evaluation, Version
-from services.optimizers.lineage import metrics_of, provenance_of, settings_of, tasks_of
+from services.optimizers.lineage import (
+    read_metrics,
+    read_provenance,
+    read_settings,
+    read_tasks,
+)
 from services.optimizers.schemas import (
     Difference,
     EvaluationComparison,
@@ -18,87 +25,115 @@ from services.optimizers.schemas import (
     TaskComparison,
 )
 
-_LINEAGE: Final = ("parent", "continued_from", "datasets", "code")
+_LINEAGE_FIELDS: Final = ("parent", "continued_from", "datasets", "code")
 
 
-def spec_differences(left: Version, right: Version) -> list[Difference]:
-    """Fields of the specs that the versions were trained by, the rule and the rate of a Θ without
-    one included."""
-    return _differences(_spec(left), _spec(right))
+def compare_specs(left: Version, right: Version) -> list[Difference]:
+    """Fields of the specs that the versions were trained by.
+
+    Of a Θ without a spec, its rule and its rate are compared.
+    """
+    return _list_differences(_read_spec(left), _read_spec(right))
 
 
-def lineage_differences(left: Version, right: Version) -> list[Difference]:
+def compare_lineages(left: Version, right: Version) -> list[Difference]:
     """Parent, continued job, data and code."""
-    return _differences(
-        *({name: provenance_of(one).get(name) for name in _LINEAGE} for one in (left, right))
-    )
+    return _list_differences(_read_lineage(left), _read_lineage(right))
 
 
-def metrics(left: Version, right: Version) -> list[MetricComparison]:
+def compare_metrics(left: Version, right: Version) -> list[MetricComparison]:
     """What training measured of either; null where it measured nothing."""
-    told = [
-        {name: value for name, value in metrics_of(one).items() if "/" not in name}
-        for one in (left, right)
-    ]
-    names = sorted(told[0].keys() | told[1].keys())
+    left_metrics = _read_training_metrics(left)
+    right_metrics = _read_training_metrics(right)
     return [
-        MetricComparison(metric=name, left=told[0].get(name), right=told[1].get(name))
-        for name in names
+        MetricComparison(metric=name, left=left_metrics.get(name), right=right_metrics.get(name))
+        for name in sorted(left_metrics.keys() | right_metrics.keys())
     ]
 
 
-def evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
-    """The newest evaluations of both, by their settings: the same settings mean the same starts and
-    minibatches."""
-    mine, other = _newest(left.evaluations), _newest(right.evaluations)
-    return [_beside(mine.get(key), other.get(key)) for key in dict.fromkeys([*mine, *other])]
+def compare_evaluations(left: Version, right: Version) -> list[EvaluationComparison]:
+    """The newest evaluations of both, by their settings.
+
+    The same settings mean the same starts and minibatches.
+    """
+    left_newest = _select_newest(left.evaluations)
+    right_newest = _select_newest(right.evaluations)
+    return [
+        _compare_tasks(left_newest.get(settings), right_newest.get(settings))
+        for settings in dict.fromkeys([*left_newest, *right_newest])
+    ]
 
 
-def _spec(version: Version) -> Mapping[str, Any]:
-    trained_by = provenance_of(version).get("spec")
+def _read_spec(version: Version) -> Mapping[str, Any]:
     manifest = version.manifest
     rate = {"lr": manifest.get("lr"), **{name: manifest.get(name, 0) for name in SCHEDULE}}
-    own = {"rule": manifest.get("rule"), **rate}
-    return {**own, **trained_by} if isinstance(trained_by, Mapping) else own
+    spec = {"rule": manifest.get("rule"), **rate}
+
+    trained_by = read_provenance(version).get("spec")
+    if isinstance(trained_by, Mapping):
+        spec |= trained_by
+    return spec
 
 
-def _differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:
-    mine, other = dict(_leaves(left)), dict(_leaves(right))
-    return [
-        Difference(field=field, left=mine.get(field), right=other.get(field))
-        for field in sorted(mine.keys() | other.keys())
-        if mine.get(field) != other.get(field)
-    ]
+def _read_lineage(version: Version) -> Mapping[str, Any]:
+    provenance = read_provenance(version)
+    return {name: provenance.get(name) for name in _LINEAGE_FIELDS}
 
 
-def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _read_training_metrics(version: Version) -> dict[str, float | None]:
+    """Without the means of evaluations, whose names have a slash."""
+    metrics = read_metrics(version)
+    return {name: value for name, value in metrics.items() if "/" not in name}
+
+
+def _list_differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:
+    left_leaves = dict(_list_leaves(left))
+    right_leaves = dict(_list_leaves(right))
+
+    differences = []
+    for field in sorted(left_leaves.keys() | right_leaves.keys()):
+        left_value = left_leaves.get(field)
+        right_value = right_leaves.get(field)
+        if left_value != right_value:
+            differences.append(Difference(field=field, left=left_value, right=right_value))
+    return differences
+
+
+def _list_leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted path → value, of everything that is no object; a list is one value."""
-    for name, inner in value.items():
-        if isinstance(inner, Mapping) and inner:
-            yield from _leaves(inner, f"{path}{name}.")
+    for name, value in document.items():
+        if isinstance(value, Mapping) and value:
+            yield from _list_leaves(value, f"{path}{name}.")
         else:
-            yield f"{path}{name}", inner
+            yield f"{path}{name}", value
 
 
-def _newest(told: Iterable[Evaluation]) -> dict[str, Evaluation]:
-    return {json.dumps(settings_of(one), sort_keys=True): one for one in told}
+def _select_newest(evaluations: Iterable[Evaluation]) -> dict[str, Evaluation]:
+    """Settings → the newest evaluation with them; the evaluations come oldest first."""
+    return {
+        json.dumps(read_settings(evaluation), sort_keys=True): evaluation
+        for evaluation in evaluations
+    }
 
 
-def _beside(left: Evaluation | None, right: Evaluation | None) -> EvaluationComparison:
-    tasks = [{} if one is None else tasks_of(one) for one in (left, right)]
-    one = left or right
+def _compare_tasks(left: Evaluation | None, right: Evaluation | None) -> EvaluationComparison:
+    left_tasks = {} if left is None else read_tasks(left)
+    right_tasks = {} if right is None else read_tasks(right)
+    either = left or right
     return EvaluationComparison(
-        settings=dict(settings_of(one)) if one else {},
+        settings=dict(read_settings(either)) if either else {},
         left_job_id=left.job_id if left else None,
         right_job_id=right.job_id if right else None,
         tasks=[
             TaskComparison(
-                task=task, left=_told(tasks[0].get(task)), right=_told(tasks[1].get(task))
+                task=task,
+                left=_copy_summary(left_tasks.get(task)),
+                right=_copy_summary(right_tasks.get(task)),
             )
-            for task in dict.fromkeys([*tasks[0], *tasks[1]])
+            for task in dict.fromkeys([*left_tasks, *right_tasks])
         ],
     )
 
 
-def _told(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if told is None else dict(told)
+def _copy_summary(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if summary is None else dict(summary)

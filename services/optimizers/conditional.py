@@ -1,5 +1,7 @@
-"""Conditional and partial requests (RFC 9110, 13 and 14) for content with a strong entity tag. Pure
-functions."""
+"""Conditional and partial requests (RFC 9110, 13 and 14) for content with a strong entity tag.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,7 @@ def is_current(if_none_match: Sequence[str], etag: str) -> bool:
     return any(line.strip() == "*" or etag in _TAG.findall(line) for line in if_none_match)
 
 
-def requested_range(
-    header: str | None, if_range: str | None, etag: str, n_bytes: int
-) -> range | None:
+def parse_range(header: str | None, if_range: str | None, etag: str, n_bytes: int) -> range | None:
     """The byte positions that are asked for; None for the whole content.
 
     The whole is also the answer to what RFC 9110 lets a server ignore: other units, several ranges,
@@ -38,22 +38,28 @@ def requested_range(
     Raises:
         Unsatisfiable: a valid range without any byte in it.
     """
-    match = _RANGE.fullmatch(header.strip()) if header is not None else None
-    if match is None or (if_range is not None and if_range.strip() != etag):
+    is_of_this_content = if_range is None or if_range.strip() == etag
+    if header is None or not is_of_this_content:
         return None
+    match = _RANGE.fullmatch(header.strip())
+    if match is None:
+        return None
+
     first, last = match.groups()
     if not first:
-        return _suffix(last, n_bytes)
+        return _select_suffix(last, n_bytes)
     if last and int(last) < int(first):
         return None
     if int(first) >= n_bytes:
         raise Unsatisfiable
-    return range(int(first), min(int(last) + 1 if last else n_bytes, n_bytes))
+    stop = int(last) + 1 if last else n_bytes
+    return range(int(first), min(stop, n_bytes))
 
 
-def _suffix(last: str, n_bytes: int) -> range | None:
-    if not last:
+def _select_suffix(length: str, n_bytes: int) -> range | None:
+    """The last so many bytes."""
+    if not length:
         return None
-    if int(last) == 0 or n_bytes == 0:
+    if int(length) == 0 or n_bytes == 0:
         raise Unsatisfiable
-    return range(max(0, n_bytes - int(last)), n_bytes)
+    return range(max(0, n_bytes - int(length)), n_bytes)

@@ -1,5 +1,7 @@
-"""REST calls about optimizers, versions and aliases; the download of weights is in
-`downloads.py`."""
+"""REST calls about optimizers, versions and aliases.
+
+The download of weights is in `downloads.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from services.idempotency.dependencies import Submission
 from services.optimizers import downloads, schemas, service
 from services.optimizers.parameters import (
     READER,
+    THETA_MEDIA_TYPE,
     Admin,
     Alias,
     Limit,
@@ -24,20 +27,18 @@ from services.optimizers.parameters import (
     Reference,
     Submitter,
 )
-from services.optimizers.search import Searched
+from services.optimizers.search import SearchOfRequest
 from services.problems import UnsupportedMediaType
-
-THETA_MEDIA_TYPE: Final = "application/octet-stream"
 
 router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"])
 
 
 @router.get("", dependencies=[READER])
-def listing(
-    services: Services, search: Searched, cursor: NameCursor = None, limit: Limit = 50
+def list_optimizers(
+    services: Services, search: SearchOfRequest, cursor: NameCursor = None, limit: Limit = 50
 ) -> schemas.OptimizerList:
     """Optimizers, by name; with a search, those with a version that it admits."""
-    return service.listing(services, search, cursor=cursor, limit=limit)
+    return service.list_optimizers(services, search, cursor=cursor, limit=limit)
 
 
 @router.get("/{name}", dependencies=[READER])
@@ -47,13 +48,16 @@ def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
 
 
 @router.get("/{name}/versions", dependencies=[READER])
-def versions(
-    name: Name, services: Services, search: Searched, cursor: NumberCursor = None, limit: Limit = 50
+def list_versions(
+    name: Name,
+    services: Services,
+    search: SearchOfRequest,
+    cursor: NumberCursor = None,
+    limit: Limit = 50,
 ) -> schemas.OptimizerVersionList:
     """Versions, newest first; with a search, those that it admits."""
-    return service.versions(
-        services, name, search, cursor=int(cursor) if cursor else None, limit=limit
-    )
+    before = int(cursor) if cursor else None
+    return service.list_versions(services, name, search, before=before, limit=limit)
 
 
 _THETA_BODY: Final[dict[str, Any]] = {
@@ -83,25 +87,23 @@ async def upload(
 ) -> schemas.OptimizerVersionAnswer:
     """Register a Θ that was made elsewhere. Repeating an upload is harmless: the same bytes are the
     same version."""
-    if (
-        request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        != THETA_MEDIA_TYPE
-    ):
+    media_type, _, _ = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != THETA_MEDIA_TYPE:
         raise UnsupportedMediaType(
             f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}."
         )
-    answer, is_new = await run_in_threadpool(
-        service.upload, services, name, await request.body(), post
-    )
+
+    data = await request.body()
+    answer, is_new = await run_in_threadpool(service.upload, services, name, data, post)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
     return answer
 
 
 @router.get("/{name}/versions/{ref}", dependencies=[READER])
-def version(name: Name, ref: Ref, services: Services) -> schemas.OptimizerVersionAnswer:
+def show_version(name: Name, ref: Ref, services: Services) -> schemas.OptimizerVersionAnswer:
     """One version, by number, alias or `latest`."""
-    return service.version(services, name, ref)
+    return service.show_version(services, name, ref)
 
 
 @router.patch("/{name}/versions/{ref}")
@@ -124,9 +126,9 @@ def compare(name: Name, ref: Ref, to: Reference, services: Services) -> schemas.
 
 
 @router.get("/{name}/aliases", dependencies=[READER])
-def aliases(name: Name, services: Services) -> schemas.AliasList:
+def list_aliases(name: Name, services: Services) -> schemas.AliasList:
     """Aliases, and the history of their moves."""
-    return service.aliases(services, name)
+    return service.list_aliases(services, name)
 
 
 @router.put("/{name}/aliases/{alias}")

@@ -1,7 +1,7 @@
-"""Where a version comes from and what was measured of it, read from what the registry keeps. Pure.
+"""Where a version comes from and what was measured of it, read from what the registry keeps.
 
-A manifest is only as true as its maker: of an uploaded Θ, everything here is what the uploader
-says.
+Pure functions. A manifest is only as true as its maker: of an uploaded Θ, everything here is what
+the uploader says.
 """
 
 from __future__ import annotations
@@ -13,74 +13,85 @@ from registry.contract import Evaluation, Version
 from services.optimizers.schemas import ContinuedFrom, LineageAnswer
 
 
-def lineage_of(version: Version, job_id: str | None) -> LineageAnswer:
+def describe_lineage(version: Version, job_id: str | None) -> LineageAnswer:
     """The version's origin; `job_id` is the job whose run made it."""
-    made = provenance_of(version)
-    parent = _texts(made.get("parent"))
+    provenance = read_provenance(version)
+    parent = _select_texts(provenance.get("parent"))
     return LineageAnswer(
         source="upload" if version.run_id is None else "job",
         job_id=job_id,
         parent=parent.get("version"),
         parent_sha256=parent.get("sha256"),
-        continued_from=_continued_from(made.get("continued_from")),
-        datasets=_texts(made.get("datasets")),
-        code=_texts(made.get("code")),
+        continued_from=_read_continued_from(provenance.get("continued_from")),
+        datasets=_select_texts(provenance.get("datasets")),
+        code=_select_texts(provenance.get("code")),
     )
 
 
-def metrics_of(version: Version) -> dict[str, float | None]:
+def read_metrics(version: Version) -> dict[str, float | None]:
     """What training measured, and the means of the newest evaluation of each suite as `suite/task`.
 
     Quick evaluations do not count. None: not finite.
     """
-    measured = provenance_of(version).get("metrics")
-    metrics = {
-        name: _number(value)
-        for name, value in _mapping(measured).items()
-        if _is_number_or_none(value)
-    }
+    metrics = _read_training_metrics(version)
     for evaluation in version.evaluations:  # oldest first: the newest stays
-        settings = settings_of(evaluation)
-        if not settings.get("quick"):
-            for task, told in tasks_of(evaluation).items():
-                metrics[f"{settings.get('suite')}/{task}"] = _number(told.get("mean"))
+        settings = read_settings(evaluation)
+        if settings.get("quick"):
+            continue
+
+        suite = settings.get("suite")
+        for task, summary in read_tasks(evaluation).items():
+            metrics[f"{suite}/{task}"] = _as_number(summary.get("mean"))
     return metrics
 
 
-def provenance_of(version: Version) -> Mapping[str, Any]:
-    return _mapping(version.manifest.get("provenance"))
+def read_provenance(version: Version) -> Mapping[str, Any]:
+    """How the version came about, as its manifest says."""
+    return _as_mapping(version.manifest.get("provenance"))
 
 
-def settings_of(evaluation: Evaluation) -> Mapping[str, Any]:
+def read_settings(evaluation: Evaluation) -> Mapping[str, Any]:
     """What says whether two evaluations may be compared."""
-    return _mapping(evaluation.summary.get("settings"))
+    return _as_mapping(evaluation.summary.get("settings"))
 
 
-def tasks_of(evaluation: Evaluation) -> dict[str, Mapping[str, Any]]:
+def read_tasks(evaluation: Evaluation) -> dict[str, Mapping[str, Any]]:
     """Task → what the evaluation says of it."""
+    summaries = _as_mapping(evaluation.summary.get("tasks"))
+    return {task: _as_mapping(summary) for task, summary in summaries.items()}
+
+
+def _read_training_metrics(version: Version) -> dict[str, float | None]:
+    values = _as_mapping(read_provenance(version).get("metrics"))
     return {
-        task: _mapping(told) for task, told in _mapping(evaluation.summary.get("tasks")).items()
+        name: _as_number(value)
+        for name, value in values.items()
+        if value is None or _is_number(value)
     }
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _continued_from(value: object) -> ContinuedFrom | None:
-    job, update = (_mapping(value).get(name) for name in ("job", "update"))
-    if not isinstance(job, str) or not isinstance(update, int) or isinstance(update, bool):
+def _read_continued_from(value: object) -> ContinuedFrom | None:
+    checkpoint = _as_mapping(value)
+    job = checkpoint.get("job")
+    update = checkpoint.get("update")
+    if not isinstance(job, str):
+        return None
+    if not isinstance(update, int) or isinstance(update, bool):
         return None
     return ContinuedFrom(job_id=job, update=update)
 
 
-def _texts(value: object) -> dict[str, str]:
-    return {name: text for name, text in _mapping(value).items() if isinstance(text, str)}
+def _select_texts(value: object) -> dict[str, str]:
+    return {name: text for name, text in _as_mapping(value).items() if isinstance(text, str)}
 
 
-def _is_number_or_none(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _as_number(value: Any) -> float | None:
+    return float(value) if _is_number(value) else None

@@ -1,5 +1,7 @@
-"""Names in the paths of these calls: strict, so that no text of a client ever reaches a file system
-or a query."""
+"""What the paths and queries of these calls hold.
+
+Names are strict, so that no text of a client ever reaches a file system or a query.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,20 @@ from services.auth.dependencies import Principal, require
 from services.optimizers.schemas import MAX_NUMBER
 from services.problems import NotFound
 
-
-def _ref(value: str) -> str:
-    if check_name(value, "version").isdigit() and not 1 <= int(value) <= MAX_NUMBER:
-        raise NotFound(f"there is no version {value}")
-    return value
+THETA_MEDIA_TYPE: Final = "application/octet-stream"
 
 
-def _reference(value: str) -> str:
-    _ref(split_ref(value)[1])
-    return value
+def _check_ref(ref: str) -> str:
+    check_name(ref, "version")
+    if ref.isdigit() and not 1 <= int(ref) <= MAX_NUMBER:
+        raise NotFound(f"there is no version {ref}")
+    return ref
+
+
+def _check_reference(reference: str) -> str:
+    _, ref = split_ref(reference)
+    _check_ref(ref)
+    return reference
 
 
 Name = Annotated[
@@ -31,12 +37,12 @@ Name = Annotated[
 Ref = Annotated[
     str,
     Path(pattern=NAME_PATTERN, description="A version's number, an alias, or `latest`"),
-    AfterValidator(_ref),
+    AfterValidator(_check_ref),
 ]
 Reference = Annotated[
     str,
     Query(max_length=129, description="The other version, as `name@ref`"),
-    AfterValidator(_reference),
+    AfterValidator(_check_reference),
 ]
 Alias = Annotated[str, Path(pattern=NAME_PATTERN), AfterValidator(check_alias)]
 NameCursor = Annotated[

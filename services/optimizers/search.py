@@ -1,4 +1,4 @@
-"""Which versions a search admits: by tag, by rule, and by what was measured. Pure."""
+"""Which versions a search admits: by tag, by rule, and by what was measured."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from typing import Annotated, Any, Final, Self
 from fastapi import Depends, Query
 
 from registry.contract import Version
-from services.optimizers.lineage import metrics_of
+from services.optimizers.lineage import read_metrics
 
 TAG_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(:.*)?$"
-METRIC_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}(<=|>=)[-+]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?$"
+METRIC_PATTERN: Final = (
+    r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
+    r"(<=|>=)"
+    r"[-+]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?$"
+)
 
 _COMPARISONS: Final = {"<=": operator.le, ">=": operator.ge}
 
@@ -37,11 +41,10 @@ class Bound:
     def admits(self, metrics: Mapping[str, float | None]) -> bool:
         """A metric that is missing, or not finite, is within no bound."""
         value = metrics.get(self.metric)
-        return (
-            value is not None
-            and math.isfinite(value)
-            and bool(_COMPARISONS[self.comparison](value, self.value))
-        )
+        if value is None or not math.isfinite(value):
+            return False
+        compare = _COMPARISONS[self.comparison]
+        return bool(compare(value, self.value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,30 +57,37 @@ class Search:
     bounds: tuple[Bound, ...] = ()
 
     def admits(self, version: Version) -> bool:
-        return (
-            (self.rule is None or rule_of(version.manifest) == self.rule)
-            and all(_tagged(version.tags, tag) for tag in self.tags)
-            and all(bound.admits(metrics_of(version)) for bound in self.bounds)
-        )
+        if self.rule is not None and read_rule_kind(version.manifest) != self.rule:
+            return False
+        if not all(_has_tag(version.tags, tag) for tag in self.tags):
+            return False
+        if not self.bounds:
+            return True
+        metrics = read_metrics(version)
+        return all(bound.admits(metrics) for bound in self.bounds)
 
     @property
     def is_empty(self) -> bool:
         return self == Search()
 
 
-def rule_of(manifest: Mapping[str, Any]) -> str | None:
+def read_rule_kind(manifest: Mapping[str, Any]) -> str | None:
     """The kind of the rule that runs a Θ."""
     rule = manifest.get("rule")
-    kind = rule.get("kind") if isinstance(rule, Mapping) else None
+    if not isinstance(rule, Mapping):
+        return None
+    kind = rule.get("kind")
     return kind if isinstance(kind, str) else None
 
 
-def _tagged(tags: Mapping[str, str], wanted: str) -> bool:
+def _has_tag(tags: Mapping[str, str], wanted: str) -> bool:
     name, colon, value = wanted.partition(":")
-    return name in tags and (not colon or tags[name] == value)
+    if name not in tags:
+        return False
+    return not colon or tags[name] == value
 
 
-def _search(
+def _parse_search(
     tag: Annotated[
         list[Annotated[str, Query(pattern=TAG_PATTERN, max_length=4200)]],
         Query(max_length=8, description="`name:value`, or `name`; all given ones must be there"),
@@ -93,7 +103,8 @@ def _search(
         ),
     ] = [],  # noqa: B006
 ) -> Search:
-    return Search(tags=tuple(tag), rule=rule, bounds=tuple(Bound.parse(text) for text in metric))
+    bounds = tuple(Bound.parse(text) for text in metric)
+    return Search(tags=tuple(tag), rule=rule, bounds=bounds)
 
 
-Searched = Annotated[Search, Depends(_search)]
+SearchOfRequest = Annotated[Search, Depends(_parse_search)]

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from registry.alias_log import protected, targets
 from registry.contract import OptimizerNotFound, Version
 from services.container import Container
-from services.idempotency.service import Post, digest
+from services.idempotency.service import Post, hash_body
 from services.jobs.tables import Job
 from services.optimizers import comparison
-from services.optimizers.lineage import lineage_of, metrics_of
+from services.optimizers.lineage import describe_lineage, read_metrics
 from services.optimizers.schemas import (
     AliasAnswer,
     AliasChangeAnswer,
@@ -34,54 +34,78 @@ from services.optimizers.search import Search
 from services.problems import invalid
 
 
-def listing(
+def list_optimizers(
     services: Container, search: Search, *, cursor: str | None, limit: int
 ) -> OptimizerList:
     """Optimizers with a version that the search admits, by name, from the one after `cursor` on."""
-    names = (name for name in services.registry.optimizers() if cursor is None or name > cursor)
-    page = list(
-        islice(
-            (name for name in names if search.is_empty or _has(services, name, search)), limit + 1
-        )
-    )
+    names = services.registry.optimizers()
+    following = (name for name in names if cursor is None or name > cursor)
+    admitted = (name for name in following if _is_admitted(services, name, search))
+    page = list(islice(admitted, limit + 1))
+
     items = [show(services, name) for name in page[:limit]]
-    return OptimizerList(items=items, next_cursor=page[limit - 1] if len(page) > limit else None)
+    next_cursor = page[limit - 1] if len(page) > limit else None
+    return OptimizerList(items=items, next_cursor=next_cursor)
 
 
-def _has(services: Container, name: str, search: Search) -> bool:
+def _is_admitted(services: Container, name: str, search: Search) -> bool:
+    if search.is_empty:
+        return True
     return any(map(search.admits, services.registry.versions(name)))
 
 
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
     aliases = targets(services.registry.alias_history(name))
-    return OptimizerAnswer(
-        name=name, latest=version_answers(services, [latest])[0], aliases=aliases
-    )
+    return OptimizerAnswer(name=name, latest=_answer_one(services, latest), aliases=aliases)
 
 
-def versions(
-    services: Container, name: str, search: Search, *, cursor: int | None, limit: int
+def list_versions(
+    services: Container, name: str, search: Search, *, before: int | None, limit: int
 ) -> OptimizerVersionList:
-    """Versions that the search admits, newest first, from the one before number `cursor` on."""
-    earlier = [v for v in services.registry.versions(name) if cursor is None or v.number < cursor]
-    found = [v for v in earlier if search.admits(v)]
-    page = found[:limit]
-    more = str(page[-1].number) if len(found) > limit else None
-    return OptimizerVersionList(items=version_answers(services, page), next_cursor=more)
+    """Versions that the search admits, newest first, below the number `before`."""
+    versions = services.registry.versions(name)
+    if before is not None:
+        versions = [version for version in versions if version.number < before]
+    admitted = list(filter(search.admits, versions))
+
+    page = admitted[:limit]
+    next_cursor = str(page[-1].number) if len(admitted) > limit else None
+    return OptimizerVersionList(items=answer_versions(services, page), next_cursor=next_cursor)
 
 
-def version(services: Container, name: str, ref: str) -> OptimizerVersionAnswer:
-    return version_answers(services, [services.registry.version(name, ref)])[0]
+def show_version(services: Container, name: str, ref: str) -> OptimizerVersionAnswer:
+    return _answer_one(services, services.registry.version(name, ref))
 
 
-def version_answers(services: Container, found: Sequence[Version]) -> list[OptimizerVersionAnswer]:
+def answer_versions(
+    services: Container, versions: Sequence[Version]
+) -> list[OptimizerVersionAnswer]:
     """The versions as they go over the wire, with the jobs that made them: one query for all."""
-    jobs = _jobs_of_runs(services, {v.run_id for v in found if v.run_id is not None})
-    return [_answer(v, jobs.get(v.run_id) if v.run_id is not None else None) for v in found]
+    run_ids = {version.run_id for version in versions if version.run_id is not None}
+    jobs_by_run = _load_jobs_by_run(services, run_ids)
+
+    answers = []
+    for version in versions:
+        job_id = None if version.run_id is None else jobs_by_run.get(version.run_id)
+        answers.append(_build_answer(version, job_id))
+    return answers
 
 
-def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
+def _answer_one(services: Container, version: Version) -> OptimizerVersionAnswer:
+    [answer] = answer_versions(services, [version])
+    return answer
+
+
+def _load_jobs_by_run(services: Container, run_ids: set[str]) -> dict[str, str]:
+    if not run_ids:
+        return {}
+    with services.database.read() as session:
+        rows = session.execute(select(Job.run_id, Job.id).where(Job.run_id.in_(run_ids))).all()
+    return {run_id: job_id for run_id, job_id in rows if run_id is not None}
+
+
+def _build_answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
     return OptimizerVersionAnswer(
         optimizer=version.optimizer,
         number=version.number,
@@ -93,13 +117,15 @@ def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
         description=version.description,
         tags=dict(version.tags),
         aliases=list(version.aliases),
-        lineage=lineage_of(version, job_id),
-        metrics=metrics_of(version),
+        lineage=describe_lineage(version, job_id),
+        metrics=read_metrics(version),
         evaluations=[
             AttachedEvaluation(
-                job_id=one.job_id, evaluated_at=one.evaluated_at, summary=dict(one.summary)
+                job_id=evaluation.job_id,
+                evaluated_at=evaluation.evaluated_at,
+                summary=dict(evaluation.summary),
             )
-            for one in version.evaluations
+            for evaluation in version.evaluations
         ],
     )
 
@@ -107,74 +133,78 @@ def _answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
 def annotate(
     services: Container, name: str, ref: str, request: AnnotationRequest
 ) -> OptimizerVersionAnswer:
-    """
+    """Describe and tag a version.
+
     Raises:
         Problem: 422 where there would be too many tags.
     """
     number = services.registry.version(name, ref).number
     try:
-        made = services.registry.annotate(
+        version = services.registry.annotate(
             name, number, description=request.description, tags=request.tags
         )
     except ValueError as error:
         raise invalid("tags", str(error)) from error
-    return version_answers(services, [made])[0]
+    return _answer_one(services, version)
 
 
-def compare(services: Container, name: str, ref: str, other: str) -> ComparisonAnswer:
-    """Two versions side by side; `other` is a reference, `name@ref`."""
-    left, right = services.registry.version(name, ref), services.registry.version(*split_ref(other))
-    answers = version_answers(services, [left, right])
+def compare(services: Container, name: str, ref: str, reference: str) -> ComparisonAnswer:
+    """This version (left) and the one that `reference`, a `name@ref`, means (right)."""
+    left = services.registry.version(name, ref)
+    right = services.registry.version(*split_ref(reference))
+    left_answer, right_answer = answer_versions(services, [left, right])
     return ComparisonAnswer(
-        left=answers[0],
-        right=answers[1],
-        spec=comparison.spec_differences(left, right),
-        lineage=comparison.lineage_differences(left, right),
-        metrics=comparison.metrics(left, right),
-        evaluations=comparison.evaluations(left, right),
+        left=left_answer,
+        right=right_answer,
+        spec=comparison.compare_specs(left, right),
+        lineage=comparison.compare_lineages(left, right),
+        metrics=comparison.compare_metrics(left, right),
+        evaluations=comparison.compare_evaluations(left, right),
     )
-
-
-def _jobs_of_runs(services: Container, run_ids: set[str]) -> dict[str, str]:
-    if not run_ids:
-        return {}
-    with services.database.read() as session:
-        rows = session.execute(select(Job.run_id, Job.id).where(Job.run_id.in_(run_ids))).all()
-    return {run_id: job_id for run_id, job_id in rows if run_id is not None}
 
 
 def upload(
     services: Container, name: str, data: bytes, post: Post
 ) -> tuple[OptimizerVersionAnswer, bool]:
-    """A version from a Θ file made elsewhere, and whether it is new: the same bytes again are the
-    same version. So the idempotency key, which cannot be claimed together with the version, is
-    claimed before.
+    """A version from a Θ file that was made elsewhere, and whether it is new.
+
+    The same bytes again are the same version. So the idempotency key, which cannot be claimed
+    together with the version, is claimed before.
 
     Raises:
         ThetaError: the bytes are not a valid Θ file.
         IdempotencyMismatch: the key was used with other bytes.
     """
     theta = Theta.from_bytes(data)
-    post.once(services.database, digest(data), theta.sha256, lambda _session: None)
-    try:
-        known = [v for v in services.registry.versions(name) if v.sha256 == theta.sha256]
-    except OptimizerNotFound:
-        known = []
-    if known:
-        return version_answers(services, known[-1:])[0], False
+    post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
+    earlier = _find_version(services, name, theta.sha256)
+    if earlier is not None:
+        return _answer_one(services, earlier), False
+
     tags = {"source": "upload", "uploaded_by": post.principal.name}
-    made = services.registry.create_version(name, theta, key=f"upload-{theta.sha256}", tags=tags)
-    return version_answers(services, [made])[0], True
+    version = services.registry.create_version(name, theta, key=f"upload-{theta.sha256}", tags=tags)
+    return _answer_one(services, version), True
+
+
+def _find_version(services: Container, name: str, sha256: str) -> Version | None:
+    """The oldest version with these bytes."""
+    try:
+        versions = services.registry.versions(name)
+    except OptimizerNotFound:
+        return None
+    same_bytes = [version for version in versions if version.sha256 == sha256]
+    return same_bytes[-1] if same_bytes else None
 
 
 def move_alias(
     services: Container, name: str, alias: str, request: AliasRequest, *, actor: str
 ) -> OptimizerVersionAnswer:
-    """
+    """Point an alias at a version, and protect it or not.
+
     Raises:
         AliasProtected: it is, and the request does not end that.
     """
-    made = services.registry.set_alias(
+    version = services.registry.set_alias(
         name,
         alias,
         request.version,
@@ -182,14 +212,15 @@ def move_alias(
         reason=request.reason,
         protected=request.protected,
     )
-    return version_answers(services, [made])[0]
+    return _answer_one(services, version)
 
 
-def aliases(services: Container, name: str) -> AliasList:
+def list_aliases(services: Container, name: str) -> AliasList:
     history = services.registry.alias_history(name)
-    locked = protected(history)
-    now = [
-        AliasAnswer(alias=alias, version=number, protected=alias in locked)
+    protected_aliases = protected(history)
+    aliases = [
+        AliasAnswer(alias=alias, version=number, protected=alias in protected_aliases)
         for alias, number in sorted(targets(history).items())
     ]
-    return AliasList(items=now, history=[AliasChangeAnswer(**asdict(change)) for change in history])
+    changes = [AliasChangeAnswer(**asdict(change)) for change in history]
+    return AliasList(items=aliases, history=changes)

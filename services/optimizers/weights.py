@@ -1,5 +1,7 @@
-"""Files of Θ close at hand: a version never changes, so what was read from the registry once need
-not be read again."""
+"""Files of Θ close at hand.
+
+A version never changes, so what was read from the registry once need not be read again.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ MAX_PINNED: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pinned:
+class PinnedVersion:
     """A version, as far as its download needs to know it."""
 
     optimizer: str
@@ -27,47 +29,51 @@ class Pinned:
 class WeightsCache:
     """Reads Θ files through the registry, and keeps the latest used ones in memory. Thread-safe.
 
-    Only the memory of files is bounded by `max_bytes`; what is known of versions is a few hundred
+    Only the memory of files is bounded by `max_bytes`. What is known of versions is a few hundred
     bytes for each of at most `MAX_PINNED`.
     """
 
     def __init__(self, registry: Registry, max_bytes: int = MAX_CACHED_BYTES) -> None:
-        self._registry, self._max_bytes = registry, max_bytes
+        self._registry = registry
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._pinned: OrderedDict[tuple[str, int], Pinned] = OrderedDict()
+        self._pinned: OrderedDict[tuple[str, int], PinnedVersion] = OrderedDict()
         self._files: OrderedDict[str, bytes] = OrderedDict()
         """Digest → file, the latest used last."""
         self._n_bytes = 0
 
-    def recall(self, optimizer: str, ref: str) -> Pinned | None:
+    def recall(self, optimizer: str, ref: str) -> PinnedVersion | None:
         """The version, if `ref` is a number that was asked for before. Never asks the registry."""
         if not ref.isdigit():
             return None
         with self._lock:
             return self._pinned.get((optimizer, int(ref)))
 
-    def resolve(self, optimizer: str, ref: str) -> Pinned:
+    def resolve(self, optimizer: str, ref: str) -> PinnedVersion:
         """The version behind a number or a name, as the registry knows it now.
 
         Raises:
             OptimizerNotFound, VersionNotFound, AliasNotFound.
         """
-        if (known := self.recall(optimizer, ref)) is not None:
-            return known
+        pinned = self.recall(optimizer, ref)
+        if pinned is not None:
+            return pinned
+
         version = self._registry.version(optimizer, ref)
-        pinned = Pinned(
+        pinned = PinnedVersion(
             optimizer=version.optimizer,
             number=version.number,
             sha256=version.sha256,
             n_bytes=version.size_bytes,
         )
+
         with self._lock:
             self._pinned[pinned.optimizer, pinned.number] = pinned
             while len(self._pinned) > MAX_PINNED:
                 self._pinned.popitem(last=False)
         return pinned
 
-    def recall_file(self, pinned: Pinned) -> bytes | None:
+    def recall_file(self, pinned: PinnedVersion) -> bytes | None:
         """The version's file, if it is in memory. Never asks the registry."""
         with self._lock:
             data = self._files.get(pinned.sha256)
@@ -75,7 +81,7 @@ class WeightsCache:
                 self._files.move_to_end(pinned.sha256)
             return data
 
-    def file(self, pinned: Pinned) -> bytes:
+    def load_file(self, pinned: PinnedVersion) -> bytes:
         """The version's file, from memory or from the registry, which verifies it."""
         data = self.recall_file(pinned)
         if data is None:
@@ -87,8 +93,9 @@ class WeightsCache:
         with self._lock:
             if sha256 in self._files or len(data) > self._max_bytes:
                 return
+
             self._files[sha256] = data
             self._n_bytes += len(data)
             while self._n_bytes > self._max_bytes:
-                _, dropped = self._files.popitem(last=False)
-                self._n_bytes -= len(dropped)
+                _, oldest = self._files.popitem(last=False)
+                self._n_bytes -= len(oldest)

@@ -1,2 +1,4 @@
-"""The REST API for people who try it out: Swagger UI at `/docs`, without anything from another
-server."""
+"""The REST API for people who try it out: Swagger UI at `/docs`.
+
+Nothing of it comes from another server.
+"""

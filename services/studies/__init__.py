@@ -1,2 +1,4 @@
-"""What is particular to jobs of the kind study: changing them while they run, and versions of their
-trials' Θ."""
+"""What is particular to jobs of the kind study.
+
+Studies can be changed while they run, and the Θ of any trial can become a version.
+"""

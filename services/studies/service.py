@@ -1,11 +1,14 @@
-"""Use cases of studies. A driver is reached through its run (decision 8): words to it are a file
-there."""
+"""Use cases of studies.
+
+A driver is reached through its run (decision 8): what people ask of it is a file there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Any, Final
 
 from hyperadam.theta import Theta
 from sqlalchemy.orm import Session
@@ -14,7 +17,7 @@ from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, make_trial_key
 from registry.contract import ArtifactNotFound, Registry
 from services.container import Container
-from services.idempotency.service import Post, digest
+from services.idempotency.service import Post, hash_body
 from services.jobs import changes, errors, schemas
 from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
@@ -25,18 +28,20 @@ KIND: Final = "study"
 
 
 def stop(services: Container, job_id: str, post: Post) -> tuple[StudyControl, bool]:
-    """Ask a study to begin no further trial; what is asked of it now, and whether it was this call
-    that asked.
+    """Ask a study to begin no further trial.
+
+    Returns what is asked of it now, and whether it was this call that asked.
 
     Raises:
         Problem: 404; 409 when it has ended.
     """
 
     def change(session: Session) -> StudyControl:
-        return _change(services, session, job_id, lambda control: replace(control, stopping=True))
+        return _change_control(services, session, job_id, {"stopping": True})
 
-    done = post.once(services.database, digest(), job_id, change)
-    return done.made or _control(services, job_id), done.made is not None
+    outcome = post.run_once(services.database, hash_body(), job_id, change)
+    control = outcome.result or _load_control(services, job_id)
+    return control, outcome.result is not None
 
 
 def limit(services: Container, job_id: str, request: StudyLimits) -> StudyControl:
@@ -46,26 +51,29 @@ def limit(services: Container, job_id: str, request: StudyLimits) -> StudyContro
         Problem: 404; 409 when it has ended; 422 for a population, whose size is its number of
             trials.
     """
-    given = request.model_dump(exclude_none=True)
+    limits = request.model_dump(exclude_none=True)
     with services.database.write() as session:
-        job = _study(session, job_id)
-        if "trials" in given and job.spec["searcher"]["kind"] == "pbt":
+        job = _lock_study(session, job_id)
+        is_population = job.spec["searcher"]["kind"] == "pbt"
+        if is_population and "trials" in limits:
             raise invalid("trials", "is the size of the population, which cannot be changed")
-        return _change(services, session, job_id, lambda control: replace(control, **given))
+        return _change_control(services, session, job_id, limits)
 
 
 def register(
     services: Container, job_id: str, number: int, request: TrialVersionRequest, post: Post
 ) -> tuple[schemas.VersionAnswer, bool]:
-    """Make the best Θ of a trial a version; the version, and whether this call made it.
+    """Make the best Θ of a trial a version.
+
+    Returns the version, and whether this call made it.
 
     Raises:
         Problem: 404 for a trial that there is not, or that has no Θ yet.
     """
 
     def change(session: Session) -> schemas.VersionAnswer:
-        job = _study(session, job_id)
-        theta = Theta.from_bytes(_theta(services.registry, job, number))
+        job = _lock_study(session, job_id)
+        theta = Theta.from_bytes(_load_theta(services.registry, job, number))
         key = f"{make_trial_key(job_id, number)}.{request.optimizer}"
         version = services.registry.create_version(
             request.optimizer, theta, key=key, run_id=job.run_id
@@ -74,45 +82,52 @@ def register(
             optimizer=version.optimizer, number=version.number, sha256=version.sha256
         )
 
-    done = post.once(services.database, digest(request), job_id, change)
-    if done.made is not None:
-        return done.made, True
+    outcome = post.run_once(services.database, hash_body(request), job_id, change)
+    if outcome.result is not None:
+        return outcome.result, True
     with services.database.write() as session:
         return change(session), False
 
 
-def _theta(registry: Registry, job: Job, number: int) -> bytes:
-    trials = Ledger.load(registry, job.run_id).trials if job.run_id else []
-    run_id = trials[number].run_id if number < len(trials) else None
-    try:
-        if run_id is not None:
+def _load_theta(registry: Registry, job: Job, number: int) -> bytes:
+    run_id = _find_trial_run(registry, job, number)
+    if run_id is not None:
+        with suppress(ArtifactNotFound):
             return registry.get_artifact(run_id, THETA_PATH)
-    except ArtifactNotFound:
-        pass
     raise NotFound(f"The study {job.id!r} has no trial {number}, or none with a validated Θ yet.")
 
 
-def _change(
-    services: Container, session: Session, job_id: str, change: Callable[[Control], Control]
+def _find_trial_run(registry: Registry, job: Job, number: int) -> str | None:
+    if not job.run_id:
+        return None
+    trials = Ledger.load(registry, job.run_id).trials
+    if number >= len(trials):
+        return None
+    return trials[number].run_id
+
+
+def _change_control(
+    services: Container, session: Session, job_id: str, changes: Mapping[str, Any]
 ) -> StudyControl:
     """Change what is asked, while the job is locked."""
-    job = _study(session, job_id)
+    job = _lock_study(session, job_id)
     if State(job.state) in ENDED:
         raise Conflict(f"A study that is {job.state} cannot be changed.", state=State(job.state))
-    run_id = _run(services, job)
-    control = change(Control.load(services.registry, run_id))
+
+    run_id = _ensure_run(services, job)
+    control = replace(Control.load(services.registry, run_id), **changes)
     control.save(services.registry, run_id)
     return StudyControl(**asdict(control))
 
 
-def _control(services: Container, job_id: str) -> StudyControl:
+def _load_control(services: Container, job_id: str) -> StudyControl:
     with services.database.write() as session:
-        run_id = _run(services, _study(session, job_id))
+        run_id = _ensure_run(services, _lock_study(session, job_id))
     return StudyControl(**asdict(Control.load(services.registry, run_id)))
 
 
-def _run(services: Container, job: Job) -> str:
-    """The study's run, opened as the reconciler would where it has not been yet."""
+def _ensure_run(services: Container, job: Job) -> str:
+    """The study's run. Where there is none yet, it is opened as the reconciler would."""
     if job.run_id is None:
         job.run_id = services.registry.open_run(
             job.id, name=job.name or job.id, tags={"kind": job.kind}
@@ -120,7 +135,7 @@ def _run(services: Container, job: Job) -> str:
     return job.run_id
 
 
-def _study(session: Session, job_id: str) -> Job:
+def _lock_study(session: Session, job_id: str) -> Job:
     job = changes.lock_job(session, job_id)
     if job is None:
         raise errors.job_not_found(job_id)

@@ -19,7 +19,7 @@ from typing import Final
 from hyperadam import Client
 from hyperadam.api.retry import RetryPolicy
 
-from services.embedded.ray_holder import free_ports
+from services.embedded.ray_holder import find_free_ports
 from tests.meta_trainer.faults.cluster import Nodes
 
 N_NODES: Final = 2
@@ -30,7 +30,7 @@ class Service:
     """The processes, by name, and a client of theirs."""
 
     def __init__(self, home: Path, nodes: Nodes) -> None:
-        self._home, self.nodes, [port] = home, nodes, free_ports(1)
+        self._home, self.nodes, [port] = home, nodes, find_free_ports(1)
         self._environment = {
             **os.environ,
             "HYPERADAM_HOME": str(home),

@@ -93,7 +93,7 @@ def test_wrong_settings_are_told_in_a_sentence(
 
 def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path: Path) -> None:
     home = Home(tmp_path)
-    with home.locked():
+    with home.lock():
         home.announce("http://127.0.0.1:1234")
         result = runner.invoke(app, ["up"])
     assert result.exit_code == 1

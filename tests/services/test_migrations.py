@@ -21,8 +21,8 @@ from registry.memory import InMemoryRegistry
 from services.auth import keys
 from services.container import Container
 from services.database.base import Database
-from services.database.metadata import metadata
-from services.database.migrations import configuration, upgrade
+from services.database.metadata import load_metadata
+from services.database.migrations import make_configuration, upgrade
 from services.idempotency.service import Post
 from services.jobs import actions, service
 from services.jobs.schemas import JobRequest
@@ -37,7 +37,7 @@ def test_metadata_equals_migrations(empty: Database) -> None:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        assert compare_metadata(context, metadata()) == []
+        assert compare_metadata(context, load_metadata()) == []
 
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -52,7 +52,7 @@ def first_rows(key: str) -> dict[str, dict[str, Any]]:
     """A row of each table, as the first release wrote them."""
     return {
         "api_keys": {
-            "id": keys.id_of(key), "name": "me", "prefix": "ha_x", "hash": keys.digest(key), "scopes": '["submit"]',
+            "id": keys.parse_id(key), "name": "me", "prefix": "ha_x", "hash": keys.hash_key(key), "scopes": '["submit"]',
             "created_at": MOMENT,
         },
         "jobs": {
@@ -67,7 +67,7 @@ def first_rows(key: str) -> dict[str, dict[str, Any]]:
         "events": {"job_id": "job_1", "id": 1, "type": "started", "time": MOMENT, "attempt": 1, "data": "{}"},
         "log_chunks": {"job_id": "job_1", "start": 0, "attempt": 1, "data": b"words"},
         "idempotency_keys": {
-            "key_id": keys.id_of(key), "key": "once", "body_sha256": FIRST_DIGEST, "job_id": "job_1",
+            "key_id": keys.parse_id(key), "key": "once", "body_sha256": FIRST_DIGEST, "job_id": "job_1",
             "created_at": MOMENT,
         },
         "leases": {"name": "reconciler", "owner": "o", "expires_at": MOMENT, "executor": "ok"},
@@ -88,7 +88,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     empty: Database, tmp_path: Path
 ) -> None:
-    key = keys.new_key()
+    key = keys.draw_key()
     upgrade(empty, "0001")
     with empty.write() as session:
         for table, row in first_rows(key).items():
@@ -111,7 +111,7 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     assert service.whole_log(services, "job_1") == b"words"
     again = Post(principal=principal, operation="POST /v1/jobs", key="once")
     assert actions.submit(services, REQUEST, again)[0].id == "job_1"
-    command.downgrade(configuration(empty), "0001")
+    command.downgrade(make_configuration(empty), "0001")
     with empty.read() as session:
         for table, row in first_rows(key).items():
             assert session.execute(text(f"SELECT {', '.join(row)} FROM {table}")).all(), table

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from services.serving import CannotListen, listen, url_of
+from services.serving import CannotListen, format_url, listen
 
 
 def test_small_answers_are_not_held_back() -> None:
@@ -36,7 +36,7 @@ def test_a_taken_port_is_a_clear_error() -> None:
     with listen("127.0.0.1", 0) as taken:
         taken.listen()
         port = taken.getsockname()[1]
-        assert url_of(taken) == f"http://127.0.0.1:{port}"
+        assert format_url(taken) == f"http://127.0.0.1:{port}"
         with pytest.raises(
             CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
         ):

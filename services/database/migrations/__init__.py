@@ -1,5 +1,7 @@
-"""Alembic migrations, shipped inside the package: `upgrade` brings a database of any earlier
-version up to date."""
+"""Alembic migrations, shipped inside the package.
+
+`upgrade` brings a database of any earlier version up to date.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ from services.database.base import Database
 FOLDER: Final = Path(__file__).parent
 
 
-def configuration(database: Database) -> Config:
-    """Alembic's configuration for this database; its environment script finds the database in
-    `attributes`."""
+def make_configuration(database: Database) -> Config:
+    """Alembic's configuration for this database.
+
+    The environment script finds the database in `attributes`.
+    """
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["database"] = database
@@ -25,4 +29,4 @@ def configuration(database: Database) -> Config:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema up to date; several processes may do so at once."""
-    command.upgrade(configuration(database), revision)
+    command.upgrade(make_configuration(database), revision)

@@ -1,5 +1,7 @@
-"""Alembic's environment: runs the revisions on the database that `configuration` was given, one
-process at a time."""
+"""Alembic's environment: runs the revisions, one process at a time.
+
+The database is the one that `make_configuration` was given.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,15 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from services.database.base import Database
-from services.database.metadata import metadata
+from services.database.metadata import load_metadata
 
 _POSTGRES_LOCK: Final = 0x48_59_50_45_52  # any number that nothing else locks: "HYPER"
 
 
 def _migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata(), transactional_ddl=True)
+    context.configure(
+        connection=connection, target_metadata=load_metadata(), transactional_ddl=True
+    )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
@@ -24,8 +28,8 @@ def _migrate(connection: Connection) -> None:
 
 def main() -> None:
     database: Database = context.config.attributes["database"]
-    with database.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
-        _migrate(connection)
+    with database.engine.connect() as connection:
+        _migrate(connection.execution_options(sqlite_begin="IMMEDIATE"))
 
 
 main()

@@ -19,7 +19,7 @@ from ray._private import ray_constants
 from ray._private.utils import write_ray_address
 from ray.cluster_utils import Cluster
 
-from services.embedded.ray_holder import free_ports
+from services.embedded.ray_holder import find_free_ports
 
 FORGIVEN: Final = "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 """A warning that Ray's `Cluster` causes: it leaves sockets to the garbage collector."""
@@ -63,7 +63,7 @@ class Nodes:
 
         def start() -> Cluster:
             if dashboard:  # on other ports at every try: what is left of one that failed may still have its own
-                port, agent = free_ports(2)
+                port, agent = find_free_ports(2)
                 ports = {"dashboard_port": port, "dashboard_agent_listen_port": agent}
                 head.update({"include_dashboard": True, **ports})
                 self.dashboard_url = f"http://127.0.0.1:{port}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.embedded.ray_holder import free_ports
+from services.embedded.ray_holder import find_free_ports
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def running_redis(folder: Path) -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
-    [port] = free_ports(1)
+    [port] = find_free_ports(1)
     command = [
         program,
         "--port",

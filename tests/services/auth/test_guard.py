@@ -13,7 +13,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
 from services.app import create_app
-from services.auth.dependencies import required_scope
+from services.auth.dependencies import get_required_scope
 from services.container import Container
 
 PUBLIC = {
@@ -34,7 +34,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 def scopes_of(dependant: Dependant | None) -> Iterator[str]:
     """The scopes that a route demands, in any depth of its dependencies."""
     for dependency in dependant.dependencies if dependant is not None else ():
-        if (scope := required_scope(dependency.call)) is not None:
+        if (scope := get_required_scope(dependency.call)) is not None:
             yield scope
         yield from scopes_of(dependency)
 

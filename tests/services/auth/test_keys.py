@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from services.auth import keys
-from services.auth.scopes import implied
+from services.auth.scopes import add_implied
 from services.auth.service import LAST_USED_STEP, MAX_REMEMBERED, MEMORY_SECONDS, ApiKeys
 from services.database.base import Database, now
 
@@ -34,7 +34,7 @@ def api_keys(database: Database, clock: Clock) -> ApiKeys:
 
 def test_a_key_has_its_form_and_its_holder(api_keys: ApiKeys) -> None:
     new = api_keys.create("alice", ["submit"])
-    assert keys.id_of(new.key) == new.record.id
+    assert keys.parse_id(new.key) == new.record.id
     assert new.record.prefix == new.key[: len("ha_") + keys.ID_CHARS]
     principal = api_keys.verify(new.key)
     assert principal is not None
@@ -61,12 +61,12 @@ def test_the_database_holds_no_key(api_keys: ApiKeys, database: Database) -> Non
     new = api_keys.create("alice", ["read"])
     with database.read() as session:
         row = [str(value) for value in session.execute(text("SELECT * FROM api_keys")).one()]
-    assert keys.digest(new.key) in row
+    assert keys.hash_key(new.key) in row
     assert not any(new.key[-keys.SECRET_CHARS :] in value for value in row)
 
 
 def test_keys_differ() -> None:
-    assert len({keys.new_key() for _ in range(100)}) == 100
+    assert len({keys.draw_key() for _ in range(100)}) == 100
 
 
 def test_a_wrong_key_is_nobodys(api_keys: ApiKeys, subtests: pytest.Subtests) -> None:
@@ -74,7 +74,7 @@ def test_a_wrong_key_is_nobodys(api_keys: ApiKeys, subtests: pytest.Subtests) ->
     wrong_secret = key[:-1] + ("a" if key[-1] != "a" else "b")
     for wrong in (
         wrong_secret,
-        keys.new_key(),
+        keys.draw_key(),
         key[:-1],
         key + "a",
         key.upper(),
@@ -167,7 +167,7 @@ def test_bad_names_and_scopes_are_refused(
 
 
 def test_scopes_imply_those_below() -> None:
-    assert implied(["admin"]) == {"read", "submit", "admin"}
-    assert implied(["submit"]) == {"read", "submit"}
-    assert implied(["read"]) == {"read"}
-    assert implied([]) == frozenset()
+    assert add_implied(["admin"]) == {"read", "submit", "admin"}
+    assert add_implied(["submit"]) == {"read", "submit"}
+    assert add_implied(["read"]) == {"read"}
+    assert add_implied([]) == frozenset()

@@ -49,7 +49,7 @@ CHECKS = [
 ]
 OPERATIONS = [
     (method.upper(), path)
-    for path, methods in api_document.document()["paths"].items()
+    for path, methods in api_document.build_document()["paths"].items()
     for method in methods
     if path != "/readyz"  # its 503 is an answer, not a failure
 ]

@@ -108,7 +108,7 @@ def known(client: TestClient) -> dict[str, str]:
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in api_document.document()["paths"].items():
+    for path, methods in api_document.build_document()["paths"].items():
         for method, operation in methods.items():
             yield method.upper(), path, operation
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from services.dashboard.endpoints import files
+from services.dashboard.endpoints import load_files
 
-TEXTS = {name: file.data.decode() for name, file in files().items()}
+TEXTS = {name: file.data.decode() for name, file in load_files().items()}
 
 
 def test_the_page_is_public_and_guarded(client: TestClient) -> None:

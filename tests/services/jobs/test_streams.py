@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from services.container import Container
-from services.serving import ApiServer, listen, url_of
+from services.serving import ApiServer, format_url, listen
 from tests.services.support import Stage
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def serving(services: Container) -> Iterator[httpx2.Client]:
     assert ready.wait(10)
     key = services.api_keys.create("streamer", ["read"]).key
     with httpx2.Client(
-        base_url=url_of(listener), headers={"Authorization": f"Bearer {key}"}, timeout=10
+        base_url=format_url(listener), headers={"Authorization": f"Bearer {key}"}, timeout=10
     ) as client:
         yield client
     services.stopping.set()

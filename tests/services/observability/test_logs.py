@@ -11,7 +11,7 @@ import pytest
 import structlog
 from fastapi.testclient import TestClient
 
-from services.auth.keys import new_key
+from services.auth.keys import draw_key
 from services.observability.logs import REDACTED, configure_logs, redact
 
 
@@ -54,7 +54,7 @@ def test_an_exception_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_text_for_people_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(as_json=False)
-    structlog.get_logger().info("began", key=new_key(), n=3)
+    structlog.get_logger().info("began", key=draw_key(), n=3)
     text = capsys.readouterr().err
     assert "began" in text
     assert "n=3" in text

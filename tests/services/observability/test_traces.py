@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from services.app import create_app
 from services.container import Container
-from services.observability.traces import telemetry
+from services.observability.traces import make_telemetry
 from services.settings import Settings
 
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
@@ -99,7 +99,7 @@ def test_nothing_is_traced_without_the_setting(
     services: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    config = telemetry(services.settings)
+    config = make_telemetry(services.settings)
     assert (config["tracing"], config["metrics"], config["logs"], config["auto_configure"]) == (
         False,
     ) * 4

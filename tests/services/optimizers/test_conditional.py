@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.optimizers.conditional import Unsatisfiable, is_current, requested_range
+from services.optimizers.conditional import Unsatisfiable, is_current, parse_range
 
 ETAG = '"abc"'
 
@@ -48,7 +48,7 @@ def test_the_client_has_it_not(lines: list[str]) -> None:
     ],
 )
 def test_ranges(header: str, expected: range) -> None:
-    assert requested_range(header, None, ETAG, 10) == expected
+    assert parse_range(header, None, ETAG, 10) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,32 +68,32 @@ def test_ranges(header: str, expected: range) -> None:
     ],
 )
 def test_what_may_be_ignored_is_answered_whole(header: str | None) -> None:
-    assert requested_range(header, None, ETAG, 10) is None
+    assert parse_range(header, None, ETAG, 10) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-20", "bytes=999-", "bytes=-0"])
 def test_ranges_outside(header: str) -> None:
     with pytest.raises(Unsatisfiable):
-        requested_range(header, None, ETAG, 10)
+        parse_range(header, None, ETAG, 10)
 
 
 def test_nothing_of_nothing() -> None:
     for header in ("bytes=0-", "bytes=-1"):
         with pytest.raises(Unsatisfiable):
-            requested_range(header, None, ETAG, 0)
+            parse_range(header, None, ETAG, 0)
 
 
 def test_a_range_of_other_content_is_answered_whole() -> None:
-    assert requested_range("bytes=0-1", ETAG, ETAG, 10) == range(2)
+    assert parse_range("bytes=0-1", ETAG, ETAG, 10) == range(2)
     for other in ('"x"', 'W/"abc"', "Mon, 23 Nov 2026 10:00:00 GMT", ""):
-        assert requested_range("bytes=0-1", other, ETAG, 10) is None
-        assert requested_range("bytes=99-", other, ETAG, 10) is None
+        assert parse_range("bytes=0-1", other, ETAG, 10) is None
+        assert parse_range("bytes=99-", other, ETAG, 10) is None
 
 
 @given(st.text(alphabet="bytes=0123456789-, ", max_size=30), st.integers(0, 50))
 def test_a_range_is_never_outside(header: str, n_bytes: int) -> None:
     try:
-        part = requested_range(header, None, ETAG, n_bytes)
+        part = parse_range(header, None, ETAG, n_bytes)
     except Unsatisfiable:
         return
     assert part is None or 0 <= part.start < part.stop <= n_bytes

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from hyperadam.theta import Theta
 
 from registry.memory import InMemoryRegistry
-from services.optimizers.weights import Pinned, WeightsCache
+from services.optimizers.weights import PinnedVersion, WeightsCache
 from tests.registry.thetas import make_theta
 from tests.services.optimizers.conftest import CountingRegistry
 
@@ -155,7 +155,7 @@ def test_names_are_strict(client: TestClient, path: str, status: int) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def pin(cache: WeightsCache, number: int) -> Pinned:
+def pin(cache: WeightsCache, number: int) -> PinnedVersion:
     return cache.resolve("hyper", str(number))
 
 
@@ -165,11 +165,11 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(
     sizes = [len(theta.to_bytes()) for theta in thetas]
     cache = WeightsCache(registry, max_bytes=sizes[0] + max(sizes[1:]))
     one, two, three = (pin(cache, number) for number in (1, 2, 3))
-    cache.file(one)
-    cache.file(two)
-    cache.file(one)
+    cache.load_file(one)
+    cache.load_file(two)
+    cache.load_file(one)
     assert registry.calls["weights"] == 2
-    cache.file(three)
+    cache.load_file(three)
     assert cache.recall_file(two) is None
     assert cache.recall_file(one) == thetas[0].to_bytes()
     assert cache.recall_file(three) == thetas[2].to_bytes()
@@ -183,8 +183,8 @@ def test_a_file_larger_than_the_cache_is_served_and_takes_nobodys_place(
     assert large.size_bytes > len(small)
     cache = WeightsCache(registry, max_bytes=len(small))
     one, four = pin(cache, 1), pin(cache, large.number)
-    assert cache.file(one) == small
-    assert cache.file(four) == registry.weights("hyper", 4)
+    assert cache.load_file(one) == small
+    assert cache.load_file(four) == registry.weights("hyper", 4)
     assert cache.recall_file(four) is None
     assert cache.recall_file(one) == small
 

@@ -9,7 +9,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from services.reference.endpoints import SWAGGER_UI, files
+from services.reference.endpoints import SWAGGER_UI, load_files
 
 SWAGGER_UI_5_32_6 = {
     "swagger-ui-bundle.js": "4b5a9b35a1adf37f00d39c0bae23cdb37007e2946240ef035137cc85b4d55349",
@@ -20,7 +20,7 @@ SWAGGER_UI_5_32_6 = {
 
 def test_swagger_ui_is_its_makers_own() -> None:
     assert {
-        name: hashlib.sha256(files()[name].data).hexdigest() for name in SWAGGER_UI
+        name: hashlib.sha256(load_files()[name].data).hexdigest() for name in SWAGGER_UI
     } == SWAGGER_UI_5_32_6
 
 
@@ -33,7 +33,7 @@ def test_the_page_and_all_that_it_names_come_from_here(client: TestClient) -> No
     for path in named:
         assert client.get(path, headers={"Authorization": ""}).status_code == 200
     assert {path.removeprefix("/docs/") for path in named if path.startswith("/docs/")} == set(
-        files()
+        load_files()
     ) - {"reference.html"}
 
 

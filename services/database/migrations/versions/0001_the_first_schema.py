@@ -1,5 +1,4 @@
-"""The first schema: jobs with their attempts, events and logs; idempotency keys; API keys; the
-lease."""
+"""The first schema: jobs, their attempts, events and logs; idempotency and API keys; the lease."""
 
 from __future__ import annotations
 

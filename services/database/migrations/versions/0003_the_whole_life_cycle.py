@@ -1,5 +1,4 @@
-"""Priority, deadline, lineage and key of jobs; idempotency keys of every POST; API keys that
-expire.
+"""Priority, deadline, lineage and key of jobs; idempotency keys of every POST; expiring API keys.
 
 Idempotency keys no longer refer to jobs only, and outlive the job that they made: a late repeat of
 a submission must not bring back a job that was deleted meanwhile.
@@ -42,7 +41,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("api_key_id", "key", name=op.f("pk_used_idempotency_keys")),
     )
     op.execute(
-        "INSERT INTO used_idempotency_keys (api_key_id, key, operation, body_sha256, resource, created_at) "
+        "INSERT INTO used_idempotency_keys "
+        "(api_key_id, key, operation, body_sha256, resource, created_at) "
         "SELECT key_id, key, 'POST /v1/jobs', body_sha256, job_id, created_at FROM idempotency_keys"
     )
     op.drop_table("idempotency_keys")
