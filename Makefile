@@ -9,6 +9,7 @@ VENV ?= .venv
 DATA ?= data
 DATA_BUILDER ?= ../shared/datasets/build
 KILLS ?= 50
+COUNT ?= 20
 SEED ?= 0
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -68,6 +69,10 @@ openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of
 .PHONY: chaos
 chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times (KILLS=, SEED=) while jobs run; writes docs/chaos.md.
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --page docs/chaos.md
+
+.PHONY: mutants
+mutants: $(STAMP)  ## Put faults into the source, one by one, and show which no test notices (COUNT=, SEED=).
+	$(BIN)/python -m tests.mutation --count $(COUNT) --seed $(SEED)
 
 .PHONY: data
 data: $(STAMP)  ## Put the full datasets into ./data.

@@ -1,0 +1,113 @@
+"""A copy of the project in which one file at a time may be broken, and its tests run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.mutation.mutants import Mutant
+
+Verdict = Literal["killed", "survived", "timed out"]
+
+
+class AlreadyBroken(Exception):
+    """The tests fail without any mutant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a run of tests."""
+
+    verdict: Verdict
+    seconds: float
+    killer: str
+    """The first test that failed; empty where none did."""
+    output: str
+
+    @property
+    def is_noticed(self) -> bool:
+        return self.verdict != "survived"
+
+
+class Workbench:
+    """Holds the copy, and knows how long the tests of each room take."""
+
+    def __init__(self, top: Path, copy: Path) -> None:
+        self._copy = copy
+        for path in _list_files(top):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(top / path, copy / path)
+        self._seconds: dict[tuple[str, ...], float] = {}
+        search_path = f"{copy / 'client'}{os.pathsep}{copy}"  # comes before what is installed
+        self._environment = {"PYTHONPATH": search_path, "OMP_NUM_THREADS": "1"}
+
+    def try_mutant(self, mutant: Mutant, options: Sequence[str]) -> Outcome:
+        """Run pytest with these options on the project with the fault; the copy is whole again
+        afterwards.
+
+        Raises:
+            AlreadyBroken: the tests fail without the fault, too.
+        """
+        limit_seconds = 20 + 5 * self._time_without_faults(tuple(options))
+        path = self._copy / mutant.path
+        whole = path.with_name(f"{path.name}.whole")
+        path.rename(whole)
+        try:
+            path.write_bytes(mutant.source)
+            return self._run(options, limit_seconds, PYTHONDONTWRITEBYTECODE="1")
+        finally:
+            whole.replace(path)
+
+    def _time_without_faults(self, options: tuple[str, ...]) -> float:
+        if options not in self._seconds:
+            outcome = self._run(options, limit_seconds=3600)
+            if outcome.is_noticed:
+                raise AlreadyBroken(f"pytest {' '.join(options)}:\n{outcome.output}")
+            self._seconds[options] = outcome.seconds
+        return self._seconds[options]
+
+    def _run(self, options: Sequence[str], limit_seconds: float, **variables: str) -> Outcome:
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options],
+            cwd=self._copy,
+            env=os.environ | self._environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=limit_seconds)
+            verdict: Verdict = "killed" if process.returncode else "survived"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            verdict = "timed out"
+        return Outcome(
+            verdict=verdict,
+            seconds=round(time.monotonic() - begin, 1),
+            killer=_find_killer(output),
+            output=output,
+        )
+
+
+def _list_files(top: Path) -> list[str]:
+    """Every file of the project, new ones included, ignored ones not."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=top, capture_output=True, text=True, check=True).stdout
+    return [name for name in names.split("\0") if name and (top / name).is_file()]
+
+
+def _find_killer(output: str) -> str:
+    match = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    return match.group(1) if match else ""
