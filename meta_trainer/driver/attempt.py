@@ -9,7 +9,8 @@ import traceback
 from functools import partial
 from typing import Any
 
-from meta_trainer.driver import jobs
+from meta_trainer.driver.context import Job, JobContext
+from meta_trainer.driver.jobs import carry_out_job
 from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner, Runner, WorkLost
 from meta_trainer.runs import failures
@@ -36,11 +37,11 @@ def run_attempt(
     stop = threading.Event()
     previous_handler = _set_on_sigterm(stop)
     try:
-        job = jobs.Job.from_json(registry.get_artifact(run_id, "job.json"))
+        job = Job.from_json(registry.get_artifact(run_id, "job.json"))
         runner = runner or make_runner(settings)
         runner.listen(recorder.event_at_once)
         _set_on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which exits
-        context = jobs.Context(
+        context = JobContext(
             registry=registry,
             connect=partial(connect, settings.tracking_uri, settings.artifact_location),
             run_id=run_id,
@@ -50,7 +51,7 @@ def run_attempt(
             cache_dir=settings.cache_dir,
             should_stop=stop.is_set,
         )
-        outcome = jobs.carry_out(job, context)
+        outcome = carry_out_job(job, context)
     except Stopped:
         recorder.done({"outcome": "stopped"})
     except WorkLost:  # no last word: the machines failed, not the job, so another attempt follows

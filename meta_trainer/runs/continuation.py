@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import Any, Final, NamedTuple
 
 from meta_trainer.runs.run_recorder import CHECKPOINT_FOLDER
-from meta_trainer.specs import MetaTrainingSpec, check_continuation
+from meta_trainer.runs.translation import translate_checkpoint
+from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.training.checkpoints import (
     BEST_CHECKPOINT,
     Checkpoint,
     CheckpointError,
-    digest_spec,
     read_update,
 )
 from meta_trainer.training.units import make_rule
@@ -29,7 +28,6 @@ from registry import ArtifactNotFound, Registry, RunNotFound
 
 START: Final = "start/checkpoint.safetensors"
 """Artifact of a run: what a job with `continue_from` begins with, as a checkpoint of its own."""
-_DECIDE_VALIDATION: Final = {"rule", "task", "tasks", "unroll", "seed"}
 
 
 class Start(NamedTuple):
@@ -45,10 +43,10 @@ class Start(NamedTuple):
     def lineage(self) -> dict[str, Any]:
         """What the manifest of Θ says of it; the digest is that of the file `START` in the job's
         run."""
-        return {**self.told, "sha256": hashlib.sha256(self.checkpoint).hexdigest()}
+        return {**self.event_data, "sha256": hashlib.sha256(self.checkpoint).hexdigest()}
 
     @property
-    def told(self) -> dict[str, Any]:
+    def event_data(self) -> dict[str, Any]:
         """What the event `continued` says."""
         return {"job": self.job, "update": self.update}
 
@@ -67,7 +65,8 @@ def load_start(
     """
     if spec.continue_from is None:
         return None
-    job, update = spec.continue_from.job, spec.continue_from.checkpoint
+    job = spec.continue_from.job
+    update = spec.continue_from.checkpoint
     if not isinstance(update, int):
         raise FieldProblem(
             "continue_from.checkpoint",
@@ -76,20 +75,21 @@ def load_start(
     try:
         return Start(registry.get_artifact(run_id, START), job, update)
     except ArtifactNotFound:
-        pass
+        pass  # this is the first attempt
+
     if original_run_id is None:
         raise FieldProblem(
             "continue_from.job", f"continue_from.job {job} was deleted before this job began"
         )
-    data, original = _read(registry, original_run_id, job, update)
+    data, original_spec = _read(registry, original_run_id, job, update)
     try:
-        checkpoint = Checkpoint.from_bytes(data, make_rule(original.rule))
+        checkpoint = Checkpoint.from_bytes(data, make_rule(original_spec.rule))
     except CheckpointError as error:
         raise FieldProblem(
             "continue_from.checkpoint",
             f"continue_from.checkpoint {update} of {job} cannot be used: {error}",
         ) from error
-    start = continued(checkpoint, original, spec).to_bytes()
+    start = translate_checkpoint(checkpoint, original_spec, spec).to_bytes()
     registry.put_artifact(run_id, START, start)
     return Start(start, job, update)
 
@@ -97,13 +97,13 @@ def load_start(
 def _read(registry: Registry, run_id: str, job: str, update: int) -> tuple[bytes, MetaTrainingSpec]:
     """The checkpoint, and the spec of the job that left it."""
     try:
-        order = json.loads(registry.get_artifact(run_id, "job.json"))
+        job_json = json.loads(registry.get_artifact(run_id, "job.json"))
         data = find_checkpoint(registry, run_id, update)
     except (ArtifactNotFound, RunNotFound) as error:
         raise FieldProblem(
             "continue_from.checkpoint", f"continue_from.checkpoint {update} of {job} is gone"
         ) from error
-    return data, MetaTrainingSpec.model_validate(order["spec"])
+    return data, MetaTrainingSpec.model_validate(job_json["spec"])
 
 
 def find_checkpoint(registry: Registry, run_id: str, update: int) -> bytes:
@@ -119,53 +119,3 @@ def find_checkpoint(registry: Registry, run_id: str, update: int) -> bytes:
         if read_update(best) != update:
             raise
         return best
-
-
-def continued(
-    checkpoint: Checkpoint, original: MetaTrainingSpec, spec: MetaTrainingSpec
-) -> Checkpoint:
-    """A checkpoint of one job as one of another: Θ, its mean and the moments, before an episode
-    that has not begun.
-
-    The rest of an episode that was under way is left out: its states belong to the other spec. The
-    best Θ so far is taken over where both jobs validate alike; its update then means the same in
-    both.
-
-    Raises:
-        FieldProblem: naming the field to blame.
-    """
-    if checkpoint.spec_sha256 != digest_spec(original):
-        raise FieldProblem(
-            "continue_from.checkpoint",
-            "continue_from.checkpoint belongs to a job with another spec",
-        )
-    n_episodes = original.timeline.begun(checkpoint.update)
-    check_continuation(spec, original, n_episodes)
-    meta = dict(checkpoint.meta_optimizer)
-    if not spec.meta_optimizer.averaging:
-        meta["mean"] = meta["theta"].clone()
-    update, comparable = spec.timeline.updates_before(n_episodes), validate_alike(original, spec)
-    return Checkpoint(
-        update=update,
-        spec_sha256=digest_spec(spec),
-        meta_optimizer=meta,
-        best_theta=checkpoint.best_theta if comparable else meta["mean"].clone(),
-        best_update=checkpoint.best_update if comparable else update,
-        best_loss=checkpoint.best_loss if comparable else math.inf,
-        initial_loss=None,
-        seconds=0.0,
-    )
-
-
-def validate_alike(one: MetaTrainingSpec, other: MetaTrainingSpec) -> bool:
-    """Whether validation losses of two jobs are of the same tasks, starts, minibatches and
-    steps."""
-
-    def decisive(spec: MetaTrainingSpec) -> Any:
-        return (
-            spec.model_dump(include=_DECIDE_VALIDATION),
-            spec.validation.n_learners,
-            spec.validation_horizons,
-        )
-
-    return bool(decisive(one) == decisive(other))

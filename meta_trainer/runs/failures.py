@@ -24,9 +24,9 @@ FAILED_THETA: Final = "result/failure.safetensors"
 class UpdateFailed(Exception):
     """An update of Θ failed; its error is the cause of this one."""
 
-    def __init__(self, where: Mapping[str, int]) -> None:
-        super().__init__(f"update {where['update']} failed")
-        self.where = dict(where)
+    def __init__(self, whereabouts: Mapping[str, int]) -> None:
+        super().__init__(f"update {whereabouts['update']} failed")
+        self.whereabouts = dict(whereabouts)
         """`MetaTraining.whereabouts`: with Θ, all that the update was made of."""
 
 
@@ -44,16 +44,16 @@ def keep_failed_update(
     except (Stopped, WorkLost):
         raise
     except Exception as error:
-        where = training.whereabouts
+        whereabouts = training.whereabouts
         theta = Theta.from_vector(
             make_rule(spec.rule),
             training.theta,
             **spec.unroll.rate._asdict(),
-            provenance={"failed": where},
+            provenance={"failed": whereabouts},
         )
         recorder.artifact(FAILED_THETA, theta.to_bytes())
         training.checkpoint()
-        raise UpdateFailed(where) from error
+        raise UpdateFailed(whereabouts) from error
 
 
 def describe_error(error: Exception) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def describe_error(error: Exception) -> dict[str, Any]:
     Final is what another attempt cannot change: a spec that is wrong, data that is not there.
     """
     if isinstance(error, UpdateFailed) and error.__cause__ is not None:
-        return {
-            "type": type(error.__cause__).__name__,
-            "message": str(error.__cause__),
-            **error.where,
-        }
-    final = isinstance(error, ValueError | DatasetMissing)
-    return {"type": type(error).__name__, "message": str(error), "final": final}
+        return {**_name_error(error.__cause__), **error.whereabouts}
+    is_final = isinstance(error, ValueError | DatasetMissing)
+    return {**_name_error(error), "final": is_final}
+
+
+def _name_error(error: BaseException) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": str(error)}

@@ -24,6 +24,5 @@ def load_parent(spec: MetaTrainingSpec, registry: Registry) -> Parent | None:
     if spec.parent is None:
         return None
     version = registry.version(*split_ref(spec.parent))
-    return Parent(
-        Theta.from_bytes(registry.weights(version.optimizer, version.number)), version.sha256
-    )
+    file = registry.weights(version.optimizer, version.number)
+    return Parent(Theta.from_bytes(file), version.sha256)

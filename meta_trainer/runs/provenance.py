@@ -35,8 +35,9 @@ def describe_training(
         parent: what `spec.parent` refers to.
         start: what `spec.continue_from` refers to.
     """
+    parent_record = {"version": spec.parent, "sha256": parent.sha256} if parent else None
     return {
-        "parent": {"version": spec.parent, "sha256": parent.sha256} if parent else None,
+        "parent": parent_record,
         "continued_from": start.lineage if start else None,
         "job": job_id,
         "spec": spec.model_dump(mode="json"),
@@ -57,25 +58,27 @@ def describe_code() -> Mapping[str, str]:
     them."""
     return {
         "version": metadata.version("hyperadam-server"),
-        "sources_sha256": _sources_sha256("meta_trainer", "hyperadam.rules", "hyperadam.kernels"),
+        "sources_sha256": _digest_sources("meta_trainer", "hyperadam.rules", "hyperadam.kernels"),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
 
 
-def _sources_sha256(*packages: str) -> str:
+def _digest_sources(*packages: str) -> str:
     digest = hashlib.sha256()
     for package in packages:
-        for path, content in sorted(_sources(resources.files(package), package)):
+        for path, content in sorted(_list_sources(resources.files(package), package)):
             digest.update(path.encode() + b"\0" + content)
     return digest.hexdigest()
 
 
-def _sources(folder: Traversable, path: str) -> list[tuple[str, bytes]]:
-    found = []
+def _list_sources(folder: Traversable, path: str) -> list[tuple[str, bytes]]:
+    """Path and content of every source file below a folder, which itself has the given path."""
+    sources = []
     for entry in folder.iterdir():
+        entry_path = f"{path}/{entry.name}"
         if entry.is_dir():
-            found += _sources(entry, f"{path}/{entry.name}")
+            sources += _list_sources(entry, entry_path)
         elif entry.name.endswith((".py", ".c", ".cpp", ".h")):
-            found.append((f"{path}/{entry.name}", entry.read_bytes()))
-    return found
+            sources.append((entry_path, entry.read_bytes()))
+    return sources

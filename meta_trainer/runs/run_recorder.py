@@ -22,9 +22,11 @@ class RunRecorder(Recorder):
     driver."""
 
     def __init__(self, registry: Registry, run_id: str, attempt: int) -> None:
-        self._registry, self._run_id, self._attempt = registry, run_id, attempt
+        self._registry = registry
+        self._run_id = run_id
+        self._attempt = attempt
         self._points: list[MetricPoint] = []
-        self._events: list[str] = []
+        self._event_lines: list[str] = []
         self._n_event_files = 0
         self._last_flush = time.monotonic()
 
@@ -34,12 +36,12 @@ class RunRecorder(Recorder):
             MetricPoint(name=name, value=value, step=step, time=now)
             for name, value in values.items()
         ]
-        self._flush_now_and_then()
+        self._flush_if_due()
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        line = {"type": kind, "time": datetime.now(UTC).isoformat(), "data": dict(data)}
-        self._events.append(json.dumps(line, allow_nan=False))
-        self._flush_now_and_then()
+        event = {"type": kind, "time": datetime.now(UTC).isoformat(), "data": dict(data)}
+        self._event_lines.append(json.dumps(event, allow_nan=False) + "\n")
+        self._flush_if_due()
 
     def event_at_once(self, kind: str, data: Mapping[str, Any]) -> None:
         """An event that a follower is to see at once: nothing else may happen for long."""
@@ -48,13 +50,11 @@ class RunRecorder(Recorder):
 
     def checkpoint(self, update: int, data: bytes) -> None:
         self.flush()  # an attempt that goes on from here tells nothing of what was before
-        self._registry.put_artifact(
-            self._run_id, f"{CHECKPOINT_FOLDER}/{update:08d}.safetensors", data
-        )
-        for info in self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)[
-            :-N_CHECKPOINTS_KEPT
-        ]:
-            self._registry.delete_artifact(self._run_id, info.path)
+        path = f"{CHECKPOINT_FOLDER}/{update:08d}.safetensors"
+        self._registry.put_artifact(self._run_id, path, data)
+        checkpoints = self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)
+        for checkpoint in checkpoints[:-N_CHECKPOINTS_KEPT]:
+            self._registry.delete_artifact(self._run_id, checkpoint.path)
 
     def artifact(self, path: str, data: bytes) -> None:
         self._registry.put_artifact(self._run_id, path, data)
@@ -64,21 +64,20 @@ class RunRecorder(Recorder):
         if self._points:
             self._registry.log_metrics(self._run_id, self._points)
             self._points = []
-        if self._events:
+        if self._event_lines:
             path = f"events/{self._attempt:04d}-{self._n_event_files:06d}.jsonl"
-            self._registry.put_artifact(
-                self._run_id, path, "".join(f"{line}\n" for line in self._events).encode()
-            )
+            content = "".join(self._event_lines).encode()
+            self._registry.put_artifact(self._run_id, path, content)
             self._n_event_files += 1
-            self._events = []
+            self._event_lines = []
 
     def done(self, record: Mapping[str, Any]) -> None:
         """The attempt's last word; everything else is made durable first."""
         self.flush()
-        data = json.dumps({**record, "time": datetime.now(UTC).isoformat()}, allow_nan=False)
-        self._registry.put_artifact(
-            self._run_id, f"attempts/{self._attempt:04d}/done.json", data.encode()
-        )
+        path = f"attempts/{self._attempt:04d}/done.json"
+        dated_record = {**record, "time": datetime.now(UTC).isoformat()}
+        content = json.dumps(dated_record, allow_nan=False).encode()
+        self._registry.put_artifact(self._run_id, path, content)
 
     def restore_newest(self, restore: Callable[[bytes], None]) -> str | None:
         """Give the newest undamaged checkpoint's bytes to `restore`: of the last ones, or else that
@@ -87,8 +86,9 @@ class RunRecorder(Recorder):
         Returns:
             Its path, or None if there is none.
         """
-        newest_first = reversed(self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER))
-        for path in [*(info.path for info in newest_first), BEST_CHECKPOINT]:
+        checkpoints = self._registry.list_artifacts(self._run_id, CHECKPOINT_FOLDER)
+        newest_first = [checkpoint.path for checkpoint in reversed(checkpoints)]
+        for path in [*newest_first, BEST_CHECKPOINT]:
             try:
                 restore(self._registry.get_artifact(self._run_id, path))
             except ArtifactNotFound:  # the best one, before there is any
@@ -99,6 +99,6 @@ class RunRecorder(Recorder):
             return path
         return None
 
-    def _flush_now_and_then(self) -> None:
+    def _flush_if_due(self) -> None:
         if time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
             self.flush()

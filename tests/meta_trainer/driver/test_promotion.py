@@ -15,7 +15,8 @@ import torch
 from hyperadam.rates import Rate
 from pydantic import ValidationError
 
-from meta_trainer.driver.promotion import DECISION, Decision, Promotion, judge
+from meta_trainer.driver.decision import Decision, judge_versions
+from meta_trainer.driver.promotion import DECISION, Promotion
 from meta_trainer.evaluation import Report
 from meta_trainer.evaluation.report import Row
 from meta_trainer.specs import PromotionSpec
@@ -54,7 +55,7 @@ def scaled(*factors: float) -> list[list[float]]:
 
 def test_the_figures_are_those_of_numpy() -> None:
     new = [[0.28, 0.33, 0.27, 0.29], [0.9, 1.1, 1.2, 0.8]]
-    decision = judge(PromotionSpec(), 2, 1, report(new))
+    decision = judge_versions(PromotionSpec(), 2, 1, report(new))
     starts = (np.log(np.array(new)) - np.log(np.array(OLD))).mean(axis=0)
     assert decision.log_ratio == pytest.approx(starts.mean(), rel=1e-6)
     assert decision.standard_error == pytest.approx(starts.std(ddof=1) / 2, rel=1e-6)
@@ -74,7 +75,7 @@ def test_better_by_how_much(
     factors: tuple[float, ...], standard_errors: float, promoted: bool
 ) -> None:
     rule = PromotionSpec(by_standard_errors=standard_errors)
-    decision = judge(rule, 2, 1, report(scaled(*factors)))
+    decision = judge_versions(rule, 2, 1, report(scaled(*factors)))
     assert decision.promoted is promoted
     assert decision.why.startswith(
         "better than version 1" if promoted else "not better than version 1"
@@ -82,7 +83,7 @@ def test_better_by_how_much(
 
 
 def test_a_reason_has_the_figures() -> None:
-    why = judge(PromotionSpec(), 2, 1, report(scaled(0.9, 0.9, 0.9, 0.9))).why
+    why = judge_versions(PromotionSpec(), 2, 1, report(scaled(0.9, 0.9, 0.9, 0.9))).why
     assert why.startswith(
         "better than version 1 on table1: final loss -10.00% ± 0.00% over 4 paired starts;"
     )
@@ -90,10 +91,12 @@ def test_a_reason_has_the_figures() -> None:
 
 def test_fewer_divergences_come_first() -> None:
     much_lower = scaled(0.5, 0.5, 0.5, 0.5)
-    worse = judge(PromotionSpec(), 2, 1, report([[NAN, *much_lower[0][1:]], much_lower[1]]))
+    worse = judge_versions(
+        PromotionSpec(), 2, 1, report([[NAN, *much_lower[0][1:]], much_lower[1]])
+    )
     assert (worse.promoted, worse.n_diverged, worse.n_diverged_champion) == (False, 1, 0)
     assert "diverged 1 times, it 0 times" in worse.why
-    saved = judge(
+    saved = judge_versions(
         PromotionSpec(), 2, 1, report(scaled(1.1, 1.1, 1.1, 1.1), [[NAN, 0.31, 0.29, 0.3], OLD[1]])
     )
     assert (saved.promoted, saved.n_diverged, saved.n_diverged_champion) == (True, 0, 1)
@@ -101,10 +104,12 @@ def test_fewer_divergences_come_first() -> None:
 
 def test_starts_that_diverged_are_not_compared() -> None:
     one_out = [[NAN, 0.27, 0.27, 0.27], [0.9, 1.0, 1.0, 0.8]]
-    decision = judge(PromotionSpec(), 2, 1, report(one_out, [[0.3, 0.31, NAN, 0.3], OLD[1]]))
+    decision = judge_versions(
+        PromotionSpec(), 2, 1, report(one_out, [[0.3, 0.31, NAN, 0.3], OLD[1]])
+    )
     kept = np.log(np.array([0.27 / 0.31, 0.27 / 0.3])) + np.log(np.array([1.0 / 1.2, 0.8 / 0.9]))
     assert decision.log_ratio == pytest.approx(kept.mean() / 2, rel=1e-6)
-    none = judge(PromotionSpec(), 2, 1, report([[NAN] * 4, OLD[1]], [[NAN] * 4, OLD[1]]))
+    none = judge_versions(PromotionSpec(), 2, 1, report([[NAN] * 4, OLD[1]], [[NAN] * 4, OLD[1]]))
     assert (none.promoted, none.log_ratio, none.standard_error) == (False, None, None)
     assert Decision.from_json(none.to_json()).why == none.why
 

@@ -16,7 +16,8 @@ from meta_trainer.driver.attempt import run_attempt
 from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
-from meta_trainer.runs.continuation import START, continued, validate_alike
+from meta_trainer.runs.continuation import START
+from meta_trainer.runs.translation import translate_checkpoint, validate_alike
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, Checkpoint
@@ -53,7 +54,7 @@ def train(spec: MetaTrainingSpec, start: bytes | None = None) -> tuple[Trained, 
 def translated(
     recorder: MemoryRecorder, update: int, original: MetaTrainingSpec, spec: MetaTrainingSpec
 ) -> Checkpoint:
-    return continued(
+    return translate_checkpoint(
         Checkpoint.from_bytes(recorder.checkpoints[update], make_rule(spec.rule)), original, spec
     )
 

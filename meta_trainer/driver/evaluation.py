@@ -1,0 +1,98 @@
+"""An evaluation as a job of the driver: its files go into the job's run, its summary to every
+version that it scored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hyperadam.names import split_ref
+from hyperadam.theta import Theta
+
+from meta_trainer.driver.context import Job, JobContext
+from meta_trainer.evaluation import (
+    EvaluationData,
+    OutcomeCache,
+    Report,
+    TuningCache,
+    evaluate,
+    evaluate_sections,
+    summary,
+)
+from meta_trainer.recorder import Recorder
+from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs.suites import ALL, SUITES
+from registry import Evaluation, Registry, Version
+
+
+def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
+    """Run the evaluation; the suite `all` is one evaluation for each of its sections.
+
+    Raises:
+        Stopped: as asked.
+    """
+    spec = EvaluationSpec.model_validate(job.spec)
+    if SUITES[spec.suite] is not ALL:
+        evaluate_versions(spec, job.job_id, context, context.recorder, "result")
+        return {}
+
+    def evaluate_section(section: EvaluationSpec, recorder: Recorder) -> Report:
+        key = f"{job.job_id}:{section.suite}"
+        folder = f"result/{section.suite}"
+        return evaluate_versions(section, key, context, recorder, folder)
+
+    files = evaluate_sections(spec, evaluate_section, context.recorder)
+    for path, content in files.items():
+        context.recorder.artifact(f"result/{path}", content)
+    return {}
+
+
+def evaluate_versions(
+    spec: EvaluationSpec, key: str, context: JobContext, recorder: Recorder, folder: str
+) -> Report:
+    """Run an evaluation of registered versions.
+
+    Args:
+        key: of what it says about each version, which is attached to that version once.
+        folder: of the run, for the evaluation's files.
+    """
+    data = EvaluationData.load(spec, context.data_dir)
+    versions = _find_versions(spec, context.registry)
+    thetas = {
+        reference: _load_theta(version, context.registry) for reference, version in versions.items()
+    }
+    report = evaluate(
+        spec,
+        thetas,
+        data,
+        context.runner,
+        recorder,
+        context.should_stop,
+        *_open_caches(context.cache_dir),
+    )
+    for path, content in report.files().items():
+        recorder.artifact(f"{folder}/{path}", content)
+
+    for reference, version in versions.items():
+        evaluation = Evaluation(
+            key=key, evaluated_at=datetime.now(UTC), summary=summary(report, reference)
+        )
+        context.registry.attach_evaluation(version.optimizer, version.number, evaluation)
+    return report
+
+
+def _find_versions(spec: EvaluationSpec, registry: Registry) -> dict[str, Version]:
+    """The evaluated versions by their references."""
+    return {reference: registry.version(*split_ref(reference)) for reference in spec.optimizers}
+
+
+def _load_theta(version: Version, registry: Registry) -> Theta:
+    return Theta.from_bytes(registry.weights(version.optimizer, version.number))
+
+
+def _open_caches(cache_dir: str | None) -> tuple[TuningCache, OutcomeCache]:
+    if not cache_dir:
+        return TuningCache(None), OutcomeCache(None)
+    folder = Path(cache_dir)
+    return TuningCache(folder / "tuned-rates"), OutcomeCache(folder / "outcomes")
