@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
-from hyperadam.kernels.limits import LimitedStepper, LimitedTape, Limits
+from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.kernels.stepwise import (
     ReferenceStepwiseTape,
@@ -94,7 +94,7 @@ def open_tape(
         fused = gpu.FusedTape(on_gpu, theta, state)
     else:
         return ReferenceTape(rule, theta, state)
-    limits = Limits.of(rule)
+    limits = KernelLimits.of(rule)
     return LimitedTape(fused, limits) if limits else fused
 
 
@@ -110,5 +110,5 @@ def open_stepper(
         fused = gpu.FusedStepper(on_gpu, theta)
     else:
         return ReferenceStepper(rule, theta)
-    limits = Limits.of(rule)
+    limits = KernelLimits.of(rule)
     return LimitedStepper(fused, limits) if limits else fused

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hyperadam import settings
 from hyperadam.kernels.checks import checked, checked_state, checked_targets, stored_dtype
-from hyperadam.kernels.library import Library, Problem, load_library, pointers
+from hyperadam.kernels.library import CellArguments, Library, load_library, pointers
 from hyperadam.kernels.pool import POOL
 from hyperadam.kernels.reference import check_upstream
 from hyperadam.kernels.threads import run_ranges
@@ -78,7 +78,7 @@ class _Layout:
     n_learners: int
     n_blocks: int
     state_dtype: torch.dtype
-    problem: Problem
+    problem: CellArguments
 
     @classmethod
     def of(cls, kernel: Kernel, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
@@ -88,7 +88,7 @@ class _Layout:
             )
         n_learners, p = shape[:-1].numel(), shape[-1]
         n_blocks = n_learners * -(-p // kernel.library.block_size)
-        problem = Problem.of(
+        problem = CellArguments.of(
             kernel.rule.spec, n_learners, p, bf16_state=state_dtype == torch.bfloat16
         )
         return cls(tuple(shape), n_learners, n_blocks, state_dtype, problem)

@@ -18,7 +18,7 @@ from hyperadam.rules import HyperAdamSpec
 _LOG: Final = logging.getLogger("hyperadam")
 
 
-class Problem(ctypes.Structure):
+class CellArguments(ctypes.Structure):
     """`Problem` of cell.h: the learners' shape and the choices of the spec."""
 
     _fields_ = (
@@ -37,7 +37,7 @@ class Problem(ctypes.Structure):
     @classmethod
     def of(
         cls, spec: HyperAdamSpec, n_learners: int, p: int, *, bf16_state: bool = False
-    ) -> Problem:
+    ) -> CellArguments:
         return cls(
             n_learners,
             p,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hyperadam.kernels import Stepper, Tape
 
 
-class Limits(NamedTuple):
+class KernelLimits(NamedTuple):
     """What a rule's directions are limited by."""
 
     stands_still: bool
@@ -31,7 +31,7 @@ class Limits(NamedTuple):
         limits = cls(rule.stands_still, rule.direction_bound)
         return limits if any(limits) else None
 
-    def still(self, gradient: Tensor) -> Tensor | None:
+    def still_places(self, gradient: Tensor) -> Tensor | None:
         """Where the direction is 0; None: nowhere."""
         return gradient == 0 if self.stands_still else None
 
@@ -39,24 +39,28 @@ class Limits(NamedTuple):
         """The direction within its limits, in place."""
         if still is not None:
             direction.masked_fill_(still, 0.0)
-        return direction.clamp_(-self.bound, self.bound) if self.bound else direction
+        if self.bound:
+            direction.clamp_(-self.bound, self.bound)
+        return direction
 
-    def cut(self, direction: Tensor, still: Tensor | None) -> Tensor:
-        """Where a direction, before its limits, is not what comes out, nor differentiable: shape
-        and place as its."""
-        long = (
-            direction.abs() > self.bound
-            if self.bound
-            else torch.zeros_like(direction, dtype=torch.bool)
-        )
-        return long if still is None else long | still
+    def cut_places(self, direction: Tensor, still: Tensor | None) -> Tensor:
+        """Where a direction, as it is before its limits, is not what comes out.
+
+        Nothing is differentiable there. Shape and device are the direction's.
+        """
+        if self.bound:
+            cut = direction.abs() > self.bound
+        else:
+            cut = torch.zeros_like(direction, dtype=torch.bool)
+        return cut if still is None else cut | still
 
 
 class LimitedTape:
     """One period; see `hyperadam.kernels.Tape`."""
 
-    def __init__(self, inner: Tape, limits: Limits) -> None:
-        self._inner, self._limits = inner, limits
+    def __init__(self, inner: Tape, limits: KernelLimits) -> None:
+        self._inner = inner
+        self._limits = limits
         self._cut: list[Tensor] = []
 
     @property
@@ -64,8 +68,9 @@ class LimitedTape:
         return self._inner.state
 
     def step(self, gradient: Tensor) -> Tensor:
-        still, direction = self._limits.still(gradient), self._inner.step(gradient)
-        self._cut.append(self._limits.cut(direction, still))
+        still = self._limits.still_places(gradient)
+        direction = self._inner.step(gradient)
+        self._cut.append(self._limits.cut_places(direction, still))
         return self._limits.apply_(direction.clone(), still)
 
     def backward(self, upstream: Tensor) -> Tensor:
@@ -78,14 +83,14 @@ class LimitedTape:
 class LimitedStepper:
     """Single steps; see `hyperadam.kernels.Stepper`."""
 
-    def __init__(self, inner: Stepper, limits: Limits) -> None:
-        self._inner, self._limits = inner, limits
+    def __init__(self, inner: Stepper, limits: KernelLimits) -> None:
+        self._inner = inner
+        self._limits = limits
 
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        still = self._limits.still(
-            gradient
-        )  # before `out`, which may be the gradient, is written to
+        # Before the step, which writes to `out`: that may be the gradient's memory.
+        still = self._limits.still_places(gradient)
         direction, new_state = self._inner.step(gradient, state, out_state=out_state, out=out)
         return self._limits.apply_(direction, still), new_state

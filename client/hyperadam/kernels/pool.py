@@ -26,39 +26,40 @@ class BufferPool:
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._lock = Lock()
-        self._kept_bytes, self._idle_bytes = kept_bytes, 0
+        self._kept_bytes = kept_bytes
+        self._idle_bytes = 0
         self._idle: OrderedDict[_Key, list[Tensor]] = OrderedDict()  # the size used last comes last
-
-    @property
-    def idle_bytes(self) -> int:
-        """Of all buffers that nobody uses."""
-        return self._idle_bytes
 
     def take(self, size: int, dtype: torch.dtype) -> Tensor:
         """A flat buffer of `size` numbers, not initialised."""
         with self._lock:
-            idle = self._of((size, dtype))
+            idle = self._use_last((size, dtype))
             self._drop_others()
+
             if idle:
                 buffer = idle.pop()
                 self._idle_bytes -= buffer.nbytes
                 return buffer
+
         return torch.empty(size, dtype=dtype)
 
     def give_back(self, buffers: list[Tensor]) -> None:
         """Buffers that nobody uses any more."""
         with self._lock:
             for buffer in buffers:
-                self._of((buffer.numel(), buffer.dtype)).append(buffer)
+                self._use_last((buffer.numel(), buffer.dtype)).append(buffer)
                 self._idle_bytes += buffer.nbytes
+
             self._drop_others()
 
-    def _of(self, key: _Key) -> list[Tensor]:
+    def _use_last(self, key: _Key) -> list[Tensor]:
+        """The idle buffers of a size, which from now on is the one that was used last."""
         idle = self._idle.setdefault(key, [])
         self._idle.move_to_end(key)
         return idle
 
     def _drop_others(self) -> None:
+        """Lets other sizes go until all together are within the bound."""
         while self._idle_bytes > self._kept_bytes and len(self._idle) > 1:
             _, dropped = self._idle.popitem(last=False)
             self._idle_bytes -= sum(buffer.nbytes for buffer in dropped)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hyperadam.kernels import cpu
 from hyperadam.kernels.cpu_stepwise import FusedStepwiseTape
-from hyperadam.kernels.limits import Limits
+from hyperadam.kernels.limits import KernelLimits
 from hyperadam.rules import Rule
 
 
@@ -150,7 +150,7 @@ class LimitedStepwiseTape:
     """A stepwise tape of a rule that limits its directions, around one that does not; see
     `hyperadam.kernels.limits`. A direction that is cut depends on nothing."""
 
-    def __init__(self, inner: StepwiseTape, limits: Limits) -> None:
+    def __init__(self, inner: StepwiseTape, limits: KernelLimits) -> None:
         self._inner = inner
         self._limits = limits
         self._cuts: list[Tensor] = []
@@ -164,9 +164,9 @@ class LimitedStepwiseTape:
         return self._inner.theta_gradients
 
     def step(self, gradient: Tensor) -> Tensor:
-        still = self._limits.still(gradient)
+        still = self._limits.still_places(gradient)
         direction = self._inner.step(gradient)
-        self._cuts.append(self._limits.cut(direction, still))
+        self._cuts.append(self._limits.cut_places(direction, still))
         return self._limits.apply_(direction.clone(), still)
 
     def backward_step(self, upstream: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def open_stepwise_tape(
     if kernel is None:
         return ReferenceStepwiseTape(rule, theta, state)
     fused = FusedStepwiseTape(kernel, theta, state)
-    limits = Limits.of(rule)
+    limits = KernelLimits.of(rule)
     return LimitedStepwiseTape(fused, limits) if limits else fused
 
 
