@@ -21,12 +21,18 @@ import torch
 from torch import Tensor
 
 from meta_trainer.datasets import load
-from meta_trainer.estimators import Objective, Period, antithetic_pairs, estimate, meta_gradient
+from meta_trainer.estimators import (
+    Objective,
+    Period,
+    antithetic_pairs,
+    estimate_gradient,
+    meta_gradient,
+)
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import as_task_source, build_training_optimizee
 from meta_trainer.training.units import make_rule, one_thread
-from meta_trainer.unrolls.episodes import begin
+from meta_trainer.unrolls.episodes import begin_episode
 
 STEP = 0.1
 """Euclidean length of the step along g in the central difference; a perturbation of σ = 0.01 has
@@ -79,7 +85,7 @@ class Problem:
             )
             state = None
             for _ in range(0, horizon, n_steps):
-                result = estimate(spec.estimator, period, state)
+                result = estimate_gradient(spec.estimator, period, state)
                 total += meta_gradient(
                     spec.estimator,
                     self.rule,
@@ -97,7 +103,7 @@ class Problem:
         """⟨g/‖g‖, ∇F⟩ by a central difference."""
         unit, total = (direction / direction.norm())[None, None], 0.0
         for optimizee in self.optimizees:
-            states, n_steps = [begin(self.rule, optimizee)] * 2, self.spec.unroll.horizon
+            states, n_steps = [begin_episode(self.rule, optimizee)] * 2, self.spec.unroll.horizon
             fixed = self.rule, self.theta, unit, optimizee, states, Objective()
             total += float(
                 antithetic_pairs(

@@ -80,7 +80,7 @@ def main() -> None:
     print(
         f"validation loss: {trained.initial_loss:.4f} before meta-training, {trained.best_loss:.4f} after"
     )
-    theta = hyperadam.Theta.from_vector(make_rule(spec.rule), trained.theta, lr=spec.unroll.lr)
+    theta = hyperadam.Theta.from_vector(make_rule(spec.rule), trained.theta, rate=spec.unroll.rate)
     path = Path(tempfile.mkdtemp()) / "own.safetensors"
     theta.save(path)
     torch.manual_seed(0)

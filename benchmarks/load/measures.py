@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx2
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import DMRule, DMSpec, HyperAdamRule, HyperAdamSpec, Rule
 from hyperadam.theta import Theta
 
@@ -85,7 +86,9 @@ def _ratio(name: str, taken: Mapping[str, list[float]]) -> Figure:
 def theta_file(rule: Rule[Any]) -> bytes:
     """A file of a Θ of this rule."""
     tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
-    return Theta(rule, {name: one.float() for name, one in tensors.items()}, 0.005, {}).to_bytes()
+    return Theta(
+        rule, {name: one.float() for name, one in tensors.items()}, Rate(lr=0.005)
+    ).to_bytes()
 
 
 def reads(service: Service, n_jobs: int, n: int) -> Iterator[Figure]:

@@ -1,61 +1,149 @@
-"""The rate of a learned optimizer, step by step and weight by weight: what is deployed, evaluated
-and meta-trained has one and the same.
+"""The rate of a learned optimizer: how far a step goes in direction d, at each step and for each
+parameter. What is meta-trained, evaluated and deployed has one and the same.
 
     w_{t+1} = (1 − α_t λ) w_t − α_t share(w) d_t                       t = 0, 1, …
     α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1))
     share(w) = min(1, F / fan-in(w)) · min(1, fan-in(w) / G) · min(1, P / places(w))
 
-Directions have the same length at every step and for every weight. So the rest is left to the rate:
-that first steps, which know least, are short (W); that a long run comes to rest (D); that a step
-does not change a sum of many inputs by more than it would a sum of few (F), as in the maximal
-update parametrization (Yang et al., 2022); that neither do those of a kernel, whose places see
-nearly the same (P), nor a bias or the weight of a single input, behind which no others stand that
-could make up for it (G). Beside it stands what keeps the weights of a long run from growing:
-decoupled weight decay (λ; Loshchilov and Hutter, 2019).
+A rate has three parts:
+
+- a schedule over time: first steps, which know least, are short (W), and a long run comes to rest
+  (D);
+- shares by shape: a step should not change a sum of many inputs by more than a sum of few (F), as
+  in the maximal update parametrization (Yang et al., 2022); the places of a kernel see nearly the
+  same (P); and a bias has no other weights beside it that could make up for its step (G);
+- a decay, which keeps the weights of a long run from growing: decoupled weight decay (λ; Loshchilov
+  and Hutter, 2019).
+
+A new knob is a field of `Rate`, its effect in `at` or `share`, and its name in `RateKnobs`: specs,
+files, optimizer groups, command line and reports take theirs from there.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Literal, Self, TypedDict
 
 import torch
 from torch import Tensor
 
-MAX_WARMUP_STEPS: Final = 10_000
-MAX_DECAY_AFTER: Final = 1_000_000_000
-MAX_BASE_FAN_IN: Final = 1_000_000_000
-MAX_LEAST_FAN_IN: Final = 1_000_000
-MAX_BASE_PLACES: Final = 1_000_000
-MAX_WEIGHT_DECAY: Final = 1_000.0
 
-_LIMITS: Final = {
-    "warmup_steps": MAX_WARMUP_STEPS,
-    "decay_after": MAX_DECAY_AFTER,
-    "base_fan_in": MAX_BASE_FAN_IN,
-    "least_fan_in": MAX_LEAST_FAN_IN,
-    "base_places": MAX_BASE_PLACES,
-}
+def _knob(
+    part: Literal["schedule", "share", "decay"],
+    symbol: str,
+    description: str,
+    report: str,
+    *,
+    largest: float,
+    default: float = 0,
+) -> Any:
+    """A field of `Rate` that 0 turns off.
+
+    Args:
+        part: which part of the rate it belongs to.
+        symbol: its name in the equations.
+        description: one or two sentences, for every reference that lists it.
+        report: a sentence for reports; {} is which optimizers have it.
+        largest: the upper bound; the lower one is 0.
+    """
+    metadata = {
+        "ge": 0,
+        "le": largest,
+        "description": f"{symbol}: {description}",
+        "part": part,
+        "report": report,
+    }
+    return field(default=default, metadata=metadata)
 
 
-class Rate(NamedTuple):
-    """α and its schedule, which Θ is trained with, carries along and is run with."""
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """α, its schedule, its shares and its decay, which Θ is trained with, carries and is run with.
 
-    lr: float
+    Raises:
+        ValueError: a field is out of its bounds or not a number; the message begins with its name.
+    """
+
+    lr: float = field(
+        metadata={
+            "ge": 0,
+            "le": sys.float_info.max,
+            "description": "α, in units of the parameters per unit of direction.",
+        }
+    )
     """α, in units of the parameters per unit of direction."""
-    warmup_steps: int = 0
+    warmup_steps: int = _knob(
+        "schedule",
+        "W",
+        "the rate rises linearly over its first W steps; 0 and 1 are no warm-up.",
+        "Rates rise linearly over the first steps of {}. ",
+        largest=10_000,
+    )
     """W, in steps; 0 and 1 are no warm-up."""
-    decay_after: int = 0
+    decay_after: int = _knob(
+        "schedule",
+        "D",
+        "after so many steps the rate falls as 1/√t; 0 is never.",
+        "Rates fall as 1/√t after so many steps of {}. ",
+        largest=1_000_000_000,
+    )
     """D, in steps: from here on the rate falls as 1/√t; 0: never."""
-    base_fan_in: int = 0
+    base_fan_in: int = _knob(
+        "share",
+        "F",
+        "weights of more inputs have F / fan-in of the rate; 0: all of it.",
+        "Weights of n inputs, if more than these, have these / n of the rate of {}. ",
+        largest=1_000_000_000,
+    )
     """F, in inputs: weights of more inputs have a smaller rate; 0: none have."""
-    least_fan_in: int = 0
+    least_fan_in: int = _knob(
+        "share",
+        "G",
+        "parameters of fewer inputs, as biases are, have fan-in / G of the rate; 0: all of it.",
+        "Parameters of n inputs, if fewer than these (biases have 1), have n / these of the rate of {}. ",
+        largest=1_000_000,
+    )
     """G, in inputs: parameters of fewer, as biases are, have a smaller rate; 0: none have."""
-    base_places: int = 0
+    base_places: int = _knob(
+        "share",
+        "P",
+        "kernels of more places (nine of 3×3) have P / places of the rate; 0: all of it.",
+        "Kernels of n places, if more than these, have these / n of the rate of {}. ",
+        largest=1_000_000,
+    )
     """P, in places: kernels of more places have a smaller rate; 0: none have."""
-    weight_decay: float = 0.0
+    weight_decay: float = _knob(
+        "decay",
+        "λ",
+        "decoupled weight decay, w ← (1 − α_t λ) w before each step; 0 is none.",
+        "Weights decay, per unit of the rate, by this much of themselves under {}. ",
+        largest=1_000.0,
+        default=0.0,
+    )
     """λ, per unit of α_t; of all parameters alike, whatever their share; 0: none."""
+
+    def __post_init__(self) -> None:
+        for knob in fields(self):
+            _check(knob.name, getattr(self, knob.name), knob.metadata["le"], knob.default)
+
+    @classmethod
+    def from_fields(cls, values: Mapping[str, Any]) -> Self:
+        """The rate that stands in a manifest or an optimizer's group, among other entries.
+
+        Args:
+            values: has `lr`; knobs that are missing are off, as in files older than they are.
+
+        Raises:
+            ValueError: naming the field and its value.
+        """
+        return cls(**{name: values[name] for name in ("lr", *KNOBS) if name in values})
+
+    def to_fields(self) -> dict[str, float]:
+        """The inverse of `from_fields`: all fields by name."""
+        return asdict(self)
 
     def at(self, step: int) -> float:
         """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
@@ -66,21 +154,33 @@ class Rate(NamedTuple):
         Args:
             step: t, how many steps lie behind.
         """
-        n = step + 1
-        lr = self.lr * n / self.warmup_steps if n < self.warmup_steps else self.lr
-        return lr * math.sqrt(self.decay_after / n) if 0 < self.decay_after < n else lr
+        n_steps = step + 1
+        alpha = self.lr
+        if n_steps < self.warmup_steps:
+            alpha = alpha * n_steps / self.warmup_steps
+        if 0 < self.decay_after < n_steps:
+            alpha *= math.sqrt(self.decay_after / n_steps)
+        return alpha
 
-    def kept(self, step: int) -> float:
+    def retention(self, step: int) -> float:
         """1 − α_t λ: of w, what weight decay leaves in step t."""
         return 1 - self.at(step) * self.weight_decay
 
     def share(self, shape: Sequence[int]) -> float:
-        """Of α_t, what a parameter of this shape has: min(1, F / fan-in) min(1, fan-in / G) min(1,
-        P / places)."""
-        n_inputs, n_places = fan_in(shape), places(shape)
-        share = self.base_fan_in / n_inputs if 0 < self.base_fan_in < n_inputs else 1.0
-        share *= n_inputs / self.least_fan_in if n_inputs < self.least_fan_in else 1.0
-        return share * self.base_places / n_places if 0 < self.base_places < n_places else share
+        """Of α_t, what a parameter of this shape has.
+
+        min(1, F / fan-in) · min(1, fan-in / G) · min(1, P / places)
+        """
+        n_inputs = fan_in(shape)
+        n_places = places(shape)
+        share = 1.0
+        if 0 < self.base_fan_in < n_inputs:
+            share = self.base_fan_in / n_inputs
+        if n_inputs < self.least_fan_in:
+            share *= n_inputs / self.least_fan_in
+        if 0 < self.base_places < n_places:
+            share = share * self.base_places / n_places
+        return share
 
     def shares(self, shapes: Sequence[Sequence[int]] | None, like: Tensor) -> Tensor | None:
         """The same, coordinate by coordinate; shape (p,). None where all are 1.
@@ -93,44 +193,108 @@ class Rate(NamedTuple):
         shares = [self.share(shape) for shape in shapes or ()]
         if not shapes or min(shares) == 1:
             return None
-        return torch.cat(
-            [like.new_full((math.prod(s),), share) for s, share in zip(shapes, shares, strict=True)]
-        )
+        lengths = [math.prod(shape) for shape in shapes]
+        rows = zip(lengths, shares, strict=True)
+        return torch.cat([like.new_full((length,), share) for length, share in rows])
 
 
-SCHEDULE: Final = Rate._fields[1:]
+class RateKnobs(TypedDict, total=False):
+    """The fields of a `Rate` beside α, as optimizers take them; None is what Θ says."""
+
+    warmup_steps: int | None
+    decay_after: int | None
+    base_fan_in: int | None
+    least_fan_in: int | None
+    base_places: int | None
+    weight_decay: float | None
+
+
+KNOBS: Final[tuple[str, ...]] = tuple(knob.name for knob in fields(Rate) if knob.name != "lr")
 """The fields of a rate beside α; 0 turns each off."""
 
 
+def move_parameters(
+    parameters: list[Tensor],
+    directions: list[Tensor],
+    rate: Rate,
+    step: int,
+    shares: list[float] | list[Tensor] | None,
+) -> None:
+    """w ← (1 − α_t λ) w − α_t share d, in place, for every parameter: the only place where w moves.
+
+    Args:
+        parameters: w; moved.
+        directions: d, of the same shapes; used up.
+        rate: α, its schedule and its decay.
+        step: t, how many steps lie behind.
+        shares: of each parameter a number, or a tensor that its direction is multiplied by; None:
+            all are 1.
+    """
+    if rate.weight_decay:
+        torch._foreach_mul_(parameters, rate.retention(step))
+    if shares is not None:
+        torch._foreach_mul_(directions, shares)
+    torch._foreach_add_(parameters, directions, alpha=-rate.at(step))
+
+
+def moved_parameters(
+    w: Tensor,  # shape: (L, p)
+    direction: Tensor,  # shape: (L, p)
+    rate: Rate,
+    step: int,
+    shares: Tensor | None,  # shape: (p,)
+) -> Tensor:
+    """The same for L learners as flat vectors, out of place; shape (L, p)."""
+    moved = w.clone()
+    used_up = direction if shares is None else direction.clone()
+    move_parameters([moved], [used_up], rate, step, None if shares is None else [shares])
+    return moved
+
+
+def direction_adjoints(
+    adjoints: Tensor,  # shape: (S, L, p)
+    rate: Rate,
+    first_step: int,
+    shares: Tensor | None,  # shape: (p,)
+) -> Tensor:
+    """The derivative of `move_parameters`: from ∂F/∂w_{t+1} of S steps to ∂F/∂d_t = −α_t share
+    ∂F/∂w_{t+1}.
+
+    Args:
+        first_step: t of the first of the S steps.
+    """
+    steps = range(first_step, first_step + len(adjoints))
+    alphas = torch.tensor([rate.at(step) for step in steps], dtype=torch.float64)
+    result = adjoints * -alphas[:, None, None].to(adjoints)
+    return result if shares is None else result * shares
+
+
 def fan_in(shape: Sequence[int]) -> int:
-    """How many inputs a parameter of this shape weighs in each of its sums, as in `torch.nn.init`:
-    of a matrix (out, in) its columns, of a kernel (out, in, …) its channels times its places, and 1
-    of a bias or a scale."""
+    """How many inputs a parameter of this shape weighs in each of its sums, as in `torch.nn.init`.
+
+    Of a matrix (out, in) its columns; of a kernel (out, in, …) its channels times its places; 1 of
+    a bias or a scale.
+    """
     return max(1, math.prod(shape[1:]))
 
 
 def places(shape: Sequence[int]) -> int:
-    """From how many places a parameter of this shape takes each channel: 9 of a kernel (out, in, 3,
-    3), 1 of a matrix, a bias or a scale."""
+    """From how many places a parameter of this shape takes each channel.
+
+    9 of a kernel (out, in, 3, 3); 1 of a matrix, a bias or a scale.
+    """
     return max(1, math.prod(shape[2:]))
 
 
-def check_schedule(values: Mapping[str, Any]) -> None:
-    """Refuse what is no schedule.
-
-    Raises:
-        ValueError: naming the field and the value.
-    """
-    for name, limit in _LIMITS.items():
-        value = values[name]
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
-            raise ValueError(f"{name} must be a whole number from 0 to {limit}, got {value!r}")
-    decay = values["weight_decay"]
-    if (
-        isinstance(decay, bool)
-        or not isinstance(decay, int | float)
-        or not 0 <= decay <= MAX_WEIGHT_DECAY
-    ):
-        raise ValueError(
-            f"weight_decay must be a number from 0 to {MAX_WEIGHT_DECAY:g}, got {decay!r}"
-        )
+def _check(name: str, value: Any, largest: float, default: Any) -> None:
+    is_whole = isinstance(default, int)
+    accepted = int if is_whole else (int, float)
+    in_bounds = (
+        isinstance(value, accepted) and not isinstance(value, bool) and 0 <= value <= largest
+    )
+    if in_bounds:
+        return
+    if name == "lr":
+        raise ValueError(f"lr must be a finite number of at least 0, got {value!r}")
+    kind = "whole number" if is_whole else "number"
+    raise ValueError(f"{name} must be a {kind} from 0 to {largest:.10g}, got {value!r}")

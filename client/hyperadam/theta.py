@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hyperadam.rates import SCHEDULE, Rate, check_schedule
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
 FORMAT_VERSION: Final = 1
@@ -48,32 +48,15 @@ class Theta:
     rule: Rule[Any]
     tensors: Mapping[str, Tensor]
     """Name → float32 tensor on the CPU, of the rule's names and shapes."""
-    lr: float
-    """α, the rate that Θ was trained with: the default `lr` of an optimizer that runs it."""
+    rate: Rate
+    """α, its schedule, its shares and its decay: what Θ was trained with, and the default of an
+    optimizer that runs it."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """How it was made, as JSON: task distribution, data fingerprints, seed, code version, parent
     version, metrics."""
-    warmup_steps: int = 0
-    """W, over which α rises linearly at the beginning of a run; 0 is none. This and what follows
-    are the defaults of an optimizer that runs it (`hyperadam.rates`)."""
-    decay_after: int = 0
-    """D, the steps after which α falls as 1/√t; 0 is never."""
-    base_fan_in: int = 0
-    """F: weights of more inputs have F / fan-in of α; 0 is none."""
-    least_fan_in: int = 0
-    """G: parameters of fewer inputs, as biases are, have fan-in / G of α; 0 is none."""
-    base_places: int = 0
-    """P: kernels of more places have P / places of α; 0 is none."""
-    weight_decay: float = 0.0
-    """λ, decoupled weight decay per unit of α; 0 is none."""
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.lr, (int, float)) and 0 < self.lr <= sys.float_info.max):
-            raise ThetaError(f"lr must be a finite number above 0, got {self.lr!r}")
-        try:
-            check_schedule(self.rate._asdict())
-        except ValueError as error:
-            raise ThetaError(str(error)) from None
+        _check_lr(self.lr)
         _check_json(self.provenance, "provenance")
         expected = self.rule.theta_shapes
         if set(self.tensors) != set(expected):
@@ -105,20 +88,22 @@ class Theta:
         rule: Rule[Any],
         vector: Tensor,  # shape: (n_theta,)
         *,
-        lr: float,
+        rate: Rate,
         provenance: Mapping[str, Any] | None = None,
-        **schedule: Any,
     ) -> Theta:
-        """A Θ from the flat vector that meta-training works on, with those fields of its rate that
-        are not 0."""
-        parts = rule.unpack(vector.detach().to("cpu", torch.float32))
-        tensors = {name: part.clone() for name, part in parts.items()}
-        return cls(rule, tensors, lr, dict(provenance or {}), **schedule)
+        """A Θ from the flat vector that meta-training works on.
+
+        Args:
+            rate: the whole rate that it was trained with, schedule, shares and decay included.
+        """
+        views = rule.unpack(vector.detach().to("cpu", torch.float32))
+        tensors = {name: view.clone() for name, view in views.items()}
+        return cls(rule, tensors, rate, dict(provenance or {}))
 
     @property
-    def rate(self) -> Rate:
-        """α and its schedule."""
-        return Rate(*(getattr(self, name) for name in Rate._fields))
+    def lr(self) -> float:
+        """α, the default `lr` of an optimizer that runs this Θ."""
+        return self.rate.lr
 
     @cached_property
     def vector(self) -> Tensor:
@@ -131,7 +116,7 @@ class Theta:
         return {
             "format_version": FORMAT_VERSION,
             "rule": asdict(self.rule.spec),
-            **self.rate._asdict(),
+            **self.rate.to_fields(),
             "shapes": {name: list(shape) for name, shape in self.rule.theta_shapes.items()},
             "tensors_sha256": self._tensors_sha256(),
             "provenance": dict(self.provenance),
@@ -175,8 +160,12 @@ class Theta:
             raise ThetaError(f"manifest rule: {error}") from error
         except safetensors.SafetensorError as error:
             raise ThetaError(f"not a safetensors file: {error}") from error
-        schedule = {name: manifest.get(name, 0) for name in SCHEDULE}
-        theta = cls(rule, tensors, manifest["lr"], manifest["provenance"], **schedule)
+        _check_lr(manifest["lr"])
+        try:
+            rate = Rate.from_fields(manifest)
+        except ValueError as error:
+            raise ThetaError(str(error)) from None
+        theta = cls(rule, tensors, rate, manifest["provenance"])
         for key in ("tensors_sha256", "shapes"):
             if manifest[key] != theta.manifest[key]:
                 raise ThetaError(f"manifest {key} does not match the tensors")
@@ -252,6 +241,11 @@ def _read_manifest(header: Mapping[str, Any]) -> dict[str, Any]:
             f"manifest format_version {version} is not supported, expected {FORMAT_VERSION}"
         )
     return manifest
+
+
+def _check_lr(lr: float) -> None:
+    if not 0 < lr <= sys.float_info.max:
+        raise ThetaError(f"lr must be a finite number above 0, got {lr!r}")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from hyperadam.rates import SCHEDULE, Rate, check_schedule, fan_in, places
+from hyperadam.rates import (
+    KNOBS,
+    Rate,
+    RateKnobs,
+    direction_adjoints,
+    fan_in,
+    move_parameters,
+    moved_parameters,
+    places,
+)
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LinearLR
 
@@ -26,28 +35,32 @@ def of_scheduler(make: Any) -> list[float]:
 
 
 def test_a_constant_rate() -> None:
-    assert [Rate(0.3).at(step) for step in range(N_STEPS)] == [0.3] * N_STEPS
-    assert Rate(0.3).share((1, 10**9, 99)) == 1
-    assert Rate(0.3).shares([(1,), (1, 10**9, 99)], LIKE) is None
+    assert [Rate(lr=0.3).at(step) for step in range(N_STEPS)] == [0.3] * N_STEPS
+    assert Rate(lr=0.3).share((1, 10**9, 99)) == 1
+    assert Rate(lr=0.3).shares([(1,), (1, 10**9, 99)], LIKE) is None
 
 
 @pytest.mark.parametrize("warmup_steps", [1, 2, 7])
 def test_the_warm_up_is_torchs(warmup_steps: int) -> None:
     expected = of_scheduler(lambda o: LinearLR(o, 1 / warmup_steps, total_iters=warmup_steps - 1))
-    assert [Rate(0.3, warmup_steps).at(step) for step in range(N_STEPS)] == pytest.approx(expected)
+    assert [
+        Rate(lr=0.3, warmup_steps=warmup_steps).at(step) for step in range(N_STEPS)
+    ] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("decay_after", [1, 5, 39, 40])
 def test_the_decay_is_of_the_inverse_root(decay_after: int) -> None:
     expected = of_scheduler(lambda o: LambdaLR(o, lambda t: min(1, decay_after / (t + 1)) ** 0.5))
     assert [
-        Rate(0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)
+        Rate(lr=0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)
     ] == pytest.approx(expected)
-    assert Rate(1.0, decay_after=decay_after).at(4 * decay_after - 1) == pytest.approx(0.5)
+    assert Rate(lr=1.0, decay_after=decay_after).at(4 * decay_after - 1) == pytest.approx(0.5)
 
 
 def test_both_multiply() -> None:
-    both, warm, falling = Rate(2.0, 10, 4), Rate(2.0, 10), Rate(1.0, 0, 4)
+    both = Rate(lr=2.0, warmup_steps=10, decay_after=4)
+    warm = Rate(lr=2.0, warmup_steps=10)
+    falling = Rate(lr=1.0, decay_after=4)
     assert [both.at(t) for t in range(N_STEPS)] == pytest.approx(
         [warm.at(t) * falling.at(t) for t in range(N_STEPS)]
     )
@@ -74,7 +87,11 @@ def test_fan_in_is_that_of_torchs_initialisation(module: nn.Module) -> None:
 
 @pytest.mark.parametrize(
     "rate",
-    [Rate(0.1, base_fan_in=16), Rate(0.1, base_places=3), Rate(0.1, 0, 0, 16, 3, 3)],
+    [
+        Rate(lr=0.1, base_fan_in=16),
+        Rate(lr=0.1, base_places=3),
+        Rate(lr=0.1, base_fan_in=16, least_fan_in=3, base_places=3),
+    ],
     ids=str,
 )
 def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
@@ -88,38 +105,87 @@ def test_shares_are_those_of_each_parameter(rate: Rate) -> None:
 
 
 def test_what_a_share_is() -> None:
-    assert [Rate(0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx(
+    assert [Rate(lr=0.1, base_fan_in=16).share((5, n)) for n in (1, 16, 32, 64)] == pytest.approx(
         [1, 1, 0.5, 0.25]
     )
-    assert [Rate(0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx(
+    assert [Rate(lr=0.1, base_places=3).share((5, 4, n, n)) for n in (1, 2, 3)] == pytest.approx(
         [1, 0.75, 1 / 3]
     )
     assert (
-        Rate(0.1, base_places=3).share((5, 4, 3)) == Rate(0.1, base_places=3).share((5, 400)) == 1
+        Rate(lr=0.1, base_places=3).share((5, 4, 3))
+        == Rate(lr=0.1, base_places=3).share((5, 400))
+        == 1
     )
     few = [
-        Rate(0.1, least_fan_in=3).share(shape) for shape in ((), (9,), (9, 2), (9, 3), (9, 1, 2, 2))
+        Rate(lr=0.1, least_fan_in=3).share(shape)
+        for shape in ((), (9,), (9, 2), (9, 3), (9, 1, 2, 2))
     ]
     assert few == pytest.approx([1 / 3, 1 / 3, 2 / 3, 1, 1])
-    assert Rate(0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
+    assert Rate(lr=0.1, base_fan_in=18, base_places=3).share((5, 4, 3, 3)) == pytest.approx(1 / 6)
 
 
 def test_weight_decay_is_per_unit_of_the_rate() -> None:
-    rate = Rate(0.1, warmup_steps=4, decay_after=6, weight_decay=2.0)
-    assert [rate.kept(t) for t in range(N_STEPS)] == [1 - 2.0 * rate.at(t) for t in range(N_STEPS)]
-    assert {Rate(0.1).kept(t) for t in range(N_STEPS)} == {1.0}
+    rate = Rate(lr=0.1, warmup_steps=4, decay_after=6, weight_decay=2.0)
+    assert [rate.retention(t) for t in range(N_STEPS)] == [
+        1 - 2.0 * rate.at(t) for t in range(N_STEPS)
+    ]
+    assert {Rate(lr=0.1).retention(t) for t in range(N_STEPS)} == {1.0}
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, True, None, "5", 1e9])
 def test_what_is_no_weight_decay_is_refused(value: object) -> None:
-    check_schedule(Rate(0.1, weight_decay=0.5)._asdict())
     with pytest.raises(ValueError, match="weight_decay must be a number from 0 to 1000, got"):
-        check_schedule(Rate(0.1)._asdict() | {"weight_decay": value})
+        Rate.from_fields({"lr": 0.1, "weight_decay": value})
 
 
 @pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
-@pytest.mark.parametrize("name", SCHEDULE[:-1])
+@pytest.mark.parametrize("name", KNOBS[:-1])
 def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
-    check_schedule(Rate(0.1, 1, 1, 1, 1, 1)._asdict())
+    assert Rate.from_fields({"lr": 0.1, name: 1}).to_fields()[name] == 1
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):
-        check_schedule(Rate(0.1)._asdict() | {name: value})
+        Rate.from_fields({"lr": 0.1, name: value})
+
+
+def test_the_knobs_of_optimizers_are_those_of_the_rate() -> None:
+    assert tuple(RateKnobs.__annotations__) == KNOBS
+
+
+def test_a_rate_reads_back_its_fields() -> None:
+    rate = Rate(lr=0.1, warmup_steps=4, base_places=3, weight_decay=0.5)
+    assert Rate.from_fields({**rate.to_fields(), "params": []}) == rate
+    assert Rate.from_fields({"lr": 0.1}) == Rate(lr=0.1)
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, True, None, "5", 10**400])
+def test_what_is_no_alpha_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="lr must be a finite number of at least 0, got"):
+        Rate(lr=value)
+
+
+def test_every_way_to_move_is_the_same() -> None:
+    """In place over parameters, and out of place over learners as flat vectors."""
+    rate = Rate(lr=0.1, warmup_steps=4, base_fan_in=2, weight_decay=0.5)
+    shapes = [(3, 4), (3,)]
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(2, 15, generator=generator, dtype=torch.float64)
+    d = torch.randn(2, 15, generator=generator, dtype=torch.float64)
+    moved = moved_parameters(w, d, rate, 2, rate.shares(shapes, w))
+    for learner in range(2):
+        parameters = [part.clone() for part in w[learner].split([12, 3])]
+        directions = [part.clone() for part in d[learner].split([12, 3])]
+        move_parameters(parameters, directions, rate, 2, [rate.share(shape) for shape in shapes])
+        assert torch.equal(torch.cat(parameters), moved[learner])
+    expected = (1 - rate.at(2) * 0.5) * w - rate.at(2) * d * rate.shares(shapes, w)
+    torch.testing.assert_close(moved, expected)
+
+
+def test_adjoints_are_those_of_the_move() -> None:
+    rate = Rate(lr=0.1, warmup_steps=4, decay_after=2, base_fan_in=2, weight_decay=0.5)
+    shares = rate.shares([(3, 4), (3,)], LIKE)
+    adjoints = torch.randn(3, 2, 15, generator=torch.Generator().manual_seed(0)).double()
+    found = direction_adjoints(adjoints, rate, 1, shares)
+    for step, adjoint in enumerate(adjoints):
+        d = torch.zeros(2, 15, dtype=torch.float64, requires_grad=True)
+        moved = -rate.at(step + 1) * shares * d  # type: ignore[operator]
+        (expected,) = torch.autograd.grad(moved, d, adjoint)
+        torch.testing.assert_close(found[step], expected)

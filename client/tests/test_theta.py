@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
-from hyperadam.rates import SCHEDULE
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import MAX_FILE_BYTES, Theta, ThetaError
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ KEYS = st.sampled_from(["__metadata__", "hyperadam", "dtype", "shape", "data_off
 def make(seed: int = 0, **provenance: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=2, normalization="rms", epsilon=1e-20))
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
-    return Theta.from_vector(rule, vector, lr=0.005, provenance=provenance)
+    return Theta.from_vector(rule, vector, rate=Rate(lr=0.005), provenance=provenance)
 
 
 def rebuilt(
@@ -68,18 +69,18 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
+        knobs = dict(zip(KNOBS, (10, 200, 784, 5, 3, 0.1), strict=True))
         own = Theta(
             theta.rule,
             theta.tensors,
-            theta.lr,
-            **dict(zip(SCHEDULE, (10, 200, 784, 5, 3, 0.1), strict=True)),
+            Rate.from_fields({"lr": theta.lr, **knobs}),
         )
-        assert (
-            Theta.from_bytes(own.to_bytes()).rate == own.rate == (theta.lr, 10, 200, 784, 5, 3, 0.1)
-        )
-        for name in SCHEDULE:
-            assert Theta.from_bytes(rebuilt(own, drop=name)).rate == own.rate._replace(**{name: 0})
-            assert Theta(theta.rule, theta.tensors, theta.lr, **{name: 5}).sha256 != theta.sha256
+        assert Theta.from_bytes(own.to_bytes()).rate == own.rate
+        assert own.rate.to_fields() == {"lr": theta.lr, **knobs}
+        for name in KNOBS:
+            assert Theta.from_bytes(rebuilt(own, drop=name)).rate == replace(own.rate, **{name: 0})
+            changed = Theta(theta.rule, theta.tensors, replace(theta.rate, **{name: 5}))
+            assert changed.sha256 != theta.sha256
 
     def test_same_theta_same_bytes(self) -> None:
         a, b = make(x=1, y=2), make(y=2, x=1)
@@ -104,7 +105,7 @@ class TestRoundTrip:
 
     def test_vectors_of_any_float_type_become_float32_of_their_own(self) -> None:
         vector = torch.zeros(make().rule.n_theta, dtype=torch.float64, requires_grad=True)
-        theta = Theta.from_vector(make().rule, vector, lr=1)
+        theta = Theta.from_vector(make().rule, vector, rate=Rate(lr=1))
         with torch.no_grad():
             vector += 1
         assert theta.vector.dtype == torch.float32
@@ -244,7 +245,7 @@ class TestRefusals:
         refused(rebuilt(make(), lr=lr), "lr must be a finite number above 0")
 
     @pytest.mark.parametrize("value", [-1, 10**12, 2.0, True, None, "5"])
-    @pytest.mark.parametrize("name", SCHEDULE[:-1])
+    @pytest.mark.parametrize("name", KNOBS[:-1])
     def test_schedule(self, name: str, value: object) -> None:
         refused(rebuilt(make(), **{name: value}), f"{name} must be a whole number from 0 to")
 
@@ -288,7 +289,7 @@ class TestRefusals:
             with pytest.raises(
                 ThetaError, match=r"'lstm.bias' must be on the CPU and not require a gradient"
             ):
-                Theta(theta.rule, {**theta.tensors, "lstm.bias": wrong}, lr=0.1)
+                Theta(theta.rule, {**theta.tensors, "lstm.bias": wrong}, Rate(lr=0.1))
 
 
 def only_theta_error(data: bytes) -> None:

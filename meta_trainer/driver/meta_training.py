@@ -40,7 +40,7 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
         spec, source.fingerprints, trained, job.job_id, parent, start
     )
     rule = make_rule(spec.rule)
-    theta = Theta.from_vector(rule, trained.theta, **spec.unroll.rate._asdict(), provenance=lineage)
+    theta = Theta.from_vector(rule, trained.theta, rate=spec.unroll.rate, provenance=lineage)
     version = register_theta(
         theta, spec.register_as, job.job_id, context.run_id, context.registry, context.recorder
     )
@@ -96,7 +96,7 @@ def _leave_initial_theta(
     theta = Theta.from_vector(
         make_rule(spec.rule),
         trained.initial_theta,
-        **spec.unroll.rate._asdict(),
+        rate=spec.unroll.rate,
         provenance=lineage,
     )
     context.recorder.artifact("result/initial.safetensors", theta.to_bytes())

@@ -20,10 +20,18 @@ from torch import Tensor
 from meta_trainer.estimators.evolution import antithetic_pairs
 from meta_trainer.estimators.objective import Objective
 from meta_trainer.estimators.perturbations import Directions, coordinates_of
-from meta_trainer.estimators.tbptt import PeriodResult, cut_bptt, one_tape
+from meta_trainer.estimators.tbptt import differentiate_period, differentiate_segments
 from meta_trainer.specs import ESSingleSpec, ESSpec, EstimatorSpec, PESSpec, TBPTTSpec, parts_of
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, begin, join_states, split_state
+from meta_trainer.unrolls.episodes import (
+    EpisodeState,
+    begin_episode,
+    join_states,
+    split_state,
+)
+
+EvolutionSpec = ESSpec | PESSpec | ESSingleSpec
+PlainEstimatorSpec = TBPTTSpec | EvolutionSpec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +44,7 @@ class Period:
     optimizee: Optimizee
     objective: Objective
     rate: Rate
-    """α and its warm-up."""
+    """α, its schedule, shares and decay."""
     n_steps: int
     """S."""
     horizon: int
@@ -51,7 +59,7 @@ class Period:
         return state.step + self.n_steps >= self.horizon
 
 
-class Estimate(NamedTuple):
+class GradientEstimate(NamedTuple):
     """What one period of one chunk gives."""
 
     gradient: Tensor
@@ -67,26 +75,27 @@ class Estimate(NamedTuple):
     """For the next period; None where the episode is over."""
 
 
-def estimate(spec: EstimatorSpec, period: Period, state: EpisodeState | None) -> Estimate:
+def estimate_gradient(
+    spec: EstimatorSpec, period: Period, state: EpisodeState | None
+) -> GradientEstimate:
     """Run one period by the estimator that a job's spec names; `state` is None at the beginning of
     an episode."""
-    parts = parts_of(spec)
-    groups = _groups(spec, period, state)
-    results = [
-        _part(part, number, period, group)
-        for number, ((_, part), group) in enumerate(zip(parts, groups, strict=True))
-    ]
     gradient = torch.zeros_like(period.theta)
-    for (weight, _), result in zip(parts, results, strict=True):
+    slopes: list[Tensor] = []
+    losses: list[Tensor] = []
+    states_after: list[EpisodeState] = []
+
+    part_states = _states_of_parts(spec, period, state)
+    for number, (weight, part) in enumerate(parts_of(spec)):
+        result = _estimate_part(part, number, period, part_states[number])
         gradient += weight * result.gradient
-    slopes = [
-        weight * slopes
-        for (weight, _), result in zip(parts, results, strict=True)
-        for slopes in result.slopes
-    ]
-    kept = [result.state for result in results if result.state is not None]
-    losses = torch.stack([result.losses for result in results]).mean(0)
-    return Estimate(gradient, tuple(slopes), losses, _joined(kept))
+        slopes += [weight * slope for slope in result.slopes]
+        losses.append(result.losses)
+        if result.state is not None:
+            states_after.append(result.state)
+
+    mean_losses = torch.stack(losses).mean(0)
+    return GradientEstimate(gradient, tuple(slopes), mean_losses, _join(states_after))
 
 
 def meta_gradient(
@@ -106,93 +115,108 @@ def meta_gradient(
     """
     total = gradient.clone()
     parts = parts_of(spec)
-    for number, own in enumerate(slopes):
-        directions = _directions(parts[number][1], number, rule, seed, episode, learners)
-        for each, row in zip(directions, own.tolist(), strict=True):
-            for pair, slope in enumerate(row):
-                total += slope * each.of(pair).to(total)
+    for number, part_slopes in enumerate(slopes):
+        _, part = parts[number]
+        directions = _draw_directions(part, number, rule, seed, episode, learners)
+        for learner, learner_slopes in zip(directions, part_slopes.tolist(), strict=True):
+            for pair, slope in enumerate(learner_slopes):
+                total += slope * learner.of(pair).to(total)
     return total
 
 
-def _groups(spec: EstimatorSpec, period: Period, state: EpisodeState | None) -> list[EpisodeState]:
+def _states_of_parts(
+    spec: EstimatorSpec, period: Period, state: EpisodeState | None
+) -> list[EpisodeState]:
     """The particles' states of each part."""
     parts = parts_of(spec)
     if state is None:
-        return [begin(period.rule, period.optimizee)] * len(parts)
+        return [begin_episode(period.rule, period.optimizee)] * len(parts)
     if len(parts) == 1:  # read and never written: no copy of what may be megabytes
         return [state]
-    return split_state(state, [_n_particles(part) * len(period.learners) for _, part in parts])
+    n_learners = len(period.learners)
+    return split_state(state, [_n_particles(part) * n_learners for _, part in parts])
 
 
-def _joined(states: Sequence[EpisodeState]) -> EpisodeState | None:
+def _join(states: Sequence[EpisodeState]) -> EpisodeState | None:
     """Those of several parts, or of one, without a copy; None of none."""
     if not states:
         return None
     return states[0] if len(states) == 1 else join_states(states)
 
 
-def _n_particles(part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec) -> int:
+def _n_particles(part: PlainEstimatorSpec) -> int:
     return 1 if isinstance(part, TBPTTSpec) else 2 * part.n_pairs
 
 
-def _part(
-    part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec,
-    number: int,
-    period: Period,
-    state: EpisodeState,
-) -> Estimate:
+def _estimate_part(
+    part: PlainEstimatorSpec, number: int, period: Period, state: EpisodeState
+) -> GradientEstimate:
     if isinstance(part, TBPTTSpec):
-        return _bptt(part, period, state)
-    return _evolution(part, number, period, state)
+        return _backpropagate(part, period, state)
+    return _perturb(part, number, period, state)
 
 
-def _bptt(part: TBPTTSpec, period: Period, state: EpisodeState) -> Estimate:
-    fixed = period.rule, period.theta, period.optimizee, state, period.objective
+def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> GradientEstimate:
+    run = (period.rule, period.theta, period.optimizee, state, period.objective)
     if part.truncation and part.truncation < period.n_steps:
-        result: PeriodResult = cut_bptt(
-            *fixed, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate
+        result = differentiate_segments(
+            *run, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate
         )
     else:
-        result = one_tape(*fixed, n_steps=period.n_steps, rate=period.rate)
-    slopes = torch.zeros(len(period.learners), 0)
-    after = None if period.ends_episode(state) else result.state
-    return Estimate(result.gradient, (slopes,), result.losses.mean(0), after)
+        result = differentiate_period(*run, n_steps=period.n_steps, rate=period.rate)
+
+    no_slopes = torch.zeros(len(period.learners), 0)
+    state_after = None if period.ends_episode(state) else result.state
+    return GradientEstimate(result.gradient, (no_slopes,), result.losses.mean(0), state_after)
 
 
-def _evolution(
-    part: ESSpec | PESSpec | ESSingleSpec, number: int, period: Period, state: EpisodeState
-) -> Estimate:
-    drawn = _directions(part, number, period.rule, period.seed, period.episode, period.learners)
-    within = state.step // period.n_steps if isinstance(part, PESSpec) else None
-    directions = torch.stack(
-        [torch.stack([own.of(i, within) for i in range(part.n_pairs)]) for own in drawn]
+def _perturb(
+    part: EvolutionSpec, number: int, period: Period, state: EpisodeState
+) -> GradientEstimate:
+    """ES and ES-Single keep one direction for the whole episode, whose slopes are handed on; PES
+    draws one for each period, and its slopes count for the sum of those so far."""
+    directions = _draw_directions(
+        part, number, period.rule, period.seed, period.episode, period.learners
     )
-    n = 2 * part.n_pairs
-    states = [state] * n if not state.step else split_state(state, [len(period.learners)] * n)
+    place = state.step // period.n_steps if isinstance(part, PESSpec) else None
+    epsilons = [[own.of(pair, place) for pair in range(part.n_pairs)] for own in directions]
     result = antithetic_pairs(
         period.rule,
         period.theta,
-        directions,
+        torch.stack([torch.stack(row) for row in epsilons]),
         period.optimizee,
-        states,
+        _states_of_particles(part, period, state),
         period.objective,
         sigma=part.sigma,
         n_steps=period.n_steps,
         rate=period.rate,
         keep_states=not period.ends_episode(state),
     )
-    after = _joined(result.states)
-    gradient, slopes = torch.zeros_like(period.theta), result.slopes / part.n_pairs
-    if within is None:
-        return Estimate(gradient, (slopes,), result.losses, after)
-    for own, row in zip(drawn, slopes.tolist(), strict=True):
+
+    slopes = result.slopes / part.n_pairs
+    state_after = _join(result.states)
+    gradient = torch.zeros_like(period.theta)
+    if place is None:
+        return GradientEstimate(gradient, (slopes,), result.losses, state_after)
+
+    for own, row in zip(directions, slopes.tolist(), strict=True):
         for pair, slope in enumerate(row):
-            gradient += slope * own.accumulated(pair, within + 1).to(gradient)
-    return Estimate(gradient, (slopes[:, :0],), result.losses, after)
+            gradient += slope * own.accumulated(pair, place + 1).to(gradient)
+    return GradientEstimate(gradient, (slopes[:, :0],), result.losses, state_after)
 
 
-def _directions(
-    part: TBPTTSpec | ESSpec | PESSpec | ESSingleSpec,
+def _states_of_particles(
+    part: EvolutionSpec, period: Period, state: EpisodeState
+) -> list[EpisodeState]:
+    """One for each particle: at first all stand where the learners start."""
+    n_particles = _n_particles(part)
+    if not state.step:
+        return [state] * n_particles
+    return split_state(state, [len(period.learners)] * n_particles)
+
+
+def _draw_directions(
+    part: PlainEstimatorSpec,
     number: int,
     rule: Rule[Any],
     seed: int,
@@ -202,11 +226,14 @@ def _directions(
     """Those of one part of an estimator, learner by learner."""
     tensors = None if isinstance(part, TBPTTSpec) else part.tensors
     where = None if tensors is None else coordinates_of(rule, tensors)
-    fixed: dict[str, Any] = {
-        "seed": seed,
-        "part": number,
-        "episode": episode,
-        "n_theta": rule.n_theta,
-        "where": where,
-    }
-    return [Directions(learner=learner, **fixed) for learner in learners]
+    return [
+        Directions(
+            seed=seed,
+            part=number,
+            episode=episode,
+            learner=learner,
+            n_theta=rule.n_theta,
+            where=where,
+        )
+        for learner in learners
+    ]

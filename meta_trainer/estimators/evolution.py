@@ -2,11 +2,13 @@
 
 With F the meta-loss of a period, σ the spread and N antithetic pairs of directions ε_i ~ N(0, I),
 
-    ES         ∇ E[F(Θ + σ ε)] ≈ 1/N Σ_i ε_i (F(Θ + σ ε_i) − F(Θ − σ ε_i)) / 2σ              over whole episodes
-    ES-Single  the same for every period k of an episode, each with its own F_k, under one ε_i throughout
-    PES        1/N Σ_i ξ_{i,k} (F_k(Θ + σ ε_{i,k}) − F_k(Θ − σ ε_{i,k})) / 2σ,    ξ_{i,k} = Σ_{j ≤ k} ε_{i,j}
+    ES         ∇ E[F(Θ + σ ε)] ≈ 1/N Σ_i ε_i (F(Θ + σ ε_i) − F(Θ − σ ε_i)) / 2σ
+    ES-Single  1/N Σ_i ε_i (F_k(Θ + σ ε_i) − F_k(Θ − σ ε_i)) / 2σ
+    PES        1/N Σ_i ξ_{i,k} (F_k(Θ + σ ε_{i,k}) − F_k(Θ − σ ε_{i,k})) / 2σ
+                                                               with ξ_{i,k} = Σ_{j ≤ k} ε_{i,j}
 
-In the last two, every particle goes on from where its own perturbations have led it. The meta-loss
+ES runs whole episodes. The other two run period after period, k = 1, 2, …, each with its own F_k:
+ES-Single under one ε_i throughout, PES under a new one in each. In these two, every particle goes on from where its own perturbations have led it. The meta-loss
 of period k depends on the perturbations of all periods before it, which is what ξ counts (Vicol,
 Metz, Sohl-Dickstein 2021, Eq. 8): the sum over an episode's periods has the expectation of the
 gradient over the whole episode, where TBPTT's has not. ES-Single (Vicol 2023) has it too, for its
@@ -33,11 +35,11 @@ from meta_trainer.estimators.objective import Objective
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import (
     EpisodeState,
-    Evaluation,
+    LossAndGradient,
     join_rule_states,
     split_rule_state,
 )
-from meta_trainer.unrolls.period import walk
+from meta_trainer.unrolls.period import run_period_steps
 
 
 class PairsResult(NamedTuple):
@@ -79,24 +81,27 @@ def antithetic_pairs(
     slopes: list[Tensor] = []
     ends: list[EpisodeState] = []
     means: list[Tensor] = []
-    for pair, (plus, minus) in enumerate(zip(states[::2], states[1::2], strict=True)):
-        offsets, values = sigma * directions[:, pair].to(theta), []
-        for perturbed, state in ((theta + offsets, plus), (theta - offsets, minus)):
-            losses, end = _run(
+
+    for pair, pair_states in enumerate(zip(states[::2], states[1::2], strict=True)):
+        offsets = sigma * directions[:, pair].to(theta)
+        values: list[Tensor] = []
+        for perturbed, state in zip((theta + offsets, theta - offsets), pair_states, strict=True):
+            losses, end = _run_particle(
                 rule, perturbed, optimizee, state, objective, n_steps=n_steps, rate=rate
             )
-            values.append(torch.where(end.here.diverged, torch.nan, objective.values(losses)))
+            value = objective.values(losses)
+            values.append(torch.where(end.current.diverged, torch.nan, value))
             means.append(objective.scored(losses).mean(0))
             if keep_states:
                 ends.append(end)
         slopes.append((values[0] - values[1]) / (2 * sigma))
+
     slope = torch.stack(slopes, dim=1)
-    return PairsResult(
-        torch.where(slope.isfinite(), slope, 0.0), tuple(ends), torch.stack(means).mean(0)
-    )
+    slope_of_sound_pairs = torch.where(slope.isfinite(), slope, 0.0)
+    return PairsResult(slope_of_sound_pairs, tuple(ends), torch.stack(means).mean(0))
 
 
-def _run(
+def _run_particle(
     rule: Rule[Any],
     thetas: Tensor,  # shape: (L, n_theta)
     optimizee: Optimizee,
@@ -109,17 +114,22 @@ def _run(
     """One period of L learners, each under a Θ of its own: all losses (S, L), and where they are
     then."""
     steppers = [open_stepper(rule, theta) for theta in thetas]
-    rows = split_rule_state(state.rule_state, [1] * len(thetas))
+    rule_states = split_rule_state(state.rule_state, [1] * len(thetas))
     losses: list[Tensor] = []
 
-    def direction(gradient: Tensor) -> Tensor:
-        each = zip(steppers, gradient.split(1), rows, strict=True)
-        return torch.cat([stepper.step(g, row, out_state=row)[0] for stepper, g, row in each])
+    def step_all(gradients: Tensor) -> Tensor:
+        directions = []
+        for stepper, gradient, own in zip(steppers, gradients.split(1), rule_states, strict=True):
+            direction, _ = stepper.step(gradient, own, out_state=own)
+            directions.append(direction)
+        return torch.cat(directions)
 
-    def visit(evaluation: Evaluation) -> None:
+    def note_loss(evaluation: LossAndGradient) -> None:
         losses.append(evaluation.loss)
 
-    w, here = walk(
-        optimizee, state, direction, visit, n_steps=n_steps, rate=rate, score=objective.score
+    end = run_period_steps(
+        optimizee, state, step_all, note_loss, n_steps=n_steps, rate=rate, score=objective.score
     )
-    return torch.stack(losses), EpisodeState(w, here, join_rule_states(rows), state.step + n_steps)
+    rule_state = join_rule_states(rule_states)
+    new_state = EpisodeState(end.w, end.current, rule_state, state.step + n_steps)
+    return torch.stack(losses), new_state

@@ -44,22 +44,26 @@ class Objective:
         if self.weights is not None:
             worth = worth * self.weights.to(worth)[:, None]
         mean = self.scored(worth).mean(0)
-        return mean if self.scale is None or self.meta_loss == "log" else mean / self.scale
+        return mean if self._divisor is None else mean / self._divisor
 
-    def ascent(self, losses: Tensor, gradients: Tensor) -> Tensor:
-        """From ∇L (S, L, p) to the same of S F, or of F where the last step alone counts: (S, L,
-        p)."""
+    def derivatives(self, losses: Tensor) -> Tensor:
+        """∂F/∂L_t of all losses (S, L); shape (S, L)."""
+        n_steps, n_learners = losses.shape
         if self.meta_loss == "log":
-            gradients = gradients / losses.clamp_min(SMALLEST_LOSS)[:, :, None]
+            derivatives = 1 / (losses.clamp_min(SMALLEST_LOSS) * n_steps)
         elif self.meta_loss == "last":
-            gradients = torch.cat([torch.zeros_like(gradients[:-1]), gradients[-1:]])
+            derivatives = torch.zeros_like(losses)
+            derivatives[-1] = 1.0
+        else:
+            derivatives = losses.new_full((n_steps, n_learners), 1 / n_steps)
         if self.weights is not None:
-            gradients = gradients * self.weights.to(gradients)[:, None, None]
-        return (
-            gradients
-            if self.scale is None or self.meta_loss == "log"
-            else gradients / self.scale[:, None]
-        )
+            derivatives = derivatives * self.weights.to(derivatives)[:, None]
+        return derivatives if self._divisor is None else derivatives / self._divisor
+
+    @property
+    def _divisor(self) -> Tensor | None:
+        """b, shape (L,), where it has an effect."""
+        return None if self.meta_loss == "log" else self.scale
 
     def segment(self, first: int, last: int, n_steps: int) -> Objective:
         """That of the steps `first` … `last` − 1 of a period of `n_steps`: the mean over its
@@ -67,8 +71,5 @@ class Objective:
         weights = torch.ones(n_steps) if self.weights is None else self.weights
         if self.meta_loss == "last":
             weights = torch.cat([torch.zeros_like(weights[:-1]), weights[-1:] * n_steps])
-        return replace(
-            self,
-            weights=weights[first:last],
-            meta_loss="log" if self.meta_loss == "log" else "mean",
-        )
+        meta_loss: MetaLoss = "log" if self.meta_loss == "log" else "mean"
+        return replace(self, weights=weights[first:last], meta_loss=meta_loss)

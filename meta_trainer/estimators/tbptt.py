@@ -14,34 +14,32 @@ differentiable unroll with stopped gradients to rounding.
 With weight decay, w_t = k_t w_{t−1} − α_t d_t and k_t = 1 − α_t λ, what follows d_s shrinks:
 ∇L(w_t) is times k_{s+1} … k_t in the sum.
 
-What is scored is a choice on which the published codes differ (t counts 1 … S within the period):
+What is scored is a choice on which the published codes differ (t counts 1 … S in the period):
 
-    next        L(w_t) on the minibatch of step t + 1, so that no update goes unscored; shared with the next period
-    pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is not scored
+    next        L(w_t) on the minibatch of step t + 1: no update goes unscored; shared with the
+                next period
+    pre         L(w_{t−1}) on the minibatch of step t (the 2019 code): the period's last update is
+                not scored
     post-same   L(w_t) on the minibatch of step t, at the price of a second gradient a step
 
-With the logarithmic meta-loss 1/S Σ_t log L(w_t), every ∇L above is divided by its L. With the
-meta-loss `last`, L of the last t alone, only that ∇L remains, and 1/S is 1. Weights on the steps
-multiply their ∇L, and a scale of a learner's losses divides them all
-(`meta_trainer.estimators.objective`).
+What a scored loss counts in the meta-loss F is said by `meta_trainer.estimators.objective`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from hyperadam.kernels import open_tape
-from hyperadam.rates import Rate
+from hyperadam.rates import Rate, direction_adjoints
 from hyperadam.rules import Rule
 from torch import Tensor
 
 from meta_trainer.estimators.objective import Objective
-from meta_trainer.specs import MetaLoss, Score
+from meta_trainer.specs import Score
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, Evaluation
-from meta_trainer.unrolls.period import walk
+from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient
+from meta_trainer.unrolls.period import run_period_steps
 
 
 class PeriodResult(NamedTuple):
@@ -55,35 +53,7 @@ class PeriodResult(NamedTuple):
     learner diverged."""
 
 
-def truncated_bptt(
-    rule: Rule[Any],
-    theta: Tensor,  # shape: (n_theta,)
-    optimizee: Optimizee,
-    state: EpisodeState,
-    *,
-    n_steps: int,
-    rate: Rate,
-    score: Score = "next",
-    meta_loss: MetaLoss = "mean",
-    weights: Tensor | None = None,  # shape: (S,)
-    scale: Tensor | None = None,  # shape: (L,)
-) -> PeriodResult:
-    """Run one period and return its meta-gradient; see the module's docstring.
-
-    Args:
-        theta: the flat Θ, of the optimizee's dtype.
-        n_steps: S, the length of the period.
-        rate: α and its schedule.
-        score: which losses are scored.
-        meta_loss: their mean, the mean of their logarithms, or the last one.
-        weights: how much each scored step counts in the meta-loss; None: all the same.
-        scale: what each learner's losses are divided by; None: 1.
-    """
-    objective = Objective(score=score, meta_loss=meta_loss, weights=weights, scale=scale)
-    return one_tape(rule, theta, optimizee, state, objective, n_steps=n_steps, rate=rate)
-
-
-def cut_bptt(
+def differentiate_segments(
     rule: Rule[Any],
     theta: Tensor,  # shape: (n_theta,)
     optimizee: Optimizee,
@@ -95,17 +65,22 @@ def cut_bptt(
     rate: Rate,
 ) -> PeriodResult:
     """One period whose derivative is cut after every `truncation` steps, which divide it."""
-    gradient, losses = torch.zeros_like(theta), []
-    for first in range(0, n_steps, truncation):
-        own = objective.segment(first, first + truncation, n_steps)
-        result = one_tape(rule, theta, optimizee, state, own, n_steps=truncation, rate=rate)
+    gradient = torch.zeros_like(theta)
+    losses: list[Tensor] = []
+
+    for first_step in range(0, n_steps, truncation):
+        segment = objective.segment(first_step, first_step + truncation, n_steps)
+        result = differentiate_period(
+            rule, theta, optimizee, state, segment, n_steps=truncation, rate=rate
+        )
         state = result.state
         gradient += result.gradient * (truncation / n_steps)
         losses.append(result.losses)
+
     return PeriodResult(gradient, state, objective.scored(torch.cat(losses)))
 
 
-def one_tape(
+def differentiate_period(
     rule: Rule[Any],
     theta: Tensor,  # shape: (n_theta,)
     optimizee: Optimizee,
@@ -115,10 +90,16 @@ def one_tape(
     n_steps: int,
     rate: Rate,
 ) -> PeriodResult:
-    """One period that is differentiated as a whole."""
+    """One period that is differentiated as a whole.
+
+    Args:
+        theta: the flat Θ, of the optimizee's dtype.
+        n_steps: S, the length of the period.
+        rate: α, its schedule, shares and decay.
+    """
     tape = open_tape(rule, theta, state.rule_state)
-    scored: list[Evaluation] = []
-    w, here = walk(
+    scored: list[LossAndGradient] = []
+    end = run_period_steps(
         optimizee,
         state,
         tape.step,
@@ -127,33 +108,37 @@ def one_tape(
         rate=rate,
         score=objective.score,
     )
-    losses, gradients = (
-        torch.stack([e.loss for e in scored]),
-        torch.stack([e.gradient for e in scored]),
-    )
-    counted = objective.scored(losses)
-    steps = range(state.step, state.step + n_steps)
-    rates = torch.tensor([rate.at(step) for step in steps], dtype=torch.float64)[:, None, None]
-    reached = _reached(
-        objective.ascent(losses, gradients), objective.score, [rate.kept(step) for step in steps]
-    )
-    upstream = reached * (rates / -len(counted)).to(reached)
-    if (shares := rate.shares(optimizee.shapes, upstream)) is not None:
-        upstream = upstream * shares
-    upstream = torch.where(here.diverged[:, None], 0.0, upstream)
-    new_state = EpisodeState(w, here, tape.state, state.step + n_steps)
-    return PeriodResult(tape.backward(upstream), new_state, counted)
+
+    losses = torch.stack([evaluation.loss for evaluation in scored])
+    gradients = torch.stack([evaluation.gradient for evaluation in scored])
+    own_adjoints = objective.derivatives(losses)[:, :, None] * gradients
+    adjoints = _add_later_adjoints(own_adjoints, objective.score, rate, state.step)
+
+    shares = rate.shares(optimizee.shapes, adjoints)
+    upstream = direction_adjoints(adjoints, rate, state.step, shares)
+    upstream = torch.where(end.current.diverged[:, None], 0.0, upstream)
+    gradient = tape.backward(upstream)
+
+    new_state = EpisodeState(end.w, end.current, tape.state, state.step + n_steps)
+    return PeriodResult(gradient, new_state, objective.scored(losses))
 
 
-def _reached(gradients: Tensor, score: Score, kept: Sequence[float]) -> Tensor:
-    """For each s, the sum of the scored gradients that the update d_s reaches; (S, L, p) both ways.
+def _add_later_adjoints(
+    own_adjoints: Tensor,  # shape: (S, L, p)
+    score: Score,
+    rate: Rate,
+    first_step: int,
+) -> Tensor:
+    """∂F/∂w_s of all losses that the update d_s reaches, from those of each scored loss alone.
 
-    Args:
-        kept: k_t of each step.
+        λ_s = ∂F/∂L_s ∇L_s + k_{s+1} λ_{s+1}                                    shape (S, L, p)
+
+    With the score `pre`, loss s was taken at w_{s−1}: d_s reaches only the later ones.
     """
-    total = gradients.clone()
-    if score == "pre":  # gradients[s] was taken at w_{s−1}: d_s reaches only the later ones
-        total[:-1], total[-1] = gradients[1:], 0.0
-    for s in reversed(range(len(total) - 1)):
-        total[s].add_(total[s + 1], alpha=kept[s + 1])
-    return total
+    adjoints = own_adjoints.clone()
+    if score == "pre":
+        adjoints[:-1] = own_adjoints[1:]
+        adjoints[-1] = 0.0
+    for s in reversed(range(len(adjoints) - 1)):
+        adjoints[s].add_(adjoints[s + 1], alpha=rate.retention(first_step + s + 1))
+    return adjoints

@@ -8,6 +8,7 @@ exactly as if it were trained alone; learners of one rate share a parameter grou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -38,7 +39,7 @@ class HandDesigned:
     def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
         self._baseline, self._rates = baseline, tuple(rates)
         self._schedules = [
-            baseline.schedule._replace(lr=rate) for rate in dict.fromkeys(self._rates)
+            replace(baseline.schedule, lr=rate) for rate in dict.fromkeys(self._rates)
         ]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> HandDesignedState:
@@ -51,7 +52,7 @@ class HandDesigned:
                 "params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate],
                 "lr": rate,
             }
-            for rate, *_ in self._schedules
+            for rate in dict.fromkeys(self._rates)
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
         return HandDesignedState(

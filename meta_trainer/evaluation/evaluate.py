@@ -119,7 +119,7 @@ def _timings(
                 kind="learned" if name in thetas else "baseline",
                 rate=thetas[name].rate
                 if name in thetas
-                else Rate(rate_of(BASELINES[name].grid[0])),
+                else Rate(lr=rate_of(BASELINES[name].grid[0])),
                 finals=torch.tensor(values, dtype=torch.float64),
                 curves=torch.empty(0, len(values), dtype=torch.float64),
             )

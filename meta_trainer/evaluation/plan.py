@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -136,7 +136,7 @@ class Plan:
         if name not in self._learned:
             return {"baseline": BASELINES[name].content()}
         one = self._learned[name]
-        schedule = one.rate._replace(lr=1.0)._asdict()
+        schedule = replace(one.rate, lr=1.0).to_fields()
         return {"learned": one.content(), "schedule": schedule, "grid": list(one.grid)}
 
     def tuning_cells(self, known: Collection[Key]) -> dict[tuple[Key, ...], Cell]:
@@ -207,7 +207,7 @@ class Plan:
             "optimizer": (
                 self._learned[name] if name in self._learned else BASELINES[name]
             ).content(),
-            "rate": self._rate(part.key, tuned)._asdict(),
+            "rate": self._rate(part.key, tuned).to_fields(),
         }
 
     def row(self, key: Key, outcomes: Mapping[Part, Outcome], tuned: Mapping[Key, Tuned]) -> Row:
@@ -231,7 +231,7 @@ class Plan:
     def _rate(self, key: Key, tuned: Mapping[Key, Tuned]) -> Rate:
         name = key.optimizer
         own = self._learned[name].rate if name in self._learned else BASELINES[name].schedule
-        return own._replace(lr=tuned[key].rate) if name in self._tuned else own
+        return replace(own, lr=tuned[key].rate) if name in self._tuned else own
 
     def _learner(self, task: Task) -> dict[str, Any]:
         """What decides starts and minibatches, as JSON."""

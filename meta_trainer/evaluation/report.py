@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyperadam.rates import SCHEDULE, Rate
+from hyperadam.rates import KNOBS, Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.ablation import Variant
@@ -152,7 +152,7 @@ class Report:
             "horizon": spec.horizon,
             "n_starts": spec.n_starts,
             "n_tuning_starts": spec.n_tuning_starts,
-            **{name: getattr(spec, name) for name in SCHEDULE},
+            **{name: getattr(spec.rate, name) for name in KNOBS},
             "tune_learned": spec.tune_learned,
             "seed": spec.seed,
             "variants": {name: variant.label for name, variant in self.variants.items()},
@@ -197,7 +197,7 @@ class Report:
             "kind": row.kind,
             **row.final.to_json(),
             "rate": row.rate.lr,
-            **{name: getattr(row.rate, name) for name in SCHEDULE},
+            **{name: getattr(row.rate, name) for name in KNOBS},
             "n_diverged": row.n_diverged,
             "n_starts": len(row.finals),
             "best": row is self.best(row.task),

@@ -48,7 +48,7 @@ def keep_failed_update(
         theta = Theta.from_vector(
             make_rule(spec.rule),
             training.theta,
-            **spec.unroll.rate._asdict(),
+            rate=spec.unroll.rate,
             provenance={"failed": whereabouts},
         )
         recorder.artifact(FAILED_THETA, theta.to_bytes())

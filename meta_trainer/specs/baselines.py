@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import torch
-from hyperadam.rates import SCHEDULE, Rate
+from hyperadam.rates import KNOBS, Rate
 from pydantic import AfterValidator, Field
 from torch.optim import Optimizer
 
@@ -16,9 +16,9 @@ GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
 
 
-_CONSTANT: Final = Rate(1.0)
+_CONSTANT: Final = Rate(lr=1.0)
 _OF_DEFAULT: Final = Rate(
-    1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2
+    lr=1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2
 )
 """The schedule that the default Θ, `hyperadam-v1`, carries, without its weight decay."""
 
@@ -36,12 +36,13 @@ class Baseline:
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
-        own = {
+        content = {
             "optimizer": self.optimizer.__name__,
             "arguments": dict(self.arguments),
             "grid": list(self.grid),
         }
-        return own | {name: value for name in SCHEDULE if (value := getattr(self.schedule, name))}
+        knobs = {name: getattr(self.schedule, name) for name in KNOBS}
+        return content | {name: value for name, value in knobs.items() if value}
 
 
 _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
@@ -50,7 +51,7 @@ BASELINES: Final[dict[str, Baseline]] = {
     "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
     "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
     "adam-warmup": Baseline(
-        torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(1.0, warmup_steps=10)
+        torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(lr=1.0, warmup_steps=10)
     ),
     "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_DEFAULT),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),

@@ -6,16 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Self
 
-from hyperadam.rates import (
-    MAX_BASE_FAN_IN,
-    MAX_BASE_PLACES,
-    MAX_DECAY_AFTER,
-    MAX_LEAST_FAN_IN,
-    MAX_WARMUP_STEPS,
-    MAX_WEIGHT_DECAY,
-    SCHEDULE,
-    Rate,
-)
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
@@ -23,6 +14,7 @@ from meta_trainer.specs.base import DatasetName, Reference, Seed
 from meta_trainer.specs.baselines import BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.problems import FieldProblem, check_different
+from meta_trainer.specs.rates import RateChanges, gather_rate
 from meta_trainer.specs.suites import ALL, SUITES, Task
 
 _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
@@ -69,20 +61,9 @@ class EvaluationSpec(JobSpec):
         "sgd",
         "momentum",
     )
-    warmup_steps: Annotated[int, Field(ge=0, le=MAX_WARMUP_STEPS)] | None = None
-    """W: the rate of learned optimizers rises over so many steps (`hyperadam.rates`). This and what
-    follows: None is each Θ's own, 0 none for any; baselines are not changed, and `timing` has no
-    use for it."""
-    decay_after: Annotated[int, Field(ge=0, le=MAX_DECAY_AFTER)] | None = None
-    """D: after so many steps the rate of learned optimizers falls as 1/√t."""
-    base_fan_in: Annotated[int, Field(ge=0, le=MAX_BASE_FAN_IN)] | None = None
-    """F: weights of more inputs have F / fan-in of the rate of learned optimizers."""
-    least_fan_in: Annotated[int, Field(ge=0, le=MAX_LEAST_FAN_IN)] | None = None
-    """G: parameters of fewer inputs have fan-in / G of the rate of learned optimizers."""
-    base_places: Annotated[int, Field(ge=0, le=MAX_BASE_PLACES)] | None = None
-    """P: kernels of more places have P / places of the rate of learned optimizers."""
-    weight_decay: Annotated[float, Field(ge=0, le=MAX_WEIGHT_DECAY)] | None = None
-    """λ: decoupled weight decay of learned optimizers."""
+    rate: RateChanges = RateChanges()
+    """What is changed of the rates of learned optimizers (`hyperadam.rates`); null is each Θ's own.
+    Baselines are not changed, and `timing` has no use for it."""
     tune_learned: Annotated[bool, Field(strict=True)] = False
     """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as
     the baselines' rates are; its schedule stays as it is."""
@@ -104,9 +85,8 @@ class EvaluationSpec(JobSpec):
 
     def rate_of(self, theta: Theta) -> Rate:
         """α and the schedule of a learned optimizer in this evaluation."""
-        return theta.rate._replace(
-            **{name: value for name in SCHEDULE if (value := getattr(self, name)) is not None}
-        )
+        changed: Rate = self.rate.apply_to(theta.rate)
+        return changed
 
     @property
     def sections(self) -> tuple[EvaluationSpec, ...]:
@@ -119,7 +99,7 @@ class EvaluationSpec(JobSpec):
         return tuple(
             EvaluationSpec.model_validate(
                 {
-                    **self.model_dump(include={"optimizers", "quick", *SCHEDULE, "seed"}),
+                    **self.model_dump(include={"optimizers", "quick", "rate", "seed"}),
                     "suite": name,
                 }
                 | {"tune_learned": self.tune_learned and SUITES[name].measure == "final loss"}
@@ -131,6 +111,7 @@ class EvaluationSpec(JobSpec):
     @model_validator(mode="before")
     @classmethod
     def _take_the_suites_size(cls, given: Any) -> Any:
+        given = gather_rate(given)
         if not isinstance(given, Mapping):
             return given
         name = given.get("suite", "table1")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from meta_trainer.specs.problems import FieldProblem
+from meta_trainer.specs.rates import gather_rates
 
 DEFAULT_KIND: Final = "hyperadam"
 
@@ -28,9 +29,14 @@ RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
         "rule": {"kind": "rnnprop"},
         "register_as": "rnnprop",
         "init": "paper",
-        "unroll": {"lr": 1.0},
+        "unroll": {"rate": {"lr": 1.0}},
     },
-    "dm": {"rule": {"kind": "dm"}, "register_as": "dm", "init": "paper", "unroll": {"lr": 1.0}},
+    "dm": {
+        "rule": {"kind": "dm"},
+        "register_as": "dm",
+        "init": "paper",
+        "unroll": {"rate": {"lr": 1.0}},
+    },
 }
 """What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the
 number of coordinates, and no wandering off where gradients vanish; for the others, the rate at
@@ -60,7 +66,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
     "default": {
         "task": {"dataset": "mnist", "activations": _ALL_ACTIVATIONS},
-        "unroll": {"warmup_steps": 10, "decay_after": 200, "base_fan_in": 784},
+        "unroll": {"rate": {"warmup_steps": 10, "decay_after": 200, "base_fan_in": 784}},
         "tricks": _MILD_TRICKS,
         "meta_optimizer": {"rate": 2e-3, "warmup_updates": 5, "averaging": 0.8},
         "n_learners": 4,
@@ -101,7 +107,7 @@ def lay_out(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         FieldProblem: the preset is unknown, or is one of another kind of rule than the one given.
     """
-    given = dict(given)
+    given = gather_rates(given)
     name = given.pop("preset", "custom")
     if not isinstance(name, str) or name not in PRESETS:
         raise FieldProblem("preset", f"preset must be one of {', '.join(PRESETS)}, got {name!r}")

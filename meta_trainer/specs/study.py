@@ -15,6 +15,7 @@ from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, label_of
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.meta_training import MetaTrainingSpec
 from meta_trainer.specs.problems import FieldProblem, plain_message
+from meta_trainer.specs.rates import path_of_today
 from meta_trainer.specs.study_presets import lay_out_study
 from meta_trainer.specs.suites import SUITES
 
@@ -24,7 +25,7 @@ _FIXED_PATHS: Final = ("seed", "register_as", "promote")
 _LIVE_PATHS: Final = (
     "meta_optimizer.",
     "tricks.",
-    "unroll.lr",
+    "unroll.rate.",
     "unroll.late_weight",
     "unroll.score",
 )
@@ -220,7 +221,7 @@ class StudySpec(Spec):
 
     def _check_population(self) -> None:
         for path in self.space:
-            if not path.startswith(_LIVE_PATHS):
+            if not path_of_today(path).startswith(_LIVE_PATHS):
                 raise FieldProblem(
                     f"space.{path}",
                     f"space.{path} cannot change while a population trains: only {', '.join(_LIVE_PATHS)}",
@@ -294,11 +295,11 @@ def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingS
     content = base.model_dump(mode="json")
     rule = values.get("rule")
     if isinstance(rule, dict) and rule.get("kind", base.rule.kind) != base.rule.kind:
-        for path in ("init", "register_as", "unroll.lr"):
+        for path in ("init", "register_as", "unroll.rate.lr"):
             place, name = _place(content, path)
             del place[name]
     for path, value in values.items():
-        place, name = _place(content, path)
+        place, name = _place(content, path_of_today(path))
         place[name] = value
     return MetaTrainingSpec.model_validate(content)
 
@@ -313,7 +314,7 @@ def _place(content: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
 
 def _check_path(base: MetaTrainingSpec, path: str) -> None:
     place: Any = base.model_dump(mode="json")
-    for key in path.split("."):
+    for key in path_of_today(path).split("."):
         if not isinstance(place, dict) or key not in place:
             raise FieldProblem(
                 f"space.{path}", f"space.{path} is no field of the base meta-training"

@@ -3,21 +3,19 @@ meta-loss."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
 
-from hyperadam.rates import (
-    MAX_BASE_FAN_IN,
-    MAX_BASE_PLACES,
-    MAX_DECAY_AFTER,
-    MAX_LEAST_FAN_IN,
-    MAX_WARMUP_STEPS,
-    MAX_WEIGHT_DECAY,
-    Rate,
-)
+from hyperadam.rates import Rate
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import MetaLoss, Score, Spec
 from meta_trainer.specs.problems import FieldProblem
+from meta_trainer.specs.rates import gather_rate
+
+DEFAULT_LR: Final = 0.005
+"""α where a spec says none: that of the HyperAdam paper's code."""
+LARGEST_LR: Final = 1.0
 
 
 class CurriculumSpec(Spec):
@@ -60,28 +58,25 @@ class UnrollSpec(Spec):
     loss_scaling: Literal["none", "initial"] = "none"
     """Divide the losses of each learner by its loss before the first step, so that tasks of any
     unit count alike."""
-    lr: float = Field(default=0.005, gt=0, le=1)
-    """α, the learner's rate; becomes the Θ's default."""
-    warmup_steps: int = Field(default=0, ge=0, le=MAX_WARMUP_STEPS)
-    """W: the learner's rate rises linearly over its first W steps, α_t = α min(1, (t + 1) / W),
-    where t counts from the beginning of the episode. 0 is no warm-up. This and what follows become
-    the Θ's defaults."""
-    decay_after: int = Field(default=0, ge=0, le=MAX_DECAY_AFTER)
-    """D: after so many steps of the episode the learner's rate falls, α_t = α √(D / (t + 1)). 0 is
-    never."""
-    base_fan_in: int = Field(default=0, ge=0, le=MAX_BASE_FAN_IN)
-    """F: weights of more inputs have F / fan-in of α_t. 0 is none."""
-    least_fan_in: int = Field(default=0, ge=0, le=MAX_LEAST_FAN_IN)
-    """G: parameters of fewer inputs (biases have 1) have fan-in / G of α_t. 0 is none."""
-    base_places: int = Field(default=0, ge=0, le=MAX_BASE_PLACES)
-    """P: kernels of more places (9 of 3×3) have P / places of α_t. 0 is none."""
-    weight_decay: float = Field(default=0.0, ge=0, le=MAX_WEIGHT_DECAY)
-    """λ, decoupled, of the learner: w ← (1 − α_t λ) w before each step. 0 is none."""
+    rate: Rate = Rate(lr=DEFAULT_LR)
+    """The learner's rate: α in `lr`, at most 1, its schedule, which counts from the beginning of
+    the episode, its shares and its decay. It becomes the Θ's default."""
 
-    @property
-    def rate(self) -> Rate:
-        """α and its schedule."""
-        return Rate(*(getattr(self, name) for name in Rate._fields))
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_rate(cls, values: Any) -> Any:
+        gathered = gather_rate(values)
+        if not isinstance(gathered, Mapping) or not isinstance(gathered.get("rate"), Mapping):
+            return gathered
+        return {**gathered, "rate": {"lr": DEFAULT_LR, **gathered["rate"]}}
+
+    @model_validator(mode="after")
+    def _an_alpha_that_moves(self) -> Self:
+        if not 0 < self.rate.lr <= LARGEST_LR:
+            raise FieldProblem(
+                "rate.lr", f"rate.lr must be above 0 and at most 1, got {self.rate.lr:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole_periods(self) -> Self:
@@ -94,10 +89,12 @@ class UnrollSpec(Spec):
 
     @model_validator(mode="after")
     def _some_weight_is_left(self) -> Self:
-        if self.lr * self.weight_decay >= 1:
+        rate = self.rate
+        if rate.lr * rate.weight_decay >= 1:
             raise FieldProblem(
-                "weight_decay",
-                f"weight_decay must be less than 1 / lr, {1 / self.lr:g}, got {self.weight_decay:g}",
+                "rate.weight_decay",
+                f"rate.weight_decay must be less than 1 / lr, {1 / rate.lr:g}, "
+                f"got {rate.weight_decay:g}",
             )
         return self
 

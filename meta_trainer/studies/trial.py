@@ -198,7 +198,7 @@ class RunningTrial:
         theta = Theta.from_vector(
             rule,
             newest.best_theta,
-            **order.spec.unroll.rate._asdict(),
+            rate=order.spec.unroll.rate,
             provenance={**made, "study": study},
         )
         self._recorder.artifact(THETA_PATH, theta.to_bytes())

@@ -19,9 +19,11 @@ import safetensors.torch
 import torch
 from hyperadam.rules import Rule
 from pydantic import BaseModel
+from pydantic_core import to_json
 from torch import Tensor
 
-from meta_trainer.unrolls.episodes import EpisodeState, Evaluation
+from meta_trainer.specs import UnrollSpec
+from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient
 
 BEST_CHECKPOINT: Final = "best/checkpoint.safetensors"
 """Artifact of a run: the checkpoint at the best validation so far; the newest ones may not reach
@@ -35,6 +37,7 @@ _FIELDS_WITHOUT_EFFECT: Final = {
     "backoff_seconds",
 }
 """Fields of a spec that do not change Θ."""
+_USUAL_RATE: Final = UnrollSpec().rate.to_fields()
 
 
 class CheckpointError(ValueError):
@@ -136,10 +139,15 @@ def digest_spec(spec: BaseModel) -> str:
     """sha256 of what a spec says that decides Θ.
 
     Values that are defaults are left out, so that a checkpoint outlives an upgrade that adds a
-    field.
+    field. The fields of the rate stand beside those of `unroll`, where they were before they were
+    one value: a checkpoint outlives that, too.
     """
-    decisive = spec.model_dump_json(exclude=_FIELDS_WITHOUT_EFFECT, exclude_defaults=True)
-    return hashlib.sha256(decisive.encode()).hexdigest()
+    decisive = spec.model_dump(mode="json", exclude=_FIELDS_WITHOUT_EFFECT, exclude_defaults=True)
+    unroll = decisive.get("unroll", {})
+    if "rate" in unroll:
+        rate = unroll.pop("rate")
+        unroll |= {name: value for name, value in rate.items() if value != _USUAL_RATE[name]}
+    return hashlib.sha256(to_json(decisive)).hexdigest()
 
 
 def _read_header(data: bytes) -> dict[str, Any]:
@@ -153,7 +161,7 @@ def _read_header(data: bytes) -> dict[str, Any]:
 def _flatten(state: EpisodeState) -> dict[str, Tensor]:
     """The tensors of a state by name; its step stands in the header."""
     tensors = {"w": state.w}
-    for name, tensor in state.here._asdict().items():
+    for name, tensor in state.current._asdict().items():
         tensors[f"here.{name}"] = tensor
     for name, tensor in state.rule_state._asdict().items():
         tensors[f"rule.{name}"] = tensor
@@ -164,9 +172,9 @@ def _unflatten(
     tensors: Mapping[str, Tensor], prefix: str, step: int, rule: Rule[Any]
 ) -> EpisodeState:
     rule_state_type = type(rule.init_state(torch.zeros(0)))
-    here = Evaluation(**_select(tensors, f"{prefix}here."))
+    current = LossAndGradient(**_select(tensors, f"{prefix}here."))
     rule_state = rule_state_type(**_select(tensors, f"{prefix}rule."))
-    return EpisodeState(tensors[f"{prefix}w"], here, rule_state, step)
+    return EpisodeState(tensors[f"{prefix}w"], current, rule_state, step)
 
 
 def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

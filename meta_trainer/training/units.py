@@ -16,7 +16,7 @@ import torch
 from hyperadam.rules import Rule, rule_from_spec
 from torch import Tensor
 
-from meta_trainer.estimators import Period, estimate, meta_gradient
+from meta_trainer.estimators import Period, estimate_gradient, meta_gradient
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec
 from meta_trainer.tasks import TaskSource, build_training_optimizee
 from meta_trainer.training.objectives import make_objective
@@ -32,7 +32,7 @@ class PeriodOutcome(NamedTuple):
     losses: Tensor
     """Mean scored loss of each learner; shape (L,), not finite where one diverged."""
     slopes: tuple[Tensor, ...] = ()
-    """See `meta_trainer.estimators.Estimate`: perturbations do not travel, their seeds and losses
+    """See `meta_trainer.estimators.GradientEstimate`: perturbations do not travel, their seeds and losses
     do."""
 
 
@@ -71,7 +71,7 @@ def run_period(
             episode=episode,
             learners=select_learners(spec, chunk),
         )
-        result = estimate(spec.estimator, period, state)
+        result = estimate_gradient(spec.estimator, period, state)
     outcome = PeriodOutcome(result.gradient, result.losses, result.slopes)
     return outcome, result.state
 

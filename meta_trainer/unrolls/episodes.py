@@ -17,7 +17,7 @@ LARGEST_GRADIENT = 1e18
 diverged."""
 
 
-class Evaluation(NamedTuple):
+class LossAndGradient(NamedTuple):
     """L learners at one point of their way."""
 
     loss: Tensor
@@ -33,7 +33,7 @@ class EpisodeState(NamedTuple):
 
     w: Tensor
     """Parameters, shape (L, p)."""
-    here: Evaluation
+    current: LossAndGradient
     """At w, on the minibatch of `step`: shared by the two periods that meet here."""
     rule_state: Any
     """The rule's state for gradients (L, p)."""
@@ -43,22 +43,24 @@ class EpisodeState(NamedTuple):
 
 def join_states(states: Sequence[EpisodeState]) -> EpisodeState:
     """Several groups of learners at the same step as one: rows one after the other."""
-    here = [torch.cat(parts) for parts in zip(*(state.here for state in states), strict=True)]
+    w = torch.cat([state.w for state in states])
+    fields = zip(*(state.current for state in states), strict=True)
+    current = LossAndGradient(*(torch.cat(field) for field in fields))
     rule_state = join_rule_states([state.rule_state for state in states])
-    return EpisodeState(
-        torch.cat([state.w for state in states]), Evaluation(*here), rule_state, states[0].step
-    )
+    return EpisodeState(w, current, rule_state, states[0].step)
 
 
 def split_state(state: EpisodeState, sizes: Sequence[int]) -> list[EpisodeState]:
     """The inverse of `join_states` for groups of these sizes; rule states are copies."""
-    heres = [
-        Evaluation(*parts)
-        for parts in zip(*(field.split(list(sizes)) for field in state.here), strict=True)
+    lengths = list(sizes)
+    weights = state.w.split(lengths)
+    currents = zip(*(field.split(lengths) for field in state.current), strict=True)
+    rule_states = split_rule_state(state.rule_state, lengths)
+    groups = zip(weights, currents, rule_states, strict=True)
+    return [
+        EpisodeState(w, LossAndGradient(*fields), rule_state, state.step)
+        for w, fields, rule_state in groups
     ]
-    rule_states = split_rule_state(state.rule_state, sizes)
-    parts = zip(state.w.split(list(sizes)), heres, rule_states, strict=True)
-    return [EpisodeState(w, here, rule_state, state.step) for w, here, rule_state in parts]
 
 
 def join_rule_states(states: Sequence[Any]) -> Any:
@@ -75,21 +77,26 @@ def split_rule_state(state: Any, sizes: Sequence[int]) -> list[Any]:
     return [type(state)(*parts) for parts in zip(*fields, strict=True)]
 
 
-def begin(rule: Rule[Any], optimizee: Optimizee) -> EpisodeState:
+def begin_episode(rule: Rule[Any], optimizee: Optimizee) -> EpisodeState:
     """The state before an episode's first step."""
     w = optimizee.start()
-    here = evaluate(optimizee, w, 0, torch.zeros(w.shape[0], dtype=torch.bool))
-    return EpisodeState(w, here, rule.init_state(here.gradient), 0)
+    none_diverged = torch.zeros(w.shape[0], dtype=torch.bool)
+    current = measure_learners(optimizee, w, 0, none_diverged)
+    return EpisodeState(w, current, rule.init_state(current.gradient), 0)
 
 
-def evaluate(optimizee: Optimizee, w: Tensor, step: int, diverged: Tensor) -> Evaluation:
-    """The learners at w (L, p) on the minibatch of `step`; `diverged` (L,) are those that did so
-    before.
+def measure_learners(
+    optimizee: Optimizee,
+    w: Tensor,  # shape: (L, p)
+    step: int,
+    diverged: Tensor,  # shape: (L,)
+) -> LossAndGradient:
+    """The learners at w on the minibatch of `step`; `diverged` are those that did so before.
 
     A learner that diverges is isolated: its gradient is zero from then on, so that it adds nothing
     to the meta-gradient and cannot carry a value that is not finite into a sum.
     """
     loss, gradient = optimizee.losses_and_gradients(w, step)
-    sound = loss.isfinite() & (gradient.abs().amax(1) < LARGEST_GRADIENT)
-    diverged = diverged | ~sound
-    return Evaluation(loss, torch.where(diverged[:, None], 0.0, gradient), diverged)
+    is_sound = loss.isfinite() & (gradient.abs().amax(1) < LARGEST_GRADIENT)
+    diverged = diverged | ~is_sound
+    return LossAndGradient(loss, torch.where(diverged[:, None], 0.0, gradient), diverged)

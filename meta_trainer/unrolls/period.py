@@ -1,7 +1,7 @@
-"""Walking L learners through one period, whatever becomes of their losses: w_t = (1 − α_t λ)
-w_{t−1} − α_t d_t.
+"""The steps of one period of L learners, whatever becomes of their losses.
 
-Each coordinate has its own share of α_t before d_t (`hyperadam.rates`).
+d_t, state_t = update(Θ, ∇L(w_{t−1}), state_{t−1})
+w_t = (1 − α_t λ) w_{t−1} − α_t share d_t                  (`hyperadam.rates`)
 """
 
 from __future__ import annotations
@@ -9,51 +9,56 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hyperadam.rates import Rate
+from hyperadam.rates import Rate, moved_parameters
 from torch import Tensor
 
 from meta_trainer.specs import Score
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, Evaluation, evaluate
+from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient, measure_learners
 
 
-class Arrival(NamedTuple):
+class PeriodEnd(NamedTuple):
     """Where the learners are after a period."""
 
     w: Tensor
     """Shape (L, p)."""
-    here: Evaluation
+    current: LossAndGradient
+    """At w, on the minibatch of the next period's first step."""
 
 
-def walk(
+def run_period_steps(
     optimizee: Optimizee,
     state: EpisodeState,
     direction: Callable[[Tensor], Tensor],
-    visit: Callable[[Evaluation], object],
+    visit: Callable[[LossAndGradient], object],
     *,
     n_steps: int,
     rate: Rate,
     score: Score,
-) -> Arrival:
+) -> PeriodEnd:
     """Take S = `n_steps` steps from `state`.
 
     Args:
         direction: from g_t to d_t, both (L, p); called once a step.
-        visit: takes each of the S scored evaluations in turn.
+        visit: takes each of the S scored losses and gradients in turn.
         rate: α and its schedule, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
     """
-    w, here, shares = state.w, state.here, rate.shares(optimizee.shapes, state.w)
+    w = state.w
+    current = state.current
+    shares = rate.shares(optimizee.shapes, w)
+
     for step in range(state.step, state.step + n_steps):
-        d = direction(here.gradient)
-        kept = w * rate.kept(step) if rate.weight_decay else w
-        w = kept - rate.at(step) * (d if shares is None else d * shares)
-        following = evaluate(optimizee, w, step + 1, here.diverged)
+        w = moved_parameters(w, direction(current.gradient), rate, step, shares)
+        following = measure_learners(optimizee, w, step + 1, current.diverged)
+
         if score == "next":
             visit(following)
         elif score == "pre":
-            visit(here)
+            visit(current)
         else:
-            visit(evaluate(optimizee, w, step, here.diverged))
-        here = following
-    return Arrival(w, here)
+            visit(measure_learners(optimizee, w, step, current.diverged))
+
+        current = following
+
+    return PeriodEnd(w, current)

@@ -4,11 +4,12 @@ evaluation."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from hyperadam.kernels import open_stepper
-from hyperadam.rates import Rate
+from hyperadam.rates import Rate, moved_parameters
 from hyperadam.rules import Rule
 from torch import Tensor
 
@@ -30,7 +31,7 @@ class InnerOptimizer(Protocol):
 class LearnedState(NamedTuple):
     """What a learned optimizer carries from step to step."""
 
-    of_rule: Any
+    rule_state: Any
     n_steps: int
     """How many lie behind it."""
     shares: Tensor | None
@@ -50,27 +51,29 @@ class Learned:
             lrs: an α for each of L learners in its place, under the same schedule; None: all have
                 that of `rate`.
         """
-        self._rule, self._stepper, self._rate = rule, open_stepper(rule, theta), rate
-        self._lrs = None if lrs is None else theta.new_tensor(lrs).unsqueeze(1)
+        self._rule = rule
+        self._stepper = open_stepper(rule, theta)
+        self._rate = rate
+        self._rates = None if lrs is None else [replace(rate, lr=lr) for lr in lrs]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> LearnedState:
         return LearnedState(self._rule.init_state(w), 0, self._rate.shares(shapes, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
-        direction, of_rule = self._stepper.step(gradient, state.of_rule, out_state=state.of_rule)
-        if state.shares is not None:
-            direction = direction * state.shares
-        rate = self._rate_at(state.n_steps)
-        if self._rate.weight_decay:
-            w = w * (1 - rate * self._rate.weight_decay)
-        return w - rate * direction, LearnedState(of_rule, state.n_steps + 1, state.shares)
-
-    def _rate_at(self, step: int) -> float | Tensor:
-        return (
-            self._rate.at(step)
-            if self._lrs is None
-            else self._lrs * self._rate._replace(lr=1.0).at(step)
+        direction, rule_state = self._stepper.step(
+            gradient, state.rule_state, out_state=state.rule_state
         )
+        moved = self._move(w, direction, state)
+        return moved, LearnedState(rule_state, state.n_steps + 1, state.shares)
+
+    def _move(self, w: Tensor, direction: Tensor, state: LearnedState) -> Tensor:
+        if self._rates is None:
+            return moved_parameters(w, direction, self._rate, state.n_steps, state.shares)
+        rows = [
+            moved_parameters(w[i : i + 1], direction[i : i + 1], rate, state.n_steps, state.shares)
+            for i, rate in enumerate(self._rates)
+        ]
+        return torch.cat(rows)
 
 
 class Rollout(NamedTuple):

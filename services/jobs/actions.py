@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from meta_trainer.specs.rates import spec_of_today
 from meta_trainer.studies.ledger import list_trial_runs
 from services.auth.scopes import Principal
 from services.container import Container
@@ -61,7 +62,10 @@ def clone(
         labels=original.labels if changes_.labels is None else changes_.labels,
         priority=original.priority if changes_.priority is None else changes_.priority,
         deadline=changes_.deadline,
-        spec=merged(original.spec, changes_.spec),
+        spec=merged(
+            spec_of_today(original.kind, original.spec),
+            spec_of_today(original.kind, changes_.spec),
+        ),
     )
     return _create(services, request, post, hash_body(changes_), cloned_from=job_id)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from hyperadam.rates import SCHEDULE
+from hyperadam.rates import KNOBS
 
 from registry.contract import Evaluation, Version
 from services.optimizers.lineage import (
@@ -66,7 +66,7 @@ def compare_evaluations(left: Version, right: Version) -> list[EvaluationCompari
 
 def _read_spec(version: Version) -> Mapping[str, Any]:
     manifest = version.manifest
-    rate = {"lr": manifest.get("lr"), **{name: manifest.get(name, 0) for name in SCHEDULE}}
+    rate = {"lr": manifest.get("lr"), **{name: manifest.get(name, 0) for name in KNOBS}}
     spec = {"rule": manifest.get("rule"), **rate}
 
     trained_by = read_provenance(version).get("spec")

@@ -254,4 +254,4 @@ def undisturbed(seed: int) -> Theta:
     """The Θ of the same job, trained in this process."""
     spec = MetaTrainingSpec.model_validate({**SPEC, "seed": seed})
     trained = MetaTraining(spec, load("mnist5k"), InProcessRunner(), LogRecorder()).run()
-    return Theta.from_vector(make_rule(spec.rule), trained.theta, lr=spec.unroll.lr)
+    return Theta.from_vector(make_rule(spec.rule), trained.theta, rate=spec.unroll.rate)

@@ -23,6 +23,7 @@ import structlog
 import torch
 import uvicorn
 from hyperadam.api import Client, RetryPolicy
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 
@@ -45,7 +46,9 @@ QUICK = RetryPolicy(
 def make_theta(seed: int) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec())
     tensors = rule.init_theta(torch.Generator().manual_seed(seed), "paper")
-    return Theta.from_vector(rule, rule.pack(tensors), lr=0.005, provenance={"seed": seed})
+    return Theta.from_vector(
+        rule, rule.pack(tensors), rate=Rate(lr=0.005), provenance={"seed": seed}
+    )
 
 
 @dataclass

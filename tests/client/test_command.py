@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hyperadam.api import Client
 from hyperadam.cli import app
-from hyperadam.rates import SCHEDULE
+from hyperadam.rates import KNOBS
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 from typer.testing import CliRunner
@@ -102,7 +102,7 @@ def test_submit_and_list_and_show(client: Client, tmp_path: Path) -> None:
     )  # fmt: skip
     job = client.jobs.get(shown.stdout.strip())
     assert job.spec["seed"] == 1
-    assert (job.spec["unroll"]["horizon"], job.spec["unroll"]["lr"]) == (200, 0.01)
+    assert (job.spec["unroll"]["horizon"], job.spec["unroll"]["rate"]["lr"]) == (200, 0.01)
     assert job.spec["task"]["activations"] == ["tanh"]
     assert (job.name, job.labels) == ("[bold]mine", {"team": "a"})
     listed = run("jobs", "list", "--label", "team=a").stdout
@@ -322,8 +322,9 @@ def test_evaluate_without_following(service: Service, client: Client) -> None:
         in run("evaluate", "hyperadam@1", "other@2", "--no-follow", code=2).stderr
     )
     part = (
-        "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 --warmup-steps 7 --decay-after 9 "
-        "--base-fan-in 50 --least-fan-in 2 --base-places 3 --weight-decay 0.5 "
+        "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 "
+        "--set rate.warmup_steps=7 --set rate.decay_after=9 --set rate.base_fan_in=50 "
+        "--set rate.least_fan_in=2 --set rate.base_places=3 --set rate.weight_decay=0.5 "
         "--baseline adam --baseline sgd --tune-learned"
     )
     spec = client.jobs.get(
@@ -331,7 +332,7 @@ def test_evaluate_without_following(service: Service, client: Client) -> None:
     ).spec
     assert (spec["learners"], spec["horizon"], spec["n_tuning_starts"]) == (["mlp-9"], 50, 2)
     assert spec["baselines"] == ["adam", "sgd"]
-    assert [spec[name] for name in SCHEDULE] == [7, 9, 50, 2, 3, 0.5]
+    assert [spec["rate"][name] for name in KNOBS] == [7, 9, 50, 2, 3, 0.5]
     assert spec["tune_learned"] is True
     assert (
         "mlp-9, lstm-2"

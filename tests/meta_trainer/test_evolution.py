@@ -23,13 +23,12 @@ from hyperadam.rules import HyperAdamRule, HyperAdamSpec, Rule
 from torch import Tensor
 
 from meta_trainer.estimators import (
-    Estimate,
+    GradientEstimate,
     Objective,
     Period,
     antithetic_pairs,
-    estimate,
+    estimate_gradient,
     meta_gradient,
-    truncated_bptt,
 )
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
@@ -42,10 +41,11 @@ from meta_trainer.specs import (
     TBPTTSpec,
 )
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import begin
+from meta_trainer.unrolls.episodes import begin_episode
+from tests.meta_trainer.differentiating import differentiate
 
 LR, SIGMA, PERIOD, N_PERIODS = 0.15, 0.1, 2, 3
-RATE = Rate(LR)
+RATE = Rate(lr=LR)
 HORIZON = PERIOD * N_PERIODS
 THETA = torch.tensor([0.4, 1.1, 2.0], dtype=torch.float64)
 TARGET = torch.tensor([1.0, -2.0, 1.5], dtype=torch.float64)
@@ -127,7 +127,7 @@ def run(
     episode: int = 0,
     n_steps: int = PERIOD,
     learners: Sequence[int] = (0,),
-) -> Estimate:
+) -> GradientEstimate:
     """One period of `spec` on as many bowls as there are learners."""
     period = Period(
         rule=RatesRule(),
@@ -141,11 +141,15 @@ def run(
         episode=episode,
         learners=learners,
     )
-    return estimate(spec, period, state)
+    return estimate_gradient(spec, period, state)
 
 
 def total_gradient(
-    spec: EstimatorSpec, result: Estimate, *, episode: int = 0, learners: Sequence[int] = (0,)
+    spec: EstimatorSpec,
+    result: GradientEstimate,
+    *,
+    episode: int = 0,
+    learners: Sequence[int] = (0,),
 ) -> Tensor:
     return meta_gradient(
         spec,
@@ -221,9 +225,9 @@ def test_truncation_is_biased_and_persistence_is_not() -> None:
 
 def truncated_gradient() -> Tensor:
     """What TBPTT gives over the same periods."""
-    state, total = begin(RatesRule(), Bowl()), torch.zeros_like(THETA)
+    state, total = begin_episode(RatesRule(), Bowl()), torch.zeros_like(THETA)
     for _ in range(N_PERIODS):
-        result = truncated_bptt(RatesRule(), THETA, Bowl(), state, n_steps=PERIOD, rate=RATE)
+        result = differentiate(RatesRule(), THETA, Bowl(), state, n_steps=PERIOD, rate=RATE)
         total, state = total + result.gradient / N_PERIODS, result.state
     return total
 
@@ -248,7 +252,7 @@ def test_slopes_are_differences_of_the_losses_of_unperturbed_runs(
     )
     objective = Objective(score=score, meta_loss=meta_loss, weights=weights, scale=scale)
     problem = Bowl(2)
-    state = begin(rule, problem)
+    state = begin_episode(rule, problem)
     result = antithetic_pairs(
         rule,
         theta,
@@ -263,7 +267,7 @@ def test_slopes_are_differences_of_the_losses_of_unperturbed_runs(
     )
 
     def value(learner: int, vector: Tensor) -> float:
-        losses = truncated_bptt(
+        losses = differentiate(
             rule, vector, problem, state, n_steps=4, rate=RATE, score=score
         ).losses[:, learner]
         if meta_loss == "last":
@@ -290,11 +294,11 @@ def test_tbptt_and_es_have_one_objective() -> None:
         1, 1, len(theta), generator=make_generator(1, "test"), dtype=torch.float64
     )
     weights, scale = torch.tensor([0.7]), torch.tensor([2.5], dtype=torch.float64)
-    state = begin(rule, Bowl())
+    state = begin_episode(rule, Bowl())
     for meta_loss in ("mean", "log", "last"):
         own: Any = {"meta_loss": meta_loss, "weights": weights, "scale": scale}
         by_tape = (
-            truncated_bptt(rule, theta, Bowl(), state, n_steps=1, rate=RATE, **own).gradient
+            differentiate(rule, theta, Bowl(), state, n_steps=1, rate=RATE, **own).gradient
             @ epsilon[0, 0]
         )
         by_pair = antithetic_pairs(
@@ -352,7 +356,7 @@ def test_learners_do_not_see_their_neighbours(spec: Any) -> None:
 def test_a_pair_of_which_one_diverged_adds_nothing() -> None:
     problem = Bowl(turns_nan_beyond=2.1)
     directions = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 10.0, 0.0]]], dtype=torch.float64)
-    states = [begin(RatesRule(), problem)] * 4
+    states = [begin_episode(RatesRule(), problem)] * 4
     result = antithetic_pairs(
         RatesRule(),
         THETA,
@@ -377,7 +381,7 @@ def test_a_pair_of_which_one_diverged_by_its_gradient_alone_adds_nothing() -> No
     """Its losses are finite up to the end, and mean nothing from then on."""
     problem = Cliff(turns_nan_beyond=2.1)
     directions = torch.tensor([[[0.0, 10.0, 0.0]]], dtype=torch.float64)
-    states = [begin(RatesRule(), problem)] * 2
+    states = [begin_episode(RatesRule(), problem)] * 2
     result = antithetic_pairs(
         RatesRule(),
         THETA,

@@ -212,7 +212,7 @@ def test_batching_does_not_change_what_a_learner_sees(dataset: Dataset) -> None:
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(2))
-    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(0.005))
+    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(lr=0.005))
     result = rollout(optimizer, optimizee, 5)
     expected = (
         torch.stack([optimizee.losses(result.parameters, step) for step in range(5)])
@@ -231,11 +231,11 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
     spec = MetaTrainingSpec()
     rule, vector = make_rule(spec.rule), initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
-    rate = Rate(0.005, warmup_steps)
+    rate = Rate(lr=0.005, warmup_steps=warmup_steps)
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
     own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
-    with_own = HyperAdam([own], Theta.from_vector(rule, vector, **rate._asdict()))
-    with_scheduler = HyperAdam([scheduled], Theta.from_vector(rule, vector, lr=0.005))
+    with_own = HyperAdam([own], Theta.from_vector(rule, vector, rate=rate))
+    with_scheduler = HyperAdam([scheduled], Theta.from_vector(rule, vector, rate=Rate(lr=0.005)))
     scheduler = LinearLR(
         with_scheduler, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1
     )
@@ -254,7 +254,15 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
     its own shape."""
     spec, rate = (
         MetaTrainingSpec(),
-        Rate(0.005, 3, 4, base_fan_in=100, least_fan_in=2, base_places=3, weight_decay=2.0),
+        Rate(
+            lr=0.005,
+            warmup_steps=3,
+            decay_after=4,
+            base_fan_in=100,
+            least_fan_in=2,
+            base_places=3,
+            weight_decay=2.0,
+        ),
     )
     rule, vector = make_rule(spec.rule), initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation_of(
@@ -270,7 +278,7 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
         torch.nn.Parameter(part.view(shape).clone())
         for part, shape in zip(parts, shapes, strict=True)
     ]
-    optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, **rate._asdict()))
+    optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, rate=rate))
     for step in range(7):
         w = torch.cat([parameter.detach().flatten() for parameter in parameters])
         gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split(
@@ -281,7 +289,7 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
         optimizer.step()
     moved = torch.cat([parameter.detach().flatten() for parameter in parameters])
     torch.testing.assert_close(moved, result.parameters[0], rtol=1e-4, atol=1e-6)
-    constant = rollout(Learned(rule, vector, Rate(0.005)), optimizee, 7).parameters[0]
+    constant = rollout(Learned(rule, vector, Rate(lr=0.005)), optimizee, 7).parameters[0]
     assert (moved - start).norm() < 0.9 * (constant - start).norm()
 
 

@@ -23,7 +23,7 @@ def test_presets_are_valid_and_complete_when_stored(preset: str) -> None:
 def test_the_paper_preset_is_the_paper() -> None:
     spec = MetaTrainingSpec.model_validate({"preset": "paper"})
     assert spec.rule == HyperAdamSpec()
-    assert (spec.init, spec.unroll.horizon, spec.unroll.period, spec.unroll.lr) == (
+    assert (spec.init, spec.unroll.horizon, spec.unroll.period, spec.unroll.rate.lr) == (
         "paper",
         100,
         20,
@@ -50,12 +50,12 @@ def test_a_rule_is_laid_over_the_recommended_one() -> None:
 def test_other_rules_come_with_recommendations_of_their_own(kind: str, rule: Any) -> None:
     spec = MetaTrainingSpec.model_validate({"preset": "quick", "rule": {"kind": kind}})
     assert spec.rule == rule
-    assert (spec.init, spec.unroll.lr, spec.register_as) == ("paper", 1.0, kind)
+    assert (spec.init, spec.unroll.rate.lr, spec.register_as) == ("paper", 1.0, kind)
     assert spec.n_episodes == 12  # of the preset
     assert MetaTrainingSpec(rule=rule).rule == rule
     given = {"rule": {"kind": kind, "n_hidden": 7}, "unroll": {"lr": 0.5}, "register_as": "mine"}
     spec = MetaTrainingSpec.model_validate(given)
-    assert (spec.rule.n_hidden, spec.unroll.lr, spec.register_as) == (7, 0.5, "mine")  # type: ignore[union-attr]
+    assert (spec.rule.n_hidden, spec.unroll.rate.lr, spec.register_as) == (7, 0.5, "mine")  # type: ignore[union-attr]
 
 
 def test_the_presets_of_the_other_rules() -> None:
@@ -68,7 +68,7 @@ def test_the_presets_of_the_other_rules() -> None:
     dm = MetaTrainingSpec.model_validate({"preset": "dm-paper"})
     assert (dm.rule, dm.unroll.meta_loss, dm.tricks.random_scaling) == (DMSpec(), "mean", 0.0)
     for spec in (rnnprop, dm):
-        assert (spec.unroll.lr, spec.unroll.horizon, spec.unroll.period, spec.n_learners) == (
+        assert (spec.unroll.rate.lr, spec.unroll.horizon, spec.unroll.period, spec.n_learners) == (
             1.0,
             100,
             20,

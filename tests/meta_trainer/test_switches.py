@@ -10,7 +10,6 @@ import torch
 from hyperadam.rates import Rate
 
 from meta_trainer.datasets import load
-from meta_trainer.estimators import truncated_bptt
 from meta_trainer.specs import MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.specs.timeline import timeline
 from meta_trainer.tasks import build_training_optimizee
@@ -19,7 +18,8 @@ from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.objectives import make_objective, weigh_steps
 from meta_trainer.training.units import make_rule
-from meta_trainer.unrolls.episodes import begin
+from meta_trainer.unrolls.episodes import begin_episode
+from tests.meta_trainer.differentiating import differentiate
 
 
 def test_a_curriculum_grows_from_short_to_full_horizons() -> None:
@@ -144,9 +144,9 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
             "weights": objective.weights,
             "scale": objective.scale,
             "n_steps": 5,
-            "rate": Rate(0.005),
+            "rate": Rate(lr=0.005),
         }
-        return truncated_bptt(rule, theta, optimizee, begin(rule, optimizee), **own).gradient
+        return differentiate(rule, theta, optimizee, begin_episode(rule, optimizee), **own).gradient
 
     scaled, plain = gradient(InUnits(inner, unit), "initial"), gradient(inner, "initial")
     torch.testing.assert_close(scaled, plain, rtol=1e-6, atol=1e-6 * float(plain.abs().max()))

@@ -21,12 +21,13 @@ from hyperadam.rules import (
 from torch import Tensor
 
 from meta_trainer.datasets import load
-from meta_trainer.estimators import Objective, Period, estimate, truncated_bptt
+from meta_trainer.estimators import Objective, Period, estimate_gradient
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaLoss, MetaTrainingSpec, Score, TBPTTSpec
 from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.episodes import EpisodeState, begin
+from meta_trainer.unrolls.episodes import EpisodeState, begin_episode
+from tests.meta_trainer.differentiating import differentiate
 
 SPEC = MetaTrainingSpec.model_validate(
     {
@@ -40,7 +41,14 @@ RULE = HyperAdamRule(
 )
 RULES: list[Rule[Any]] = [RULE, RNNpropRule(RNNpropSpec(n_hidden=3)), DMRule(DMSpec(n_hidden=3))]
 LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, WEIGHT_DECAY = 0.05, 6, 7, 100, 2, 3.0
-RATE = Rate(LR, WARMUP_STEPS, DECAY_AFTER, BASE_FAN_IN, LEAST_FAN_IN, weight_decay=WEIGHT_DECAY)
+RATE = Rate(
+    lr=LR,
+    warmup_steps=WARMUP_STEPS,
+    decay_after=DECAY_AFTER,
+    base_fan_in=BASE_FAN_IN,
+    least_fan_in=LEAST_FAN_IN,
+    weight_decay=WEIGHT_DECAY,
+)
 
 
 def theta(rule: Rule[Any] = RULE) -> Tensor:
@@ -111,10 +119,10 @@ def naive_unroll(
 def test_equals_the_naive_unroll_in_every_period(
     rule: Rule[Any], score: Score, meta_loss: MetaLoss
 ) -> None:
-    problem, state = optimizee(), begin(rule, optimizee())
+    problem, state = optimizee(), begin_episode(rule, optimizee())
     for _ in range(3):
         expected = naive_unroll(rule, theta(rule), state, 4, score, meta_loss)
-        result = truncated_bptt(
+        result = differentiate(
             rule,
             theta(rule),
             problem,
@@ -135,11 +143,11 @@ def test_equals_the_naive_unroll_in_every_period(
 def test_weights_choose_between_steps() -> None:
     """A weight on the last step alone is the meta-loss `last`; the meta-gradient is linear in the
     weights."""
-    problem, state = optimizee(), begin(RULE, optimizee())
+    problem, state = optimizee(), begin_episode(RULE, optimizee())
 
     def gradient(*weights: float, **options: Any) -> Tensor:
         given = torch.tensor(weights, dtype=torch.float64) if weights else None
-        return truncated_bptt(
+        return differentiate(
             RULE, theta(), problem, state, n_steps=4, rate=RATE, weights=given, **options
         ).gradient
 
@@ -154,9 +162,9 @@ def test_weights_choose_between_steps() -> None:
 
 @pytest.mark.parametrize("score", ["next", "pre", "post-same"])
 def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> None:
-    problem, state = optimizee(), begin(RULE, optimizee())
+    problem, state = optimizee(), begin_episode(RULE, optimizee())
     mean, last = (
-        truncated_bptt(
+        differentiate(
             RULE, theta(), problem, state, n_steps=4, rate=RATE, score=score, meta_loss=meta_loss
         )
         for meta_loss in ("mean", "last")
@@ -182,19 +190,19 @@ def test_a_cut_period_is_that_of_its_halves(meta_loss: MetaLoss) -> None:
         learners=(0, 1),
     )
     half = replace(period, n_steps=3)
-    cut = estimate(TBPTTSpec(truncation=3), period, None)
-    first = estimate(TBPTTSpec(), half, None)
-    second = estimate(TBPTTSpec(), half, first.state)
+    cut = estimate_gradient(TBPTTSpec(truncation=3), period, None)
+    first = estimate_gradient(TBPTTSpec(), half, None)
+    second = estimate_gradient(TBPTTSpec(), half, first.state)
     expected = second.gradient if meta_loss == "last" else (first.gradient + second.gradient) / 2
     torch.testing.assert_close(cut.gradient, expected, rtol=1e-10, atol=1e-14)
 
 
 def test_periods_continue_one_another() -> None:
     """Two periods of 3 walk exactly as one of 6."""
-    problem, state = optimizee(), begin(RULE, optimizee())
-    whole = truncated_bptt(RULE, theta(), problem, state, n_steps=6, rate=RATE)
-    first = truncated_bptt(RULE, theta(), problem, state, n_steps=3, rate=RATE)
-    second = truncated_bptt(RULE, theta(), problem, first.state, n_steps=3, rate=RATE)
+    problem, state = optimizee(), begin_episode(RULE, optimizee())
+    whole = differentiate(RULE, theta(), problem, state, n_steps=6, rate=RATE)
+    first = differentiate(RULE, theta(), problem, state, n_steps=3, rate=RATE)
+    second = differentiate(RULE, theta(), problem, first.state, n_steps=3, rate=RATE)
     torch.testing.assert_close(second.state.w, whole.state.w, rtol=0, atol=1e-12)
     torch.testing.assert_close(
         torch.cat([first.losses, second.losses]), whole.losses, rtol=1e-12, atol=0
@@ -226,12 +234,12 @@ class Quadratic(Optimizee):
 def test_one_step_gradient_equals_finite_differences() -> None:
     """With one step there is no later gradient to stop: first order is exact."""
     problem = Quadratic()
-    state, vector, eps = begin(RULE, problem), theta(), 1e-6
+    state, vector, eps = begin_episode(RULE, problem), theta(), 1e-6
 
     def loss(v: Tensor) -> float:
-        return float(truncated_bptt(RULE, v, problem, state, n_steps=1, rate=RATE).losses.sum())
+        return float(differentiate(RULE, v, problem, state, n_steps=1, rate=RATE).losses.sum())
 
-    gradient = truncated_bptt(RULE, vector, problem, state, n_steps=1, rate=RATE).gradient
+    gradient = differentiate(RULE, vector, problem, state, n_steps=1, rate=RATE).gradient
     for index in range(0, len(vector), 17):
         bump = torch.zeros_like(vector)
         bump[index] = eps
@@ -243,14 +251,14 @@ def test_a_diverged_learner_is_isolated() -> None:
     """Learner 0 turns NaN; the meta-gradient is then that of learner 1 alone, and everything
     carried is finite."""
     broken = Quadratic(blow_up_at=2)
-    state = begin(RULE, broken)
-    result = truncated_bptt(RULE, theta(), broken, state, n_steps=4, rate=RATE)
-    assert result.state.here.diverged.tolist() == [True, False]
+    state = begin_episode(RULE, broken)
+    result = differentiate(RULE, theta(), broken, state, n_steps=4, rate=RATE)
+    assert result.state.current.diverged.tolist() == [True, False]
     assert result.gradient.isfinite().all()
     assert all(part.isfinite().all() for part in (result.state.w, *result.state.rule_state))
     reference = _OnlySecond()
-    expected = truncated_bptt(
-        RULE, theta(), reference, begin(RULE, reference), n_steps=4, rate=RATE
+    expected = differentiate(
+        RULE, theta(), reference, begin_episode(RULE, reference), n_steps=4, rate=RATE
     )
     torch.testing.assert_close(result.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
@@ -269,10 +277,10 @@ def test_learning_rate_scales_the_walk() -> None:
     spec = replace(RULE.spec, n_candidates=1)
     rule = HyperAdamRule(spec)
     vector = rule.pack(rule.init_theta(make_generator(0, "theta"), "adam-ensemble"))
-    one = truncated_bptt(
-        rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.01)
+    one = differentiate(
+        rule, vector, problem, begin_episode(rule, problem), n_steps=1, rate=Rate(lr=0.01)
     ).state.w
-    two = truncated_bptt(
-        rule, vector, problem, begin(rule, problem), n_steps=1, rate=Rate(0.02)
+    two = differentiate(
+        rule, vector, problem, begin_episode(rule, problem), n_steps=1, rate=Rate(lr=0.02)
     ).state.w
     torch.testing.assert_close(two, 2 * one)

@@ -352,7 +352,7 @@ class VersionContract:
 
     def test_a_manifest_that_would_be_cut_is_refused(self, registry: Registry) -> None:
         theta = make_theta()
-        long = Theta(theta.rule, theta.tensors, theta.lr, {"note": "x" * 90_000})
+        long = Theta(theta.rule, theta.tensors, theta.rate, {"note": "x" * 90_000})
         with pytest.raises(ThetaError, match=r"manifest has 90\d\d\d characters"):
             registry.create_version("mlp", long, key="k")
         assert registry.optimizers() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 
@@ -13,6 +14,6 @@ def make_theta(seed: int = 0, n_candidates: int = 2) -> Theta:
     return Theta(
         rule,
         {name: t.to(torch.float32) for name, t in tensors.items()},
-        0.005,
+        Rate(lr=0.005),
         {"seed": seed, "note": "ünï\n"},
     )

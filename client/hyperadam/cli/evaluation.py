@@ -10,6 +10,7 @@ import typer
 from hyperadam.cli.common import Json, command, connect, err, print_json
 from hyperadam.cli.jobs import finish
 from hyperadam.cli.results import download
+from hyperadam.cli.specs import build_spec
 
 
 @command
@@ -44,44 +45,6 @@ def evaluate(
     baseline: Annotated[
         list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")
     ] = None,
-    warmup_steps: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Steps over which the rate of the learned optimizers rises; 0: none. Θ says its own.",
-        ),
-    ] = None,
-    decay_after: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Steps after which that rate falls as 1/√t; 0: never. Θ says its own."
-        ),
-    ] = None,
-    base_fan_in: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Weights of more inputs have less of that rate; 0: all of it. Θ says its own.",
-        ),
-    ] = None,
-    least_fan_in: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Biases and weights of fewer inputs have less of it; 0: all of it. Θ says its own.",
-        ),
-    ] = None,
-    base_places: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Kernels of more places have less of that rate; 0: all of it. Θ says its own.",
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(min=0, help="Decoupled weight decay of them; 0: none. Θ says its own."),
-    ] = None,
     tune_learned: Annotated[
         bool,
         typer.Option(
@@ -89,6 +52,14 @@ def evaluate(
         ),
     ] = False,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="One more field of the spec, such as rate.decay_after=0; may be repeated.",
+        ),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
     ] = True,
@@ -110,18 +81,11 @@ def evaluate(
         "n_starts": starts,
         "n_tuning_starts": tuning_starts,
         "baselines": baseline or None,
-        "warmup_steps": warmup_steps,
-        "decay_after": decay_after,
-        "base_fan_in": base_fan_in,
-        "least_fan_in": least_fan_in,
-        "base_places": base_places,
-        "weight_decay": weight_decay,
         "tune_learned": tune_learned or None,
         "seed": seed,
     }
-    spec = {"optimizers": references} | {
-        name: value for name, value in given.items() if value is not None
-    }
+    options = {name: value for name, value in given.items() if value is not None}
+    spec = build_spec(None, None, values or ()) | options | {"optimizers": references}
     with connect(ctx) as client:
         job = client.jobs.submit("evaluation", spec)
         if as_json:

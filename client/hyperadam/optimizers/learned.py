@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, ClassVar, Final, overload
+from typing import Any, ClassVar, Final, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from torch.optim.optimizer import ParamsT
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.rates import SCHEDULE, Rate, check_schedule
+from hyperadam.rates import KNOBS, Rate, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -73,13 +73,8 @@ class LearnedOptimizer(Optimizer):
         theta: Theta | None = None,
         lr: float | None = None,
         *,
-        weight_decay: float | None = None,
-        warmup_steps: int | None = None,
-        decay_after: int | None = None,
-        base_fan_in: int | None = None,
-        least_fan_in: int | None = None,
-        base_places: int | None = None,
         state_dtype: torch.dtype | None = None,
+        **knobs: Unpack[RateKnobs],
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
             raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
@@ -89,20 +84,7 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        fields = (
-            lr,
-            warmup_steps,
-            decay_after,
-            base_fan_in,
-            least_fan_in,
-            base_places,
-            weight_decay,
-        )
-        given = dict(zip(Rate._fields, fields, strict=True))
-        rate = self._theta.rate._asdict() | {
-            name: value for name, value in given.items() if value is not None
-        }
-        super().__init__(params, {**rate, "n_steps": 0})
+        super().__init__(params, {**self._default_rate(lr, knobs), "n_steps": 0})
 
     @property
     def theta(self) -> Theta:
@@ -221,7 +203,7 @@ class LearnedOptimizer(Optimizer):
         for (
             group
         ) in self.param_groups:  # of a checkpoint that is older than schedules: it began without
-            for name in (*SCHEDULE, "n_steps"):
+            for name in (*KNOBS, "n_steps"):
                 group.setdefault(name, 0)
         if pieces is not None:
             self._flat, self._vector, self._stepper = FlatState(self._theta.rule), None, None
@@ -254,20 +236,28 @@ class LearnedOptimizer(Optimizer):
         return vector, self._stepper
 
     def _move(self, vector: FlatVector) -> None:
-        """w ← (1 − lr_t · weight_decay) w − lr_t share(w) d, group by group; the vector holds d."""
+        """Move every group at its own rate; the vector holds the directions, which are used up."""
         views = iter(vector.views)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                rate = Rate(group["lr"], *(group[name] for name in SCHEDULE))
-                lr, directions = rate.at(group["n_steps"]), [next(views) for _ in parameters]
-                if rate.weight_decay:
-                    torch._foreach_mul_(parameters, rate.kept(group["n_steps"]))
-                shares = [rate.share(parameter.shape) for parameter in parameters]
-                if min(shares) < 1:
-                    torch._foreach_mul_(directions, shares)
-                torch._foreach_add_(parameters, directions, alpha=-lr)
-                group["n_steps"] += 1
+            if not parameters:
+                continue
+
+            rate = Rate.from_fields(group)
+            directions = [next(views) for _ in parameters]
+            shares = [rate.share(parameter.shape) for parameter in parameters]
+            less_than_all = shares if min(shares) < 1 else None
+            move_parameters(parameters, directions, rate, group["n_steps"], less_than_all)
+            group["n_steps"] += 1
+
+    def _default_rate(self, lr: float | None, knobs: RateKnobs) -> dict[str, float]:
+        """The fields of Θ's own rate, but for those that were given."""
+        rate = self._theta.rate.to_fields()
+        unknown = sorted(set(knobs) - set(KNOBS))
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
+        changes: dict[str, Any] = {"lr": lr, **knobs}
+        return rate | {name: value for name, value in changes.items() if value is not None}
 
     def _what_is_not_finite(self, vector: FlatVector) -> str:
         bad = {
@@ -300,10 +290,7 @@ class LearnedOptimizer(Optimizer):
             raise ValueError(f"theta is of kind {theta.rule.kind!r}; {name} runs {kinds}")
 
     def _check_group(self, group: dict[str, Any]) -> None:
-        lr = group["lr"]
-        if not isinstance(lr, (int, float)) or not 0 <= lr < math.inf:
-            raise ValueError(f"lr must be a finite number of at least 0, got {lr!r}")
-        check_schedule(group)
+        Rate.from_fields(group)
         for parameter in group["params"]:
             if parameter.dtype not in _DTYPES:
                 raise TypeError(

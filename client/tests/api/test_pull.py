@@ -12,6 +12,7 @@ import torch
 from hyperadam.api import Client, DamagedDownload, NotFound, ServerUnreachable
 from hyperadam.api.cache import ThetaCache
 from hyperadam.names import InvalidName
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 
@@ -22,7 +23,7 @@ GONE = {"type": "/problems/not-found", "detail": "no such version", "status": 40
 def theta() -> Theta:
     rule = HyperAdamRule(HyperAdamSpec())
     tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
-    return Theta.from_vector(rule, rule.pack(tensors), lr=0.005, provenance={"seed": 0})
+    return Theta.from_vector(rule, rule.pack(tensors), rate=Rate(lr=0.005), provenance={"seed": 0})
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import hyperadam.shipped
 import pytest
 import torch
 from hyperadam import HyperAdam, Theta
-from hyperadam.rates import SCHEDULE
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from small_run import make_parameters, make_theta, set_gradients
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class TestStep:
         theirs.load_state_dict(ours.state_dict())
         beta, gamma = torch.sigmoid(tensors["adam_cell.bias"].double()).tolist()
         pairs = [
-            (ours, HyperAdam(ours.parameters(), Theta(rule, tensors, lr=0.01))),
+            (ours, HyperAdam(ours.parameters(), Theta(rule, tensors, Rate(lr=0.01)))),
             (
                 theirs,
                 torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(beta, gamma), eps=1e-12),
@@ -317,7 +317,7 @@ class TestArguments:
             HyperAdam([{"params": make_parameters(), field: value}], make_theta())
 
     @pytest.mark.parametrize("value", [-1, 2.0, "5", True, 10**12])
-    @pytest.mark.parametrize("field", SCHEDULE[:-1])
+    @pytest.mark.parametrize("field", KNOBS[:-1])
     def test_what_is_no_schedule_is_refused_by_name(self, field: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"{field} must be a whole number from 0 to"):
             HyperAdam(make_parameters(), make_theta(), **{field: value})
@@ -347,7 +347,7 @@ class TestArguments:
         with pytest.raises(
             ValueError, match="theta is of kind 'rnnprop'; HyperAdam runs hyperadam"
         ):
-            HyperAdam(make_parameters(), Theta(Other(theta.rule.spec), theta.tensors, lr=0.1))
+            HyperAdam(make_parameters(), Theta(Other(theta.rule.spec), theta.tensors, Rate(lr=0.1)))
 
     def test_a_refused_group_is_not_added(self) -> None:
         optimizer = HyperAdam(make_parameters(), make_theta())

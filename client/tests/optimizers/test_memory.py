@@ -10,6 +10,7 @@ import pytest
 import torch
 from hyperadam import DMOptimizer, HyperAdam, RNNprop, Theta
 from hyperadam.optimizers import LearnedOptimizer
+from hyperadam.rates import Rate
 from hyperadam.rules import DMRule, HyperAdamRule, HyperAdamSpec, RNNpropRule
 from torch import Tensor, nn
 
@@ -29,7 +30,9 @@ def make(
     torch.manual_seed(1)
     rule = THETAS[kind]
     theta = Theta.from_vector(
-        rule, rule.pack(rule.init_theta(torch.Generator().manual_seed(0), rule.inits[0])), lr=0.1
+        rule,
+        rule.pack(rule.init_theta(torch.Generator().manual_seed(0), rule.inits[0])),
+        rate=Rate(lr=0.1),
     )
     parameters = [nn.Parameter(torch.randn(shape).to(dtype)) for shape in ((30, 4), (4,), ())]
     return parameters, kind(parameters, theta, state_dtype=state_dtype)

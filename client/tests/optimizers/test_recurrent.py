@@ -10,6 +10,7 @@ import hyperadam
 import pytest
 import torch
 from hyperadam.optimizers import DMOptimizer, HyperAdam, LearnedOptimizer, RNNprop
+from hyperadam.rates import Rate
 from hyperadam.rules import DMRule, HyperAdamRule, RNNpropRule, rule_from_spec
 from hyperadam.theta import Theta
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ def make_theta(kind: str) -> Theta:
     """A drawn Θ whose output layer is strong enough to be seen; never a trained one."""
     rule = rule_from_spec({"kind": kind, "n_hidden": 5})
     vector = 0.5 * torch.randn(rule.n_theta, generator=torch.Generator().manual_seed(0))
-    return Theta.from_vector(rule, vector, lr=1.0, provenance={"made_by": "a test"})
+    return Theta.from_vector(rule, vector, rate=Rate(lr=1.0), provenance={"made_by": "a test"})
 
 
 def make(optimizer_type: type[LearnedOptimizer]) -> tuple[nn.Module, LearnedOptimizer]:
@@ -134,7 +135,7 @@ def test_theta_of_another_kind_is_refused(
     optimizer_type: type[LearnedOptimizer], rule: object
 ) -> None:
     assert isinstance(rule, (DMRule, RNNpropRule, HyperAdamRule))
-    theta = Theta.from_vector(rule, torch.zeros(rule.n_theta), lr=1.0)
+    theta = Theta.from_vector(rule, torch.zeros(rule.n_theta), rate=Rate(lr=1.0))
     with pytest.raises(
         ValueError, match=f"theta is of kind '{rule.kind}'; {optimizer_type.__name__} runs"
     ):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from hyperadam import HyperAdam, Theta
-from hyperadam.rates import SCHEDULE, Rate
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import nn
 
@@ -23,9 +23,9 @@ def make_theta(seed: int = 0, **options: Any) -> Theta:
     )
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed)))
     changing = Rate(
-        0.01, warmup_steps=3, decay_after=4, base_fan_in=4, least_fan_in=2
+        lr=0.01, warmup_steps=3, decay_after=4, base_fan_in=4, least_fan_in=2
     )  # before a stop, and after it
-    return Theta.from_vector(rule, vector, **changing._asdict())
+    return Theta.from_vector(rule, vector, rate=changing)
 
 
 def make(dtype: torch.dtype = torch.float32, **options: Any) -> tuple[nn.Module, HyperAdam]:
@@ -155,11 +155,11 @@ def test_a_state_dict_from_before_schedules_has_none() -> None:
     train(model, optimizer, range(2))
     saved = optimizer.state_dict()
     for group in saved["param_groups"]:
-        for name in (*SCHEDULE, "n_steps"):
+        for name in (*KNOBS, "n_steps"):
             del group[name]
     optimizer.load_state_dict(saved)
     for group in optimizer.param_groups:
-        assert [group[name] for name in (*SCHEDULE, "n_steps")] == [0] * len((*SCHEDULE, "n_steps"))
+        assert [group[name] for name in (*KNOBS, "n_steps")] == [0] * len((*KNOBS, "n_steps"))
     train(model, optimizer, range(2, 4))
 
 

@@ -4,6 +4,7 @@ inputs."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ class TestWarmUp:
 
     def test_that_of_theta(self) -> None:
         parameters, theta = make_parameters(torch.float64), make_theta()
-        warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=4)
+        warm = Theta(theta.rule, theta.tensors, replace(theta.rate, warmup_steps=4))
         moved = lengths_of_steps(HyperAdam(parameters, warm), parameters, 5)
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(self.expected(self.SHARES)))
 
@@ -102,7 +103,7 @@ class TestDecay:
             (make_parameters(torch.float64) for _ in range(2)),
         )
         full = lengths_of_steps(HyperAdam(constant, theta), constant, 5)
-        own = Theta(theta.rule, theta.tensors, theta.lr, decay_after=2)
+        own = Theta(theta.rule, theta.tensors, replace(theta.rate, decay_after=2))
         optimizer = (
             HyperAdam(falling, own) if of_theta else HyperAdam(falling, theta, decay_after=2)
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from hyperadam import Theta
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import nn
 
@@ -13,7 +14,7 @@ from torch import nn
 def make_theta(seed: int = 0, **options: Any) -> Theta:
     rule = HyperAdamRule(HyperAdamSpec(**{"n_candidates": 4, "normalization": "rms", **options}))
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(seed), "adam-ensemble"))
-    return Theta.from_vector(rule, vector, lr=0.01)
+    return Theta.from_vector(rule, vector, rate=Rate(lr=0.01))
 
 
 def make_parameters(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:

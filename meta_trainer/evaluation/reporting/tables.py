@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+
+from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row, relative
 from meta_trainer.evaluation.statistics import Estimate
@@ -58,31 +59,16 @@ def introduction(report: Report) -> list[str]:
     return [what, how]
 
 
-_SCHEDULED: Final = {
-    "warmup_steps": "Rates rise linearly over the first steps of {}. ",
-    "decay_after": "Rates fall as 1/√t after so many steps of {}. ",
-    "base_fan_in": "Weights of n inputs, if more than these, have these / n of the rate of {}. ",
-    "least_fan_in": "Parameters of n inputs, if fewer than these (biases have 1), have n / these of the rate of {}. ",
-    "base_places": "Kernels of n places, if more than these, have these / n of the rate of {}. ",
-    "weight_decay": "Weights decay, per unit of the rate, by this much of themselves under {}. ",
-}
-
-
 def _schedules(report: Report) -> str:
     """Whose rates change, by how much and when: sentences, each with a space; empty where none
     does."""
-    said = []
-    for name, sentence in _SCHEDULED.items():
-        numbers = {
-            row.optimizer: number for row in report.rows if (number := getattr(row.rate, name))
-        }
-        if numbers:
-            said.append(
-                sentence.format(
-                    ", ".join(f"{optimizer} ({number})" for optimizer, number in numbers.items())
-                )
-            )
-    return "".join(said)
+    sentences = []
+    for knob in fields(Rate):
+        numbers = {row.optimizer: getattr(row.rate, knob.name) for row in report.rows}
+        users = [f"{optimizer} ({number})" for optimizer, number in numbers.items() if number]
+        if "report" in knob.metadata and users:
+            sentences.append(knob.metadata["report"].format(", ".join(users)))
+    return "".join(sentences)
 
 
 def tables(report: Report) -> list[Table]:

@@ -39,7 +39,7 @@ def report(new: list[list[float]], old: list[list[float]] = OLD) -> Report:
             task=task,
             optimizer=name,
             kind="learned",
-            rate=Rate(0.005),
+            rate=Rate(lr=0.005),
             finals=torch.tensor(finals).double(),
             curves=empty,
         )

@@ -16,7 +16,7 @@ from meta_trainer.training.units import make_rule
 def theta() -> Theta:
     """An untrained Θ of three candidates: an ensemble of Adams."""
     spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
-    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), lr=spec.unroll.lr)
+    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), rate=spec.unroll.rate)
 
 
 def evaluation_spec(**fields: Any) -> EvaluationSpec:

@@ -25,7 +25,9 @@ def trained_with(**fields: Any) -> Theta:
     """An untrained Θ whose file says that it was made by a job with these fields."""
     spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 2}, **fields})
     made = {"spec": spec.model_dump(mode="json")}
-    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), lr=0.005, provenance=made)
+    return Theta.from_vector(
+        make_rule(spec.rule), initial_theta(spec), rate=Rate(lr=0.005), provenance=made
+    )
 
 
 def labels(suite: Any, thetas: dict[str, Theta]) -> list[tuple[str, str]]:
@@ -101,7 +103,7 @@ def test_a_rule_without_the_field_is_refused() -> None:
 )
 def test_a_file_that_does_not_say_its_tricks_is_refused(provenance: dict[str, Any]) -> None:
     known = trained_with()
-    silent = Theta(known.rule, known.tensors, known.lr, provenance)
+    silent = Theta(known.rule, known.tensors, known.rate, provenance)
     with pytest.raises(
         NotAnAblation, match="optimizers must say their tricks: the file of b@1 does not"
     ):
@@ -124,7 +126,7 @@ def test_the_report_is_drawn_along_what_was_varied() -> None:
             task=task,
             optimizer=name,
             kind="learned",
-            rate=Rate(0.1),
+            rate=Rate(lr=0.1),
             finals=torch.tensor([1.0, torch.nan if name == "a@1" else 2.0], dtype=torch.float64),
             curves=torch.ones(2, 2, dtype=torch.float64),
         )

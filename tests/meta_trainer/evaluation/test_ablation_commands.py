@@ -32,7 +32,7 @@ def trained() -> dict[str, Theta]:
             )
             made = {"spec": spec.model_dump(mode="json")}
             theta = Theta.from_vector(
-                make_rule(spec.rule), initial_theta(spec), lr=spec.unroll.lr, provenance=made
+                make_rule(spec.rule), initial_theta(spec), rate=spec.unroll.rate, provenance=made
             )
             thetas[f"{spec.register_as}@latest"] = theta
     return thetas

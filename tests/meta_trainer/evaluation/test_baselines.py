@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -55,7 +56,9 @@ def alone(
 
 
 SCHEDULED = Baseline(
-    torch.optim.Adam, (-14, -6), schedule=Rate(1.0, warmup_steps=3, decay_after=5, base_fan_in=100)
+    torch.optim.Adam,
+    (-14, -6),
+    schedule=Rate(lr=1.0, warmup_steps=3, decay_after=5, base_fan_in=100),
 )
 
 
@@ -70,7 +73,7 @@ def test_each_learner_moves_as_if_alone(baseline: Baseline) -> None:
         w, state = optimizer.step(w, gradient_of(w, step), state)
     for row, first, rate in zip(w, start(), RATES, strict=True):
         make = lambda params, rate=rate: baseline.optimizer(params, lr=rate, **baseline.arguments)  # noqa: E731
-        expected = alone(first, make, baseline.schedule._replace(lr=rate))
+        expected = alone(first, make, replace(baseline.schedule, lr=rate))
         torch.testing.assert_close(
             row, expected, rtol=0, atol=1e-6 if baseline.schedule.base_fan_in else 0
         )

@@ -7,12 +7,13 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from hyperadam.rates import SCHEDULE
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.theta import Theta
 from torch import Tensor
 
@@ -170,7 +171,7 @@ def test_an_evaluation_stops_between_two_cells(
 def test_an_exploding_optimizer_is_a_result(
     tiny_spec: EvaluationSpec, theta: Theta, cache: TuningCache, recorder: Any
 ) -> None:
-    wild = Theta(theta.rule, theta.tensors, lr=1e30)
+    wild = Theta(theta.rule, theta.tensors, rate=Rate(lr=1e30))
     both = {"wild@1": wild, "hyperadam@1": theta}
     files = evaluate(tiny_spec, both, DATA, InProcessRunner(), recorder, cache=cache).files()
     rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
@@ -202,7 +203,7 @@ def test_a_warm_up_is_the_learned_optimizers_alone(
 def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
     theta: Theta, cache: TuningCache, recorder: Any
 ) -> None:
-    warm = Theta(theta.rule, theta.tensors, theta.lr, warmup_steps=3)
+    warm = Theta(theta.rule, theta.tensors, replace(theta.rate, warmup_steps=3))
     thetas = {"warm@1": warm, "cold@1": theta}
     own = evaluate(
         evaluation_spec(optimizers=list(thetas)),
@@ -231,18 +232,18 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
 
 def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
     """Each field on its own; what the report says of it; and that it changes a run."""
-    fields = dict(zip(SCHEDULE, (0, 2, 28, 3, 4, 2.0), strict=True))
-    scheduled = Theta(theta.rule, theta.tensors, theta.lr, **fields)
+    fields = dict(zip(KNOBS, (0, 2, 28, 3, 4, 2.0), strict=True))
+    scheduled = Theta(theta.rule, theta.tensors, replace(theta.rate, **fields))
     thetas = {"own@1": scheduled, "none@1": theta}
 
     def run(**fields: Any) -> Report:
         spec = EvaluationSpec(
-            optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, **fields
+            optimizers=tuple(thetas), baselines=(), n_starts=2, horizon=5, rate=fields
         )
         return evaluate(spec, thetas, DATA, InProcessRunner(), recorder)
 
     own, same = run(), run(**fields)
-    none = run(**dict.fromkeys(SCHEDULE, 0))
+    none = run(**dict.fromkeys(KNOBS, 0))
     others = (
         own,
         none,
@@ -262,7 +263,7 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
         finals = [run_of[task, "own@1"] for run_of in map(_finals, others)]
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
     rows = own.to_json()["rows"]
-    assert [[row[name] for name in SCHEDULE] for row in rows[:2]] == [
+    assert [[row[name] for name in KNOBS] for row in rows[:2]] == [
         [0, 2, 28, 3, 4, 2.0],
         [0] * 6,
     ]

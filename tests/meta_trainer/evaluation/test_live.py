@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
@@ -34,7 +35,9 @@ ABLATED = {"rule": {"n_candidates": 3, "lstm": False}, "tricks": {"random_scalin
 def theta_of(fields: dict[str, Any], lr: float) -> Theta:
     spec = MetaTrainingSpec.model_validate(fields)
     made = {"spec": spec.model_dump(mode="json")}
-    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), lr=lr, provenance=made)
+    return Theta.from_vector(
+        make_rule(spec.rule), initial_theta(spec), rate=Rate(lr=lr), provenance=made
+    )
 
 
 def write_mnist(folder: Path) -> None:

@@ -160,7 +160,7 @@ def test_the_next_version_runs_alone(
     other = Theta(
         theta.rule,
         {**theta.tensors, "weight_cell.bias": theta.tensors["weight_cell.bias"] + 0.1},
-        theta.lr,
+        theta.rate,
     )
     versions = {"hyperadam@1": theta, "hyperadam@2": other}
     spec = evaluation_spec(optimizers=list(versions))

@@ -35,7 +35,7 @@ def row(
         task=task,
         optimizer=optimizer,
         kind="baseline" if tuned else "learned",
-        rate=Rate(0.5),
+        rate=Rate(lr=0.5),
         finals=values,
         curves=values * torch.linspace(4, 1, N_STEPS, dtype=torch.float64)[:, None],
         tuned=Tuned(0.5, on_edge, ((0.5, 1.0), (1.0, None))) if tuned else None,

@@ -61,7 +61,7 @@ def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
         task="one",
         optimizer="a@1",
         kind="learned",
-        rate=Rate(0.1),
+        rate=Rate(lr=0.1),
         finals=values,
         curves=values[None],
     )

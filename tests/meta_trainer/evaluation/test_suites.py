@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import Dataset, load
@@ -111,7 +112,9 @@ def test_the_same_spec_gives_the_same_numbers(suite: str, theta: Theta) -> None:
 
 @pytest.mark.parametrize("suite", ["table2", "longer"])
 def test_divergence_is_counted(suite: str, theta: Theta) -> None:
-    rows = numbers(run(quick_spec(suite), Theta(theta.rule, theta.tensors, lr=1e30)))["rows"]
+    rows = numbers(run(quick_spec(suite), Theta(theta.rule, theta.tensors, rate=Rate(lr=1e30))))[
+        "rows"
+    ]
     wild = [row for row in rows if row["kind"] == "learned"]
     assert all(row["n_diverged"] or row["mean"] > 1e20 for row in wild)
     assert any(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,13 +54,13 @@ class Slope(Optimizee):
 
 
 def test_learners_at_rates_of_their_own_move_as_if_alone(theta: Theta) -> None:
-    schedule = Rate(0.7, warmup_steps=3, decay_after=4, base_fan_in=50)
+    schedule = Rate(lr=0.7, warmup_steps=3, decay_after=4, base_fan_in=50)
     both = rollout(
         Learned(theta.rule, theta.vector, schedule, [0.01, 0.003]), Slope(2), 6
     ).parameters
     for i, lr in enumerate((0.01, 0.003)):
         alone = rollout(
-            Learned(theta.rule, theta.vector, schedule._replace(lr=lr)), Slope(1), 6
+            Learned(theta.rule, theta.vector, replace(schedule, lr=lr)), Slope(1), 6
         ).parameters
         torch.testing.assert_close(both[i], alone[0], rtol=1e-6, atol=0)
     assert not torch.equal(both[0], both[1])
@@ -117,7 +118,7 @@ def test_its_rate_is_the_best_of_its_trials_on_other_starts(
         assert row.tuned is not None
         assert own.tuned is None
         losses = {rate: math.inf if loss is None else loss for rate, loss in row.tuned.trials}
-        assert row.rate == scheduled.rate._replace(lr=min(losses, key=losses.__getitem__))
+        assert row.rate == replace(scheduled.rate, lr=min(losses, key=losses.__getitem__))
         assert row.rate.lr > 10 * own.rate.lr
         assert row.final.mean < own.final.mean
         starts = Setting(task.learner, task.stream, report.spec.seed).tuning_optimizee(

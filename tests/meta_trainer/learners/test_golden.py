@@ -68,7 +68,7 @@ def test_runs_as_it_did(small: Dataset, task: str, name: str) -> None:
     optimizee = build_optimizee(
         TASKS[task], {small.name: small}, 0, "golden", [(0,), (1,)], dtype=torch.float64
     )
-    result = rollout(Learned(rule, theta.double(), Rate(lr)), optimizee, N_STEPS)
+    result = rollout(Learned(rule, theta.double(), Rate(lr=lr)), optimizee, N_STEPS)
     path = GOLDEN / f"{task}.json"
     if os.environ.get("HYPERADAM_REWRITE_GOLDEN") == "1":
         known = json.loads(path.read_text()) if path.exists() else {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.datasets import load
@@ -28,7 +29,7 @@ def registry(tiny_spec: MetaTrainingSpec) -> Registry:
     registry = connect("memory://")
     rule = make_rule(tiny_spec.rule)
     tensors = rule.init_theta(torch.Generator().manual_seed(9), "adam-ensemble")
-    theta = Theta(rule, {name: tensor.float() for name, tensor in tensors.items()}, 0.01)
+    theta = Theta(rule, {name: tensor.float() for name, tensor in tensors.items()}, Rate(lr=0.01))
     registry.create_version("older", theta, key="k")
     return registry
 

@@ -141,8 +141,11 @@ def test_a_rule_of_another_kind_brings_its_recommendations() -> None:
         {"space": {"rule": choice({"kind": "hyperadam"}, {"kind": "rnnprop"})}}
     )
     trial = spec.trial_spec({"rule": {"kind": "rnnprop"}}, seed=0)
-    assert (trial.register_as, trial.init, trial.unroll.lr) == ("rnnprop", "paper", 1.0)
-    assert spec.trial_spec({"rule": {"kind": "hyperadam"}}, seed=0).unroll.lr == spec.base.unroll.lr
+    assert (trial.register_as, trial.init, trial.unroll.rate.lr) == ("rnnprop", "paper", 1.0)
+    assert (
+        spec.trial_spec({"rule": {"kind": "hyperadam"}}, seed=0).unroll.rate.lr
+        == spec.base.unroll.rate.lr
+    )
 
 
 def test_steps_end_inside_the_domain() -> None:

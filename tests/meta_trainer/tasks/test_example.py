@@ -7,8 +7,10 @@ import math
 from typing import Any
 
 import pytest
+from hyperadam.theta import Theta
 
 from examples import own_module
+from meta_trainer.specs import MetaTrainingSpec
 
 
 def test_own_module(
@@ -24,4 +26,5 @@ def test_own_module(
     assert after <= before
     losses = [float(part.split()[0]) for part in second.split(": ", 1)[1].split(", ")]
     assert all(math.isfinite(loss) and loss < 1 for loss in losses)
-    assert (tmp_path / "own.safetensors").is_file()
+    theta = Theta.load(tmp_path / "own.safetensors")
+    assert theta.rate == MetaTrainingSpec.model_validate(own_module.ASKED).unroll.rate

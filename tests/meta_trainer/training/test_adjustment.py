@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 from pydantic import ValidationError
@@ -106,7 +107,7 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
         spec.model_dump(mode="json") | {"adjustment": {}, "parent": None}
     )
     start = rule.unpack(initial_theta(plain))
-    theta = Theta(rule, start, 0.01) if parent else None
+    theta = Theta(rule, start, Rate(lr=0.01)) if parent else None
     expected = rule.pack(adjust_theta(start, AdjustmentSpec(**adjustment)))
     torch.testing.assert_close(initial_theta(spec, theta), expected)
     assert not torch.equal(expected, rule.pack(start))

@@ -113,9 +113,9 @@ def test_a_period_leaves_the_state_it_is_given_as_it_was(
         assert state is None
         return
     assert state is not None
-    before = [field.clone() for field in (state.w, *state.here, *state.rule_state)]
+    before = [field.clone() for field in (state.w, *state.current, *state.rule_state)]
     once, after = run_period(*fixed, state)
-    assert all(map(torch.equal, before, (state.w, *state.here, *state.rule_state)))
+    assert all(map(torch.equal, before, (state.w, *state.current, *state.rule_state)))
     assert after is None
     again, _ = run_period(*fixed, state)
     assert torch.equal(once.gradient, again.gradient)

@@ -186,7 +186,8 @@ def test_a_clone_is_the_original_but_for_the_patch(stage: Stage) -> None:
         "second",
     )
     assert (second["labels"], second["priority"], second["deadline"]) == ({"team": "a"}, 3, None)
-    unroll = {**first["spec"]["unroll"], "horizon": 40, "lr": second["spec"]["unroll"]["lr"]}
+    rate = {**first["spec"]["unroll"]["rate"], "lr": 0.005}
+    unroll = {**first["spec"]["unroll"], "horizon": 40, "rate": rate}
     assert second["spec"] == {**first["spec"], "seed": 7, "unroll": unroll}
 
 

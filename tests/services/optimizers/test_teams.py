@@ -25,7 +25,7 @@ def trained(seed: int, *, loss: float | None, horizon: int = 100, **more: Any) -
         "metrics": {"validation_loss": loss},
         **more,
     }
-    return Theta(theta.rule, theta.tensors, theta.lr, made)
+    return Theta(theta.rule, theta.tensors, theta.rate, made)
 
 
 def evaluated(
@@ -90,7 +90,7 @@ def test_provenance_of_an_odd_shape_is_no_error(
         "continued_from": {"job": 1},
         "spec": "s",
     }
-    registry.create_version("odd", Theta(theta.rule, theta.tensors, theta.lr, odd), key="k")
+    registry.create_version("odd", Theta(theta.rule, theta.tensors, theta.rate, odd), key="k")
     version = client.get("/v1/optimizers/odd/versions/1").json()
     assert (version["metrics"], version["lineage"]["parent"], version["lineage"]["code"]) == (
         {},
@@ -315,7 +315,7 @@ def test_readers_change_nothing(client: TestClient, services: Container) -> None
 
 def test_a_file_with_a_manifest_that_is_too_long(client: TestClient) -> None:
     theta = make_theta(5)
-    long = Theta(theta.rule, theta.tensors, theta.lr, {"note": "x" * 90_000}).to_bytes()
+    long = Theta(theta.rule, theta.tensors, theta.rate, {"note": "x" * 90_000}).to_bytes()
     headers = {"Content-Type": "application/octet-stream"}
     answer = client.post(f"{HYPER}/versions", content=long, headers=headers)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")

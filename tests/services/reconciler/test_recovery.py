@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation import EvaluationData, evaluate
@@ -69,7 +70,9 @@ EVALUATION = {
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_evaluation_whose_driver_is_killed_runs_the_rest_alone(services: Container) -> None:
     training = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
-    theta = Theta.from_vector(make_rule(training.rule), initial_theta(training), lr=0.005)
+    theta = Theta.from_vector(
+        make_rule(training.rule), initial_theta(training), rate=Rate(lr=0.005)
+    )
     with at_work(services) as service:
         upload = {
             "content": theta.to_bytes(),
