@@ -13,6 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as some
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from sqlalchemy import select, update
 
@@ -31,6 +32,7 @@ from tests.services.support import Stage
 MAX_RUNNING = 2
 NAMES = ("a", "b")
 KEYS = ("k1", "k2", "k3")
+UNDER_WAY = ("starting", "running")
 POINTS = some.none() | some.integers(0, 12)
 """When a process dies: at the n-th point, or not."""
 
@@ -64,10 +66,10 @@ class LifeOfJobs(RuleBasedStateMachine):
         """Idempotency key → the name in its body, and the job; None while a crash leaves the client
         without answer."""
         self.deleted: set[str] = set()
-        self.told: dict[str, list[tuple[int, str]]] = {}
-        """Job → ids and types of the events that were seen."""
+        self.seen_events: dict[str, list[tuple[int, str]]] = {}
+        """Of each job, their ids and types."""
 
-    # --- clients ---------------------------------------------------------------------------------------------------
+    # --- clients ----------------------------------------------------------------------------------
 
     @rule(target=jobs, name=some.sampled_from(NAMES))
     def submit(self, name: str) -> str:
@@ -78,40 +80,42 @@ class LifeOfJobs(RuleBasedStateMachine):
     @rule(target=jobs, key=some.sampled_from(KEYS), name=some.sampled_from(NAMES), death=POINTS)
     def submit_with_key(self, key: str, name: str, death: int | None) -> str:
         """Should the API die meanwhile, the client tries again with the same key."""
-        known, job = self.by_key.setdefault(key, (name, None))
+        first_name, job = self.by_key.setdefault(key, (name, None))
         with self.fuse.lit(death) as died:
-            answer = self.client.post(
-                "/v1/jobs", json=_body(name), headers={"Idempotency-Key": key}
-            )
+            answer = self._post_with_key(key, name)
         if died:
             self.restart_api()
-            answer = self.client.post(
-                "/v1/jobs", json=_body(known), headers={"Idempotency-Key": key}
-            )
-        elif name != known:
+            answer = self._post_with_key(key, first_name)
+        elif name != first_name:
             assert answer.status_code == 422, answer.text
             assert answer.json()["type"] == "/problems/idempotency-mismatch"
-            answer = self.client.post(
-                "/v1/jobs", json=_body(known), headers={"Idempotency-Key": key}
-            )
+            answer = self._post_with_key(key, first_name)
+
         if job in self.deleted:  # the key is free again, or leads to nothing
             assert answer.status_code in (201, 404), answer.text
             del self.by_key[key]
             return str(answer.json()["id"]) if answer.status_code == 201 else str(job)
-        assert answer.status_code == (200 if job else answer.status_code) in (200, 201), answer.text
+
+        expected_statuses = (200,) if job else (200, 201)
+        assert answer.status_code in expected_statuses, answer.text
         assert job in (None, answer.json()["id"])
-        self.by_key[key] = (known, answer.json()["id"])
+        self.by_key[key] = (first_name, answer.json()["id"])
         return str(answer.json()["id"])
+
+    def _post_with_key(self, key: str, name: str) -> Response:
+        return self.client.post("/v1/jobs", json=_body(name), headers={"Idempotency-Key": key})
 
     @rule(job=jobs, action=some.sampled_from(sorted(model.REQUESTS)), death=POINTS)
     def ask(self, job: str, action: str, death: int | None) -> None:
         if job in self.deleted:
             assert self.client.post(f"/v1/jobs/{job}/{action}").status_code == 404
             return
+
         before = self.row(job).state
         expected = model.REQUESTS[action].get(before)
         with self.fuse.lit(death) as died:
             answer = self.client.post(f"/v1/jobs/{job}/{action}")
+
         if died:
             self.restart_api()
             assert self.row(job).state in (before, expected)
@@ -126,6 +130,7 @@ class LifeOfJobs(RuleBasedStateMachine):
         ended = job not in self.deleted and self.row(job).state in model.ENDED
         with self.fuse.lit(death) as died:
             answer = self.client.delete(f"/v1/jobs/{job}")
+
         if died:
             self.restart_api()
             answer = self.client.delete(f"/v1/jobs/{job}")
@@ -134,10 +139,11 @@ class LifeOfJobs(RuleBasedStateMachine):
             assert answer.status_code == 404
         else:
             assert answer.status_code == (204 if ended else 409), answer.text
+
         if ended:
             self.deleted.add(job)
 
-    # --- the service -----------------------------------------------------------------------------------------------
+    # --- the service ------------------------------------------------------------------------------
 
     @rule()
     def restart_api(self) -> None:
@@ -175,7 +181,7 @@ class LifeOfJobs(RuleBasedStateMachine):
         with self.database.write() as session:
             session.execute(update(Job).values(retry_at=None))
 
-    # --- drivers ---------------------------------------------------------------------------------------------------
+    # --- drivers ----------------------------------------------------------------------------------
 
     @rule(job=jobs)
     def begin(self, job: str) -> None:
@@ -185,9 +191,8 @@ class LifeOfJobs(RuleBasedStateMachine):
     @rule(job=jobs, share=some.integers(1, 50))
     def make_progress(self, job: str, share: int) -> None:
         if self.fact(job) == "alive":
-            self.stage.drive(
-                job, ("progress", {"update": share, "n_updates": 50}), attempt=self.row(job).attempt
-            )
+            progress = ("progress", {"update": share, "n_updates": 50})
+            self.stage.drive(job, progress, attempt=self.row(job).attempt)
 
     @rule(job=jobs, outcome=some.sampled_from(["succeeded", "failed"]))
     def end(self, job: str, outcome: str) -> None:
@@ -208,19 +213,18 @@ class LifeOfJobs(RuleBasedStateMachine):
         if self.fact(job) == "alive":
             self.stage.process(job, self.row(job).attempt).status = "failed"
 
-    # --- what must hold --------------------------------------------------------------------------------------------
+    # --- what must hold ---------------------------------------------------------------------------
 
     @invariant()
     def the_store_agrees_with_the_model(self) -> None:
         with self.database.read() as session:
             rows = list(session.scalars(select(Job)))
             events = list(session.scalars(select(Event).order_by(Event.job_id, Event.id)))
-            attempts = list(
-                session.scalars(select(Attempt).order_by(Attempt.job_id, Attempt.number))
-            )
-        assert {job for _, job in self.by_key.values() if job} - self.deleted <= {
-            row.id for row in rows
-        }
+            in_order = select(Attempt).order_by(Attempt.job_id, Attempt.number)
+            attempts = list(session.scalars(in_order))
+
+        acknowledged = {job for _, job in self.by_key.values() if job}
+        assert acknowledged - self.deleted <= {row.id for row in rows}
         assert sum(row.state in model.ACTIVE for row in rows) <= MAX_RUNNING
         for row in rows:
             self._events_tell_its_life(row, [event for event in events if event.job_id == row.id])
@@ -228,35 +232,36 @@ class LifeOfJobs(RuleBasedStateMachine):
 
     @invariant()
     def nothing_runs_twice(self) -> None:
-        alive = [
-            process_id
-            for process_id, one in self.executor.processes.items()
-            if one.status == "running"
-        ]
-        jobs = [process_id.rpartition("-a")[0] for process_id in alive]
+        jobs = [process_id.rpartition("-a")[0] for process_id in self._running_processes()]
         assert len(set(jobs)) == len(jobs) <= MAX_RUNNING
+
+    def _running_processes(self) -> list[str]:
+        processes = self.executor.processes
+        return [name for name, process in processes.items() if process.status == "running"]
 
     def _events_tell_its_life(self, job: Job, events: list[Event]) -> None:
         assert [event.id for event in events] == list(range(1, job.last_event_id + 1))
+        seen_before = self.seen_events.get(job.id, [])
         seen = [(event.id, event.type) for event in events]
-        assert seen[: len(self.told.get(job.id, []))] == self.told.get(job.id, []), (
-            "an event changed or went away"
-        )
-        self.told[job.id] = seen
+        assert seen[: len(seen_before)] == seen_before, "an event changed or went away"
+        self.seen_events[job.id] = seen
+
         state = "queued"
-        for step in (event.data for event in events if event.type == "job.state"):
-            assert step["from"] == state
-            assert (step["from"], step["to"]) in model.STEPS
-            state = step["to"]
+        for event in events:
+            if event.type != "job.state":
+                continue
+            step = (event.data["from"], event.data["to"])
+            assert step[0] == state
+            assert step in model.STEPS
+            state = step[1]
         assert state == job.state
         assert (job.ended_at is not None) == (state in model.ENDED)
 
     def _attempts_fit(self, job: Job, attempts: list[Attempt]) -> None:
         assert [attempt.number for attempt in attempts] == list(range(1, job.attempt + 1))
-        under_way = [
-            attempt.number for attempt in attempts if attempt.state in ("starting", "running")
-        ]
-        assert under_way == ([job.attempt] if job.state in model.ACTIVE else [])
+        under_way = [attempt.number for attempt in attempts if attempt.state in UNDER_WAY]
+        expected = [job.attempt] if job.state in model.ACTIVE else []
+        assert under_way == expected
         for attempt in attempts:
             if attempt.submitted_at is not None:
                 assert attempt.executor_id in self.executor.processes
@@ -277,33 +282,34 @@ class LifeOfJobs(RuleBasedStateMachine):
         for job, (state, fact) in rows.items():
             assert self.row(job).state in model.after_rest(state, fact), (job, state, fact)
             assert self.client.get(f"/v1/jobs/{job}").json()["state"] == self.row(job).state
+
         for _ in range(4 * len(rows)):
-            if not (
-                restless := [
-                    job for job in rows if self.row(job).state not in {"paused", *model.ENDED}
-                ]
-            ):
+            restless = [job for job in rows if self._is_restless(job)]
+            if not restless:
                 break
             self.pass_time()
             for job in restless:
                 self._let_driver_finish(job)
             self.reconciler.tick()
-        assert not [job for job in rows if self.row(job).state not in {"paused", *model.ENDED}]
+        assert not [job for job in rows if self._is_restless(job)]
         self.the_store_agrees_with_the_model()
-        assert not [one for one in self.executor.processes.values() if one.status == "running"]
+        assert not self._running_processes()
+
+    def _is_restless(self, job: str) -> bool:
+        return self.row(job).state not in {"paused", *model.ENDED}
 
     def _let_driver_finish(self, job: str) -> None:
         if self.fact(job) == "alive":
             outcome = "stopped" if self.row(job).state in ("pausing", "cancelling") else "succeeded"
             self.stage.finish(job, outcome, attempt=self.row(job).attempt)
 
-    # --- around ----------------------------------------------------------------------------------------------------
+    # --- around -----------------------------------------------------------------------------------
 
     def row(self, job: str) -> Job:
         with self.database.read() as session:
-            found = session.scalar(select(Job).where(Job.id == job))
-        assert found is not None, f"{job} is lost"
-        return found
+            row = session.scalar(select(Job).where(Job.id == job))
+        assert row is not None, f"{job} is lost"
+        return row
 
     def fact(self, job: str) -> model.Fact:
         if job in self.deleted:

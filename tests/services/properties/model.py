@@ -14,15 +14,24 @@ ACTIVE: Final = frozenset({"starting", "running", "pausing", "cancelling", "expi
 
 REQUESTS: Final = {
     "pause": {
-        "queued": "paused", "starting": "pausing", "running": "pausing", "pausing": "pausing", "paused": "paused",
+        "queued": "paused",
+        "starting": "pausing",
+        "running": "pausing",
+        "pausing": "pausing",
+        "paused": "paused",
     },
     "resume": {"paused": "queued"},
     "cancel": {
-        "queued": "cancelled", "starting": "cancelling", "running": "cancelling", "pausing": "cancelling",
-        "paused": "cancelled", "cancelling": "cancelling", "expiring": "cancelling",
+        "queued": "cancelled",
+        "starting": "cancelling",
+        "running": "cancelling",
+        "pausing": "cancelling",
+        "paused": "cancelled",
+        "cancelling": "cancelling",
+        "expiring": "cancelling",
     },
     "retry": {"failed": "queued", "cancelled": "queued"},
-}  # fmt: skip
+}
 """Request → state → state after it; where a state is not named, the answer is 409."""
 
 STEPS: Final = frozenset(
