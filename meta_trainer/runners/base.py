@@ -58,10 +58,12 @@ class Runner(ABC):
     def n_workers(self) -> int:
         """Calls that can run at the same time now."""
 
-    def listen(self, tell: EventListener) -> None:
-        """Tell of what happens to workers: `workers` (`{"n", "before"}`; 0: the job waits for one)
-        and `call.repeated` (`{"call", "seconds"}`: it took so long that it was begun again
-        elsewhere)."""
+    def listen(self, listener: EventListener) -> None:
+        """Tell this listener what happens to workers.
+
+        The events are `workers` (`{"n", "before"}`; 0: the job waits for one) and `call.repeated`
+        (`{"call", "seconds"}`: it took so long that it was begun again elsewhere).
+        """
 
     def close(self) -> None:
         """Let go of workers; the runner is not used afterwards."""

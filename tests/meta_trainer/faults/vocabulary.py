@@ -144,8 +144,8 @@ class Faulty(Runner):
     def n_workers(self) -> int:
         return self._runner.n_workers
 
-    def listen(self, tell: EventListener) -> None:
-        self._runner.listen(tell)
+    def listen(self, listener: EventListener) -> None:
+        self._runner.listen(listener)
 
     def close(self) -> None:
         for slowed in self.slowed:

@@ -1,0 +1,59 @@
+"""How many calls can run at the same time on a Ray cluster."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, NamedTuple
+
+import ray
+
+RECOUNT_SECONDS: Final = 1.0
+"""Between two looks at whether places came or went."""
+
+
+class Change(NamedTuple):
+    """Places for calls came or went."""
+
+    before: int
+    now: int
+
+
+class Places:
+    """The places for calls on the cluster, each of so many cores."""
+
+    def __init__(self, n_cpus: float, limit: int | None) -> None:
+        """
+        Args:
+            n_cpus: cores of each place.
+            limit: at most so many places; None: as many as there are cores for.
+        """
+        self._n_cpus = n_cpus
+        self._limit = limit
+        self._n_places = self.count()
+        self._counted = time.monotonic()
+
+    def count(self) -> int:
+        """All places, taken or not."""
+        places = int(ray.cluster_resources().get("CPU", 0) / self._n_cpus)
+        return places if self._limit is None else min(places, self._limit)
+
+    def count_idle(self, n_taken: int) -> int:
+        """Places where nothing runs.
+
+        Args:
+            n_taken: places that tasks of ours have, or wait for.
+        """
+        idle = int(ray.available_resources().get("CPU", 0) / self._n_cpus)
+        if self._limit is not None:
+            idle = min(idle, self._limit - n_taken)
+        return max(0, idle)
+
+    def find_change(self) -> Change | None:
+        """What came or went since the last look; None also while that is too recent."""
+        now = time.monotonic()
+        if now - self._counted < RECOUNT_SECONDS:
+            return None
+        before = self._n_places
+        self._n_places = self.count()
+        self._counted = now
+        return Change(before, self._n_places) if self._n_places != before else None
