@@ -2,23 +2,18 @@
 in-memory one."""
 
 from registry.connect import connect
-from registry.contract import (
-    AliasChange,
+from registry.contract import Registry
+from registry.errors import (
     AliasMoved,
     AliasNotFound,
     AliasProtected,
-    ArtifactInfo,
     ArtifactNotFound,
-    Evaluation,
-    MetricPoint,
     OptimizerNotFound,
-    Registry,
     RegistryError,
     RunNotFound,
-    RunStatus,
-    Version,
     VersionNotFound,
 )
+from registry.records import AliasChange, ArtifactInfo, Evaluation, MetricPoint, RunStatus, Version
 
 __all__ = [
     "AliasChange",

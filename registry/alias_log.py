@@ -2,9 +2,9 @@
 them.
 
 So a move is one append, whole or not at all, and a history that disagrees with the present cannot
-exist. What may be appended is decided here, for every backend alike: `moved`, `deleted` and
-`promoted` give the next change, or None where there is nothing to change. Backends call them while
-they keep other writers out.
+exist. What may be appended is decided here, for every backend alike: `plan_move`, `plan_deletion`
+and `plan_promotion` give the next change, or None where there is nothing to change. Backends call
+them while they keep other writers out.
 """
 
 from __future__ import annotations
@@ -13,29 +13,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from registry import checks
-from registry.contract import AliasChange, AliasMoved, AliasNotFound, AliasProtected
+from registry.errors import AliasMoved, AliasNotFound, AliasProtected
+from registry.records import AliasChange
 
 
-def targets(changes: Iterable[AliasChange]) -> dict[str, int]:
+def resolve_aliases(changes: Iterable[AliasChange]) -> dict[str, int]:
     """Alias → version number, after all changes."""
-    return {
-        alias: last.new_version
-        for alias, last in _last(changes).items()
-        if last.new_version is not None
-    }
+    targets = {}
+    for alias, change in _newest_changes(changes).items():
+        if change.new_version is not None:
+            targets[alias] = change.new_version
+    return targets
 
 
-def protected(changes: Iterable[AliasChange]) -> frozenset[str]:
+def find_protected(changes: Iterable[AliasChange]) -> frozenset[str]:
     """The aliases that only `Registry.promote` moves, after all changes."""
-    return frozenset(alias for alias, last in _last(changes).items() if last.protected)
+    newest = _newest_changes(changes)
+    return frozenset(alias for alias, change in newest.items() if change.protected)
 
 
-def names_of(current: Mapping[str, int], number: int) -> tuple[str, ...]:
+def find_aliases(targets: Mapping[str, int], number: int) -> tuple[str, ...]:
     """Sorted aliases that point at a version."""
-    return tuple(sorted(alias for alias, target in current.items() if target == number))
+    return tuple(sorted(alias for alias, target in targets.items() if target == number))
 
 
-def moved(
+def plan_move(
     log: Sequence[AliasChange],
     alias: str,
     number: int,
@@ -49,25 +51,31 @@ def moved(
     Raises:
         AliasProtected: it is, and `protected` does not end that.
     """
-    last = _last(log).get(alias)
+    last = _newest_changes(log).get(alias)
     was_protected = last is not None and last.protected
-    stays = was_protected if protected is None else protected
-    if last is not None and (last.new_version, was_protected) == (number, stays):
+    stays_protected = was_protected if protected is None else protected
+
+    if last is not None and (last.new_version, was_protected) == (number, stays_protected):
         return None
-    if was_protected and stays:
+    if was_protected and stays_protected:
         raise _protected(alias)
-    return _change(last, alias, number, actor=actor, reason=reason, protected=stays)
+    return _change(last, alias, number, actor=actor, reason=reason, protected=stays_protected)
 
 
-def deleted(
-    log: Sequence[AliasChange], optimizer: str, alias: str, *, actor: str, reason: str
+def plan_deletion(
+    log: Sequence[AliasChange],
+    optimizer: str,
+    alias: str,
+    *,
+    actor: str,
+    reason: str,
 ) -> AliasChange:
     """The change that `Registry.delete_alias` makes.
 
     Raises:
         AliasNotFound, AliasProtected.
     """
-    last = _last(log).get(alias)
+    last = _newest_changes(log).get(alias)
     if last is None or last.new_version is None:
         raise AliasNotFound(f"optimizer {optimizer!r} has no alias {alias!r}")
     if last.protected:
@@ -75,7 +83,7 @@ def deleted(
     return _change(last, alias, None, actor=actor, reason=reason, protected=False)
 
 
-def promoted(
+def plan_promotion(
     log: Sequence[AliasChange],
     alias: str,
     number: int,
@@ -89,28 +97,24 @@ def promoted(
     Raises:
         AliasMoved: the alias does not point at `expected`.
     """
-    if any(
-        (change.alias, change.new_version, change.actor) == (alias, number, actor) for change in log
-    ):
-        return None
-    last = _last(log).get(alias)
+    for change in log:
+        if (change.alias, change.new_version, change.actor) == (alias, number, actor):
+            return None
+
+    last = _newest_changes(log).get(alias)
     current = None if last is None else last.new_version
     if current != expected:
         raise AliasMoved(f"alias {alias!r} points at {current}, not at {expected}")
     if current == number:
         return None
-    return _change(
-        last,
-        alias,
-        number,
-        actor=actor,
-        reason=reason,
-        protected=last is not None and last.protected,
-    )
+
+    is_protected = last is not None and last.protected
+    return _change(last, alias, number, actor=actor, reason=reason, protected=is_protected)
 
 
-def _last(changes: Iterable[AliasChange]) -> dict[str, AliasChange]:
-    return {change.alias: change for change in changes}
+def _newest_changes(log: Iterable[AliasChange]) -> dict[str, AliasChange]:
+    """The newest change of each alias."""
+    return {change.alias: change for change in log}
 
 
 def _change(

@@ -17,7 +17,7 @@ from typing import Final
 from hyperadam.names import InvalidName
 from hyperadam.theta import Theta, ThetaError
 
-from registry.contract import Evaluation, MetricPoint
+from registry.records import Evaluation, MetricPoint
 
 MAX_REASON_CHARS: Final = 2000
 MAX_ACTOR_CHARS: Final = 200
@@ -27,7 +27,7 @@ MAX_TAGS: Final = 50
 MAX_DESCRIPTION_CHARS: Final = 4000
 MAX_MANIFEST_CHARS: Final = 90_000
 MAX_EVALUATIONS: Final = 50
-"""Of one version."""
+"""Evaluations that a version keeps."""
 MAX_SUMMARY_CHARS: Final = 50_000
 RESERVED_TAG_PREFIXES: Final = ("hyperadam.", "mlflow.")
 
@@ -51,9 +51,8 @@ def check_artifact_path(path: str) -> str:
     """A relative path of strict segments: no leading dot, no '..', no empty segment, no backslash,
     at most 8 deep."""
     segments = path.split("/")
-    if len(segments) > _MAX_SEGMENTS or not all(
-        _SEGMENT.fullmatch(segment) for segment in segments
-    ):
+    are_strict = all(_SEGMENT.fullmatch(segment) for segment in segments)
+    if len(segments) > _MAX_SEGMENTS or not are_strict:
         raise InvalidName(
             f"artifact path must be 1–{_MAX_SEGMENTS} segments of letters, digits, '.', '_', '-', "
             f"none beginning with '.' or '-', got {path!r}"
@@ -61,24 +60,29 @@ def check_artifact_path(path: str) -> str:
     return path
 
 
-def check_text(value: str, what: str, *, max_chars: int) -> str:
+def check_text(value: str, argument: str, *, max_chars: int) -> str:
     """Free text: bounded, encodable, without control characters other than tab and newline."""
     if len(value) > max_chars:
-        raise ValueError(f"{what} has {len(value)} characters, at most {max_chars} are accepted")
-    if _CONTROL.search(value) or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{what} contains control characters or broken Unicode: {value!r}")
+        raise ValueError(
+            f"{argument} has {len(value)} characters, at most {max_chars} are accepted"
+        )
+
+    has_surrogates = any("\ud800" <= character <= "\udfff" for character in value)
+    if has_surrogates or _CONTROL.search(value):
+        raise ValueError(f"{argument} contains control characters or broken Unicode: {value!r}")
     return value
 
 
 def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """Tags as a new dict: names of letters, digits, '.', '_', '-', none with a reserved prefix;
     values are texts."""
-    if len(tags or {}) > MAX_TAGS:
-        raise ValueError(f"tags has {len(tags or {})} entries, at most {MAX_TAGS} are accepted")
-    for name, value in (tags or {}).items():
+    checked = dict(tags or {})
+    if len(checked) > MAX_TAGS:
+        raise ValueError(f"tags has {len(checked)} entries, at most {MAX_TAGS} are accepted")
+    for name, value in checked.items():
         check_tag_name(name)
         check_text(value, f"tag {name!r}", max_chars=MAX_TAG_CHARS)
-    return dict(tags or {})
+    return checked
 
 
 def check_tag_name(name: str) -> str:
@@ -91,15 +95,16 @@ def check_tag_name(name: str) -> str:
     return name
 
 
-def changed_tags(
-    tags: Mapping[str, str], changes: Mapping[str, str | None] | None
-) -> dict[str, str]:
-    """Tags after changes, of which those to None remove; checked as a whole."""
-    merged: dict[str, str | None] = {
-        **tags,
-        **{check_tag_name(name): value for name, value in (changes or {}).items()},
-    }
-    return check_tags({name: value for name, value in merged.items() if value is not None})
+def merge_tags(tags: Mapping[str, str], changes: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Tags after changes, checked as a whole; a change to None removes its tag."""
+    merged = dict(tags)
+    for name, value in (changes or {}).items():
+        check_tag_name(name)
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    return check_tags(merged)
 
 
 def check_description(description: str) -> str:
@@ -107,7 +112,7 @@ def check_description(description: str) -> str:
     return check_text(description, "description", max_chars=MAX_DESCRIPTION_CHARS)
 
 
-def manifest_text(theta: Theta) -> str:
+def encode_manifest(theta: Theta) -> str:
     """Θ's manifest as one JSON text.
 
     Raises:
@@ -121,7 +126,7 @@ def manifest_text(theta: Theta) -> str:
     return text
 
 
-def summary_text(evaluation: Evaluation) -> str:
+def encode_summary(evaluation: Evaluation) -> str:
     """An evaluation's summary as one JSON text."""
     check_key(evaluation.key)
     _check_zone(evaluation.evaluated_at, "evaluated_at")
@@ -157,10 +162,10 @@ def check_points(points: Sequence[MetricPoint]) -> None:
 
 
 def age(evaluation: Evaluation) -> tuple[datetime, str]:
-    """What evaluations of one version are sorted by."""
+    """What the evaluations of a version are sorted by: their time, then their key."""
     return evaluation.evaluated_at, evaluation.key
 
 
-def _check_zone(time: datetime, what: str) -> None:
+def _check_zone(time: datetime, argument: str) -> None:
     if time.utcoffset() is None:
-        raise ValueError(f"{what} has no time zone: {time}")
+        raise ValueError(f"{argument} has no time zone: {time}")

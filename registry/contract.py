@@ -16,126 +16,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal
 
 from hyperadam.theta import Theta
 
-RunStatus = Literal["running", "finished", "failed", "cancelled"]
-
-
-class RegistryError(Exception):
-    """Base of everything that a registry raises on purpose."""
-
-
-class RunNotFound(RegistryError):
-    """No run has that id."""
-
-
-class ArtifactNotFound(RegistryError):
-    """The run has no artifact of that name."""
-
-
-class OptimizerNotFound(RegistryError):
-    """No version was ever created under that name."""
-
-
-class VersionNotFound(RegistryError):
-    """The optimizer has no such version."""
-
-
-class AliasNotFound(RegistryError):
-    """The optimizer has no such alias."""
-
-
-class AliasProtected(RegistryError):
-    """Only `promote` moves that alias."""
-
-
-class AliasMoved(RegistryError):
-    """The alias does not point where the caller saw it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricPoint:
-    """One value of one series. `value` may be NaN or infinite; it comes back as it was written."""
-
-    name: str
-    value: float
-    step: int
-    time: datetime
-    """With time zone (UTC), to the millisecond."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArtifactInfo:
-    path: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What one evaluation found out about a version, in short."""
-
-    key: str
-    """Of the job that did it; `job:part` where it did several."""
-    evaluated_at: datetime
-    """With time zone (UTC), to the millisecond."""
-    summary: Mapping[str, Any]
-    """JSON of the evaluation's own making, without NaN."""
-
-    @property
-    def job_id(self) -> str:
-        """The job that did it."""
-        return self.key.partition(":")[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """One immutable Θ under an optimizer's name."""
-
-    optimizer: str
-    number: int
-    sha256: str
-    """Digest of the whole Θ file; the ETag of its download."""
-    size_bytes: int
-    created_at: datetime
-    run_id: str | None
-    """The run that made it; None for an uploaded one."""
-    manifest: Mapping[str, Any]
-    """The Θ file's own manifest."""
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    evaluations: tuple[Evaluation, ...] = ()
-    """Oldest first."""
-    aliases: tuple[str, ...] = ()
-    """Sorted. `latest` is not an alias but always means the highest number."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AliasChange:
-    """One entry of an alias's history."""
-
-    alias: str
-    old_version: int | None
-    """None: the alias was new."""
-    new_version: int | None
-    """None: the alias was deleted."""
-    actor: str
-    reason: str
-    changed_at: datetime
-    protected: bool = False
-    """Whether from then on only `promote` moves it."""
-
-
-THETA_FOLDER: Final = "theta"
-"""The files of versions, among the artifacts of a run."""
-
-
-def theta_path(sha256: str) -> str:
-    """Where the file of a version lies among the artifacts of the run that made it."""
-    return f"{THETA_FOLDER}/{sha256}.safetensors"
+from registry.records import (
+    AliasChange,
+    ArtifactInfo,
+    Evaluation,
+    MetricPoint,
+    RunStatus,
+    Version,
+)
 
 
 class Registry(ABC):
@@ -145,7 +36,7 @@ class Registry(ABC):
     def close(self) -> None:
         """Close idle connections, as before a shutdown; a later call opens new ones."""
 
-    # --- runs ---------------------------------------------------------------------------------------------------
+    # --- runs ------------------------------------------------------------------------------------
 
     @abstractmethod
     def open_run(
@@ -187,7 +78,12 @@ class Registry(ABC):
 
     @abstractmethod
     def metrics(
-        self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None
+        self,
+        run_id: str,
+        name: str,
+        *,
+        after_step: int = -1,
+        limit: int | None = None,
     ) -> list[MetricPoint]:
         """The series' points with `step > after_step`, one a step, in the order of steps."""
 
@@ -208,7 +104,7 @@ class Registry(ABC):
     def delete_artifact(self, run_id: str, path: str) -> None:
         """Remove a file; one that is not there is no error."""
 
-    # --- versions -----------------------------------------------------------------------------------------------
+    # --- versions --------------------------------------------------------------------------------
 
     @abstractmethod
     def create_version(
@@ -267,7 +163,7 @@ class Registry(ABC):
         """Add an evaluation's summary, or replace the one with the same key (safe to repeat after a
         crash). A version keeps its newest `registry.checks.MAX_EVALUATIONS`."""
 
-    # --- aliases ------------------------------------------------------------------------------------------------
+    # --- aliases ---------------------------------------------------------------------------------
 
     @abstractmethod
     def set_alias(

@@ -12,7 +12,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from registry.contract import Registry
+from registry import Registry
 from services.auth.service import ApiKeys
 from services.auth.throttling import RateLimits
 from services.database.base import Database

@@ -21,7 +21,7 @@ from typing import Final
 import httpx2
 import uvicorn
 
-from registry.contract import Version
+from registry import Version
 from registry.memory import InMemoryRegistry
 from services.app import create_app
 from services.container import Container

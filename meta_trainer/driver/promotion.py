@@ -21,7 +21,7 @@ from meta_trainer.evaluation.report import Report
 from meta_trainer.recorder import PartRecorder, Recorder
 from meta_trainer.specs import PromotionSpec
 from registry import AliasMoved, ArtifactNotFound, Registry, Version
-from registry.alias_log import targets
+from registry.alias_log import resolve_aliases
 
 DECISION: Final = "result/promotion.json"
 """The artifact that holds the decision."""
@@ -98,7 +98,7 @@ class Promotion:
     def _find_champion(self) -> int | None:
         """Number of the version that has the alias now."""
         history = self.registry.alias_history(self.version.optimizer)
-        return targets(history).get(self.rule.alias)
+        return resolve_aliases(history).get(self.rule.alias)
 
     def _load_decision(self) -> Decision | None:
         """What this job decided before it was cut off."""

@@ -32,7 +32,11 @@ class Learner(ABC):
 
     @abstractmethod
     def losses(
-        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Mean loss of each learner on its own minibatch.
 
@@ -63,14 +67,20 @@ class Learner(ABC):
         return False
 
     def noise(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype,
     ) -> Tensor:
         """The random numbers of one step, row i from generator i alone; asked for only where
         `is_random`."""
         raise NotImplementedError(f"{type(self).__name__} is not random")
 
     def start(
-        self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
+        self,
+        generators: Sequence[torch.Generator],
+        std: float | Tensor,
+        dtype: torch.dtype,
     ) -> Tensor:
         """Every coordinate from N(0, std²), as in the paper; learner i from generator i.
 
@@ -84,7 +94,11 @@ class Learner(ABC):
         return scale_rows(torch.stack(draws).to(dtype), std)
 
     def losses_and_gradients(
-        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Losses (L,) and their gradients with respect to w (L, p), both detached."""
         with torch.enable_grad():
@@ -141,7 +155,11 @@ class Classifier(Learner):
         return _cross_entropy(self.logits(w, inputs), targets)
 
     def losses(
-        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
         return _cross_entropy(self.logits(w, inputs, noise), targets).mean(1)
 

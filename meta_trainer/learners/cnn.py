@@ -93,7 +93,10 @@ class CNN(Classifier):
         return not (self.dropout or self.batch_norm)
 
     def noise(
-        self, generators: Sequence[torch.Generator], batch_size: int, dtype: torch.dtype
+        self,
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        dtype: torch.dtype,
     ) -> Tensor:
         """Masks of what enters the last layer: 0 or 2, with the same probability.
 

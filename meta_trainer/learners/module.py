@@ -87,7 +87,10 @@ class ModuleLearner(Learner):
         return torch.stack([_draw_seed(g) for g in generators])
 
     def start(
-        self, generators: Sequence[torch.Generator], std: float | Tensor, dtype: torch.dtype
+        self,
+        generators: Sequence[torch.Generator],
+        std: float | Tensor,
+        dtype: torch.dtype,
     ) -> Tensor:
         """Parameters as `make` gives them, times `std`; shape (L, p)."""
         starts = []
@@ -99,7 +102,11 @@ class ModuleLearner(Learner):
         return scale_rows(torch.stack(starts).to(dtype), std)
 
     def losses(
-        self, w: Tensor, inputs: Tensor, targets: Tensor, noise: Tensor | None = None
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """The same for inputs (L, batch, …) and targets (L, batch, …) of any shape that module and
         loss take."""

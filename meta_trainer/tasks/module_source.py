@@ -40,7 +40,11 @@ class ModuleTaskSource(TaskSource):
         return {self.data.name: self.data.fingerprint}
 
     def build_chunk(
-        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+        self,
+        spec: MetaTrainingSpec,
+        episode: int,
+        chunk: int,
+        dtype: torch.dtype = torch.float32,
     ) -> Chunk:
         names = name_learners(spec, episode, chunk)
         return Chunk(optimizee=self.build_optimizee(spec.seed, "training", names, dtype))

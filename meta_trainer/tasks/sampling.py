@@ -83,7 +83,10 @@ class _Draws:
 
 
 def sample_task(
-    distribution: TaskDistribution, seed: int, episode: int, chunk: int
+    distribution: TaskDistribution,
+    seed: int,
+    episode: int,
+    chunk: int,
 ) -> PlainTaskSpec:
     """The task of one chunk of an episode; its `init_std` is the lowest of the range."""
     draws = _Draws(make_generator(seed, "training/task", episode, chunk))
@@ -98,7 +101,11 @@ def sample_task(
 
 
 def sample_scales(
-    distribution: TaskDistribution, seed: int, episode: int, chunk: int, learner: int
+    distribution: TaskDistribution,
+    seed: int,
+    episode: int,
+    chunk: int,
+    learner: int,
 ) -> Scales:
     """The scales of one learner of a chunk."""
     task_draws = _Draws(make_generator(seed, "training/task", episode, chunk))

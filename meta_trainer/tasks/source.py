@@ -37,7 +37,11 @@ class TaskSource(ABC):
 
     @abstractmethod
     def build_chunk(
-        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+        self,
+        spec: MetaTrainingSpec,
+        episode: int,
+        chunk: int,
+        dtype: torch.dtype = torch.float32,
     ) -> Chunk:
         """The learners of one chunk, named ("training", episode, learner)."""
 
@@ -47,7 +51,11 @@ class TaskSource(ABC):
 
     @abstractmethod
     def build_validation(
-        self, spec: MetaTrainingSpec, task: int, learners: range, dtype: torch.dtype = torch.float32
+        self,
+        spec: MetaTrainingSpec,
+        task: int,
+        learners: range,
+        dtype: torch.dtype = torch.float32,
     ) -> Supervised:
         """Learners of validation task number `task`: the same starts and minibatches at every
         validation."""

@@ -31,7 +31,11 @@ class SpecTaskSource(TaskSource):
         return {name: data.fingerprint for name, data in self._data.items()}
 
     def build_chunk(
-        self, spec: MetaTrainingSpec, episode: int, chunk: int, dtype: torch.dtype = torch.float32
+        self,
+        spec: MetaTrainingSpec,
+        episode: int,
+        chunk: int,
+        dtype: torch.dtype = torch.float32,
     ) -> Chunk:
         if spec.tasks is not None:
             return self._draw_chunk(spec, spec.tasks, episode, chunk, dtype)
@@ -46,7 +50,11 @@ class SpecTaskSource(TaskSource):
         return len(spec.validation_tasks)
 
     def build_validation(
-        self, spec: MetaTrainingSpec, task: int, learners: range, dtype: torch.dtype = torch.float32
+        self,
+        spec: MetaTrainingSpec,
+        task: int,
+        learners: range,
+        dtype: torch.dtype = torch.float32,
     ) -> Supervised:
         return self.build_validation_of(spec, spec.validation_tasks[task], learners, dtype)
 

@@ -2,13 +2,16 @@
 `MlflowClient` alone (no fluent global state, no pyfunc, no server needed). The only package that
 imports MLflow.
 
-| file | idea |
-|---|---|
-| `connection.py` | opens the store: SQLite in WAL mode, Postgres, or an MLflow server; survives a fork |
-| `locks.py` | one writer at a time for what MLflow cannot do atomically |
-| `runs.py`, `metrics.py`, `artifacts.py` | the record of a job |
-| `versions.py`, `aliases.py` | numbered Θ, and the log of alias moves |
-| `backend.py` | `MLflowRegistry`, which puts them together |
+    connection.py       opens the store (SQLite in WAL mode, Postgres, or an MLflow server), and
+                        survives a fork
+    locks.py            one writer at a time for what MLflow cannot do atomically
+    runs.py, metrics.py, artifacts.py
+                        the record of a job
+    versions.py, version_tags.py, notes.py
+                        numbered Θ, and what is said about them
+    aliases.py          the log of alias moves
+    bytes_cache.py      Θ files that were verified already
+    backend.py          `MLflowRegistry`, which puts them together
 """
 
 from __future__ import annotations
@@ -20,16 +23,14 @@ from sqlalchemy.exc import SADeprecationWarning
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-os.environ.setdefault(
-    "MLFLOW_CONFIGURE_LOGGING", "false"
-)  # it would take over Alembic's and SQLAlchemy's loggers
+# MLflow would take over Alembic's and SQLAlchemy's loggers
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
-with (
-    warnings.catch_warnings()
-):  # MLflow 3.17 declares its tables in a way that SQLAlchemy 2.1 deprecates
+# MLflow 3.17 declares its tables in a way that SQLAlchemy 2.1 deprecates
+with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "The ``noload`` loader strategy", SADeprecationWarning)
-    from registry.mlflow_backend.backend import (
-        MLflowRegistry,
-    )  # MLflow reads its environment when it is imported
+
+    # MLflow reads its environment when it is imported
+    from registry.mlflow_backend.backend import MLflowRegistry
 
 __all__ = ["MLflowRegistry"]

@@ -20,8 +20,8 @@ from typing import Final
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from registry.contract import AliasChange
-from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.errors import translate_errors
+from registry.records import AliasChange
 
 _PREFIX: Final = "hyperadam.alias."
 _MIRRORED: Final = re.compile(r"(?!v[0-9]+$)[a-z0-9_-]+")
@@ -31,26 +31,30 @@ def read_log(tags: Mapping[str, str]) -> list[AliasChange]:
     """The changes that a registered model's tags hold, oldest first."""
     changes: list[AliasChange] = []
     current: dict[str, int | None] = {}
+
     for key in sorted(key for key in tags if key.startswith(_PREFIX)):
         record = json.loads(tags[key])
-        alias, number = record["alias"], record["version"]
-        changes.append(
-            AliasChange(
-                alias=alias,
-                old_version=current.get(alias),
-                new_version=number,
-                actor=record["actor"],
-                reason=record["reason"],
-                changed_at=datetime.fromisoformat(record["time"]),
-                protected=record.get("protected", False),
-            )
+        alias = record["alias"]
+        change = AliasChange(
+            alias=alias,
+            old_version=current.get(alias),
+            new_version=record["version"],
+            actor=record["actor"],
+            reason=record["reason"],
+            changed_at=datetime.fromisoformat(record["time"]),
+            protected=record.get("protected", False),
         )
-        current[alias] = number
+        changes.append(change)
+        current[alias] = change.new_version
+
     return changes
 
 
 def append(
-    client: MlflowClient, optimizer: str, log: list[AliasChange], change: AliasChange
+    client: MlflowClient,
+    optimizer: str,
+    log: list[AliasChange],
+    change: AliasChange,
 ) -> None:
     """Record a change after those of `log`, and mirror it; the caller holds the optimizer's
     lock."""
@@ -63,11 +67,16 @@ def append(
         "protected": change.protected,
     }
     key = f"{_PREFIX}{len(log) + 1:08d}.{uuid.uuid4().hex[:8]}"
-    with translated():
+    with translate_errors():
         client.set_registered_model_tag(optimizer, key, json.dumps(record, ensure_ascii=False))
     if _MIRRORED.fullmatch(change.alias):
-        with suppress(MlflowException):  # the move is recorded: a mirror that lags does not undo it
-            if change.new_version is None:
-                client.delete_registered_model_alias(optimizer, change.alias)
-            else:
-                client.set_registered_model_alias(optimizer, change.alias, str(change.new_version))
+        _mirror(client, optimizer, change)
+
+
+def _mirror(client: MlflowClient, optimizer: str, change: AliasChange) -> None:
+    """The move is recorded: a mirror that lags does not undo it."""
+    with suppress(MlflowException):
+        if change.new_version is None:
+            client.delete_registered_model_alias(optimizer, change.alias)
+        else:
+            client.set_registered_model_alias(optimizer, change.alias, str(change.new_version))

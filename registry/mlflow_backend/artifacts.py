@@ -20,9 +20,10 @@ from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from registry import checks
-from registry.contract import ArtifactInfo, ArtifactNotFound, RegistryError
-from registry.mlflow_backend.errors import translated
+from registry.errors import ArtifactNotFound, RegistryError
+from registry.mlflow_backend.errors import translate_errors
 from registry.mlflow_backend.runs import Runs
+from registry.records import ArtifactInfo
 
 
 class Artifacts:
@@ -53,12 +54,12 @@ class Artifacts:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise _not_found(run_id, path) from None
 
-    def files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
+    def list_files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
         if folder:
             checks.check_artifact_path(folder)
         root = _local_folder(self._runs.artifact_uri(run_id))
-        found = self._remote_files(run_id, folder) if root is None else _local_files(root, folder)
-        return sorted(found, key=lambda info: info.path)
+        files = self._list_remote(run_id, folder) if root is None else _list_local(root, folder)
+        return sorted(files, key=lambda info: info.path)
 
     def delete(self, run_id: str, path: str) -> None:
         checks.check_artifact_path(path)
@@ -69,12 +70,12 @@ class Artifacts:
                 (root / path).unlink()
         elif self._is_remote_file(run_id, path):
             repository: Any = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
-            with translated():
+            with translate_errors():
                 repository.delete_artifacts(path)
 
     def _upload(self, run_id: str, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
-        with tempfile.TemporaryDirectory() as scratch, translated():
+        with tempfile.TemporaryDirectory() as scratch, translate_errors():
             file = Path(scratch, name)
             file.write_bytes(data)
             self._client.log_artifact(run_id, str(file), folder or None)
@@ -82,27 +83,27 @@ class Artifacts:
     def _download(self, run_id: str, path: str) -> bytes:
         if not self._is_remote_file(run_id, path):
             raise _not_found(run_id, path)
-        with tempfile.TemporaryDirectory() as scratch, translated():
+        with tempfile.TemporaryDirectory() as scratch, translate_errors():
             return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
 
-    def _remote_files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
+    def _list_remote(self, run_id: str, folder: str) -> list[ArtifactInfo]:
         files = []
         pending = [folder]
         while pending:
-            with translated():
+            with translate_errors():
                 children = self._client.list_artifacts(run_id, pending.pop() or None)
             for child in children:
                 if child.is_dir:
                     pending.append(child.path)
-                else:
-                    files.append(
-                        ArtifactInfo(path=child.path, size_bytes=int(child.file_size or 0))
-                    )
+                    continue
+                size_bytes = int(child.file_size or 0)
+                files.append(ArtifactInfo(path=child.path, size_bytes=size_bytes))
         return files
 
     def _is_remote_file(self, run_id: str, path: str) -> bool:
-        with translated():
-            siblings = self._client.list_artifacts(run_id, path.rpartition("/")[0] or None)
+        folder, _, _ = path.rpartition("/")
+        with translate_errors():
+            siblings = self._client.list_artifacts(run_id, folder or None)
         return any(info.path == path and not info.is_dir for info in siblings)
 
 
@@ -111,7 +112,9 @@ def _local_folder(uri: str) -> Path | None:
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    return Path(uri) if not parts.scheme else None
+    if parts.scheme:
+        return None
+    return Path(uri)
 
 
 def _write_whole(target: Path, data: bytes) -> None:
@@ -136,18 +139,16 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _local_files(root: Path, folder: str) -> list[ArtifactInfo]:
+def _list_local(root: Path, folder: str) -> list[ArtifactInfo]:
     files = []
     for current, folders, names in os.walk(root / folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith("."):
-                file = Path(current, name)
-                files.append(
-                    ArtifactInfo(
-                        path=file.relative_to(root).as_posix(), size_bytes=file.stat().st_size
-                    )
-                )
+            if name.startswith("."):
+                continue
+            file = Path(current, name)
+            path = file.relative_to(root).as_posix()
+            files.append(ArtifactInfo(path=path, size_bytes=file.stat().st_size))
     return files
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -12,25 +10,26 @@ from hyperadam.names import check_alias
 from hyperadam.theta import Theta
 
 from registry import alias_log
-from registry.contract import (
+from registry.contract import Registry
+from registry.errors import RunNotFound
+from registry.mlflow_backend import aliases
+from registry.mlflow_backend.artifacts import Artifacts
+from registry.mlflow_backend.bytes_cache import BytesCache
+from registry.mlflow_backend.connection import open_store
+from registry.mlflow_backend.errors import translate_errors
+from registry.mlflow_backend.metrics import Metrics
+from registry.mlflow_backend.notes import Notes
+from registry.mlflow_backend.runs import Runs
+from registry.mlflow_backend.versions import Versions
+from registry.records import (
     THETA_FOLDER,
     AliasChange,
     ArtifactInfo,
     Evaluation,
     MetricPoint,
-    Registry,
-    RunNotFound,
     RunStatus,
     Version,
 )
-from registry.mlflow_backend import aliases
-from registry.mlflow_backend.artifacts import Artifacts
-from registry.mlflow_backend.connection import open_store
-from registry.mlflow_backend.errors import translated
-from registry.mlflow_backend.metrics import Metrics
-from registry.mlflow_backend.notes import Notes
-from registry.mlflow_backend.runs import Runs
-from registry.mlflow_backend.versions import Versions
 
 MAX_CACHED_BYTES: Final = 64 * 2**20
 
@@ -46,7 +45,7 @@ class MLflowRegistry(Registry):
         self._artifacts = Artifacts(self._store.client, self._runs)
         self._versions = Versions(self._store, self._runs, self._artifacts)
         self._notes = Notes(self._store, self._versions)
-        self._cache = _BytesCache(MAX_CACHED_BYTES)
+        self._cache = BytesCache(MAX_CACHED_BYTES)
 
     def close(self) -> None:
         self._store.close()
@@ -66,14 +65,17 @@ class MLflowRegistry(Registry):
 
     def delete_run(self, run_id: str) -> None:
         try:
-            files = self._artifacts.files(run_id, "")
+            files = self._artifacts.list_files(run_id, "")
         except RunNotFound:
             return
-        kept = [file for file in files if file.path.startswith(f"{THETA_FOLDER}/")]
+
+        has_versions = False
         for file in files:
-            if file not in kept:
+            if file.path.startswith(f"{THETA_FOLDER}/"):
+                has_versions = True
+            else:
                 self._artifacts.delete(run_id, file.path)
-        if not kept:
+        if not has_versions:
             self._runs.delete(run_id)
 
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
@@ -84,7 +86,12 @@ class MLflowRegistry(Registry):
         return self._runs.metric_names(run_id)
 
     def metrics(
-        self, run_id: str, name: str, *, after_step: int = -1, limit: int | None = None
+        self,
+        run_id: str,
+        name: str,
+        *,
+        after_step: int = -1,
+        limit: int | None = None,
     ) -> list[MetricPoint]:
         self._runs.artifact_uri(run_id)
         return self._metrics.read(run_id, name, after_step, limit)
@@ -96,7 +103,7 @@ class MLflowRegistry(Registry):
         return self._artifacts.get(run_id, path)
 
     def list_artifacts(self, run_id: str, folder: str = "") -> list[ArtifactInfo]:
-        return self._artifacts.files(run_id, folder)
+        return self._artifacts.list_files(run_id, folder)
 
     def delete_artifact(self, run_id: str, path: str) -> None:
         self._artifacts.delete(run_id, path)
@@ -113,10 +120,10 @@ class MLflowRegistry(Registry):
         return self._versions.create(optimizer, theta, key, run_id, tags)
 
     def optimizers(self) -> list[str]:
-        return self._versions.optimizers()
+        return self._versions.list_optimizers()
 
     def versions(self, optimizer: str) -> list[Version]:
-        return self._versions.all(optimizer)
+        return self._versions.newest_first(optimizer)
 
     def version(self, optimizer: str, ref: str) -> Version:
         return self._versions.by_ref(optimizer, ref)
@@ -124,7 +131,7 @@ class MLflowRegistry(Registry):
     def weights(self, optimizer: str, number: int) -> bytes:
         data = self._cache.get((optimizer, number))
         if data is None:
-            data = self._versions.weights(optimizer, number)
+            data = self._versions.read_weights(optimizer, number)
             self._cache.put((optimizer, number), data)
         return data
 
@@ -151,22 +158,26 @@ class MLflowRegistry(Registry):
         reason: str = "",
         protected: bool | None = None,
     ) -> Version:
-        wish = partial(
-            alias_log.moved,
+        plan = partial(
+            alias_log.plan_move,
             alias=alias,
             number=number,
             actor=actor,
             reason=reason,
             protected=protected,
         )
-        self._change_alias(optimizer, alias, number, wish)
+        self._change_alias(optimizer, alias, number, plan)
         return self._versions.by_ref(optimizer, str(number))
 
     def delete_alias(self, optimizer: str, alias: str, *, actor: str, reason: str = "") -> None:
-        wish = partial(
-            alias_log.deleted, optimizer=optimizer, alias=alias, actor=actor, reason=reason
+        plan = partial(
+            alias_log.plan_deletion,
+            optimizer=optimizer,
+            alias=alias,
+            actor=actor,
+            reason=reason,
         )
-        self._change_alias(optimizer, alias, None, wish)
+        self._change_alias(optimizer, alias, None, plan)
 
     def promote(
         self,
@@ -178,58 +189,37 @@ class MLflowRegistry(Registry):
         actor: str,
         reason: str = "",
     ) -> bool:
-        rule = partial(
-            alias_log.promoted,
+        plan = partial(
+            alias_log.plan_promotion,
             alias=alias,
             number=number,
             expected=expected,
             actor=actor,
             reason=reason,
         )
-        return self._change_alias(optimizer, alias, number, rule)
+        return self._change_alias(optimizer, alias, number, plan)
 
     def _change_alias(
         self,
         optimizer: str,
         alias: str,
         number: int | None,
-        wish: Callable[[list[AliasChange]], AliasChange | None],
+        plan: Callable[[list[AliasChange]], AliasChange | None],
     ) -> bool:
-        """Append what `wish` makes of the log, if anything; the version, or any of the optimizer,
-        must exist."""
+        """Append the change that `plan` makes of the log, if any; whether there is one.
+
+        The version must exist, or where none is named, any version of the optimizer.
+        """
         check_alias(alias)
         self._versions.by_ref(optimizer, "latest" if number is None else str(number))
-        with translated(), self._store.locks.hold(optimizer):
-            log = self._versions.alias_log(optimizer)
-            change = wish(log)
+
+        with translate_errors(), self._store.locks.hold(optimizer):
+            log = self._versions.read_alias_log(optimizer)
+            change = plan(log)
             if change is not None:
                 aliases.append(self._store.client, optimizer, log, change)
             return change is not None
 
     def alias_history(self, optimizer: str) -> list[AliasChange]:
         self._versions.by_ref(optimizer, "latest")
-        return self._versions.alias_log(optimizer)
-
-
-class _BytesCache:
-    """The most recently used values up to a total size. Versions are immutable, so nothing here
-    goes stale."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._values: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: tuple[str, int]) -> bytes | None:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
-
-    def put(self, key: tuple[str, int], value: bytes) -> None:
-        with self._lock:
-            self._bytes += len(value) - len(self._values.pop(key, b""))
-            self._values[key] = value
-            while self._bytes > self._max_bytes:
-                self._bytes -= len(self._values.popitem(last=False)[1])
+        return self._versions.read_alias_log(optimizer)

@@ -25,8 +25,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingSt
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from registry.contract import RegistryError
-from registry.mlflow_backend.errors import ALREADY_EXISTS, translated
+from registry.errors import RegistryError
+from registry.mlflow_backend.errors import ALREADY_EXISTS, translate_errors
 from registry.mlflow_backend.locks import FileLocks, LeaseLocks, Locks, PostgresLocks
 
 EXPERIMENT: Final = "hyperadam"
@@ -60,10 +60,11 @@ def open_store(tracking_uri: str, artifact_location: str) -> Store:
         return _open_postgres(tracking_uri, artifact_location)
     if scheme in ("http", "https"):
         client = MlflowClient(tracking_uri, tracking_uri)
-        return Store(client, _experiment(client, artifact_location), LeaseLocks(client), None)
+        experiment_id = _ensure_experiment(client, artifact_location)
+        return Store(client, experiment_id, LeaseLocks(client), engine=None)
     raise ValueError(
-        "tracking_uri must begin with sqlite:///, postgresql+psycopg://, http://, https:// or memory://, "
-        f"got the scheme {scheme!r}"
+        "tracking_uri must begin with sqlite:///, postgresql+psycopg://, http://, https:// or "
+        f"memory://, got the scheme {scheme!r}"
     )
 
 
@@ -73,58 +74,62 @@ def _open_sqlite(uri: str, artifact_location: str) -> Store:
         raise ValueError(
             "tracking_uri must name a file, as in sqlite:////var/lib/hyperadam/registry.db"
         )
+
     path = Path(database).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    artifact_location = artifact_location or str(path.parent / "artifacts")
     locks = FileLocks(path.with_name(f"{path.name}.lock"))
-    uri = f"sqlite:///{path}"
+    absolute_uri = f"sqlite:///{path}"
+
     with locks.hold("connect"):
         with closing(sqlite3.connect(path, timeout=60)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
-        client = migrated_client(uri)
-        experiment_id = _experiment(client, artifact_location or str(path.parent / "artifacts"))
-    return Store(client, experiment_id, locks, _engine(uri))
+        client = open_migrated_client(absolute_uri)
+        experiment_id = _ensure_experiment(client, artifact_location)
+    return Store(client, experiment_id, locks, _make_engine(absolute_uri))
 
 
 def _open_postgres(uri: str, artifact_location: str) -> Store:
     try:
-        engine = _engine(uri)
+        engine = _make_engine(uri)
     except ArgumentError as error:
         raise ValueError("tracking_uri is not a database URL") from error
+
     locks = PostgresLocks(engine)
-    with translated(), locks.hold("connect"):
-        client = migrated_client(uri)
+    with translate_errors(), locks.hold("connect"):
+        client = open_migrated_client(uri)
         if not artifact_location and client.get_experiment_by_name(EXPERIMENT) is None:
             raise ValueError(
                 "artifact_location must be given for a new registry on Postgres: a folder or URI"
             )
-        return Store(client, _experiment(client, artifact_location), locks, engine)
+        experiment_id = _ensure_experiment(client, artifact_location)
+    return Store(client, experiment_id, locks, engine)
 
 
-def _engine(uri: str) -> Engine:
+def _make_engine(uri: str) -> Engine:
     engine = create_engine(uri, pool_pre_ping=True)
     _engines.add(engine)
     return engine
 
 
-def migrated_client(uri: str) -> MlflowClient:
+def open_migrated_client(uri: str) -> MlflowClient:
     """A client of a SQL store whose tables exist, made if the database is empty."""
-    with translated(), _quiet("mlflow.store.db.utils"), _quiet("alembic.runtime"):
+    with translate_errors(), _silence("mlflow.store.db.utils"), _silence("alembic.runtime"):
         client = MlflowClient(uri, uri)
         client.search_experiments(max_results=1)
         client.search_registered_models(max_results=1)
         return client
 
 
-def _experiment(client: MlflowClient, artifact_location: str) -> str:
-    """The id of our experiment, created if there is none; whoever comes second takes the first
-    one's."""
-    with translated():
+def _ensure_experiment(client: MlflowClient, artifact_location: str) -> str:
+    """The id of our experiment, created if there is none; where two create it at once, the id of
+    the first."""
+    location = _absolute(artifact_location) or None
+    with translate_errors():
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             try:
-                return str(
-                    client.create_experiment(EXPERIMENT, _absolute(artifact_location) or None)
-                )
+                return str(client.create_experiment(EXPERIMENT, location))
             except MlflowException as error:
                 if error.error_code != ALREADY_EXISTS:
                     raise
@@ -144,7 +149,7 @@ def _absolute(artifact_location: str) -> str:
 
 
 @contextmanager
-def _quiet(logger_name: str) -> Iterator[None]:
+def _silence(logger_name: str) -> Iterator[None]:
     """Keep one logger's announcements of its migrations out of the logs."""
     logger = logging.getLogger(logger_name)
     level = logger.level
@@ -156,7 +161,7 @@ def _quiet(logger_name: str) -> Iterator[None]:
 
 
 def _all_engines() -> list[Engine]:
-    """Ours, and those that MLflow keeps for as long as the process lives."""
+    """Our engines, and those that MLflow keeps for as long as the process lives."""
     return [*_engines, *TrackingStore._engine_map.values(), *ModelStore._engine_map.values()]
 
 

@@ -9,14 +9,14 @@ from typing import Final
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.contract import RegistryError
+from registry.errors import RegistryError
 
 NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
 ALREADY_EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
 
 
 @contextmanager
-def translated(missing: RegistryError | None = None) -> Iterator[None]:
+def translate_errors(missing: RegistryError | None = None) -> Iterator[None]:
     """Raise `missing` where MLflow says that something does not exist, and RegistryError for all
     its other refusals."""
     try:
@@ -30,4 +30,5 @@ def translated(missing: RegistryError | None = None) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

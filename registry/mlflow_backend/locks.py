@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine, text
 
-from registry.contract import RegistryError
+from registry.errors import RegistryError
 from registry.mlflow_backend.errors import ALREADY_EXISTS, NOT_FOUND
 
 TIMEOUT_SECONDS: Final = 60.0
@@ -49,15 +49,14 @@ class FileLocks:
     def hold(self, name: str) -> Iterator[None]:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            for _ in _attempts(name):
+            for _ in _poll(name):
                 with suppress(BlockingIOError):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
             yield
         finally:
-            fcntl.flock(
-                descriptor, fcntl.LOCK_UN
-            )  # a child forked meanwhile has the descriptor too
+            # a child that was forked meanwhile has the descriptor too: closing it is not enough
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
 
@@ -70,9 +69,8 @@ class PostgresLocks:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        key = int.from_bytes(
-            hashlib.sha256(f"hyperadam:{name}".encode()).digest()[:8], "big", signed=True
-        )
+        digest = hashlib.sha256(f"hyperadam:{name}".encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
         with self._engine.begin() as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = '{int(TIMEOUT_SECONDS)}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -94,36 +92,38 @@ class LeaseLocks:
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         lease = LEASE_PREFIX + hashlib.sha256(name.encode()).hexdigest()[:24]
-        patience = LEASE_SECONDS * random.uniform(
-            1, 1.5
-        )  # so that two who wait do not end it at the same moment
-        seen: tuple[int | None, float] = (None, 0.0)
-        for now in _attempts(name):
-            if self._taken(lease):
+        # random, so that two who wait do not end it at the same moment
+        patience_seconds = LEASE_SECONDS * random.uniform(1, 1.5)
+        watched_holder: int | None = None
+        watched_since = 0.0
+
+        for now in _poll(name):
+            if self._try_to_take(lease):
                 break
-            since = self._holder_since(lease)
-            if since != seen[0]:
-                seen = (since, now)
-            elif since is not None and now - seen[1] > patience:
+            holder = self._find_holder(lease)
+            if holder != watched_holder:
+                watched_holder = holder
+                watched_since = now
+            elif holder is not None and now - watched_since > patience_seconds:
                 self._end(lease)
+
         try:
             yield
         finally:
             self._end(lease)
 
-    def _taken(self, lease: str) -> bool:
+    def _try_to_take(self, lease: str) -> bool:
         try:
             self._client.create_registered_model(lease)
         except MlflowException as error:
-            if error.error_code in (
-                ALREADY_EXISTS,
-                NOT_FOUND,
-            ):  # the latter: it ended while MLflow looked at it
+            # not found: the other's lease ended while MLflow looked at it
+            if error.error_code in (ALREADY_EXISTS, NOT_FOUND):
                 return False
             raise
         return True
 
-    def _holder_since(self, lease: str) -> int | None:
+    def _find_holder(self, lease: str) -> int | None:
+        """The time at which the holder took the lease, which tells one holder from another."""
         with suppress(MlflowException):
             return int(self._client.get_registered_model(lease).creation_timestamp)
         return None
@@ -133,12 +133,18 @@ class LeaseLocks:
             self._client.delete_registered_model(lease)
 
 
-def _attempts(name: str) -> Iterator[float]:
-    """The monotonic time, again and again with short sleeps, until the time is up."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    pause = 0.002
-    while (now := time.monotonic()) < deadline:
+def _poll(name: str) -> Iterator[float]:
+    """The monotonic time, again and again with short sleeps.
+
+    Raises:
+        RegistryError: the time is up.
+    """
+    now = time.monotonic()
+    deadline = now + TIMEOUT_SECONDS
+    pause_seconds = 0.002
+    while now < deadline:
         yield now
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
+        time.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, 0.05)
+        now = time.monotonic()
     raise RegistryError(f"the registry's lock {name!r} was not free for {TIMEOUT_SECONDS:.0f} s")

@@ -19,16 +19,16 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric
 from sqlalchemy import Engine, select
 
 from registry import checks
-from registry.contract import MetricPoint
 from registry.mlflow_backend.connection import Store
-from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.errors import translate_errors
+from registry.records import MetricPoint
 
 MAX_POINTS_PER_BATCH: Final = 1000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INFINITY_IN_MLFLOW: Final = sys.float_info.max
-"""MLflow writes this for infinity, so it is read as that; the largest finite number is written as
-its neighbour."""
+"""MLflow writes this number for infinity, so that it is read as infinity; the number itself is
+written as its neighbour."""
 
 
 class Metrics:
@@ -39,70 +39,75 @@ class Metrics:
 
     def log(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         checks.check_points(points)
-        metrics = [
-            Metric(point.name, _to_mlflow(point.value), _milliseconds(point.time), point.step)
-            for point in points
-        ]
+        metrics = [_to_mlflow(point) for point in points]
         for start in range(0, len(metrics), MAX_POINTS_PER_BATCH):
-            with translated():
-                self._store.client.log_batch(
-                    run_id, metrics=metrics[start : start + MAX_POINTS_PER_BATCH]
-                )
+            batch = metrics[start : start + MAX_POINTS_PER_BATCH]
+            with translate_errors():
+                self._store.client.log_batch(run_id, metrics=batch)
 
     def read(self, run_id: str, name: str, after_step: int, limit: int | None) -> list[MetricPoint]:
-        with translated():
+        with translate_errors():
             if self._store.engine is None:
-                rows = self._from_server(run_id, name, after_step)
+                rows = self._read_server(run_id, name, after_step)
             else:
-                rows = _from_database(self._store.engine, run_id, name, after_step, limit)
-            return list(islice(_last_of_each_step(name, rows), limit))
+                rows = _read_database(self._store.engine, run_id, name, after_step, limit)
 
-    def _from_server(self, run_id: str, name: str, after_step: int) -> Sequence[Any]:
+        points = (_read_point(name, row) for row in _last_of_each_step(rows))
+        return list(islice(points, limit))
+
+    def _read_server(self, run_id: str, name: str, after_step: int) -> Sequence[Any]:
         history = self._store.client.get_metric_history(run_id, name)
-        return sorted(
-            (m for m in history if m.step > after_step), key=lambda m: (m.step, m.timestamp)
-        )
+        rows = [metric for metric in history if metric.step > after_step]
+        return sorted(rows, key=lambda metric: (metric.step, metric.timestamp))
 
 
-def _from_database(
-    engine: Engine, run_id: str, name: str, after_step: int, limit: int | None
+def _read_database(
+    engine: Engine,
+    run_id: str,
+    name: str,
+    after_step: int,
+    limit: int | None,
 ) -> Sequence[Any]:
     table = SqlMetric.__table__.c
-    asked = (table.run_uuid == run_id, table.key == name, table.step > after_step)
-    query = select(table.step, table.timestamp, table.value, table.is_nan).where(*asked)
+    conditions = (table.run_uuid == run_id, table.key == name, table.step > after_step)
+    query = (
+        select(table.step, table.timestamp, table.value, table.is_nan)
+        .where(*conditions)
+        .order_by(table.step, table.timestamp)
+    )
     if limit is not None:
-        steps = select(table.step).where(*asked).distinct().order_by(table.step).limit(limit)
+        steps = select(table.step).where(*conditions).distinct().order_by(table.step).limit(limit)
         query = query.where(table.step.in_(steps))
+
     with engine.connect() as connection:
-        return connection.execute(query.order_by(table.step, table.timestamp)).all()
+        return connection.execute(query).all()
 
 
-def _last_of_each_step(name: str, rows: Iterable[Any]) -> Iterator[MetricPoint]:
-    """Rows in the order of (step, time) → the last one of each step."""
+def _last_of_each_step(rows: Iterable[Any]) -> Iterator[Any]:
+    """Of rows in the order of (step, time), the last one of each step."""
     last = None
     for row in rows:
         if last is not None and row.step != last.step:
-            yield _point(name, last)
+            yield last
         last = row
     if last is not None:
-        yield _point(name, last)
+        yield last
 
 
-def _point(name: str, row: Any) -> MetricPoint:
-    value = math.nan if getattr(row, "is_nan", False) else _from_mlflow(row.value)
-    return MetricPoint(
-        name=name, value=value, step=row.step, time=_EPOCH + timedelta(milliseconds=row.timestamp)
-    )
+def _to_mlflow(point: MetricPoint) -> Metric:
+    value = float(point.value)
+    if abs(value) == _INFINITY_IN_MLFLOW:
+        value = math.copysign(math.nextafter(_INFINITY_IN_MLFLOW, 0), value)
+    milliseconds = (point.time - _EPOCH) // timedelta(milliseconds=1)
+    return Metric(point.name, value, milliseconds, point.step)
 
 
-def _to_mlflow(value: float) -> float:
-    finite = abs(value) == _INFINITY_IN_MLFLOW
-    return math.copysign(math.nextafter(_INFINITY_IN_MLFLOW, 0), value) if finite else float(value)
+def _read_point(name: str, row: Any) -> MetricPoint:
+    value = row.value
+    if getattr(row, "is_nan", False):
+        value = math.nan
+    elif abs(value) >= _INFINITY_IN_MLFLOW:
+        value = math.copysign(math.inf, value)
 
-
-def _from_mlflow(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= _INFINITY_IN_MLFLOW else value
-
-
-def _milliseconds(time: datetime) -> int:
-    return (time - _EPOCH) // timedelta(milliseconds=1)
+    time = _EPOCH + timedelta(milliseconds=row.timestamp)
+    return MetricPoint(name=name, value=value, step=row.step, time=time)

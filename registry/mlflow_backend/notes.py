@@ -13,10 +13,11 @@ from datetime import UTC
 from hyperadam.names import check_name
 
 from registry import checks
-from registry.contract import Evaluation, Version
 from registry.mlflow_backend.connection import Store
-from registry.mlflow_backend.errors import translated
-from registry.mlflow_backend.versions import EVALUATION_PREFIX, Versions, free_tags
+from registry.mlflow_backend.errors import translate_errors
+from registry.mlflow_backend.version_tags import EVALUATION_PREFIX, free_tags
+from registry.mlflow_backend.versions import Versions
+from registry.records import Evaluation, Version
 
 
 class Notes:
@@ -35,28 +36,36 @@ class Notes:
     ) -> Version:
         if description is not None:
             checks.check_description(description)
-        client, place = self._store.client, (check_name(optimizer, "optimizer"), str(number))
+        check_name(optimizer, "optimizer")
         self._versions.by_number(optimizer, number)
-        with translated(), self._store.locks.hold(optimizer):
+
+        client = self._store.client
+        version = (optimizer, str(number))
+        with translate_errors(), self._store.locks.hold(optimizer):
             before = free_tags(self._versions.by_number(optimizer, number).tags)
-            after = checks.changed_tags(before, changes)
+            after = checks.merge_tags(before, changes)
             for name in sorted(before.keys() - after.keys()):
-                client.delete_model_version_tag(*place, key=name)
-            for name in sorted(name for name in after if before.get(name) != after[name]):
-                client.set_model_version_tag(*place, key=name, value=after[name])
+                client.delete_model_version_tag(*version, key=name)
+            for name in sorted(after):
+                if before.get(name) != after[name]:
+                    client.set_model_version_tag(*version, key=name, value=after[name])
             if description is not None:
-                client.update_model_version(*place, description=description)
+                client.update_model_version(*version, description=description)
         return self._versions.by_ref(optimizer, str(number))
 
     def attach(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
-        summary = json.loads(checks.summary_text(evaluation))
+        summary = json.loads(checks.encode_summary(evaluation))
         time = evaluation.evaluated_at.astimezone(UTC).isoformat(timespec="milliseconds")
-        text = json.dumps({"time": time, "summary": summary}, ensure_ascii=False)
-        client, place = self._store.client, (check_name(optimizer, "optimizer"), str(number))
+        record = json.dumps({"time": time, "summary": summary}, ensure_ascii=False)
+        check_name(optimizer, "optimizer")
         self._versions.by_number(optimizer, number)
-        with translated(), self._store.locks.hold(optimizer):
-            client.set_model_version_tag(*place, key=EVALUATION_PREFIX + evaluation.key, value=text)
-            kept = self._versions.by_ref(optimizer, str(number)).evaluations
-            for oldest in kept[: -checks.MAX_EVALUATIONS]:
-                client.delete_model_version_tag(*place, key=EVALUATION_PREFIX + oldest.key)
+
+        client = self._store.client
+        version = (optimizer, str(number))
+        tag = EVALUATION_PREFIX + evaluation.key
+        with translate_errors(), self._store.locks.hold(optimizer):
+            client.set_model_version_tag(*version, key=tag, value=record)
+            evaluations = self._versions.by_ref(optimizer, str(number)).evaluations
+            for oldest in evaluations[: -checks.MAX_EVALUATIONS]:
+                client.delete_model_version_tag(*version, key=EVALUATION_PREFIX + oldest.key)
         return self._versions.by_ref(optimizer, str(number))

@@ -11,9 +11,10 @@ from mlflow.entities import ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from registry import checks
-from registry.contract import RegistryError, RunNotFound, RunStatus
+from registry.errors import RegistryError, RunNotFound
 from registry.mlflow_backend.connection import Store
-from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.errors import translate_errors
+from registry.records import RunStatus
 
 KEY_TAG: Final = "hyperadam.key"
 
@@ -48,13 +49,15 @@ class Runs:
         if parent_run_id is not None:
             self.artifact_uri(parent_run_id)
             all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
-        found = self._find(key)
-        if found is not None:
-            return found
-        with translated(), self._store.locks.hold("runs"):
-            found = self._find(key)
-            if found is not None:
-                return found
+
+        run_id = self._find(key)
+        if run_id is not None:
+            return run_id
+
+        with translate_errors(), self._store.locks.hold("runs"):
+            run_id = self._find(key)
+            if run_id is not None:
+                return run_id
             run = self._store.client.create_run(
                 self._store.experiment_id, tags=all_tags, run_name=name or None
             )
@@ -64,7 +67,7 @@ class Runs:
         if status not in _MLFLOW_STATUS:
             raise ValueError(f"status must be one of {', '.join(_MLFLOW_STATUS)}, got {status!r}")
         self.artifact_uri(run_id)
-        with translated(_not_found(run_id)):
+        with translate_errors(_not_found(run_id)):
             if status == "running":
                 self._store.client.update_run(run_id, status="RUNNING")
             else:
@@ -72,7 +75,7 @@ class Runs:
 
     def delete(self, run_id: str) -> None:
         """In MLflow's way: marked as deleted, and gone for good with `mlflow gc`."""
-        with translated(_not_found(run_id)):
+        with translate_errors(_not_found(run_id)):
             self._store.client.delete_run(run_id)
         self._location.cache_clear()
 
@@ -82,27 +85,30 @@ class Runs:
 
     def metric_names(self, run_id: str) -> list[str]:
         self.artifact_uri(run_id)
-        with translated(_not_found(run_id)):
+        with translate_errors(_not_found(run_id)):
             return sorted(self._store.client.get_run(run_id).data.metrics)
 
     def _find(self, key: str) -> str | None:
-        with translated():
-            found = self._store.client.search_runs(
+        with translate_errors():
+            runs = self._store.client.search_runs(
                 [self._store.experiment_id],
                 f"tags.`{KEY_TAG}` = '{key}'",
                 ViewType.ACTIVE_ONLY,
                 max_results=2,
             )
-        if len(found) > 1:
+        if not runs:
+            return None
+        if len(runs) > 1:
             raise RegistryError(f"two runs have the key {key!r}: delete one of them in MLflow")
-        return str(found[0].info.run_id) if found else None
+        return str(runs[0].info.run_id)
 
     def _read_location(self, run_id: str) -> str:
         if not _RUN_ID.fullmatch(run_id):
             raise _not_found(run_id)
-        with translated(_not_found(run_id)):
+        with translate_errors(_not_found(run_id)):
             info = self._store.client.get_run(run_id).info
-        if info.experiment_id != self._store.experiment_id or info.lifecycle_stage != "active":
+        is_ours = info.experiment_id == self._store.experiment_id
+        if not is_ours or info.lifecycle_stage != "active":
             raise _not_found(run_id)
         return str(info.artifact_uri)
 

@@ -10,51 +10,45 @@ home.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
 from hyperadam.names import check_name
 from hyperadam.theta import Theta
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModelTag
 from sqlalchemy import select
 
 from registry import checks
-from registry.alias_log import names_of, targets
-from registry.contract import (
-    AliasChange,
+from registry.alias_log import find_aliases, resolve_aliases
+from registry.errors import (
     AliasNotFound,
     ArtifactNotFound,
-    Evaluation,
     OptimizerNotFound,
     RegistryError,
-    Version,
     VersionNotFound,
-    theta_path,
 )
 from registry.mlflow_backend.aliases import read_log
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import Store
-from registry.mlflow_backend.errors import translated
+from registry.mlflow_backend.errors import translate_errors
 from registry.mlflow_backend.runs import KEY_TAG, Runs
+from registry.mlflow_backend.version_tags import (
+    SHA256_TAG,
+    identity_tags,
+    is_ours,
+    read_version,
+)
+from registry.records import AliasChange, Version, theta_path
 
 OPTIMIZER_TAG: Final = "hyperadam.optimizer"
 """On registered models: here are versions of ours."""
-SHA256_TAG: Final = "hyperadam.sha256"
-SIZE_TAG: Final = "hyperadam.size_bytes"
-MANIFEST_TAG: Final = "hyperadam.manifest"
-RUN_TAG: Final = "hyperadam.run_id"
-EVALUATION_PREFIX: Final = "hyperadam.evaluation."
-"""Of tags with an evaluation's summary; the rest of their names is its key."""
 MAX_NUMBER: Final = 2**31 - 1
 """MLflow's column for version numbers holds no more."""
 
 _PAGE: Final = 1000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Versions:
@@ -77,71 +71,70 @@ class Versions:
         check_name(optimizer, "optimizer")
         checks.check_key(key)
         data = theta.to_bytes()
-        all_tags = {
-            **checks.check_tags(tags),
-            **_own_tags(Theta.from_bytes(data), len(data), key, run_id),
-        }
+        all_tags = checks.check_tags(tags)
+        all_tags |= identity_tags(Theta.from_bytes(data), len(data), key, run_id)
         if run_id is not None:
             self._runs.artifact_uri(run_id)
-        existing = self._find(optimizer, key, theta.sha256)
+
+        existing = self._find_by_key(optimizer, key, theta.sha256)
         if existing is not None:
             return existing
-        home = run_id or self._runs.open(
-            f"upload:{optimizer}:{_digest(key)}", name=f"upload of {optimizer}"
-        )
-        self._artifacts.put(home, theta_path(theta.sha256), data)
-        with translated(), self._store.locks.hold(optimizer):
-            self._ensure_model(optimizer)
-            return self._find(optimizer, key, theta.sha256) or self._register(
-                optimizer, home, all_tags
-            )
 
-    def optimizers(self) -> list[str]:
-        with translated():
+        home_run_id = run_id or self._open_upload(optimizer, key)
+        self._artifacts.put(home_run_id, theta_path(theta.sha256), data)
+        with translate_errors(), self._store.locks.hold(optimizer):
+            self._ensure_model(optimizer)
+            existing = self._find_by_key(optimizer, key, theta.sha256)
+            if existing is not None:
+                return existing
+            return self._register(optimizer, home_run_id, all_tags)
+
+    def list_optimizers(self) -> list[str]:
+        with translate_errors():
             ours = f"tags.`{OPTIMIZER_TAG}` = 'true'"
             models = list(_pages(self._store.client.search_registered_models, filter_string=ours))
-        return sorted(
-            m.name for m in models if any(map(_is_ours, m.latest_versions)) or self._newest(m.name)
-        )
+        return sorted(model.name for model in models if self._has_versions(model))
 
-    def all(self, optimizer: str) -> list[Version]:
-        aliases = targets(self.alias_log(optimizer))
-        with translated():
-            found = _pages(
-                self._store.client.search_model_versions, filter_string=f"name = '{optimizer}'"
+    def newest_first(self, optimizer: str) -> list[Version]:
+        targets = resolve_aliases(self.read_alias_log(optimizer))
+        with translate_errors():
+            pages = _pages(
+                self._store.client.search_model_versions,
+                filter_string=f"name = '{optimizer}'",
             )
-            versions = [_version(version, aliases) for version in found if _is_ours(version)]
+            versions = [read_version(version, targets) for version in pages if is_ours(version)]
         if not versions:
             raise _no_optimizer(optimizer)
         return sorted(versions, key=lambda version: -version.number)
 
     def by_ref(self, optimizer: str, ref: str) -> Version:
         check_name(ref, "version")
-        aliases = targets(self.alias_log(optimizer))
+        targets = resolve_aliases(self.read_alias_log(optimizer))
         if ref == "latest":
-            return _version(self._latest(optimizer), aliases)
+            return read_version(self._latest(optimizer), targets)
         if ref.isdigit():
-            return _version(self.by_number(optimizer, int(ref)), aliases)
-        if ref not in aliases:
+            return read_version(self.by_number(optimizer, int(ref)), targets)
+        if ref not in targets:
             self._latest(optimizer)
             raise AliasNotFound(f"optimizer {optimizer!r} has no alias {ref!r}")
-        return _version(self.by_number(optimizer, aliases[ref]), aliases)
+        return read_version(self.by_number(optimizer, targets[ref]), targets)
 
     def by_number(self, optimizer: str, number: int) -> ModelVersion:
         missing = VersionNotFound(f"optimizer {optimizer!r} has no version {number}")
         try:
             if not 1 <= number <= MAX_NUMBER:
                 raise missing
-            with translated(missing):
+            with translate_errors(missing):
                 version = self._store.client.get_model_version(optimizer, str(number))
-            if not _is_ours(version):
+            if not is_ours(version):
                 raise missing
         except VersionNotFound:
             self._latest(optimizer)
             raise
         return version
 
-    def weights(self, optimizer: str, number: int) -> bytes:
+    def read_weights(self, optimizer: str, number: int) -> bytes:
+        """The Θ file, verified."""
         run_id, sha256 = self._place(check_name(optimizer, "optimizer"), number)
         try:
             data = self._artifacts.get(run_id, theta_path(sha256))
@@ -153,139 +146,97 @@ class Versions:
             )
         return data
 
-    def alias_log(self, optimizer: str) -> list[AliasChange]:
+    def read_alias_log(self, optimizer: str) -> list[AliasChange]:
         """Raises OptimizerNotFound where not even a name was registered."""
-        tags = self._model_tags(check_name(optimizer, "optimizer"))
+        tags = self._read_model_tags(check_name(optimizer, "optimizer"))
         if OPTIMIZER_TAG not in tags:
             raise _no_optimizer(optimizer)
         return read_log(tags)
 
-    def _model_tags(self, optimizer: str) -> Mapping[str, str]:
-        """Tags of the registered model, if there is one. Every read asks, so databases are read
-        directly."""
-        with translated():
-            if self._store.engine is None:
-                found = self._store.client.search_registered_models(
-                    f"name = '{optimizer}'", max_results=1
-                )
-                return found[0].tags if found else {}
-            table = SqlRegisteredModelTag.__table__.c
-            query = select(table.key, table.value).where(table.name == optimizer)
-            with self._store.engine.connect() as connection:
-                return {row.key: row.value for row in connection.execute(query)}
+    def _read_model_tags(self, optimizer: str) -> Mapping[str, str]:
+        """Tags of the registered model, if there is one. Every read of a version needs them, so
+        that a database is read directly."""
+        if self._store.engine is None:
+            model = self._find_model(optimizer)
+            return {} if model is None else model.tags
+
+        table = SqlRegisteredModelTag.__table__.c
+        query = select(table.key, table.value).where(table.name == optimizer)
+        with translate_errors(), self._store.engine.connect() as connection:
+            return {row.key: row.value for row in connection.execute(query)}
+
+    def _find_model(self, optimizer: str) -> RegisteredModel | None:
+        with translate_errors():
+            models = self._store.client.search_registered_models(
+                f"name = '{optimizer}'", max_results=1
+            )
+        return models[0] if models else None
 
     def _ensure_model(self, optimizer: str) -> None:
         """A registered model of that name with our mark; one that someone else made is taken
         over."""
-        if OPTIMIZER_TAG in self._model_tags(optimizer):
+        if OPTIMIZER_TAG in self._read_model_tags(optimizer):
             return
-        if not self._store.client.search_registered_models(f"name = '{optimizer}'", max_results=1):
+        if self._find_model(optimizer) is None:
             self._store.client.create_registered_model(optimizer)
         self._store.client.set_registered_model_tag(optimizer, OPTIMIZER_TAG, "true")
 
-    def _register(self, optimizer: str, home: str, tags: Mapping[str, str]) -> Version:
+    def _has_versions(self, model: RegisteredModel) -> bool:
+        has_ours = any(is_ours(version) for version in model.latest_versions)
+        return has_ours or self._find_newest(model.name) is not None
+
+    def _open_upload(self, optimizer: str, key: str) -> str:
+        """The run that holds an uploaded Θ."""
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return self._runs.open(f"upload:{optimizer}:{digest}", name=f"upload of {optimizer}")
+
+    def _register(self, optimizer: str, home_run_id: str, tags: Mapping[str, str]) -> Version:
         version = self._store.client.create_model_version(
             optimizer,
-            source=f"runs:/{home}/theta",
-            run_id=home,
+            source=f"runs:/{home_run_id}/theta",
+            run_id=home_run_id,
             tags=dict(tags),
             await_creation_for=0,
         )
-        return _version(version, {})
+        return read_version(version, {})
 
-    def _find(self, optimizer: str, key: str, sha256: str) -> Version | None:
-        """The version with this key; RegistryError if it is another Θ."""
-        with translated():
-            found = self._store.client.search_model_versions(
+    def _find_by_key(self, optimizer: str, key: str, sha256: str) -> Version | None:
+        """The version with this key, if there is one; RegistryError if it is another Θ."""
+        with translate_errors():
+            versions = self._store.client.search_model_versions(
                 f"name = '{optimizer}' and tags.`{KEY_TAG}` = '{key}'",
                 max_results=1,
                 order_by=["version_number ASC"],
             )
-        if not found:
+        if not versions:
             return None
-        version = _version(found[0], {})
+
+        version = read_version(versions[0], {})
         if version.sha256 != sha256:
             raise RegistryError(
                 f"key {key!r} was used before for another Θ, {optimizer}@{version.number}"
             )
-        return replace(
-            version, aliases=names_of(targets(self.alias_log(optimizer)), version.number)
-        )
+        targets = resolve_aliases(self.read_alias_log(optimizer))
+        return replace(version, aliases=find_aliases(targets, version.number))
 
     def _latest(self, optimizer: str) -> ModelVersion:
-        newest = self._newest(optimizer)
+        newest = self._find_newest(optimizer)
         if newest is None:
             raise _no_optimizer(optimizer)
         return newest
 
-    def _newest(self, optimizer: str) -> ModelVersion | None:
-        with translated():
-            ours = f"name = '{optimizer}' and tags.`{SHA256_TAG}` LIKE '%'"
-            found = self._store.client.search_model_versions(
+    def _find_newest(self, optimizer: str) -> ModelVersion | None:
+        ours = f"name = '{optimizer}' and tags.`{SHA256_TAG}` LIKE '%'"
+        with translate_errors():
+            versions = self._store.client.search_model_versions(
                 ours, max_results=1, order_by=["version_number DESC"]
             )
-        return found[0] if found else None
+        return versions[0] if versions else None
 
     def _read_place(self, optimizer: str, number: int) -> tuple[str, str]:
         """The run that holds the version's file, and the file's digest: what never changes."""
         version = self.by_number(optimizer, number)
         return str(version.run_id), version.tags[SHA256_TAG]
-
-
-def _own_tags(theta: Theta, size_bytes: int, key: str, run_id: str | None) -> dict[str, str]:
-    manifest = checks.manifest_text(theta)
-    tags = {
-        KEY_TAG: key,
-        SHA256_TAG: theta.sha256,
-        SIZE_TAG: str(size_bytes),
-        MANIFEST_TAG: manifest,
-    }
-    return tags if run_id is None else {**tags, RUN_TAG: run_id}
-
-
-def _version(version: ModelVersion, aliases: Mapping[str, int]) -> Version:
-    number = int(version.version)
-    return Version(
-        optimizer=version.name,
-        number=number,
-        sha256=version.tags[SHA256_TAG],
-        size_bytes=int(version.tags[SIZE_TAG]),
-        created_at=_EPOCH + timedelta(milliseconds=version.creation_timestamp),
-        run_id=version.tags.get(RUN_TAG),
-        manifest=json.loads(version.tags[MANIFEST_TAG]),
-        description=version.description or "",
-        tags=free_tags(version.tags),
-        evaluations=_evaluations(version.tags),
-        aliases=names_of(aliases, number),
-    )
-
-
-def free_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that people set."""
-    return {
-        name: value
-        for name, value in tags.items()
-        if not name.startswith(checks.RESERVED_TAG_PREFIXES)
-    }
-
-
-def _evaluations(tags: Mapping[str, str]) -> tuple[Evaluation, ...]:
-    records = {
-        name.removeprefix(EVALUATION_PREFIX): json.loads(text)
-        for name, text in tags.items()
-        if name.startswith(EVALUATION_PREFIX)
-    }
-    found = [
-        Evaluation(
-            key=key, evaluated_at=datetime.fromisoformat(record["time"]), summary=record["summary"]
-        )
-        for key, record in records.items()
-    ]
-    return tuple(sorted(found, key=checks.age))
-
-
-def _is_ours(version: ModelVersion) -> bool:
-    return {KEY_TAG, SHA256_TAG, SIZE_TAG, MANIFEST_TAG} <= version.tags.keys()
 
 
 def _pages(search: Any, **arguments: Any) -> Iterator[Any]:
@@ -297,10 +248,6 @@ def _pages(search: Any, **arguments: Any) -> Iterator[Any]:
         token = getattr(page, "token", None)
         if not token:
             return
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _no_optimizer(optimizer: str) -> OptimizerNotFound:

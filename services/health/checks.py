@@ -10,7 +10,7 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from registry.contract import Registry
+from registry import Registry
 from services.database.base import Database
 from services.reconciler import lease
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuation
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, read_update
-from registry.contract import ArtifactNotFound, Registry, RunNotFound
+from registry import ArtifactNotFound, Registry, RunNotFound
 from services.container import Container
 from services.jobs import queries
 from services.jobs.lifecycle import ENDED, State

@@ -9,8 +9,8 @@ moves for admins' jobs alone.
 from __future__ import annotations
 
 from meta_trainer.specs import MetaTrainingSpec
-from registry.alias_log import protected
-from registry.contract import OptimizerNotFound, Registry
+from registry import OptimizerNotFound, Registry
+from registry.alias_log import find_protected
 from services.auth.scopes import Principal
 from services.jobs.specs import AnyJobSpec
 from services.problems import Forbidden, invalid
@@ -40,6 +40,6 @@ def check_promotion(spec: AnyJobSpec, principal: Principal, registry: Registry) 
 
 def _is_protected(registry: Registry, optimizer: str, alias: str) -> bool:
     try:
-        return alias in protected(registry.alias_history(optimizer))
+        return alias in find_protected(registry.alias_history(optimizer))
     except OptimizerNotFound:
         return False

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from registry.contract import ArtifactNotFound, MetricPoint
+from registry import ArtifactNotFound, MetricPoint
 from services.container import Container
 from services.jobs import errors, queries, schemas, thinning, views
 from services.jobs.continuation import CHECKPOINT_PATH

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.study import StudySpec
-from registry.contract import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
+from registry import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
 from services.jobs.errors import invalid
 from services.jobs.spec_errors import field_errors
 from services.problems import FieldError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from registry.contract import MetricPoint
+from registry import MetricPoint
 
 MIN_POINTS: Final = 4
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hyperadam.rates import KNOBS
 
-from registry.contract import Evaluation, Version
+from registry import Evaluation, Version
 from services.optimizers.lineage import (
     read_metrics,
     read_provenance,

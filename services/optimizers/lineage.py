@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from registry.contract import Evaluation, Version
+from registry import Evaluation, Version
 from services.optimizers.schemas import ContinuedFrom, LineageAnswer
 
 

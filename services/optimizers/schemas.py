@@ -11,9 +11,9 @@ from registry.checks import (
     MAX_DESCRIPTION_CHARS,
     MAX_REASON_CHARS,
     MAX_TAGS,
-    changed_tags,
     check_description,
     check_text,
+    merge_tags,
 )
 
 MAX_NUMBER = 2**31 - 1
@@ -27,7 +27,7 @@ Reason = Annotated[str, Field(max_length=MAX_REASON_CHARS), AfterValidator(_plai
 
 
 def _plain_tags(changes: dict[str, str | None]) -> dict[str, str | None]:
-    changed_tags({}, changes)
+    merge_tags({}, changes)
     return changes
 
 

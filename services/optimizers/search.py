@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 from fastapi import Depends, Query
 
-from registry.contract import Version
+from registry import Version
 from services.optimizers.lineage import read_metrics
 
 TAG_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(:.*)?$"

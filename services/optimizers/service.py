@@ -10,8 +10,8 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 from sqlalchemy import select
 
-from registry.alias_log import protected, targets
-from registry.contract import OptimizerNotFound, Version
+from registry import OptimizerNotFound, Version
+from registry.alias_log import find_protected, resolve_aliases
 from services.container import Container
 from services.idempotency.service import Post, hash_body
 from services.jobs.tables import Job
@@ -56,7 +56,7 @@ def _is_admitted(services: Container, name: str, search: Search) -> bool:
 
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
-    aliases = targets(services.registry.alias_history(name))
+    aliases = resolve_aliases(services.registry.alias_history(name))
     return OptimizerAnswer(name=name, latest=_answer_one(services, latest), aliases=aliases)
 
 
@@ -217,10 +217,10 @@ def move_alias(
 
 def list_aliases(services: Container, name: str) -> AliasList:
     history = services.registry.alias_history(name)
-    protected_aliases = protected(history)
+    protected_aliases = find_protected(history)
     aliases = [
         AliasAnswer(alias=alias, version=number, protected=alias in protected_aliases)
-        for alias, number in sorted(targets(history).items())
+        for alias, number in sorted(resolve_aliases(history).items())
     ]
     changes = [AliasChangeAnswer(**asdict(change)) for change in history]
     return AliasList(items=aliases, history=changes)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from registry.contract import Registry
+from registry import Registry
 
 MAX_CACHED_BYTES: Final = 64 * 2**20
 MAX_PINNED: Final = 10_000

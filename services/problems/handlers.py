@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from registry.contract import (
+from registry import (
     AliasMoved,
     AliasNotFound,
     AliasProtected,

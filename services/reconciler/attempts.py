@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from registry.contract import Registry, RunStatus
+from registry import Registry, RunStatus
 from services.database.base import Database, now
 from services.executors.contract import ENDED as PROCESS_ENDED
 from services.executors.contract import Executor, ProcessStatus

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from registry.contract import Registry
+from registry import Registry
 from services.executors.contract import Executor
 from services.reconciler import ingest
 from services.reconciler.driver_events import read_event_files

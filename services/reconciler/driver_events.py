@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from registry.contract import ArtifactNotFound, Registry
+from registry import ArtifactNotFound, Registry
 from services.database.base import now
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from registry.contract import ArtifactNotFound, Registry
+from registry import ArtifactNotFound, Registry
 from services.executors.contract import ProcessStatus
 from services.jobs.lifecycle import Trigger
 

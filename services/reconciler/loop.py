@@ -14,7 +14,7 @@ import time
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.contract import Registry
+from registry import Registry
 from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
 from services.jobs import changes, queries, queue

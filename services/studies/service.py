@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, make_trial_key
-from registry.contract import ArtifactNotFound, Registry
+from registry import ArtifactNotFound, Registry
 from services.container import Container
 from services.idempotency.service import Post, hash_body
 from services.jobs import changes, errors, schemas

@@ -27,7 +27,7 @@ from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.theta import Theta
 
-from registry.contract import MetricPoint, Version
+from registry import MetricPoint, Version
 from registry.memory import InMemoryRegistry
 from services.app import create_app
 from services.container import Container

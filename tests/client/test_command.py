@@ -23,7 +23,7 @@ from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 from typer.testing import CliRunner
 
-from registry.contract import Evaluation
+from registry import Evaluation
 from services.jobs.lifecycle import Trigger
 from tests.client.conftest import Service, make_theta
 

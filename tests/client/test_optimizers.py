@@ -10,7 +10,7 @@ import pytest
 import torch
 from hyperadam.api import AsyncClient, Client, session
 
-from registry.contract import Evaluation
+from registry import Evaluation
 from services.problems.kinds import KINDS
 from tests.client.conftest import QUICK, Service, make_theta
 

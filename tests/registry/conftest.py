@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from registry.mlflow_backend import MLflowRegistry
-from registry.mlflow_backend.connection import migrated_client
+from registry.mlflow_backend.connection import open_migrated_client
 from tests.conftest import Postgres
 
 
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "registry.db"
-    migrated_client(f"sqlite:///{path}")
+    open_migrated_client(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path
@@ -56,7 +56,10 @@ def postgres_template(postgres: Postgres) -> str:
     """Name of a database with MLflow's tables, made by another process since none may be connected
     to a template."""
     url = postgres.create_database()
-    code = "import sys; from registry.mlflow_backend.connection import migrated_client; migrated_client(sys.argv[1])"
+    code = (
+        "import sys; from registry.mlflow_backend.connection import open_migrated_client; "
+        "open_migrated_client(sys.argv[1])"
+    )
     subprocess.run([sys.executable, "-c", code, url], check=True, timeout=60)
     return url.rpartition("/")[2]
 

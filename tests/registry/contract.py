@@ -21,7 +21,7 @@ from registry import (
     RunNotFound,
     VersionNotFound,
 )
-from registry.contract import theta_path
+from registry.records import theta_path
 from tests.registry.bad_inputs import (
     BAD_POINTS,
     BAD_TAGS,

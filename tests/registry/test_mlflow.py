@@ -15,8 +15,8 @@ import pytest
 from mlflow import MlflowClient
 
 from registry import ArtifactNotFound, RegistryError, VersionNotFound, connect
-from registry.contract import theta_path
 from registry.mlflow_backend import MLflowRegistry
+from registry.records import theta_path
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
 from tests.registry.notes_contract import NotesContract

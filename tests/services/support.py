@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from registry.contract import ArtifactNotFound, Registry
+from registry import ArtifactNotFound, Registry
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
 from services.reconciler.loop import Reconciler
 

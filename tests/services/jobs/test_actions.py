@@ -9,7 +9,7 @@ from unittest.mock import call, patch
 import pytest
 from sqlalchemy import func, select
 
-from registry.contract import RunNotFound
+from registry import RunNotFound
 from services.container import Container
 from services.database.base import Base, Database
 from services.idempotency.tables import UsedKey

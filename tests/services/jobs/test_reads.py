@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from registry.contract import MetricPoint
+from registry import MetricPoint
 from services.container import Container
 from tests.services.support import Stage
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.contract import MetricPoint
+from registry import MetricPoint
 from services.jobs.thinning import MIN_POINTS, thinned
 from tests.services.support import Stage
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hyperadam.theta import Theta
 
-from registry.contract import Version
+from registry import Version
 from registry.memory import InMemoryRegistry
 from tests.registry.thetas import make_theta
 

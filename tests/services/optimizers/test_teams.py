@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hyperadam.theta import Theta
 
-from registry.contract import Evaluation
+from registry import Evaluation
 from services.container import Container
 from tests.registry.thetas import make_theta
 from tests.services.optimizers.conftest import CountingRegistry

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from registry.contract import (
+from registry import (
     AliasNotFound,
     ArtifactNotFound,
     OptimizerNotFound,

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from registry.contract import RunStatus
+from registry import RunStatus
 from registry.memory import InMemoryRegistry
 from services.database.base import Database
 from tests.services.support import PlayedExecutor

@@ -1,0 +1,35 @@
+"""What a registry raises on purpose; services map each of these to a problem of their own."""
+
+from __future__ import annotations
+
+
+class RegistryError(Exception):
+    """Base of everything that a registry raises on purpose."""
+
+
+class RunNotFound(RegistryError):
+    """No run has that id."""
+
+
+class ArtifactNotFound(RegistryError):
+    """The run has no artifact of that name."""
+
+
+class OptimizerNotFound(RegistryError):
+    """No version was ever created under that name."""
+
+
+class VersionNotFound(RegistryError):
+    """The optimizer has no such version."""
+
+
+class AliasNotFound(RegistryError):
+    """The optimizer has no such alias."""
+
+
+class AliasProtected(RegistryError):
+    """Only `promote` moves that alias."""
+
+
+class AliasMoved(RegistryError):
+    """The alias does not point where the caller saw it."""

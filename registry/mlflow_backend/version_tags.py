@@ -1,0 +1,85 @@
+"""The tags of a registered model version: all that the contract asks of a `Version` is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from hyperadam.theta import Theta
+from mlflow.entities.model_registry import ModelVersion
+
+from registry import checks
+from registry.alias_log import find_aliases
+from registry.mlflow_backend.runs import KEY_TAG
+from registry.records import Evaluation, Version
+
+SHA256_TAG: Final = "hyperadam.sha256"
+SIZE_TAG: Final = "hyperadam.size_bytes"
+MANIFEST_TAG: Final = "hyperadam.manifest"
+RUN_TAG: Final = "hyperadam.run_id"
+EVALUATION_PREFIX: Final = "hyperadam.evaluation."
+"""Of tags with an evaluation's summary; the rest of their names is its key."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def identity_tags(theta: Theta, size_bytes: int, key: str, run_id: str | None) -> dict[str, str]:
+    """The tags that say which Θ a version is, and never change."""
+    tags = {
+        KEY_TAG: key,
+        SHA256_TAG: theta.sha256,
+        SIZE_TAG: str(size_bytes),
+        MANIFEST_TAG: checks.encode_manifest(theta),
+    }
+    if run_id is not None:
+        tags[RUN_TAG] = run_id
+    return tags
+
+
+def is_ours(version: ModelVersion) -> bool:
+    """Whether a registered model version was made here."""
+    return {KEY_TAG, SHA256_TAG, SIZE_TAG, MANIFEST_TAG} <= version.tags.keys()
+
+
+def read_version(version: ModelVersion, targets: Mapping[str, int]) -> Version:
+    """The version that tags describe; `targets` says where the optimizer's aliases point."""
+    number = int(version.version)
+    return Version(
+        optimizer=version.name,
+        number=number,
+        sha256=version.tags[SHA256_TAG],
+        size_bytes=int(version.tags[SIZE_TAG]),
+        created_at=_EPOCH + timedelta(milliseconds=version.creation_timestamp),
+        run_id=version.tags.get(RUN_TAG),
+        manifest=json.loads(version.tags[MANIFEST_TAG]),
+        description=version.description or "",
+        tags=free_tags(version.tags),
+        evaluations=_read_evaluations(version.tags),
+        aliases=find_aliases(targets, number),
+    )
+
+
+def free_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that people set."""
+    return {
+        name: value
+        for name, value in tags.items()
+        if not name.startswith(checks.RESERVED_TAG_PREFIXES)
+    }
+
+
+def _read_evaluations(tags: Mapping[str, str]) -> tuple[Evaluation, ...]:
+    evaluations = []
+    for name, text in tags.items():
+        if not name.startswith(EVALUATION_PREFIX):
+            continue
+        record = json.loads(text)
+        evaluation = Evaluation(
+            key=name.removeprefix(EVALUATION_PREFIX),
+            evaluated_at=datetime.fromisoformat(record["time"]),
+            summary=record["summary"],
+        )
+        evaluations.append(evaluation)
+    return tuple(sorted(evaluations, key=checks.age))
