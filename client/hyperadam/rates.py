@@ -103,7 +103,8 @@ class Rate:
         "share",
         "G",
         "parameters of fewer inputs, as biases are, have fan-in / G of the rate; 0: all of it.",
-        "Parameters of n inputs, if fewer than these (biases have 1), have n / these of the rate of {}. ",
+        "Parameters of n inputs, if fewer than these (biases have 1), have n / these of the rate "
+        "of {}. ",
         largest=1_000_000,
     )
     """G, in inputs: parameters of fewer, as biases are, have a smaller rate; 0: none have."""

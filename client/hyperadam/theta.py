@@ -60,12 +60,11 @@ class Theta:
         _check_json(self.provenance, "provenance")
         expected = self.rule.theta_shapes
         if set(self.tensors) != set(expected):
-            missing, extra = (
-                sorted(set(expected) - set(self.tensors)),
-                sorted(set(self.tensors) - set(expected)),
-            )
+            missing = sorted(set(expected) - set(self.tensors))
+            unexpected = sorted(set(self.tensors) - set(expected))
             raise ThetaError(
-                f"tensors do not match rule {self.rule.kind!r}: missing {missing}, unexpected {extra}"
+                f"tensors do not match rule {self.rule.kind!r}: "
+                f"missing {missing}, unexpected {unexpected}"
             )
         for name, shape in expected.items():
             tensor = self.tensors[name]

@@ -8,12 +8,13 @@ With F the meta-loss of a period, σ the spread and N antithetic pairs of direct
                                                                with ξ_{i,k} = Σ_{j ≤ k} ε_{i,j}
 
 ES runs whole episodes. The other two run period after period, k = 1, 2, …, each with its own F_k:
-ES-Single under one ε_i throughout, PES under a new one in each. In these two, every particle goes on from where its own perturbations have led it. The meta-loss
-of period k depends on the perturbations of all periods before it, which is what ξ counts (Vicol,
-Metz, Sohl-Dickstein 2021, Eq. 8): the sum over an episode's periods has the expectation of the
-gradient over the whole episode, where TBPTT's has not. ES-Single (Vicol 2023) has it too, for its
-particles keep their ε; which of the two has less variance depends on the problem. Nothing is
-differentiated, so that second-order terms count, and a meta-loss need not be smooth.
+ES-Single under one ε_i throughout, PES under a new one in each. In these two, every particle goes
+on from where its own perturbations have led it. The meta-loss of period k depends on the
+perturbations of all periods before it, which is what ξ counts (Vicol, Metz, Sohl-Dickstein 2021,
+Eq. 8): the sum over an episode's periods has the expectation of the gradient over the whole
+episode, where TBPTT's has not. ES-Single (Vicol 2023) has it too, for its particles keep their ε;
+which of the two has less variance depends on the problem. Nothing is differentiated, so that
+second-order terms count, and a meta-loss need not be smooth.
 
 Both members of a pair have one start, the same minibatches, masks and tricks. A pair of which one
 diverged adds nothing, as a diverged learner does not in TBPTT. The factors (F₊ − F₋) / 2σ are

@@ -1,1 +1,1 @@
-"""Running optimizers on optimizees: the episodes of meta-training, step by step, and plain runs for scoring."""
+"""Running optimizers on optimizees: the episodes of meta-training, step by step, and plain runs."""

@@ -65,16 +65,22 @@ def split_state(state: EpisodeState, sizes: Sequence[int]) -> list[EpisodeState]
 
 def join_rule_states(states: Sequence[Any]) -> Any:
     """A rule's states of several groups of learners as one: their fields are (·, L, p)."""
-    return type(states[0])(*(torch.cat(fields, dim=1) for fields in zip(*states, strict=True)))
+    joined = [torch.cat(fields, dim=1) for fields in zip(*states, strict=True)]
+    return type(states[0])(*joined)
 
 
 def split_rule_state(state: Any, sizes: Sequence[int]) -> list[Any]:
     """The inverse of `join_rule_states`, as contiguous copies, which may be written to."""
-    fields = [
-        [part.clone(memory_format=torch.contiguous_format) for part in f.split(list(sizes), 1)]
-        for f in state
-    ]
+    fields = [_split_learners(field, sizes) for field in state]
     return [type(state)(*parts) for parts in zip(*fields, strict=True)]
+
+
+def _split_learners(
+    field: Tensor,  # shape: (·, L, p)
+    sizes: Sequence[int],
+) -> list[Tensor]:
+    parts = field.split(list(sizes), dim=1)
+    return [part.clone(memory_format=torch.contiguous_format) for part in parts]
 
 
 def begin_episode(rule: Rule[Any], optimizee: Optimizee) -> EpisodeState:

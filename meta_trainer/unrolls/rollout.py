@@ -69,9 +69,10 @@ class Learned:
     def _move(self, w: Tensor, direction: Tensor, state: LearnedState) -> Tensor:
         if self._rates is None:
             return moved_parameters(w, direction, self._rate, state.n_steps, state.shares)
+        learners = zip(w.split(1), direction.split(1), self._rates, strict=True)
         rows = [
-            moved_parameters(w[i : i + 1], direction[i : i + 1], rate, state.n_steps, state.shares)
-            for i, rate in enumerate(self._rates)
+            moved_parameters(row, row_direction, rate, state.n_steps, state.shares)
+            for row, row_direction, rate in learners
         ]
         return torch.cat(rows)
 

@@ -72,10 +72,12 @@ def _read_piece(
         )
     piece = []
     for name, expected in fresh._asdict().items():
-        given, shape = fields[name], (*expected.shape[:-1], *parameter.shape)
-        if given.shape != shape:
+        field = fields[name]
+        shape = (*expected.shape[:-1], *parameter.shape)
+        if field.shape != shape:
             raise ValueError(
-                f"state {name} of parameter {index} has shape {tuple(given.shape)}, not {shape}"
+                f"state {name} of parameter {index} has shape {tuple(field.shape)}, not {shape}"
             )
-        piece.append(given.detach().to(parameter.device, copy=True).reshape(expected.shape))
+        own_copy = field.detach().to(parameter.device, copy=True)
+        piece.append(own_copy.reshape(expected.shape))
     return fresh._make(piece)

@@ -27,7 +27,8 @@ def one_device(parameters: Iterable[Tensor]) -> torch.device:
     if len(devices) > 1:
         names = ", ".join(sorted(map(str, devices)))
         raise ValueError(
-            f"parameters must be on one device, got {names}: norms are taken over all of them together"
+            f"parameters must be on one device, got {names}: "
+            "norms are taken over all of them together"
         )
     return devices.pop()
 
@@ -38,25 +39,19 @@ class FlatVector:
     def __init__(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> None:
         self.parameters = tuple(parameters)
         self.sizes = [parameter.numel() for parameter in parameters]
-        self.buffer = torch.empty(
-            sum(self.sizes), dtype=dtype, device=one_device(parameters)
-        )  # shape: (p,)
-        pieces = self.buffer.split(self.sizes)
-        self.views = [
-            piece.view(parameter.shape) for piece, parameter in zip(pieces, parameters, strict=True)
-        ]
+        n_coordinates = sum(self.sizes)
+        self.buffer = torch.empty(n_coordinates, dtype=dtype, device=one_device(parameters))
+        pieces = zip(self.buffer.split(self.sizes), parameters, strict=True)
+        self.views = [piece.view(parameter.shape) for piece, parameter in pieces]
         self._norm = self.buffer.new_empty(())
 
     def fits(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> bool:
         """Whether this is the vector of exactly these parameters, where they are now."""
-        return (
-            len(self.parameters) == len(parameters)
-            and all(
-                mine is theirs for mine, theirs in zip(self.parameters, parameters, strict=True)
-            )
-            and self.buffer.device == parameters[0].device
-            and self.buffer.dtype == dtype
-        )
+        if len(self.parameters) != len(parameters) or self.buffer.dtype != dtype:
+            return False
+        pairs = zip(self.parameters, parameters, strict=True)
+        same_parameters = all(mine is theirs for mine, theirs in pairs)
+        return same_parameters and self.buffer.device == parameters[0].device
 
     def norm(self) -> float:
         """Euclidean; not finite if any coordinate is not, or if its square overflows the buffer's
@@ -75,25 +70,24 @@ class FlatState:
     def over(self, vector: FlatVector, dtype: torch.dtype) -> Any:
         """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those
         that have none."""
-        if (
-            self._joined is not None
-            and self._joined[0] is vector
-            and self._joined[1][0].dtype == dtype
-        ):
-            return self._joined[1]
+        if self._joined is not None:
+            joined_vector, joined_state = self._joined
+            if joined_vector is vector and joined_state[0].dtype == dtype:
+                return joined_state
+
         parked = self.pieces()
-        pieces = [parked.pop(parameter, None) for parameter in vector.parameters]
-        fresh = [
-            self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype))
-            if piece is None
-            else piece
-            for piece, size in zip(pieces, vector.sizes, strict=True)
-        ]
-        self._joined = vector, _join(fresh, vector.buffer.device, dtype)
-        self._parked = {
-            parameter: _clone(piece) for parameter, piece in parked.items()
-        }  # views no more
-        return self._joined[1]
+        pieces = []
+        for parameter, size in zip(vector.parameters, vector.sizes, strict=True):
+            piece = parked.pop(parameter, None)
+            if piece is None:
+                piece = self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype))
+            pieces.append(piece)
+
+        state = _join(pieces, vector.buffer.device, dtype)
+        self._joined = (vector, state)
+        # Clones, since views of the vector that is left would keep all of it alive.
+        self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}
+        return state
 
     def pieces(self) -> dict[Tensor, Any]:
         """Parameter → its part of the state, fields of shape (J, numel): views, which later steps
@@ -106,12 +100,13 @@ class FlatState:
 
     def replace(self, pieces: Mapping[Tensor, Any]) -> None:
         """Forget everything and go on from these pieces."""
-        self._joined, self._parked = None, dict(pieces)
+        self._joined = None
+        self._parked = dict(pieces)
 
 
 def _cut(state: Any, sizes: list[int]) -> list[Any]:
-    columns = [field.split(sizes, -1) for field in state]
-    return [state._make(parts) for parts in zip(*columns, strict=True)]
+    fields = [field.split(sizes, -1) for field in state]
+    return [state._make(parts) for parts in zip(*fields, strict=True)]
 
 
 def _clone(state: Any) -> Any:
@@ -120,8 +115,9 @@ def _clone(state: Any) -> Any:
 
 def _join(states: list[Any], device: torch.device, dtype: torch.dtype) -> Any:
     """One state after the other along the coordinates."""
-    fields = (
-        torch.cat([part.to(device, dtype) for part in parts], -1)
-        for parts in zip(*states, strict=True)
-    )
+    fields = [_join_field(parts, device, dtype) for parts in zip(*states, strict=True)]
     return states[0]._make(fields)
+
+
+def _join_field(parts: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.cat([part.to(device, dtype) for part in parts], -1)

@@ -15,12 +15,13 @@ class HyperAdam(LearnedOptimizer):
     2019, Algorithm 2. With g the gradients of all parameters as ONE flat vector and Θ shared by all
     its coordinates, each step is
 
-        s       = StateCell(g / ‖g‖, s)                  an LSTM: where in the training is this coordinate?
-        β_j, γ_j = AdamCell(s, m)                        decay rates of J Adams
-        m_j     ← β_j m_j + (1 − β_j) g                  v_j ← γ_j v_j + (1 − γ_j) g²        (bias-corrected)
-        ρ_j     = WeightCell(s)                          how much each Adam is trusted; may be negative
-        d       = Σ_j ρ_j m̂_j / √(v̂_j + ε)
-        w       ← w − lr_t · d                           lr_t = lr, warmed up and decayed (`hyperadam.rates`)
+        s        = StateCell(g / ‖g‖, s)         an LSTM: where in the training is this coordinate?
+        β_j, γ_j = AdamCell(s, m)                decay rates of J Adams
+        m_j      ← β_j m_j + (1 − β_j) g         bias-corrected to m̂_j
+        v_j      ← γ_j v_j + (1 − γ_j) g²        bias-corrected to v̂_j
+        ρ_j      = WeightCell(s)                 how far each Adam is trusted; may be negative
+        d        = Σ_j ρ_j m̂_j / √(v̂_j + ε)
+        w        ← w − lr_t · d                  lr_t: lr, warmed up and decayed (`hyperadam.rates`)
 
     The equations in full are in `hyperadam.rules.hyperadam`.
 

@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, ClassVar, Final, Unpack, overload
+from typing import Any, ClassVar, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -20,17 +20,23 @@ from torch.optim.optimizer import ParamsT
 
 from hyperadam.kernels import Stepper, open_stepper
 from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
+from hyperadam.optimizers.checks import (
+    check_group,
+    check_strided,
+    check_theta,
+    explain_not_finite,
+)
 from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
 from hyperadam.rates import KNOBS, Rate, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
-_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-
 
 class LearnedOptimizer(Optimizer):
-    """Runs a Θ over one flat vector of all parameters with gradients: d, state = update(Θ, g,
-    state); w ← w − lr_t d.
+    """Runs a Θ over one flat vector of all parameters with gradients.
+
+        d, state = update(Θ, g, state)
+        w ← (1 − lr_t · weight_decay) w − lr_t · share(w) · d
 
     Abstract; a subclass says which kinds of rule it runs and which Θ is its default. All behave
     alike:
@@ -50,14 +56,12 @@ class LearnedOptimizer(Optimizer):
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is
       bit-equal. It carries the digest of Θ, and is not loaded into an optimizer that runs another
       Θ. `state` is built on request: changing what it returns changes nothing.
-    - **Schedule.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W) √min(1, D
-      / (t + 1)), with its `warmup_steps` W and its `decay_after` D. Weights of many inputs have
-      min(1, F / fan-in) of that, with its `base_fan_in` F; biases and weights of few inputs min(1,
-      fan-in / G), with its `least_fan_in` G; and kernels of many places min(1, P / places), with
-      its `base_places` P. By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes on
-      top of it.
-    - **Weight decay** is decoupled (AdamW): w ← (1 − lr_t · weight_decay) w before the step; by
-      default Θ's own.
+    - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
+      √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
+      share of it by its shape, with `base_fan_in`, `least_fan_in` and `base_places`
+      (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
+      on top of it.
+    - **Weight decay** is decoupled, as AdamW's; by default Θ's own.
     - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their
       own.
     """
@@ -80,7 +84,7 @@ class LearnedOptimizer(Optimizer):
             raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
         self._state_dtype = state_dtype
         self._theta = pretrained(self.default_theta) if theta is None else theta
-        self._check_theta(self._theta)
+        check_theta(self._theta, self.rule_kinds, type(self).__name__)
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
@@ -133,7 +137,8 @@ class LearnedOptimizer(Optimizer):
         """
         super().add_param_group(param_group)
         try:
-            self._check_group(self.param_groups[-1])
+            check_group(self.param_groups[-1], type(self).__name__)
+            one_device(self._parameters())
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
@@ -172,24 +177,25 @@ class LearnedOptimizer(Optimizer):
         """
         pieces: dict[Tensor, Any] = {}
 
-        # The state goes past torch's loader, which would round it to the dtype of the parameters.
-        def take(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
+        # The state goes past torch's loader, which would round it to the dtype of the parameters:
+        # it is read after all hooks that come before loading, and put before all that come after.
+        def read_pieces(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
             check_same_theta(loaded, self._theta)
             pieces.update(read_state(loaded, self._theta.rule, self._parameters()))
             return {**loaded, "state": {}}
 
-        def put(_: Optimizer) -> None:
+        def put_pieces(_: Optimizer) -> None:
             self._flat.replace(pieces)
 
-        with (
-            self.register_load_state_dict_pre_hook(take),
-            self.register_load_state_dict_post_hook(put, prepend=True),
-        ):
+        before = self.register_load_state_dict_pre_hook(read_pieces)
+        after = self.register_load_state_dict_post_hook(put_pieces, prepend=True)
+        with before, after:
             super().load_state_dict(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {"defaults": self.defaults, "param_groups": self.param_groups}
-        return kept | {
+        return {
+            "defaults": self.defaults,
+            "param_groups": self.param_groups,
             "_theta": self._theta,
             "_state_dtype": self._state_dtype,
             "_pieces": self._flat.pieces(),
@@ -200,14 +206,18 @@ class LearnedOptimizer(Optimizer):
         state.pop("state", None)
         pieces = state.pop("_pieces", None)
         super().__setstate__(state)
-        for (
-            group
-        ) in self.param_groups:  # of a checkpoint that is older than schedules: it began without
+        self._add_missing_knobs()
+        if pieces is not None:
+            self._flat = FlatState(self._theta.rule)
+            self._flat.replace(pieces)
+            self._vector = None
+            self._stepper = None
+
+    def _add_missing_knobs(self) -> None:
+        """Knobs that are younger than a checkpoint are off: it began without them."""
+        for group in self.param_groups:
             for name in (*KNOBS, "n_steps"):
                 group.setdefault(name, 0)
-        if pieces is not None:
-            self._flat, self._vector, self._stepper = FlatState(self._theta.rule), None, None
-            self._flat.replace(pieces)
 
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
@@ -215,25 +225,23 @@ class LearnedOptimizer(Optimizer):
     def _read_gradients(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
         """The gradients in one vector, checked, and what steps over it; both anew when other
         parameters move."""
-        if any(parameter.grad.layout != torch.strided for parameter in moving):  # type: ignore[union-attr]
-            raise RuntimeError(
-                f"{type(self).__name__} does not support sparse gradients; use sparse=False"
-            )
-        dtype = (
-            torch.float64
-            if any(p.dtype == torch.float64 for p in self._parameters())
-            else torch.float32
-        )
+        gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
+        check_strided(gradients, type(self).__name__)
+
+        dtype = self._computation_dtype()
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             self._vector = FlatVector(moving, dtype)
-            self._stepper = open_stepper(
-                self._theta.rule, self._theta.vector.to(self._vector.buffer)
-            )
-        vector = self._vector
-        torch._foreach_copy_(vector.views, [p.grad for p in moving if p.grad is not None])
-        if not math.isfinite(vector.norm()):
-            raise FloatingPointError(self._what_is_not_finite(vector))
-        return vector, self._stepper
+            theta = self._theta.vector.to(self._vector.buffer)
+            self._stepper = open_stepper(self._theta.rule, theta)
+
+        torch._foreach_copy_(self._vector.views, gradients)
+        if not math.isfinite(self._vector.norm()):
+            raise FloatingPointError(explain_not_finite(self._vector, self.param_groups))
+        return self._vector, self._stepper
+
+    def _computation_dtype(self) -> torch.dtype:
+        any_double = any(parameter.dtype == torch.float64 for parameter in self._parameters())
+        return torch.float64 if any_double else torch.float32
 
     def _move(self, vector: FlatVector) -> None:
         """Move every group at its own rate; the vector holds the directions, which are used up."""
@@ -258,42 +266,3 @@ class LearnedOptimizer(Optimizer):
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         changes: dict[str, Any] = {"lr": lr, **knobs}
         return rate | {name: value for name, value in changes.items() if value is not None}
-
-    def _what_is_not_finite(self, vector: FlatVector) -> str:
-        bad = {
-            id(p)
-            for p, view in zip(vector.parameters, vector.views, strict=True)
-            if not view.isfinite().all()
-        }
-        if not bad:
-            return f"gradient is too large: its squared norm overflows {vector.buffer.dtype}; nothing was changed"
-        names = chain.from_iterable(
-            group.get("param_names")
-            or [f"{index} of group {number}" for index in range(len(group["params"]))]
-            for number, group in enumerate(self.param_groups)
-        )
-        name = next(
-            name
-            for name, parameter in zip(names, self._parameters(), strict=True)
-            if id(parameter) in bad
-        )
-        return f"gradient of parameter {name} has values that are not finite; nothing was changed"
-
-    def _check_theta(self, theta: Theta) -> None:
-        name = type(self).__name__
-        if not isinstance(theta, Theta):
-            raise TypeError(
-                f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load"
-            )
-        if theta.rule.kind not in self.rule_kinds:
-            kinds = " or ".join(sorted(self.rule_kinds))
-            raise ValueError(f"theta is of kind {theta.rule.kind!r}; {name} runs {kinds}")
-
-    def _check_group(self, group: dict[str, Any]) -> None:
-        Rate.from_fields(group)
-        for parameter in group["params"]:
-            if parameter.dtype not in _DTYPES:
-                raise TypeError(
-                    f"{type(self).__name__} cannot optimize a parameter of dtype {parameter.dtype}"
-                )
-        one_device(self._parameters())

@@ -1,0 +1,79 @@
+"""What a learned optimizer refuses, each with a sentence that names what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from hyperadam.optimizers.flat import FlatVector
+from hyperadam.rates import Rate
+from hyperadam.theta import Theta
+
+PARAMETER_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+def check_theta(theta: Theta, rule_kinds: Collection[str], optimizer: str) -> None:
+    """Refuse what the optimizer of this name cannot run.
+
+    Raises:
+        TypeError: it is no Θ.
+        ValueError: its rule is of another kind.
+    """
+    if not isinstance(theta, Theta):
+        raise TypeError(
+            f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load"
+        )
+    if theta.rule.kind not in rule_kinds:
+        kinds = " or ".join(sorted(rule_kinds))
+        raise ValueError(f"theta is of kind {theta.rule.kind!r}; {optimizer} runs {kinds}")
+
+
+def check_group(group: Mapping[str, Any], optimizer: str) -> None:
+    """Refuse a group of parameters.
+
+    Raises:
+        ValueError: a field of its rate is out of its bounds.
+        TypeError: a parameter is not of a real floating dtype.
+    """
+    Rate.from_fields(group)
+    for parameter in group["params"]:
+        if parameter.dtype not in PARAMETER_DTYPES:
+            raise TypeError(f"{optimizer} cannot optimize a parameter of dtype {parameter.dtype}")
+
+
+def check_strided(gradients: Sequence[Tensor], optimizer: str) -> None:
+    """Refuse sparse gradients.
+
+    Raises:
+        RuntimeError: one is sparse.
+    """
+    if any(gradient.layout != torch.strided for gradient in gradients):
+        raise RuntimeError(f"{optimizer} does not support sparse gradients; use sparse=False")
+
+
+def explain_not_finite(vector: FlatVector, groups: Sequence[Mapping[str, Any]]) -> str:
+    """Why the norm of the gradients in `vector` is not finite: the first parameter to blame."""
+    culprits = {
+        id(parameter)
+        for parameter, gradient in zip(vector.parameters, vector.views, strict=True)
+        if not gradient.isfinite().all()
+    }
+    for name, parameter in _named_parameters(groups):
+        if id(parameter) in culprits:
+            return (
+                f"gradient of parameter {name} has values that are not finite; nothing was changed"
+            )
+    return (
+        f"gradient is too large: its squared norm overflows {vector.buffer.dtype}; "
+        "nothing was changed"
+    )
+
+
+def _named_parameters(groups: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Tensor]]:
+    for number, group in enumerate(groups):
+        places = [f"{index} of group {number}" for index in range(len(group["params"]))]
+        names = group.get("param_names") or places
+        yield from zip(names, group["params"], strict=True)
