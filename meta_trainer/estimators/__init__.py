@@ -10,6 +10,7 @@ from meta_trainer.estimators.estimate import (
 from meta_trainer.estimators.evolution import PairsResult, antithetic_pairs
 from meta_trainer.estimators.objective import SMALLEST_LOSS, Objective
 from meta_trainer.estimators.perturbations import Directions
+from meta_trainer.estimators.second_order import differentiate_learners
 from meta_trainer.estimators.tbptt import (
     PeriodResult,
     differentiate_period,
@@ -25,6 +26,7 @@ __all__ = [
     "Period",
     "PeriodResult",
     "antithetic_pairs",
+    "differentiate_learners",
     "differentiate_period",
     "differentiate_segments",
     "estimate_gradient",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from meta_trainer.estimators.evolution import antithetic_pairs
 from meta_trainer.estimators.objective import Objective
 from meta_trainer.estimators.perturbations import Directions, coordinates_of
+from meta_trainer.estimators.second_order import differentiate_learners
 from meta_trainer.estimators.tbptt import differentiate_period, differentiate_segments
 from meta_trainer.specs import ESSingleSpec, ESSpec, EstimatorSpec, PESSpec, TBPTTSpec, parts_of
 from meta_trainer.tasks.optimizees import Optimizee
@@ -158,16 +160,35 @@ def _estimate_part(
 
 def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> GradientEstimate:
     run = (period.rule, period.theta, period.optimizee, state, period.objective)
+    differentiate = differentiate_period
+    if part.order == 2:
+        differentiate = partial(differentiate_learners, order=part.order)
+
     if part.truncation and part.truncation < period.n_steps:
         result = differentiate_segments(
-            *run, n_steps=period.n_steps, truncation=part.truncation, rate=period.rate
+            *run,
+            n_steps=period.n_steps,
+            truncation=part.truncation,
+            rate=period.rate,
+            differentiate=differentiate,
         )
     else:
-        result = differentiate_period(*run, n_steps=period.n_steps, rate=period.rate)
+        result = differentiate(*run, n_steps=period.n_steps, rate=period.rate)
 
+    gradient = result.gradient if part.order == 1 else _add_learners(result.gradient)
     no_slopes = torch.zeros(len(period.learners), 0)
     state_after = None if period.ends_episode(state) else result.state
-    return GradientEstimate(result.gradient, (no_slopes,), result.losses.mean(0), state_after)
+    return GradientEstimate(gradient, (no_slopes,), result.losses.mean(0), state_after)
+
+
+def _add_learners(
+    gradients: Tensor,  # shape: (L, n_theta)
+) -> Tensor:
+    """Their sum in the order of the learners, shape (n_theta,)."""
+    total = torch.zeros_like(gradients[0])
+    for gradient in gradients:
+        total += gradient
+    return total
 
 
 def _perturb(

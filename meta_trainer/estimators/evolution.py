@@ -118,7 +118,7 @@ def _run_particle(
     rule_states = split_rule_state(state.rule_state, [1] * len(thetas))
     losses: list[Tensor] = []
 
-    def step_all(gradients: Tensor) -> Tensor:
+    def step_all(_: Tensor, gradients: Tensor) -> Tensor:
         directions = []
         for stepper, gradient, own in zip(steppers, gradients.split(1), rule_states, strict=True):
             direction, _ = stepper.step(gradient, own, out_state=own)

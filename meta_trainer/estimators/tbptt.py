@@ -27,6 +27,7 @@ What a scored loss counts in the meta-loss F is said by `meta_trainer.estimators
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -46,7 +47,8 @@ class PeriodResult(NamedTuple):
     """What one period of one chunk of learners gives."""
 
     gradient: Tensor
-    """d/dΘ of the sum over learners of their meta-loss; shape (n_theta,)."""
+    """d/dΘ of the sum over learners of their meta-loss, shape (n_theta,); or of the meta-loss of
+    each, shape (L, n_theta)."""
     state: EpisodeState
     losses: Tensor
     """Scored losses; shape (S, L), or (1, L) where the last alone is scored; not finite where a
@@ -63,18 +65,24 @@ def differentiate_segments(
     n_steps: int,
     truncation: int,
     rate: Rate,
+    differentiate: Callable[..., PeriodResult],
 ) -> PeriodResult:
-    """One period whose derivative is cut after every `truncation` steps, which divide it."""
+    """One period whose derivative is cut after every `truncation` steps, which divide it.
+
+    Args:
+        differentiate: takes each segment as a period: `differentiate_period`, or one with its
+            arguments.
+    """
     gradient = torch.zeros_like(theta)
     losses: list[Tensor] = []
 
     for first_step in range(0, n_steps, truncation):
         segment = objective.segment(first_step, first_step + truncation, n_steps)
-        result = differentiate_period(
+        result = differentiate(
             rule, theta, optimizee, state, segment, n_steps=truncation, rate=rate
         )
         state = result.state
-        gradient += result.gradient * (truncation / n_steps)
+        gradient = gradient + result.gradient * (truncation / n_steps)
         losses.append(result.losses)
 
     return PeriodResult(gradient, state, objective.scored(torch.cat(losses)))
@@ -99,10 +107,14 @@ def differentiate_period(
     """
     tape = open_tape(rule, theta, state.rule_state)
     scored: list[LossAndGradient] = []
+
+    def take_direction(_: Tensor, gradient: Tensor) -> Tensor:
+        return tape.step(gradient)
+
     end = run_period_steps(
         optimizee,
         state,
-        tape.step,
+        take_direction,
         scored.append,
         n_steps=n_steps,
         rate=rate,

@@ -85,9 +85,10 @@ class WithConvex(Optimizee):
         clipped."""
         learner_w, z = self._split(w)
         learner_vectors, convex_vectors = self._split(vectors)
-        curvature = torch.where((z - self.target).square() < 10, 2.0, 0.0) / z.shape[1]
         products = self.inner.hessian_products(learner_w, step, learner_vectors)
-        return torch.cat([products, curvature * convex_vectors], dim=1)
+        is_clipped = (z - self.target).square() >= 10
+        convex_products = (2 * convex_vectors / z.shape[1]).masked_fill(is_clipped, 0.0)
+        return torch.cat([products, convex_products], dim=1)
 
     def _convex(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """h (L,) and its gradient (L, k)."""

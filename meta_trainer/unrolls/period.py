@@ -29,7 +29,7 @@ class PeriodEnd(NamedTuple):
 def run_period_steps(
     optimizee: Optimizee,
     state: EpisodeState,
-    direction: Callable[[Tensor], Tensor],
+    direction: Callable[[Tensor, Tensor], Tensor],
     visit: Callable[[LossAndGradient], object],
     *,
     n_steps: int,
@@ -39,7 +39,7 @@ def run_period_steps(
     """Take S = `n_steps` steps from `state`.
 
     Args:
-        direction: from g_t to d_t, both (L, p); called once a step.
+        direction: from w_{t−1} and g_t to d_t, all (L, p); called once a step.
         visit: takes each of the S scored losses and gradients in turn.
         rate: α and its schedule, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
@@ -49,7 +49,7 @@ def run_period_steps(
     shares = rate.shares(optimizee.shapes, w)
 
     for step in range(state.step, state.step + n_steps):
-        w = moved_parameters(w, direction(current.gradient), rate, step, shares)
+        w = moved_parameters(w, direction(w, current.gradient), rate, step, shares)
         following = measure_learners(optimizee, w, step + 1, current.diverged)
 
         if score == "next":

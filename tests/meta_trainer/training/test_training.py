@@ -76,12 +76,21 @@ ESTIMATORS: list[dict[str, Any]] = [
         }
     },
     {"unroll": {"period": None}, "estimator": {"kind": "tbptt", "truncation": 2}},
+    {"estimator": {"kind": "tbptt", "order": 2}},
+    {"unroll": {"period": None}, "estimator": {"kind": "tbptt", "order": 2, "truncation": 3}},
+]
+ESTIMATOR_IDS = [
+    "es",
+    "pes",
+    "es-single",
+    "mix",
+    "tbptt-in-parts",
+    "second-order",
+    "second-order-in-parts",
 ]
 
 
-@pytest.mark.parametrize(
-    "given", ESTIMATORS, ids=["es", "pes", "es-single", "mix", "tbptt-in-parts"]
-)
+@pytest.mark.parametrize("given", ESTIMATORS, ids=ESTIMATOR_IDS)
 def test_resumes_bit_for_bit_with_every_estimator(
     given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
@@ -96,9 +105,7 @@ def test_resumes_bit_for_bit_with_every_estimator(
         assert torch.equal(resumed.final_theta, whole.final_theta)
 
 
-@pytest.mark.parametrize(
-    "given", [{}, *ESTIMATORS], ids=["tbptt", "es", "pes", "es-single", "mix", "tbptt-in-parts"]
-)
+@pytest.mark.parametrize("given", [{}, *ESTIMATORS], ids=["tbptt", *ESTIMATOR_IDS])
 def test_a_period_leaves_the_state_it_is_given_as_it_was(
     given: dict[str, Any], tiny_spec: MetaTrainingSpec
 ) -> None:

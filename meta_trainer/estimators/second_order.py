@@ -1,0 +1,117 @@
+"""Truncated back-propagation through time, step by step: the gradient of each learner, of first or
+second order.
+
+First order (`meta_trainer.estimators.tbptt`) holds every g_t constant. So it does not see that
+later gradients correct a step: it wants steps too short and memories too long. In second order,
+g_t = ∇L(w_{t−1}) is differentiated, too. With λ_t = ∂F/∂w_t, the period is gone back from its end:
+
+    d̄_t = −α_t share λ_t                                                hyperadam.rates
+    Θ̄, ḡ_t, state̅_{t−1}  from  d̄_t, state̅_t                            hyperadam.kernels.stepwise
+    λ_{t−1} = k_t λ_t + ∂F/∂L_{t−1} ∇L_{t−1} + H_{t−1} ḡ_t
+
+where k_t is what weight decay leaves, and H_{t−1} the learner's Hessian at w_{t−1} on the minibatch
+of step t. H ḡ costs two to four gradients (`Learner.hessian_products`); without it, this is first
+order. With it, it is the exact derivative of the period's meta-loss, but for what the period starts
+from: w_0 and the rule's state are constants, as in first order. A whole episode in one period
+(`unroll.period` null) leaves nothing out.
+
+w_t and the rule's state are kept for every step; all else is computed again.
+
+Derivatives of long episodes can be huge: where a learner is about to diverge, what a change of Θ
+does grows from step to step. A learner whose derivative is not finite adds nothing, and counts as
+one that diverged; `meta_optimizer.clip_learners` bounds the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from hyperadam.kernels import open_stepwise_tape
+from hyperadam.rates import Rate, direction_adjoints
+from hyperadam.rules import Rule
+from torch import Tensor
+
+from meta_trainer.estimators.objective import Objective
+from meta_trainer.estimators.tbptt import PeriodResult
+from meta_trainer.tasks.optimizees import Optimizee
+from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient
+from meta_trainer.unrolls.period import run_period_steps
+
+
+def differentiate_learners(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+    optimizee: Optimizee,
+    state: EpisodeState,
+    objective: Objective,
+    *,
+    n_steps: int,
+    rate: Rate,
+    order: Literal[1, 2],
+) -> PeriodResult:
+    """One period that is differentiated as a whole; the gradient of each learner, shape (L,
+    n_theta).
+
+    Args:
+        theta: the flat Θ, of the optimizee's dtype.
+        n_steps: S, the length of the period.
+        rate: α, its schedule, shares and decay.
+        order: 2: with the second derivatives of the learners; 1: the rows of
+            `meta_trainer.estimators.tbptt.differentiate_period`.
+    """
+    tape = open_stepwise_tape(rule, theta, state.rule_state)
+    path: list[Tensor] = []
+    scored: list[LossAndGradient] = []
+
+    def take_direction(w: Tensor, gradient: Tensor) -> Tensor:
+        path.append(w)
+        return tape.step(gradient)
+
+    end = run_period_steps(
+        optimizee,
+        state,
+        take_direction,
+        scored.append,
+        n_steps=n_steps,
+        rate=rate,
+        score=objective.score,
+    )
+
+    losses = torch.stack([evaluation.loss for evaluation in scored])
+    own_adjoints = _adjoints_of_scored_losses(objective, losses, scored)
+    shares = rate.shares(optimizee.shapes, state.w)
+    is_sound = ~end.current.diverged[:, None]
+    adjoint = torch.zeros_like(state.w)
+
+    for position in reversed(range(n_steps)):
+        step = state.step + position
+        adjoint = torch.where(is_sound, adjoint + own_adjoints[position], 0.0)
+        (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
+        gradient_adjoint = tape.backward_step(upstream)
+        adjoint = rate.retention(step) * adjoint
+        if order == 2 and position:
+            adjoint = adjoint + optimizee.hessian_products(path[position], step, gradient_adjoint)
+
+    gradients = tape.theta_gradients
+    is_finite = gradients.isfinite().all(1)
+    gradients = torch.where(is_finite[:, None], gradients, 0.0)
+    counted = torch.where(is_finite, objective.scored(losses), torch.nan)
+    new_state = EpisodeState(end.w, end.current, tape.state, state.step + n_steps)
+    return PeriodResult(gradients, new_state, counted)
+
+
+def _adjoints_of_scored_losses(
+    objective: Objective,
+    losses: Tensor,  # shape: (S, L)
+    scored: list[LossAndGradient],
+) -> Tensor:
+    """∂F/∂L ∇L at each w_t of the period, t = 1 … S, from the losses that are scored.
+
+    With the score `pre`, loss t was taken at w_{t−1}. Shape (S, L, p).
+    """
+    gradients = torch.stack([evaluation.gradient for evaluation in scored])
+    adjoints = objective.derivatives(losses)[:, :, None] * gradients
+    if objective.score == "pre":
+        return torch.cat([adjoints[1:], torch.zeros_like(adjoints[:1])])
+    return adjoints
