@@ -6,6 +6,7 @@ results that it was told; it is told those of the ledger again, and is as it was
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -49,7 +50,11 @@ def make_scheduler(spec: StudySpec, ledger: Ledger) -> TrialScheduler:
             )
         case MedianSpec() as median:
             rule = MedianStoppingRule(
-                grace_period=median.grace_updates, min_samples_required=median.min_trials, **_AS_IS
+                grace_period=median.grace_updates,
+                min_samples_required=median.min_trials,
+                min_time_slice=math.inf,  # type: ignore[arg-type]  # no pause for others' sake
+                hard_stop=False,  # asks for a pause, and bears with a trial that goes on
+                **_AS_IS,
             )
         case _:
             return FIFOScheduler()
@@ -87,16 +92,14 @@ class ResumedScheduler(FIFOScheduler):
         self._of(trial.config["number"])
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """A rule's wish to pause a trial for the sake of others is not followed: there is a core
-        for each that runs."""
+        """A rule that asks for a pause does not come back to the trial: it is stopped."""
         if WATCHED not in result:
             return str(TrialScheduler.CONTINUE)
         decision = self._rule.on_trial_result(
             tune_controller, self._of(trial.config["number"]), result
         )
-        return str(
-            TrialScheduler.STOP if decision == TrialScheduler.STOP else TrialScheduler.CONTINUE
-        )
+        goes_on = decision == TrialScheduler.CONTINUE
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def _of(self, number: int) -> _Known:
         if number not in self._known:
