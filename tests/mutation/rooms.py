@@ -17,7 +17,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "meta_trainer/unrolls": (
         "tests/meta_trainer/test_tbptt.py",
-        "tests/meta_trainer/test_parts.py",
+        "tests/meta_trainer/unrolls",
         "tests/meta_trainer/training",
     ),
     "meta_trainer/training": ("tests/meta_trainer/training", "tests/meta_trainer"),

@@ -1,0 +1,109 @@
+"""Runs of plain learners: their final losses, and the schedule of the deployed optimizer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hyperadam import HyperAdam
+from hyperadam.rates import Rate
+from hyperadam.theta import Theta
+from torch.optim.lr_scheduler import LinearLR
+
+from meta_trainer.datasets import Dataset, load
+from meta_trainer.specs import (
+    CNNTaskSpec,
+    MetaTrainingSpec,
+)
+from meta_trainer.tasks import SpecTaskSource
+from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.units import make_rule
+from meta_trainer.unrolls.rollout import Learned, rollout
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load("mnist5k")
+
+
+def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec()
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(2))
+    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(lr=0.005))
+    result = rollout(optimizer, optimizee, 5)
+    expected = (
+        torch.stack([optimizee.losses(result.parameters, step) for step in range(5)])
+        .double()
+        .mean(0)
+    )
+    torch.testing.assert_close(result.final_losses, expected)
+    assert result.curves.shape == (5, 2)
+    torch.testing.assert_close(result.curves[0], optimizee.losses(optimizee.start(), 0).double())
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1, 4])
+def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
+    dataset: Dataset, warmup_steps: int
+) -> None:
+    spec = MetaTrainingSpec()
+    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rate = Rate(lr=0.005, warmup_steps=warmup_steps)
+    result = rollout(Learned(rule, vector, rate), optimizee, 7)
+    own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
+    with_own = HyperAdam([own], Theta.from_vector(rule, vector, rate=rate))
+    with_scheduler = HyperAdam([scheduled], Theta.from_vector(rule, vector, rate=Rate(lr=0.005)))
+    scheduler = LinearLR(
+        with_scheduler, 1 / max(1, warmup_steps), total_iters=max(1, warmup_steps) - 1
+    )
+    for step in range(7):
+        for w in (own, scheduled):
+            w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
+        with_own.step()
+        with_scheduler.step()
+        scheduler.step()
+    torch.testing.assert_close(own.detach(), result.parameters[0])
+    torch.testing.assert_close(scheduled.detach(), result.parameters[0])
+
+
+def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
+    """Over warm-up and decay, on kernels, matrices of many inputs and biases, each a parameter of
+    its own shape."""
+    spec, rate = (
+        MetaTrainingSpec(),
+        Rate(
+            lr=0.005,
+            warmup_steps=3,
+            decay_after=4,
+            base_fan_in=100,
+            least_fan_in=2,
+            base_places=3,
+            weight_decay=2.0,
+        ),
+    )
+    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation_of(
+        spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1)
+    )
+    result = rollout(Learned(rule, vector, rate), optimizee, 7)
+    start, shapes = (
+        optimizee.start()[0],
+        [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)],
+    )
+    parts = start.split([torch.Size(shape).numel() for shape in shapes])
+    parameters = [
+        torch.nn.Parameter(part.view(shape).clone())
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
+    optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, rate=rate))
+    for step in range(7):
+        w = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split(
+            [p.numel() for p in parameters]
+        )
+        for parameter, own in zip(parameters, gradient, strict=True):
+            parameter.grad = own.view_as(parameter)
+        optimizer.step()
+    moved = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    torch.testing.assert_close(moved, result.parameters[0], rtol=1e-4, atol=1e-6)
+    constant = rollout(Learned(rule, vector, Rate(lr=0.005)), optimizee, 7).parameters[0]
+    assert (moved - start).norm() < 0.9 * (constant - start).norm()
