@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from services.database.base import now
 from services.jobs import queries
 from services.jobs.lifecycle import ACTIVE, ENDED, TRANSITIONS, State, Trigger, next_state
-from services.jobs.retries import FIRST_SECONDS, Losses, delay
+from services.jobs.retries import FIRST_SECONDS, Losses, compute_pause
 from services.jobs.tables import Attempt, Event, Job
 
 _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
@@ -30,14 +30,13 @@ _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
 _UNLUCKY: Final = frozenset({Trigger.LOSE, Trigger.GIVE_UP, Trigger.FALTER})
 """Ends of attempts that are counted, and after which another may follow."""
 
-
 _WORKING: Final = ACTIVE - {State.STARTING}
 """States in which the newest estimate of the time left still means something."""
 
 
 def lock_job(session: Session, job_id: str) -> Job | None:
     """The job, locked until the transaction ends."""
-    return queries.job(session, job_id, lock=True)
+    return queries.find_job(session, job_id, lock=True)
 
 
 def append_event(
@@ -61,37 +60,51 @@ def append_event(
     return event
 
 
-def apply(session: Session, job: Job, trigger: Trigger) -> bool:
+def apply_trigger(session: Session, job: Job, trigger: Trigger) -> bool:
     """Take the transition and record it as events; returns whether the state changed.
 
     Raises:
         ImpossibleTransition: nothing was changed.
     """
-    old, new = State(job.state), next_state(State(job.state), trigger)
+    old = State(job.state)
+    new = next_state(old, trigger)
     if new is old:
         return False
-    job.state, job.retry_at = new, None
+    job.state = new
+    job.retry_at = None
     append_event(session, job, "job.state", {"from": old, "to": new})
-    if trigger in (Trigger.RESUME, Trigger.RETRY):
-        job.lost_attempts = 0
-    if trigger is Trigger.RETRY:
-        job.ended_at, job.error = None, None
+    _note_trigger(job, trigger)
+    _note_state(job, new)
     if trigger is Trigger.EXPIRE and new is State.FAILED:
         job.error = _deadline_error(job)
-    if new is State.RUNNING and job.started_at is None:
-        job.started_at = now()
-    if new not in _WORKING:
-        job.eta_seconds = None
     if new in ENDED:
-        job.ended_at = now()
         append_event(session, job, "job.ended", {"state": new})
     return True
 
 
-def apply_if_possible(session: Session, job: Job, trigger: Trigger) -> None:
+def _note_trigger(job: Job, trigger: Trigger) -> None:
+    """What people ask for begins the count of losses again; a retry, the job's end too."""
+    if trigger in (Trigger.RESUME, Trigger.RETRY):
+        job.lost_attempts = 0
+    if trigger is Trigger.RETRY:
+        job.ended_at = None
+        job.error = None
+
+
+def _note_state(job: Job, state: State) -> None:
+    """When the job came into a state, and what is no longer known in it."""
+    if state is State.RUNNING and job.started_at is None:
+        job.started_at = now()
+    if state not in _WORKING:
+        job.eta_seconds = None
+    if state in ENDED:
+        job.ended_at = now()
+
+
+def apply_trigger_if_possible(session: Session, job: Job, trigger: Trigger) -> None:
     """The same for what came too late where the job has moved on meanwhile."""
     if trigger in TRANSITIONS[State(job.state)]:
-        apply(session, job, trigger)
+        apply_trigger(session, job, trigger)
 
 
 def begin_attempt(session: Session, job: Job) -> Attempt:
@@ -106,7 +119,7 @@ def begin_attempt(session: Session, job: Job) -> Attempt:
         log_bytes=0,
     )
     session.add(attempt)
-    apply(session, job, Trigger.START)
+    apply_trigger(session, job, Trigger.START)
     return attempt
 
 
@@ -124,8 +137,9 @@ def record_stop_request(attempt: Attempt) -> None:
 def mark_running(session: Session, job: Job, attempt: Attempt) -> None:
     """The attempt's driver works."""
     if attempt.state == "starting":
-        attempt.state, attempt.started_at = "running", now()
-    apply(session, job, Trigger.RUN)
+        attempt.state = "running"
+        attempt.started_at = now()
+    apply_trigger(session, job, Trigger.RUN)
 
 
 def end_attempt(
@@ -136,17 +150,21 @@ def end_attempt(
     error: Mapping[str, Any] | None = None,
 ) -> None:
     """The attempt's last word, and what it means for the job."""
+    stored_error = dict(error) if error else None
     attempt.state = _ATTEMPT_STATES[trigger]
-    attempt.ended_at, attempt.error = now(), dict(error) if error else None
+    attempt.ended_at = now()
+    attempt.error = stored_error
     if trigger is Trigger.SUCCEED:
         job.progress = 1.0
     if trigger in _UNLUCKY:
-        losses = Losses.of(job).after_another(job.progress)
-        job.lost_attempts, job.lost_progress = losses.in_a_row, losses.furthest
-    expired = job.state == State.EXPIRING
-    apply(session, job, trigger)
+        losses = Losses.of_job(job).after_another(job.progress)
+        job.lost_attempts = losses.in_a_row
+        job.lost_progress = losses.furthest
+
+    was_expiring = job.state == State.EXPIRING
+    apply_trigger(session, job, trigger)
     if job.state == State.FAILED:
-        job.error = _deadline_error(job) if expired else dict(error) if error else None
+        job.error = _deadline_error(job) if was_expiring else stored_error
     if trigger in _UNLUCKY and job.state == State.QUEUED:
         _await_retry(session, job, error)
 
@@ -159,7 +177,12 @@ def _deadline_error(job: Job) -> dict[str, Any]:
 
 def _await_retry(session: Session, job: Job, error: Mapping[str, Any] | None) -> None:
     """The job is in the queue again, but not to be started at once."""
-    job.retry_at = now() + delay(job.lost_attempts, job.spec.get("backoff_seconds", FIRST_SECONDS))
-    reason = str((error or {}).get("message", "")).partition("\n")[0]
-    data = {"attempt": job.attempt + 1, "reason": reason, "retry_at": job.retry_at.isoformat()}
+    first_seconds = job.spec.get("backoff_seconds", FIRST_SECONDS)
+    job.retry_at = now() + compute_pause(job.lost_attempts, first_seconds)
+    message = str(error.get("message", "")) if error else ""
+    data = {
+        "attempt": job.attempt + 1,
+        "reason": message.partition("\n")[0],
+        "retry_at": job.retry_at.isoformat(),
+    }
     append_event(session, job, "job.retry", data)

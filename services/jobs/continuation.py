@@ -25,6 +25,7 @@ from services.problems import invalid
 
 CHECKPOINT_PATH: Final = re.compile(r"checkpoints/(\d+)\.safetensors")
 _JOB: Final = "spec.continue_from.job"
+_CHECKPOINT: Final = "spec.continue_from.checkpoint"
 
 
 def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
@@ -51,11 +52,12 @@ def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
 def _load_original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
     """The run and the spec of the job that is to be continued."""
     with services.database.read() as session:
-        job = queries.job(session, job_id)
+        job = queries.find_job(session, job_id)
         if job is None:
             raise invalid(_JOB, f"there is no job {job_id!r}")
-        if (reason := _unfit(job)) is not None:
-            raise invalid(_JOB, f"{job_id} cannot be continued: {reason}")
+        obstacle = _find_obstacle(job)
+        if obstacle is not None:
+            raise invalid(_JOB, f"{job_id} cannot be continued: {obstacle}")
         run_id = str(job.run_id)
         content = job.spec
     try:
@@ -65,7 +67,8 @@ def _load_original(services: Container, job_id: str) -> tuple[str, MetaTrainingS
         raise invalid(_JOB, message) from error
 
 
-def _unfit(job: Job) -> str | None:
+def _find_obstacle(job: Job) -> str | None:
+    """Why a job cannot be continued; None: it can."""
     if job.kind != "meta-training":
         return f"it is of kind {job.kind!r}"
     if State(job.state) not in ENDED:
@@ -75,32 +78,36 @@ def _unfit(job: Job) -> str | None:
 
 def _find_update(registry: Registry, run_id: str, wanted: ContinueSpec) -> int:
     """The update of the wanted checkpoint."""
-    best = _best_update(registry, run_id)
-    kept = sorted({*_newest_updates(registry, run_id), *([best] if best is not None else [])} - {0})
+    best = _read_best_update(registry, run_id)
+    updates = _list_updates(registry, run_id)
+    if best is not None:
+        updates.add(best)
+    updates.discard(0)
+
     if wanted.checkpoint == "best" and best is not None:
         return best
-    if wanted.checkpoint == "newest" and kept:
-        return kept[-1]
-    if isinstance(wanted.checkpoint, int) and wanted.checkpoint in kept:
+    if wanted.checkpoint == "newest" and updates:
+        return max(updates)
+    if isinstance(wanted.checkpoint, int) and wanted.checkpoint in updates:
         return wanted.checkpoint
-    has = f"checkpoints of updates {', '.join(map(str, kept))}" if kept else "no checkpoint"
-    raise invalid(
-        "spec.continue_from.checkpoint", f"{wanted.job} has {has}, not {wanted.checkpoint!r}"
-    )
+    listed = ", ".join(map(str, sorted(updates)))
+    has = f"checkpoints of updates {listed}" if updates else "no checkpoint"
+    message = f"{wanted.job} has {has}, not {wanted.checkpoint!r}"
+    raise invalid(_CHECKPOINT, message)
 
 
-def _newest_updates(registry: Registry, run_id: str) -> list[int]:
+def _list_updates(registry: Registry, run_id: str) -> set[int]:
+    """The updates of the newest checkpoints, which a run keeps in a folder."""
     try:
-        found = [
-            CHECKPOINT_PATH.fullmatch(info.path)
-            for info in registry.list_artifacts(run_id, "checkpoints")
-        ]
+        files = registry.list_artifacts(run_id, "checkpoints")
     except RunNotFound:  # it is being deleted
-        return []
-    return [int(match[1]) for match in found if match]
+        return set()
+    matches = [CHECKPOINT_PATH.fullmatch(file.path) for file in files]
+    return {int(match[1]) for match in matches if match}
 
 
-def _best_update(registry: Registry, run_id: str) -> int | None:
+def _read_best_update(registry: Registry, run_id: str) -> int | None:
+    """The update of the best checkpoint; None where there is none."""
     try:
         return read_update(registry.get_artifact(run_id, BEST_CHECKPOINT))
     except (ArtifactNotFound, RunNotFound, CheckpointError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import PlainTextResponse
@@ -11,9 +11,9 @@ from fastapi.sse import EventSourceResponse
 from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.idempotency.dependencies import Submission
-from services.jobs import actions, schemas, service, thinning
+from services.jobs import actions, results, schemas, service, submission, thinning
 from services.jobs.lifecycle import State, Trigger
-from services.jobs.streams import event_stream
+from services.jobs.streams import stream_events
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -30,7 +30,6 @@ Label = Annotated[
 ]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 
-
 _REPEATED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": schemas.JobAnswer,
@@ -40,15 +39,15 @@ _REPEATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("", status_code=201, responses=_REPEATED)
-def submit(
+def submit_job(
     request: schemas.JobRequest, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
     """Submit a job."""
-    return _created(response, *actions.submit(services, request, post))
+    return _created(response, *submission.submit_job(services, request, post))
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=_REPEATED)
-def clone(
+def clone_job(
     job_id: str,
     request: schemas.CloneRequest,
     services: Services,
@@ -57,7 +56,7 @@ def clone(
 ) -> schemas.JobAnswer:
     """Submit a job like this one but for what the body says; it knows its original
     (`cloned_from`)."""
-    return _created(response, *actions.clone(services, job_id, request, post))
+    return _created(response, *submission.clone_job(services, job_id, request, post))
 
 
 def _created(response: Response, job: schemas.JobAnswer, is_new: bool) -> schemas.JobAnswer:
@@ -67,7 +66,7 @@ def _created(response: Response, job: schemas.JobAnswer, is_new: bool) -> schema
 
 
 @router.get("", dependencies=[Reader])
-def listing(
+def list_jobs(
     services: Services,
     kind: Annotated[list[schemas.Kind], Query()] = [],  # noqa: B006
     state: Annotated[list[State], Query()] = [],  # noqa: B006
@@ -78,66 +77,66 @@ def listing(
     """Jobs, newest first. A filter that is given twice admits both; labels must all be there
     (`label=name:text`)."""
     position = int(cursor) if cursor else None
-    return service.listing(
+    return service.list_jobs(
         services, kinds=kind, states=state, labels=label, cursor=position, limit=limit
     )
 
 
 @router.get("/{job_id}", dependencies=[Reader])
-def show(job_id: str, services: Services) -> schemas.JobAnswer:
+def show_job(job_id: str, services: Services) -> schemas.JobAnswer:
     """One job."""
-    return service.show(services, job_id)
+    return service.show_job(services, job_id)
 
 
 @router.patch("/{job_id}")
-def edit(
+def edit_job(
     job_id: str,
     request: schemas.EditRequest,
     services: Services,
     principal: Submitter,  # noqa: ARG001
 ) -> schemas.JobAnswer:
     """Change name, labels, priority or deadline; what is left out stays."""
-    return actions.edit(services, job_id, request)
+    return actions.edit_job(services, job_id, request)
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete(job_id: str, services: Services, principal: Submitter) -> None:
+def delete_job(job_id: str, services: Services, principal: Submitter) -> None:
     """Delete an ended job with its events, logs, metrics and files; versions of Θ stay. `admin` for
     another key's."""
-    actions.delete(services, job_id, principal)
+    actions.delete_job(services, job_id, principal)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=_REPEATED)
-def cancel(
+def cancel_job(
     job_id: str, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
     """Cancel: a running job writes a checkpoint, then ends."""
-    return _accepted(response, *actions.act(services, job_id, Trigger.CANCEL, post))
+    return _accepted(response, *actions.trigger_job(services, job_id, Trigger.CANCEL, post))
 
 
 @router.post("/{job_id}/pause", status_code=202, responses=_REPEATED)
-def pause(
+def pause_job(
     job_id: str, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
     """Pause: a running job writes a checkpoint and frees its workers until it is resumed."""
-    return _accepted(response, *actions.act(services, job_id, Trigger.PAUSE, post))
+    return _accepted(response, *actions.trigger_job(services, job_id, Trigger.PAUSE, post))
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=_REPEATED)
-def resume(
+def resume_job(
     job_id: str, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
     """Put a paused job back into the queue, to go on from its newest checkpoint."""
-    return _accepted(response, *actions.act(services, job_id, Trigger.RESUME, post))
+    return _accepted(response, *actions.trigger_job(services, job_id, Trigger.RESUME, post))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=_REPEATED)
-def retry(
+def retry_job(
     job_id: str, services: Services, post: Submission, response: Response
 ) -> schemas.JobAnswer:
     """Put a job that failed or was cancelled back into the queue: a new attempt, from its newest
     checkpoint."""
-    return _accepted(response, *actions.act(services, job_id, Trigger.RETRY, post))
+    return _accepted(response, *actions.trigger_job(services, job_id, Trigger.RETRY, post))
 
 
 def _accepted(response: Response, job: schemas.JobAnswer, is_new: bool) -> schemas.JobAnswer:
@@ -145,6 +144,7 @@ def _accepted(response: Response, job: schemas.JobAnswer, is_new: bool) -> schem
     return job
 
 
+_STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
@@ -153,7 +153,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/{job_id}/events", dependencies=[Reader], response_model=schemas.EventList, responses=_EVENTS
 )
-def events(
+def list_events(
     job_id: str,
     services: Services,
     after: Offset = 0,
@@ -163,17 +163,15 @@ def events(
     last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")] = None,
 ) -> Any:
     """Events in order; with `Accept: text/event-stream` as a stream that ends after `job.ended`."""
-    first = service.events(services, job_id, after=int(cursor or after), limit=limit)
+    page = service.list_events(services, job_id, after=int(cursor or after), limit=limit)
     if "text/event-stream" not in accept:
-        return first
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(
-        event_stream(services, job_id, int(last_event_id or cursor or after)), headers=headers
-    )
+        return page
+    stream = stream_events(services, job_id, int(last_event_id or cursor or after))
+    return EventSourceResponse(stream, headers=_STREAM_HEADERS)
 
 
 @router.get("/{job_id}/metrics", dependencies=[Reader])
-def metrics(
+def list_metrics(
     job_id: str,
     services: Services,
     name: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = None,
@@ -185,12 +183,10 @@ def metrics(
     """The names of the job's series; with `name`, the points of one: page by page, or with `points`
     at most so many, which show the shape of the whole series."""
     if name is None:
-        return service.metric_names(services, job_id)
+        return results.list_metric_names(services, job_id)
     if points is not None:
-        return service.thinned_metrics(
-            services, job_id, name, after_step=after_step, n_points=points
-        )
-    return service.metrics(
+        return results.thin_metrics(services, job_id, name, after_step=after_step, n_points=points)
+    return results.list_metrics(
         services, job_id, name, after_step=int(cursor or after_step), limit=limit
     )
 
@@ -201,38 +197,41 @@ def metrics(
     response_model=schemas.LogAnswer,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def logs(job_id: str, services: Services, after: Offset = 0, accept: Accept = "") -> Any:
+def read_log(job_id: str, services: Services, after: Offset = 0, accept: Accept = "") -> Any:
     """A page of the log, from byte `after` on; with `Accept: text/plain` all of it."""
     if "text/plain" in accept:
-        return PlainTextResponse(service.whole_log(services, job_id))
-    return service.log(services, job_id, after=after)
+        return PlainTextResponse(service.read_log(services, job_id))
+    return service.read_log_page(services, job_id, after=after)
 
 
 @router.get("/{job_id}/attempts", dependencies=[Reader])
-def attempts(job_id: str, services: Services) -> schemas.AttemptList:
+def list_attempts(job_id: str, services: Services) -> schemas.AttemptList:
     """The job's attempts, oldest first."""
-    return service.attempts(services, job_id)
+    return service.list_attempts(services, job_id)
 
 
 @router.get("/{job_id}/checkpoints", dependencies=[Reader])
-def checkpoints(job_id: str, services: Services) -> schemas.CheckpointList:
+def list_checkpoints(job_id: str, services: Services) -> schemas.CheckpointList:
     """Checkpoints that are kept."""
-    return service.checkpoints(services, job_id)
+    return results.list_checkpoints(services, job_id)
 
 
 @router.get("/{job_id}/result", dependencies=[Reader])
-def result(job_id: str, services: Services) -> schemas.ResultAnswer:
+def read_result(job_id: str, services: Services) -> schemas.ResultAnswer:
     """The job's `result.json`, with the list of its other files."""
-    return service.result(services, job_id)
+    return results.read_result(services, job_id)
+
+
+_FILE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @router.get("/{job_id}/result/{path:path}", dependencies=[Reader], response_class=Response)
-def result_file(job_id: str, path: str, services: Services) -> Response:
+def read_result_file(job_id: str, path: str, services: Services) -> Response:
     """One file of the result. Nothing in it may run as a page of this service."""
-    data, media_type = service.result_file(services, job_id, path)
-    headers = {
-        "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    }
-    return Response(
-        data, media_type=media_type, headers={**headers, "X-Content-Type-Options": "nosniff"}
-    )
+    data, media_type = results.read_result_file(services, job_id, path)
+    return Response(data, media_type=media_type, headers=_FILE_HEADERS)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from services.jobs.lifecycle import ImpossibleTransition, State
-from services.problems import Conflict, FieldError, Forbidden, NotFound, Validation
+from services.problems import Conflict, Forbidden, NotFound
 
 
 def job_not_found(job_id: str) -> NotFound:
@@ -21,13 +20,14 @@ def no_result_file(job_id: str, path: str) -> NotFound:
     return NotFound(f"The result of the job {job_id[:100]!r} has no file {path[:200]!r}.")
 
 
-def conflict(impossible: ImpossibleTransition) -> Conflict:
-    return Conflict(f"{str(impossible).capitalize()}.", state=impossible.state)
+def impossible_transition(error: ImpossibleTransition) -> Conflict:
+    return Conflict(f"{str(error).capitalize()}.", state=error.state)
 
 
 def deadline_passed(state: State, deadline: datetime) -> Conflict:
     return Conflict(
-        f"The job's deadline, {deadline.isoformat()}, has passed: give it another (PATCH), or none, and retry then.",
+        f"The job's deadline, {deadline.isoformat()}, has passed: "
+        "give it another (PATCH), or none, and retry then.",
         state=state,
     )
 
@@ -38,11 +38,6 @@ def not_ended(state: State) -> Conflict:
 
 def not_yours(job_id: str) -> Forbidden:
     return Forbidden(
-        f"The job {job_id!r} was submitted with another API key: deleting it needs the scope 'admin'."
-    )
-
-
-def invalid(errors: Sequence[FieldError]) -> Validation:
-    return Validation(
-        "; ".join(f"{error.field}: {error.message}" for error in errors[:3]), errors=errors[:50]
+        f"The job {job_id!r} was submitted with another API key: "
+        "deleting it needs the scope 'admin'."
     )

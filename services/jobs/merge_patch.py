@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def merged(target: Any, patch: Any) -> Any:
+def apply_merge_patch(target: Any, patch: Any) -> Any:
     """The target with the patch applied: objects are merged member by member, null removes one, all
     else replaces."""
     if not isinstance(patch, Mapping):
@@ -16,5 +16,5 @@ def merged(target: Any, patch: Any) -> Any:
         if change is None:
             result.pop(name, None)
         else:
-            result[name] = merged(result.get(name), change)
+            result[name] = apply_merge_patch(result.get(name), change)
     return result

@@ -33,8 +33,8 @@ def check_promotion(spec: AnyJobSpec, principal: Principal, registry: Registry) 
             )
     elif "admin" not in principal.scopes:
         raise Forbidden(
-            f"spec.promote: alias {alias!r} is not protected, hence for keys with the scope 'admin'; one of them can "
-            "open it to promotion rules by protecting it."
+            f"spec.promote: alias {alias!r} is not protected, hence for keys with the scope "
+            "'admin'; one of them can open it to promotion rules by protecting it."
         )
 
 

@@ -1,49 +1,44 @@
-"""The queue: which job starts next within the limits, and when the others may expect to."""
+"""The queue: which job starts next within the limits, and which place each of the others has."""
 
 from __future__ import annotations
 
-import heapq
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from itertools import groupby
+from typing import Self
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.database.base import now
 from services.jobs import changes, queries
+from services.jobs.lifecycle import State
 from services.jobs.tables import Job
 from services.settings import Settings
 
-RECENT_JOBS: Final = 20
-"""So many of the jobs that succeeded last say how long a job takes."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class QueueLimits:
     """How many jobs may be active at a time."""
 
-    in_all: int
-    of_one_key: int
+    total: int
+    per_key: int
     """Submitted with the same API key; 0: as many as in all."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        return cls(in_all=settings.max_running_jobs, of_one_key=settings.max_running_jobs_per_key)
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(total=settings.max_running_jobs, per_key=settings.max_running_jobs_per_key)
 
 
-def take(session: Session, limits: Limits) -> None:
+def start_due_jobs(session: Session, limits: QueueLimits) -> None:
     """Begin an attempt of as many waiting jobs as there is room for: the highest priority first,
     then the oldest. A job whose key is at its limit lets those behind it pass."""
-    active = queries.active_by_key(session)
-    while active.total() < limits.in_all:
-        full = [
-            key_id for key_id, count in active.items() if key_id and 0 < limits.of_one_key <= count
+    active = queries.count_active_by_key(session)
+    while active.total() < limits.total:
+        full_keys = [
+            key_id for key_id, count in active.items() if key_id and 0 < limits.per_key <= count
         ]
-        may_start = or_(Job.api_key_id.is_(None), Job.api_key_id.not_in(full))
-        due = select(Job).where(queries.due(now()), may_start)
-        job = session.scalar(due.order_by(*queries.QUEUE_ORDER).limit(1).with_for_update())
+        job = _find_next(session, full_keys)
         if job is None:
             return
         changes.begin_attempt(session, job)
@@ -51,45 +46,52 @@ def take(session: Session, limits: Limits) -> None:
         active[job.api_key_id] += 1
 
 
-def expected_starts(
-    session: Session, positions: Mapping[str, int], limits: Limits
-) -> dict[str, float | None]:
-    """Seconds until each job at these places of the queue starts, as `wait_seconds` estimates
-    it."""
-    if not positions:
-        return {}
-    recent = queries.recent_durations(session, RECENT_JOBS)
-    typical = statistics.median(recent) if recent else None
-    waits = wait_seconds(
-        max(positions.values()), queries.remaining_seconds(session), limits.in_all, typical
+def _find_next(session: Session, full_keys: Sequence[str]) -> Job | None:
+    """The first in the queue that is of none of these keys, locked."""
+    may_start = or_(Job.api_key_id.is_(None), Job.api_key_id.not_in(full_keys))
+    query = (
+        select(Job)
+        .where(queries.is_due(now()), may_start)
+        .order_by(*queries.QUEUE_ORDER)
+        .limit(1)
+        .with_for_update()
     )
-    return {job_id: waits[place - 1] for job_id, place in positions.items()}
+    return session.scalar(query)
 
 
-def wait_seconds(
-    n_places: int, remaining: Sequence[float | None], n_slots: int, typical: float | None
-) -> list[float | None]:
-    """Seconds until the first `n_places` jobs of a queue start.
+def find_positions(session: Session, jobs: Sequence[Job]) -> dict[str, int]:
+    """Places in the queue (1: the next to start) of those jobs that wait in it.
 
-    Whoever is next takes the slot that is free first. An active job frees its own after what
-    `remaining` says of it, or after half of the `typical` time where that is not known; a job from
-    the queue after all of it. None: unknown.
+    Of the queue, which may be long, only this is read: how many jobs have a higher priority, how
+    many of the same are older, and which of these lie between the given ones.
     """
-    busy = [_left(seconds, typical) for seconds in remaining[:n_slots]]
-    slots = [0.0] * max(0, n_slots - len(busy)) + busy
-    heapq.heapify(slots)
-    waits: list[float | None] = []
-    for _ in range(n_places):
-        free_at = heapq.heappop(slots)
-        waits.append(free_at if free_at < _UNKNOWN else None)
-        heapq.heappush(slots, _UNKNOWN if typical is None else free_at + typical)
-    return waits
+    waiting = [job for job in jobs if job.state == State.QUEUED]
+    waiting.sort(key=lambda job: (job.priority, job.seq))
+    places: dict[str, int] = {}
+    for priority, equals in groupby(waiting, key=lambda job: job.priority):
+        places |= _find_positions_of_equals(session, priority, list(equals))
+    return places
 
 
-_UNKNOWN: Final = float("inf")
+def _find_positions_of_equals(
+    session: Session, priority: int, jobs: Sequence[Job]
+) -> dict[str, int]:
+    """Places of jobs of one priority, oldest first."""
+    first = jobs[0].seq
+    last = jobs[-1].seq
+    is_queued = Job.state == State.QUEUED
+    is_equal = Job.priority == priority
+    n_above = _count(session, is_queued, Job.priority > priority)
+    n_older = _count(session, is_queued, is_equal, Job.seq < first)
+    between = (
+        select(Job.seq).where(is_queued, is_equal, Job.seq.between(first, last)).order_by(Job.seq)
+    )
+    place_of = {
+        seq: place
+        for place, seq in enumerate(session.scalars(between), start=n_above + n_older + 1)
+    }
+    return {job.id: place_of[job.seq] for job in jobs if job.seq in place_of}
 
 
-def _left(seconds: float | None, typical: float | None) -> float:
-    if seconds is not None:
-        return seconds
-    return _UNKNOWN if typical is None else typical / 2
+def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(Job).where(*conditions)) or 0

@@ -35,7 +35,8 @@ class Losses:
     """Progress of the job, in [0, 1], when the luckiest of them was lost."""
 
     @classmethod
-    def of(cls, job: _Counts) -> Self:
+    def of_job(cls, job: _Counts) -> Self:
+        """Those that the job's row counts."""
         return cls(job.lost_attempts, job.lost_progress)
 
     def after_another(self, progress: float) -> Losses:
@@ -45,17 +46,19 @@ class Losses:
         return Losses(self.in_a_row + 1, self.furthest)
 
 
-def delay(in_a_row: int, first_seconds: float = FIRST_SECONDS) -> timedelta:
+def compute_pause(in_a_row: int, first_seconds: float = FIRST_SECONDS) -> timedelta:
     """Pause before the next attempt: as short as the first while there is progress, else doubling
     up to the longest."""
-    doublings = min(max(in_a_row - 1, 0), 30)
-    return timedelta(seconds=min(max(LONGEST_SECONDS, first_seconds), first_seconds * 2**doublings))
+    n_doublings = min(max(in_a_row - 1, 0), 30)
+    longest_seconds = max(LONGEST_SECONDS, first_seconds)
+    return timedelta(seconds=min(longest_seconds, first_seconds * 2**n_doublings))
 
 
-def is_final(error: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
-    """Whether no attempt would do better: the driver says so, or `before`, the last attempt's
-    error, was the same."""
-    same = before is not None and all(
-        error.get(key) == before.get(key) for key in ("type", "message", "update")
-    )
-    return bool(error.get("final")) or same
+def is_final(error: Mapping[str, Any], previous: Mapping[str, Any] | None) -> bool:
+    """Whether no attempt would do better: the driver says so, or the error of the attempt before
+    was the same."""
+    return bool(error.get("final")) or (previous is not None and _are_same(error, previous))
+
+
+def _are_same(error: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(error.get(key) == other.get(key) for key in ("type", "message", "update"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -19,19 +20,27 @@ MAX_LABELS: Final = 32
 MAX_SPEC_DEPTH: Final = 32
 
 
-def _shallow(spec: dict[str, Any]) -> dict[str, Any]:
+def _check_depth(spec: dict[str, Any]) -> dict[str, Any]:
     """The spec, if its objects and lists are nested no deeper than libraries that walk it by
     recursion can follow."""
     level: list[Any] = [spec]
     for _ in range(MAX_SPEC_DEPTH):
-        parts = (node.values() if isinstance(node, dict) else node for node in level)
-        level = [node for part in parts for node in part if isinstance(node, (dict, list))]
+        level = _list_containers(level)
         if not level:
             return spec
     raise ValueError(f"nested deeper than {MAX_SPEC_DEPTH} levels")
 
 
-GivenSpec = Annotated[dict[str, Any], AfterValidator(_shallow)]
+def _list_containers(level: Sequence[Any]) -> list[Any]:
+    """The objects and lists that stand directly in those of one level."""
+    containers: list[Any] = []
+    for container in level:
+        members = container.values() if isinstance(container, dict) else container
+        containers += [member for member in members if isinstance(member, (dict, list))]
+    return containers
+
+
+SpecContent = Annotated[dict[str, Any], AfterValidator(_check_depth)]
 
 
 class JobRequest(BaseModel):
@@ -46,7 +55,7 @@ class JobRequest(BaseModel):
     kind: Kind
     name: Text | None = None
     labels: dict[LabelName, Text] = Field(default_factory=dict, max_length=MAX_LABELS)
-    spec: GivenSpec = Field(default_factory=dict)
+    spec: SpecContent = Field(default_factory=dict)
     priority: Priority = Field(default=0, exclude_if=lambda value: value == 0)
     """The highest starts first."""
     deadline: AwareDatetime | None = Field(default=None, exclude_if=lambda value: value is None)
@@ -63,7 +72,7 @@ class CloneRequest(BaseModel):
     labels: dict[LabelName, Text] | None = Field(default=None, max_length=MAX_LABELS)
     priority: Priority | None = None
     deadline: AwareDatetime | None = None
-    spec: GivenSpec = Field(default_factory=dict)
+    spec: SpecContent = Field(default_factory=dict)
     """A JSON merge patch (RFC 7396) of the job's complete spec: null takes a field back to its
     default."""
 

@@ -17,9 +17,8 @@ from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.study import StudySpec
 from registry import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
-from services.jobs.errors import invalid
 from services.jobs.spec_errors import field_errors
-from services.problems import FieldError
+from services.problems import FieldError, invalid, invalid_fields
 
 AnyJobSpec = MetaTrainingSpec | EvaluationSpec | StudySpec
 
@@ -50,7 +49,7 @@ def _validate(model: type[AnyJobSpec], content: Mapping[str, Any]) -> AnyJobSpec
     try:
         return model.model_validate(dict(content))
     except ValidationError as error:
-        raise invalid(field_errors(model, error)) from error
+        raise invalid_fields(field_errors(model, error)) from error
 
 
 def _pin_optimizers(spec: EvaluationSpec, registry: Registry) -> EvaluationSpec:
@@ -64,12 +63,12 @@ def _pin_optimizers(spec: EvaluationSpec, registry: Registry) -> EvaluationSpec:
             message = f"no version {reference!r}: {error}"
             errors.append(FieldError(f"spec.optimizers.{index}", message))
     if errors:
-        raise invalid(errors)
+        raise invalid_fields(errors)
 
     try:
         check_different("optimizers", pinned)
     except FieldProblem as problem:
-        raise invalid([FieldError(f"spec.{problem.field}", problem.message)]) from problem
+        raise invalid(f"spec.{problem.field}", problem.message) from problem
     return spec.model_copy(update={"optimizers": tuple(pinned)})
 
 
@@ -87,10 +86,9 @@ def _pin_parent(spec: MetaTrainingSpec, registry: Registry, path: str) -> MetaTr
         version = registry.version(name, ref)
         check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
     except _NOT_FOUND as error:
-        message = f"no version {spec.parent!r}: {error}"
-        raise invalid([FieldError(f"{path}.parent", message)]) from error
+        raise invalid(f"{path}.parent", f"no version {spec.parent!r}: {error}") from error
     except (FieldProblem, RuleError) as error:
-        raise invalid([FieldError(f"{path}.parent", str(error))]) from error
+        raise invalid(f"{path}.parent", str(error)) from error
     return spec.model_copy(update={"parent": f"{name}@{version.number}"})
 
 

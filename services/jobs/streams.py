@@ -24,26 +24,29 @@ from services.jobs.tails import GONE, POLL_SECONDS
 _PAGE: Final = 500
 
 
-async def event_stream(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
-    """Wire bytes: events, and comments where nothing happens for long. Ends with the job, which is
-    when `job.ended` is the last event that there is (a retry adds more), with its deletion, or with
-    the server."""
+async def stream_events(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
+    """Wire bytes: events, and comments where nothing happens for long.
+
+    It ends with the job, which is when `job.ended` is the last event that there is (a retry adds
+    more), with the job's deletion, or with the server.
+    """
     last_sign = time.monotonic()
     yield format_sse_event(comment="events of " + job_id)
-    job = await run_in_threadpool(service.show, services, job_id)
+    job = await run_in_threadpool(service.show_job, services, job_id)
     is_over = State(job.state) in ENDED  # if nothing comes now, the client has `job.ended` already
-    with services.tails.following(job_id):
+    with services.tails.follow(job_id):
         while not services.stopping.is_set():
-            newest = await services.tails.newest(job_id)
+            newest = await services.tails.find_newest(job_id)
             if newest == GONE:
                 return
             if newest is None or newest > after:
                 page = await run_in_threadpool(
-                    service.events, services, job_id, after=after, limit=_PAGE
+                    service.list_events, services, job_id, after=after, limit=_PAGE
                 )
                 for event in page.items:
                     yield _encode(event)
-                    after, last_sign = event.id, time.monotonic()
+                    after = event.id
+                    last_sign = time.monotonic()
                     is_over = event.type == "job.ended"
                 if page.next_cursor is not None:
                     continue

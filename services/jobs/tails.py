@@ -1,9 +1,9 @@
 """How far the events of jobs have come: asked for once for all streams of this process, however
 many there are.
 
-Each stream looks now and then whether its job's newest event id passed its own. What is known
-serves all streams for `max_age_seconds`; whichever looks then reads the ids of every job that is
-followed, in one query.
+Each stream looks now and then whether its job's newest event id passed its own. One reading serves
+all streams for `max_age_seconds`; whichever looks then reads the ids of every job that is followed,
+in one query.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Tails:
     """Newest event ids of the jobs that are followed. Belongs to one event loop."""
 
     def __init__(self, database: Database, max_age_seconds: float = MAX_AGE_SECONDS) -> None:
-        self._database, self._max_age_seconds = database, max_age_seconds
+        self._database = database
+        self._max_age_seconds = max_age_seconds
         self._followed: Counter[str] = Counter()
         self._newest: Mapping[str, int] = {}
         self._read_at = float("-inf")
@@ -44,7 +45,7 @@ class Tails:
         return self._followed.total()
 
     @contextmanager
-    def following(self, job_id: str) -> Iterator[None]:
+    def follow(self, job_id: str) -> Iterator[None]:
         """Count a stream of this job."""
         self._followed[job_id] += 1
         try:
@@ -53,7 +54,7 @@ class Tails:
             self._followed[job_id] -= 1
             self._followed += Counter()  # without the zeros
 
-    async def newest(self, job_id: str) -> int | None:
+    async def find_newest(self, job_id: str) -> int | None:
         """The newest event id of a job that is followed, or GONE; None when it is not known yet."""
         async with self._lock:
             if time.monotonic() - self._read_at >= self._max_age_seconds:
@@ -61,7 +62,10 @@ class Tails:
                 self._read_at = time.monotonic()
         return self._newest.get(job_id)
 
-    def _read(self, jobs: list[str]) -> Mapping[str, int]:
+    def _read(self, job_ids: list[str]) -> Mapping[str, int]:
+        query = select(Job.id, Job.last_event_id).where(Job.id.in_(job_ids))
+        newest = dict.fromkeys(job_ids, GONE)
         with self._database.read() as session:
-            rows = session.execute(select(Job.id, Job.last_event_id).where(Job.id.in_(jobs))).all()
-            return dict.fromkeys(jobs, GONE) | {row.id: row.last_event_id for row in rows}
+            for row in session.execute(query):
+                newest[row.id] = row.last_event_id
+        return newest

@@ -8,33 +8,39 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from services.container import Container
-from services.jobs import errors, queries, queue, schemas
+from services.jobs import errors, queries, queue, schemas, waiting_times
 from services.jobs.tables import Job
 
 
-def answers(services: Container, session: Session, jobs: Sequence[Job]) -> list[schemas.JobAnswer]:
+def make_answers(
+    services: Container, session: Session, jobs: Sequence[Job]
+) -> list[schemas.JobAnswer]:
     """The jobs on the wire, in the same order."""
     session.flush()
-    places = queries.queue_positions(session, jobs)
-    waits = queue.expected_starts(session, places, queue.Limits.of(services.settings))
-    return [
-        schemas.JobAnswer.model_validate(job).model_copy(
-            update={"queue_position": places.get(job.id), "starts_in_seconds": waits.get(job.id)}
-        )
-        for job in jobs
-    ]
+    positions = queue.find_positions(session, jobs)
+    n_slots = services.settings.max_running_jobs
+    waits = waiting_times.estimate_starts(session, positions, n_slots)
+    answers = []
+    for job in jobs:
+        place = {
+            "queue_position": positions.get(job.id),
+            "starts_in_seconds": waits.get(job.id),
+        }
+        answers.append(schemas.JobAnswer.model_validate(job).model_copy(update=place))
+    return answers
 
 
-def answer(services: Container, session: Session, job: Job) -> schemas.JobAnswer:
-    return answers(services, session, [job])[0]
+def make_answer(services: Container, session: Session, job: Job) -> schemas.JobAnswer:
+    """One job on the wire."""
+    return make_answers(services, session, [job])[0]
 
 
-def require(session: Session, job_id: str) -> Job:
+def require_job(session: Session, job_id: str) -> Job:
     """
     Raises:
         NotFound: there is no such job.
     """
-    job = queries.job(session, job_id)
+    job = queries.find_job(session, job_id)
     if job is None:
         raise errors.job_not_found(job_id)
     return job

@@ -5,8 +5,8 @@
 |---|---|
 | `kinds.py` | the exceptions: one class for each problem name of docs/rest.md |
 | `document.py` | the JSON document, and the answer that carries it |
-| `handlers.py` | from any exception to a `Problem`: ours, the framework's, the registry's, unexpected ones |
-| `guard.py` | the outermost layer: also what the framework answers by itself becomes a problem document |
+| `handlers.py` | from any exception to a `Problem`: ours and the libraries', known or not |
+| `guard.py` | the outermost layer: what the framework answers by itself becomes one, too |
 | `openapi.py` | the same, told in `/openapi.json` |
 """
 
@@ -36,6 +36,7 @@ from services.problems.kinds import (
     UnsupportedMediaType,
     Validation,
     invalid,
+    invalid_fields,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Validation",
     "install",
     "invalid",
+    "invalid_fields",
 ]
 
 

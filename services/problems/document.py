@@ -14,14 +14,14 @@ from services.problems.kinds import Problem
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-def request_id_of(scope: Scope) -> str | None:
+def find_request_id(scope: Scope) -> str | None:
     """The id that `services.observability` gave to the request; None in an application without
     it."""
     value = scope.get("state", {}).get("request_id")
     return value if isinstance(value, str) else None
 
 
-def document_of(problem: Problem, request_id: str | None) -> dict[str, Any]:
+def make_document(problem: Problem, request_id: str | None) -> dict[str, Any]:
     """The members of the problem document, in the order in which people read them."""
     document: dict[str, Any] = {
         "type": f"/problems/{problem.name}",
@@ -39,11 +39,19 @@ def document_of(problem: Problem, request_id: str | None) -> dict[str, Any]:
 
 def respond(problem: Problem, scope: Scope) -> Response:
     """The answer to the request of this scope."""
-    return encoded(document_of(problem, request_id_of(scope)), problem.status, problem.headers)
+    document = make_document(problem, find_request_id(scope))
+    return encode_document(document, problem.status, problem.headers)
 
 
-def encoded(document: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+def encode_document(
+    document: Mapping[str, Any], status: int, headers: Mapping[str, str]
+) -> Response:
     """ASCII JSON, because a document may quote a text that has no UTF-8 form (a lone surrogate from
     a JSON escape)."""
-    body = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
-    return Response(body, status, {**headers, "Cache-Control": "no-store"}, MEDIA_TYPE)
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return Response(
+        text.encode("ascii"),
+        status_code=status,
+        headers={**headers, "Cache-Control": "no-store"},
+        media_type=MEDIA_TYPE,
+    )

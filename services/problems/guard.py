@@ -11,11 +11,13 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.problems.handlers import of_status
+from services.problems.handlers import respond_with_status
 
-_KEPT: Final = ("allow", "content-range", "retry-after", "www-authenticate")
+_KEPT_HEADERS: Final = ("allow", "content-range", "retry-after", "www-authenticate")
+_OUR_MEDIA_TYPES: Final = ("application/problem+json", "application/json")
 _MAX_DETAIL_BYTES: Final = 500
 
 
@@ -29,33 +31,33 @@ class ProblemGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        replaced: Message | None = None
+        foreign_start: Message | None = None
         text = b""
 
-        async def guarded(message: Message) -> None:
-            nonlocal replaced, text
+        async def guarded_send(message: Message) -> None:
+            nonlocal foreign_start, text
             if message["type"] == "http.response.start" and _is_foreign(message):
-                replaced = message
-            elif replaced is None:
+                foreign_start = message
+            elif foreign_start is None:
                 await send(message)
             elif message["type"] == "http.response.body":
                 text = (text + message.get("body", b""))[:_MAX_DETAIL_BYTES]
                 if not message.get("more_body", False):
-                    await _replace(replaced, text, scope, receive, send)
+                    answer = _make_answer(foreign_start, text, scope)
+                    await answer(scope, receive, send)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, guarded_send)
 
 
 def _is_foreign(start: Message) -> bool:
-    kind = MutableHeaders(raw=start["headers"]).get("content-type", "")
-    return start["status"] >= 400 and not kind.startswith(
-        ("application/problem+json", "application/json")
-    )
+    """Whether an error answer begins that is none of ours."""
+    media_type = MutableHeaders(raw=start["headers"]).get("content-type", "")
+    return start["status"] >= 400 and not media_type.startswith(_OUR_MEDIA_TYPES)
 
 
-async def _replace(start: Message, text: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+def _make_answer(start: Message, text: bytes, scope: Scope) -> Response:
+    """The problem document in place of a foreign answer."""
     headers = MutableHeaders(raw=start["headers"])
-    kept = {name: headers[name] for name in _KEPT if name in headers}
-    await of_status(scope, start["status"], text.decode("utf-8", "replace"), kept)(
-        scope, receive, send
-    )
+    kept_headers = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+    detail = text.decode("utf-8", "replace")
+    return respond_with_status(scope, start["status"], detail, kept_headers)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from registry import (
     AliasMoved,
@@ -27,20 +28,20 @@ from registry import (
     RunNotFound,
     VersionNotFound,
 )
-from services.problems.document import encoded, request_id_of, respond
+from services.problems.document import encode_document, find_request_id, respond
 from services.problems.kinds import (
     BY_STATUS,
+    MAX_FIELD_ERRORS,
     Conflict,
     FieldError,
     Internal,
     NotFound,
     Problem,
     Unavailable,
-    Validation,
     invalid,
+    invalid_fields,
 )
 
-MAX_FIELD_ERRORS: Final = 50
 _MAX_SEGMENT_CHARS: Final = 100
 _PARTS: Final = frozenset({"body", "query", "path", "header", "cookie"})
 _NOT_FOUND: Final = (
@@ -61,16 +62,16 @@ def install(app: FastAPI) -> None:
     """Register the handlers; the most specific class wins."""
     for kind, convert in {
         Problem: lambda error: error,
-        RequestValidationError: _of_validation,
-        RegistryError: _of_registry,
+        RequestValidationError: _from_validation,
+        RegistryError: _from_registry,
         InvalidName: lambda error: invalid("name", str(error)),
         ThetaError: lambda error: invalid("body", str(error)),
-        OperationalError: _of_database,
-        PoolTimeout: _of_database,
+        OperationalError: _from_database,
+        PoolTimeout: _from_database,
     }.items():
         app.add_exception_handler(kind, _Handler(convert))
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_unexpected)
 
 
 class _Handler:
@@ -80,43 +81,46 @@ class _Handler:
         self._convert = convert
 
     async def __call__(self, request: Request, error: Exception) -> Response:
-        return respond(cast(Problem, self._convert(error)), request.scope)
+        problem = cast(Problem, self._convert(error))
+        return respond(problem, request.scope)
 
 
-async def _http_exception(request: Request, error: Exception) -> Response:
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """What the framework raises by itself: unknown routes, wrong methods, unreadable or too large
     bodies."""
     assert isinstance(error, HTTPException)
-    return of_status(request.scope, error.status_code, str(error.detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    return respond_with_status(request.scope, error.status_code, str(error.detail), headers)
 
 
-def of_status(
-    scope: Mapping[str, Any], status: int, detail: str, headers: Mapping[str, str]
+def respond_with_status(
+    scope: Scope, status: int, detail: str, headers: Mapping[str, str]
 ) -> Response:
     """A problem of the kind of its status; a status without a kind of its own gets the type
     `about:blank`."""
     phrase = HTTPStatus(status).phrase
-    if kind := BY_STATUS.get(status):
-        detail = kind.title if detail in {"", phrase, *_NEWER_PHRASES} else detail
-        return respond(kind(detail, headers=headers), cast(Any, scope))
+    kind = BY_STATUS.get(status)
+    if kind is not None:
+        says_nothing = detail in {"", phrase, *_NEWER_PHRASES}
+        return respond(kind(kind.title if says_nothing else detail, headers=headers), scope)
     document = {
         "type": "about:blank",
         "title": phrase,
         "status": status,
         "detail": detail or phrase,
+        "request_id": find_request_id(scope),
     }
-    return encoded(document | {"request_id": request_id_of(cast(Any, scope))}, status, headers)
+    return encode_document(document, status, headers)
 
 
-async def _unexpected(request: Request, _error: Exception) -> Response:
+async def _answer_unexpected(request: Request, _error: Exception) -> Response:
     """The last resort. The exception itself goes on to the server's log; the answer tells nothing
     of it."""
-    return respond(
-        Internal("The server failed; its log has the cause under this request id."), request.scope
-    )
+    problem = Internal("The server failed; its log has the cause under this request id.")
+    return respond(problem, request.scope)
 
 
-def _of_registry(error: Exception) -> Problem:
+def _from_registry(error: Exception) -> Problem:
     if isinstance(error, _NOT_FOUND):
         return NotFound(str(error))
     if isinstance(error, (AliasProtected, AliasMoved)):
@@ -125,29 +129,29 @@ def _of_registry(error: Exception) -> Problem:
     return Unavailable("The registry cannot answer now.", headers={"Retry-After": "1"})
 
 
-def _of_database(error: Exception) -> Problem:
+def _from_database(error: Exception) -> Problem:
     log.error("database.failed", exc_info=error)
     return Unavailable("The database cannot answer now.", headers={"Retry-After": "1"})
 
 
-def _of_validation(error: Exception) -> Problem:
+def _from_validation(error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
-    return Validation("; ".join(f"{e.field}: {e.message}" for e in errors[:3]), errors=errors)
+    details = error.errors()[:MAX_FIELD_ERRORS]
+    return invalid_fields([_make_field_error(item) for item in details])
 
 
-def _field_error(item: Mapping[str, Any]) -> FieldError:
+def _make_field_error(item: Mapping[str, Any]) -> FieldError:
     """Pydantic's account of one error, without the input, which may be large or secret."""
     if item["type"] == "json_invalid":
-        return FieldError(
-            "body", f"not valid JSON at character {item['loc'][-1]}: {item['ctx']['error']}"
-        )
+        place = item["loc"][-1]
+        return FieldError("body", f"not valid JSON at character {place}: {item['ctx']['error']}")
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return FieldError(field_path(item["loc"]), message)
+    return FieldError(format_path(item["loc"]), message)
 
 
-def field_path(location: Sequence[int | str]) -> str:
+def format_path(location: Sequence[int | str]) -> str:
     """`("body", "spec", "hidden", 0)` → `spec.hidden.0`; the place itself (`body`) when there is
     nothing below it."""
-    below = location[1:] if len(location) > 1 and location[0] in _PARTS else location
-    return ".".join(str(part)[:_MAX_SEGMENT_CHARS] for part in below)
+    is_below_a_part = len(location) > 1 and location[0] in _PARTS
+    keys = location[1:] if is_below_a_part else location
+    return ".".join(str(key)[:_MAX_SEGMENT_CHARS] for key in keys)

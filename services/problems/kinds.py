@@ -49,59 +49,81 @@ class Problem(Exception):
 class BadRequest(Problem):
     """Not HTTP or JSON that can be understood at all."""
 
-    status, name, title = 400, "bad-request", "The request cannot be understood"
+    status = 400
+    name = "bad-request"
+    title = "The request cannot be understood"
 
 
 class Unauthorized(Problem):
-    status, name, title = 401, "unauthorized", "A valid API key is needed"
+    status = 401
+    name = "unauthorized"
+    title = "A valid API key is needed"
 
 
 class Forbidden(Problem):
-    status, name, title = 403, "forbidden", "The API key may not do this"
+    status = 403
+    name = "forbidden"
+    title = "The API key may not do this"
 
 
 class NotFound(Problem):
-    status, name, title = 404, "not-found", "There is no such thing"
+    status = 404
+    name = "not-found"
+    title = "There is no such thing"
 
 
 class MethodNotAllowed(Problem):
-    status, name, title = 405, "method-not-allowed", "This method is not offered here"
+    status = 405
+    name = "method-not-allowed"
+    title = "This method is not offered here"
 
 
 class NotAcceptable(Problem):
-    status, name, title = 406, "not-acceptable", "None of the accepted media types is offered"
+    status = 406
+    name = "not-acceptable"
+    title = "None of the accepted media types is offered"
 
 
 class Conflict(Problem):
-    status, name, title = 409, "conflict", "Impossible in the present state"
+    status = 409
+    name = "conflict"
+    title = "Impossible in the present state"
 
 
 class TooLarge(Problem):
-    status, name, title = 413, "too-large", "The request is too large"
+    status = 413
+    name = "too-large"
+    title = "The request is too large"
 
 
 class UnsupportedMediaType(Problem):
-    status, name, title = 415, "unsupported-media-type", "The body's media type is not accepted"
+    status = 415
+    name = "unsupported-media-type"
+    title = "The body's media type is not accepted"
 
 
 class RangeNotSatisfiable(Problem):
-    status, name, title = 416, "range-not-satisfiable", "The range lies outside of the content"
+    status = 416
+    name = "range-not-satisfiable"
+    title = "The range lies outside of the content"
 
 
 class Validation(Problem):
-    status, name, title = 422, "validation", "The request is not valid"
+    status = 422
+    name = "validation"
+    title = "The request is not valid"
 
 
 class IdempotencyMismatch(Problem):
-    status, name, title = (
-        422,
-        "idempotency-mismatch",
-        "The idempotency key was used with another request",
-    )
+    status = 422
+    name = "idempotency-mismatch"
+    title = "The idempotency key was used with another request"
 
 
 class TooManyRequests(Problem):
-    status, name, title = 429, "too-many-requests", "Too many requests"
+    status = 429
+    name = "too-many-requests"
+    title = "Too many requests"
 
 
 class Internal(Problem):
@@ -112,7 +134,9 @@ class Internal(Problem):
 class Unavailable(Problem):
     """Something that the service needs does not answer now; worth another try."""
 
-    status, name, title = 503, "unavailable", "The service cannot answer now"
+    status = 503
+    name = "unavailable"
+    title = "The service cannot answer now"
 
 
 KINDS: Final[tuple[type[Problem], ...]] = tuple(Problem.__subclasses__())
@@ -122,6 +146,16 @@ BY_STATUS: Final[Mapping[int, type[Problem]]] = {
 }
 
 
+MAX_FIELD_ERRORS: Final = 50
+"""So many wrong fields are told of."""
+
+
 def invalid(field: str, message: str) -> Validation:
     """A validation problem of one field."""
-    return Validation(f"{field}: {message}", errors=[FieldError(field, message)])
+    return invalid_fields([FieldError(field, message)])
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Validation:
+    """A validation problem of several fields; the first few stand in its detail."""
+    detail = "; ".join(f"{error.field}: {error.message}" for error in errors[:3])
+    return Validation(detail, errors=errors[:MAX_FIELD_ERRORS])

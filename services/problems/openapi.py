@@ -51,13 +51,16 @@ _DEFAULT: Final[dict[str, Any]] = {
     "description": "A problem: " + ", ".join(f"{kind.status} {kind.name}" for kind in KINDS),
     "content": _CONTENT,
 }
+
+
+def _describe_status(status: int) -> str:
+    """What answers with this status may mean."""
+    kinds = [kind for kind in KINDS if kind.status == status]
+    return ", or ".join(f"{kind.title} (`{kind.name}`)" for kind in kinds)
+
+
 RESPONSES: Final[dict[str, Any]] = {
-    kind.__name__: {
-        "description": ", or ".join(
-            f"{other.title} (`{other.name}`)" for other in KINDS if other.status == status
-        ),
-        "content": _CONTENT,
-    }
+    kind.__name__: {"description": _describe_status(status), "content": _CONTENT}
     for status, kind in BY_STATUS.items()
 }
 """For `components.responses`, one a status."""
@@ -86,27 +89,26 @@ def install(app: FastAPI) -> None:
 
 def _list_problems(method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    for status in sorted(problem_statuses(method, operation)):
-        responses.setdefault(
-            str(status), {"$ref": f"#/components/responses/{BY_STATUS[status].__name__}"}
-        )
+    for status in sorted(list_statuses(method, operation)):
+        kind = BY_STATUS[status]
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{kind.__name__}"})
 
 
-def problem_statuses(method: str, operation: Mapping[str, Any]) -> set[int]:
+def list_statuses(method: str, operation: Mapping[str, Any]) -> set[int]:
     """The statuses of the problems that an operation may answer with, as its document shows."""
-    parameters = operation.get("parameters", ())
-    has_body, in_path = "requestBody" in operation, any(one["in"] == "path" for one in parameters)
-    found = {500}
+    parameters = {(each["in"], each["name"]) for each in operation.get("parameters", ())}
+    has_body = "requestBody" in operation
+    statuses = {500}
     if operation.get("security"):
-        found |= {401, 403, 429, 503}
+        statuses |= {401, 403, 429, 503}
     if parameters or has_body:
-        found |= {422}
+        statuses |= {422}
     if has_body:
-        found |= {400, 413}
-    if in_path:
-        found |= {404}
+        statuses |= {400, 413}
+    if any(place == "path" for place, _ in parameters):
+        statuses |= {404}
     if method not in _READS:
-        found |= {409}
-    if any(one["in"] == "header" and one["name"] == "Range" for one in parameters):
-        found |= {416}
-    return found
+        statuses |= {409}
+    if ("header", "Range") in parameters:
+        statuses |= {416}
+    return statuses

@@ -124,7 +124,7 @@ class Attempts:
     def _find_run(self, job_id: str) -> str | None:
         """The run of another job; None if it was deleted."""
         with self._database.read() as session:
-            job = queries.job(session, job_id)
+            job = queries.find_job(session, job_id)
             return job.run_id if job else None
 
     def _watch(self, snapshot: Snapshot, *, stop: bool) -> None:
@@ -180,7 +180,7 @@ class Attempts:
         with self._database.read() as session:
             job = session.get_one(Job, snapshot.job_seq)
             start = max(0, job.log_bytes - TAIL_BYTES)
-            log, _ = queries.log_page(session, job.id, after=start)
+            log, _ = queries.read_log_page(session, job.id, after=start)
         return log.decode("utf-8", "replace").strip()
 
     def _may_do_better(self, snapshot: Snapshot, error: Mapping[str, Any]) -> bool:
@@ -194,7 +194,7 @@ class Attempts:
         """Whether the bounds of the job and of the service leave another attempt after this one."""
         with self._database.read() as session:
             job = session.get_one(Job, snapshot.job_seq)
-            losses = Losses.of(job).after_another(job.progress)
+            losses = Losses.of_job(job).after_another(job.progress)
         bound = self._settings.max_attempts
         bound_of_job = int(snapshot.spec.get("max_attempts", bound))
         return losses.in_a_row < min(bound_of_job, bound)

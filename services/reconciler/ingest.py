@@ -68,7 +68,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def _estimate_seconds(progress: float, attempt: Attempt, moment: datetime) -> float | None:
-    """Time that the attempt will still take at the pace it had so far; None: nothing can be said."""
+    """Time that the attempt will still take, at its pace so far; None: nothing can be said."""
     if attempt.started_at is None or progress == 0:
         return None
     elapsed_seconds = (moment - attempt.started_at).total_seconds()

@@ -18,7 +18,8 @@ from registry import Registry
 from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
 from services.jobs import changes, queries, queue
-from services.jobs.lifecycle import ACTIVE, Trigger
+from services.jobs.lifecycle import Trigger
+from services.jobs.queue import QueueLimits
 from services.jobs.tables import Job
 from services.reconciler.attempts import Attempts
 from services.reconciler.executor_health import OK, ExecutorHealth
@@ -121,28 +122,26 @@ class Reconciler:
     def _start_queued(self) -> None:
         """Take jobs from the queue while there is room; submitting them comes after."""
         with self._database.read() as session:
-            due = session.scalar(select(Job.seq).where(queries.due(now())).limit(1))
+            due = session.scalar(select(Job.seq).where(queries.is_due(now())).limit(1))
         if not due:
             return
         with self._lease.guarded_write() as session:
-            queue.take(session, queue.Limits.of(self._settings))
+            queue.start_due_jobs(session, QueueLimits.from_settings(self._settings))
 
     def _expire_overdue(self) -> None:
         """Let jobs fail whose deadline has passed: at once where nothing runs, else after a
         checkpoint."""
         with self._database.read() as session:
-            overdue = queries.overdue(session, now())
+            overdue = queries.list_overdue(session, now())
         for job_id in overdue:
             with self._lease.guarded_write() as session:
                 job = changes.lock_job(session, job_id)
                 if job is not None and job.deadline is not None and job.deadline <= now():
-                    changes.apply_if_possible(session, job, Trigger.EXPIRE)
+                    changes.apply_trigger_if_possible(session, job, Trigger.EXPIRE)
 
     def _list_active_jobs(self) -> list[str]:
-        """Ids of jobs that have an attempt, oldest first."""
-        query = select(Job.id).where(Job.state.in_(ACTIVE)).order_by(Job.seq)
         with self._database.read() as session:
-            return list(session.scalars(query))
+            return queries.list_active(session)
 
     def _advance(self, job_id: str, *, draining: bool) -> bool:
         """Move one job; False if the executor did not answer, so that it is better not asked about

@@ -60,7 +60,7 @@ class LockedRows(NamedTuple):
 
 def read_snapshot(session: Session, job_id: str) -> Snapshot | None:
     """None where there is no such job, or no attempt of it."""
-    job = queries.job(session, job_id)
+    job = queries.find_job(session, job_id)
     attempt = session.get(Attempt, (job_id, job.attempt)) if job else None
     if job is None or attempt is None:
         return None

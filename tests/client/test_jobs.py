@@ -343,7 +343,7 @@ def test_an_internal_error_has_a_request_id(
     def broken(*arguments: object, **keywords: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("services.jobs.service.show", broken)
+    monkeypatch.setattr("services.jobs.service.show_job", broken)
     with pytest.raises(hyperadam.InternalError) as caught:
         client.jobs.get("job_1")
     assert caught.value.request_id
@@ -354,7 +354,7 @@ def test_a_database_that_does_not_answer_for_a_moment(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = client.jobs.submit("meta-training", SPEC).id
-    really, calls = jobs_service.show, []
+    really, calls = jobs_service.show_job, []
 
     def sometimes(*arguments: Any) -> Any:
         calls.append(arguments)

@@ -24,7 +24,7 @@ from services.database.base import Database
 from services.database.metadata import load_metadata
 from services.database.migrations import make_configuration, upgrade
 from services.idempotency.service import Post
-from services.jobs import actions, service
+from services.jobs import service, submission
 from services.jobs.schemas import JobRequest
 from services.settings import Settings
 
@@ -102,7 +102,7 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     )
     principal = services.api_keys.verify(key)
     assert principal is not None
-    job = service.show(services, "job_1")
+    job = service.show_job(services, "job_1")
     assert (job.name, job.labels, job.progress, job.state) == ("old", {"team": "a"}, 0.5, "running")
     assert (job.priority, job.deadline, job.cloned_from, job.created_at) == (0, None, None, MOMENT)
     assert [event.type for event in service.events(services, "job_1", after=0, limit=9).items] == [
@@ -110,7 +110,7 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     ]
     assert service.whole_log(services, "job_1") == b"words"
     again = Post(principal=principal, operation="POST /v1/jobs", key="once")
-    assert actions.submit(services, REQUEST, again)[0].id == "job_1"
+    assert submission.submit_job(services, REQUEST, again)[0].id == "job_1"
     command.downgrade(make_configuration(empty), "0001")
     with empty.read() as session:
         for table, row in first_rows(key).items():

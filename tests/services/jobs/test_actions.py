@@ -13,7 +13,7 @@ from registry import RunNotFound
 from services.container import Container
 from services.database.base import Base, Database
 from services.idempotency.tables import UsedKey
-from services.jobs.merge_patch import merged
+from services.jobs.merge_patch import apply_merge_patch
 from services.jobs.tables import Job
 from tests.registry.thetas import make_theta
 from tests.services.support import Stage
@@ -226,7 +226,7 @@ def test_a_clone_is_checked_like_any_job(stage: Stage, patch: dict[str, Any], fi
     ],
 )
 def test_merge_patches_are_those_of_the_standard(target: Any, patch: Any, expected: Any) -> None:
-    assert merged(target, patch) == expected
+    assert apply_merge_patch(target, patch) == expected
 
 
 # --- edit -------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.container import Container
 from services.database.base import Database
-from services.jobs.queue import wait_seconds
+from services.jobs.waiting_times import estimate_waits
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
@@ -114,7 +114,7 @@ def test_waits_are_those_of_a_simulated_queue(
         slot = min(range(n_slots), key=free_at.__getitem__)
         expected.append(free_at[slot])
         free_at[slot] += typical
-    assert wait_seconds(n_places, remaining, n_slots, typical) == expected
+    assert estimate_waits(n_places, remaining, n_slots, typical) == expected
     assert expected == sorted(expected)
 
 
@@ -131,5 +131,5 @@ def test_waits_are_those_of_a_simulated_queue(
 def test_what_is_not_known_is_not_told(
     remaining: list[float | None], n_slots: int, typical: float | None, waits: list[float | None]
 ) -> None:
-    assert wait_seconds(2, remaining, n_slots, typical) == waits
-    assert math.inf not in wait_seconds(9, remaining, n_slots, typical)
+    assert estimate_waits(2, remaining, n_slots, typical) == waits
+    assert math.inf not in estimate_waits(9, remaining, n_slots, typical)

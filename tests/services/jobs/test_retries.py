@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.jobs.retries import Losses, delay, is_final
+from services.jobs.retries import Losses, compute_pause, is_final
 
 shares = st.floats(min_value=0, max_value=1)
 
@@ -25,12 +25,12 @@ def test_only_losses_that_got_no_further_are_counted(progress: list[float]) -> N
 
 
 def test_delays_double_up_to_a_minute() -> None:
-    assert [delay(in_a_row) for in_a_row in range(9)] == [
+    assert [compute_pause(in_a_row) for in_a_row in range(9)] == [
         timedelta(seconds=seconds) for seconds in (1, 1, 2, 4, 8, 16, 32, 60, 60)
     ]
-    assert delay(10_000) == timedelta(seconds=60)
-    assert [delay(in_a_row, 100.0) for in_a_row in range(3)] == [timedelta(seconds=100)] * 3
-    assert delay(5, 0.0) == timedelta()
+    assert compute_pause(10_000) == timedelta(seconds=60)
+    assert [compute_pause(in_a_row, 100.0) for in_a_row in range(3)] == [timedelta(seconds=100)] * 3
+    assert compute_pause(5, 0.0) == timedelta()
 
 
 def test_an_error_is_final_where_the_driver_says_so_or_it_came_before_at_the_same_update() -> None:

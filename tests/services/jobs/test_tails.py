@@ -34,10 +34,10 @@ def test_a_hundred_streams_are_one_query(
     tails, found = Tails(database, max_age_seconds=60), []
 
     async def look(job: str) -> None:
-        found.append((job, await tails.newest(job)))
+        found.append((job, await tails.find_newest(job)))
 
     async def play() -> None:
-        with tails.following(jobs[0]), tails.following(jobs[1]), tails.following(jobs[1]):
+        with tails.follow(jobs[0]), tails.follow(jobs[1]), tails.follow(jobs[1]):
             queries.clear()
             async with anyio.create_task_group() as group:
                 for number in range(100):
@@ -52,13 +52,13 @@ def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: 
     job, tails = stage.submit(), Tails(database, max_age_seconds=0)
 
     async def play() -> list[int | None]:
-        with tails.following(job):
-            first = await tails.newest(job)
+        with tails.follow(job):
+            first = await tails.find_newest(job)
             stage.act(job, "pause")
-            second = await tails.newest(job)
+            second = await tails.find_newest(job)
             stage.act(job, "cancel")
             assert stage.client.delete(f"/v1/jobs/{job}").status_code == 204
-            return [first, second, await tails.newest(job)]
+            return [first, second, await tails.find_newest(job)]
 
     assert anyio.run(play) == [0, 1, GONE]
 
@@ -69,14 +69,14 @@ def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(
     one, other, tails = stage.submit(), stage.submit(), Tails(database, max_age_seconds=60)
 
     async def play() -> tuple[int | None, int | None]:
-        with tails.following(one):
-            return await tails.newest(one), await tails.newest(other)
+        with tails.follow(one):
+            return await tails.find_newest(one), await tails.find_newest(other)
 
     assert anyio.run(play) == (0, None)
 
 
 def test_streams_are_counted_while_they_are_open(database: Database) -> None:
     tails = Tails(database)
-    with tails.following("a"), tails.following("a"), tails.following("b"):
+    with tails.follow("a"), tails.follow("a"), tails.follow("b"):
         assert tails.n_streams == 3
     assert tails.n_streams == 0

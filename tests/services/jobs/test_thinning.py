@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry import MetricPoint
-from services.jobs.thinning import MIN_POINTS, thinned
+from services.jobs.thinning import MIN_POINTS, thin_points
 from tests.services.support import Stage
 
 NOW = datetime.now(UTC)
@@ -26,7 +26,7 @@ def series(values: list[float]) -> list[MetricPoint]:
 @given(st.lists(st.floats(), max_size=300), st.integers(MIN_POINTS, 40))
 def test_thinning_keeps_ends_and_extremes(values: list[float], n_points: int) -> None:
     points = series(values)
-    kept = thinned(points, n_points)
+    kept = thin_points(points, n_points)
     steps = [point.step for point in kept]
     assert len(kept) <= n_points
     assert steps == sorted(set(steps))
@@ -42,12 +42,12 @@ def test_thinning_keeps_ends_and_extremes(values: list[float], n_points: int) ->
 def test_a_spike_is_not_lost() -> None:
     values = [1.0] * 10_000
     values[4321] = math.nan
-    assert 4321 in [point.step for point in thinned(series(values), 50)]
+    assert 4321 in [point.step for point in thin_points(series(values), 50)]
 
 
 def test_too_few_points_show_nothing() -> None:
     with pytest.raises(ValueError, match="n_points must be at least 4"):
-        thinned(series([1.0]), 3)
+        thin_points(series([1.0]), 3)
 
 
 def test_thinned_series_over_rest(stage: Stage) -> None:

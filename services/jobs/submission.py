@@ -1,0 +1,121 @@
+"""New jobs: submitted, or cloned from another.
+
+The job is written in one transaction with the claim of its idempotency key.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b32encode
+
+from sqlalchemy.orm import Session
+
+from meta_trainer.specs.rates import spec_of_today
+from services.auth.scopes import Principal
+from services.container import Container
+from services.database.base import now
+from services.idempotency.service import Post, hash_body
+from services.jobs import schemas, service, views
+from services.jobs.continuation import pin_continuation
+from services.jobs.deadlines import check_deadline
+from services.jobs.lifecycle import State
+from services.jobs.merge_patch import apply_merge_patch
+from services.jobs.promotion import check_promotion
+from services.jobs.specs import AnyJobSpec, complete_spec
+from services.jobs.tables import Job
+from services.problems import invalid
+
+
+def submit_job(
+    services: Container, request: schemas.JobRequest, post: Post
+) -> tuple[schemas.JobAnswer, bool]:
+    """The job, and whether this call made it (False: the key was used before, with the same body).
+
+    Raises:
+        Problem: 422 for a wrong spec, or for a key that was used with another body.
+    """
+    return _create_job(services, request, post, hash_body(request))
+
+
+def clone_job(
+    services: Container, job_id: str, request: schemas.CloneRequest, post: Post
+) -> tuple[schemas.JobAnswer, bool]:
+    """A new job like another one but for what is to be different, and whether this call made it.
+
+    Raises:
+        Problem: 404; 422 as for a submission.
+    """
+    original = service.show_job(services, job_id)
+    original_spec = spec_of_today(original.kind, original.spec)
+    changes = spec_of_today(original.kind, request.spec)
+    if "preset" in request.spec:
+        raise invalid(
+            "spec.preset",
+            "a clone begins from the spec of its original: take the preset's fields one by one",
+        )
+    whole_request = schemas.JobRequest(
+        kind=original.kind,
+        name=original.name if request.name is None else request.name,
+        labels=original.labels if request.labels is None else request.labels,
+        priority=original.priority if request.priority is None else request.priority,
+        deadline=request.deadline,
+        spec=apply_merge_patch(original_spec, changes),
+    )
+    return _create_job(services, whole_request, post, hash_body(request), cloned_from=job_id)
+
+
+def _create_job(
+    services: Container,
+    request: schemas.JobRequest,
+    post: Post,
+    body_sha256: str,
+    cloned_from: str | None = None,
+) -> tuple[schemas.JobAnswer, bool]:
+    earlier = post.find_earlier(services.database, body_sha256)
+    if earlier is not None:
+        return service.show_job(services, earlier), False
+    check_deadline(request.deadline)
+    complete = complete_spec(request.kind, request.spec, services.registry)
+    spec = pin_continuation(services, complete)
+    check_promotion(spec, post.principal, services.registry)
+    job_id = _draw_id()
+
+    def insert(session: Session) -> schemas.JobAnswer:
+        job = _make_row(job_id, request, spec, post.principal, cloned_from)
+        session.add(job)
+        return views.make_answer(services, session, job)
+
+    outcome = post.run_once(services.database, body_sha256, job_id, insert)
+    answer = outcome.result or service.show_job(services, outcome.resource)
+    return answer, outcome.result is not None
+
+
+def _draw_id() -> str:
+    return f"job_{b32encode(secrets.token_bytes(10)).decode().lower()}"
+
+
+def _make_row(
+    job_id: str,
+    request: schemas.JobRequest,
+    spec: AnyJobSpec,
+    principal: Principal,
+    cloned_from: str | None,
+) -> Job:
+    return Job(
+        id=job_id,
+        kind=request.kind,
+        name=request.name,
+        labels=dict(request.labels),
+        spec=spec.model_dump(mode="json"),
+        state=State.QUEUED,
+        actor=principal.name,
+        api_key_id=principal.key_id,
+        created_at=now(),
+        priority=request.priority,
+        deadline=request.deadline,
+        cloned_from=cloned_from,
+        attempt=0,
+        progress=0.0,
+        last_event_id=0,
+        log_bytes=0,
+    )
