@@ -1,5 +1,4 @@
-"""The command `hyperadam-server`: `up` is everything in one; the others are its parts, for
-production.
+"""The command `hyperadam-server`: `up` is everything in one; the others are its parts.
 
 Settings come from the environment (`services.settings`); options here override them.
 """

@@ -51,23 +51,29 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", validation_alias=_alias("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")
-    """Put into `database_url` and `tracking_uri` where these are Postgres URLs without a
-    password."""
+    """Goes into `database_url` and `tracking_uri` if these are Postgres URLs without one."""
     tracking_uri: str = Field(
         default="", validation_alias=_alias("tracking_uri", "MLFLOW_TRACKING_URI")
     )
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
     artifact_location: str = ""
-    """Where runs keep their files; default `home/artifacts` with an embedded registry, else the
-    registry decides."""
+    """Where runs keep their files.
+
+    Default: `home/artifacts` with an embedded registry; any other registry decides by itself.
+    """
     data_dir: str = ""
     """Folder of datasets, as the trainers see it; default `home/data`."""
     cache_dir: str = ""
-    """Folder of what trainers can compute again, tuned rates and outcomes, as they see it; default
-    `home/cache`."""
+    """Folder of what trainers can compute again, as they see it; default `home/cache`.
+
+    These are tuned rates, and outcomes of evaluations.
+    """
     driver_password_path: str = ""
-    """File with the password of `tracking_uri`, as trainers see it; default: one in `home`, which
-    trainers of this machine can read. Their environment, which Ray shows, never holds it."""
+    """File with the password of `tracking_uri`, as trainers see it.
+
+    Default: one in `home`, which trainers of this machine can read. The environment of trainers,
+    which Ray shows, never holds the password.
+    """
     ray_address: str = Field(default="", validation_alias=_alias("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
     executor: Literal["ray", "process"] = "ray"
@@ -83,16 +89,17 @@ class Settings(BaseSettings):
     max_running_jobs_per_key: int = Field(default=0, ge=0, le=10_000)
     """Of these, jobs that were submitted with the same API key; 0: as many as in all."""
     max_attempts: int = Field(default=5, ge=1, le=1000)
-    """Attempts of a job that may be lost in a row without progress; then it fails. Progress begins
-    the count again."""
+    """Attempts of a job that may be lost in a row; then it fails. Progress restarts the count."""
     cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)
-    """Time that a driver has to write a checkpoint after it was asked to stop; then it is
-    killed."""
+    """Time that a driver has for a checkpoint after it was asked to stop; then it is killed."""
     poll_seconds: float = Field(default=0.5, gt=0, le=60)
     """Pause between two ticks of the reconciler."""
     lease_seconds: float = Field(default=15.0, ge=1, le=3600)
-    """After this time without a sign of life, another reconciler takes over. With Ray, more than
-    one request to it may take (10 s): its holder gives no sign of life meanwhile."""
+    """After this time without a sign of life, another reconciler takes over.
+
+    With Ray it must be more than one request to Ray may take (10 s): during a request the holder of
+    the lease gives no sign of life.
+    """
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
     requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)
@@ -107,8 +114,10 @@ class Settings(BaseSettings):
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
     trace_endpoint: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
-    """Where traces of requests go: an OpenTelemetry collector (`http://collector:4318/v1/traces`);
-    empty: nowhere."""
+    """Where traces of requests go: an OpenTelemetry collector; empty: nowhere.
+
+    For example `http://collector:4318/v1/traces`.
+    """
 
     @classmethod
     def settings_customise_sources(

@@ -18,8 +18,9 @@ class Unsatisfiable(Exception):
 
 
 def is_current(if_none_match: Sequence[str], etag: str) -> bool:
-    """Whether the client has this very content: one of its tags is `etag` (weakly compared), or it
-    says `*`.
+    """Whether the client has this very content.
+
+    It has if one of its tags is `etag` (weakly compared), or if it says `*`.
 
     Args:
         if_none_match: the values of the header's lines; each may be a list.
