@@ -1,5 +1,4 @@
-"""Learners side by side in one worker: periods of chunks of several sizes, by `run_period`
-itself."""
+"""Learners side by side in one worker: periods of chunks of several sizes, by `run_period`."""
 
 from __future__ import annotations
 
@@ -9,8 +8,9 @@ from functools import cache
 
 import torch
 
-from benchmarks.jobs import images, spec
-from benchmarks.rows import Effort, Measured, NotMeasured, Row, ratios, seconds
+from benchmarks.jobs import draw_images, make_spec
+from benchmarks.measuring import divide, measure_seconds
+from benchmarks.rows import Effort, Measured, NotMeasured, Row
 from meta_trainer.tasks import as_task_source
 from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import run_period
@@ -20,37 +20,36 @@ MOST_ROUNDS = 3
 """Each does 42 periods of a learner."""
 
 
-def _period(n_learners: int, tiny: bool) -> Callable[[], object]:
+def _make_period(n_learners: int, tiny: bool) -> Callable[[], object]:
     """The first period of an episode of one chunk."""
-    job = spec(tiny=tiny, n_learners=n_learners, chunk_size=n_learners)
-    source, theta = as_task_source(images()), initial_theta(job)
+    job = make_spec(tiny=tiny, n_learners=n_learners, chunk_size=n_learners)
+    source = as_task_source(draw_images())
+    theta = initial_theta(job)
     return lambda: run_period(job, source, theta, 0, 0, None)
 
 
 @cache
-def _batched_times(effort: Effort) -> list[list[float]]:
+def _measure_periods(effort: Effort) -> dict[int, list[float]]:
     """Seconds of one period of a chunk of each of `SIZES`, in turn.
 
     Each runs once before it is timed, every time: the largest chunk's memory may have pushed the
     others' out.
     """
-    works = [_period(n, effort.tiny) for n in SIZES]
-    times: list[list[float]] = [[] for _ in works]
+    periods = {size: _make_period(size, effort.tiny) for size in SIZES}
+    seconds: dict[int, list[float]] = {size: [] for size in SIZES}
     for _ in range(min(effort.rounds, MOST_ROUNDS)):
-        for work, taken in zip(works, times, strict=True):
-            work()
-            taken.append(seconds(work))
-    return times
+        for size, period in periods.items():
+            period()
+            seconds[size].append(measure_seconds(period))
+    return seconds
 
 
 def _batched(n_learners: int) -> Callable[[Effort], Measured]:
     def measure(effort: Effort) -> Measured:
-        times = _batched_times(effort)
-        one = statistics.median(times[0])
-        return Measured(
-            ratios(times[0], times[SIZES.index(n_learners)], n_learners),
-            f"one: {one:.2f} s a period",
-        )
+        seconds = _measure_periods(effort)
+        median = statistics.median(seconds[1])
+        speedups = divide(seconds[1], seconds[n_learners], factor=n_learners)
+        return Measured(speedups, f"one: {median:.2f} s a period")
 
     return measure
 

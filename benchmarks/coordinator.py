@@ -1,5 +1,4 @@
-"""The meta-training loop with many workers that only wait: how much of their time does the
-coordinator waste?
+"""The meta-training loop with many workers that only wait: what does the coordinator waste?
 
 The loop is `MetaTraining` itself; the runner stands for n workers that answer a period's call after
 one second, with a gradient that costs nothing. All an update takes beyond that second is the
@@ -15,8 +14,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.jobs import images, spec
-from benchmarks.laps import laps
+from benchmarks.jobs import draw_images, make_spec
+from benchmarks.laps import measure_laps
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.tasks import as_task_source
@@ -27,7 +26,7 @@ WORKERS = (16, 64, 256)
 
 
 @dataclass(frozen=True)
-class _Later:
+class _Promise:
     """A value that is there from a moment on."""
 
     value: Any
@@ -35,51 +34,58 @@ class _Later:
 
 
 class WaitingRunner(Runner):
-    """Each period's call takes a worker of its own for so many seconds, and gives a gradient of
-    noise."""
+    """Each period's call takes one worker for so many seconds, and gives a gradient of noise."""
 
     def __init__(
         self, n_workers: int, period_seconds: float, n_theta: int, chunk_size: int
     ) -> None:
-        self._free = [0.0] * n_workers
-        self._period_seconds, self._n_theta, self._chunk_size = period_seconds, n_theta, chunk_size
+        self._free_from = [0.0] * n_workers
+        """The moment from which each worker has nothing to do."""
+        self._period_seconds = period_seconds
+        self._n_theta = n_theta
+        self._chunk_size = chunk_size
         self._generator = torch.Generator().manual_seed(0)
 
     def put(self, value: Any) -> Handle:
-        return _Later(value, 0.0)
+        return _Promise(value, 0.0)
 
     def call(
         self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
     ) -> tuple[Handle, ...]:
         if function is not run_period:
-            return (_Later(ValidationOutcome(torch.ones(1, 1)), 0.0),)
+            return (_Promise(ValidationOutcome(torch.ones(1, 1)), 0.0),)
         gradient = torch.randn(self._n_theta, generator=self._generator)
         outcome = PeriodOutcome(gradient, torch.ones(self._chunk_size))
-        worker = min(range(len(self._free)), key=self._free.__getitem__)
+
+        worker = min(range(self.n_workers), key=self._free_from.__getitem__)
         state = arguments[-1]
-        begin = max(time.perf_counter(), self._free[worker], state.moment if state else 0.0)
-        self._free[worker] = begin + self._period_seconds
-        return _Later(outcome, self._free[worker]), _Later("state", self._free[worker])
+        state_moment = state.moment if state else 0.0
+        begin = max(time.perf_counter(), self._free_from[worker], state_moment)
+        end = begin + self._period_seconds
+        self._free_from[worker] = end
+        return _Promise(outcome, end), _Promise("state", end)
 
     def get(self, handles: Sequence[Handle]) -> list[Any]:
-        time.sleep(max(0.0, max(handle.moment for handle in handles) - time.perf_counter()))
+        moment = max(handle.moment for handle in handles)
+        time.sleep(max(0.0, moment - time.perf_counter()))
         return [handle.value for handle in handles]
 
     @property
     def n_workers(self) -> int:
-        return len(self._free)
+        return len(self._free_from)
 
 
 def _efficiency(n_workers: int) -> Callable[[Effort], Measured]:
     def measure(effort: Effort) -> Measured:
-        period_seconds, chunk_size = (0.02, 1) if effort.tiny else (1.0, 2)
-        job = spec(tiny=effort.tiny, n_learners=n_workers * chunk_size, chunk_size=chunk_size)
+        period_seconds = 0.02 if effort.tiny else 1.0
+        chunk_size = 1 if effort.tiny else 2
+        job = make_spec(tiny=effort.tiny, n_learners=n_workers * chunk_size, chunk_size=chunk_size)
         n_theta = len(initial_theta(job))
+
         runner = WaitingRunner(n_workers, period_seconds, n_theta, chunk_size)
-        taken = laps(job, as_task_source(images()), runner)
-        return Measured(
-            [period_seconds / t for t in taken], f"ideal: {period_seconds:g} s an update"
-        )
+        laps = measure_laps(job, as_task_source(draw_images()), runner)
+        efficiencies = [period_seconds / seconds for seconds in laps]
+        return Measured(efficiencies, f"ideal: {period_seconds:g} s an update")
 
     return measure
 

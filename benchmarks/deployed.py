@@ -1,5 +1,4 @@
-"""The optimizer that users run: one `step()` at a million coordinates, and a whole training step of
-a small CNN."""
+"""The optimizer that users run: its step at a million coordinates, and a small CNN's with it."""
 
 from __future__ import annotations
 
@@ -7,7 +6,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
+from typing import NamedTuple
 
 import hyperadam
 import torch
@@ -16,21 +16,41 @@ from hyperadam.kernels import ReferenceStepper
 from hyperadam.rules import HyperAdamRule
 from torch import Tensor, nn
 
-from benchmarks.floors import BYTES_A_COORDINATE, ForwardProducts, copy_bandwidth, finish
-from benchmarks.rows import Effort, Measured, NotMeasured, Row, in_turn, ratios
+from benchmarks.floors import (
+    BYTES_A_COORDINATE,
+    ForwardProducts,
+    measure_copy_bandwidth,
+    synchronize,
+)
+from benchmarks.measuring import divide, measure_in_turn
+from benchmarks.rows import Effort, Measured, NotMeasured, Row
 
 MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 
 
-def _rule() -> HyperAdamRule:
+class StepTimes(NamedTuple):
+    """Seconds of one step, round by round."""
+
+    hyperadam: list[float]
+    products: list[float]
+    """The matrix products of HyperAdam's step, and nothing else."""
+    adam: list[float]
+    plain_rule: list[float]
+    flops: int
+    """Of the products."""
+
+
+def _load_rule() -> HyperAdamRule:
     rule = hyperadam.pretrained().rule
     assert isinstance(rule, HyperAdamRule)
     return rule
 
 
-def _step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], object]:
+def _make_step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], object]:
     """`step()` of an optimizer over a weight, a bias and a smaller weight, p coordinates in all."""
-    shapes = [(p // 2,), (p // 100, 10), (p - p // 2 - p // 100 * 10,)]
+    first = p // 2
+    second = p // 100
+    shapes = [(first,), (second, 10), (p - first - second * 10,)]
     parameters = [nn.Parameter(torch.randn(shape, device=device)) for shape in shapes]
     for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
@@ -38,95 +58,91 @@ def _step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], obje
 
 
 @cache
-def _step_times(effort: Effort) -> tuple[list[list[float]], str]:
-    """Seconds of HyperAdam, its products, torch.optim.Adam and the plain rule, in turn; the two
-    floors in words."""
+def _measure_steps(effort: Effort) -> StepTimes:
+    """The four in turn."""
     p = 1_000 if effort.tiny else 1_000_000
-    rule, gradient = _rule(), torch.randn(p)
-    plain, state = ReferenceStepper(rule, hyperadam.pretrained().vector), rule.init_state(gradient)
-    products = ForwardProducts(
-        [shape for shape in rule.theta_shapes.values() if len(shape) == 2], p
-    )
-    works = (
-        _step(hyperadam.HyperAdam, p),
+    rule = _load_rule()
+    gradient = torch.randn(p)
+    plain_stepper = ReferenceStepper(rule, hyperadam.pretrained().vector)
+    state = rule.init_state(gradient)
+    layer_shapes = [shape for shape in rule.theta_shapes.values() if len(shape) == 2]
+    products = ForwardProducts(layer_shapes, p)
+
+    with_hyperadam, with_products, with_adam, with_plain_rule = measure_in_turn(
+        effort.rounds,
+        _make_step(hyperadam.HyperAdam, p),
         products,
-        _step(torch.optim.Adam, p),
-        lambda: plain.step(gradient, state),
+        _make_step(torch.optim.Adam, p),
+        lambda: plain_stepper.step(gradient, state),
     )
-    times = in_turn(effort.rounds, *works)
-    floor = statistics.median(times[1])
-    rate = products.flops / floor / 1e9
-    return times, f"{products.flops / 1e9:.1f} GFLOP at {rate:.0f} GFLOP/s: {floor * 1e3:.0f} ms"
+    return StepTimes(with_hyperadam, with_products, with_adam, with_plain_rule, products.flops)
 
 
-def _over_floor(effort: Effort) -> Measured:
-    times, floor = _step_times(effort)
-    return Measured(ratios(times[0], times[1]), floor)
+def _measure_over_floor(effort: Effort) -> Measured:
+    times = _measure_steps(effort)
+    floor = statistics.median(times.products)
+    rate = times.flops / floor / 1e9
+    text = f"{times.flops / 1e9:.1f} GFLOP at {rate:.0f} GFLOP/s: {floor * 1e3:.0f} ms"
+    return Measured(divide(times.hyperadam, times.products), text)
 
 
-def _over_adam(effort: Effort) -> Measured:
-    times, _ = _step_times(effort)
-    return Measured(ratios(times[0], times[2]), f"Adam: {statistics.median(times[2]) * 1e3:.1f} ms")
+def _measure_over_adam(effort: Effort) -> Measured:
+    times = _measure_steps(effort)
+    text = f"Adam: {statistics.median(times.adam) * 1e3:.1f} ms"
+    return Measured(divide(times.hyperadam, times.adam), text)
 
 
-def _plain_over_ours(effort: Effort) -> Measured:
-    times, _ = _step_times(effort)
-    return Measured(
-        ratios(times[3], times[0]), f"plain rule: {statistics.median(times[3]) * 1e3:.0f} ms"
-    )
+def _measure_plain_rule(effort: Effort) -> Measured:
+    times = _measure_steps(effort)
+    text = f"plain rule: {statistics.median(times.plain_rule) * 1e3:.0f} ms"
+    return Measured(divide(times.plain_rule, times.hyperadam), text)
 
 
-def _gpu_over_floor(effort: Effort) -> Measured:
+def _measure_on_gpu(effort: Effort) -> Measured:
     if not torch.cuda.is_available():
         raise NotMeasured("no GPU")
-    p, device = 1_000_000, "cuda"
-    step = _step(hyperadam.HyperAdam, p, device)
+    p = 1_000_000
+    device = "cuda"
+    step = _make_step(hyperadam.HyperAdam, p, device)
 
-    def finished_step() -> None:
+    def finish_step() -> None:
         step()
-        finish(device)
+        synchronize(device)
 
-    (taken,) = in_turn(effort.rounds, finished_step, clock=time.perf_counter)
-    floor = p * BYTES_A_COORDINATE / copy_bandwidth(device)
-    return Measured(
-        [t / floor for t in taken], f"{BYTES_A_COORDINATE} bytes a coordinate: {floor * 1e3:.2f} ms"
-    )
+    [seconds] = measure_in_turn(effort.rounds, finish_step, clock=time.perf_counter)
+    floor = p * BYTES_A_COORDINATE / measure_copy_bandwidth(device)
+    text = f"{BYTES_A_COORDINATE} bytes a coordinate: {floor * 1e3:.2f} ms"
+    return Measured([s / floor for s in seconds], text)
 
 
-def _threads(effort: Effort) -> Measured:
+def _measure_threads(effort: Effort) -> Measured:
     """Wall time of a step on one thread and on two, in turn; nothing else may need the cores."""
     if (os.cpu_count() or 1) < 2:
         raise NotMeasured("one core")
-    step, before = (
-        _step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000),
-        torch.get_num_threads(),
-    )
+    step = _make_step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000)
 
-    def on(n_threads: int) -> Callable[[], object]:
-        def work() -> None:
-            torch.set_num_threads(n_threads)
-            step()
+    def step_on(n_threads: int) -> None:
+        torch.set_num_threads(n_threads)
+        step()
 
-        return work
-
+    n_threads_before = torch.get_num_threads()
     try:
-        one, two = in_turn(effort.rounds, on(1), on(2), clock=time.perf_counter)
+        on_one, on_two = measure_in_turn(
+            effort.rounds, partial(step_on, 1), partial(step_on, 2), clock=time.perf_counter
+        )
     finally:
-        torch.set_num_threads(before)
-    return Measured(
-        ratios(one, two), f"one thread: {statistics.median(one) * 1e3:.0f} ms of wall time"
-    )
+        torch.set_num_threads(n_threads_before)
+    text = f"one thread: {statistics.median(on_one) * 1e3:.0f} ms of wall time"
+    return Measured(divide(on_one, on_two), text)
 
 
-def _cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], object]:
-    """Forward, backward and update of a network of two convolutions and a linear layer, p =
-    33,834."""
+def _make_cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], None]:
+    """Forward, backward and update of two convolutions and a linear layer, p = 33,834."""
     generator = torch.Generator().manual_seed(0)
-    first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
     network = nn.Sequential(
-        first,
+        nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(),
-        second,
+        nn.Conv2d(16, 16, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
@@ -144,18 +160,21 @@ def _cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], object]:
     return step
 
 
-def _cnn(effort: Effort) -> Measured:
-    n_steps, batch = (1, 4) if effort.tiny else (5, 128)
-    ours, adam = _cnn_step(hyperadam.HyperAdam, batch), _cnn_step(torch.optim.Adam, batch)
+def _measure_cnn(effort: Effort) -> Measured:
+    n_steps = 1 if effort.tiny else 5
+    batch = 4 if effort.tiny else 128
 
-    def repeated(step: Callable[[], object]) -> Callable[[], object]:
-        return lambda: [step() for _ in range(n_steps)]
+    def repeat(step: Callable[[], None]) -> None:
+        for _ in range(n_steps):
+            step()
 
-    taken, with_adam = in_turn(effort.rounds, repeated(ours), repeated(adam))
-    return Measured(
-        ratios(taken, with_adam),
-        f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms",
+    with_hyperadam, with_adam = measure_in_turn(
+        effort.rounds,
+        partial(repeat, _make_cnn_step(hyperadam.HyperAdam, batch)),
+        partial(repeat, _make_cnn_step(torch.optim.Adam, batch)),
     )
+    text = f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms"
+    return Measured(divide(with_hyperadam, with_adam), text)
 
 
 ROWS = [
@@ -165,27 +184,27 @@ ROWS = [
         compared_with="its matrix products",
         at_least=3.0,
         aim=1.5,
-        measure=_over_floor,
+        measure=_measure_over_floor,
     ),
     Row(
         name="step-plain",
         what="optimizer step, p = 1e6",
         compared_with="plain torch rule (speedup)",
         better="above",
-        measure=_plain_over_ours,
+        measure=_measure_plain_rule,
     ),
     Row(
         name="step-adam",
         what="optimizer step, p = 1e6",
         compared_with="torch.optim.Adam",
-        measure=_over_adam,
+        measure=_measure_over_adam,
     ),
     Row(
         name="step-threads",
         what="optimizer step, p = 1e6, 2 threads",
         compared_with="one thread (speedup)",
         better="above",
-        measure=_threads,
+        measure=_measure_threads,
     ),
     Row(
         name="step-gpu",
@@ -193,12 +212,12 @@ ROWS = [
         compared_with="moving its state once",
         at_least=3.0,
         aim=1.5,
-        measure=_gpu_over_floor,
+        measure=_measure_on_gpu,
     ),
     Row(
         name="cnn-step",
         what="training step of a small CNN",
         compared_with="with torch.optim.Adam",
-        measure=_cnn,
+        measure=_measure_cnn,
     ),
 ]

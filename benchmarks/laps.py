@@ -1,5 +1,7 @@
-"""How long each update of a meta-training takes, told by its own recorder, and how much of it is
-work."""
+"""How long each update of a meta-training takes, and how much of that is work.
+
+A recorder of the training takes the times.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,13 @@ from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.units import run_period
 
 
-class Laps(Recorder):
+class LapRecorder(Recorder):
     """Time from update to update; from the end of a validation to the update after it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.seconds: list[float] = []
-        self._clock, self._last = clock, clock()
+        self._clock = clock
+        self._last = clock()
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         if "meta_loss" in values:
@@ -39,19 +42,19 @@ class Laps(Recorder):
         """Not kept."""
 
 
-def laps(
+def measure_laps(
     spec: MetaTrainingSpec,
     source: TaskSource,
     runner: Runner,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
     """Seconds of each update of a whole training."""
-    recorder = Laps(clock)
+    recorder = LapRecorder(clock)
     MetaTraining(spec, source, runner, recorder).run()
     return recorder.seconds
 
 
-class Metered(Runner):
+class MeteredRunner(Runner):
     """Another runner, with the processor time that periods take wherever they run."""
 
     def __init__(self, runner: Runner) -> None:

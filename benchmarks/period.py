@@ -7,25 +7,22 @@ random scaling and the 20-dimensional convex function added: p = 15,930 coordina
 done in three ways that give the same meta-gradient, which is checked:
 
     plain unroll     the learner is part of the meta-graph, eager autograd through everything
-    eager surrogate  the learner's gradients outside any graph, eager autograd through the cell alone
+    eager surrogate  the learner's gradients outside any graph, autograd through the cell alone
     fused            the same with the compiled cell
 
 and compared with the floor: the cell's matrix products alone, as `torch.mm` on the same shapes.
-Machines are noisy and shared, so times are processor times of this process, and what counts is the
-ratio of two taken in turn in one round; it is given as its median over the rounds, with the range.
-The images are random, a fifth of the pixels is on as in MNIST.
+What counts is the ratio of two times taken in turn in one round; it is printed as its median over
+the rounds, with the range. The images are random, a fifth of the pixels is on as in MNIST.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +32,26 @@ from hyperadam.kernels import ReferenceTape, Tape, open_tape
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from torch import Tensor
 
-from benchmarks.rows import peak_bytes as peak_of_this_process
+from benchmarks.measuring import (
+    Spread,
+    divide,
+    measure_added_bytes,
+    measure_seconds,
+    write_json,
+)
 
-N_STEPS, LR = 20, 0.005
-BATCH, N_PIXELS, N_HIDDEN, N_CLASSES, N_CONVEX = 128, 784, 20, 10, 20
+N_STEPS = 20
+LR = 0.005
+BATCH = 128
+N_PIXELS = 784
+N_HIDDEN = 20
+N_CLASSES = 10
+N_CONVEX = 20
 SIZES = (N_HIDDEN * N_PIXELS, N_HIDDEN, N_CLASSES * N_HIDDEN, N_CLASSES, N_CONVEX)
 P = sum(SIZES)
+
+_COLUMNS = "{:16} {:>20} {:>20} {:>20} {:>14}"
+_HEAD = ("seconds", "÷ matrix products", "× plain unroll", "MiB a learner")
 
 
 @dataclass(frozen=True)
@@ -65,31 +76,36 @@ class Setting:
     def draw(cls, n_learners: int) -> Setting:
         generator = torch.Generator().manual_seed(0)
         rule = HyperAdamRule(HyperAdamSpec(normalization="rms", norm_epsilon=0.0, squash="asinh"))
-        ranges = torch.cat([torch.full((P - N_CONVEX,), 3.0), torch.ones(N_CONVEX)])
-        scale = torch.exp(ranges * (2 * torch.rand(n_learners, P, generator=generator) - 1))
-        pixels = torch.rand(N_STEPS + 1, n_learners, BATCH, N_PIXELS, generator=generator)
+
+        def draw_symmetric(*shape: int) -> Tensor:
+            return 2 * torch.rand(shape, generator=generator) - 1
+
+        log_ranges = torch.cat([torch.full((P - N_CONVEX,), 3.0), torch.ones(N_CONVEX)])
+        scale = torch.exp(log_ranges * draw_symmetric(n_learners, P))
+        batches = (N_STEPS + 1, n_learners, BATCH)
+        pixels = torch.rand(*batches, N_PIXELS, generator=generator)
         return cls(
-            rule,
-            rule.pack(rule.init_theta(generator)).float(),
-            pixels * (pixels > 0.8),
-            torch.randint(N_CLASSES, (N_STEPS + 1, n_learners, BATCH), generator=generator),
-            scale,
-            2 * torch.rand(n_learners, N_CONVEX, generator=generator) - 1,
-            0.1 * torch.randn(n_learners, P, generator=generator) / scale,
+            rule=rule,
+            theta=rule.pack(rule.init_theta(generator)).float(),
+            images=pixels * (pixels > 0.8),
+            labels=torch.randint(N_CLASSES, batches, generator=generator),
+            scale=scale,
+            centre=draw_symmetric(n_learners, N_CONVEX),
+            start=0.1 * torch.randn(n_learners, P, generator=generator) / scale,
         )
 
     def losses(self, w: Tensor, step: int) -> Tensor:
         """Shape (L,), of w of shape (L, p)."""
         w1, b1, w2, b2, z = (w * self.scale).split(SIZES, dim=-1)
-        hidden = torch.sigmoid(
-            torch.baddbmm(b1[:, None], self.images[step], w1.unflatten(-1, (N_PIXELS, N_HIDDEN)))
-        )
-        logits = torch.baddbmm(b2[:, None], hidden, w2.unflatten(-1, (N_HIDDEN, N_CLASSES)))
-        classified = F.cross_entropy(
-            logits.mT, self.labels[step].expand(logits.shape[:-1]), reduction="none"
-        ).mean(-1)
+        w1 = w1.unflatten(-1, (N_PIXELS, N_HIDDEN))
+        w2 = w2.unflatten(-1, (N_HIDDEN, N_CLASSES))
+        hidden = torch.sigmoid(torch.baddbmm(b1[:, None], self.images[step], w1))
+        logits = torch.baddbmm(b2[:, None], hidden, w2)
+
+        labels = self.labels[step].expand(logits.shape[:-1])
+        entropy = F.cross_entropy(logits.mT, labels, reduction="none").mean(-1)
         convex: Tensor = (z - self.centre).square().clamp(0, 10).mean(-1)
-        return classified + convex
+        return entropy + convex
 
     def gradient(self, w: Tensor, step: int) -> Tensor:
         """Shape (L, p)."""
@@ -99,13 +115,18 @@ class Setting:
         return leaf.grad
 
 
-def plain_unroll(setting: Setting) -> Tensor:
-    """The meta-gradient with the learner in the graph; losses are those of w_t on minibatch t +
-    1."""
+def unroll_plainly(setting: Setting) -> Tensor:
+    """The meta-gradient with the learner in the graph.
+
+    Losses are those of w_t on minibatch t + 1.
+    """
+    rule = setting.rule
     vector = setting.theta.clone().requires_grad_()
-    theta, rule, w = setting.rule.unpack(vector), setting.rule, setting.start
+    theta = rule.unpack(vector)
+    w = setting.start
     state: Any = rule.init_state(w)
-    gradient, total = setting.gradient(w, 0), torch.zeros(())
+    gradient = setting.gradient(w, 0)
+    total = torch.zeros(())
     for step in range(N_STEPS):
         direction, state = rule.update(theta, gradient, state)
         w = w - LR * direction
@@ -116,7 +137,7 @@ def plain_unroll(setting: Setting) -> Tensor:
     return meta_gradient
 
 
-def surrogate(setting: Setting, make_tape: Callable[..., Tape]) -> Tensor:
+def unroll_surrogate(setting: Setting, make_tape: Callable[..., Tape]) -> Tensor:
     """The same meta-gradient by a tape over the cell alone."""
     w = setting.start
     tape = make_tape(setting.rule, setting.theta, setting.rule.init_state(w))
@@ -124,27 +145,32 @@ def surrogate(setting: Setting, make_tape: Callable[..., Tape]) -> Tensor:
     for step in range(N_STEPS):
         w = w - LR * tape.step(gradients[-1])
         gradients.append(setting.gradient(w, step + 1))
-    reached = torch.stack(gradients[1:]).flip(0).cumsum(0).flip(0)
-    return tape.backward(reached * (-LR / N_STEPS))
+
+    # a step moves w, and with it the losses of all later steps
+    later_gradients = torch.stack(gradients[1:]).flip(0).cumsum(0).flip(0)
+    return tape.backward(later_gradients * (-LR / N_STEPS))
 
 
 @dataclass(frozen=True)
 class Products:
-    """The matrix products of the cell's four linear layers, forward and backward, and nothing
-    else."""
+    """The matrix products of the cell's four linear layers, forward and backward; nothing else."""
 
     operands: list[tuple[Tensor, ...]]
 
     @classmethod
     def draw(cls, setting: Setting) -> Products:
         n = setting.start.numel()
-        shapes = [shape for shape in setting.rule.theta_shapes.values() if len(shape) == 2]
-
-        def operands(n_out: int, n_in: int) -> tuple[Tensor, ...]:
-            inputs = torch.randn(n_out, n_in), torch.randn(n_in, n), torch.randn(n_out, n)
-            return *inputs, torch.empty(n_out, n), torch.empty(n_in, n), torch.empty(n_out, n_in)
-
-        return cls([operands(*shape) for shape in shapes])
+        operands: list[tuple[Tensor, ...]] = []
+        for shape in setting.rule.theta_shapes.values():
+            if len(shape) != 2:
+                continue
+            n_out, n_in = shape
+            weight = torch.randn(n_out, n_in)
+            x = torch.randn(n_in, n)
+            delta = torch.randn(n_out, n)
+            results = (torch.empty(n_out, n), torch.empty(n_in, n), torch.empty(n_out, n_in))
+            operands.append((weight, x, delta, *results))
+        return cls(operands)
 
     def __call__(self) -> None:
         for weight, x, delta, y, x_bar, weight_bar in self.operands:
@@ -155,21 +181,24 @@ class Products:
 
     @property
     def flops(self) -> int:
-        return sum(3 * 2 * weight.numel() * x.shape[1] * N_STEPS for weight, x, *_ in self.operands)
+        flops_a_step = sum(3 * 2 * weight.numel() * x.shape[1] for weight, x, *_ in self.operands)
+        return flops_a_step * N_STEPS
 
 
 WAYS: dict[str, Callable[[Setting], Tensor]] = {
-    "plain unroll": plain_unroll,
-    "eager surrogate": lambda setting: surrogate(setting, ReferenceTape),
-    "fused": lambda setting: surrogate(setting, open_tape),
+    "plain unroll": unroll_plainly,
+    "eager surrogate": lambda setting: unroll_surrogate(setting, ReferenceTape),
+    "fused": lambda setting: unroll_surrogate(setting, open_tape),
 }
 
 
 def check_agreement(setting: Setting) -> float:
-    """The largest relative difference between the ways' meta-gradients; also warms everything
-    up."""
-    found = [way(setting) for way in WAYS.values()]
-    difference = max(float((g - found[0]).norm() / found[0].norm()) for g in found[1:])
+    """The largest relative difference between the ways' meta-gradients.
+
+    This also warms everything up.
+    """
+    reference, *others = [way(setting) for way in WAYS.values()]
+    difference = max(float((other - reference).norm() / reference.norm()) for other in others)
     if not difference < 1e-3:
         raise SystemExit(
             f"the meta-gradients differ by {difference:.1e}: there is nothing to compare"
@@ -177,48 +206,33 @@ def check_agreement(setting: Setting) -> float:
     return difference
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
 def measure(setting: Setting, n_rounds: int) -> dict[str, list[float]]:
     """Seconds of every way and of the floor, in turn, one entry a round."""
     products = Products.draw(setting)
     products()
-    times: dict[str, list[float]] = {name: [] for name in [*WAYS, "matrix products"]}
+    works: dict[str, Callable[[], object]] = {
+        name: partial(way, setting) for name, way in WAYS.items()
+    }
+    works["matrix products"] = products
+
+    seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(n_rounds):
-        for name, way in WAYS.items():
-            times[name].append(seconds(lambda way=way: way(setting)))  # type: ignore[misc]
-        times["matrix products"].append(seconds(products))
-    return times
+        for name, work in works.items():
+            seconds[name].append(measure_seconds(work))
+    return seconds
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
-def peak_bytes(name: str, n_learners: int) -> int:
-    """What one period adds to the memory of a fresh process."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.period",
-        "--learners",
-        str(n_learners),
-        "--peak",
-        name,
-    ]
+def measure_peak(name: str, n_learners: int) -> int:
+    """Bytes that one period adds to the memory of a fresh process."""
+    options = ["--learners", str(n_learners), "--peak", name]
+    command = [sys.executable, "-m", "benchmarks.period", *options]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def report_peak(name: str, n_learners: int) -> None:
+def print_peak(name: str, n_learners: int) -> None:
     setting = Setting.draw(n_learners)
     setting.gradient(setting.start, 0)
-    before = peak_of_this_process()
-    WAYS[name](setting)
-    print(peak_of_this_process() - before)
+    print(measure_added_bytes(partial(WAYS[name], setting)))
 
 
 def main() -> None:
@@ -229,67 +243,62 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--peak", choices=list(WAYS), help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    if given.peak:
-        report_peak(given.peak, given.learners)
+    if options.peak:
+        print_peak(options.peak, options.learners)
     else:
-        compare(given.learners, given.rounds, given.json)
+        compare(options.learners, options.rounds, options.json)
 
 
 def compare(n_learners: int, n_rounds: int, target: Path | None) -> None:
-    peaks = {name: peak_bytes(name, n_learners) // n_learners for name in WAYS}
+    """Print the table of all ways and of the floor, and write it."""
+    peaks = {name: measure_peak(name, n_learners) // n_learners for name in WAYS}
     setting = Setting.draw(n_learners)
     difference = check_agreement(setting)
-    times = measure(setting, n_rounds)
-    floor, plain = times["matrix products"], times["plain unroll"]
-    rows = {
-        name: {
-            "seconds": spread(taken),
-            "over_matrix_products": spread([a / b for a, b in zip(taken, floor, strict=True)]),
-            "speedup_over_plain_unroll": spread([b / a for a, b in zip(taken, plain, strict=True)]),
+    seconds = measure(setting, n_rounds)
+
+    floor = seconds["matrix products"]
+    plain = seconds["plain unroll"]
+    rows = {}
+    for name, seconds_of_way in seconds.items():
+        rows[name] = {
+            "seconds": asdict(Spread.of(seconds_of_way)),
+            "over_matrix_products": asdict(Spread.of(divide(seconds_of_way, floor))),
+            "speedup_over_plain_unroll": asdict(Spread.of(divide(plain, seconds_of_way))),
             "peak_bytes_per_learner": peaks.get(name),
         }
-        for name, taken in times.items()
-    }
-    show(rows, n_learners, n_rounds, difference)
+
+    print_table(rows, n_learners, n_rounds, difference)
     if target:
-        flops = Products.draw(setting).flops
-        shape = {
+        figures = {
             "learners": n_learners,
             "p": P,
             "steps": N_STEPS,
             "rounds": n_rounds,
-            "flops": flops,
+            "flops": Products.draw(setting).flops,
+            "meta_gradient_difference": difference,
+            "rows": rows,
         }
-        target.write_text(
-            json.dumps({**shape, "meta_gradient_difference": difference, "rows": rows}, indent=2)
-            + "\n"
-        )
+        write_json(target, figures)
 
 
-def show(rows: dict[str, Any], n_learners: int, n_rounds: int, difference: float) -> None:
-    def text(value: dict[str, float]) -> str:
-        return f"{value['median']:.2f} ({value['least']:.2f}–{value['most']:.2f})"
-
+def print_table(rows: dict[str, Any], n_learners: int, n_rounds: int, difference: float) -> None:
     print(
-        f"One period of {N_STEPS} steps, {n_learners} × p = {P}, one thread; medians of {n_rounds} rounds (range)."
+        f"One period of {N_STEPS} steps, {n_learners} × p = {P}, one thread; "
+        f"medians of {n_rounds} rounds (range)."
     )
     print(f"The meta-gradients agree to {difference:.0e}.\n")
-    print(
-        f"{'':16} {'seconds':>20} {'÷ matrix products':>20} {'× plain unroll':>20} {'MiB a learner':>14}"
-    )
+    print(_COLUMNS.format("", *_HEAD))
     for name, row in rows.items():
-        peak = (
-            ""
-            if row["peak_bytes_per_learner"] is None
-            else f"{row['peak_bytes_per_learner'] / 2**20:.0f}"
-        )
-        cells = [
-            text(row[key])
-            for key in ("seconds", "over_matrix_products", "speedup_over_plain_unroll")
-        ]
-        print(f"{name:16} {cells[0]:>20} {cells[1]:>20} {cells[2]:>20} {peak:>14}")
+        spreads = [row["seconds"], row["over_matrix_products"], row["speedup_over_plain_unroll"]]
+        peak = row["peak_bytes_per_learner"]
+        mebibytes = "" if peak is None else f"{peak / 2**20:.0f}"
+        print(_COLUMNS.format(name, *map(format_spread, spreads), mebibytes))
+
+
+def format_spread(spread: dict[str, float]) -> str:
+    return f"{spread['median']:.2f} ({spread['least']:.2f}–{spread['most']:.2f})"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""One period of one learner against the plain unroll and against its matrix products; see
-`benchmarks.period`."""
+"""One period of one learner against the plain unroll and against its matrix products.
+
+How it is done is in `benchmarks.period`.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +9,31 @@ import statistics
 from functools import cache
 
 from benchmarks import period
-from benchmarks.rows import Effort, Measured, Row, ratios
+from benchmarks.measuring import divide
+from benchmarks.rows import Effort, Measured, Row
 
 
 @cache
-def _times(effort: Effort) -> tuple[dict[str, list[float]], int]:
-    """Seconds of every way of doing a period, in turn; floating point operations of its
-    products."""
+def _measure_period(effort: Effort) -> tuple[dict[str, list[float]], int]:
+    """Seconds of every way of doing a period, in turn; floating point operations of its floor."""
     setting = period.Setting.draw(1)
     period.check_agreement(setting)
-    return period.measure(setting, effort.rounds), period.Products.draw(setting).flops
+    seconds = period.measure(setting, effort.rounds)
+    return seconds, period.Products.draw(setting).flops
 
 
-def _speedup(effort: Effort) -> Measured:
-    times, _ = _times(effort)
-    plain = statistics.median(times["plain unroll"])
-    return Measured(
-        ratios(times["plain unroll"], times["fused"]), f"plain unroll: {plain:.2f} s a period"
-    )
+def _measure_speedup(effort: Effort) -> Measured:
+    seconds, _ = _measure_period(effort)
+    plain = seconds["plain unroll"]
+    text = f"plain unroll: {statistics.median(plain):.2f} s a period"
+    return Measured(divide(plain, seconds["fused"]), text)
 
 
-def _over_products(effort: Effort) -> Measured:
-    times, flops = _times(effort)
-    floor = statistics.median(times["matrix products"])
+def _measure_over_products(effort: Effort) -> Measured:
+    seconds, flops = _measure_period(effort)
+    floor = statistics.median(seconds["matrix products"])
     text = f"{flops / 1e9:.1f} GFLOP at {flops / floor / 1e9:.0f} GFLOP/s: {floor:.2f} s"
-    return Measured(ratios(times["fused"], times["matrix products"]), text)
+    return Measured(divide(seconds["fused"], seconds["matrix products"]), text)
 
 
 ROWS = [
@@ -42,7 +44,7 @@ ROWS = [
         better="above",
         at_least=2.5,
         aim=4.5,
-        measure=_speedup,
+        measure=_measure_speedup,
     ),
     Row(
         name="period-floor",
@@ -50,6 +52,6 @@ ROWS = [
         compared_with="its matrix products",
         at_least=2.0,
         aim=1.1,
-        measure=_over_products,
+        measure=_measure_over_products,
     ),
 ]

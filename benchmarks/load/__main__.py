@@ -1,13 +1,12 @@
 """All measurements of the service under load: a table, and JSON.
 
-python -m benchmarks.load [--only PART]... [--jobs N] [--requests N] [--executor ray|process]
-[--json FILE]
+python -m benchmarks.load [--only PART]... [--jobs N] [--requests N]
+                          [--executor ray|process] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -17,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.load import measures, service
+from benchmarks.load import measures
 from benchmarks.load.figures import HEAD, Figure
+from benchmarks.load.service import Service, fill_store, run_service
+from benchmarks.measuring import write_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How much is measured."""
+class Load:
+    """How much is asked of the service."""
 
     n_jobs: int
     """In the store."""
@@ -32,45 +33,47 @@ class Effort:
     executor: str
 
 
-def downloads(effort: Effort) -> Iterator[Figure]:
-    with _service(effort, 0, standby=False) as one:
-        files = one.home / "static"
-        files.mkdir()
-        yield from measures.downloads(one, files, max(4, effort.n_requests // 10))
+def measure_downloads(load: Load) -> Iterator[Figure]:
+    with _run_service(load, 0, standby=False) as service:
+        folder = service.home / "static"
+        folder.mkdir()
+        yield from measures.measure_downloads(service, folder, max(4, load.n_requests // 10))
 
 
-def reads(effort: Effort) -> Iterator[Figure]:
-    with _service(effort, effort.n_jobs) as one:
-        yield from measures.reads(one, effort.n_jobs, effort.n_requests)
+def measure_reads(load: Load) -> Iterator[Figure]:
+    with _run_service(load, load.n_jobs) as service:
+        yield from measures.measure_reads(service, load.n_jobs, load.n_requests)
 
 
-def first_update(effort: Effort) -> Iterator[Figure]:
-    with _service(effort, 0) as one:
-        yield measures.first_update(one, "submission to first update", at_least=10, aim=3)
-    with _service(effort, 0, standby=False) as one:
-        yield measures.first_update(one, "the same, no driver kept ready")
+def measure_first_update(load: Load) -> Iterator[Figure]:
+    with _run_service(load, 0) as service:
+        name = "submission to first update"
+        yield measures.measure_first_update(service, name, at_least=10, aim=3)
+    with _run_service(load, 0, standby=False) as service:
+        yield measures.measure_first_update(service, "the same, no driver kept ready")
 
 
-PARTS: Final[dict[str, Callable[[Effort], Iterator[Figure]]]] = {
-    "downloads": downloads,
-    "reads": reads,
-    "first-update": first_update,
+PARTS: Final[dict[str, Callable[[Load], Iterator[Figure]]]] = {
+    "downloads": measure_downloads,
+    "reads": measure_reads,
+    "first-update": measure_first_update,
 }
 
 
 @contextmanager
-def _service(effort: Effort, n_jobs: int, *, standby: bool = True) -> Iterator[service.Service]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        service.fill(Path(home), n_jobs)
-        with service.running(Path(home), effort.executor, standby=standby) as one:
-            yield one
+def _run_service(load: Load, n_jobs: int, *, standby: bool = True) -> Iterator[Service]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        fill_store(home, n_jobs)
+        with run_service(home, load.executor, standby=standby) as service:
+            yield service
 
 
-def measure(effort: Effort, only: Collection[str] = ()) -> Iterator[Figure]:
+def measure(load: Load, only: Collection[str] = ()) -> Iterator[Figure]:
     """The figures of all parts, or of some, as they come."""
-    for name, part in PARTS.items():
+    for name, measure_part in PARTS.items():
         if not only or name in only:
-            yield from part(effort)
+            yield from measure_part(load)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,22 +91,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--requests", type=int, default=500, help="calls of each kind")
     parser.add_argument("--executor", choices=["ray", "process"], default="ray")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args(arguments)
-    effort = Effort(n_jobs=given.jobs, n_requests=given.requests, executor=given.executor)
-    machine, began, figures = (
-        {"cores": os.cpu_count(), "load": os.getloadavg()[0]},
-        time.monotonic(),
-        [],
-    )
+    options = parser.parse_args(arguments)
+    load = Load(n_jobs=options.jobs, n_requests=options.requests, executor=options.executor)
+    measure_table(load, options.only, options.json)
+
+
+def measure_table(load: Load, only: Collection[str], target: Path | None) -> None:
+    """Print the table of the figures, and write it."""
+    machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    began = time.monotonic()
+    figures = []
     print(HEAD)
-    for figure in measure(effort, given.only):
+    for figure in measure(load, only):
         print(figure.line(), flush=True)
         figures.append(figure.as_json())
-    machine |= {"load at the end": os.getloadavg()[0], "minutes": (time.monotonic() - began) / 60}
+
+    machine["load at the end"] = os.getloadavg()[0]
+    machine["minutes"] = (time.monotonic() - began) / 60
     print(", ".join(f"{name} {value:.3g}" for name, value in machine.items()))
-    if given.json:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1))
+    if target:
+        write_json(target, {"machine": machine, "figures": figures})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""What a measurement of the service says: a figure, with what it should stay below, and its line in
-the table."""
+"""What a measurement of the service says: a figure, its bounds, and its line in the table."""
 
 from __future__ import annotations
 
@@ -7,6 +6,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from benchmarks.verdicts import format_bound, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,26 +25,22 @@ class Figure:
     @property
     def verdict(self) -> str:
         """`aim`, `holds`, `misses` or `report`."""
-        if self.at_least is None:
-            return "report"
-        if self.aim is not None and self.value <= self.aim:
-            return "aim"
-        return "holds" if self.value <= self.at_least else "misses"
+        return judge(self.value, self.at_least, self.aim, "below")
 
     def line(self) -> str:
         """A row of the table."""
-        bounds = ["" if bound is None else f"≤ {bound:g}" for bound in (self.at_least, self.aim)]
-        details = ", ".join(f"{name} {value:.2f}" for name, value in (self.details or {}).items())
         value = f"{self.value:.2f} {self.unit}"
-        return f"{self.name:44} {value:>12} {bounds[0]:>8} {bounds[1]:>7} {self.verdict:7} {details}".rstrip()
+        bounds = [format_bound(bound, "below") for bound in (self.at_least, self.aim)]
+        details = [f"{name} {part:.2f}" for name, part in (self.details or {}).items()]
+        return _format_line(self.name, value, *bounds, self.verdict, ", ".join(details))
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "verdict": self.verdict}
 
 
-def quantiles(taken: list[float]) -> dict[str, float]:
-    """Of the milliseconds of many calls."""
-    ordered = sorted(taken)
+def summarize(milliseconds: list[float]) -> dict[str, float]:
+    """Quantiles of the times of many calls."""
+    ordered = sorted(milliseconds)
     return {
         "p50": statistics.median(ordered),
         "p99": ordered[round(0.99 * (len(ordered) - 1))],
@@ -51,4 +48,8 @@ def quantiles(taken: list[float]) -> dict[str, float]:
     }
 
 
-HEAD = f"{'':44} {'figure':>12} {'at least':>8} {'aim':>7} {'verdict':7}"
+def _format_line(*cells: str) -> str:
+    return "{:44} {:>12} {:>8} {:>7} {:7} {}".format(*cells).rstrip()
+
+
+HEAD = _format_line("", "figure", "at least", "aim", "verdict", "")

@@ -1,16 +1,15 @@
-"""The real application over a file that is larger than any Θ: `python -m benchmarks.load.large
-N_BYTES HOME`.
+"""The real application over a file that is larger than any Θ.
 
-What a registry stores are checked files of Θ, of at most half a MB; how fast the API sends larger
-ones is asked of a registry that has one such file, and of nothing else.
+    python -m benchmarks.load.large N_BYTES HOME
+
+What a registry stores are checked files of Θ, of at most half a MB. How fast the API sends larger
+ones is asked of a registry that has one such file and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-import uvicorn
 
+from benchmarks.load.other_servers import serve, start_server
 from registry import Version
 from registry.memory import InMemoryRegistry
 from services.app import create_app
@@ -57,35 +56,25 @@ class OneFile(InMemoryRegistry):
 @contextmanager
 def large_file(n_bytes: int, home: Path) -> Iterator[httpx2.Client]:
     """A client of the application, which runs in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.load.large", str(n_bytes), str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            url, key = process.stdout.readline().split()
-            with httpx2.Client(
-                base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60
-            ) as client:
-                yield client
-        finally:
-            process.kill()
+    with start_server("benchmarks.load.large", str(n_bytes), str(home)) as [url, key]:
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
+            yield client
 
 
 def main() -> None:
-    """Serve on a free port, and print URL and key."""
+    """Print URL and key, and serve."""
+    n_bytes = int(sys.argv[1])
     home = Path(sys.argv[2])
     settings = Settings(
         home=home, database_url=f"sqlite:///{home / 'large.db'}", requests_per_second=0
     )
     database = Database(settings.database_url)
     upgrade(database)
-    services = Container(settings=settings, database=database, registry=OneFile(int(sys.argv[1])))
+
+    services = Container(settings=settings, database=database, registry=OneFile(n_bytes))
     key = services.api_keys.create("load", ["read"]).key
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        print(f"http://127.0.0.1:{listener.getsockname()[1]} {key}", flush=True)
-        config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
-        uvicorn.Server(config).run(sockets=[listener])
+    serve(create_app(services), key)
 
 
 if __name__ == "__main__":

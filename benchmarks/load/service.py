@@ -1,5 +1,7 @@
-"""A real service to put load on: `hyperadam-server up` on a home of its own, with many jobs already
-in its store."""
+"""A real service to put load on: `hyperadam-server up` on a home of its own.
+
+Its store may hold many jobs already.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ N_EVENTS: Final = 5
 """Of each job in the store."""
 
 
-def fill(home: Path, n_jobs: int) -> None:
+def fill_store(home: Path, n_jobs: int) -> None:
     """Jobs that succeeded some time ago, with their events."""
     database = Database(f"sqlite:///{home / 'jobs.db'}")
     upgrade(database)
@@ -38,35 +40,49 @@ def fill(home: Path, n_jobs: int) -> None:
     with database.write() as session:
         for first in range(0, n_jobs, 1000):
             numbers = range(first, min(first + 1000, n_jobs))
-            session.execute(insert(Job), [_job(number, spec) for number in numbers])
-            session.execute(
-                insert(Event), [event for number in numbers for event in _events(number)]
-            )
+            jobs = [_make_job(number, spec) for number in numbers]
+            events = [
+                _make_event(number, event_id)
+                for number in numbers
+                for event_id in range(1, N_EVENTS + 1)
+            ]
+            session.execute(insert(Job), jobs)
+            session.execute(insert(Event), events)
     database.dispose()
 
 
-def _job(number: int, spec: dict[str, Any]) -> dict[str, Any]:
+def _make_job(number: int, spec: dict[str, Any]) -> dict[str, Any]:
     moment = now()
     return {
-        "id": job_id(number), "kind": "meta-training", "name": f"job {number}", "labels": {"team": str(number % 7)},
-        "spec": spec, "state": "succeeded", "actor": "load", "created_at": moment, "started_at": moment,
-        "ended_at": moment, "attempt": 1, "progress": 1.0, "last_event_id": N_EVENTS, "log_bytes": 0,
-    }  # fmt: skip
+        "id": make_job_id(number),
+        "kind": "meta-training",
+        "name": f"job {number}",
+        "labels": {"team": str(number % 7)},
+        "spec": spec,
+        "state": "succeeded",
+        "actor": "load",
+        "created_at": moment,
+        "started_at": moment,
+        "ended_at": moment,
+        "attempt": 1,
+        "progress": 1.0,
+        "last_event_id": N_EVENTS,
+        "log_bytes": 0,
+    }
 
 
-def _events(number: int) -> list[dict[str, Any]]:
-    data = {"update": 1, "n_updates": 1, "meta_loss": 0.5}
-    event = {
-        "job_id": job_id(number),
+def _make_event(number: int, event_id: int) -> dict[str, Any]:
+    return {
+        "job_id": make_job_id(number),
+        "id": event_id,
         "type": "progress",
         "time": now(),
         "attempt": 1,
-        "data": data,
+        "data": {"update": 1, "n_updates": 1, "meta_loss": 0.5},
     }
-    return [{**event, "id": one} for one in range(1, N_EVENTS + 1)]
 
 
-def job_id(number: int) -> str:
+def make_job_id(number: int) -> str:
     return f"job_{number:016d}"
 
 
@@ -81,60 +97,59 @@ class Service:
 
     def submit(self, **spec: Any) -> str:
         """A job of the quick preset; returns its id."""
-        answer = self.http.post(
-            "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick", **spec}}
-        )
+        request = {"kind": "meta-training", "spec": {"preset": "quick", **spec}}
+        answer = self.http.post("/v1/jobs", json=request)
         return str(answer.raise_for_status().json()["id"])
 
-    def job(self, job: str) -> dict[str, Any]:
+    def get_job(self, job: str) -> dict[str, Any]:
         return dict(self.http.get(f"/v1/jobs/{job}").raise_for_status().json())
 
-    def events(self, job: str) -> list[dict[str, Any]]:
+    def list_events(self, job: str) -> list[dict[str, Any]]:
         """The first ones."""
         answer = self.http.get(f"/v1/jobs/{job}/events", params={"limit": 1000}).raise_for_status()
         return list(answer.json()["items"])
 
     def wait_for_event(self, job: str, kind: str) -> None:
-        def seen() -> bool:
-            kinds = {event["type"] for event in self.events(job)}
+        def has_event() -> bool:
+            kinds = {event["type"] for event in self.list_events(job)}
             if "job.ended" in kinds and kind not in kinds:
-                raise RuntimeError(
-                    f"{job} ended without an event {kind!r}: {self.job(job)['error']}"
-                )
+                error = self.get_job(job)["error"]
+                raise RuntimeError(f"{job} ended without an event {kind!r}: {error}")
             return kind in kinds
 
-        wait(seen)
+        wait(has_event)
 
     def cancel(self, job: str) -> None:
         """To its end."""
         self.http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
-        wait(lambda: self.job(job)["ended_at"] is not None)
+        wait(lambda: self.get_job(job)["ended_at"] is not None)
 
     def wait_until_warm(self) -> None:
         """For a driver that is ready, if one is to be kept."""
-        folder = self.home / "standby"
-        wait(
-            lambda: (
-                not self.standby
-                or any(
-                    not standby_orders.read_order(ready.parent) for ready in folder.glob("*/ready")
-                )
-            )
-        )
+        if self.standby:
+            wait(self._has_ready_driver)
+
+    def _has_ready_driver(self) -> bool:
+        for ready in (self.home / "standby").glob("*/ready"):
+            if not standby_orders.read_order(ready.parent):
+                return True
+        return False
 
 
 @contextmanager
-def running(home: Path, executor: str, *, standby: bool = True) -> Iterator[Service]:
+def run_service(home: Path, executor: str, *, standby: bool = True) -> Iterator[Service]:
     """The service, ready to take jobs; stopped at the end."""
-    limits = {"HYPERADAM_REQUESTS_PER_SECOND": "0", "HYPERADAM_WRITES_PER_SECOND": "0"}
-    chosen = {"HYPERADAM_EXECUTOR": executor, "HYPERADAM_STANDBY": str(int(standby))}
+    settings = {
+        "HYPERADAM_REQUESTS_PER_SECOND": "0",
+        "HYPERADAM_WRITES_PER_SECOND": "0",
+        "HYPERADAM_EXECUTOR": executor,
+        "HYPERADAM_STANDBY": str(int(standby)),
+    }
     command = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--port", "0"]
     with (home / "up.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **limits, **chosen}, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
     try:
-        with _client(home, process) as http:
+        with _connect(home, process) as http:
             wait(lambda: http.get("/readyz").status_code == 200)
             yield Service(home, http, standby)
     finally:
@@ -146,16 +161,15 @@ def running(home: Path, executor: str, *, standby: bool = True) -> Iterator[Serv
             process.wait()
 
 
-def _client(home: Path, process: subprocess.Popen[bytes]) -> httpx2.Client:
+def _connect(home: Path, process: subprocess.Popen[bytes]) -> httpx2.Client:
     file = home / "server.json"
     wait(lambda: file.exists() or process.poll() is not None)
     if process.poll() is not None:
         raise RuntimeError((home / "up.log").read_text())
     server: dict[str, Any] = json.loads(file.read_text())
     key = (home / server["api_key_file"]).read_text()
-    return httpx2.Client(
-        base_url=server["url"], headers={"Authorization": f"Bearer {key}"}, timeout=60
-    )
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.Client(base_url=server["url"], headers=headers, timeout=60)
 
 
 def wait(condition: Callable[[], bool]) -> None:

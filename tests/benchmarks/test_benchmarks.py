@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from benchmarks import memory, period
-from benchmarks.__main__ import ROWS, line, main, run
-from benchmarks.floors import ForwardProducts, copy_bandwidth
-from benchmarks.rows import TINY, Measured, NotMeasured, Row, Spread, in_turn
+from benchmarks.__main__ import ROWS, format_row, main, measure_row
+from benchmarks.floors import ForwardProducts, measure_copy_bandwidth
+from benchmarks.measuring import Spread, measure_in_turn
+from benchmarks.rows import TINY, Measured, NotMeasured, Row
 
 SLOW = ("ray-1", "ray-2", *(row.name for row in memory.ROWS))
 torch.set_num_threads(1)
@@ -25,16 +26,16 @@ def _two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(row: Row) -> None:
-    told = run(row, TINY)
+    told = measure_row(row, TINY)
     assert told["name"] == row.name
     if "not_measured" in told:
         assert row.name.endswith("-gpu")
-        assert line(told).endswith(f"not measured: {told['not_measured']}")
+        assert format_row(told).endswith(f"not measured: {told['not_measured']}")
         return
     assert told["ratios"]
     assert all(math.isfinite(ratio) and ratio > 0 for ratio in told["ratios"])
     assert told["ratio"]["least"] <= told["ratio"]["median"] <= told["ratio"]["most"]
-    assert f"{told['ratio']['median']:.2f}" in line(told)
+    assert f"{told['ratio']['median']:.2f}" in format_row(told)
     assert told["floor"]
 
 
@@ -56,13 +57,13 @@ def test_table_and_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr("benchmarks.__main__.QUICK", TINY)
-    monkeypatch.setattr("benchmarks.floors.copy_bandwidth", lambda: 1e9)
+    monkeypatch.setattr("benchmarks.floors.measure_copy_bandwidth", lambda: 1e9)
     target = tmp_path / "new" / "bench.json"
     main(["--quick", "--only", "cnn-step", "--only", "coordinator-16", "--json", str(target)])
     table = capsys.readouterr().out
     written = json.loads(target.read_text())
     assert [row["name"] for row in written["rows"]] == ["cnn-step", "coordinator-16"]
-    assert all(line(row) in table for row in written["rows"])
+    assert all(format_row(row) in table for row in written["rows"])
     assert written["minutes"] >= 0
     assert "Measured in " in table
     assert written["machine"]["copy_bytes_a_second"] == 1e9
@@ -96,14 +97,14 @@ def test_verdicts(better: str, ratio: float, verdict: str) -> None:
         aim=bounds[1],
         measure=lambda effort: Measured([ratio]),
     )
-    assert run(row, TINY)["verdict"] == verdict
+    assert measure_row(row, TINY)["verdict"] == verdict
 
 
 def test_what_cannot_be_measured_says_why() -> None:
     def refuse(effort: object) -> Measured:
         raise NotMeasured("no GPU")
 
-    told = run(Row(name="x", what="y", compared_with="z", measure=refuse), TINY)
+    told = measure_row(Row(name="x", what="y", compared_with="z", measure=refuse), TINY)
     assert told["not_measured"] == "no GPU"
     assert "verdict" not in told
 
@@ -111,7 +112,7 @@ def test_what_cannot_be_measured_says_why() -> None:
 def test_times_are_taken_in_turn() -> None:
     calls: list[str] = []
     ticks = iter(range(100))
-    times = in_turn(
+    times = measure_in_turn(
         2, lambda: calls.append("a"), lambda: calls.append("b"), clock=lambda: float(next(ticks))
     )
     assert calls == ["a", "b"] * 3
@@ -123,4 +124,4 @@ def test_floors() -> None:
     products = ForwardProducts([(4, 2), (2, 2)], 10)
     products()
     assert products.flops == 2 * 10 * (8 + 4)
-    assert copy_bandwidth(n_bytes=2**16, rounds=1) > 0
+    assert measure_copy_bandwidth(n_bytes=2**16, rounds=1) > 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load import __main__ as load
-from benchmarks.load.figures import Figure, quantiles
+from benchmarks.load.figures import Figure, summarize
 
 
 def test_a_figure_is_judged_by_its_bounds() -> None:
@@ -23,7 +23,7 @@ def test_a_figure_is_judged_by_its_bounds() -> None:
 
 
 def test_quantiles() -> None:
-    assert quantiles([float(n) for n in range(101)]) == {"p50": 50, "p99": 99, "calls": 101}
+    assert summarize([float(n) for n in range(101)]) == {"p50": 50, "p99": 99, "calls": 101}
 
 
 @pytest.mark.slow
