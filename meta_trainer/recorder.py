@@ -12,8 +12,10 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder(ABC):
-    """Takes metrics, events, checkpoints and files of a running job; see docs/architecture.md for
-    the vocabulary."""
+    """Takes metrics, events, checkpoints and files of a running job.
+
+    docs/architecture.md has the vocabulary.
+    """
 
     @abstractmethod
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -52,15 +54,16 @@ class LogRecorder(Recorder):
 
 
 class PartRecorder(Recorder):
-    """For work that is a part of a job: what it tells goes to the job under the part's name, its
-    metrics nowhere.
+    """For work that is a part of a job: its events go to the job under the part's name, its metrics
+    nowhere.
 
     Events `cell` become `promotion.cell` where the part is called `promotion`; files keep their
     paths.
     """
 
     def __init__(self, whole: Recorder, part: str) -> None:
-        self._whole, self._part = whole, part
+        self._whole = whole
+        self._part = part
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         logger.debug("%s, step %d: %s", self._part, step, dict(values))

@@ -1,5 +1,4 @@
-"""From a tracking URI to a registry; the only place that knows which backend serves which
-scheme."""
+"""From a tracking URI to a registry: only this file knows which backend serves which scheme."""
 
 from __future__ import annotations
 

@@ -63,9 +63,11 @@ class Registry(ABC):
 
     @abstractmethod
     def delete_run(self, run_id: str) -> None:
-        """Remove the run with its series and artifacts; its key may be opened anew. Where it made
-        versions, their Θ files stay, and with them the run and its series. A run that is not there
-        is no error, nor one half deleted."""
+        """Remove the run with its series and artifacts; its key may be opened anew.
+
+        Where the run made versions, their Θ files stay, and with them the run and its series. A run
+        that is missing, or half deleted, is no error.
+        """
 
     @abstractmethod
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:
@@ -116,8 +118,10 @@ class Registry(ABC):
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Version:
-        """A new version, or the existing one with this key (safe to repeat after a crash). The Θ
-        file is kept as it is, and is also among the artifacts of its run, at `theta_path(sha256)`.
+        """A new version, or the existing one with this key (safe to repeat after a crash).
+
+        The Θ file is kept as it is, and is also among the artifacts of its run, at
+        `registry.records.theta_path(sha256)`.
 
         Raises:
             RegistryError: the key was used before with another Θ.
@@ -142,8 +146,11 @@ class Registry(ABC):
 
     @abstractmethod
     def weights(self, optimizer: str, number: int) -> bytes:
-        """The Θ file, verified against the version's digest on the way out (a damaged one raises
-        RegistryError)."""
+        """The Θ file, verified against the version's digest on the way out.
+
+        Raises:
+            RegistryError: the file is damaged.
+        """
 
     @abstractmethod
     def annotate(
@@ -154,14 +161,19 @@ class Registry(ABC):
         description: str | None = None,
         tags: Mapping[str, str | None] | None = None,
     ) -> Version:
-        """Change what people say about a version. A description of None stays as it is, and so do
-        tags that are not named; a tag of None is removed. Repeating it is harmless, also when it
-        was cut off half-way."""
+        """Change what people say about a version.
+
+        A description of None stays as it is, and so do tags that are not named; a tag of None is
+        removed. Repeating the call is harmless, also when the first was cut off half-way.
+        """
 
     @abstractmethod
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
         """Add an evaluation's summary, or replace the one with the same key (safe to repeat after a
-        crash). A version keeps its newest `registry.checks.MAX_EVALUATIONS`."""
+        crash).
+
+        A version keeps its newest `registry.checks.MAX_EVALUATIONS`.
+        """
 
     # --- aliases ---------------------------------------------------------------------------------
 
@@ -176,15 +188,16 @@ class Registry(ABC):
         reason: str = "",
         protected: bool | None = None,
     ) -> Version:
-        """Create or move an alias; a name made of digits, or `latest`, is refused. Setting it to
-        where it already points changes nothing and is not recorded.
+        """Create or move an alias; a name made of digits, or `latest`, is refused.
+
+        Setting an alias to where it already points changes nothing and is not recorded.
 
         Args:
-            protected: True: from now on only `promote` moves it; False: that is over, and this very
-                call may move it; None: as it is (a new alias is not protected).
+            protected: True: from now on only `promote` moves the alias. False: its protection ends,
+                and this very call may move it. None: as it is (a new alias is not protected).
 
         Raises:
-            AliasProtected: it is, and stays so.
+            AliasProtected: the alias is protected, and stays so.
         """
 
     @abstractmethod
@@ -203,14 +216,18 @@ class Registry(ABC):
         reason: str = "",
     ) -> bool:
         """Move an alias, protected or not, because a rule says so; what is protected stays so.
-        Whether this call moved it: a move to this version that the same actor made before is not
-        made again (safe to repeat after a crash, even when others have moved the alias since).
+
+        A move to this version that the same actor made before is not made again (safe to repeat
+        after a crash, even when others have moved the alias since).
 
         Args:
             expected: where the alias pointed when the rule was asked; None: nowhere.
 
+        Returns:
+            Whether this call moved the alias.
+
         Raises:
-            AliasMoved: it points elsewhere now; ask the rule again.
+            AliasMoved: the alias points elsewhere now; ask the rule again.
         """
 
     @abstractmethod

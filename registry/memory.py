@@ -189,10 +189,10 @@ class InMemoryRegistry(Registry):
         with self._lock:
             versions = self._versions(optimizer)
             version = versions.by_number(number)
-            others = [other for other in version.evaluations if other.key != evaluation.key]
-            evaluations = sorted([*others, replace(evaluation, evaluated_at=time)], key=checks.age)
-            newest = tuple(evaluations[-checks.MAX_EVALUATIONS :])
-            version = replace(version, evaluations=newest)
+            evaluations = [old for old in version.evaluations if old.key != evaluation.key]
+            evaluations.append(replace(evaluation, evaluated_at=time))
+            newest = sorted(evaluations, key=checks.age)[-checks.MAX_EVALUATIONS :]
+            version = replace(version, evaluations=tuple(newest))
             versions.replace(version)
             return version
 

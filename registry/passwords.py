@@ -1,5 +1,4 @@
-"""Passwords in tracking URIs, which travel apart from them: a URI is shown, logged and handed to
-processes."""
+"""Passwords of tracking URIs travel apart from them: URIs are shown and logged."""
 
 from __future__ import annotations
 

@@ -114,8 +114,7 @@ def _cifar10_binary(name: str, folder: Path, split: str) -> tuple[np.ndarray, np
 
 
 def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """The python version is made of pickles: torchvision reads them only if they have the published
-    digests."""
+    """Files of pickles, which torchvision reads only if they have the published digests."""
     from meta_trainer.datasets.vision import torchvision_datasets
 
     if data_dir is None:
@@ -126,8 +125,8 @@ def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.nd
             root=str(data_dir), train=split == "train", download=False
         )
     except RuntimeError as error:
-        wanted = "cifar-10-batches-bin or an undamaged cifar-10-batches-py"
-        raise _missing(name, data_dir, wanted) from error
+        paths = "cifar-10-batches-bin or an undamaged cifar-10-batches-py"
+        raise _missing(name, data_dir, paths) from error
 
     pixels = data.data.transpose(0, 3, 1, 2)
     labels = np.asarray(data.targets, dtype=np.int64)

@@ -1,5 +1,7 @@
-"""The contract of a learner: L networks of one shape as one batch, each a flat vector of p
-coordinates."""
+"""The contract of a learner: L networks of one shape as one batch.
+
+Each network is a flat vector of p coordinates.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ Shapes = Sequence[Sequence[int]]
 
 
 class Learner(ABC):
-    """A network with its loss, batched over learners: row i of every argument belongs to learner
-    i."""
+    """A network with its loss, batched over learners.
+
+    Row i of every argument belongs to learner i.
+    """
 
     @property
     @abstractmethod
@@ -57,8 +61,11 @@ class Learner(ABC):
         return False
 
     def example_losses(self, w: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each example, shape (L, batch), for the arguments of `losses`; only where
-        `is_separable`."""
+        """The loss of each example, for the arguments of `losses`; only where `is_separable`.
+
+        Returns:
+            Shape (L, batch).
+        """
         raise NotImplementedError(f"{type(self).__name__} is not separable")
 
     @property
@@ -72,8 +79,7 @@ class Learner(ABC):
         batch_size: int,
         dtype: torch.dtype,
     ) -> Tensor:
-        """The random numbers of one step, row i from generator i alone; asked for only where
-        `is_random`."""
+        """The random numbers of one step, row i from generator i alone; only where `is_random`."""
         raise NotImplementedError(f"{type(self).__name__} is not random")
 
     def start(
@@ -115,13 +121,18 @@ class Learner(ABC):
         vectors: Tensor,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """H v of each learner, H = ∂²L/∂w² at w, for the arguments of `losses` and vectors v (L,
-        p); shape (L, p), detached.
+        """H v of each learner with H = ∂²L/∂w² at w, detached.
 
         It is the gradient of ⟨∇L(w), v⟩ (Pearlmutter, 1994), backwards twice: two to four times the
         time of a gradient. Forward over backward (`torch.func.jvp` of a gradient) took as long on
         CNNs, two to four times as long on MLPs, and does not know torch's LSTM. Attention runs by
         plain products, as its fused kernel has no second derivative.
+
+        Args:
+            vectors: v, shape (L, p); the rest as in `losses`.
+
+        Returns:
+            Shape (L, p).
         """
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             leaf = w.detach().requires_grad_()

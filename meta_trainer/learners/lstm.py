@@ -16,10 +16,12 @@ class LSTM(Learner):
     """LSTM layers over a sequence of numbers, a linear layer on the last hidden state; mean squared
     error.
 
-    Gates stand in torch's order (i, f, g, o), with one bias a gate and nothing added to it. In the
-    flat vector each layer is its weight for inputs (4 · hidden, n_in), its weight for states (4 ·
-    hidden, hidden) and its bias (4 · hidden,); then come the last layer's weight (hidden,) and bias
-    (1,).
+    Gates stand in torch's order (i, f, g, o), with one bias a gate and nothing added to it. The
+    flat vector holds each LSTM layer, then the linear one:
+
+        LSTM      weights for inputs (4 · hidden, n_in) and states (4 · hidden, hidden),
+                  bias (4 · hidden,)
+        linear    weight (hidden,), bias (1,)
 
     Learners go one after the other through torch's own LSTM, which took four fifths of the time of
     one written as batched products over learners.

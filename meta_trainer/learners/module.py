@@ -1,5 +1,4 @@
-"""Any `torch.nn.Module` as a learner, through `torch.func`: for Python, never asked for over
-REST."""
+"""Any `torch.nn.Module` as a learner, through `torch.func`: for Python, never over REST."""
 
 from __future__ import annotations
 

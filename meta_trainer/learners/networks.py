@@ -206,8 +206,7 @@ IMAGE_NETWORKS: Final[dict[ImageNetwork, tuple[ImageModule, Loss]]] = {
 
 
 def image_network(name: ImageNetwork, image_shape: ImageShape, n_classes: int) -> ModuleLearner:
-    """Classification by softmax cross-entropy, or for the autoencoder the mean squared error of its
-    images."""
+    """Classification by softmax cross-entropy, but for the autoencoder: its loss is a mean square."""
     make, loss = IMAGE_NETWORKS[name]
     return ModuleLearner(partial(make, image_shape, n_classes), loss, together=False)
 

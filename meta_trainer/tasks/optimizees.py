@@ -99,8 +99,7 @@ class Supervised(Optimizee):
         return self.learner.losses_and_gradients(w, *self.draw_minibatch(step))
 
     def draw_minibatch(self, step: int) -> tuple[Tensor, ...]:
-        """Inputs (L, batch, …), targets (L, batch, …) and, for learners that are random, their
-        noise."""
+        """Inputs and targets (L, batch, …), and the noise of learners that are random."""
         generators = self._generators("minibatch", step)
         examples = self.dataset.draw(generators, self.batch_size, self.dtype)
         if not self.learner.is_random:

@@ -57,7 +57,7 @@ class TaskSource(ABC):
         learners: range,
         dtype: torch.dtype = torch.float32,
     ) -> Supervised:
-        """Learners of validation task number `task`: the same starts and minibatches at every
+        """Learners of validation task number `task`, with the same starts and minibatches at every
         validation."""
 
 

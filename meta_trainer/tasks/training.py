@@ -50,7 +50,7 @@ def build_training_optimizee(
 
     scales: Sequence[Scales | None] = plain_chunk.scales or [None] * len(learners.indices)
     ranges = [_scaling_ranges(spec.tricks, learner_scales) for learner_scales in scales]
-    is_scaled = any(r > 0 for learner_ranges in ranges for r in learner_ranges)
+    is_scaled = any(max(learner_ranges) > 0 for learner_ranges in ranges)
     if is_scaled and not _skips_scaling(spec, episode, chunk):
         optimizee = RandomScaling(optimizee, _draw_scales(spec, learners, ranges))
 

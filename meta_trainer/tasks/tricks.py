@@ -81,8 +81,10 @@ class WithConvex(Optimizee):
         return losses + convex_losses, torch.cat([gradients, convex_gradients], dim=1)
 
     def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        """Those of the two parts, which share no coordinate: h″ = 2/k where its square is not
-        clipped."""
+        """Those of the two parts, which share no coordinate.
+
+        h″ = 2/k where the square is not clipped, else 0.
+        """
         learner_w, z = self._split(w)
         learner_vectors, convex_vectors = self._split(vectors)
         products = self.inner.hessian_products(learner_w, step, learner_vectors)

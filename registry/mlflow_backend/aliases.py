@@ -56,8 +56,7 @@ def append(
     log: list[AliasChange],
     change: AliasChange,
 ) -> None:
-    """Record a change after those of `log`, and mirror it; the caller holds the optimizer's
-    lock."""
+    """Record a change after those of `log`, and mirror it. The caller holds the lock."""
     record = {
         "alias": change.alias,
         "version": change.new_version,

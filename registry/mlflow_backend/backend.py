@@ -35,8 +35,7 @@ MAX_CACHED_BYTES: Final = 64 * 2**20
 
 
 class MLflowRegistry(Registry):
-    """A registry on SQLite, Postgres or an MLflow server; see `registry.connect` for the
-    arguments."""
+    """A registry on SQLite, Postgres or an MLflow server; arguments as of `registry.connect`."""
 
     def __init__(self, tracking_uri: str, artifact_location: str = "") -> None:
         self._store = open_store(tracking_uri, artifact_location)

@@ -61,8 +61,7 @@ class FileLocks:
 
 
 class PostgresLocks:
-    """Advisory locks that end with their transaction, or with the connection of a holder that
-    died."""
+    """Advisory locks, which end with their transaction or with a dead holder's connection."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

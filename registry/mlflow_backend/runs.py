@@ -28,8 +28,7 @@ _RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Runs:
-    """Opening, closing and finding runs of our experiment; MLflow runs of others do not exist
-    here."""
+    """Opening, closing and finding runs of our experiment; other MLflow runs do not exist here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -173,8 +173,7 @@ class Versions:
         return models[0] if models else None
 
     def _ensure_model(self, optimizer: str) -> None:
-        """A registered model of that name with our mark; one that someone else made is taken
-        over."""
+        """A registered model of that name with our mark. A model of others is taken over."""
         if OPTIMIZER_TAG in self._read_model_tags(optimizer):
             return
         if self._find_model(optimizer) is None:

@@ -1,5 +1,4 @@
-"""What every backend does with aliases: inherit `AliasContract` and supply the fixture
-`registry`."""
+"""What every backend does with aliases: inherit `AliasContract` and supply `registry`."""
 
 from __future__ import annotations
 

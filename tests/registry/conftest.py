@@ -1,5 +1,4 @@
-"""A SQLite database with MLflow's tables, made once and copied for every test: its migrations take
-seconds."""
+"""A SQLite database with MLflow's tables, copied for every test: its migrations take seconds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What every backend does with descriptions, tags and evaluations: inherit `NotesContract`, supply
-`registry`."""
+"""What every backend does with descriptions, tags and evaluations: inherit `NotesContract`."""
 
 from __future__ import annotations
 

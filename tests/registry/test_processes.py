@@ -33,8 +33,7 @@ def check_race(uri: str, location: str) -> None:
 
 
 def check_outcomes(registry: Registry, outcomes: list[Outcome]) -> None:
-    """Everyone saw the same run and versions, numbers have no gap, and the alias's history is one
-    chain."""
+    """All saw the same run and versions, numbers have no gap, the alias's history is one chain."""
     assert {frozenset(runs) for runs, _, _ in outcomes} == {
         frozenset({registry.open_run("shared", name="")})
     }
