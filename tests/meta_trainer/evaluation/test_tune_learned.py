@@ -69,7 +69,7 @@ def test_learners_at_rates_of_their_own_move_as_if_alone(theta: Theta) -> None:
 @pytest.fixture(scope="module")
 def scheduled(theta: Theta) -> Theta:
     """With a rate that is far too small, and rises."""
-    return Theta(theta.rule, theta.tensors, 1e-4, warmup_steps=4)
+    return Theta(theta.rule, theta.tensors, Rate(lr=1e-4, warmup_steps=4))
 
 
 @pytest.fixture(scope="module")
