@@ -206,7 +206,7 @@ IMAGE_NETWORKS: Final[dict[ImageNetwork, tuple[ImageModule, Loss]]] = {
 
 
 def image_network(name: ImageNetwork, image_shape: ImageShape, n_classes: int) -> ModuleLearner:
-    """Classification by softmax cross-entropy, but for the autoencoder: its loss is a mean square."""
+    """One of `IMAGE_NETWORKS`, with the mean cross-entropy, or the autoencoder's squared error."""
     make, loss = IMAGE_NETWORKS[name]
     return ModuleLearner(partial(make, image_shape, n_classes), loss, together=False)
 

@@ -76,10 +76,8 @@ class NotesContract:
         assert registry.versions("mlp") == before
 
     def test_an_evaluation_is_attached_once(self, registry: Registry) -> None:
-        first, second = (
-            evaluation("job_a", 5, tasks={"relu": {"mean": 0.1 + 0.2, "Θ": None}}),
-            evaluation("job_b", 1),
-        )
+        first = evaluation("job_a", 5, tasks={"relu": {"mean": 0.1 + 0.2, "Θ": None}})
+        second = evaluation("job_b", 1)
         assert registry.attach_evaluation("mlp", 1, first).evaluations == (first,)
         assert registry.attach_evaluation("mlp", 1, second).evaluations == (second, first)
         again = evaluation("job_a", 5, suite="table2")

@@ -27,7 +27,8 @@ class TestInMemoryNotes(NotesContract):
 
 
 def test_connect_gives_a_new_one_each_time() -> None:
-    first, second = connect("memory://"), connect("memory://")
+    first = connect("memory://")
+    second = connect("memory://")
     first.open_run("job_1", name="")
     assert isinstance(first, InMemoryRegistry)
     assert first is not second

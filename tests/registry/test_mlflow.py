@@ -119,7 +119,8 @@ class TestStore:
     def test_changes_of_another_process_are_seen_at_once(
         self, open_sqlite: Callable[[], MLflowRegistry]
     ) -> None:
-        first, second = open_sqlite(), open_sqlite()
+        first = open_sqlite()
+        second = open_sqlite()
         first.create_version("mlp", make_theta(), key="k")
         assert second.version("mlp", "1").description == ""
         first.annotate("mlp", 1, description="changed", tags={"env": "prod"})

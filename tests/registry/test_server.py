@@ -100,7 +100,8 @@ def registry(server: str) -> Registry:
 
 def test_metrics(registry: Registry) -> None:
     run = registry.open_run("metrics", name="run")
-    first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    second = datetime(2026, 1, 2, tzinfo=UTC)
     values = [0.1, math.inf, math.nan, -math.inf]
     registry.log_metrics(
         run, [MetricPoint(name="a", value=v, step=i, time=first) for i, v in enumerate(values)]

@@ -30,7 +30,9 @@ def test_each_row_is_of_its_own_generator() -> None:
 
 def test_symbols_come_as_often_as_their_two_predecessors_say() -> None:
     symbols, targets = (drawn[0] for drawn in draw(0, batch_size=20_000))
-    a, b, c = symbols[:, :-1].flatten(), symbols[:, 1:].flatten(), targets[:, 1:].flatten()
+    a = symbols[:, :-1].flatten()
+    b = symbols[:, 1:].flatten()
+    c = targets[:, 1:].flatten()
     counts = torch.zeros(N_SYMBOLS**3, dtype=torch.float64)
     counts.index_put_(
         ((a * N_SYMBOLS + b) * N_SYMBOLS + c,),

@@ -41,7 +41,8 @@ def reference(
             layers.append(nn.ReLU())
             channels = n_out
         layers.append(nn.MaxPool2d(2, stride=2))
-        height, width = height // 2, width // 2
+        height = height // 2
+        width = width // 2
     layers.append(nn.Flatten())
     n_in = channels * height * width
     if architecture == "cnn-2":

@@ -12,7 +12,8 @@ from meta_trainer.specs import CNNTaskSpec, MLPTaskSpec
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Optimizee, Supervised
 
-N_STEPS, BATCH_SIZE = 12, 8
+N_STEPS = 12
+BATCH_SIZE = 8
 SEPARABLE: dict[str, MLPTaskSpec | CNNTaskSpec] = {
     "mlp": MLPTaskSpec(hidden=(4,), batch_size=BATCH_SIZE),
     "cnn": CNNTaskSpec(batch_size=BATCH_SIZE),
@@ -25,7 +26,8 @@ OTHERS: dict[str, MLPTaskSpec | CNNTaskSpec] = {
 
 def few_images(n: int) -> Dataset:
     whole = load("mnist5k")
-    images, labels = whole.images[::50, :, ::4, ::4][:n].contiguous(), whole.labels[::50][:n]
+    images = whole.images[::50, :, ::4, ::4][:n].contiguous()
+    labels = whole.labels[::50][:n]
     return replace(whole, images=images, labels=labels)
 
 

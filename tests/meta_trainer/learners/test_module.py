@@ -73,7 +73,8 @@ def test_starts_as_the_module_does_and_leaves_torchs_seed_alone() -> None:
 
 def test_random_modules_are_paired_and_repeatable() -> None:
     learner = ModuleLearner(make_random, F.mse_loss, random=True)
-    together, apart = optimizee(learner, 0, 1, 2), optimizee(learner, 2)
+    together = optimizee(learner, 0, 1, 2)
+    apart = optimizee(learner, 2)
     w = together.start()
     first = together.losses(w, 3)
     assert torch.equal(first, together.losses_and_gradients(w, 3)[0])

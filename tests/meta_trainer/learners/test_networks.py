@@ -14,7 +14,8 @@ from meta_trainer.learners.networks import LanguageModel
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs.unseen_tasks import ImageNetwork
 
-GRAY, COLOURED = (1, 28, 28), (3, 32, 32)
+GRAY = (1, 28, 28)
+COLOURED = (3, 32, 32)
 IMAGE_NETWORKS = get_args(ImageNetwork)
 
 
@@ -40,7 +41,8 @@ def test_every_part_of_an_image_network_is_trained_and_counts(
     name: ImageNetwork, shape: tuple[int, int, int]
 ) -> None:
     learner = image_network(name, shape, 10)
-    w, (images, labels) = start(learner), minibatch(shape)
+    w = start(learner)
+    images, labels = minibatch(shape)
     losses, gradients = learner.losses_and_gradients(w, images, labels)
     torch.testing.assert_close(losses[1:], learner.losses(w[1:], images[1:], labels[1:]))
     for one in learner.state_dict(gradients[0]).values():
@@ -67,7 +69,8 @@ def test_classifiers_that_know_nothing_are_at_log_10(name: ImageNetwork) -> None
 @pytest.mark.parametrize("name", IMAGE_NETWORKS)
 def test_every_corner_of_an_image_is_seen(name: ImageNetwork) -> None:
     learner = image_network(name, COLOURED, 10)
-    w, (images, labels) = start(learner, 1), minibatch(COLOURED, 1)
+    w = start(learner, 1)
+    images, labels = minibatch(COLOURED, 1)
     pixels = images.clone().requires_grad_()
     (slopes,) = torch.autograd.grad(learner.losses(w, pixels, labels).sum(), pixels)
     seen = slopes[0].abs().sum(0).view(COLOURED) > 0
@@ -80,7 +83,8 @@ def test_a_language_model_does_not_see_what_is_to_come() -> None:
     other = symbols.clone()
     other[:, 20] = (other[:, 20] + 1) % N_SYMBOLS
     with torch.no_grad():
-        before, after = model(symbols), model(other)
+        before = model(symbols)
+        after = model(other)
     torch.testing.assert_close(before[:, :20], after[:, :20])
     assert (before[:, 20:] - after[:, 20:]).abs().amax(
         (0, 2)

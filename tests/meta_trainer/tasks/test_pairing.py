@@ -30,7 +30,8 @@ def learners(
 
 
 def test_batching_does_not_change_what_a_learner_sees(task: MLPTaskSpec) -> None:
-    together, apart = learners(task, 0, 1, 2), learners(task, 2)
+    together = learners(task, 0, 1, 2)
+    apart = learners(task, 2)
     w = together.start()
     assert torch.equal(w[2:], apart.start())
     losses, gradients = together.losses_and_gradients(w, 9)
@@ -40,7 +41,9 @@ def test_batching_does_not_change_what_a_learner_sees(task: MLPTaskSpec) -> None
 
 
 def test_runs_repeat_and_differ_by_seed_learner_and_step(task: MLPTaskSpec) -> None:
-    first, again, other = learners(task, 0, 1), learners(task, 0, 1), learners(task, 0, 1, seed=1)
+    first = learners(task, 0, 1)
+    again = learners(task, 0, 1)
+    other = learners(task, 0, 1, seed=1)
     w = first.start()
     assert torch.equal(first.losses(w, 2), again.losses(w, 2))
     assert not torch.equal(w, other.start())

@@ -45,7 +45,8 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
     dataset: Dataset, warmup_steps: int
 ) -> None:
     spec = MetaTrainingSpec()
-    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    rule = make_rule(spec.rule)
+    vector = initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
     rate = Rate(lr=0.005, warmup_steps=warmup_steps)
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
@@ -80,15 +81,14 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
             weight_decay=2.0,
         ),
     )
-    rule, vector = make_rule(spec.rule), initial_theta(spec)
+    rule = make_rule(spec.rule)
+    vector = initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation_of(
         spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1)
     )
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
-    start, shapes = (
-        optimizee.start()[0],
-        [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)],
-    )
+    start = optimizee.start()[0]
+    shapes = [(16, 1, 3, 3), (16,), (16, 16, 3, 3), (16,), (10, 16 * 14 * 14), (10,)]
     parts = start.split([torch.Size(shape).numel() for shape in shapes])
     parameters = [
         torch.nn.Parameter(part.view(shape).clone())
