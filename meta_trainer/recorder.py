@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 class Recorder(ABC):
     """Takes metrics, events, checkpoints and files of a running job.
 
-    docs/architecture.md has the vocabulary.
+    docs/runs.md has the vocabulary.
     """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 --attempt K`.
 
 It knows nothing of the service. What to do stands in the run's `job.json`; what it did, it leaves
-in the run (see docs/architecture.md). SIGTERM asks it to leave a checkpoint and stop; it may be
+in the run (see docs/runs.md). SIGTERM asks it to leave a checkpoint and stop; it may be
 killed at any moment and begun again.
 """
 

@@ -15,7 +15,7 @@ _RUNNERS: Final = ("ray", "in-process")
 
 @dataclass(frozen=True, kw_only=True)
 class DriverSettings:
-    """How one driver runs: `docs/architecture.md` describes the variables."""
+    """How one driver runs: `docs/runs.md` describes the variables."""
 
     tracking_uri: str
     artifact_location: str = ""

@@ -18,7 +18,7 @@ _FLUSH_SECONDS: Final = 1.0
 
 
 class RunRecorder(Recorder):
-    """Writes what docs/architecture.md says a driver leaves in its run. Single-threaded, like the
+    """Writes what docs/runs.md says a driver leaves in its run. Single-threaded, like the
     driver."""
 
     def __init__(self, registry: Registry, run_id: str, attempt: int) -> None:

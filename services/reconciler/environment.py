@@ -1,4 +1,4 @@
-"""What drivers are told by their environment (docs/architecture.md); secrets are no part of it.
+"""What drivers are told by their environment (docs/runs.md); secrets are no part of it.
 
 Ray shows the environment of a job to everyone who may see its dashboard, and writes it into its
 logs. So the registry's password lies in a file, of which only the name is told: one that the

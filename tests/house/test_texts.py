@@ -89,6 +89,8 @@ TEXTS = [
     TOP / "README.md",
     TOP / "CONTRIBUTING.md",
     TOP / "docs/architecture.md",
+    TOP / "docs/glossary.md",
+    TOP / "docs/runs.md",
     TOP / "deploy/README.md",
     *DECISIONS,
 ]
