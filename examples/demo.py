@@ -1,13 +1,14 @@
-"""The whole path on one laptop: a service is started, meta-trains a small optimizer, and its Θ
-trains a network here.
+"""The whole path on one laptop: a service meta-trains a small optimizer, whose Θ trains a network.
 
     python examples/demo.py [--keep]
 
-What it does is what a user would do, with the public client: submit the `quick` preset on real
-images, follow it, pull the new version over REST, train a `torch.nn.Sequential` with it, and have
-the service evaluate it beside tuned Adam. It fails when the learned optimizer is not clearly
-better, over paired starts, than Adam at its default rate and than the untrained optimizer that
-meta-training began with. A few minutes on two cores; nothing is downloaded.
+What it does is what a user would do, with the public client. It starts a service, submits the
+`quick` preset on real images, follows it, pulls the new version over REST, trains a
+`torch.nn.Sequential` with it, and has the service evaluate it beside tuned Adam.
+
+It fails when the learned optimizer is not clearly better, over paired starts, than Adam at its
+default rate and than the untrained optimizer that meta-training began with. It takes a few minutes
+on two cores; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -64,15 +65,16 @@ def main() -> int:
         "--keep", action="store_true", help="keep the service's home: database, artifacts, log"
     )
     keep = parser.parse_args().keep
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(LIMIT_SECONDS)
-    started = time.monotonic()
+    began = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="hyperadam-demo-"))
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     try:
-        with running_server(home) as client:
-            passed = tour(client, home)
+        with run_server(home) as client:
+            passed = take_tour(client, home)
     except (DemoFailed, hyperadam.HyperAdamError) as error:
         console.print(f"the demo failed: {error}", style="red")
         return 1
@@ -84,65 +86,68 @@ def main() -> int:
             console.print(f"kept {home}")
         else:
             shutil.rmtree(home, ignore_errors=True)
-    console.print(f"{time.monotonic() - started:.0f} s in all")
+    console.print(f"{time.monotonic() - began:.0f} s in all")
     return 0 if passed else 1
 
 
-def tour(client: hyperadam.Client, home: Path) -> bool:
-    """Everything that happens while the service runs; True when the learned optimizer is clearly
-    better."""
-    heading("1  meta-training: the preset 'quick' on 5,000 images of MNIST")
-    job = ended_well(client, client.jobs.submit("meta-training", {"preset": "quick"}, name="demo"))
+def take_tour(client: hyperadam.Client, home: Path) -> bool:
+    """What happens while the service runs; True when the learned optimizer is clearly better."""
+    print_heading("1  meta-training: the preset 'quick' on 5,000 images of MNIST")
+    job = client.jobs.submit("meta-training", {"preset": "quick"}, name="demo")
+    job = follow_to_success(client, job)
     result = client.jobs.result(job.id)
     assert isinstance(result, hyperadam.api.MetaTrainingResult)
     console.print(training_table(result))
 
-    heading("2  hyperadam@latest, pulled over REST, trains a network of yours")
+    print_heading("2  hyperadam@latest, pulled over REST, trains a network of yours")
     theta = client.optimizers.pull("hyperadam@latest")
-    untrained = hyperadam.Theta.load(
-        client.jobs.download_result(job.id, "initial.safetensors", home)
-    )
+    untrained_file = client.jobs.download_result(job.id, "initial.safetensors", home)
+    untrained = hyperadam.Theta.load(untrained_file)
     passed = compare(theta, untrained, load("mnist5k"))
 
-    heading("3  evaluation by the service: the new version beside tuned Adam")
+    print_heading("3  evaluation by the service: the new version beside tuned Adam")
+    evaluate(client)
+    return passed
+
+
+def evaluate(client: hyperadam.Client) -> None:
+    """Have the service compare the new version with tuned Adam, and show what came out."""
     spec = {
         "optimizers": ["hyperadam@latest"],
         "n_starts": 4,
         "n_tuning_starts": 2,
         "baselines": ["adam", "adam-1e-12"],
     }
-    evaluation = ended_well(client, client.jobs.submit("evaluation", spec, name="demo"))
-    report = client.jobs.result(evaluation.id)
+    job = client.jobs.submit("evaluation", spec, name="demo")
+    job = follow_to_success(client, job)
+    report = client.jobs.result(job.id)
     assert isinstance(report, EvaluationResult)
     console.print(evaluation_table(report))
+
     folder = Path(".work") / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    picture = client.jobs.download_result(evaluation.id, "curves.png", folder)
+    picture = client.jobs.download_result(job.id, "curves.png", folder)
     console.print(f"loss curves: {picture.resolve()}")
-    return passed
 
 
-# --- the service ------------------------------------------------------------------------------------------------
+# --- the service ----------------------------------------------------------------------------------
 
 
 @contextmanager
-def running_server(home: Path) -> Iterator[hyperadam.Client]:
-    """A service of its own in `home`, as a real process on a free port; stopped with everything
-    that it started."""
+def run_server(home: Path) -> Iterator[hyperadam.Client]:
+    """A service of its own in `home`, as a real process on a free port.
+
+    It is stopped with everything that it started.
+    """
     program = Path(sys.executable).with_name("hyperadam-server")
     log = home / "server.log"
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("HYPERADAM_", "RAY_", "MLFLOW_"))
-    }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [program, "up", "--home", home, "--port", str(free_port())],
+            [program, "up", "--home", home, "--port", str(find_free_port())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={name: value for name, value in own.items() if name != "DATABASE_URL"},
+            env=clean_environment(),
             start_new_session=True,
         )
     try:
@@ -153,33 +158,45 @@ def running_server(home: Path) -> Iterator[hyperadam.Client]:
             stop(process)
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings of any other service."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DATABASE_URL" and not name.startswith(("HYPERADAM_", "RAY_", "MLFLOW_"))
+    }
+
+
 def wait_until_ready(process: subprocess.Popen[bytes], home: Path, log: Path) -> hyperadam.Client:
     """A client of the service, which finds address and key in the service's home."""
     os.environ["HYPERADAM_HOME"] = str(home)
     for name in ("HYPERADAM_URL", "HYPERADAM_API_KEY"):
         os.environ.pop(name, None)
-    began, found = time.monotonic(), "no answer"
+
+    began = time.monotonic()
+    reason = "no answer"
     with console.status("starting the service"):
         while time.monotonic() - began < READY_SECONDS:
             if process.poll() is not None:
                 raise DemoFailed(
-                    f"hyperadam-server ended with status {process.returncode}; its log ends:\n{tail(log)}"
+                    f"hyperadam-server ended with status {process.returncode}; "
+                    f"its log ends:\n{read_tail(log)}"
                 )
             try:
                 client = hyperadam.Client()
-                state = client.ready()
+                readiness = client.ready()
             except (hyperadam.ConfigurationError, hyperadam.ServerUnreachable) as error:
-                found = str(error)
+                reason = str(error)
             else:
-                if state.ready:
-                    console.print(
-                        f"the service is ready at {client.url} ({time.monotonic() - began:.0f} s)"
-                    )
+                if readiness.ready:
+                    seconds = time.monotonic() - began
+                    console.print(f"the service is ready at {client.url} ({seconds:.0f} s)")
                     return client
-                found = describe(state)
+                reason = describe(readiness)
             time.sleep(0.3)
     raise DemoFailed(
-        f"the service is not ready after {READY_SECONDS:.0f} s: {found}; its log ends:\n{tail(log)}"
+        f"the service is not ready after {READY_SECONDS:.0f} s: {reason}; "
+        f"its log ends:\n{read_tail(log)}"
     )
 
 
@@ -193,56 +210,60 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def ended_well(client: hyperadam.Client, job: Job) -> Job:
+def follow_to_success(client: hyperadam.Client, job: Job) -> Job:
     """Follow the job live, until it has succeeded."""
     job = follow(client, job, console)
     if job.state != "succeeded":
         reason = f"{job.error.type}: {job.error.message}" if job.error else "see its log"
-        raise DemoFailed(
-            f"{job.kind} {job.id} {job.state}: {reason}\n{client.jobs.logs(job.id).text[-4000:]}"
-        )
+        end_of_log = client.jobs.logs(job.id).text[-4000:]
+        raise DemoFailed(f"{job.kind} {job.id} {job.state}: {reason}\n{end_of_log}")
     return job
 
 
-# --- training with it -------------------------------------------------------------------------------------------
+# --- training with it -----------------------------------------------------------------------------
 
 
 def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -> bool:
-    """Train from the same starts on the same minibatches with each optimizer; True when Θ is
-    clearly the best."""
+    """Train with each optimizer from the same starts on the same minibatches.
+
+    True when Θ is clearly the best.
+    """
     optimizers: dict[str, MakeOptimizer] = {
         "hyperadam@latest": lambda parameters: hyperadam.HyperAdam(parameters, theta=theta),
         "its untrained start": lambda parameters: hyperadam.HyperAdam(parameters, theta=untrained),
         "Adam, lr 1e-3": lambda parameters: torch.optim.Adam(parameters, lr=1e-3),
     }
     with console.status(f"training {N_STARTS} networks with each of {len(optimizers)} optimizers"):
-        finals = {
-            name: torch.tensor(
-                [train(make, data, start) for start in range(N_STARTS)], dtype=torch.float64
-            )
-            for name, make in optimizers.items()
+        final_losses = {
+            name: train_from_all_starts(make, data) for name, make in optimizers.items()
         }
-    learned = finals["hyperadam@latest"]
+
+    learned_losses = final_losses.pop("hyperadam@latest")
     table = Table("optimizer", "final loss", "minus hyperadam@latest", "", box=None, pad_edge=False)
+    table.add_row("hyperadam@latest", format_mean(learned_losses))
     passed = True
-    for name, losses in finals.items():
-        if name == "hyperadam@latest":
-            table.add_row(name, mean_error(losses))
-            continue
-        mean, error = estimate(losses - learned)
-        clearly = mean > CLEARLY * error
-        passed = passed and clearly
-        table.add_row(name, mean_error(losses), f"{mean:+.4f} ± {error:.4f}", verdict(clearly))
+    for name, losses in final_losses.items():
+        mean, error = mean_with_error(losses - learned_losses)
+        is_worse = mean > CLEARLY * error
+        passed = passed and is_worse
+        difference = f"{mean:+.4f} ± {error:.4f}"
+        table.add_row(name, format_mean(losses), difference, format_verdict(is_worse))
     console.print(
-        f"loss on all images after {N_STEPS} steps, mean ± standard error over {N_STARTS} paired starts"
+        f"loss on all images after {N_STEPS} steps, "
+        f"mean ± standard error over {N_STARTS} paired starts"
     )
     console.print(table)
     return passed
 
 
+def train_from_all_starts(make: MakeOptimizer, data: Dataset) -> Tensor:
+    """The final loss from each start."""
+    losses = [train(make, data, start) for start in range(N_STARTS)]
+    return torch.tensor(losses, dtype=torch.float64)
+
+
 def train(make: MakeOptimizer, data: Dataset, start: int) -> float:
-    """Mean loss on all images after training from this start; the start also decides the
-    minibatches."""
+    """Mean loss on all images after training; the start also decides the minibatches."""
     torch.manual_seed(start)
     model = nn.Sequential(nn.Linear(data.n_features, 32), nn.ReLU(), nn.Linear(32, data.n_classes))
     optimizer = make(model.parameters())
@@ -256,25 +277,23 @@ def train(make: MakeOptimizer, data: Dataset, start: int) -> float:
         return float(nn.functional.cross_entropy(model(images), labels))
 
 
-def estimate(values: Tensor) -> tuple[float, float]:
+def mean_with_error(values: Tensor) -> tuple[float, float]:
     """Mean and standard error."""
     return float(values.mean()), float(values.std() / len(values) ** 0.5)
 
 
-def mean_error(values: Tensor) -> str:
-    mean, error = estimate(values)
+def format_mean(values: Tensor) -> str:
+    mean, error = mean_with_error(values)
     return f"{mean:.4f} ± {error:.4f}"
 
 
-def verdict(clearly: bool) -> Text:
-    return (
-        Text("clearly worse", "green")
-        if clearly
-        else Text("not clearly worse: the demo fails", "bold red")
-    )
+def format_verdict(is_worse: bool) -> Text:
+    if is_worse:
+        return Text("clearly worse", "green")
+    return Text("not clearly worse: the demo fails", "bold red")
 
 
-# --- small things -----------------------------------------------------------------------------------------------
+# --- small things ---------------------------------------------------------------------------------
 
 
 def out_of_time(*_: object) -> NoReturn:
@@ -283,22 +302,22 @@ def out_of_time(*_: object) -> NoReturn:
     )
 
 
-def heading(text: str) -> None:
+def print_heading(text: str) -> None:
     console.print()
     console.print(text, style="bold")
 
 
-def describe(state: Readiness) -> str:
-    return "; ".join(
-        f"{part}: {finding}" for part, finding in state.checks.items() if finding != "ok"
-    )
+def describe(readiness: Readiness) -> str:
+    troubles = {part: finding for part, finding in readiness.checks.items() if finding != "ok"}
+    return "; ".join(f"{part}: {finding}" for part, finding in troubles.items())
 
 
-def tail(log: Path, n_lines: int = 30) -> str:
-    return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-n_lines:])
+def read_tail(log: Path, n_lines: int = 30) -> str:
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-n_lines:])
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -30,7 +30,7 @@ from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Trained
 from meta_trainer.training.units import make_rule
 
-ASKED: Final = {
+SPEC: Final = {
     "n_learners": 4,
     "tricks": {"random_scaling": 0.5},
     "unroll": {"meta_loss": "log"},
@@ -51,14 +51,15 @@ def make_data(n: int = 4096) -> TensorData:
 
 
 def meta_train(n_episodes: int) -> tuple[MetaTrainingSpec, Trained]:
-    spec = MetaTrainingSpec.model_validate(ASKED | {"n_episodes": n_episodes})
+    spec = MetaTrainingSpec.model_validate({**SPEC, "n_episodes": n_episodes})
     tasks = ModuleTaskSource(make_module, nn.functional.mse_loss, make_data(), batch_size=64)
     return spec, MetaTraining(spec, tasks, InProcessRunner(), LogRecorder()).run()
 
 
 def train(optimizer: torch.optim.Optimizer, module: nn.Module, n_steps: int = 100) -> float:
     """The mean loss of the last ten steps."""
-    data, losses = make_data(), []
+    data = make_data()
+    losses = []
     for step in range(n_steps):
         inputs, targets = data.draw([make_generator(1, "minibatch", step)], 64)
         loss = nn.functional.mse_loss(module(inputs[0]), targets[0])
@@ -76,22 +77,27 @@ def main() -> None:
     parser.add_argument(
         "--episodes", type=int, default=20, help="episodes of meta-training, 5 updates of Θ each"
     )
-    spec, trained = meta_train(parser.parse_args().episodes)
+    n_episodes = parser.parse_args().episodes
+
+    spec, trained = meta_train(n_episodes)
     print(
-        f"validation loss: {trained.initial_loss:.4f} before meta-training, {trained.best_loss:.4f} after"
+        f"validation loss: {trained.initial_loss:.4f} before meta-training, "
+        f"{trained.best_loss:.4f} after"
     )
     theta = hyperadam.Theta.from_vector(make_rule(spec.rule), trained.theta, rate=spec.unroll.rate)
     path = Path(tempfile.mkdtemp()) / "own.safetensors"
     theta.save(path)
+
     torch.manual_seed(0)
-    first, second = make_module(), make_module()
-    second.load_state_dict(first.state_dict())
-    learned = train(
-        hyperadam.HyperAdam(first.parameters(), theta=hyperadam.Theta.load(path)), first
-    )
-    adam = train(torch.optim.Adam(second.parameters()), second)
+    module = make_module()
+    same_start = make_module()
+    same_start.load_state_dict(module.state_dict())
+    hyperadam_optimizer = hyperadam.HyperAdam(module.parameters(), theta=hyperadam.Theta.load(path))
+    with_hyperadam = train(hyperadam_optimizer, module)
+    with_adam = train(torch.optim.Adam(same_start.parameters()), same_start)
     print(
-        f"loss after 100 steps from one start: {learned:.4f} with {path}, {adam:.4f} with Adam at its default rate"
+        f"loss after 100 steps from one start: {with_hyperadam:.4f} with {path}, "
+        f"{with_adam:.4f} with Adam at its default rate"
     )
 
 

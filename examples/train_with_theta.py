@@ -29,7 +29,9 @@ for epoch in range(4):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
     accuracy = (model(images).argmax(1) == labels).float().mean()
     print(
-        f"epoch {epoch + 1}: loss {loss:.3f} on the last minibatch, {accuracy:.1%} of all images right"
+        f"epoch {epoch + 1}: loss {loss:.3f} on the last minibatch, "
+        f"{accuracy:.1%} of all images right"
     )

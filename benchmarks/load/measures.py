@@ -117,10 +117,9 @@ def _ask_whether_changed(get: Callable[..., httpx2.Response]) -> Callable[[], ht
 
 def make_theta_file(rule: Rule[Any]) -> bytes:
     """A file of a Θ of this rule."""
-    tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
-    return Theta(
-        rule, {name: one.float() for name, one in tensors.items()}, Rate(lr=0.005)
-    ).to_bytes()
+    initial = rule.init_theta(torch.Generator().manual_seed(0), "paper")
+    tensors = {name: tensor.float() for name, tensor in initial.items()}
+    return Theta(rule, tensors, Rate(lr=0.005)).to_bytes()
 
 
 def measure_reads(service: Service, n_jobs: int, n: int) -> Iterator[Figure]:
