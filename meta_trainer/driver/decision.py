@@ -21,7 +21,7 @@ from typing import Self
 import torch
 
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.statistics import Estimate, estimate
+from meta_trainer.evaluation.statistics import MeanWithError, mean_with_error
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import PromotionSpec
 
@@ -86,18 +86,24 @@ def judge_versions(rule: PromotionSpec, candidate: int, champion: int, report: R
     )
 
 
-def compute_log_ratio(new_rows: Sequence[Row], old_rows: Sequence[Row]) -> Estimate:
+def compute_log_ratio(new_rows: Sequence[Row], old_rows: Sequence[Row]) -> MeanWithError:
     """d and e, over the starts on which neither diverged on any task; the rows are those of the
     same tasks in order."""
     ratios = [
         torch.log(new.finals) - torch.log(old.finals)
         for new, old in zip(new_rows, old_rows, strict=True)
     ]
-    return estimate(torch.stack(ratios).mean(0))
+    return mean_with_error(torch.stack(ratios).mean(0))
 
 
 def _explain(
-    rule: PromotionSpec, champion: int, ratio: Estimate, n_new: int, n_old: int, *, is_better: bool
+    rule: PromotionSpec,
+    champion: int,
+    ratio: MeanWithError,
+    n_new: int,
+    n_old: int,
+    *,
+    is_better: bool,
 ) -> str:
     """The decision in one line, for people."""
     verdict = "better" if is_better else "not better"

@@ -11,14 +11,13 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from meta_trainer.driver.context import Job, JobContext
-from meta_trainer.evaluation import (
-    EvaluationData,
-    OutcomeCache,
-    Report,
-    TuningCache,
-    evaluate,
+from meta_trainer.evaluation import EvaluationData, OutcomeCache, TuningCache, evaluate
+from meta_trainer.evaluation.reporting import (
+    DrawnReport,
+    build_report_files,
+    draw_report,
     evaluate_sections,
-    summary,
+    summarize_report,
 )
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import EvaluationSpec
@@ -37,7 +36,7 @@ def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
         evaluate_versions(spec, job.job_id, context, context.recorder, "result")
         return {}
 
-    def evaluate_section(section: EvaluationSpec, recorder: Recorder) -> Report:
+    def evaluate_section(section: EvaluationSpec, recorder: Recorder) -> DrawnReport:
         key = f"{job.job_id}:{section.suite}"
         folder = f"result/{section.suite}"
         return evaluate_versions(section, key, context, recorder, folder)
@@ -50,7 +49,7 @@ def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
 
 def evaluate_versions(
     spec: EvaluationSpec, key: str, context: JobContext, recorder: Recorder, folder: str
-) -> Report:
+) -> DrawnReport:
     """Run an evaluation of registered versions.
 
     Args:
@@ -71,15 +70,16 @@ def evaluate_versions(
         context.should_stop,
         *_open_caches(context.cache_dir),
     )
-    for path, content in report.files().items():
+    drawn = draw_report(report)
+    for path, content in build_report_files(drawn).items():
         recorder.artifact(f"{folder}/{path}", content)
 
     for reference, version in versions.items():
         evaluation = Evaluation(
-            key=key, evaluated_at=datetime.now(UTC), summary=summary(report, reference)
+            key=key, evaluated_at=datetime.now(UTC), summary=summarize_report(report, reference)
         )
         context.registry.attach_evaluation(version.optimizer, version.number, evaluation)
-    return report
+    return drawn
 
 
 def _find_versions(spec: EvaluationSpec, registry: Registry) -> dict[str, Version]:

@@ -125,7 +125,7 @@ def make_promotion(
         references = tuple(f"{version.optimizer}@{number}" for number in (version.number, champion))
         spec = rule.evaluation(references)
         recorder = PartRecorder(context.recorder, "promotion")
-        return evaluate_versions(spec, job_id, context, recorder, "result/promotion")
+        return evaluate_versions(spec, job_id, context, recorder, "result/promotion").report
 
     return Promotion(
         rule=rule,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from hyperadam.rules import HyperAdamSpec
 from hyperadam.theta import Theta
@@ -26,7 +26,7 @@ class Variant:
     label: str
 
 
-def variants(suite: Suite, thetas: Mapping[str, Theta]) -> dict[str, Variant]:
+def read_variants(suite: Suite, thetas: Mapping[str, Theta]) -> dict[str, Variant]:
     """The versions' variants in the order of the figure, by reference; empty where the suite is no
     ablation.
 
@@ -36,63 +36,78 @@ def variants(suite: Suite, thetas: Mapping[str, Theta]) -> dict[str, Variant]:
     if suite.varied is None:
         return {}
     field, read = _READERS[suite.varied]
-    found = {reference: read(field, reference, theta) for reference, theta in thetas.items()}
+    variants = {reference: read(field, reference, theta) for reference, theta in thetas.items()}
+
     first: dict[Variant, str] = {}
-    for reference, variant in found.items():
-        if (other := first.setdefault(variant, reference)) != reference:
+    for reference, variant in variants.items():
+        other = first.setdefault(variant, reference)
+        if other != reference:
             raise NotAnAblation(
                 f"optimizers must differ in {field} in the suite {suite.name}: "
                 f"{other} and {reference} are both {variant.label!r}"
             )
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+    return dict(sorted(variants.items(), key=lambda item: item[1]))
 
 
-def _rule(field: str, reference: str, theta: Theta) -> HyperAdamSpec:
-    if not isinstance(spec := theta.rule.spec, HyperAdamSpec):
+def _read_rule(field: str, reference: str, theta: Theta) -> HyperAdamSpec:
+    spec = theta.rule.spec
+    if not isinstance(spec, HyperAdamSpec):
         raise NotAnAblation(
             f"optimizers must be of kind hyperadam to differ in {field}: {reference} is {spec.kind}"
         )
     return spec
 
 
-def _state(field: str, reference: str, theta: Theta) -> Variant:
-    spec = _rule(field, reference, theta)
-    without = [
-        name
-        for name, there in (("LSTM", spec.lstm), ("preprocessing", spec.preprocessing))
-        if not there
-    ]
-    return Variant(
-        len(without) + (without == ["preprocessing"]) / 2,
-        f"no {' and '.join(without)}" if without else "full",
-    )
+def _read_state(field: str, reference: str, theta: Theta) -> Variant:
+    spec = _read_rule(field, reference, theta)
+    match spec.lstm, spec.preprocessing:
+        case True, True:
+            return Variant(0, "full")
+        case False, True:
+            return Variant(1, "no LSTM")
+        case True, False:
+            return Variant(1.5, "no preprocessing")
+        case _:
+            return Variant(2, "no LSTM and preprocessing")
 
 
-def _candidates(field: str, reference: str, theta: Theta) -> Variant:
-    n_candidates = _rule(field, reference, theta).n_candidates
+def _read_candidates(field: str, reference: str, theta: Theta) -> Variant:
+    n_candidates = _read_rule(field, reference, theta).n_candidates
     return Variant(n_candidates, f"J = {n_candidates}")
 
 
-def _tricks(field: str, reference: str, theta: Theta) -> Variant:
+def _read_tricks(field: str, reference: str, theta: Theta) -> Variant:
     try:
-        spec = theta.provenance["spec"]
-        drawn = (spec.get("tasks") or {}).get("random_scaling") or [
-            spec["tricks"]["random_scaling"]
-        ]
-        on = {"RS": max(drawn) > 0, "CC": spec["tricks"]["convex_dimension"] > 0}
+        has_rs, has_cc = _read_switches(theta.provenance["spec"])
     except (KeyError, TypeError, AttributeError) as error:
         raise NotAnAblation(
             f"optimizers must say their {field}: the file of {reference} does not"
         ) from error
-    used = [name for name, is_on in on.items() if is_on]
-    position = {("RS", "CC"): 0, ("RS",): 1, ("CC",): 2}.get(tuple(used), 3)
-    return Variant(position, " and ".join(used) or "neither RS nor CC")
+
+    match has_rs, has_cc:
+        case True, True:
+            return Variant(0, "RS and CC")
+        case True, False:
+            return Variant(1, "RS")
+        case False, True:
+            return Variant(2, "CC")
+        case _:
+            return Variant(3, "neither RS nor CC")
+
+
+def _read_switches(spec: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether a meta-training had RS and CC, by its spec as JSON."""
+    tricks = spec["tricks"]
+    distribution = spec.get("tasks") or {}
+    scaling_range = distribution.get("random_scaling") or [tricks["random_scaling"]]
+    return max(scaling_range) > 0, tricks["convex_dimension"] > 0
 
 
 _Reader = Callable[[str, str, Theta], Variant]
 _READERS: Final[dict[Varied, tuple[str, _Reader]]] = {
-    "state": ("rule.lstm and rule.preprocessing", _state),
-    "tricks": ("tricks", _tricks),
-    "candidates": ("rule.n_candidates", _candidates),
+    "state": ("rule.lstm and rule.preprocessing", _read_state),
+    "tricks": ("tricks", _read_tricks),
+    "candidates": ("rule.n_candidates", _read_candidates),
 }
 """The field of a meta-training's spec, and what reads it."""

@@ -37,10 +37,11 @@ class HandDesigned:
     """A baseline as the `InnerOptimizer` of L learners at L rates."""
 
     def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
-        self._baseline, self._rates = baseline, tuple(rates)
-        self._schedules = [
-            replace(baseline.schedule, lr=rate) for rate in dict.fromkeys(self._rates)
-        ]
+        self._baseline = baseline
+        self._rates = tuple(rates)
+        self._distinct_rates = tuple(dict.fromkeys(self._rates))
+        """One for each parameter group."""
+        self._schedules = [replace(baseline.schedule, lr=rate) for rate in self._distinct_rates]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> HandDesignedState:
         if len(w) != len(self._rates):
@@ -48,16 +49,11 @@ class HandDesigned:
         parameters = w.clone()
         rows = [torch.nn.Parameter(row) for row in parameters]
         groups = [
-            {
-                "params": [row for row, own in zip(rows, self._rates, strict=True) if own == rate],
-                "lr": rate,
-            }
-            for rate in dict.fromkeys(self._rates)
+            {"params": self._rows_at(rate, rows), "lr": rate} for rate in self._distinct_rates
         ]
         optimizer = self._baseline.optimizer(groups, foreach=False, **self._baseline.arguments)  # type: ignore[call-arg]
-        return HandDesignedState(
-            parameters, rows, optimizer, 0, self._baseline.schedule.shares(shapes, w)
-        )
+        shares = self._baseline.schedule.shares(shapes, w)
+        return HandDesignedState(parameters, rows, optimizer, 0, shares)
 
     def step(
         self, w: Tensor, gradient: Tensor, state: HandDesignedState
@@ -68,9 +64,13 @@ class HandDesigned:
         for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
             group["lr"] = schedule.at(state.n_steps)
         state.optimizer.step()
-        moved = (
-            state.parameters.clone()
-            if state.shares is None
-            else w.lerp(state.parameters, state.shares)
-        )
+
+        if state.shares is None:
+            moved = state.parameters.clone()
+        else:
+            moved = w.lerp(state.parameters, state.shares)
         return moved, state._replace(n_steps=state.n_steps + 1)
+
+    def _rows_at(self, rate: float, rows: list[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
+        """The learners that move at this rate."""
+        return [row for row, row_rate in zip(rows, self._rates, strict=True) if row_rate == rate]

@@ -19,40 +19,38 @@ from torch import Tensor
 from meta_trainer.datasets import Data, Dataset
 from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.evaluation.data import EvaluationData
-from meta_trainer.evaluation.testing import measure
+from meta_trainer.evaluation.testing import measure_on_test
 from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
 from meta_trainer.specs.baselines import BASELINES, GridRange
-from meta_trainer.specs.suites import Learner
+from meta_trainer.specs.suites import SuiteLearner
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, rollouts
+from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, Rollout, rollouts
 
 
 @dataclass(frozen=True)
 class Setting:
     """What all optimizers of one task have in common, and all horizons of one stream."""
 
-    learner: Learner
+    learner: SuiteLearner
     stream: str
     """See `Task.stream`."""
     seed: int
 
     def optimizee(self, data: Mapping[str, Data], starts: range) -> Supervised:
         """The learners that are reported: the same starts and minibatches for every optimizer."""
-        return build_optimizee(
-            self.learner, data, self.seed, f"evaluation/{self.stream}", [(i,) for i in starts]
-        )
+        names = [(i,) for i in starts]
+        return build_optimizee(self.learner, data, self.seed, f"evaluation/{self.stream}", names)
 
     def tuning_optimizee(
         self, data: Mapping[str, Data], n_starts: int, n_copies: int
     ) -> Supervised:
         """Learners that are never reported; copy k of start i is learner k · n_starts + i."""
-        indices = [(i,) for i in range(n_starts)] * n_copies
-        return build_optimizee(
-            self.learner, data, self.seed, f"evaluation/{self.stream}/tuning", indices
-        )
+        names = [(i,) for i in range(n_starts)] * n_copies
+        purpose = f"evaluation/{self.stream}/tuning"
+        return build_optimizee(self.learner, data, self.seed, purpose, names)
 
 
 class Outcome(NamedTuple):
@@ -64,7 +62,7 @@ class Outcome(NamedTuple):
     """Loss at w_t on the minibatch of step t; shape (T, L), float64."""
     test: Tensor | None
     """Measures of the last weights on the test split, where there is one; shape (L, 3), see
-    `testing.measure`."""
+    `measure_on_test`."""
 
 
 def run_learned(
@@ -78,7 +76,8 @@ def run_learned(
 ) -> list[Outcome]:
     """A learned optimizer from some starts, in float32, as it stands after each of the horizons,
     which rise."""
-    return _run(setting, data, starts, horizons, Learned(rule_from_spec(rule_spec), theta, rate))
+    optimizer = Learned(rule_from_spec(rule_spec), theta, rate)
+    return _run(setting, data, starts, horizons, optimizer)
 
 
 def run_baseline(
@@ -90,9 +89,8 @@ def run_baseline(
     rate: float,
 ) -> list[Outcome]:
     """A baseline from some starts, all at one rate."""
-    return _run(
-        setting, data, starts, horizons, HandDesigned(BASELINES[name], [rate] * len(starts))
-    )
+    optimizer = HandDesigned(BASELINES[name], [rate] * len(starts))
+    return _run(setting, data, starts, horizons, optimizer)
 
 
 def run_tuning(
@@ -100,7 +98,8 @@ def run_tuning(
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
     baseline = BASELINES[name]
-    return _tune(setting, data, n_starts, horizons, baseline.grid, partial(HandDesigned, baseline))
+    make_optimizer = partial(HandDesigned, baseline)
+    return _tune(setting, data, n_starts, horizons, baseline.grid, make_optimizer)
 
 
 def run_learned_tuning(
@@ -114,8 +113,8 @@ def run_learned_tuning(
     grid: GridRange,
 ) -> dict[int, Tuned]:
     """The α of a learned optimizer by horizon, under the schedule of `rate`."""
-    learned = partial(Learned, rule_from_spec(rule_spec), theta, rate)
-    return _tune(setting, data, n_starts, horizons, grid, learned)
+    make_optimizer = partial(Learned, rule_from_spec(rule_spec), theta, rate)
+    return _tune(setting, data, n_starts, horizons, grid, make_optimizer)
 
 
 def _tune(
@@ -124,15 +123,11 @@ def _tune(
     n_starts: int,
     horizons: Sequence[int],
     grid: GridRange,
-    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
+    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
 ) -> dict[int, Tuned]:
+    make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():
-        return tune(
-            grid,
-            optimizer_of,
-            lambda n: setting.tuning_optimizee(data.train, n_starts, n),
-            horizons,
-        )
+        return tune(grid, make_optimizer, make_optimizee, horizons)
 
 
 def _run(
@@ -145,15 +140,18 @@ def _run(
     with one_thread():
         optimizee = setting.optimizee(data.train, starts)
         results = rollouts(optimizer, optimizee, horizons)
-        return [
-            Outcome(r.final_losses, r.curves, _test(optimizee, r.parameters, data.test))
-            for r in results
-        ]
+        return [_make_outcome(optimizee, result, data.test) for result in results]
 
 
-def _test(optimizee: Supervised, w: Tensor, test: Dataset | None) -> Tensor | None:
+def _make_outcome(optimizee: Supervised, result: Rollout, test: Dataset | None) -> Outcome:
+    measures = _measure_on_test(optimizee, result.parameters, test)
+    return Outcome(result.final_losses, result.curves, measures)
+
+
+def _measure_on_test(optimizee: Supervised, w: Tensor, test: Dataset | None) -> Tensor | None:
     if test is None:
         return None
-    if not isinstance(optimizee.learner, Classifier):
-        raise TypeError(f"{type(optimizee.learner).__name__} has no measures on a test split")
-    return measure(optimizee.learner, w, test)
+    learner = optimizee.learner
+    if not isinstance(learner, Classifier):
+        raise TypeError(f"{type(learner).__name__} has no measures on a test split")
+    return measure_on_test(learner, w, test)

@@ -16,9 +16,10 @@ import hyperadam
 import meta_trainer
 
 
-def key_of(content: Mapping[str, Any]) -> str:
+def hash_content(content: Mapping[str, Any]) -> str:
     """Digest of JSON, whatever the order of its fields."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -34,13 +35,15 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 @functools.cache
-def code_fingerprint() -> str:
+def fingerprint_code() -> str:
     """Digest of the code that decides what a run gives: the sources of `hyperadam` and
     `meta_trainer`."""
     digest = hashlib.sha256()
     for package in (hyperadam, meta_trainer):
         root = Path(package.__path__[0])
-        for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".c", ".h")):
-            digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
+        sources = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".c", ".h"))
+        for path in sources:
+            name = f"{package.__name__}/{path.relative_to(root).as_posix()}"
+            digest.update(f"{name}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

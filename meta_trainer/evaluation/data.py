@@ -30,9 +30,8 @@ class EvaluationData:
             DatasetMissing: one is not in the data folder.
         """
         train = load_data([task.learner for task in spec.tasks], data_dir)
-        return cls(
-            train, load(spec.dataset, data_dir, "test") if SUITES[spec.suite].with_test else None
-        )
+        has_test = SUITES[spec.suite].with_test
+        return cls(train, load(spec.dataset, data_dir, "test") if has_test else None)
 
     @property
     def names(self) -> str:
@@ -42,7 +41,9 @@ class EvaluationData:
     @property
     def fingerprint(self) -> str:
         """The data's own where it is one; else a digest of all."""
-        each = [
-            data.fingerprint for data in (*self.train.values(), *([self.test] if self.test else []))
-        ]
-        return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()
+        fingerprints = [data.fingerprint for data in self.train.values()]
+        if self.test is not None:
+            fingerprints.append(self.test.fingerprint)
+        if len(fingerprints) == 1:
+            return fingerprints[0]
+        return hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()

@@ -12,18 +12,19 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from meta_trainer.evaluation.cells import Outcome
-from meta_trainer.evaluation.content_cache import code_fingerprint, key_of, write_whole
+from meta_trainer.evaluation.content_cache import fingerprint_code, hash_content, write_whole
 
 logger = logging.getLogger(__name__)
 
-_DIMENSIONS = {"final_losses": 1, "curves": 2, "test": 2}
+_REQUIRED: Final = frozenset({"final_losses", "curves"})
+_DIMENSIONS: Final = {"final_losses": 1, "curves": 2, "test": 2}
 
 
 class OutcomeCache:
@@ -36,10 +37,14 @@ class OutcomeCache:
     def get(self, content: Mapping[str, Any]) -> Outcome | None:
         """What was kept for this content; None: nothing, or a file that is damaged, which is
         told."""
-        if self._folder is None or not (path := self._folder / _name(content)).is_file():
+        if self._folder is None:
             return None
+        path = self._folder / _name_file(content)
+        if not path.is_file():
+            return None
+
         try:
-            return _outcome(path.read_bytes())
+            return _decode(path.read_bytes())
         except (OSError, SafetensorError, ValueError) as error:
             logger.warning("%s is damaged, and its run is made again: %s", path, error)
             return None
@@ -48,31 +53,40 @@ class OutcomeCache:
         """Keep it; where it cannot be written, it is not kept, which is told."""
         if self._folder is None:
             return
-        tensors = {
-            name: value.contiguous()
-            for name, value in outcome._asdict().items()
-            if value is not None
-        }
-        told = {"content": json.dumps(dict(content), allow_nan=False)}
         try:
-            write_whole(self._folder / _name(content), save(tensors, told))
+            write_whole(self._folder / _name_file(content), _encode(outcome, content))
         except OSError as error:
             logger.warning("what became of a run could not be kept in %s: %s", self._folder, error)
 
 
-def _name(content: Mapping[str, Any]) -> str:
-    return (
-        f"{key_of({'code': code_fingerprint(), 'torch': torch.__version__, **content})}.safetensors"
-    )
+def _name_file(content: Mapping[str, Any]) -> str:
+    digest = hash_content({"code": fingerprint_code(), "torch": torch.__version__, **content})
+    return f"{digest}.safetensors"
 
 
-def _outcome(data: bytes) -> Outcome:
+def _encode(outcome: Outcome, content: Mapping[str, Any]) -> bytes:
+    tensors = {
+        name: tensor.contiguous()
+        for name, tensor in outcome._asdict().items()
+        if tensor is not None
+    }
+    metadata = {"content": json.dumps(dict(content), allow_nan=False)}
+    return save(tensors, metadata)
+
+
+def _decode(data: bytes) -> Outcome:
+    """
+    Raises:
+        SafetensorError, ValueError: not what `_encode` gave.
+    """
     tensors = load(data)
-    if not {"final_losses", "curves"} <= tensors.keys() <= _DIMENSIONS.keys():
+    if not _REQUIRED <= tensors.keys() <= _DIMENSIONS.keys():
         raise ValueError(f"tensors must be {', '.join(_DIMENSIONS)}, got {', '.join(tensors)}")
+
     for name, tensor in tensors.items():
-        if tensor.ndim != _DIMENSIONS[name]:
-            raise ValueError(
-                f"{name} must have {_DIMENSIONS[name]} dimensions, got shape {tuple(tensor.shape)}"
-            )
+        n_dimensions = _DIMENSIONS[name]
+        if tensor.ndim != n_dimensions:
+            shape = tuple(tensor.shape)
+            raise ValueError(f"{name} must have {n_dimensions} dimensions, got shape {shape}")
+
     return Outcome(tensors["final_losses"], tensors["curves"], tensors.get("test"))

@@ -3,31 +3,21 @@ they go to."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import torch
 from hyperadam.rates import Rate
-from hyperadam.theta import Theta
 
-from meta_trainer.evaluation.cells import (
-    Outcome,
-    Setting,
-    run_baseline,
-    run_learned,
-    run_learned_tuning,
-    run_tuning,
-)
+from meta_trainer.evaluation.cell_queue import Cell
+from meta_trainer.evaluation.cells import Outcome, Setting
+from meta_trainer.evaluation.contestants import Contestant
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.report import Row
-from meta_trainer.evaluation.schedule import Cell
-from meta_trainer.evaluation.tuning import LARGEST_EXPONENT, SMALLEST_EXPONENT, Tuned, ladder
+from meta_trainer.evaluation.tuning import Tuned, build_ladder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
-from meta_trainer.specs.baselines import BASELINES, GridRange
 from meta_trainer.specs.suites import Task
 from meta_trainer.tasks.data import find_data
 
@@ -35,46 +25,18 @@ LEARNED_STARTS_PER_CELL: Final = 4
 BASELINE_STARTS_PER_CELL: Final = 20
 
 
-class Key(NamedTuple):
+class RowKey(NamedTuple):
     """A row of the report."""
 
     task: str
     optimizer: str
 
 
-class Part(NamedTuple):
+class RowSlice(NamedTuple):
     """Some starts of a row: what runs, and is kept, as one."""
 
-    key: Key
+    row: RowKey
     starts: range
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """A learned optimizer that runs."""
-
-    theta: Theta
-    vector: Any
-    """Θ as the runner put it."""
-    rate: Rate
-    tuned: bool
-    """Whether it runs at an α of each task, in place of that of `rate`."""
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What cells take of it, but for the rate."""
-        return asdict(self.theta.rule.spec), self.vector
-
-    @property
-    def grid(self) -> GridRange:
-        """A factor of four about its own α, where tuning begins."""
-        own = round(2 * math.log2(self.rate.lr))
-        own = min(max(own, SMALLEST_EXPONENT + 4), LARGEST_EXPONENT - 4)
-        return own - 4, own + 4
-
-    def content(self) -> dict[str, Any]:
-        """What decides its numbers beside the rate, as JSON."""
-        return {field: self.theta.manifest[field] for field in ("rule", "tensors_sha256")}
 
 
 class Plan:
@@ -83,173 +45,164 @@ class Plan:
     def __init__(
         self,
         spec: EvaluationSpec,
-        thetas: Mapping[str, Theta],
+        contestants: Sequence[Contestant],
         data: EvaluationData,
         runner: Runner,
     ) -> None:
-        self._spec, self._train, self._test = spec, data.train, data.test
+        self._spec = spec
+        self._contestants = {contestant.name: contestant for contestant in contestants}
         self._tasks = {task.name: task for task in spec.tasks}
-        self._streams = _streams(spec.tasks)
-        self._data = runner.put(data)
-        self._learned = {
-            f"{name}, α tuned" if tuned else name: _Learned(
-                theta, runner.put(theta.vector), spec.rate_of(theta), tuned
-            )
-            for tuned in (False, True)[: 1 + spec.tune_learned]
-            for name, theta in thetas.items()
-        }
+        self._streams = _group_by_stream(spec.tasks)
+        self._data = data
+        self._placed_data = runner.put(data)
 
     @property
-    def keys(self) -> list[Key]:
-        """Task by task, learned optimizers first."""
-        return [
-            Key(task, name)
-            for task in self._tasks
-            for name in (*self._learned, *self._spec.baselines)
-        ]
+    def keys(self) -> list[RowKey]:
+        """The report's rows, task by task."""
+        return [RowKey(task, name) for task in self._tasks for name in self._contestants]
 
     @property
-    def parts(self) -> list[Part]:
+    def slices(self) -> list[RowSlice]:
         """All that is run, in no particular order."""
-        return [part for parts in self.runs() for part in parts]
+        return [row_slice for group in self.list_runs() for row_slice in group]
 
-    @property
-    def _tuned(self) -> list[str]:
-        """The optimizers whose rate is found for each task."""
-        return [*(name for name, one in self._learned.items() if one.tuned), *self._spec.baselines]
-
-    def tuning_contents(self) -> dict[Key, dict[str, Any]]:
+    def describe_tunings(self) -> dict[RowKey, dict[str, Any]]:
         """Everything that decides each tuned rate."""
-        return {
-            Key(task.name, name): {
-                **self._learner(task),
-                **self._tuning_content(name),
-                "ladder": ladder(other.horizon for other in tasks if other.horizon <= task.horizon),
-                "n_tuning_starts": self._spec.n_tuning_starts,
-            }
-            for tasks in self._streams
-            for task in tasks
-            for name in self._tuned
-        }
+        contents = {}
+        for tasks in self._streams:
+            for i, task in enumerate(tasks):
+                ladder = build_ladder(shorter.horizon for shorter in tasks[: i + 1])
+                for contestant in self._tuned_contestants:
+                    contents[RowKey(task.name, contestant.name)] = {
+                        **self._describe_learner(task),
+                        **contestant.tuning_content(),
+                        "ladder": ladder,
+                        "n_tuning_starts": self._spec.n_tuning_starts,
+                    }
+        return contents
 
-    def _tuning_content(self, name: str) -> dict[str, Any]:
-        if name not in self._learned:
-            return {"baseline": BASELINES[name].content()}
-        one = self._learned[name]
-        schedule = replace(one.rate, lr=1.0).to_fields()
-        return {"learned": one.content(), "schedule": schedule, "grid": list(one.grid)}
+    def list_tuning_cells(self, tuned: Collection[RowKey]) -> dict[tuple[RowKey, ...], Cell]:
+        """One for each stream and optimizer of which a rate is missing; keys by rising horizon.
 
-    def tuning_cells(self, known: Collection[Key]) -> dict[tuple[Key, ...], Cell]:
-        """One for each stream and optimizer of which a rate is not known; keys by rising
-        horizon."""
+        Args:
+            tuned: rows whose rates are at hand.
+        """
         cells = {}
         for tasks in self._streams:
-            horizons = [task.horizon for task in tasks]
-            for name in self._tuned:
-                keys = tuple(Key(task.name, name) for task in tasks)
-                arguments = (
-                    self._setting(tasks[0]),
-                    self._data,
-                    self._spec.n_tuning_starts,
-                    horizons,
-                )
-                cells[keys] = self._tuning_cell(f"{tasks[0].stream}: tune {name}", name, arguments)
-        return {keys: cell for keys, cell in cells.items() if not all(key in known for key in keys)}
+            for contestant in self._tuned_contestants:
+                keys = tuple(RowKey(task.name, contestant.name) for task in tasks)
+                if any(key not in tuned for key in keys):
+                    cells[keys] = self._make_tuning_cell(tasks, contestant)
+        return cells
 
-    def _tuning_cell(self, label: str, name: str, arguments: tuple[Any, ...]) -> Cell:
-        if name not in self._learned:
-            return Cell(label, run_tuning, (*arguments, name))
-        one = self._learned[name]
-        return Cell(label, run_learned_tuning, (*arguments, *one.arguments, one.rate, one.grid))
+    def list_runs(self) -> list[tuple[RowSlice, ...]]:
+        """Slices that one cell runs, by rising horizon.
 
-    def runs(self) -> list[tuple[Part, ...]]:
-        """Parts that one cell runs, by rising horizon: a learned optimizer whose rate is the same
-        everywhere runs a stream once; others run each task."""
+        An optimizer whose rate is the same everywhere runs a stream once; others run each task.
+        """
         runs = []
         for tasks in self._streams:
-            of_learned = self._starts(tasks[0], LEARNED_STARTS_PER_CELL)
-            of_baseline = self._starts(tasks[0], BASELINE_STARTS_PER_CELL)
-            for name, one in self._learned.items():
-                for group in [[task] for task in tasks] if one.tuned else [tasks]:
-                    runs += [
-                        tuple(Part(Key(task.name, name), starts) for task in group)
-                        for starts in of_learned
-                    ]
-            for task, name in itertools.product(tasks, self._spec.baselines):
-                runs += [(Part(Key(task.name, name), starts),) for starts in of_baseline]
+            for contestant in self._contestants.values():
+                groups = [[task] for task in tasks] if contestant.is_tuned else [tasks]
+                for group in groups:
+                    runs += self._slice_group(group, contestant)
         return runs
 
-    def cell(self, parts: Sequence[Part], tuned: Mapping[Key, Tuned]) -> Cell:
-        """The cell of one of `runs`, or of some horizons of it; gives an outcome for each part."""
-        tasks, name = [self._tasks[part.key.task] for part in parts], parts[0].key.optimizer
-        arguments = (
-            self._setting(tasks[0]),
-            self._data,
-            parts[0].starts,
-            [task.horizon for task in tasks],
-        )
-        label, rate = (
-            f"{' and '.join(task.name for task in tasks)}: {name}",
-            self._rate(parts[0].key, tuned),
-        )
-        if name in self._learned:
-            return Cell(label, run_learned, (*arguments, *self._learned[name].arguments, rate))
-        return Cell(label, run_baseline, (*arguments, name, rate.lr))
+    def make_cell(self, run: Sequence[RowSlice], tuned_rates: Mapping[RowKey, Tuned]) -> Cell:
+        """The cell of one of `list_runs`, or of some horizons of it; gives an outcome for each."""
+        tasks = [self._tasks[row_slice.row.task] for row_slice in run]
+        first = run[0]
+        contestant = self._contestants[first.row.optimizer]
+        label = f"{' and '.join(task.name for task in tasks)}: {contestant.name}"
+        horizons = [task.horizon for task in tasks]
+        arguments = (self._make_setting(tasks[0]), self._placed_data, first.starts, horizons)
+        return contestant.make_cell(label, arguments, self._find_rate(first.row, tuned_rates))
 
-    def content(self, part: Part, tuned: Mapping[Key, Tuned]) -> dict[str, Any]:
-        """Everything that decides a part's outcome. A rate that is tuned must be known."""
-        task, name = self._tasks[part.key.task], part.key.optimizer
+    def describe_slice(
+        self, row_slice: RowSlice, tuned_rates: Mapping[RowKey, Tuned]
+    ) -> dict[str, Any]:
+        """Everything that decides a slice's outcome. A rate that is tuned must be at hand."""
+        task = self._tasks[row_slice.row.task]
+        contestant = self._contestants[row_slice.row.optimizer]
+        test = self._data.test
         return {
-            **self._learner(task),
+            **self._describe_learner(task),
             "horizon": task.horizon,
-            "starts": [part.starts.start, part.starts.stop],
-            "test": self._test and self._test.fingerprint,
-            "optimizer": (
-                self._learned[name] if name in self._learned else BASELINES[name]
-            ).content(),
-            "rate": self._rate(part.key, tuned).to_fields(),
+            "starts": [row_slice.starts.start, row_slice.starts.stop],
+            "test": test and test.fingerprint,
+            "optimizer": contestant.content(),
+            "rate": self._find_rate(row_slice.row, tuned_rates).to_fields(),
         }
 
-    def row(self, key: Key, outcomes: Mapping[Part, Outcome], tuned: Mapping[Key, Tuned]) -> Row:
-        """One row, from the outcomes of all its parts."""
-        parts = sorted(
-            (part for part in outcomes if part.key == key), key=lambda part: part.starts.start
-        )
-        own = [outcomes[part] for part in parts]
-        tests = [outcome.test for outcome in own if outcome.test is not None]
+    def make_row(
+        self,
+        key: RowKey,
+        outcomes: Mapping[RowSlice, Outcome],
+        tuned_rates: Mapping[RowKey, Tuned],
+    ) -> Row:
+        """One row, from the outcomes of all its slices."""
+        slices = [row_slice for row_slice in outcomes if row_slice.row == key]
+        slices.sort(key=lambda row_slice: row_slice.starts.start)
+        in_order = [outcomes[row_slice] for row_slice in slices]
+        tests = [outcome.test for outcome in in_order if outcome.test is not None]
         return Row(
             task=key.task,
             optimizer=key.optimizer,
-            kind="learned" if key.optimizer in self._learned else "baseline",
-            rate=self._rate(key, tuned),
-            finals=torch.cat([outcome.final_losses for outcome in own]),
-            curves=torch.cat([outcome.curves for outcome in own], dim=1),
+            kind=self._contestants[key.optimizer].kind,
+            rate=self._find_rate(key, tuned_rates),
+            finals=torch.cat([outcome.final_losses for outcome in in_order]),
+            curves=torch.cat([outcome.curves for outcome in in_order], dim=1),
             test=torch.cat(tests) if tests else None,
-            tuned=tuned.get(key),
+            tuned=tuned_rates.get(key),
         )
 
-    def _rate(self, key: Key, tuned: Mapping[Key, Tuned]) -> Rate:
-        name = key.optimizer
-        own = self._learned[name].rate if name in self._learned else BASELINES[name].schedule
-        return replace(own, lr=tuned[key].rate) if name in self._tuned else own
+    @property
+    def _tuned_contestants(self) -> list[Contestant]:
+        return [contestant for contestant in self._contestants.values() if contestant.is_tuned]
 
-    def _learner(self, task: Task) -> dict[str, Any]:
+    def _find_rate(self, key: RowKey, tuned_rates: Mapping[RowKey, Tuned]) -> Rate:
+        contestant = self._contestants[key.optimizer]
+        if not contestant.is_tuned:
+            return contestant.rate
+        return replace(contestant.rate, lr=tuned_rates[key].rate)
+
+    def _describe_learner(self, task: Task) -> dict[str, Any]:
         """What decides starts and minibatches, as JSON."""
         return {
-            "dataset": find_data(task.learner, self._train).fingerprint,
+            "dataset": find_data(task.learner, self._data.train).fingerprint,
             "task": {"stream": task.stream, **task.learner.model_dump(mode="json")},
             "seed": self._spec.seed,
         }
 
-    def _setting(self, task: Task) -> Setting:
+    def _make_tuning_cell(self, tasks: Sequence[Task], contestant: Contestant) -> Cell:
+        label = f"{tasks[0].stream}: tune {contestant.name}"
+        horizons = [task.horizon for task in tasks]
+        n_starts = self._spec.n_tuning_starts
+        arguments = (self._make_setting(tasks[0]), self._placed_data, n_starts, horizons)
+        return contestant.make_tuning_cell(label, arguments)
+
+    def _make_setting(self, task: Task) -> Setting:
         return Setting(task.learner, task.stream, self._spec.seed)
 
-    def _starts(self, task: Task, size: int) -> list[range]:
-        """The starts of each cell; one by one for learners that run one after the other anyway."""
-        return _split(self._spec.n_starts, size if isinstance(task.learner, MLPTaskSpec) else 1)
+    def _slice_group(
+        self, tasks: Sequence[Task], contestant: Contestant
+    ) -> list[tuple[RowSlice, ...]]:
+        """The runs of tasks that are run together: the starts of each cell."""
+        keys = [RowKey(task.name, contestant.name) for task in tasks]
+        size = _count_starts_per_cell(tasks[0], contestant)
+        cuts = _cut(self._spec.n_starts, size)
+        return [tuple(RowSlice(key, starts) for key in keys) for starts in cuts]
 
 
-def _streams(tasks: Sequence[Task]) -> list[list[Task]]:
+def _count_starts_per_cell(task: Task, contestant: Contestant) -> int:
+    """One for learners that run one after the other anyway."""
+    if not isinstance(task.learner, MLPTaskSpec):
+        return 1
+    is_baseline = contestant.kind == "baseline"
+    return BASELINE_STARTS_PER_CELL if is_baseline else LEARNED_STARTS_PER_CELL
+
+
+def _group_by_stream(tasks: Sequence[Task]) -> list[list[Task]]:
     """Tasks of one stream together, by rising horizon."""
     streams: dict[str, list[Task]] = {}
     for task in tasks:
@@ -257,6 +210,6 @@ def _streams(tasks: Sequence[Task]) -> list[list[Task]]:
     return [sorted(stream, key=lambda task: task.horizon) for stream in streams.values()]
 
 
-def _split(n: int, size: int) -> list[range]:
+def _cut(n: int, size: int) -> list[range]:
     """0 … n − 1 in ranges of `size`, the last one perhaps shorter."""
     return [range(first, min(first + size, n)) for first in range(0, n, size)]

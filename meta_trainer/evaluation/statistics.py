@@ -13,43 +13,47 @@ from meta_trainer.recorder import finite_or_none
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanWithError:
     """Mean and standard error over the starts that have a finite value; NaN where there are too few
     (1 or 2)."""
 
     mean: float
     stderr: float
     n: int
+    """How many starts have a finite value."""
 
     def to_json(self) -> dict[str, Any]:
         return {"mean": finite_or_none(self.mean), "stderr": finite_or_none(self.stderr)}
 
 
-def estimate(values: Tensor) -> Estimate:
+def mean_with_error(values: Tensor) -> MeanWithError:
     """Of values (n,), float64, not finite where a start diverged."""
     finite = values[values.isfinite()]
     n = len(finite)
     mean = float(finite.mean()) if n else math.nan
     stderr = float(finite.std() / math.sqrt(n)) if n > 1 else math.nan
-    return Estimate(mean, stderr, n)
+    return MeanWithError(mean, stderr, n)
 
 
-def curve(values: Tensor) -> tuple[list[float | None], list[float | None]]:
+def mean_curve(losses: Tensor) -> tuple[list[float | None], list[float | None]]:
     """Means and standard errors of losses (T, L) step by step, rounded to six digits."""
-    estimates = [estimate(row) for row in values]
-    return [_rounded(e.mean) for e in estimates], [_rounded(e.stderr) for e in estimates]
+    steps = [mean_with_error(row) for row in losses]
+    means = [_round_to_six(step.mean) for step in steps]
+    errors = [_round_to_six(step.stderr) for step in steps]
+    return means, errors
 
 
-def finite_list(values: Tensor) -> list[float | None]:
+def to_finite_list(values: Tensor) -> list[float | None]:
     """The values as JSON can say them."""
     return [finite_or_none(value) for value in values.tolist()]
 
 
-def thinned(n_steps: int, at_most: int = 500) -> Tensor:
+def thin_steps(n_steps: int, at_most: int = 500) -> Tensor:
     """Indices of the steps that a curve keeps: all, or evenly spread ones with the first and the
     last."""
-    return torch.linspace(0, n_steps - 1, min(n_steps, at_most), dtype=torch.float64).round().long()
+    n_indices = min(n_steps, at_most)
+    return torch.linspace(0, n_steps - 1, n_indices, dtype=torch.float64).round().long()
 
 
-def _rounded(value: float) -> float | None:
+def _round_to_six(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None

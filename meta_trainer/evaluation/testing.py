@@ -16,7 +16,7 @@ MEASURES: Final = ("loss", "top1", "top2")
 _BATCH_SIZE: Final = 500
 
 
-def measure(learner: Classifier, w: Tensor, test: Dataset) -> Tensor:
+def measure_on_test(learner: Classifier, w: Tensor, test: Dataset) -> Tensor:
     """Every image once, without the learner's randomness; batch norm goes by batches of 500.
 
     Args:
@@ -31,18 +31,21 @@ def measure(learner: Classifier, w: Tensor, test: Dataset) -> Tensor:
         inputs, targets = test.minibatch(indices.expand(len(w), -1), w.dtype)
         with torch.no_grad():
             logits = learner.logits(w, inputs)
-        totals += _sums(logits, targets)
+        totals += _sum_measures(logits, targets)
+
     means = totals / len(test)
-    return torch.where(means[:, :1].isfinite(), means, torch.nan)
+    has_loss = means[:, :1].isfinite()
+    return torch.where(has_loss, means, torch.nan)
 
 
-def _sums(logits: Tensor, targets: Tensor) -> Tensor:
-    """The measures summed over images; shape (L, 3) for logits (L, n, classes) and targets (L,
-    n)."""
-    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(
-        targets.shape
-    )
-    rank = (logits > logits.gather(-1, targets[..., None])).sum(-1)
-    return torch.stack(
-        [losses.double().sum(1), (rank < 1).double().sum(1), (rank < 2).double().sum(1)], dim=1
-    )
+def _sum_measures(
+    logits: Tensor,  # shape: (L, n, classes)
+    targets: Tensor,  # shape: (L, n)
+) -> Tensor:
+    """The measures summed over images; shape (L, 3)."""
+    flat_losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    losses = flat_losses.view(targets.shape)
+    of_target = logits.gather(-1, targets[..., None])
+    rank = (logits > of_target).sum(-1)
+    measures = [losses, rank < 1, rank < 2]
+    return torch.stack([measure.double().sum(1) for measure in measures], dim=1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from meta_trainer.datasets import Data
-from meta_trainer.evaluation.tuning import rate_of
+from meta_trainer.evaluation.tuning import rate_at
 from meta_trainer.learners import MLP
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Task
@@ -50,26 +50,30 @@ def time_updates(
         start = optimizee.start()
         _, gradient = optimizee.losses_and_gradients(start, 0)
         if not isinstance(optimizee.learner, MLP):
-            raise TypeError(
-                f"task {task.name} must be an MLP to be timed, got {type(optimizee.learner).__name__}"
-            )
+            kind = type(optimizee.learner).__name__
+            raise TypeError(f"task {task.name} must be an MLP to be timed, got {kind}")
         sizes = optimizee.learner.sizes
+
         optimizers: dict[str, Optimizer] = {}
         for name, file in thetas.items():
-            optimizers[name] = _learned(
-                _parameters(sizes, start[0], gradient[0]), Theta.from_bytes(file)
-            )
+            parameters = _make_parameters(sizes, start[0], gradient[0])
+            optimizers[name] = _make_learned(parameters, Theta.from_bytes(file))
         for name in baselines:
-            optimizers[name] = _baseline(_parameters(sizes, start[0], gradient[0]), name)
-        rounds = [
-            {name: _time(one, task.horizon) for name, one in optimizers.items()}
-            for _ in range(n_repeats + 1)
-        ]
-        return {name: [seconds[name] for seconds in rounds[1:]] for name in optimizers}
+            parameters = _make_parameters(sizes, start[0], gradient[0])
+            optimizers[name] = _make_baseline(parameters, name)
+
+        _time_in_turn(optimizers, task.horizon)  # to warm up
+        rounds = [_time_in_turn(optimizers, task.horizon) for _ in range(n_repeats)]
+        return {name: [seconds[name] for seconds in rounds] for name in optimizers}
 
 
-def _parameters(sizes: Sequence[int], start: Tensor, gradient: Tensor) -> list[torch.nn.Parameter]:
-    shapes = [shape for n_in, n_out in pairwise(sizes) for shape in ((n_in, n_out), (n_out,))]
+def _make_parameters(
+    sizes: Sequence[int], start: Tensor, gradient: Tensor
+) -> list[torch.nn.Parameter]:
+    """A weight and a bias a layer, with the gradient of each."""
+    shapes: list[tuple[int, ...]] = []
+    for n_in, n_out in pairwise(sizes):
+        shapes += [(n_in, n_out), (n_out,)]
     lengths = [torch.Size(shape).numel() for shape in shapes]
     parameters = []
     for shape, w, g in zip(shapes, start.split(lengths), gradient.split(lengths), strict=True):
@@ -79,15 +83,22 @@ def _parameters(sizes: Sequence[int], start: Tensor, gradient: Tensor) -> list[t
     return parameters
 
 
-def _learned(parameters: list[torch.nn.Parameter], theta: Theta) -> Optimizer:
+def _make_learned(parameters: list[torch.nn.Parameter], theta: Theta) -> Optimizer:
     kind = theta.rule.spec.kind
-    return next(made for made in _LEARNED if kind in made.rule_kinds)(parameters, theta)
+    optimizer = next(optimizer for optimizer in _LEARNED if kind in optimizer.rule_kinds)
+    return optimizer(parameters, theta)
 
 
-def _baseline(parameters: list[torch.nn.Parameter], name: str) -> Optimizer:
+def _make_baseline(parameters: list[torch.nn.Parameter], name: str) -> Optimizer:
     """As it comes, at some rate: the time does not depend on it."""
     baseline = BASELINES[name]
-    return baseline.optimizer(parameters, lr=rate_of(baseline.grid[0]), **baseline.arguments)  # type: ignore[call-arg]
+    rate = rate_at(baseline.grid[0])
+    return baseline.optimizer(parameters, lr=rate, **baseline.arguments)  # type: ignore[call-arg]
+
+
+def _time_in_turn(optimizers: Mapping[str, Optimizer], n_updates: int) -> dict[str, float]:
+    """Seconds per update of each, one after the other."""
+    return {name: _time(optimizer, n_updates) for name, optimizer in optimizers.items()}
 
 
 def _time(optimizer: Optimizer, n_updates: int) -> float:

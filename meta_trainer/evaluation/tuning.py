@@ -9,24 +9,19 @@ best of the whole grid.
 
 A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some
 hundred steps: the best rate there is where the search at the next longer horizon begins, with its
-two neighbours alone. What was found is kept by its content: the digest of everything that decides
-it.
+two neighbours alone. `tuning_cache` keeps what was found.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Self
 
 import torch
 
-from meta_trainer.evaluation.content_cache import key_of, write_whole
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.baselines import GridRange
 from meta_trainer.tasks.optimizees import Optimizee
@@ -41,8 +36,6 @@ LONG: Final = 500
 """Steps beyond which a search begins at a shorter horizon."""
 _SHORTENING: Final = 5
 _STRIDES: Final = (4, 2, 1)
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,12 +72,12 @@ class Tuned:
             raise ValueError(f"not a tuned rate: {error!r}") from error
 
 
-def rate_of(exponent: int) -> float:
-    """2^(k/2)."""
+def rate_at(exponent: int) -> float:
+    """2^(k/2), the rate at place k of the grid."""
     return math.sqrt(2.0) ** (exponent % 2) * 2.0 ** (exponent // 2)
 
 
-def ladder(horizons: Iterable[int]) -> list[int]:
+def build_ladder(horizons: Iterable[int]) -> list[int]:
     """The horizons that are searched on the way to these, rising; the first of them from coarse to
     fine."""
     rungs = set(horizons)
@@ -97,105 +90,89 @@ def ladder(horizons: Iterable[int]) -> list[int]:
 
 def tune(
     grid: GridRange,
-    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
-    optimizee_of: Callable[[int], Optimizee],
+    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
+    make_optimizee: Callable[[int], Optimizee],
     horizons: Collection[int],
 ) -> dict[int, Tuned]:
     """For each horizon the rate with the lowest mean final loss; of equal ones the smallest.
 
     Args:
         grid: where the search begins.
-        optimizer_of: gives the optimizer that moves each learner at its own of these rates.
-        optimizee_of: gives n copies of the tuning starts as one optimizee, copy after copy; all
+        make_optimizer: gives the optimizer that moves each learner at its own of these rates.
+        make_optimizee: gives n copies of the tuning starts as one optimizee, copy after copy; all
             rates that are tried at a time run as one batch.
     """
-    found: dict[int, Tuned] = {}
+    tuned_by_horizon: dict[int, Tuned] = {}
     first: Sequence[int] = range(grid[0], grid[1] + 1, _STRIDES[0])
     strides: Sequence[int] = _STRIDES
-    for n_steps in ladder(horizons):
-        losses = _search(partial(_try, optimizer_of, optimizee_of, n_steps), first, strides)
-        best = _best(losses)
+
+    for n_steps in build_ladder(horizons):
+        try_rates = partial(_try_rates, make_optimizer, make_optimizee, n_steps)
+        losses = _search(try_rates, first, strides)
         if n_steps in horizons:
-            trials = tuple((rate_of(k), finite_or_none(losses[k])) for k in sorted(losses))
-            on_edge = best in (SMALLEST_EXPONENT, LARGEST_EXPONENT) or math.isinf(losses[best])
-            found[n_steps] = Tuned(rate_of(best), on_edge, trials)
-        first, strides = _inside(range(best - 1, best + 2)), _STRIDES[-1:]
-    return found
+            tuned_by_horizon[n_steps] = _choose(losses)
+
+        # The next longer horizon begins beside the best of this one.
+        best = _find_best(losses)
+        first = _clamp((best - 1, best, best + 1))
+        strides = _STRIDES[-1:]
+
+    return tuned_by_horizon
 
 
 def _search(
-    trial: Callable[[list[int]], dict[int, float]], first: Sequence[int], strides: Sequence[int]
+    try_rates: Callable[[list[int]], dict[int, float]], first: Sequence[int], strides: Sequence[int]
 ) -> dict[int, float]:
     """Losses of `first`, then of those beside the best, at every stride until none is left to
     try."""
-    losses = trial(list(first))
+    losses = try_rates(list(first))
     for stride in strides:
-        while new := [
-            k for k in _inside((_best(losses) - stride, _best(losses) + stride)) if k not in losses
-        ]:
-            losses |= trial(new)
+        untried = _list_untried(losses, stride)
+        while untried:
+            losses |= try_rates(untried)
+            untried = _list_untried(losses, stride)
     return losses
 
 
-def _best(losses: Mapping[int, float]) -> int:
+def _list_untried(losses: Mapping[int, float], stride: int) -> list[int]:
+    """The rates a stride beside the best that have not been tried."""
+    best = _find_best(losses)
+    beside = _clamp((best - stride, best + stride))
+    return [exponent for exponent in beside if exponent not in losses]
+
+
+def _choose(losses: Mapping[int, float]) -> Tuned:
+    best = _find_best(losses)
+    is_bound = best in (SMALLEST_EXPONENT, LARGEST_EXPONENT)
+    return Tuned(
+        rate=rate_at(best),
+        on_edge=is_bound or math.isinf(losses[best]),
+        trials=tuple((rate_at(k), finite_or_none(losses[k])) for k in sorted(losses)),
+    )
+
+
+def _find_best(losses: Mapping[int, float]) -> int:
     return min(sorted(losses), key=losses.__getitem__)
 
 
-def _inside(exponents: Iterable[int]) -> list[int]:
+def _clamp(exponents: Iterable[int]) -> list[int]:
     """Those within the bounds; one beyond is moved to the bound."""
     return sorted({min(max(k, SMALLEST_EXPONENT), LARGEST_EXPONENT) for k in exponents})
 
 
-def _try(
-    optimizer_of: Callable[[Sequence[float]], InnerOptimizer],
-    optimizee_of: Callable[[int], Optimizee],
+def _try_rates(
+    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
+    make_optimizee: Callable[[int], Optimizee],
     n_steps: int,
     exponents: list[int],
 ) -> dict[int, float]:
     """Mean final losses; infinite where any start diverged."""
-    n_copies, optimizee = len(exponents), optimizee_of(len(exponents))
-    rates = [rate_of(k) for k in exponents for _ in range(len(optimizee.start()) // n_copies)]
-    finals = (
-        rollout(optimizer_of(rates), optimizee, n_steps).final_losses.view(n_copies, -1).mean(1)
-    )
-    finals = torch.where(finals.isfinite(), finals, math.inf)
-    return dict(zip(exponents, finals.tolist(), strict=True))
+    n_copies = len(exponents)
+    optimizee = make_optimizee(n_copies)
+    n_starts = len(optimizee.start()) // n_copies
+    rates = [rate_at(exponent) for exponent in exponents for _ in range(n_starts)]
 
-
-class TuningCache:
-    """Tuned rates by content: in memory, and in a folder when there is one, shared by all
-    evaluations of a machine."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder, self._known = folder, dict[str, Tuned]()
-
-    def get(self, content: Mapping[str, Any]) -> Tuned | None:
-        """What was found for this content."""
-        key = _key(content)
-        if (
-            key not in self._known
-            and self._folder
-            and (path := self._folder / f"{key}.json").is_file()
-        ):
-            try:
-                stored = json.loads(path.read_bytes())
-                self._known[key] = Tuned.from_json(stored["tuned"])
-            except (ValueError, KeyError, TypeError) as error:
-                logger.warning("%s is damaged and will be written anew: %s", path, error)
-        return self._known.get(key)
-
-    def put(self, content: Mapping[str, Any], tuned: Tuned) -> None:
-        """Keep it; the file is written whole or not at all. Where it cannot be written, it is kept
-        in memory alone."""
-        key = _key(content)
-        self._known[key] = tuned
-        if self._folder:
-            text = json.dumps({"content": dict(content), "tuned": tuned.to_json()}, allow_nan=False)
-            try:
-                write_whole(self._folder / f"{key}.json", text.encode())
-            except OSError as error:
-                logger.warning("a tuned rate could not be kept in %s: %s", self._folder, error)
-
-
-def _key(content: Mapping[str, Any]) -> str:
-    return key_of({"format_version": FORMAT_VERSION, "torch": torch.__version__, **content})
+    result = rollout(make_optimizer(rates), optimizee, n_steps)
+    means = result.final_losses.view(n_copies, n_starts).mean(1)
+    losses = torch.where(means.isfinite(), means, math.inf)
+    return dict(zip(exponents, losses.tolist(), strict=True))

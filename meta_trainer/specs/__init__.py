@@ -58,9 +58,9 @@ from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
 from meta_trainer.specs.unrolls import CurriculumSpec, UnrollSpec
 from meta_trainer.specs.unseen_tasks import (
+    AnyTaskSpec,
     ImageNetworkTaskSpec,
     LanguageTaskSpec,
-    TaskSpecOfAnyKind,
 )
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "RECOMMENDED",
     "Activation",
     "AdjustmentSpec",
+    "AnyTaskSpec",
     "Architecture",
     "BaselineName",
     "CNNFamily",
@@ -108,7 +109,6 @@ __all__ = [
     "TBPTTSpec",
     "TaskDistribution",
     "TaskSpec",
-    "TaskSpecOfAnyKind",
     "TricksSpec",
     "UnrollSpec",
     "ValidationSpec",

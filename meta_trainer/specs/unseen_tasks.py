@@ -34,6 +34,6 @@ class LanguageTaskSpec(Spec):
     init_std: InitStd = 1.0
 
 
-TaskSpecOfAnyKind = Annotated[
+AnyTaskSpec = Annotated[
     PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec, Field(discriminator="kind")
 ]

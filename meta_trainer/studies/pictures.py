@@ -13,8 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from meta_trainer.evaluation.reporting.curves import finished
 from meta_trainer.evaluation.reporting.pictures import Picture
+from meta_trainer.evaluation.reporting.styles import render_titled_png
 from meta_trainer.specs.domains import ChoiceSpec, LogUniformSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.analysis import PointSummary, importance, points
@@ -78,7 +78,7 @@ def curves_png(spec: StudySpec, ledger: Ledger, title: str) -> bytes:
     panel.grid(alpha=0.25, lw=0.5)
     if len(ledger.trials) <= 20:
         panel.legend(frameon=False, fontsize=7, ncols=2)
-    return finished(figure, f"{title}: learning curves, × stopped early")
+    return render_titled_png(figure, f"{title}: learning curves, × stopped early")
 
 
 def effect_png(spec: StudySpec, done: Sequence[PointSummary], title: str) -> bytes:
@@ -95,7 +95,7 @@ def effect_png(spec: StudySpec, done: Sequence[PointSummary], title: str) -> byt
         panel.set_xlabel(path)
         panel.grid(alpha=0.25, lw=0.5)
     figure.axes[0].set_ylabel("objective")
-    return finished(figure, f"{title}: mean ± standard error over seeds")
+    return render_titled_png(figure, f"{title}: mean ± standard error over seeds")
 
 
 def coordinates_png(spec: StudySpec, done: Sequence[PointSummary], title: str) -> bytes:
@@ -112,7 +112,7 @@ def coordinates_png(spec: StudySpec, done: Sequence[PointSummary], title: str) -
     panel.set_yticks([])
     panel.set_xlim(-0.1, len(paths) - 0.9)
     figure.colorbar(ScalarMappable(norm, _COLOURS), ax=panel, label="objective")
-    return finished(figure, f"{title}: parallel coordinates")
+    return render_titled_png(figure, f"{title}: parallel coordinates")
 
 
 def importance_png(shares: dict[str, float], title: str) -> bytes:
@@ -121,7 +121,7 @@ def importance_png(shares: dict[str, float], title: str) -> bytes:
     panel = figure.subplots()
     panel.barh([path for path, _ in ordered], [share for _, share in ordered], color="#0072B2")
     panel.set_xlabel("share of the objective's variation (fANOVA)")
-    return finished(figure, f"{title}: importance")
+    return render_titled_png(figure, f"{title}: importance")
 
 
 def _position(spec: StudySpec, path: str, value: Any) -> float:

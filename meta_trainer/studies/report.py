@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from meta_trainer.evaluation.reporting.pages import html_page, markdown_page
+from meta_trainer.evaluation.reporting.pages import render_html_page, render_markdown_page
 from meta_trainer.evaluation.reporting.tables import Table, Text
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.study import StudySpec, SuiteObjective
@@ -61,8 +61,8 @@ def files(
     return {
         "result.json": json.dumps(to_json(spec, ledger, version), allow_nan=False).encode(),
         "trials.csv": to_csv(spec, ledger).encode(),
-        "report.md": markdown_page(*page).encode(),
-        "report.html": html_page(*page).encode(),
+        "report.md": render_markdown_page(*page).encode(),
+        "report.html": render_html_page(*page).encode(),
         **{picture.name: picture.png for picture in drawn},
     }
 

@@ -9,7 +9,7 @@ import torch
 
 from meta_trainer.datasets import Data
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
-from meta_trainer.specs import TaskSpecOfAnyKind
+from meta_trainer.specs import AnyTaskSpec
 from meta_trainer.tasks.data import find_data
 from meta_trainer.tasks.optimizees import Supervised
 
@@ -34,7 +34,7 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
 
 
 def build_optimizee(
-    task: TaskSpecOfAnyKind,
+    task: AnyTaskSpec,
     data: Mapping[str, Data],
     seed: int,
     purpose: str,
@@ -66,6 +66,6 @@ def build_optimizee(
     )
 
 
-def build_learner(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Learner:
+def build_learner(task: AnyTaskSpec, data: Mapping[str, Data]) -> Learner:
     """The network of a task."""
     return LEARNERS[task.kind](task, find_data(task, data))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
-from meta_trainer.specs import DatasetName, LanguageTaskSpec, LSTMTaskSpec, TaskSpecOfAnyKind
+from meta_trainer.specs import AnyTaskSpec, DatasetName, LanguageTaskSpec, LSTMTaskSpec
 
 
-def load_data(tasks: Sequence[TaskSpecOfAnyKind], data_dir: str | None) -> dict[str, Data]:
+def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, Data]:
     """The data of all these tasks, by name.
 
     Raises:
@@ -27,7 +27,7 @@ def load_data(tasks: Sequence[TaskSpecOfAnyKind], data_dir: str | None) -> dict[
     return loaded | synthetic
 
 
-def find_data(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Data:
+def find_data(task: AnyTaskSpec, data: Mapping[str, Data]) -> Data:
     """What a task draws its minibatches from. Synthetic data needs no entry in `data`.
 
     Raises:
@@ -49,7 +49,7 @@ def find_data(task: TaskSpecOfAnyKind, data: Mapping[str, Data]) -> Data:
     return dataset
 
 
-def _name_or_synthetic(task: TaskSpecOfAnyKind) -> DatasetName | Data:
+def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
     """The name of a task's dataset, or the data that is made up for the task."""
     match task:
         case LSTMTaskSpec():

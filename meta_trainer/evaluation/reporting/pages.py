@@ -8,97 +8,119 @@ from html import escape
 from string import Template
 from typing import Final
 
-from meta_trainer.evaluation.report import Report
-from meta_trainer.evaluation.reporting.pictures import Picture
-from meta_trainer.evaluation.reporting.tables import Table, introduction, tables
+from meta_trainer.evaluation.reporting.introduction import write_introduction
+from meta_trainer.evaluation.reporting.pictures import DrawnReport, Picture
+from meta_trainer.evaluation.reporting.tables import Table, Text, build_tables
 from meta_trainer.specs.suites import ALL
 
 
-def markdown(report: Report, pictures: Sequence[Picture]) -> str:
+def render_markdown(drawn: DrawnReport) -> str:
     """The report for terminals, issues and READMEs; the pictures are expected beside it."""
-    return markdown_page(report.suite.title, introduction(report), tables(report), pictures)
+    report = drawn.report
+    texts = write_introduction(report)
+    return render_markdown_page(report.suite.title, texts, build_tables(report), drawn.pictures)
 
 
-def html(report: Report, pictures: Sequence[Picture]) -> str:
+def render_html(drawn: DrawnReport) -> str:
     """The same as a page, with the pictures inside."""
-    return html_page(report.suite.title, introduction(report), tables(report), pictures)
+    report = drawn.report
+    texts = write_introduction(report)
+    return render_html_page(report.suite.title, texts, build_tables(report), drawn.pictures)
 
 
-def markdown_page(
+def render_markdown_page(
     title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]
 ) -> str:
     """Any report: what is said first, the main table, pictures, the other tables."""
-    main, *others = (f"## {table.caption}\n\n{_markdown_table(table)}" for table in tables)
+    main, *others = (f"## {table.caption}\n\n{_render_markdown_table(table)}" for table in tables)
     images = [f"![{picture.description}]({picture.name})" for picture in pictures]
     return "\n\n".join([f"# {title}", *texts, main, *images, *others]) + "\n"
 
 
-def html_page(
+def render_html_page(
     title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]
 ) -> str:
     """The same as one page that needs nothing else."""
-    main, *others = (f"<h2>{escape(table.caption)}</h2>\n{_html_table(table)}" for table in tables)
-    heading = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in texts)]
-    body = "\n".join([*heading, main, *map(_image, pictures), *others])
+    main, *others = (
+        f"<h2>{escape(table.caption)}</h2>\n{_render_html_table(table)}" for table in tables
+    )
+    heading = [f"<h1>{escape(title)}</h1>", *_render_paragraphs(texts)]
+    body = "\n".join([*heading, main, *map(_render_image, pictures), *others])
     return _PAGE.substitute(title=escape(title), body=body)
 
 
-def markdown_of_sections(reports: Mapping[str, Report], left_out: Mapping[str, str]) -> str:
+def render_markdown_of_sections(
+    sections: Mapping[str, DrawnReport], left_out: Mapping[str, str]
+) -> str:
     """Several reports on one page; the pictures of each are expected in a folder of its name."""
     parts = [f"# {ALL.title}"]
-    for name, report in reports.items():
-        parts += [f"## {report.suite.title} (`{name}`)", *introduction(report)]
-        parts += [f"### {table.caption}\n\n{_markdown_table(table)}" for table in tables(report)]
-        parts += [f"![{picture.description}]({name}/{picture.name})" for picture in report.pictures]
+    for name, (report, pictures) in sections.items():
+        parts.append(f"## {report.suite.title} (`{name}`)")
+        parts += write_introduction(report)
+        for table in build_tables(report):
+            parts.append(f"### {table.caption}\n\n{_render_markdown_table(table)}")
+        for picture in pictures:
+            parts.append(f"![{picture.description}]({name}/{picture.name})")
+
     if left_out:
-        parts += [
-            "## Left out",
-            "\n".join(f"- `{name}`: {reason}" for name, reason in left_out.items()),
-        ]
+        reasons = [f"- `{name}`: {reason}" for name, reason in left_out.items()]
+        parts += ["## Left out", "\n".join(reasons)]
     return "\n\n".join(parts) + "\n"
 
 
-def html_of_sections(reports: Mapping[str, Report], left_out: Mapping[str, str]) -> str:
+def render_html_of_sections(
+    sections: Mapping[str, DrawnReport], left_out: Mapping[str, str]
+) -> str:
     """The same as one page that needs nothing else."""
     parts = [f"<h1>{escape(ALL.title)}</h1>"]
-    for name, report in reports.items():
+    for name, (report, pictures) in sections.items():
         parts.append(f'<h2 id="{escape(name)}">{escape(report.suite.title)}</h2>')
-        parts += [f"<p>{escape(text)}</p>" for text in introduction(report)]
-        parts += [
-            f"<h3>{escape(table.caption)}</h3>\n{_html_table(table)}" for table in tables(report)
-        ]
-        parts += map(_image, report.pictures)
+        parts += _render_paragraphs(write_introduction(report))
+        for table in build_tables(report):
+            parts.append(f"<h3>{escape(table.caption)}</h3>\n{_render_html_table(table)}")
+        parts += map(_render_image, pictures)
+
     if left_out:
-        reasons = (
+        reasons = [
             f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in left_out.items()
-        )
+        ]
         parts += ["<h2>Left out</h2>", f"<ul>{''.join(reasons)}</ul>"]
     return _PAGE.substitute(title=escape(ALL.title), body="\n".join(parts))
 
 
-def _image(picture: Picture) -> str:
+def _render_paragraphs(texts: Sequence[str]) -> list[str]:
+    return [f"<p>{escape(text)}</p>" for text in texts]
+
+
+def _render_image(picture: Picture) -> str:
     source = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
     return f'<img alt="{escape(picture.description)}" src="{source}">'
 
 
-def _markdown_table(table: Table) -> str:
-    lines = [table.header, ["---"] * len(table.header)]
-    lines += [
-        [f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows
-    ]
-    return "\n".join(
-        "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
+def _render_markdown_table(table: Table) -> str:
+    rule = ["---"] * len(table.header)
+    rows = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows]
+    return "\n".join(map(_render_markdown_line, [table.header, rule, *rows]))
+
+
+def _render_markdown_line(texts: Sequence[str]) -> str:
+    escaped = [text.replace("|", "\\|") for text in texts]
+    return f"| {' | '.join(escaped)} |"
+
+
+def _render_html_table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
+    rows = "\n".join(map(_render_html_row, table.rows))
+    return (
+        f'<div class="table"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table></div>"
     )
 
 
-def _html_table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    rows = []
-    for row in table.rows:
-        cells = (f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text) for cell in row)
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    body = "\n".join(rows)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+def _render_html_row(row: Sequence[Text]) -> str:
+    texts = [f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text) for cell in row]
+    cells = "".join(f"<td>{text}</td>" for text in texts)
+    return f"<tr>{cells}</tr>"
 
 
 _PAGE: Final = Template("""<!doctype html>

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from meta_trainer.evaluation.reporting.charts import along_axis_png, along_variants_png, bars_png
-from meta_trainer.evaluation.reporting.curves import curves_png
-
-if TYPE_CHECKING:
-    from meta_trainer.evaluation.report import Report
+from meta_trainer.evaluation.report import Report
+from meta_trainer.evaluation.reporting.charts import (
+    draw_along_axis,
+    draw_along_variants,
+    draw_bars,
+)
+from meta_trainer.evaluation.reporting.curves import draw_curves
+from meta_trainer.evaluation.reporting.styles import render_png
 
 
 class Picture(NamedTuple):
@@ -20,24 +24,31 @@ class Picture(NamedTuple):
     png: bytes
 
 
-def pictures(report: Report) -> list[Picture]:
+class DrawnReport(NamedTuple):
+    """A report with its pictures, which are drawn once."""
+
+    report: Report
+    pictures: Sequence[Picture]
+
+
+def draw_report(report: Report) -> DrawnReport:
     """Loss curves, preceded by final losses where tasks or versions lie along an axis; bars where
     time was measured."""
-    if report.suite.measure == "seconds per update":
-        return [Picture("seconds.png", "Seconds per update of every optimizer", bars_png(report))]
-    drawn = [
-        Picture("curves.png", "Loss curves of every optimizer on every task", curves_png(report))
-    ]
-    if axis := report.suite.axis:
-        finals = Picture(
-            "final-losses.png",
-            f"Final losses of every optimizer by {axis.label}",
-            along_axis_png(report),
-        )
-        drawn.insert(0, finals)
+    if report.is_timing:
+        png = render_png(draw_bars(report))
+        bars = Picture("seconds.png", "Seconds per update of every optimizer", png)
+        return DrawnReport(report, [bars])
+
+    pictures = []
+    axis = report.suite.axis
     if report.variants:
-        finals = Picture(
-            "final-losses.png", "Final losses along what was varied", along_variants_png(report)
-        )
-        drawn.insert(0, finals)
-    return drawn
+        png = render_png(draw_along_variants(report))
+        pictures.append(Picture("final-losses.png", "Final losses along what was varied", png))
+    elif axis:
+        png = render_png(draw_along_axis(report))
+        description = f"Final losses of every optimizer by {axis.label}"
+        pictures.append(Picture("final-losses.png", description, png))
+
+    png = render_png(draw_curves(report))
+    pictures.append(Picture("curves.png", "Loss curves of every optimizer on every task", png))
+    return DrawnReport(report, pictures)

@@ -8,7 +8,7 @@ from typing import Any
 from meta_trainer.evaluation.report import Report, Row
 
 
-def summary(report: Report, optimizer: str) -> dict[str, Any]:
+def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
     """What the report says of one optimizer, as JSON where None stands for what is not finite.
 
     The settings, which say what may be compared: summaries with the same ones come from the same
@@ -18,6 +18,7 @@ def summary(report: Report, optimizer: str) -> dict[str, Any]:
     was run.
     """
     spec = report.spec
+    rows = [row for row in report.rows if row.optimizer == optimizer]
     return {
         "settings": {
             "suite": spec.suite,
@@ -29,23 +30,29 @@ def summary(report: Report, optimizer: str) -> dict[str, Any]:
             "n_starts": spec.n_starts,
             "seed": spec.seed,
         },
-        "tasks": {
-            row.task: _of_row(report, row) for row in report.rows if row.optimizer == optimizer
-        },
+        "tasks": {row.task: _summarize_row(report, row) for row in rows},
     }
 
 
-def _of_row(report: Report, row: Row) -> dict[str, Any]:
-    told = {**row.final.to_json(), "n_diverged": row.n_diverged, "baseline": None}
-    if (difference := report.difference(row)) is not None:
-        baseline, estimate = difference
-        told["baseline"] = {
-            "optimizer": baseline.optimizer,
-            "mean": baseline.final.to_json()["mean"],
-            "difference": estimate.to_json(),
-        }
+def _summarize_row(report: Report, row: Row) -> dict[str, Any]:
+    summary = {
+        **row.final.to_json(),
+        "n_diverged": row.n_diverged,
+        "baseline": _describe_baseline(report, row),
+    }
     if row.test_measures:
-        told["test"] = {
-            name: estimate.to_json()["mean"] for name, estimate in row.test_measures.items()
-        }
-    return told
+        measures = {name: value.to_json() for name, value in row.test_measures.items()}
+        summary["test"] = {name: measure["mean"] for name, measure in measures.items()}
+    return summary
+
+
+def _describe_baseline(report: Report, row: Row) -> dict[str, Any] | None:
+    difference = report.compare_with_best_baseline(row)
+    if difference is None:
+        return None
+    baseline = difference.other
+    return {
+        "optimizer": baseline.optimizer,
+        "mean": baseline.final.to_json()["mean"],
+        "difference": difference.paired.to_json(),
+    }

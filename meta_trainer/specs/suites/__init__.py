@@ -7,7 +7,7 @@ from typing import Final
 
 from meta_trainer.specs.suites.ablation import ABLATION_J, ABLATION_STATE, ABLATION_TRICKS
 from meta_trainer.specs.suites.all import ALL
-from meta_trainer.specs.suites.base import Axis, Learner, OnTest, Size, Suite, Task, Varied
+from meta_trainer.specs.suites.base import Axis, OnTest, Size, Suite, SuiteLearner, Task, Varied
 from meta_trainer.specs.suites.cnn_100 import CNN_100
 from meta_trainer.specs.suites.deep_mlp import DEEP_MLP
 from meta_trainer.specs.suites.longer import LONGER
@@ -33,4 +33,4 @@ SUITES: Final[dict[str, Suite]] = {
     "all": ALL,
 }
 
-__all__ = ["ALL", "SUITES", "Axis", "Learner", "OnTest", "Size", "Suite", "Task", "Varied"]
+__all__ = ["ALL", "SUITES", "Axis", "OnTest", "Size", "Suite", "SuiteLearner", "Task", "Varied"]

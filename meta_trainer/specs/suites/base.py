@@ -8,9 +8,9 @@ from typing import Final, Literal, NamedTuple
 
 from meta_trainer.specs.base import DatasetName
 from meta_trainer.specs.baselines import BaselineName
-from meta_trainer.specs.unseen_tasks import TaskSpecOfAnyKind
+from meta_trainer.specs.unseen_tasks import AnyTaskSpec
 
-Learner = TaskSpecOfAnyKind
+SuiteLearner = AnyTaskSpec
 Measure = Literal["final loss", "seconds per update"]
 Varied = Literal["state", "tricks", "candidates"]
 
@@ -22,7 +22,7 @@ class Task(NamedTuple):
 
     name: str
     """Unique within its suite."""
-    learner: Learner
+    learner: SuiteLearner
     horizon: int
     stream: str
     """Decides starts and minibatches together with the seed: tasks of one stream, which differ in
@@ -74,7 +74,7 @@ class Suite:
 
     name: str
     title: str
-    learners: Mapping[str, Learner]
+    learners: Mapping[str, SuiteLearner]
     """By the name of the task; those on images take the evaluation's dataset in place of their
     own."""
     size: Size = Size()
@@ -108,7 +108,7 @@ class Suite:
             for n_steps in steps
         )
 
-    def _streams(self, dataset: DatasetName, *, quick: bool) -> Iterator[tuple[str, Learner]]:
+    def _streams(self, dataset: DatasetName, *, quick: bool) -> Iterator[tuple[str, SuiteLearner]]:
         for name, learner in self.learners.items():
             yield name, _adapted(learner, dataset, quick=quick)
             for other in () if quick else self.also_on.get(name, ()):
@@ -116,6 +116,6 @@ class Suite:
                     yield f"{name}-{other}", _adapted(learner, other, quick=quick)
 
 
-def _adapted(learner: Learner, dataset: DatasetName, *, quick: bool) -> Learner:
+def _adapted(learner: SuiteLearner, dataset: DatasetName, *, quick: bool) -> SuiteLearner:
     changes = {"dataset": dataset} if "dataset" in type(learner).model_fields else {}
     return learner.model_copy(update=changes | ({"batch_size": QUICK_BATCH_SIZE} if quick else {}))

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Final
 
 from meta_trainer.specs.plain_tasks import CNNTaskSpec
-from meta_trainer.specs.suites.base import Learner, Size, Suite, quick_size
+from meta_trainer.specs.suites.base import Size, Suite, SuiteLearner, quick_size
 
-_LEARNERS: Final[dict[str, Learner]] = {
+_LEARNERS: Final[dict[str, SuiteLearner]] = {
     "cnn-1": CNNTaskSpec(architecture="cnn-1"),
     "cnn-1-batch-norm": CNNTaskSpec(architecture="cnn-1", batch_norm=True),
     "cnn-1-dropout": CNNTaskSpec(architecture="cnn-1", dropout=True),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from meta_trainer.specs.suites.base import Learner, Size, Suite, quick_size
+from meta_trainer.specs.suites.base import Size, Suite, SuiteLearner, quick_size
 from meta_trainer.specs.unseen_tasks import ImageNetwork, ImageNetworkTaskSpec, LanguageTaskSpec
 
-_ON_IMAGES: Final[dict[str, Learner]] = {
+_ON_IMAGES: Final[dict[str, SuiteLearner]] = {
     name: ImageNetworkTaskSpec(network=name) for name in get_args(ImageNetwork)
 }
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hyperadam.theta import Theta
 
+from meta_trainer.evaluation import Report
+from meta_trainer.evaluation.reporting import build_report_files, draw_report
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
@@ -22,6 +24,10 @@ def theta() -> Theta:
 def evaluation_spec(**fields: Any) -> EvaluationSpec:
     small = {"n_starts": 5, "n_tuning_starts": 1, "horizon": 3, "baselines": ["adam", "sgd"]}
     return EvaluationSpec.model_validate({"optimizers": ["hyperadam@1"], **small, **fields})
+
+
+def files_of(report: Report) -> dict[str, bytes]:
+    return build_report_files(draw_report(report))
 
 
 @pytest.fixture(scope="session")

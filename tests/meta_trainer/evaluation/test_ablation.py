@@ -11,12 +11,13 @@ import torch
 from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation.ablation import NotAnAblation, Variant, variants
+from meta_trainer.evaluation.ablation import NotAnAblation, Variant, read_variants
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
+from tests.meta_trainer.evaluation.conftest import files_of
 
 STATE, TRICKS, J = (SUITES[f"ablation-{name}"] for name in ("state", "tricks", "j"))
 
@@ -31,7 +32,9 @@ def trained_with(**fields: Any) -> Theta:
 
 
 def labels(suite: Any, thetas: dict[str, Theta]) -> list[tuple[str, str]]:
-    return [(reference, variant.label) for reference, variant in variants(suite, thetas).items()]
+    return [
+        (reference, variant.label) for reference, variant in read_variants(suite, thetas).items()
+    ]
 
 
 def test_state_goes_from_full_to_neither() -> None:
@@ -67,7 +70,7 @@ def test_tricks_come_from_the_job_that_made_the_theta() -> None:
 
 def test_candidates_lie_along_their_number() -> None:
     thetas = {f"a@{j}": trained_with(rule={"n_candidates": j}) for j in (10, 1, 5)}
-    assert list(variants(J, thetas).values()) == [
+    assert list(read_variants(J, thetas).values()) == [
         Variant(1, "J = 1"),
         Variant(5, "J = 5"),
         Variant(10, "J = 10"),
@@ -75,7 +78,7 @@ def test_candidates_lie_along_their_number() -> None:
 
 
 def test_other_suites_vary_nothing() -> None:
-    assert variants(SUITES["table1"], {"a@1": trained_with()}) == {}
+    assert read_variants(SUITES["table1"], {"a@1": trained_with()}) == {}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_versions_that_do_not_differ_are_refused(suite: Any, field: str) -> None
     with pytest.raises(
         NotAnAblation, match=f"optimizers must differ in {field} .*: a@1 and b@2 are both"
     ):
-        variants(suite, {"a@1": same, "b@2": same})
+        read_variants(suite, {"a@1": same, "b@2": same})
 
 
 def test_a_rule_without_the_field_is_refused() -> None:
@@ -95,7 +98,7 @@ def test_a_rule_without_the_field_is_refused() -> None:
     with pytest.raises(
         NotAnAblation, match=r"of kind hyperadam to differ in rule\.n_candidates: b@1"
     ):
-        variants(J, {"a@1": trained_with(), "b@1": other})
+        read_variants(J, {"a@1": trained_with(), "b@1": other})
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_a_file_that_does_not_say_its_tricks_is_refused(provenance: dict[str, An
     with pytest.raises(
         NotAnAblation, match="optimizers must say their tricks: the file of b@1 does not"
     ):
-        variants(TRICKS, {"a@1": known, "b@1": silent})
+        read_variants(TRICKS, {"a@1": known, "b@1": silent})
 
 
 def test_one_version_is_no_ablation() -> None:
@@ -133,7 +136,7 @@ def test_the_report_is_drawn_along_what_was_varied() -> None:
         for task in ("sigmoid", "tanh")
         for name in found
     ]
-    files = Report(spec, J, "mnist5k", "ab" * 32, rows, found).files()
+    files = files_of(Report(spec, J, "mnist5k", "ab" * 32, rows, found))
     assert set(files) == {
         "result.json",
         "report.md",

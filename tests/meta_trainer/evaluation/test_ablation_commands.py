@@ -10,7 +10,7 @@ from pathlib import Path
 from hyperadam.cli.specs import build_spec
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation.ablation import variants
+from meta_trainer.evaluation.ablation import read_variants
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.training.initial_theta import initial_theta
@@ -44,7 +44,9 @@ def test_the_commands_make_the_versions_of_each_figure() -> None:
         if command[1] == "evaluate":
             suite = SUITES[command[command.index("--suite") + 1]]
             chosen = {word: thetas[word] for word in command if "@" in word}
-            labels[suite.name] = [variant.label for variant in variants(suite, chosen).values()]
+            labels[suite.name] = [
+                variant.label for variant in read_variants(suite, chosen).values()
+            ]
     assert labels == {
         "ablation-state": ["full", "no LSTM", "no preprocessing", "no LSTM and preprocessing"],
         "ablation-tricks": ["RS and CC", "RS", "CC", "neither RS nor CC"],

@@ -20,12 +20,13 @@ from torch import Tensor
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, plan
 from meta_trainer.evaluation.cells import Setting
 from meta_trainer.evaluation.report import Row
+from meta_trainer.evaluation.reporting import report_to_json
 from meta_trainer.learners.mlp import ACTIVATION_FUNCTIONS
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.training.result import Stopped
-from tests.meta_trainer.evaluation.conftest import evaluation_spec
+from tests.meta_trainer.evaluation.conftest import evaluation_spec, files_of
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +137,7 @@ def test_the_same_spec_gives_the_same_files_with_or_without_kept_rates(
     report: Report, tiny_spec: EvaluationSpec, theta: Theta, recorder: Any
 ) -> None:
     again = evaluate(tiny_spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)
-    assert again.files()["result.json"] == report.files()["result.json"]
+    assert files_of(again)["result.json"] == files_of(report)["result.json"]
 
 
 def test_progress_counts_every_cell_and_kept_rates_need_none(
@@ -173,7 +174,7 @@ def test_an_exploding_optimizer_is_a_result(
 ) -> None:
     wild = Theta(theta.rule, theta.tensors, rate=Rate(lr=1e30))
     both = {"wild@1": wild, "hyperadam@1": theta}
-    files = evaluate(tiny_spec, both, DATA, InProcessRunner(), recorder, cache=cache).files()
+    files = files_of(evaluate(tiny_spec, both, DATA, InProcessRunner(), recorder, cache=cache))
     rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
     by_name = {name: [row for row in rows if row["optimizer"] == name] for name in both}
     saturated = [row for row in by_name["wild@1"] if row["task"] in ("sigmoid", "tanh")]
@@ -194,10 +195,10 @@ def test_a_warm_up_is_the_learned_optimizers_alone(
     for row, other in zip(report.rows, warm.rows, strict=True):
         assert torch.equal(row.finals, other.finals) == (row.kind == "baseline")
         assert torch.equal(row.curves[0], other.curves[0])
-    assert warm.to_json()["warmup_steps"] == 3
+    assert report_to_json(warm)["warmup_steps"] == 3
     said = b"Rates rise linearly over the first steps of hyperadam@1 (3). Seed 1"
-    assert said in warm.files()["report.md"]
-    assert said not in report.files()["report.md"]
+    assert said in files_of(warm)["report.md"]
+    assert said not in files_of(report)["report.md"]
 
 
 def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
@@ -225,9 +226,9 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
     for task in own.tasks:
         assert torch.equal(of[own, task, "warm@1"].finals, of[asked, task, "cold@1"].finals)
         assert not torch.equal(of[own, task, "cold@1"].finals, of[asked, task, "cold@1"].finals)
-    assert [row["warmup_steps"] for row in own.to_json()["rows"][:3]] == [3, 0, 0]
-    assert own.to_json()["warmup_steps"] is None
-    assert b"Rates rise linearly over the first steps of warm@1 (3). " in own.files()["report.md"]
+    assert [row["warmup_steps"] for row in report_to_json(own)["rows"][:3]] == [3, 0, 0]
+    assert report_to_json(own)["warmup_steps"] is None
+    assert b"Rates rise linearly over the first steps of warm@1 (3). " in files_of(own)["report.md"]
 
 
 def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
@@ -262,12 +263,12 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
         assert torch.equal(of[own, task, "none@1"], of[none, task, "own@1"])
         finals = [run_of[task, "own@1"] for run_of in map(_finals, others)]
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
-    rows = own.to_json()["rows"]
+    rows = report_to_json(own)["rows"]
     assert [[row[name] for name in KNOBS] for row in rows[:2]] == [
         [0, 2, 28, 3, 4, 2.0],
         [0] * 6,
     ]
-    page = own.files()["report.md"].decode()
+    page = files_of(own)["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
     assert (
         "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). "
@@ -290,7 +291,7 @@ def _finals(report: Report) -> dict[tuple[str, str], Tensor]:
 def test_without_baselines_there_is_nothing_to_compare_with(theta: Theta, recorder: Any) -> None:
     spec = EvaluationSpec(optimizers=("hyperadam@1",), baselines=(), n_starts=2, horizon=1)
     report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), recorder)
-    assert [row["difference"] for row in report.to_json()["rows"]] == [None] * 4
+    assert [row["difference"] for row in report_to_json(report)["rows"]] == [None] * 4
 
 
 @pytest.mark.parametrize("field", ["optimizers", "baselines"])

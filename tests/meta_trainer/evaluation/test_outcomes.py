@@ -25,7 +25,7 @@ from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.training.result import Stopped
-from tests.meta_trainer.evaluation.conftest import evaluation_spec
+from tests.meta_trainer.evaluation.conftest import evaluation_spec, files_of
 
 CONTENT = {"task": {"stream": "relu"}, "starts": [0, 4]}
 OUTCOME = Outcome(
@@ -55,7 +55,7 @@ def test_one_without_a_test_split_has_none_afterwards(tmp_path: Path) -> None:
 def test_other_code_has_other_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     OutcomeCache(tmp_path).put(CONTENT, OUTCOME)
     monkeypatch.setattr(
-        "meta_trainer.evaluation.outcomes.code_fingerprint", lambda: "of another revision"
+        "meta_trainer.evaluation.outcomes.fingerprint_code", lambda: "of another revision"
     )
     assert OutcomeCache(tmp_path).get(CONTENT) is None
 
@@ -65,7 +65,7 @@ def test_the_code_is_that_of_both_packages(tmp_path: Path, monkeypatch: pytest.M
 
     def of(folder: Path) -> str:
         monkeypatch.setattr(content_cache.meta_trainer, "__path__", [str(folder)])
-        return content_cache.code_fingerprint.__wrapped__()
+        return content_cache.fingerprint_code.__wrapped__()
 
     (tmp_path / "learners").mkdir()
     (tmp_path / "learners" / "mlp.py").write_text("a = 1\n")
@@ -139,14 +139,14 @@ def test_one_that_was_cut_off_goes_on_where_it_was(
     """After the first tuning, after the last, and amid the runs of learned optimizers and
     baselines."""
     thetas = {"hyperadam@1": theta}
-    whole = evaluate(tiny_spec, thetas, DATA, InProcessRunner(), recorder).files()
+    whole = files_of(evaluate(tiny_spec, thetas, DATA, InProcessRunner(), recorder))
     all_cells = cells(recorder)
     recorder.events.clear()
     with pytest.raises(Stopped):
         run(tiny_spec, thetas, tmp_path, recorder, lambda: len(cells(recorder)) >= n_cells)
     first = cells(recorder)
     recorder.events.clear()
-    assert run(tiny_spec, thetas, tmp_path, recorder).files() == whole
+    assert files_of(run(tiny_spec, thetas, tmp_path, recorder)) == whole
     assert first == all_cells[:n_cells]
     assert cells(recorder) == all_cells[n_cells:]
     assert recorder.series("progress")[len(all_cells) - n_cells] == 1.0
@@ -174,7 +174,7 @@ def test_the_next_version_runs_alone(
         LogRecorder(),
         cache=TuningCache(tmp_path / "tuned-rates"),
     )
-    assert json.loads(found.files()["result.json"]) == json.loads(anew.files()["result.json"])
+    assert json.loads(files_of(found)["result.json"]) == json.loads(files_of(anew)["result.json"])
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from hyperadam.rates import Rate
 
 from meta_trainer.datasets import DatasetMissing
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.reporting.suite_all import evaluate_sections
+from meta_trainer.evaluation.reporting import DrawnReport, draw_report, evaluate_sections
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
@@ -49,7 +49,7 @@ def test_sizes_cannot_be_given(field: str, value: Any) -> None:
         spec_of("a@1", **{field: value})
 
 
-def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
+def made_up(section: EvaluationSpec, recorder: Recorder) -> DrawnReport:
     """One row, where MNIST is missing and the versions do not differ in J."""
     if section.dataset == "mnist":
         raise DatasetMissing("dataset 'mnist' is missing")
@@ -65,7 +65,7 @@ def made_up(section: EvaluationSpec, recorder: Recorder) -> Report:
         finals=values,
         curves=values[None],
     )
-    return Report(section, SUITES["table2"], "sines", "ab" * 32, [row])
+    return draw_report(Report(section, SUITES["table2"], "sines", "ab" * 32, [row]))
 
 
 @pytest.mark.slow

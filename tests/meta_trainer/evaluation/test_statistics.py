@@ -7,11 +7,16 @@ import math
 import pytest
 import torch
 
-from meta_trainer.evaluation.statistics import curve, estimate, finite_list, thinned
+from meta_trainer.evaluation.statistics import (
+    mean_curve,
+    mean_with_error,
+    thin_steps,
+    to_finite_list,
+)
 
 
 def test_mean_and_standard_error() -> None:
-    result = estimate(torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64))
+    result = mean_with_error(torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64))
     assert result.mean == pytest.approx(7 / 3)
     assert result.stderr == pytest.approx(
         math.sqrt(((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2 / 3)
@@ -20,7 +25,7 @@ def test_mean_and_standard_error() -> None:
 
 
 def test_diverged_starts_are_left_out_and_counted() -> None:
-    result = estimate(torch.tensor([1.0, math.nan, 3.0, math.inf], dtype=torch.float64))
+    result = mean_with_error(torch.tensor([1.0, math.nan, 3.0, math.inf], dtype=torch.float64))
     assert (result.mean, result.n) == (2.0, 2)
     assert result.stderr == pytest.approx(1.0)
 
@@ -29,14 +34,14 @@ def test_diverged_starts_are_left_out_and_counted() -> None:
     ("values", "mean"), [([math.nan], None), ([], None), ([5.0, math.nan], 5.0)]
 )
 def test_too_few_starts_have_no_standard_error(values: list[float], mean: float | None) -> None:
-    assert estimate(torch.tensor(values, dtype=torch.float64)).to_json() == {
+    assert mean_with_error(torch.tensor(values, dtype=torch.float64)).to_json() == {
         "mean": mean,
         "stderr": None,
     }
 
 
 def test_curves_have_no_value_where_everything_diverged() -> None:
-    mean, stderr = curve(
+    mean, stderr = mean_curve(
         torch.tensor([[1.0, 3.0], [2.0, math.inf], [math.nan, math.inf]], dtype=torch.float64)
     )
     assert mean == [2.0, 2.0, None]
@@ -44,11 +49,11 @@ def test_curves_have_no_value_where_everything_diverged() -> None:
 
 
 def test_values_as_json_can_say_them() -> None:
-    assert finite_list(torch.tensor([0.5, math.nan, -math.inf])) == [0.5, None, None]
+    assert to_finite_list(torch.tensor([0.5, math.nan, -math.inf])) == [0.5, None, None]
 
 
 def test_long_curves_are_thinned_evenly() -> None:
-    assert thinned(4).tolist() == [0, 1, 2, 3]
-    kept = thinned(10_000, 101)
+    assert thin_steps(4).tolist() == [0, 1, 2, 3]
+    kept = thin_steps(10_000, 101)
     assert (len(kept), int(kept[0]), int(kept[-1])) == (101, 0, 9_999)
     assert set(kept.diff().tolist()) <= {99, 100, 101}

@@ -18,14 +18,17 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
 from meta_trainer.evaluation.cells import Setting, run_learned
-from meta_trainer.evaluation.reporting.charts import along_axis_png
-from meta_trainer.evaluation.testing import measure
+from meta_trainer.evaluation.reporting import report_to_json
+from meta_trainer.evaluation.reporting.charts import draw_along_axis
+from meta_trainer.evaluation.reporting.styles import render_png
+from meta_trainer.evaluation.testing import measure_on_test
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.learners import CNN, MLP
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
+from tests.meta_trainer.evaluation.conftest import files_of
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +79,7 @@ def run(spec: EvaluationSpec, theta: Theta) -> Report:
 
 def numbers(report: Report) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(
-        json.dumps(report.to_json(), allow_nan=False), parse_constant=pytest.fail
+        json.dumps(report_to_json(report), allow_nan=False), parse_constant=pytest.fail
     )
     return result
 
@@ -128,7 +131,7 @@ def test_divergence_is_counted(suite: str, theta: Theta) -> None:
 
 
 def test_table3_measures_on_the_test_split(theta: Theta) -> None:
-    files = run(quick_spec("table3", horizon=2), theta).files()
+    files = files_of(run(quick_spec("table3", horizon=2), theta))
     assert set(files) == {"result.json", "report.md", "report.html", "curves.png"}
     rows = json.loads(files["result.json"])["rows"]
     assert all(0 <= row["test"]["top1"]["mean"] <= row["test"]["top2"]["mean"] <= 1 for row in rows)
@@ -144,19 +147,19 @@ def test_timing_is_beside_adam(theta: Theta) -> None:
     assert all(len(row["finals"]) == 3 and min(row["finals"]) > 0 for row in rows.values())
     assert rows["adam"]["ratio"] == {"mean": 1.0, "stderr": 0.0}
     assert rows["sgd"]["ratio"]["mean"] > 0
-    assert (report.to_json()["measure"], report.to_json()["curve_steps"]) == (
+    assert (report_to_json(report)["measure"], report_to_json(report)["curve_steps"]) == (
         "seconds per update",
         [],
     )
-    files = report.files()
+    files = files_of(report)
     assert set(files) == {"result.json", "report.md", "report.html", "seconds.png"}
     assert "3.30 ms" in files["report.md"].decode()
 
 
 def test_depth_has_a_picture_of_its_own(theta: Theta) -> None:
     report = run(quick_spec("deep-mlp", horizon=1), theta)
-    assert along_axis_png(report).startswith(b"\x89PNG\r\n\x1a\n")
-    assert along_axis_png(report) == along_axis_png(report)
+    assert render_png(draw_along_axis(report)).startswith(b"\x89PNG\r\n\x1a\n")
+    assert render_png(draw_along_axis(report)) == render_png(draw_along_axis(report))
 
 
 @pytest.mark.parametrize("learner", [MLP((784, 5, 10), "tanh"), CNN("cnn-1", (1, 28, 28), 10)])
@@ -167,7 +170,7 @@ def test_measures_are_what_counting_gives(learner: Any) -> None:
     )  # more than one batch, the last one short
     w = torch.randn(3, learner.n_coordinates, generator=torch.Generator().manual_seed(1)) * 0.1
     w[1] = math.nan
-    measured = measure(learner, w, test).numpy()
+    measured = measure_on_test(learner, w, test).numpy()
     assert np.isnan(measured[1]).all()
     for i in (0, 2):
         inputs, targets = test.minibatch(torch.arange(len(test)))

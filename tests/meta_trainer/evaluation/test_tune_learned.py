@@ -12,8 +12,9 @@ import torch
 from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate, summary
+from meta_trainer.evaluation import EvaluationData, Report, TuningCache, evaluate
 from meta_trainer.evaluation.cells import Setting
+from meta_trainer.evaluation.reporting import summarize_report
 from meta_trainer.learners import Shapes
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
@@ -21,7 +22,7 @@ from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.rollout import Learned, rollout
-from tests.meta_trainer.evaluation.conftest import evaluation_spec
+from tests.meta_trainer.evaluation.conftest import evaluation_spec, files_of
 
 FIELDS: dict[str, Any] = {
     "n_starts": 3,
@@ -131,12 +132,12 @@ def test_its_rate_is_the_best_of_its_trials_on_other_starts(
 
 @pytest.mark.slow
 def test_reports_say_so_and_versions_keep_their_own(report: Report) -> None:
-    files = report.files()
+    files = files_of(report)
     assert "beside it at one tuned in the same way (“α tuned”)" in files["report.md"].decode()
     rows = json.loads(files["result.json"], parse_constant=pytest.fail)["rows"]
     assert [bool(row["tuning"]) for row in rows[:4]] == [False, True, True, True]
     assert (
-        summary(report, "hyperadam@1")["tasks"]["relu"]["mean"]
+        summarize_report(report, "hyperadam@1")["tasks"]["relu"]["mean"]
         == report.of_task("relu")[0].final.mean
     )
     assert report.optimizers[0] == "hyperadam@1"

@@ -21,11 +21,11 @@ from meta_trainer.evaluation.tuning import (
     LONG,
     SMALLEST_EXPONENT,
     Tuned,
-    TuningCache,
-    ladder,
-    rate_of,
+    build_ladder,
+    rate_at,
     tune,
 )
+from meta_trainer.evaluation.tuning_cache import TuningCache
 from meta_trainer.specs.baselines import BASELINES, Baseline
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.rollout import rollout
@@ -83,9 +83,9 @@ class HalfBroken(Quadratic):
 
 
 def test_rates_go_in_steps_of_root_two() -> None:
-    assert [rate_of(k) for k in (-4, -2, 0, 2)] == [0.25, 0.5, 1.0, 2.0]
-    assert rate_of(3) / rate_of(2) == pytest.approx(2**0.5)
-    assert rate_of(-3) / rate_of(-4) == pytest.approx(2**0.5)
+    assert [rate_at(k) for k in (-4, -2, 0, 2)] == [0.25, 0.5, 1.0, 2.0]
+    assert rate_at(3) / rate_at(2) == pytest.approx(2**0.5)
+    assert rate_at(-3) / rate_at(-4) == pytest.approx(2**0.5)
 
 
 def found(make: Callable[[int], Optimizee], n_steps: int = 1) -> Tuned:
@@ -96,7 +96,7 @@ def found(make: Callable[[int], Optimizee], n_steps: int = 1) -> Tuned:
 def test_the_best_rate_is_found_inside_or_far_outside_the_first_grid(exponent: int) -> None:
     exponent -= exponent % 2  # so that 1/a is exact in binary
     tuned = found(lambda n_copies: Quadratic(2.0 ** (-exponent // 2), n_copies))
-    assert tuned.rate == rate_of(exponent)
+    assert tuned.rate == rate_at(exponent)
     assert not tuned.on_edge
     rates = [rate for rate, _ in tuned.trials]
     assert rates == sorted(rates)
@@ -108,8 +108,8 @@ def exhaustive(make: Callable[[int], Optimizee], baseline: Baseline, n_steps: in
     """The best rate of all between the bounds, each tried alone."""
     losses = {}
     for k in range(SMALLEST_EXPONENT, LARGEST_EXPONENT + 1):
-        finals = rollout(HandDesigned(baseline, [rate_of(k)] * 2), make(1), n_steps).final_losses
-        losses[rate_of(k)] = float(finals.mean()) if finals.isfinite().all() else math.inf
+        finals = rollout(HandDesigned(baseline, [rate_at(k)] * 2), make(1), n_steps).final_losses
+        losses[rate_at(k)] = float(finals.mean()) if finals.isfinite().all() else math.inf
     return min(losses, key=losses.__getitem__)
 
 
@@ -132,15 +132,15 @@ def test_both_neighbours_of_the_best_were_tried_and_few_others() -> None:
     tuned = found(lambda n_copies: Quadratic(1.0, n_copies))
     rates = [rate for rate, _ in tuned.trials]
     i = rates.index(tuned.rate)
-    assert rates[i - 1 : i + 2] == [rate_of(k) for k in (-1, 0, 1)]
+    assert rates[i - 1 : i + 2] == [rate_at(k) for k in (-1, 0, 1)]
     assert len(rates) == 7  # −3, 1 and 5; then −1 and 3; then −2 and 0
 
 
 def test_a_long_horizon_is_searched_on_a_ladder() -> None:
-    assert ladder([100]) == [100]
-    assert ladder([LONG]) == [LONG]
-    assert ladder([2_000, 10_000]) == ladder([10_000]) == [400, 2_000, 10_000]
-    assert ladder([2_000]) == [400, 2_000]
+    assert build_ladder([100]) == [100]
+    assert build_ladder([LONG]) == [LONG]
+    assert build_ladder([2_000, 10_000]) == build_ladder([10_000]) == [400, 2_000, 10_000]
+    assert build_ladder([2_000]) == [400, 2_000]
 
 
 @dataclass
@@ -177,12 +177,12 @@ def test_on_a_ladder_every_horizon_ends_between_two_neighbours(
 
 def test_the_search_ends_at_the_bounds_and_says_so() -> None:
     tuned = found(lambda n_copies: Downhill(1.0, n_copies))
-    assert (tuned.rate, tuned.on_edge) == (rate_of(LARGEST_EXPONENT), True)
+    assert (tuned.rate, tuned.on_edge) == (rate_at(LARGEST_EXPONENT), True)
 
 
 def test_where_everything_diverges_the_smallest_rate_is_given_and_marked() -> None:
     tuned = found(lambda n_copies: Broken(1.0, n_copies))
-    assert (tuned.rate, tuned.on_edge) == (rate_of(SMALLEST_EXPONENT), True)
+    assert (tuned.rate, tuned.on_edge) == (rate_at(SMALLEST_EXPONENT), True)
     assert all(loss is None for _, loss in tuned.trials)
 
 
@@ -190,7 +190,7 @@ def test_a_rate_at_which_any_start_diverges_is_never_chosen() -> None:
     tuned = found(lambda n_copies: HalfBroken(1.0, n_copies))
     assert tuned.rate == 1.0
     assert not tuned.on_edge
-    assert dict(tuned.trials)[rate_of(1)] is None
+    assert dict(tuned.trials)[rate_at(1)] is None
 
 
 CONTENT = {"task": {"kind": "mlp"}, "horizon": 100}

@@ -20,6 +20,7 @@ from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.units import make_rule
 from services.container import Container
 from services.executors import supervisor
+from tests.meta_trainer.evaluation.conftest import files_of
 from tests.services.drivers import at_work, undisturbed, until
 
 
@@ -98,4 +99,4 @@ def test_evaluation_whose_driver_is_killed_runs_the_rest_alone(services: Contain
     whole = evaluate(
         spec, {"tiny@1": theta}, EvaluationData.load(spec), InProcessRunner(), LogRecorder()
     )
-    assert result["rows"] == json.loads(whole.files()["result.json"])["rows"]
+    assert result["rows"] == json.loads(files_of(whole)["result.json"])["rows"]

@@ -23,50 +23,61 @@ class Cell:
     arguments: tuple[Any, ...]
 
 
-class Schedule:
+class CellQueue:
     """Carries out `n_total` cells, in as many batches as one likes."""
 
     def __init__(
         self, runner: Runner, recorder: Recorder, should_stop: Callable[[], bool], n_total: int
     ) -> None:
-        self._runner, self._recorder, self._should_stop = runner, recorder, should_stop
-        self._n_done, self._n_total = 0, n_total
+        self._runner = runner
+        self._recorder = recorder
+        self._should_stop = should_stop
+        self._n_total = n_total
+        self._n_done = 0
         recorder.metrics(0, {"progress": 0.0})
 
     def run(
-        self, cells: Mapping[K, Cell], done: Callable[[K, Any], None] | None = None
+        self, cells: Mapping[K, Cell], on_result: Callable[[K, Any], None] | None = None
     ) -> dict[K, Any]:
         """The cells' results by key, in the order of the cells whatever the order of completion.
 
         Args:
-            done: is given each result as soon as it is there.
+            on_result: is given each result as soon as it is there.
 
         Raises:
             Stopped: `should_stop` said so between two cells.
         """
         results: dict[K, Any] = {}
-        under_way: dict[K, Handle] = {}
+        running: dict[K, Handle] = {}
 
         def collect_one() -> None:
-            keys = list(under_way)
-            i, result = next(iter(self._runner.as_completed([under_way[key] for key in keys])))
-            del under_way[keys[i]]
-            results[keys[i]] = result
-            if done is not None:
-                done(keys[i], result)
-            self._tell(cells[keys[i]].label)
+            key, result = self._wait_for_one(running)
+            results[key] = result
+            if on_result is not None:
+                on_result(key, result)
+            self._report(cells[key].label)
 
         for key, cell in cells.items():
-            while len(under_way) >= self._runner.n_workers:
+            while len(running) >= self._runner.n_workers:
                 collect_one()
             self._stop_if_asked()
-            under_way[key] = self._runner.call(cell.function, *cell.arguments)[0]
-        while under_way:
+            running[key] = self._runner.call(cell.function, *cell.arguments)[0]
+
+        while running:
             collect_one()
             self._stop_if_asked()
+
         return {key: results[key] for key in cells}
 
-    def _tell(self, label: str) -> None:
+    def _wait_for_one(self, running: dict[K, Handle]) -> tuple[K, Any]:
+        """The next cell that is done, which is taken out of those running."""
+        keys = list(running)
+        handles = list(running.values())
+        i, result = next(iter(self._runner.as_completed(handles)))
+        del running[keys[i]]
+        return keys[i], result
+
+    def _report(self, label: str) -> None:
         self._n_done += 1
         self._recorder.event("cell", {"done": self._n_done, "total": self._n_total, "label": label})
         self._recorder.metrics(self._n_done, {"progress": self._n_done / self._n_total})

@@ -1,0 +1,151 @@
+"""The optimizers of an evaluation: what runs each of them, and what decides its numbers.
+
+A contestant is one row of every task: a learned optimizer at its own α, the same at an α that is
+tuned for each task, or a baseline, which is always tuned.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from hyperadam.rates import Rate
+from hyperadam.theta import Theta
+
+from meta_trainer.evaluation.cell_queue import Cell
+from meta_trainer.evaluation.cells import (
+    run_baseline,
+    run_learned,
+    run_learned_tuning,
+    run_tuning,
+)
+from meta_trainer.evaluation.tuning import LARGEST_EXPONENT, SMALLEST_EXPONENT
+from meta_trainer.runners import Runner
+from meta_trainer.specs import EvaluationSpec
+from meta_trainer.specs.baselines import BASELINES, Baseline, GridRange
+
+Kind = Literal["learned", "baseline"]
+
+_REACH = 4
+"""Places of the grid below and above its own α where tuning of a learned optimizer begins: a factor
+of four."""
+
+
+@dataclass(frozen=True)
+class Contestant(ABC):
+    """An optimizer under the name that the report gives it."""
+
+    name: str
+    rate: Rate
+    """With the α of all tasks; where it is tuned, only the rest counts."""
+    is_tuned: bool
+    """Whether it runs at an α of each task."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind: ...
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What decides its numbers beside the rate, as JSON."""
+
+    @abstractmethod
+    def tuning_content(self) -> dict[str, Any]:
+        """What decides its tuned rates beside the task, as JSON."""
+
+    @abstractmethod
+    def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
+        """Some starts of it.
+
+        Args:
+            arguments: setting, data, starts and horizons, which all cells begin with.
+        """
+
+    @abstractmethod
+    def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
+        """The search for its rates.
+
+        Args:
+            arguments: setting, data, number of starts and horizons.
+        """
+
+
+@dataclass(frozen=True)
+class LearnedContestant(Contestant):
+    """A learned optimizer."""
+
+    theta: Theta
+    vector: Any
+    """Θ as the runner put it."""
+
+    @property
+    def kind(self) -> Kind:
+        return "learned"
+
+    @property
+    def grid(self) -> GridRange:
+        """A factor of four about its own α, where tuning begins."""
+        nearest = round(2 * math.log2(self.rate.lr))
+        middle = min(max(nearest, SMALLEST_EXPONENT + _REACH), LARGEST_EXPONENT - _REACH)
+        return middle - _REACH, middle + _REACH
+
+    def content(self) -> dict[str, Any]:
+        return {field: self.theta.manifest[field] for field in ("rule", "tensors_sha256")}
+
+    def tuning_content(self) -> dict[str, Any]:
+        schedule = replace(self.rate, lr=1.0).to_fields()
+        return {"learned": self.content(), "schedule": schedule, "grid": list(self.grid)}
+
+    def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
+        rule_spec = asdict(self.theta.rule.spec)
+        return Cell(label, run_learned, (*arguments, rule_spec, self.vector, rate))
+
+    def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
+        rule_spec = asdict(self.theta.rule.spec)
+        extended = (*arguments, rule_spec, self.vector, self.rate, self.grid)
+        return Cell(label, run_learned_tuning, extended)
+
+
+@dataclass(frozen=True)
+class BaselineContestant(Contestant):
+    """A baseline, by its name."""
+
+    baseline: Baseline
+
+    @property
+    def kind(self) -> Kind:
+        return "baseline"
+
+    def content(self) -> dict[str, Any]:
+        return self.baseline.content()
+
+    def tuning_content(self) -> dict[str, Any]:
+        return {"baseline": self.content()}
+
+    def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
+        return Cell(label, run_baseline, (*arguments, self.name, rate.lr))
+
+    def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
+        return Cell(label, run_tuning, (*arguments, self.name))
+
+
+def list_contestants(
+    spec: EvaluationSpec, thetas: Mapping[str, Theta], runner: Runner
+) -> list[Contestant]:
+    """In the order of a report's rows: learned optimizers, the same with tuned α, baselines."""
+    learned = [
+        LearnedContestant(name, spec.rate_of(theta), False, theta, runner.put(theta.vector))
+        for name, theta in thetas.items()
+    ]
+    tuned = [
+        replace(contestant, name=f"{contestant.name}, α tuned", is_tuned=True)
+        for contestant in learned
+    ]
+    baselines = [
+        BaselineContestant(name, BASELINES[name].schedule, True, BASELINES[name])
+        for name in spec.baselines
+    ]
+    return [*learned, *(tuned if spec.tune_learned else []), *baselines]

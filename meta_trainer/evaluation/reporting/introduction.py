@@ -1,0 +1,78 @@
+"""What is said above the tables of a report."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Final
+
+from hyperadam.rates import Rate
+
+from meta_trainer.evaluation.report import Report
+
+
+def write_introduction(report: Report) -> list[str]:
+    """What was measured and how, in two paragraphs."""
+    seeds = f"Seed {report.spec.seed}; dataset sha256 {report.dataset_fingerprint[:16]}."
+    if report.is_timing:
+        return [_describe_timing(report), f"{_OF_TORCH} {seeds}"]
+    return [_describe_losses(report), f"{_describe_rates(report)} {seeds}"]
+
+
+_OF_TORCH: Final = (
+    "Baselines are those of torch.optim as they come. The figures are of this machine."
+)
+_DEFINITION: Final = (
+    "The final loss of a run is the mean loss at its last weights over all minibatches that it saw."
+)
+_QUICK: Final = (
+    "This is the quick size, with minibatches of 16: good only to see that everything works."
+)
+
+
+def _describe_timing(report: Report) -> str:
+    spec = report.spec
+    return (
+        "Time per update once the gradient is there, on one thread: mean ± standard error over "
+        f"{spec.n_starts} repeats of {spec.horizon} updates each, the optimizers in turn. "
+        "Lowest in bold."
+    )
+
+
+def _describe_losses(report: Report) -> str:
+    spec = report.spec
+    horizons = sorted({task.horizon for task in spec.tasks})
+    steps = " or ".join(map(str, horizons))
+    measured = (
+        f"Final loss after {steps} steps on {report.dataset}: mean ± standard error over "
+        f"{spec.n_starts} random starts, the same starts and minibatches for every optimizer."
+    )
+    sentences = [measured, _DEFINITION, "Lowest in bold."]
+    if spec.quick:
+        sentences.append(_QUICK)
+    if spec.quick and report.suite.also_on:
+        others = sorted({name for names in report.suite.also_on.values() for name in names})
+        sentences.append(f"It leaves out {', '.join(others)}, which the full size runs on too.")
+    return " ".join(sentences)
+
+
+def _describe_rates(report: Report) -> str:
+    spec = report.spec
+    beside = ", and beside it at one tuned in the same way (“α tuned”)"
+    tuning = (
+        f"The rate of each baseline was tuned for each task on {spec.n_tuning_starts} other "
+        "starts; learned optimizers run at their own rate everywhere"
+        f"{beside if spec.tune_learned else ''}."
+    )
+    return " ".join([tuning, *_describe_schedules(report)])
+
+
+def _describe_schedules(report: Report) -> list[str]:
+    """Whose rates change, by how much and when: a sentence for each knob that any has."""
+    sentences = []
+    for knob in fields(Rate):
+        template = knob.metadata.get("report", "").strip()
+        numbers = {row.optimizer: getattr(row.rate, knob.name) for row in report.rows}
+        users = [f"{optimizer} ({number})" for optimizer, number in numbers.items() if number]
+        if template and users:
+            sentences.append(template.format(", ".join(users)))
+    return sentences
