@@ -55,6 +55,8 @@ class Period:
     episode: int
     learners: Sequence[int]
     """The chunk's, by their numbers within the job; L of them."""
+    by_learner: bool = False
+    """Whether the gradient of each learner is asked for, not of their sum."""
 
     def ends_episode(self, state: EpisodeState) -> bool:
         """Whether no other period follows the one that begins with `state`."""
@@ -65,7 +67,8 @@ class GradientEstimate(NamedTuple):
     """What one period of one chunk gives."""
 
     gradient: Tensor
-    """Summed over the learners, without what `slopes` stand for; shape (n_theta,)."""
+    """Without what `slopes` stand for: summed over the learners, shape (n_theta,), or of each,
+    shape (L, n_theta)."""
     slopes: tuple[Tensor, ...]
     """One for each part of the estimator, shape (L, N), weights and 1/N included: factors of
     directions that the adder draws (`meta_gradient`); (L, 0) for parts whose gradient is in
@@ -82,7 +85,7 @@ def estimate_gradient(
 ) -> GradientEstimate:
     """Run one period by the estimator that a job's spec names; `state` is None at the beginning of
     an episode."""
-    gradient = torch.zeros_like(period.theta)
+    gradient = _make_zeros(period)
     slopes: list[Tensor] = []
     losses: list[Tensor] = []
     states_after: list[EpisodeState] = []
@@ -103,26 +106,28 @@ def estimate_gradient(
 def meta_gradient(
     spec: EstimatorSpec,
     rule: Rule[Any],
-    gradient: Tensor,  # shape: (n_theta,)
+    gradient: Tensor,  # shape: (n_theta,), or (L, n_theta)
     slopes: Sequence[Tensor],  # shapes: (L, N)
     *,
     seed: int,
     episode: int,
     learners: Sequence[int],
 ) -> Tensor:
-    """The gradient of a chunk, shape (n_theta,): `gradient` and every slope's direction, drawn
-    again from its name.
+    """The gradient of a chunk, or of each of its learners: `gradient` and every slope's direction,
+    drawn again from its name.
 
-    `slopes` are those of every part of the estimator, or none.
+    `slopes` are those of every part of the estimator, or none. The shape is that of `gradient`.
     """
     total = gradient.clone()
+    totals = total.expand(len(learners), -1)  # views: of each learner, or all of the same sum
     parts = parts_of(spec)
     for number, part_slopes in enumerate(slopes):
         _, part = parts[number]
         directions = _draw_directions(part, number, rule, seed, episode, learners)
-        for learner, learner_slopes in zip(directions, part_slopes.tolist(), strict=True):
+        rows = zip(totals, directions, part_slopes.tolist(), strict=True)
+        for learner_total, learner, learner_slopes in rows:
             for pair, slope in enumerate(learner_slopes):
-                total += slope * learner.of(pair).to(total)
+                learner_total.add_(slope * learner.of(pair).to(total))
     return total
 
 
@@ -161,7 +166,7 @@ def _estimate_part(
 def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> GradientEstimate:
     run = (period.rule, period.theta, period.optimizee, state, period.objective)
     differentiate = differentiate_period
-    if part.order == 2:
+    if part.order == 2 or period.by_learner:
         differentiate = partial(differentiate_learners, order=part.order)
 
     if part.truncation and part.truncation < period.n_steps:
@@ -175,10 +180,19 @@ def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> Grad
     else:
         result = differentiate(*run, n_steps=period.n_steps, rate=period.rate)
 
-    gradient = result.gradient if part.order == 1 else _add_learners(result.gradient)
+    gradient = result.gradient
+    if gradient.dim() == 2 and not period.by_learner:
+        gradient = _add_learners(gradient)
     no_slopes = torch.zeros(len(period.learners), 0)
     state_after = None if period.ends_episode(state) else result.state
     return GradientEstimate(gradient, (no_slopes,), result.losses.mean(0), state_after)
+
+
+def _make_zeros(period: Period) -> Tensor:
+    """A gradient to add to, shape (n_theta,), or (L, n_theta)."""
+    if period.by_learner:
+        return period.theta.new_zeros(len(period.learners), len(period.theta))
+    return torch.zeros_like(period.theta)
 
 
 def _add_learners(
@@ -216,13 +230,14 @@ def _perturb(
 
     slopes = result.slopes / part.n_pairs
     state_after = _join(result.states)
-    gradient = torch.zeros_like(period.theta)
+    gradient = _make_zeros(period)
     if place is None:
         return GradientEstimate(gradient, (slopes,), result.losses, state_after)
 
-    for own, row in zip(directions, slopes.tolist(), strict=True):
+    totals = gradient.expand(len(directions), -1)  # views: of each learner, or all of the same sum
+    for total, own, row in zip(totals, directions, slopes.tolist(), strict=True):
         for pair, slope in enumerate(row):
-            gradient += slope * own.accumulated(pair, place + 1).to(gradient)
+            total.add_(slope * own.accumulated(pair, place + 1).to(gradient))
     return GradientEstimate(gradient, (slopes[:, :0],), result.losses, state_after)
 
 

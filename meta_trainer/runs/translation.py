@@ -48,6 +48,7 @@ def translate_checkpoint(
         best_loss=math.inf,
         initial_loss=None,
         seconds=0.0,
+        learner_norms=checkpoint.learner_norms,
     )
     if not validate_alike(original, spec):
         return translated

@@ -20,7 +20,7 @@ class TBPTTSpec(Spec):
     order: Literal[1, 2] = 1
     """1: gradients of learners are constants for the derivative (all published codes). 2: they
     count, through the learner's second derivatives, and the derivative of a period is exact, at
-    two to three times the price."""
+    1.1 to 3 times the price."""
     truncation: int | None = Field(default=None, ge=1, le=100_000)
     """Steps between two cuts of the derivative; divides the period. Null: the period."""
 

@@ -54,6 +54,9 @@ class MetaOptimizerSpec(Spec):
     """Updates over which the rate rises linearly from 0."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest Euclidean norm of the meta-gradient; a longer one is scaled down to it."""
+    clip_learners: float | None = Field(default=None, gt=0, le=1e6)
+    """c: a learner's meta-gradient is shortened to c times the median norm of the last learners',
+    before they are added up, so that no learner owns an update; null: all count as they are."""
     weight_decay: float = Field(default=0.0, ge=0, le=100)
     """λ, decoupled: Θ ← Θ − rate λ (Θ − Θ°) before every step of Adam."""
     decay_towards: Literal["zero", "start"] = "zero"

@@ -64,6 +64,9 @@ class Checkpoint:
         default_factory=lambda: {"bad_updates": 0, "bad_validations": 0}
     )
     """`DivergenceWatch.state`; checkpoints from before it are read as having nothing to say."""
+    learner_norms: Tensor | None = None
+    """`LearnerClip.state`, shape (n,), float64; None where learners are not clipped, and in
+    checkpoints from before it."""
     states: tuple[EpisodeState, ...] = ()
     """One for each chunk when an episode is under way."""
 
@@ -72,6 +75,8 @@ class Checkpoint:
         tensors = {"best_theta": self.best_theta.contiguous()}
         for name, tensor in self.meta_optimizer.items():
             tensors[f"meta.{name}"] = tensor.contiguous()
+        if self.learner_norms is not None:
+            tensors["learner_norms"] = self.learner_norms
         for chunk, state in enumerate(self.states):
             for name, tensor in _flatten(state).items():
                 tensors[f"chunk.{chunk}.{name}"] = tensor.contiguous()
@@ -119,6 +124,7 @@ class Checkpoint:
             initial_loss=None if math.isnan(initial_loss) else initial_loss,
             meta_optimizer=_select(tensors, "meta."),
             best_theta=tensors["best_theta"],
+            learner_norms=tensors.get("learner_norms"),
             states=tuple(states),
         )
 

@@ -74,12 +74,13 @@ class EpisodeUnderWay:
 
 
 def _without_poison(outcome: PeriodOutcome) -> PeriodOutcome:
-    """The outcome; one whose gradient is not finite counts as a chunk of learners that diverged,
-    and adds nothing."""
-    if outcome.gradient.isfinite().all():
+    """The outcome; learners whose gradient is not finite count as diverged, and add nothing: all of
+    the chunk where only their sum is known."""
+    is_finite = outcome.gradient.isfinite().all(-1, keepdim=True)
+    if is_finite.all():
         return outcome
     return outcome._replace(
-        gradient=torch.zeros_like(outcome.gradient),
-        losses=torch.full_like(outcome.losses, torch.nan),
-        slopes=(),
+        gradient=torch.where(is_finite, outcome.gradient, 0.0),
+        losses=torch.where(is_finite.squeeze(-1), outcome.losses, torch.nan),
+        slopes=tuple(torch.where(is_finite, slopes, 0.0) for slopes in outcome.slopes),
     )

@@ -56,12 +56,14 @@ class ProgressReporter:
         *,
         period_steps: int,
         period_seconds: float,
+        n_clipped: int | None = None,
     ) -> None:
         """Metrics of one update; from time to time an event for people too.
 
         Args:
             update: updates done, with this one.
             losses: mean scored loss of each learner, not finite where one diverged.
+            n_clipped: learners whose gradient was clipped; None: none would be.
         """
         finite = losses[losses.isfinite()]
         meta_loss = float(finite.mean()) if len(finite) else math.nan
@@ -74,6 +76,8 @@ class ProgressReporter:
             "n_diverged": float(len(losses) - len(finite)),
             "progress": update / self._spec.n_updates,
         }
+        if n_clipped is not None:
+            metrics["n_clipped"] = float(n_clipped)
         self._recorder.metrics(update, metrics)
         if self._is_event_due(update):
             self._send_event(update, meta_loss, period_seconds, steps_per_second)

@@ -28,7 +28,8 @@ class PeriodOutcome(NamedTuple):
     """What the coordinator needs of one chunk's period."""
 
     gradient: Tensor
-    """Summed over the chunk's learners, without what `slopes` stand for; shape (n_theta,)."""
+    """Without what `slopes` stand for: summed over the chunk's learners, shape (n_theta,), or of
+    each, shape (L, n_theta), where the spec clips them."""
     losses: Tensor
     """Mean scored loss of each learner; shape (L,), not finite where one diverged."""
     slopes: tuple[Tensor, ...] = ()
@@ -70,6 +71,7 @@ def run_period(
             seed=spec.seed,
             episode=episode,
             learners=select_learners(spec, chunk),
+            by_learner=spec.meta_optimizer.clip_learners is not None,
         )
         result = estimate_gradient(spec.estimator, period, state)
     outcome = PeriodOutcome(result.gradient, result.losses, result.slopes)
@@ -79,7 +81,8 @@ def run_period(
 def compute_chunk_gradient(
     spec: MetaTrainingSpec, episode: int, chunk: int, outcome: PeriodOutcome
 ) -> Tensor:
-    """The meta-gradient of a chunk's period, summed over its learners; shape (n_theta,)."""
+    """The meta-gradient of a chunk's period, summed over its learners, shape (n_theta,); or of
+    each, shape (L, n_theta), where the spec clips them."""
     return meta_gradient(
         spec.estimator,
         make_rule(spec.rule),
