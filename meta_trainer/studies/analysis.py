@@ -15,35 +15,34 @@ from optuna.trial import TrialState as OptunaState
 
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
-from meta_trainer.studies.objective import objective
-from meta_trainer.studies.search import past_points
+from meta_trainer.studies.objective import compute_objective, list_objectives
+from meta_trainer.studies.search import list_past_points
 
-LEAST_POINTS: Final = 4
+MIN_POINTS: Final = 4
 """Finished points below which nothing is said about importance."""
 
 
-def leaderboard(spec: StudySpec, ledger: Ledger) -> list[TrialRecord]:
+def rank_trials(spec: StudySpec, ledger: Ledger) -> list[TrialRecord]:
     """Trials with an objective, best first: finished ones before others of the same value, then by
     number."""
-
-    def rank(trial: TrialRecord) -> tuple[float, bool, int]:
-        value = objective(spec, trial)
-        return (
-            math.inf if value is None else value,
-            trial.state is not TrialState.COMPLETED,
-            trial.number,
-        )
-
-    return sorted(
-        (trial for trial in ledger.trials if objective(spec, trial) is not None), key=rank
-    )
+    ranked = [trial for trial in ledger.trials if compute_objective(spec, trial) is not None]
+    return sorted(ranked, key=lambda trial: _compute_rank(spec, trial))
 
 
-def best_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
+def _compute_rank(spec: StudySpec, trial: TrialRecord) -> tuple[float, bool, int]:
+    value = compute_objective(spec, trial)
+    is_unfinished = trial.state is not TrialState.COMPLETED
+    return (math.inf if value is None else value, is_unfinished, trial.number)
+
+
+def find_best_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
     """The trial whose Θ is worth keeping; None where every one failed or diverged."""
-    ranked = leaderboard(spec, ledger)
-    value = objective(spec, ranked[0]) if ranked else None
-    return ranked[0] if value is not None and math.isfinite(value) else None
+    ranked = rank_trials(spec, ledger)
+    if not ranked:
+        return None
+    value = compute_objective(spec, ranked[0])
+    has_value = value is not None and math.isfinite(value)
+    return ranked[0] if has_value else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,26 +68,25 @@ class PointSummary:
         return statistics.stdev(self.objectives) / math.sqrt(n) if n > 1 else None
 
 
-def points(spec: StudySpec, ledger: Ledger) -> list[PointSummary]:
+def summarize_points(spec: StudySpec, ledger: Ledger) -> list[PointSummary]:
     """All points in the order in which they were proposed."""
-    found = []
-    for point in dict.fromkeys(trial.point for trial in ledger.trials):
-        trials = ledger.of_point(point)
-        values = [value for trial in trials if (value := objective(spec, trial)) is not None]
-        finite = [value for value in values if math.isfinite(value)]
-        n_bad = (
-            len(values) - len(finite) + sum(trial.state is TrialState.FAILED for trial in trials)
-        )
-        found.append(
-            PointSummary(
-                point=point,
-                values=trials[0].values,
-                objectives=finite,
-                n_trials=len(trials),
-                n_bad=n_bad,
-            )
-        )
-    return found
+    points = dict.fromkeys(trial.point for trial in ledger.trials)
+    return [_summarize_point(spec, ledger, point) for point in points]
+
+
+def _summarize_point(spec: StudySpec, ledger: Ledger, point: int) -> PointSummary:
+    trials = ledger.select_by_point(point)
+    objectives = list_objectives(spec, trials)
+    finite_objectives = [value for value in objectives if math.isfinite(value)]
+    n_diverged = len(objectives) - len(finite_objectives)
+    n_failed = sum(trial.state is TrialState.FAILED for trial in trials)
+    return PointSummary(
+        point=point,
+        values=trials[0].values,
+        objectives=finite_objectives,
+        n_trials=len(trials),
+        n_bad=n_diverged + n_failed,
+    )
 
 
 @dataclass(frozen=True)
@@ -100,18 +98,21 @@ class Importance:
     shares: Mapping[str, float]
 
 
-def importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
+def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
     """By fANOVA (Hutter, Hoos, Leyton-Brown: ICML 2014), which looks at the whole space; None where
     the study has too few points, or all gave the same."""
-    done = [point for point in past_points(spec, ledger) if point.state is OptunaState.COMPLETE]
-    if len(done) < LEAST_POINTS or len({point.value for point in done}) < 2:
+    finished = [
+        point for point in list_past_points(spec, ledger) if point.state is OptunaState.COMPLETE
+    ]
+    n_values = len({point.value for point in finished})
+    if len(finished) < MIN_POINTS or n_values < 2:
         return None
+
     study = optuna.create_study()
-    study.add_trials(done)
-    varied = [path for path in spec.space if len({point.params[path] for point in done}) > 1]
-    shares = get_param_importances(
-        study, params=varied, evaluator=FanovaImportanceEvaluator(seed=spec.seed)
-    )
+    study.add_trials(finished)
+    varied = [path for path in spec.space if len({point.params[path] for point in finished}) > 1]
+    evaluator = FanovaImportanceEvaluator(seed=spec.seed)
+    shares = get_param_importances(study, params=varied, evaluator=evaluator)
     return Importance("fANOVA", {path: shares.get(path, 0.0) for path in spec.space})
 
 
@@ -128,15 +129,20 @@ class Savings:
     """What all trials took."""
 
 
-def savings(spec: StudySpec, ledger: Ledger) -> Savings:
+def compute_savings(spec: StudySpec, ledger: Ledger) -> Savings:
     """Stopped trials against what they would have taken to their ends."""
-    cores = spec.resources.cpus + spec.resources.workers
-    stopped = [trial for trial in ledger.in_state(TrialState.STOPPED) if trial.updates]
-    left = {trial.number: trial.n_updates - trial.updates for trial in stopped}
-    seconds = sum(left[trial.number] * trial.seconds / trial.updates for trial in stopped)
+    n_cores = spec.resources.cpus + spec.resources.workers
+    stopped = [trial for trial in ledger.select_by_state(TrialState.STOPPED) if trial.updates]
+    updates_saved = 0
+    seconds_saved = 0.0
+    for trial in stopped:
+        updates_left = trial.n_updates - trial.updates
+        updates_saved += updates_left
+        seconds_saved += updates_left * trial.seconds / trial.updates
+    seconds_spent = sum(trial.seconds for trial in ledger.trials)
     return Savings(
         n_stopped=len(stopped),
-        updates=sum(left.values()),
-        worker_hours=seconds * cores / 3600,
-        spent_worker_hours=sum(trial.seconds for trial in ledger.trials) * cores / 3600,
+        updates=updates_saved,
+        worker_hours=seconds_saved * n_cores / 3600,
+        spent_worker_hours=seconds_spent * n_cores / 3600,
     )

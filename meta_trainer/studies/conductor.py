@@ -8,21 +8,18 @@ handed out.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from meta_trainer.recorder import Recorder, finite_or_none
-from meta_trainer.specs.study import PopulationSpec, StudySpec
-from meta_trainer.studies.control import Control
+from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState, make_trial_key
-from meta_trainer.studies.objective import objective
-from meta_trainer.studies.search import next_trial
+from meta_trainer.studies.limits import StudyLimits
+from meta_trainer.studies.objective import compute_objective
+from meta_trainer.studies.search import propose_trial
 from meta_trainer.studies.trial import Progress
+from meta_trainer.training.stopwatch import Stopwatch
 from registry import Registry
-
-LOOK_SECONDS: Final = 1.0
-"""Time between two looks at what people ask for."""
 
 
 class StudyFailed(Exception):
@@ -48,13 +45,20 @@ class Conductor:
         publish: Callable[[Ledger], None],
         should_stop: Callable[[], bool],
     ) -> None:
-        self.spec, self.job_id, self.ledger = spec, job_id, Ledger.load(registry, run_id)
-        self._registry, self._run_id, self._recorder = registry, run_id, recorder
-        self._publish, self._should_stop = publish, should_stop
-        self._handed_out: set[int] = set()
-        self._seconds_before, self._began = self.ledger.seconds, time.monotonic()
-        self._control, self._looked = Control.load(registry, run_id), time.monotonic()
-        self._exhausted = False
+        self.spec = spec
+        self.job_id = job_id
+        self.ledger = Ledger.load(registry, run_id)
+        self.limits = StudyLimits(spec, registry, run_id)
+        self._registry = registry
+        self._run_id = run_id
+        self._recorder = recorder
+        self._publish = publish
+        self._should_stop = should_stop
+        self._stopwatch = Stopwatch(seconds_before=self.ledger.seconds)
+        self._running: set[int] = set()
+        """Numbers of the trials that were handed out and have not come back."""
+        self._is_exhausted = False
+        """Whether the searcher has no further trial."""
 
     @property
     def paused(self) -> bool:
@@ -69,163 +73,166 @@ class Conductor:
     @property
     def out_of_time(self) -> bool:
         limit = self.spec.limits.wall_seconds
-        return limit is not None and self._seconds() >= limit
+        return limit is not None and self._stopwatch.seconds >= limit
 
     @property
     def failing(self) -> bool:
-        return len(self.ledger.in_state(TrialState.FAILED)) > self.spec.limits.failed_trials
-
-    @property
-    def max_trials(self) -> int:
-        """Trials in all, as far as is known."""
-        if isinstance(self.spec.searcher, PopulationSpec):
-            return self.spec.searcher.population
-        limit = self._control.trials or self.spec.limits.trials
-        if self.spec.searcher.kind == "grid":
-            return min(limit, self.spec.n_grid_points * len(self.spec.all_seeds))
-        return limit
-
-    @property
-    def active(self) -> list[int]:
-        """Numbers of the trials that were handed out and have not come back."""
-        return sorted(self._handed_out)
-
-    def look(self) -> None:
-        """Read what people ask for, now and then, and save the time."""
-        if time.monotonic() - self._looked < LOOK_SECONDS:
-            return
-        self._looked, before = time.monotonic(), self._control
-        self._control = Control.load(self._registry, self._run_id)
-        if self._control != before:
-            self._exhausted = False
-            self._recorder.event("study.changed", self._limits())
-        self._recorder.flush()
-
-    def propose(self) -> TrialRecord | None:
-        """The next trial to begin, with a run of its own; None while there is none."""
-        if self.interrupting or len(self._handed_out) >= self._parallel():
-            return None
-        begun = [
-            trial
-            for trial in self.ledger.trials
-            if not trial.ended and trial.number not in self._handed_out
-        ]
-        trial = begun[0] if begun else self._new_trial()
-        if trial is None:
-            return None
-        self._handed_out.add(trial.number)
-        if trial.run_id is None:
-            name = f"trial {trial.number}"
-            trial.run_id = self._registry.open_run(
-                make_trial_key(self.job_id, trial.number),
-                name=name,
-                tags={"kind": "trial"},
-                parent_run_id=self._run_id,
-            )
-            self._save()
-        data: dict[str, Any] = {"trial": trial.number, "seed": trial.seed, "values": trial.values}
-        data["resumed_from"] = trial.updates or None
-        self._recorder.event("trial.started", data)
-        return trial
+        n_failed = len(self.ledger.select_by_state(TrialState.FAILED))
+        return n_failed > self.spec.limits.failed_trials
 
     @property
     def over(self) -> bool:
-        """Whether nothing runs and nothing will be proposed."""
-        if self._handed_out:
+        """Whether nothing runs and nothing will begin."""
+        if self._running:
             return False
         return self.interrupting or self.complete
 
     @property
     def complete(self) -> bool:
         """Whether every trial has ended and no other is to begin."""
-        return self._no_more() and all(trial.ended for trial in self.ledger.trials)
+        return self._has_no_more and all(trial.ended for trial in self.ledger.trials)
 
-    def report(self, number: int, progress: Progress, values: Mapping[str, Any], node: str) -> None:
-        """Take in what a trial says."""
-        trial = self.ledger.trials[number]
+    def look(self) -> None:
+        """Read what people ask for, now and then, and make events durable."""
+        if not self.limits.is_look_due:
+            return
+        if self.limits.look():
+            self._is_exhausted = False
+            self._recorder.event("study.changed", self.limits.to_json())
+        self._recorder.flush()
+
+    def begin_trial(self) -> TrialRecord | None:
+        """The next trial to run, with a run of its own in the registry; None while there is
+        none."""
+        if self.interrupting or len(self._running) >= self.limits.max_parallel_trials:
+            return None
+        trial = self._find_waiting_trial() or self._add_trial()
+        if trial is None:
+            return None
+        self._running.add(trial.number)
+        if trial.run_id is None:
+            trial.run_id = self._open_run(trial)
+            self._save()
+        self._recorder.event(
+            "trial.started",
+            {
+                "trial": trial.number,
+                "seed": trial.seed,
+                "values": trial.values,
+                "resumed_from": trial.updates or None,
+            },
+        )
+        return trial
+
+    def note_progress(
+        self, number: int, progress: Progress, values: Mapping[str, Any], node: str
+    ) -> None:
+        """A running trial reports.
+
+        Args:
+            values: those that it trains with now; PBT changes them.
+            node: id of the node of the cluster that it runs on.
+        """
         if progress.report is None:
             return
-        if dict(values) != trial.values:  # by PBT
+        trial = self.ledger.trials[number]
+        if dict(values) != trial.values:
             trial.history.append({"update": trial.updates, "values": trial.values})
             trial.values = dict(values)
-        trial.add(progress.report)
-        trial.node, trial.score = node, progress.score
+        trial.add_report(progress.report)
+        trial.node = node
+        trial.score = progress.score
         if progress.finished:
             trial.state = TrialState.COMPLETED
         self._save()
 
-    def came_back(self, number: int, error: str | None = None, *, stopped: bool = False) -> None:
+    def note_end(self, number: int, error: str | None = None, *, stopped: bool = False) -> None:
         """A trial no longer runs.
 
         Args:
             error: why it failed for good.
             stopped: whether the scheduler stopped it.
         """
-        trial = self.ledger.trials[number]
-        if number not in self._handed_out:
+        if number not in self._running:
             return
-        self._handed_out.remove(number)
+        self._running.remove(number)
+        trial = self.ledger.trials[number]
+        time_is_up = self.out_of_time and not self.paused
         if error is not None:
-            trial.state, trial.error = TrialState.FAILED, error
-        elif not trial.ended and (stopped or (self.out_of_time and not self.paused)):
+            trial.state = TrialState.FAILED
+            trial.error = error
+        elif not trial.ended and (stopped or time_is_up):
             trial.state = TrialState.STOPPED
         self._save()
         if trial.ended:
+            self._close_run(trial)
             self._tell_end(trial)
 
     def close(self) -> None:
         """Save the time that the attempt took."""
         self._save()
 
-    def _new_trial(self) -> TrialRecord | None:
-        if self._no_more():
+    @property
+    def _has_no_more(self) -> bool:
+        is_full = len(self.ledger.trials) >= self.limits.max_trials
+        return self._is_exhausted or self.limits.stopping or is_full
+
+    def _find_waiting_trial(self) -> TrialRecord | None:
+        """The first trial that an earlier attempt left under way."""
+        for trial in self.ledger.trials:
+            if not trial.ended and trial.number not in self._running:
+                return trial
+        return None
+
+    def _add_trial(self) -> TrialRecord | None:
+        """A new trial, in the ledger; None where there is to be no other."""
+        if self._has_no_more:
             return None
-        trial = next_trial(self.spec, self.ledger)
+        trial = propose_trial(self.spec, self.ledger)
         if trial is None:
-            self._exhausted = True
+            self._is_exhausted = True
             return None
         self.ledger.trials.append(trial)
         return trial
 
-    def _no_more(self) -> bool:
-        return (
-            self._exhausted or self._control.stopping or len(self.ledger.trials) >= self.max_trials
+    def _open_run(self, trial: TrialRecord) -> str:
+        return self._registry.open_run(
+            make_trial_key(self.job_id, trial.number),
+            name=f"trial {trial.number}",
+            tags={"kind": "trial"},
+            parent_run_id=self._run_id,
         )
 
-    def _parallel(self) -> int:
-        return self._control.parallel_trials or self.spec.limits.parallel_trials
+    def _close_run(self, trial: TrialRecord) -> None:
+        if trial.run_id is None:
+            return
+        has_failed = trial.state is TrialState.FAILED
+        self._registry.close_run(trial.run_id, "failed" if has_failed else "finished")
 
     def _tell_end(self, trial: TrialRecord) -> None:
-        if trial.run_id is not None:
-            self._registry.close_run(
-                trial.run_id, "failed" if trial.state is TrialState.FAILED else "finished"
-            )
-        value = objective(self.spec, trial)
-        done = sum(trial.ended for trial in self.ledger.trials)
-        told = None if value is None else finite_or_none(value)
-        data = {"trial": trial.number, "objective": told, "error": trial.error}
-        data |= {"update": trial.updates, "n_updates": trial.n_updates}
-        self._recorder.event(f"trial.{trial.state}", data)
-        label = f"trial {trial.number} {trial.state}"
+        value = compute_objective(self.spec, trial)
         self._recorder.event(
-            "cell", {"done": done, "total": max(done, self.max_trials), "label": label}
+            f"trial.{trial.state}",
+            {
+                "trial": trial.number,
+                "objective": None if value is None else finite_or_none(value),
+                "error": trial.error,
+                "update": trial.updates,
+                "n_updates": trial.n_updates,
+            },
         )
+        n_ended = sum(trial.ended for trial in self.ledger.trials)
+        cell = {
+            "done": n_ended,
+            "total": max(n_ended, self.limits.max_trials),
+            "label": f"trial {trial.number} {trial.state}",
+        }
+        self._recorder.event("cell", cell)
         if value is not None and math.isfinite(value):
-            self._recorder.metrics(done, {"objective": value})
+            self._recorder.metrics(n_ended, {"objective": value})
         self._recorder.flush()
         self._publish(self.ledger)
 
-    def _limits(self) -> dict[str, Any]:
-        stopping = self._control.stopping
-        return {
-            "trials": self.max_trials,
-            "parallel_trials": self._parallel(),
-            "stopping": stopping,
-        }
-
     def _save(self) -> None:
-        self.ledger.seconds = self._seconds()
+        self.ledger.seconds = self._stopwatch.seconds
         self.ledger.save(self._registry, self._run_id)
-
-    def _seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._began

@@ -44,15 +44,17 @@ class TrialReport:
     """Training time of the trial so far, over all its attempts."""
 
     def to_json(self) -> dict[str, Any]:
+        """What is not finite becomes None."""
         return {name: finite_or_none(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """None stands for what is not finite."""
-        values: dict[str, Any] = {
-            name: math.inf if value is None else value for name, value in content.items()
-        }
-        return cls(**values)
+        return cls(
+            update=content["update"],
+            validation_loss=_infinite_if_none(content["validation_loss"]),
+            best_validation_loss=_infinite_if_none(content["best_validation_loss"]),
+            seconds=_infinite_if_none(content["seconds"]),
+        )
 
 
 @dataclass(kw_only=True)
@@ -92,26 +94,26 @@ class TrialRecord:
     def seconds(self) -> float:
         return self.reports[-1].seconds if self.reports else 0.0
 
-    def add(self, report: TrialReport) -> None:
-        """Take in a report; one that is known is a repetition after a crash."""
+    def add_report(self, report: TrialReport) -> None:
+        """Take in a report; an update that was reported before is a repetition after a crash."""
         if report.update > self.updates:
             self.reports.append(report)
 
     def to_json(self) -> dict[str, Any]:
-        content = asdict(self) | {"reports": [report.to_json() for report in self.reports]}
+        content = asdict(self)
+        content["reports"] = [report.to_json() for report in self.reports]
         if self.score is not None:
             content["score"] = {"finite": finite_or_none(self.score)}
         return content
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        reports = [TrialReport.from_json(report) for report in content["reports"]]
-        score = content["score"]
-        if score is not None:
-            score = math.inf if score["finite"] is None else score["finite"]
-        return cls(
-            **{**content, "state": TrialState(content["state"]), "reports": reports, "score": score}
-        )
+        fields = dict(content)
+        fields["state"] = TrialState(content["state"])
+        fields["reports"] = [TrialReport.from_json(report) for report in content["reports"]]
+        if content["score"] is not None:
+            fields["score"] = _infinite_if_none(content["score"]["finite"])
+        return cls(**fields)
 
 
 @dataclass(kw_only=True)
@@ -138,11 +140,15 @@ class Ledger:
         content = {"trials": [trial.to_json() for trial in self.trials], "seconds": self.seconds}
         registry.put_artifact(run_id, LEDGER_PATH, json.dumps(content, allow_nan=False).encode())
 
-    def of_point(self, point: int) -> list[TrialRecord]:
+    def select_by_point(self, point: int) -> list[TrialRecord]:
         return [trial for trial in self.trials if trial.point == point]
 
-    def in_state(self, state: TrialState) -> list[TrialRecord]:
+    def select_by_state(self, state: TrialState) -> list[TrialRecord]:
         return [trial for trial in self.trials if trial.state is state]
+
+
+def _infinite_if_none(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 def make_trial_key(job_id: str, number: int) -> str:

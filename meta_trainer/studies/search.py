@@ -11,32 +11,22 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
 from typing import Any, Final
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 
 from meta_trainer.seeds import derive_seed
-from meta_trainer.specs.domains import (
-    ChoiceSpec,
-    DomainSpec,
-    IntSpec,
-    LogUniformSpec,
-    UniformSpec,
-    label_of,
-)
 from meta_trainer.specs.study import PopulationSpec, StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord
-from meta_trainer.studies.objective import point_objective
+from meta_trainer.studies.objective import compute_point_objective
+from meta_trainer.studies.optuna_space import (
+    from_optuna_params,
+    make_distributions,
+    to_optuna_params,
+)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -50,64 +40,68 @@ class EmptySpace(ValueError):
     """The space seems to have no point whose values go together."""
 
 
-def next_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
+def propose_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
     """The trial after those of the ledger, which it is not put into; None when a grid is at its
     end.
 
     Raises:
         EmptySpace: no values that go together were found.
     """
-    number, seeds = len(ledger.trials), spec.all_seeds
-    point, seed = divmod(number, len(seeds))
+    number = len(ledger.trials)
+    seeds = spec.all_seeds
     if isinstance(spec.searcher, PopulationSpec):
-        point, seed = number, number % len(seeds)
-    known = ledger.of_point(point)
-    values = known[0].values if known else _propose(spec, ledger, point)
-    if values is None:
-        return None
-    n_updates = spec.trial_spec(values, seeds[seed]).n_updates
-    return TrialRecord(
-        number=number, point=point, seed=seeds[seed], values=values, n_updates=n_updates
-    )
+        point = number
+        seed = seeds[number % len(seeds)]
+    else:
+        point, position = divmod(number, len(seeds))
+        seed = seeds[position]
+
+    earlier_trials = ledger.select_by_point(point)
+    if earlier_trials:
+        values = earlier_trials[0].values
+    else:
+        proposal = _propose_values(spec, ledger, point)
+        if proposal is None:
+            return None
+        values = proposal
+    n_updates = spec.trial_spec(values, seed).n_updates
+    return TrialRecord(number=number, point=point, seed=seed, values=values, n_updates=n_updates)
 
 
-def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """The space as Optuna's."""
-    return {path: _distribution(domain) for path, domain in spec.space.items()}
-
-
-def past_points(spec: StudySpec, ledger: Ledger) -> Iterator[optuna.trial.FrozenTrial]:
+def list_past_points(spec: StudySpec, ledger: Ledger) -> list[FrozenTrial]:
     """The points with a finished objective as Optuna's trials; those that run have none, and count
     as taken."""
-    space = distributions(spec)
-    for _, group in itertools.groupby(ledger.trials, key=lambda trial: trial.point):
-        trials = list(group)
-        params = {
-            path: _to_optuna(spec.space[path], value) for path, value in trials[0].values.items()
-        }
-        value = point_objective(spec, trials)
-        ended = len(trials) == _n_of_point(spec) and all(trial.ended for trial in trials)
-        if not ended:
-            yield create_trial(state=OptunaState.RUNNING, params=params, distributions=space)
-        elif value is None:
-            yield create_trial(state=OptunaState.FAIL, params=params, distributions=space)
-        else:
-            yield create_trial(value=min(value, WORST), params=params, distributions=space)
+    groups = itertools.groupby(ledger.trials, key=lambda trial: trial.point)
+    return [_to_optuna_trial(spec, list(trials)) for _, trials in groups]
 
 
-def _n_of_point(spec: StudySpec) -> int:
+def _to_optuna_trial(spec: StudySpec, trials: list[TrialRecord]) -> FrozenTrial:
+    """The trials of one point, over all its seeds, as one trial of Optuna."""
+    params = to_optuna_params(spec, trials[0].values)
+    space = make_distributions(spec)
+    is_complete = len(trials) == _count_seeds_of_point(spec)
+    if not (is_complete and all(trial.ended for trial in trials)):
+        return create_trial(state=OptunaState.RUNNING, params=params, distributions=space)
+    value = compute_point_objective(spec, trials)
+    if value is None:
+        return create_trial(state=OptunaState.FAIL, params=params, distributions=space)
+    return create_trial(value=min(value, WORST), params=params, distributions=space)
+
+
+def _count_seeds_of_point(spec: StudySpec) -> int:
     return 1 if isinstance(spec.searcher, PopulationSpec) else len(spec.all_seeds)
 
 
-def _propose(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, Any] | None:
+def _propose_values(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, Any] | None:
+    """The values of a new point; None when a grid is at its end."""
     if not isinstance(spec.searcher, PopulationSpec) and spec.searcher.kind == "grid":
         return next(itertools.islice(spec.grid(), point, None), None)
-    study, space = _optuna_study(spec, ledger, point), distributions(spec)
+
+    study = _make_optuna_study(spec, ledger, point)
+    space = make_distributions(spec)
     for _ in range(MAX_DRAWS):
         trial = study.ask(space)
-        values = {
-            path: _from_optuna(spec.space[path], value) for path, value in trial.params.items()
-        }
+        values = from_optuna_params(spec, trial.params)
         try:
             spec.trial_spec(values, spec.all_seeds[0])
         except ValueError:
@@ -119,42 +113,18 @@ def _propose(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, Any] | No
     )
 
 
-def _optuna_study(spec: StudySpec, ledger: Ledger, point: int) -> optuna.Study:
+def _make_optuna_study(spec: StudySpec, ledger: Ledger, point: int) -> optuna.Study:
+    seed = derive_seed(spec.seed, "study", point) % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            sampler=_sampler(spec, derive_seed(spec.seed, "study", point) % 2**32)
-        )
-    study.add_trials(list(past_points(spec, ledger)))
+        study = optuna.create_study(sampler=_make_sampler(spec, seed))
+    study.add_trials(list_past_points(spec, ledger))
     return study
 
 
-def _sampler(spec: StudySpec, seed: int) -> BaseSampler:
+def _make_sampler(spec: StudySpec, seed: int) -> BaseSampler:
     if isinstance(spec.searcher, PopulationSpec) or spec.searcher.kind == "random":
         return RandomSampler(seed=seed)
     if spec.searcher.kind == "gp":
         return GPSampler(seed=seed, n_startup_trials=spec.searcher.n_startup_points)
     return TPESampler(seed=seed, n_startup_trials=spec.searcher.n_startup_points)
-
-
-def _distribution(domain: DomainSpec) -> BaseDistribution:
-    match domain:
-        case UniformSpec():
-            return FloatDistribution(domain.low, domain.probes[-1], step=domain.step)
-        case LogUniformSpec():
-            return FloatDistribution(domain.low, domain.high, log=True)
-        case IntSpec():
-            return IntDistribution(domain.low, domain.probes[-1], log=domain.log, step=domain.step)
-        case ChoiceSpec():
-            return CategoricalDistribution([label_of(option) for option in domain.options])
-
-
-def _to_optuna(domain: DomainSpec, value: Any) -> Any:
-    """Options travel as text: Optuna's categories are scalars, ours may be objects."""
-    return label_of(value) if isinstance(domain, ChoiceSpec) else value
-
-
-def _from_optuna(domain: DomainSpec, value: Any) -> Any:
-    if not isinstance(domain, ChoiceSpec):
-        return value
-    return next(option for option in domain.options if label_of(option) == value)

@@ -10,12 +10,13 @@ from typing import Any
 
 from hyperadam.theta import Theta
 
+from meta_trainer.runs.registration import describe_version, register_theta
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies import report
-from meta_trainer.studies.analysis import best_trial
+from meta_trainer.studies.analysis import find_best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
-from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialState, make_trial_key
+from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, TrialState, make_trial_key
 from meta_trainer.training.result import Stopped
 from registry import Registry
 
@@ -48,8 +49,6 @@ class Study:
             Stopped: as asked, after checkpoints of the trials under way.
             StudyFailed: too many trials failed, or none gave a finite objective.
         """
-        from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import
-
         conductor = Conductor(
             self.spec,
             self.registry,
@@ -60,20 +59,25 @@ class Study:
             self.should_stop,
         )
         progress = {
-            "n_trials": conductor.max_trials,
+            "n_trials": conductor.limits.max_trials,
             "resumed_trials": len(conductor.ledger.trials),
         }
         self.recorder.event("study.started", progress)
         if not conductor.over:
-            folder = str(Path(self.cache_dir) / "studies") if self.cache_dir else None
-            run_trials(conductor, Tools(self.connect, self.data_dir), folder)
+            self._run_trials(conductor)
         conductor.close()
+
         if conductor.paused and not conductor.complete:
-            self.recorder.event(
-                "stopped", {"trials": sum(trial.ended for trial in conductor.ledger.trials)}
-            )
+            n_ended = sum(trial.ended for trial in conductor.ledger.trials)
+            self.recorder.event("stopped", {"trials": n_ended})
             raise Stopped
         return self._conclude(conductor.ledger, failing=conductor.failing)
+
+    def _run_trials(self, conductor: Conductor) -> None:
+        from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import
+
+        folder = str(Path(self.cache_dir) / "studies") if self.cache_dir else None
+        run_trials(conductor, Tools(self.connect, self.data_dir), folder)
 
     def _publish(self, ledger: Ledger) -> None:
         """The result so far: what the command line shows of a study under way."""
@@ -81,30 +85,34 @@ class Study:
         self.recorder.artifact("result/result.json", json.dumps(content, allow_nan=False).encode())
 
     def _conclude(self, ledger: Ledger, *, failing: bool) -> dict[str, Any]:
-        failed = ledger.in_state(TrialState.FAILED)
+        failed = ledger.select_by_state(TrialState.FAILED)
+        best = find_best_trial(self.spec, ledger)
         if failing:
             self._leave_report(ledger, None)
             raise StudyFailed(f"{len(failed)} trials failed, the first: {failed[0].error}")
-        best = best_trial(self.spec, ledger)
         if best is None or best.run_id is None:
             self._leave_report(ledger, None)
-            raise StudyFailed(
-                "no trial has a finite objective" + (f"; {failed[0].error}" if failed else "")
-            )
-        theta = Theta.from_bytes(self.registry.get_artifact(best.run_id, THETA_PATH))
-        name = self.spec.trial_spec(best.values, best.seed).register_as
-        version = self.registry.create_version(
-            name, theta, key=make_trial_key(self.job_id, best.number), run_id=self.run_id
+            first_error = f"; {failed[0].error}" if failed else ""
+            raise StudyFailed(f"no trial has a finite objective{first_error}")
+
+        version = self._register(best, best.run_id)
+        self._leave_report(ledger, version)
+        return {"version": version}
+
+    def _register(self, trial: TrialRecord, trial_run_id: str) -> dict[str, Any]:
+        """Make a version of the trial's best Θ."""
+        theta = Theta.from_bytes(self.registry.get_artifact(trial_run_id, THETA_PATH))
+        version = register_theta(
+            theta,
+            self.spec.trial_spec(trial.values, trial.seed).register_as,
+            make_trial_key(self.job_id, trial.number),
+            self.run_id,
+            self.registry,
+            self.recorder,
         )
-        registered = {
-            "optimizer": version.optimizer,
-            "number": version.number,
-            "sha256": version.sha256,
-        }
-        self.recorder.event("version", registered)
-        self._leave_report(ledger, registered)
-        return {"version": registered}
+        return describe_version(version)
 
     def _leave_report(self, ledger: Ledger, version: dict[str, Any] | None) -> None:
-        for path, content in report.files(self.spec, ledger, version, self.title).items():
+        files = report.make_files(self.spec, ledger, version, self.title)
+        for path, content in files.items():
             self.recorder.artifact(f"result/{path}", content)

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hyperadam.theta import Theta
 
-from meta_trainer.evaluation import EvaluationData, evaluate
-from meta_trainer.recorder import LogRecorder, finite_or_none
+from meta_trainer.recorder import finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.runs import provenance
 from meta_trainer.runs.parents import load_parent
-from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
+from meta_trainer.studies.trial_recorder import TrialRecorder
+from meta_trainer.studies.trial_score import score_theta
 from meta_trainer.tasks import SpecTaskSource, load_data
 from meta_trainer.training.checkpoints import Checkpoint, digest_spec
 from meta_trainer.training.initial_theta import initial_theta
@@ -45,7 +44,7 @@ class TrialOrder:
     spec: MetaTrainingSpec
     values: Mapping[str, Any]
     reported: int
-    """The update of its last report that is known."""
+    """The update of its last report in the ledger."""
     live_values: bool
     """Whether a checkpoint that was made with other values is gone on from (PBT)."""
     objective: SuiteObjective | None
@@ -68,7 +67,7 @@ class RunningTrial:
     """A trial at work in this process.
 
     Args:
-        interrupted: whether the trial is to stop at the end of its period.
+        is_interrupted: whether the trial is to stop at the end of its period.
     """
 
     def __init__(
@@ -77,97 +76,103 @@ class RunningTrial:
         registry: Registry,
         runner: Runner,
         data_dir: str | None,
-        interrupted: Callable[[], bool],
+        is_interrupted: Callable[[], bool],
     ) -> None:
-        self._order, self._registry, self._runner, self._data_dir = (
-            order,
-            registry,
-            runner,
-            data_dir,
-        )
-        self._interrupted = interrupted
-        self._recorder = _TrialRecorder(
-            registry, order.run_id, _next_attempt(registry, order.run_id)
-        )
+        self._order = order
+        self._registry = registry
+        self._runner = runner
+        self._data_dir = data_dir
+        self._is_interrupted = is_interrupted
+        self._rule = make_rule(order.spec.rule)
+        self._recorder = TrialRecorder(registry, order.run_id)
         self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir))
         self._parent = load_parent(order.spec, registry)
-        self._begin(None)
-        self._backlog = self._unreported()
+
+        self._training = self._make_training()
+        self._recorder.restore_newest(self._restore)
+        self._lost_reports = self._recover_reports()
 
     def advance(self) -> Progress:
         """Train up to the next validation after the first, or the end."""
-        if self._backlog:
-            return Progress(report=self._backlog.pop(0))
-        if self._interrupted():
+        if self._lost_reports:
+            return Progress(report=self._lost_reports.pop(0))
+        if self._is_interrupted():
             return self._pause()
-        self._recorder.validated = False
+        self._recorder.has_validated = False
         try:
-            self._training.run(lambda: self._recorder.validated or self._interrupted())
+            self._training.run(lambda: self._recorder.has_validated or self._is_interrupted())
         except Stopped:
-            return self._progress() if self._recorder.validated else self._pause()
+            return self._report_validation() if self._recorder.has_validated else self._pause()
         return self._finish()
 
     def checkpoint(self) -> bytes:
         """What another member of a population can go on from."""
-        return self._recorder.newest
+        return self._recorder.newest_checkpoint
 
     def adopt(self, checkpoint: bytes) -> None:
         """Go on from a checkpoint of another member, with this trial's own values."""
-        self._begin(checkpoint)
-        self._backlog = []
+        self._training = self._make_training()
+        self._restore(checkpoint)
+        self._lost_reports = []
 
     def close(self) -> None:
         """Make everything durable."""
         self._recorder.flush()
 
-    def _begin(self, checkpoint: bytes | None) -> None:
-        spec = self._order.spec
-        start = self._parent and self._parent.theta
-        self._training = MetaTraining(
-            spec, self._source, self._runner, self._recorder, parent=start
+    def _make_training(self) -> MetaTraining:
+        return MetaTraining(
+            self._order.spec,
+            self._source,
+            self._runner,
+            self._recorder,
+            parent=self._parent.theta if self._parent else None,
         )
-        if checkpoint is None:
-            self._recorder.restore_newest(self._restore)
-        else:
-            self._restore(checkpoint)
 
     def _restore(self, data: bytes) -> None:
         if self._order.live_values:
-            own = Checkpoint.from_bytes(data, make_rule(self._order.spec.rule))
-            data = replace(own, spec_sha256=digest_spec(self._order.spec)).to_bytes()
+            checkpoint = Checkpoint.from_bytes(data, self._rule)
+            spec_sha256 = digest_spec(self._order.spec)
+            data = replace(checkpoint, spec_sha256=spec_sha256).to_bytes()
         self._training.restore(data)
-        self._recorder.newest = data
+        self._recorder.newest_checkpoint = data
 
-    def _unreported(self) -> list[TrialReport]:
+    def _recover_reports(self) -> list[TrialReport]:
         """Validations that the newest checkpoint has behind it, but whose reports were lost."""
-        best, reports = math.inf, []
+        if not self._training.update:
+            return []
+        seconds = self._load_checkpoint().seconds
+        reports = []
+        best_loss = math.inf
         for point in self._registry.metrics(self._order.run_id, "validation_loss"):
             loss = point.value if math.isfinite(point.value) else math.inf
-            best = min(best, loss)
-            if self._order.reported < point.step <= self._training.update and point.step:
-                reports.append((point.step, loss, best))
-        seconds = self._newest().seconds if reports else 0.0
-        return [
-            TrialReport(
-                update=update, validation_loss=loss, best_validation_loss=least, seconds=seconds
-            )
-            for update, loss, least in reports
-        ]
+            best_loss = min(best_loss, loss)
+            is_lost = self._order.reported < point.step <= self._training.update
+            if is_lost and point.step:
+                reports.append(
+                    TrialReport(
+                        update=point.step,
+                        validation_loss=loss,
+                        best_validation_loss=best_loss,
+                        seconds=seconds,
+                    )
+                )
+        return reports
 
-    def _newest(self) -> Checkpoint:
-        return Checkpoint.from_bytes(self._recorder.newest, make_rule(self._order.spec.rule))
+    def _load_checkpoint(self) -> Checkpoint:
+        """The newest one."""
+        return Checkpoint.from_bytes(self._recorder.newest_checkpoint, self._rule)
 
-    def _progress(self) -> Progress:
-        newest = self._newest()
-        self._keep(newest)
-        return Progress(report=self._report(newest))
+    def _report_validation(self) -> Progress:
+        checkpoint = self._load_checkpoint()
+        self._save_theta(checkpoint)
+        return Progress(report=self._make_report(checkpoint))
 
-    def _report(self, newest: Checkpoint) -> TrialReport:
+    def _make_report(self, checkpoint: Checkpoint) -> TrialReport:
         return TrialReport(
-            update=newest.update,
+            update=checkpoint.update,
             validation_loss=self._recorder.validation_loss,
-            best_validation_loss=newest.best_loss,
-            seconds=newest.seconds,
+            best_validation_loss=checkpoint.best_loss,
+            seconds=checkpoint.seconds,
         )
 
     def _pause(self) -> Progress:
@@ -175,72 +180,53 @@ class RunningTrial:
         return Progress(report=None)
 
     def _finish(self) -> Progress:
-        newest = self._newest()
-        theta = self._keep(newest)
-        if not self._recorder.validated:  # it had been finished before
-            self._recorder.validation_loss = newest.best_loss
-        score = self._score(theta) if self._order.objective else None
-        self._recorder.event(
-            "finished", {"score": None if score is None else finite_or_none(score)}
-        )
-        self._recorder.flush()
-        return Progress(report=self._report(newest), finished=True, score=score)
+        checkpoint = self._load_checkpoint()
+        theta = self._save_theta(checkpoint)
+        if not self._recorder.has_validated:  # the training had been finished before
+            self._recorder.validation_loss = checkpoint.best_loss
 
-    def _keep(self, newest: Checkpoint) -> Theta:
+        score: float | None = None
+        objective = self._order.objective
+        if objective is not None:
+            score = score_theta(objective, theta, self._runner, self._data_dir)
+        json_score = None if score is None else finite_or_none(score)
+        self._recorder.event("finished", {"score": json_score})
+        self._recorder.flush()
+        return Progress(report=self._make_report(checkpoint), finished=True, score=score)
+
+    def _save_theta(self, checkpoint: Checkpoint) -> Theta:
         """Put the best Θ so far into the run, with its lineage."""
-        order = self._order
-        start = initial_theta(order.spec, self._parent and self._parent.theta)
-        trained = Trained.from_checkpoint(newest, start)
-        fingerprints, job = self._source.fingerprints, order.study_job
-        made = provenance.describe_training(order.spec, fingerprints, trained, job, self._parent)
-        study = {"job": order.study_job, "trial": order.number, "values": dict(order.values)}
-        rule = make_rule(order.spec.rule)
         theta = Theta.from_vector(
-            rule,
-            newest.best_theta,
-            rate=order.spec.unroll.rate,
-            provenance={**made, "study": study},
+            self._rule,
+            checkpoint.best_theta,
+            rate=self._order.spec.unroll.rate,
+            provenance=self._describe_lineage(checkpoint),
         )
         self._recorder.artifact(THETA_PATH, theta.to_bytes())
-        loss = finite_or_none(newest.best_loss)
-        result = {"trial": order.number, "update": newest.update, "best_update": newest.best_update}
-        content = json.dumps({**result, "best_validation_loss": loss}, allow_nan=False)
-        self._recorder.artifact("result/result.json", content.encode())
+
+        result = {
+            "trial": self._order.number,
+            "update": checkpoint.update,
+            "best_update": checkpoint.best_update,
+            "best_validation_loss": finite_or_none(checkpoint.best_loss),
+        }
+        content = json.dumps(result, allow_nan=False).encode()
+        self._recorder.artifact("result/result.json", content)
         return theta
 
-    def _score(self, theta: Theta) -> float:
-        assert self._order.objective is not None
-        name = "trial@1"
-        spec = self._order.objective.evaluation(name)
-        data = EvaluationData.load(spec, self._data_dir)
-        rows = evaluate(spec, {name: theta}, data, self._runner, LogRecorder()).rows
-        if any(row.n_diverged or row.final.mean <= 0 for row in rows):
-            return math.inf
-        return math.exp(math.fsum(math.log(row.final.mean) for row in rows) / len(rows))
-
-
-class _TrialRecorder(RunRecorder):
-    """A run's recorder that notes validations and the newest checkpoint."""
-
-    def __init__(self, registry: Registry, run_id: str, attempt: int) -> None:
-        super().__init__(registry, run_id, attempt)
-        self.validated, self.validation_loss, self.newest = False, math.inf, b""
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        super().metrics(step, values)
-        if "validation_loss" in values and step:
-            self.validated, self.validation_loss = True, values["validation_loss"]
-
-    def checkpoint(self, update: int, data: bytes) -> None:
-        """After the metrics that belong to it: those of a lost report are looked up there."""
-        self.flush()
-        super().checkpoint(update, data)
-        self.newest = data
-
-
-def _next_attempt(registry: Registry, run_id: str) -> int:
-    """One more than that of the newest events: a trial that begins again keeps what it told
-    before."""
-    files = registry.list_artifacts(run_id, "events")
-    numbers = (re.search(r"(\d+)-\d+\.jsonl$", file.path) for file in files)
-    return max((int(found[1]) for found in numbers if found), default=0) + 1
+    def _describe_lineage(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        order = self._order
+        start = initial_theta(order.spec, self._parent.theta if self._parent else None)
+        lineage = provenance.describe_training(
+            order.spec,
+            self._source.fingerprints,
+            Trained.from_checkpoint(checkpoint, start),
+            order.study_job,
+            self._parent,
+        )
+        lineage["study"] = {
+            "job": order.study_job,
+            "trial": order.number,
+            "values": dict(order.values),
+        }
+        return lineage

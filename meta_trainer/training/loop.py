@@ -32,8 +32,9 @@ from meta_trainer.training.handles import JobHandles
 from meta_trainer.training.initial_theta import initial_theta
 from meta_trainer.training.learner_clip import LearnerClip
 from meta_trainer.training.meta_optimizer import MetaOptimizer
-from meta_trainer.training.progress import ProgressReporter, Stopwatch
+from meta_trainer.training.progress import ProgressReporter
 from meta_trainer.training.result import Stopped, Trained
+from meta_trainer.training.stopwatch import Stopwatch
 from meta_trainer.training.units import PeriodOutcome, compute_chunk_gradient, make_rule
 from meta_trainer.training.validation import BestTheta, Validation
 

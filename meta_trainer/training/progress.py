@@ -18,19 +18,6 @@ EVENT_INTERVAL_SECONDS: Final = 1.0
 """Between two events `progress`, at least; the metrics are of every update."""
 
 
-class Stopwatch:
-    """The time spent on a job, over all its attempts."""
-
-    def __init__(self) -> None:
-        self.seconds_before = 0.0
-        """Of earlier attempts."""
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self._started
-
-
 class ProgressReporter:
     """Tells the recorder of updates and validations."""
 

@@ -19,7 +19,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 SOURCES = ("client/hyperadam", "meta_trainer", "registry", "services")
-TUNE_FILES = ("meta_trainer/studies/on_ray.py", "meta_trainer/studies/schedulers.py")
+TUNE_FILES = ("meta_trainer/studies/on_ray/",)
 LARGEST_FILE_LINES = 500
 LARGEST_FILE_BYTES = 600_000
 

@@ -65,11 +65,11 @@ def run_here(
     Args:
         decide: whether the trial n goes on after its report at update u; stands for a scheduler.
     """
-    while (trial := conductor.propose()) is not None:
+    while (trial := conductor.begin_trial()) is not None:
         running = start_trial(conductor.spec, trial, registry, lambda: conductor.interrupting)
         while True:
             progress = running.advance()
-            conductor.report(trial.number, progress, trial.values, "here")
+            conductor.note_progress(trial.number, progress, trial.values, "here")
             stopped = (
                 progress.report is not None
                 and not progress.finished
@@ -77,6 +77,6 @@ def run_here(
             )
             if progress.report is None or progress.finished or stopped:
                 break
-        conductor.came_back(trial.number, stopped=stopped)
+        conductor.note_end(trial.number, stopped=stopped)
     assert conductor.over
     return conductor.ledger

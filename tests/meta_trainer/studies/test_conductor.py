@@ -29,9 +29,13 @@ def registry() -> Registry:
     return connect("memory://")
 
 
+@pytest.fixture(autouse=True)
+def looks_are_always_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meta_trainer.studies.limits.LOOK_SECONDS", 0.0)
+
+
 def ask(registry: Registry, conductor: Conductor, **words: Any) -> None:
     Control(**words).save(registry, registry.open_run(JOB, name="study"))
-    conductor._looked = -1e9  # the next look is due
     conductor.look()
 
 
@@ -41,10 +45,10 @@ def test_a_study_goes_on_after_a_crash_as_if_nothing_had_been(registry: Registry
 
     other = connect("memory://")
     first = make_conductor(spec, other)
-    trial = first.propose()
+    trial = first.begin_trial()
     assert trial is not None
     running = start_trial(spec, trial, other)
-    first.report(0, running.advance(), trial.values, "here")  # and the process is gone
+    first.note_progress(0, running.advance(), trial.values, "here")  # and the process is gone
     ledger = run_here(make_conductor(spec, other), other)
     assert [t.values for t in ledger.trials] == [t.values for t in whole.trials]
     assert [[r.validation_loss for r in t.reports] for t in ledger.trials] == [
@@ -54,21 +58,21 @@ def test_a_study_goes_on_after_a_crash_as_if_nothing_had_been(registry: Registry
 
 def test_parallel_trials_are_bounded_and_can_be_changed(registry: Registry) -> None:
     conductor = make_conductor(tiny_study(limits={"trials": 9, "parallel_trials": 2}), registry)
-    assert conductor.propose() is not None
-    assert conductor.propose() is not None
-    assert conductor.propose() is None
+    assert conductor.begin_trial() is not None
+    assert conductor.begin_trial() is not None
+    assert conductor.begin_trial() is None
     ask(registry, conductor, parallel_trials=3)
-    assert conductor.propose() is not None
-    assert conductor.propose() is None
+    assert conductor.begin_trial() is not None
+    assert conductor.begin_trial() is None
     assert not conductor.over
 
 
 def test_more_trials_can_be_asked_for_at_the_end(registry: Registry) -> None:
     conductor = make_conductor(tiny_study(limits={"trials": 1, "parallel_trials": 2}), registry)
-    assert conductor.propose() is not None
-    assert conductor.propose() is None
+    assert conductor.begin_trial() is not None
+    assert conductor.begin_trial() is None
     ask(registry, conductor, trials=2)
-    second = conductor.propose()
+    second = conductor.begin_trial()
     assert second is not None
     assert second.number == 1
 
@@ -76,20 +80,20 @@ def test_more_trials_can_be_asked_for_at_the_end(registry: Registry) -> None:
 def test_a_gentle_stop_lets_trials_finish_and_begins_none(registry: Registry) -> None:
     recorder = MemoryRecorder()
     conductor = make_conductor(tiny_study(limits={"trials": 9}), registry, recorder=recorder)
-    trial = conductor.propose()
+    trial = conductor.begin_trial()
     assert trial is not None
     ask(registry, conductor, stopping=True)
     assert (
         "study.changed",
         {"trials": 9, "parallel_trials": 2, "stopping": True},
     ) in recorder.events
-    assert conductor.propose() is None
+    assert conductor.begin_trial() is None
     assert not conductor.interrupting
     running = start_trial(conductor.spec, trial, registry, lambda: conductor.interrupting)
     while not (progress := running.advance()).finished:
-        conductor.report(0, progress, trial.values, "here")
-    conductor.report(0, progress, trial.values, "here")
-    conductor.came_back(0)
+        conductor.note_progress(0, progress, trial.values, "here")
+    conductor.note_progress(0, progress, trial.values, "here")
+    conductor.note_end(0)
     assert conductor.over
     assert conductor.complete
     assert [t.state for t in conductor.ledger.trials] == [TrialState.COMPLETED]
@@ -98,12 +102,12 @@ def test_a_gentle_stop_lets_trials_finish_and_begins_none(registry: Registry) ->
 def test_a_pause_interrupts_and_the_next_attempt_goes_on(registry: Registry) -> None:
     spec, pausing = tiny_study(limits={"trials": 2}), [False]
     conductor = make_conductor(spec, registry, should_stop=lambda: pausing[0])
-    trial = conductor.propose()
+    trial = conductor.begin_trial()
     assert trial is not None
     pausing[0] = True
     progress = start_trial(spec, trial, registry, lambda: conductor.interrupting).advance()
     assert progress.report is None
-    conductor.came_back(0)
+    conductor.note_end(0)
     assert conductor.over
     assert not conductor.complete
     assert conductor.ledger.trials[0].state is TrialState.RUNNING
@@ -116,7 +120,7 @@ def test_out_of_time_trials_are_stopped_and_count(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(
-        "meta_trainer.studies.conductor.time", SimpleNamespace(monotonic=lambda: now[0])
+        "meta_trainer.training.stopwatch.time", SimpleNamespace(monotonic=lambda: now[0])
     )
     conductor = make_conductor(tiny_study(limits={"trials": 50, "wall_seconds": 60}), registry)
 
@@ -137,10 +141,10 @@ def test_out_of_time_trials_are_stopped_and_count(
 def test_too_many_failures_end_the_study(registry: Registry) -> None:
     conductor = make_conductor(tiny_study(limits={"trials": 9, "failed_trials": 1}), registry)
     for number in (0, 1):
-        assert conductor.propose() is not None
-        conductor.came_back(number, error="ValueError: no")
+        assert conductor.begin_trial() is not None
+        conductor.note_end(number, error="ValueError: no")
     assert conductor.failing
-    assert conductor.propose() is None
+    assert conductor.begin_trial() is None
     assert conductor.over
     assert conductor.ledger.trials[0].error == "ValueError: no"
 

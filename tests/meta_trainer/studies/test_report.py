@@ -10,9 +10,15 @@ import math
 import pytest
 
 from meta_trainer.specs.study import StudySpec
-from meta_trainer.studies.analysis import best_trial, importance, leaderboard, points, savings
+from meta_trainer.studies.analysis import (
+    compute_savings,
+    estimate_importance,
+    find_best_trial,
+    rank_trials,
+    summarize_points,
+)
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport, TrialState
-from meta_trainer.studies.report import files, to_csv, to_json
+from meta_trainer.studies.report import make_files, to_csv, to_json
 
 SPEC = StudySpec.model_validate(
     {
@@ -45,7 +51,7 @@ def trial(
     )
     if state is not TrialState.FAILED:
         updates = 100 if state is TrialState.COMPLETED else 25
-        record.add(
+        record.add_report(
             TrialReport(
                 update=updates,
                 validation_loss=loss,
@@ -68,18 +74,18 @@ def ledger() -> Ledger:
 
 
 def test_leaderboard() -> None:
-    ranked = [one.number for one in leaderboard(SPEC, ledger())]
+    ranked = [one.number for one in rank_trials(SPEC, ledger())]
     assert ranked[:5] == [0, 1, 2, 3, 5]
     assert ranked[-1] == 4  # diverged
     assert 6 not in ranked
-    best = best_trial(SPEC, ledger())
+    best = find_best_trial(SPEC, ledger())
     assert best is not None
     assert best.number == 0
-    assert best_trial(SPEC, Ledger(trials=[trial(0, math.inf)])) is None
+    assert find_best_trial(SPEC, Ledger(trials=[trial(0, math.inf)])) is None
 
 
 def test_points_are_means_over_seeds() -> None:
-    summaries = points(SPEC, ledger())
+    summaries = summarize_points(SPEC, ledger())
     assert [one.mean for one in summaries[:3]] == pytest.approx([0, 1, 2.1])
     assert summaries[0].stderr == pytest.approx(0.1)
     assert (summaries[2].stderr, summaries[2].n_bad) == (None, 1)
@@ -87,15 +93,15 @@ def test_points_are_means_over_seeds() -> None:
 
 
 def test_the_field_that_decides_is_the_important_one() -> None:
-    found = importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
+    found = estimate_importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
     assert found is not None
     assert sum(found.shares.values()) == pytest.approx(1)
     assert max(found.shares, key=lambda path: found.shares[path]) == "meta_optimizer.rate"
-    assert importance(SPEC, Ledger(trials=[trial(n, n) for n in range(4)])) is None
+    assert estimate_importance(SPEC, Ledger(trials=[trial(n, n) for n in range(4)])) is None
 
 
 def test_savings_are_the_updates_that_were_left_out_on_all_cores() -> None:
-    saved = savings(SPEC, ledger())
+    saved = compute_savings(SPEC, ledger())
     assert (saved.n_stopped, saved.updates) == (1, 75)
     assert saved.worker_hours == pytest.approx(75 * 0.36 * 2 / 3600)
     assert saved.spent_worker_hours == pytest.approx((14 * 36 + 9) * 2 / 3600)
@@ -121,7 +127,7 @@ def test_csv_is_one_line_a_trial() -> None:
 
 def test_the_report_is_whole() -> None:
     version = {"optimizer": "hyperadam", "number": 3, "sha256": "ab"}
-    made = files(SPEC, ledger(), version, "A study")
+    made = make_files(SPEC, ledger(), version, "A study")
     pictures = {"curves.png", "effect.png", "coordinates.png", "importance.png"}
     assert set(made) == {"result.json", "trials.csv", "report.md", "report.html"} | pictures
     assert all(made[name].startswith(b"\x89PNG") for name in pictures)
@@ -135,6 +141,6 @@ def test_the_report_is_whole() -> None:
 
 
 def test_a_study_without_any_result_has_a_report_too() -> None:
-    made = files(SPEC, Ledger(trials=[trial(0, 0.0, TrialState.FAILED)]), None, "A study")
+    made = make_files(SPEC, Ledger(trials=[trial(0, 0.0, TrialState.FAILED)]), None, "A study")
     assert "report.html" in made
     assert "curves.png" not in made

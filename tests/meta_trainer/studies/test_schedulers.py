@@ -9,7 +9,7 @@ import pytest
 
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport
-from meta_trainer.studies.schedulers import make_scheduler, result_of
+from meta_trainer.studies.on_ray.schedulers import make_scheduler, to_tune_result
 from tests.meta_trainer.studies.conftest import tiny_study
 
 pytestmark = pytest.mark.slow  # Tune takes seconds to import
@@ -26,14 +26,14 @@ def trial(number: int, *losses: float) -> TrialRecord:
     """A trial that was validated every two updates."""
     record = TrialRecord(number=number, point=number, seed=0, values={}, n_updates=100)
     for index, loss in enumerate(losses, start=1):
-        record.add(report(2 * index, loss))
+        record.add_report(report(2 * index, loss))
     return record
 
 
 def decide(scheduler: Any, spec: StudySpec, number: int, update: int, loss: float) -> str:
     known_to_tune = SimpleNamespace(config={"number": number})
     scheduler.on_trial_add(None, known_to_tune)
-    result = result_of(spec, report(update, loss))
+    result = to_tune_result(spec, report(update, loss))
     return str(scheduler.on_trial_result(None, known_to_tune, result))
 
 

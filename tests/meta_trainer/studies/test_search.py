@@ -9,7 +9,7 @@ import pytest
 
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport, TrialState
-from meta_trainer.studies.search import EmptySpace, next_trial
+from meta_trainer.studies.search import EmptySpace, propose_trial
 
 SPACE = {
     "meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-1},
@@ -24,7 +24,9 @@ def make_spec(kind: str = "tpe", **more: Any) -> StudySpec:
 
 
 def finish(trial: TrialRecord, loss: float) -> None:
-    trial.add(TrialReport(update=5, validation_loss=loss, best_validation_loss=loss, seconds=1.0))
+    trial.add_report(
+        TrialReport(update=5, validation_loss=loss, best_validation_loss=loss, seconds=1.0)
+    )
     trial.state = TrialState.COMPLETED
 
 
@@ -35,7 +37,7 @@ def bowl(trial: TrialRecord) -> float:
 
 def run(spec: StudySpec, n: int, ledger: Ledger | None = None) -> Ledger:
     ledger = ledger or Ledger()
-    while len(ledger.trials) < n and (trial := next_trial(spec, ledger)):
+    while len(ledger.trials) < n and (trial := propose_trial(spec, ledger)):
         finish(trial, bowl(trial))
         ledger.trials.append(trial)
     return ledger
@@ -121,15 +123,15 @@ def test_a_space_without_points_is_told_of() -> None:
     spec = make_spec("random")
     hopeless = spec.model_copy(update={"base": spec.base.model_copy(update={"n_episodes": 0})})
     with pytest.raises(EmptySpace, match="200 proposals"):
-        next_trial(hopeless, Ledger())
+        propose_trial(hopeless, Ledger())
 
 
 def test_a_diverged_point_is_only_a_bad_one() -> None:
     spec = make_spec("tpe", searcher={"kind": "tpe", "n_startup_points": 2})
     ledger = Ledger()
     for i in range(6):
-        trial = next_trial(spec, ledger)
+        trial = propose_trial(spec, ledger)
         assert trial is not None
         finish(trial, math.inf if i % 2 else bowl(trial))
         ledger.trials.append(trial)
-    assert next_trial(spec, ledger) is not None
+    assert propose_trial(spec, ledger) is not None

@@ -46,7 +46,7 @@ def test_a_trial_that_is_cut_off_anywhere_ends_in_the_same_theta(registry: Regis
 
     other = connect("memory://")
     conductor = make_conductor(spec, other)
-    trial = conductor.propose()
+    trial = conductor.begin_trial()
     assert trial is not None
     calls = iter(range(100))
     running = start_trial(
@@ -66,7 +66,7 @@ def test_a_trial_that_is_cut_off_anywhere_ends_in_the_same_theta(registry: Regis
 
 def test_a_finished_trial_whose_last_report_was_lost_reports_again(registry: Registry) -> None:
     spec = tiny_study(limits={"trials": 1})
-    trial = make_conductor(spec, registry).propose()
+    trial = make_conductor(spec, registry).begin_trial()
     assert trial is not None
     first = start_trial(spec, trial, registry)
     while not (last := first.advance()).finished:

@@ -1,0 +1,105 @@
+"""What Ray Tune and the conductor tell each other. Tune knows trials by ids of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from meta_trainer.studies.conductor import Conductor
+from meta_trainer.studies.ledger import TrialRecord
+from meta_trainer.studies.trial import Progress
+
+
+class _Unsaved:
+    """Has no part in what Tune pickles for a restoration of its own, which is never asked for."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Watcher(_Unsaved, tune.Callback):
+    """Tells the conductor what becomes of the trials, and the trials when they are to stop."""
+
+    def __init__(self, conductor: Conductor, switch: Any) -> None:
+        self.conductor = conductor
+        self._switch = switch
+        self._is_switched = False
+        self._numbers: dict[str, int] = {}
+        """Of the trials, by Tune's ids."""
+        self._newest_progress: dict[str, Progress] = {}
+
+    def begin_trial(self, trial_id: str, trial: TrialRecord) -> dict[str, Any]:
+        """The configuration by which Tune knows a trial."""
+        self._numbers[trial_id] = trial.number
+        return {
+            "number": trial.number,
+            "seed": trial.seed,
+            "run_id": trial.run_id,
+            "values": trial.values,
+            "reported": trial.updates,
+        }
+
+    def end_trial(self, trial_id: str) -> None:
+        """A trial ended without an error: by itself, or because the scheduler stopped it after a
+        report."""
+        progress = self._newest_progress.get(trial_id)
+        has_reported = progress is not None and progress.report is not None
+        has_finished = progress is not None and progress.finished
+        was_stopped = has_reported and not has_finished
+        self.conductor.note_end(self._numbers[trial_id], stopped=was_stopped)
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        self.conductor.look()
+        if self.conductor.interrupting and not self._is_switched:
+            self._is_switched = True
+            self._switch.turn_on.remote()
+
+    def on_trial_result(
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: Any,  # noqa: ARG002
+        trial: Any,
+        result: Any,
+        **info: Any,  # noqa: ARG002
+    ) -> None:
+        progress = result["progress"]
+        self._newest_progress[trial.trial_id] = progress
+        number = self._numbers[trial.trial_id]
+        self.conductor.note_progress(number, progress, result["values"], result["host"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        number = self._numbers[trial.trial_id]
+        self.conductor.note_end(number, error=_summarize_error(trial))
+
+
+class Proposals(_Unsaved, Searcher):
+    """The conductor as Tune's search algorithm."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        super().__init__()
+        self._watcher = watcher
+
+    def suggest(self, trial_id: str) -> Any:
+        conductor = self._watcher.conductor
+        trial = conductor.begin_trial()
+        if trial is not None:
+            return self._watcher.begin_trial(trial_id, trial)
+        return Searcher.FINISHED if conductor.over else None
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002
+        if not error:
+            self._watcher.end_trial(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing is kept: the ledger has it."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing was kept."""
+
+
+def _summarize_error(trial: Any) -> str:
+    """The last line of what Tune says about an error."""
+    lines = str(trial.get_error() or "").strip().splitlines()
+    return lines[-1][:500] if lines else "the trial failed without saying why"
