@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from meta_trainer.studies.ledger import list_trial_runs
+from registry import Registry
 from services.auth.scopes import Principal
 from services.container import Container
 from services.database.base import now
@@ -81,9 +82,15 @@ def delete_job(services: Container, job_id: str, principal: Principal) -> None:
         if State(job.state) not in ENDED:
             raise errors.not_ended(State(job.state))
         if job.run_id is not None:
-            for run_id in (*list_trial_runs(services.registry, job.run_id), job.run_id):
-                services.registry.delete_run(run_id)
+            _delete_runs(services.registry, job.run_id)
         session.delete(job)
+
+
+def _delete_runs(registry: Registry, run_id: str) -> None:
+    """Delete a run, after those of a study's trials."""
+    for trial_run_id in list_trial_runs(registry, run_id):
+        registry.delete_run(trial_run_id)
+    registry.delete_run(run_id)
 
 
 def _lock_job(session: Session, job_id: str) -> Job:
@@ -98,8 +105,10 @@ def _lock_job(session: Session, job_id: str) -> Job:
 
 
 def _check_labels(labels: dict[str, str]) -> None:
-    if len(labels) > schemas.MAX_LABELS:
-        n = len(labels)
-        raise invalid(
-            "labels", f"a job has at most {schemas.MAX_LABELS} labels, these would be {n}"
-        )
+    """
+    Raises:
+        Problem: 422; they are too many.
+    """
+    most = schemas.MAX_LABELS
+    if len(labels) > most:
+        raise invalid("labels", f"a job has at most {most} labels, these would be {len(labels)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,15 +36,19 @@ def start_due_jobs(session: Session, limits: QueueLimits) -> None:
     then the oldest. A job whose key is at its limit lets those behind it pass."""
     active = queries.count_active_by_key(session)
     while active.total() < limits.total:
-        full_keys = [
-            key_id for key_id, count in active.items() if key_id and 0 < limits.per_key <= count
-        ]
-        job = _find_next(session, full_keys)
+        job = _find_next(session, _list_full_keys(active, limits))
         if job is None:
             return
         changes.begin_attempt(session, job)
         session.flush()
         active[job.api_key_id] += 1
+
+
+def _list_full_keys(active: Counter[str | None], limits: QueueLimits) -> list[str]:
+    """The API keys that have as many active jobs as they may."""
+    if limits.per_key == 0:
+        return []
+    return [key_id for key_id, count in active.items() if key_id and count >= limits.per_key]
 
 
 def _find_next(session: Session, full_keys: Sequence[str]) -> Job | None:
@@ -86,10 +91,8 @@ def _find_positions_of_equals(
     between = (
         select(Job.seq).where(is_queued, is_equal, Job.seq.between(first, last)).order_by(Job.seq)
     )
-    place_of = {
-        seq: place
-        for place, seq in enumerate(session.scalars(between), start=n_above + n_older + 1)
-    }
+    first_place = n_above + n_older + 1
+    place_of = {seq: place for place, seq in enumerate(session.scalars(between), start=first_place)}
     return {job.id: place_of[job.seq] for job in jobs if job.seq in place_of}
 
 

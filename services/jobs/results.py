@@ -31,7 +31,8 @@ _RESULT_PATH: Final = re.compile(
 def list_metric_names(services: Container, job_id: str) -> schemas.MetricNames:
     """The names of a job's series."""
     run_id = _find_run(services, job_id)
-    return schemas.MetricNames(names=services.registry.metric_names(run_id) if run_id else [])
+    names = services.registry.metric_names(run_id) if run_id else []
+    return schemas.MetricNames(names=names)
 
 
 def list_metrics(
@@ -40,8 +41,11 @@ def list_metrics(
     """A page of a series."""
     points = _read_points(services, job_id, name, after_step=after_step, limit=limit + 1)
     items = [_make_answer(point) for point in points[:limit]]
-    next_cursor = str(items[-1].step) if len(points) > limit else None
-    return schemas.MetricList(items=items, next_cursor=next_cursor)
+    has_more = len(points) > limit
+    return schemas.MetricList(
+        items=items,
+        next_cursor=str(items[-1].step) if has_more else None,
+    )
 
 
 def thin_metrics(
@@ -50,7 +54,8 @@ def thin_metrics(
     """The shape of a whole series in at most `n_points` of its points."""
     points = _read_points(services, job_id, name, after_step=after_step)
     chosen = thinning.thin_points(points, n_points)
-    return schemas.MetricList(items=[_make_answer(point) for point in chosen], next_cursor=None)
+    items = [_make_answer(point) for point in chosen]
+    return schemas.MetricList(items=items, next_cursor=None)
 
 
 def _find_run(services: Container, job_id: str) -> str | None:
@@ -68,8 +73,11 @@ def _read_points(
 
 
 def _make_answer(point: MetricPoint) -> schemas.MetricAnswer:
-    value = point.value if math.isfinite(point.value) else None
-    return schemas.MetricAnswer(step=point.step, value=value, time=point.time)
+    return schemas.MetricAnswer(
+        step=point.step,
+        value=point.value if math.isfinite(point.value) else None,
+        time=point.time,
+    )
 
 
 def list_checkpoints(services: Container, job_id: str) -> schemas.CheckpointList:
@@ -79,9 +87,10 @@ def list_checkpoints(services: Container, job_id: str) -> schemas.CheckpointList
     items = []
     for file in files:
         match = CHECKPOINT_PATH.fullmatch(file.path)
-        if match:
-            update = int(match[1])
-            items.append(schemas.CheckpointAnswer(update=update, size_bytes=file.size_bytes))
+        if match is None:
+            continue
+        update = int(match[1])
+        items.append(schemas.CheckpointAnswer(update=update, size_bytes=file.size_bytes))
     return schemas.CheckpointList(items=items)
 
 
@@ -95,14 +104,15 @@ def read_result(services: Container, job_id: str) -> schemas.ResultAnswer:
     if run_id is None:
         raise errors.no_result(job_id)
     try:
-        content = json.loads(services.registry.get_artifact(run_id, "result/result.json"))
+        content = services.registry.get_artifact(run_id, "result/result.json")
     except ArtifactNotFound as error:
         raise errors.no_result(job_id) from error
-    files = [
-        schemas.ArtifactAnswer(path=file.path.removeprefix("result/"), size_bytes=file.size_bytes)
-        for file in services.registry.list_artifacts(run_id, "result")
-    ]
-    return schemas.ResultAnswer(**{**content, "artifacts": files})
+
+    artifacts = []
+    for file in services.registry.list_artifacts(run_id, "result"):
+        path = file.path.removeprefix("result/")
+        artifacts.append(schemas.ArtifactAnswer(path=path, size_bytes=file.size_bytes))
+    return schemas.ResultAnswer(**{**json.loads(content), "artifacts": artifacts})
 
 
 def read_result_file(services: Container, job_id: str, path: str) -> tuple[bytes, str]:

@@ -17,8 +17,13 @@ from typing import Any, Final, Protocol, Self
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 60.0
 
+_TELLING_FIELDS: Final = ("type", "message", "update")
+"""Errors that are alike in these are the same error."""
+
 
 class _Counts(Protocol):
+    """What a job's row counts."""
+
     @property
     def lost_attempts(self) -> int: ...
     @property
@@ -57,8 +62,8 @@ def compute_pause(in_a_row: int, first_seconds: float = FIRST_SECONDS) -> timede
 def is_final(error: Mapping[str, Any], previous: Mapping[str, Any] | None) -> bool:
     """Whether no attempt would do better: the driver says so, or the error of the attempt before
     was the same."""
-    return bool(error.get("final")) or (previous is not None and _are_same(error, previous))
-
-
-def _are_same(error: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(error.get(key) == other.get(key) for key in ("type", "message", "update"))
+    if error.get("final"):
+        return True
+    if previous is None:
+        return False
+    return all(error.get(key) == previous.get(key) for key in _TELLING_FIELDS)

@@ -13,7 +13,8 @@ from services.jobs import queries, schemas, views
 def show_job(services: Container, job_id: str) -> schemas.JobAnswer:
     """One job."""
     with services.database.read() as session:
-        return views.make_answer(services, session, views.require_job(session, job_id))
+        job = views.require_job(session, job_id)
+        return views.make_answer(services, session, job)
 
 
 def list_jobs(
@@ -36,8 +37,11 @@ def list_jobs(
             limit=limit + 1,
         )
         items = views.make_answers(services, session, rows[:limit])
-    next_cursor = str(rows[limit - 1].seq) if len(rows) > limit else None
-    return schemas.JobList(items=items, next_cursor=next_cursor)
+    has_more = len(rows) > limit
+    return schemas.JobList(
+        items=items,
+        next_cursor=str(rows[limit - 1].seq) if has_more else None,
+    )
 
 
 def _split_label(label: str) -> tuple[str, str]:
@@ -50,9 +54,12 @@ def list_events(services: Container, job_id: str, *, after: int, limit: int) -> 
     with services.database.read() as session:
         views.require_job(session, job_id)
         rows = queries.list_events(session, job_id, after=after, limit=limit + 1)
-        items = [schemas.EventAnswer.model_validate(row) for row in rows[:limit]]
-    next_cursor = str(items[-1].id) if len(rows) > limit else None
-    return schemas.EventList(items=items, next_cursor=next_cursor)
+    items = [schemas.EventAnswer.model_validate(row) for row in rows[:limit]]
+    has_more = len(rows) > limit
+    return schemas.EventList(
+        items=items,
+        next_cursor=str(items[-1].id) if has_more else None,
+    )
 
 
 def list_attempts(services: Container, job_id: str) -> schemas.AttemptList:
@@ -72,15 +79,22 @@ def read_log_page(services: Container, job_id: str, *, after: int) -> schemas.Lo
         data, attempt = queries.read_log_page(session, job_id, after=after)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(data)
-    n_undecoded = len(decoder.getstate()[0])
-    end = after + len(data) - n_undecoded
-    return schemas.LogAnswer(text=text, next=end, attempt=attempt or job.attempt)
+    undecoded, _ = decoder.getstate()
+    return schemas.LogAnswer(
+        text=text,
+        next=after + len(data) - len(undecoded),
+        attempt=attempt or job.attempt,
+    )
 
 
 def read_log(services: Container, job_id: str) -> bytes:
     """The whole log."""
     with services.database.read() as session:
         job = views.require_job(session, job_id)
-        max_bytes = job.log_bytes + 1
-        data, _ = queries.read_log_page(session, job_id, after=0, max_bytes=max_bytes)
+        data, _ = queries.read_log_page(
+            session,
+            job_id,
+            after=0,
+            max_bytes=job.log_bytes + 1,
+        )
     return data

@@ -20,23 +20,25 @@ from services.problems import FieldError
 
 def field_errors(model: type[BaseModel], error: ValidationError) -> list[FieldError]:
     """Each error with its path below `spec`."""
-    return [
-        FieldError(_path(model, details), plain_message(details))
-        for details in error.errors(include_url=False, include_input=False)
-    ]
+    errors = []
+    for details in error.errors(include_url=False, include_input=False):
+        path = ".".join(["spec", *_find_keys(model, details)])
+        errors.append(FieldError(path, plain_message(details)))
+    return errors
 
 
-def _path(model: type[BaseModel], details: ErrorDetails) -> str:
-    keys, place = _locate(model, details["loc"])
-    path = ["spec", *keys]
+def _find_keys(model: type[BaseModel], details: ErrorDetails) -> list[str]:
+    """The keys that lead to the field to blame."""
+    location = details["loc"]
+    keys, place = _locate(model, location)
     if details["type"].startswith("union_tag"):
-        return ".".join([*path, "kind"])
+        return [*keys, "kind"]
 
     field = blamed_field(details)
-    at_the_top = not details["loc"]
-    if field and (at_the_top or _has_field(place, field)):
-        path.append(field)
-    return ".".join(path)
+    is_at_the_top = not location
+    if field and (is_at_the_top or _has_field(place, field)):
+        return [*keys, field]
+    return keys
 
 
 def _has_field(place: Any, field: str) -> bool:
@@ -45,7 +47,8 @@ def _has_field(place: Any, field: str) -> bool:
     An object that is checked as if it were another (an objective, as an evaluation), or that a
     preset was laid under, may be refused for a field that it does not have: it is named itself.
     """
-    return field.partition(".")[0] in _field_types(place)
+    first_key, _, _ = field.partition(".")
+    return first_key in _list_field_types(place)
 
 
 def _locate(model: type[Any], location: Sequence[int | str]) -> tuple[list[str], type[Any]]:
@@ -66,9 +69,11 @@ def _locate(model: type[Any], location: Sequence[int | str]) -> tuple[list[str],
 def _type_at(place: Any, key: str) -> Any:
     """The type of a field, or of a mapping's values."""
     if get_origin(place) is not dict:
-        return _field_types(place).get(key, object)
-    value = get_args(place)[1]
-    return get_args(value)[0] if get_origin(value) is Annotated else value
+        return _list_field_types(place).get(key, object)
+    _, value = get_args(place)
+    if get_origin(value) is Annotated:
+        return get_args(value)[0]
+    return value
 
 
 def _kind(model: Any) -> str | None:
@@ -79,7 +84,7 @@ def _kind(model: Any) -> str | None:
     return field.default if field else None
 
 
-def _field_types(model: Any) -> dict[str, Any]:
+def _list_field_types(model: Any) -> dict[str, Any]:
     if _is_model(model):
         return {name: field.annotation for name, field in model.model_fields.items()}
     if isinstance(model, type) and dataclasses.is_dataclass(model):

@@ -8,7 +8,6 @@ records them.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -27,9 +26,9 @@ from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
 from services.reconciler.copier import Copier
 from services.reconciler.endings import Ending, ending_of_lost, ending_of_record, read_record
-from services.reconciler.environment import driver_environment
 from services.reconciler.lease import LeaseHolder
 from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
+from services.reconciler.submitter import Submitter
 from services.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,6 +61,7 @@ class Attempts:
         self._registry = registry
         self._executor = executor
         self._lease = lease
+        self._submitter = Submitter(settings, database, registry, executor, lease)
         self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
         self._record_seen_at: dict[str, float] = {}
 
@@ -75,7 +75,7 @@ class Attempts:
         if snapshot.submitted_at is not None:
             self._watch(snapshot, stop=stop)
         elif not stop:
-            self._submit(snapshot)
+            self._submitter.submit(snapshot)
         elif self._executor.status(snapshot.executor_id) == "unknown":
             self._end(snapshot, Ending(trigger=Trigger.STOP))
         else:  # it was submitted, but that was not recorded
@@ -91,41 +91,6 @@ class Attempts:
     def _read(self, job_id: str) -> Snapshot | None:
         with self._database.read() as session:
             return read_snapshot(session, job_id)
-
-    def _submit(self, snapshot: Snapshot) -> None:
-        run_id = self._registry.open_run(
-            snapshot.job_id, name=snapshot.run_name, tags={"kind": snapshot.kind}
-        )
-        if snapshot.attempt > 1:  # it may be a retry of a job that had ended
-            self._registry.close_run(run_id, "running")
-        order = json.dumps(self._order_of(snapshot)).encode()
-        self._registry.put_artifact(run_id, "job.json", order)
-
-        argv = [self._settings.python, "-m", "meta_trainer.driver"]
-        argv += ["--run-id", run_id, "--attempt", str(snapshot.attempt)]
-        self._executor.submit(snapshot.executor_id, argv, driver_environment(self._settings))
-        with locked_rows(self._lease, snapshot) as rows:
-            changes.record_submission(rows.job, rows.attempt, run_id)
-        logger.info("submitted %s", snapshot.executor_id)
-
-    def _order_of(self, snapshot: Snapshot) -> dict[str, Any]:
-        """What the driver is told by `job.json`."""
-        order = {
-            "job_id": snapshot.job_id,
-            "kind": snapshot.kind,
-            "name": snapshot.name,
-            "spec": snapshot.spec,
-        }
-        continuation = snapshot.spec.get("continue_from")
-        if continuation is not None:
-            order["original_run_id"] = self._find_run(continuation["job"])
-        return order
-
-    def _find_run(self, job_id: str) -> str | None:
-        """The run of another job; None if it was deleted."""
-        with self._database.read() as session:
-            job = queries.find_job(session, job_id)
-            return job.run_id if job else None
 
     def _watch(self, snapshot: Snapshot, *, stop: bool) -> None:
         # The status comes before the last word, which is written while the process lives.
@@ -174,7 +139,8 @@ class Attempts:
             return
         log_tail = self._read_log_tail(snapshot)
         trigger = Trigger.LOSE if self._may_retry(snapshot) else Trigger.GIVE_UP
-        self._end(snapshot, ending_of_lost(snapshot.attempt, status, log_tail, trigger), run_id)
+        ending = ending_of_lost(snapshot.attempt, status, log_tail, trigger)
+        self._end(snapshot, ending, run_id)
 
     def _read_log_tail(self, snapshot: Snapshot) -> str:
         with self._database.read() as session:
@@ -206,7 +172,8 @@ class Attempts:
         with locked_rows(self._lease, snapshot) as (session, job, attempt):
             if next_state(State(job.state), ending.trigger) is not state:
                 return  # asked for something else meanwhile: the next step takes that into account
-            job.run_id = run_id or job.run_id
+            if run_id is not None:
+                job.run_id = run_id
             if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
                 job.version = ingest.version_record(ending.version)
             changes.end_attempt(session, job, attempt, ending.trigger, ending.stored_error)
