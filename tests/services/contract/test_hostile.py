@@ -186,15 +186,17 @@ def bodies() -> Iterator[bytes]:
     yield b"[" * DEEP
     yield b'{"spec":' * DEEP
     yield b'{"spec":' * 500 + b"1" + b"}" * 500
+    training = '"kind": "meta-training"'
     for text in STRINGS:
-        one = json.dumps(text)
+        word = json.dumps(text)
         for member in ("kind", "name", "reason", "preset"):
-            yield f'{{"kind": "meta-training", "{member}": {one}}}'.encode()
-        yield f'{{"kind": "meta-training", "labels": {{{one}: {one}}}, "spec": {{{one}: {one}}}}}'.encode()
-        yield f'{{"kind": "meta-training", "labels": {{"a": {one}}}, "spec": {{"preset": {one}}}}}'.encode()
+            yield f'{{{training}, "{member}": {word}}}'.encode()
+        pair = f"{{{word}: {word}}}"
+        yield f'{{{training}, "labels": {pair}, "spec": {pair}}}'.encode()
+        yield f'{{{training}, "labels": {{"a": {word}}}, "spec": {{"preset": {word}}}}}'.encode()
     for number in NUMBERS:
         yield f'{{"version": {number}, "kind": {number}, "labels": {number}}}'.encode()
-        yield f'{{"kind": "meta-training", "spec": {{"preset": "quick", "seed": {number}}}}}'.encode()
+        yield f'{{{training}, "spec": {{"preset": "quick", "seed": {number}}}}}'.encode()
 
 
 @pytest.mark.slow

@@ -8,8 +8,7 @@ import json
 import pytest
 
 from services.database.base import Database
-from services.reconciler import copier, executor_health, troubles
-from services.reconciler.lease import LeaseHolder, LeaseLost, status
+from services.reconciler import copier
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
@@ -62,9 +61,12 @@ def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
         VERSION,
     )
     assert done["ended_at"] is not None
+    of_the_driver = ["started", "progress", "version", "finished"]
     assert stage.event_types(job) == [
-        "job.state", "job.state", "started", "progress", "version", "finished", "job.state", "job.ended"
-    ]  # fmt: skip
+        *("job.state", "job.state"),
+        *of_the_driver,
+        *("job.state", "job.ended"),
+    ]
     assert stage.client.get(f"/v1/jobs/{job}/logs").json()["text"] == "all done\n"
     attempts = stage.client.get(f"/v1/jobs/{job}/attempts").json()["items"]
     assert [(attempt["number"], attempt["state"]) for attempt in attempts] == [(1, "succeeded")]
@@ -279,109 +281,3 @@ def test_long_log_is_cut_with_a_note(
     text = stage.client.get(f"/v1/jobs/{job}/logs").json()["text"]
     assert text.startswith("x" * 1024 + "\n[the log is longer")
     assert len(text) < 1200
-
-
-# --- crashes and trouble --------------------------------------------------------------------------------------------
-
-
-def test_crash_between_submission_and_its_record_starts_nothing_twice(
-    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
-) -> None:
-    job = stage.submit()
-    executor.broken[f"{job}-a1"] = KeyboardInterrupt()  # type: ignore[assignment]
-    with pytest.raises(KeyboardInterrupt):
-        stage.tick()
-    executor.broken.clear()
-    stage.reconciler.release()
-    stage.reconciler = Reconciler(settings, database, stage.registry, executor)
-    stage.tick()
-    assert executor.submissions == [f"{job}-a1"] * 2
-    assert list(executor.processes) == [f"{job}-a1"]
-    assert stage.job(job)["attempt"] == 1
-
-
-def test_cancel_of_a_job_whose_submission_was_not_recorded_still_stops_it(stage: Stage) -> None:
-    job = stage.submit()
-    stage.executor.broken[f"{job}-a1"] = KeyboardInterrupt()  # type: ignore[assignment]
-    with pytest.raises(KeyboardInterrupt):
-        stage.tick()
-    stage.act(job, "cancel")
-    stage.tick()
-    assert stage.process(job).signals == ["stop"]
-    stage.finish(job, "stopped")
-    stage.tick()
-    assert stage.state(job) == "cancelled"
-
-
-def test_trouble_of_one_job_leaves_the_others_alone(
-    stage: Stage,
-    settings: Settings,
-    database: Database,
-    executor: PlayedExecutor,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    roomy = settings.model_copy(update={"max_running_jobs": 2})
-    stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
-    monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
-    cursed, healthy = stage.submit(), stage.submit()
-    executor.broken[f"{cursed}-a1"] = ValueError("no such thing")
-    stage.tick(2)
-    stage.finish(healthy, "succeeded")
-    stage.tick()
-    assert stage.state(healthy) == "succeeded"
-    assert stage.event_types(cursed).count("service.trouble") == 1
-    stage.tick(troubles.MAX_FAULTS)
-    assert stage.state(cursed) == "failed"
-    assert stage.job(cursed)["error"] == {
-        "type": "SubmissionFailed",
-        "message": "ValueError: no such thing",
-    }
-
-
-def test_unreachable_executor_loses_nothing_and_is_told(
-    stage: Stage, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executor_health, "CHECK_SECONDS", 0.0)
-    running, waiting = stage.submit(), stage.submit()
-    stage.tick()
-    assert status(database).executor == "ok"
-    stage.executor.down = "Ray does not answer"
-    stage.tick(2)
-    assert [stage.state(job) for job in (running, waiting)] == ["starting", "queued"]
-    assert status(database).executor == "Ray does not answer"
-    stage.executor.down = None
-    stage.finish(running, "succeeded")
-    stage.tick(2)
-    assert [stage.state(job) for job in (running, waiting)] == ["succeeded", "starting"]
-
-
-# --- the lease ------------------------------------------------------------------------------------------------------
-
-
-def test_only_the_holder_of_the_lease_works(
-    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor
-) -> None:
-    second = Reconciler(settings, database, stage.registry, executor)
-    assert stage.reconciler.tick() is True
-    assert second.tick() is False
-    assert status(database).reconciler == "ok"
-    stage.reconciler.release()
-    assert status(database).reconciler != "ok"
-    assert second.tick() is True
-
-
-def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(
-    database: Database,
-) -> None:
-    old, new = LeaseHolder(database, seconds=0.01), LeaseHolder(database, seconds=60)
-    assert old.acquire()
-    with old.guarded_write():
-        pass
-    while not new.acquire():
-        pass
-    with pytest.raises(LeaseLost), old.guarded_write():
-        pytest.fail("the old holder writes")
-    assert not old.acquire()
-    old.release()
-    with new.guarded_write():
-        pass
