@@ -362,7 +362,7 @@ def test_a_database_that_does_not_answer_for_a_moment(
             raise Unavailable("The database cannot answer now.", headers={"Retry-After": "0"})
         return really(*arguments)
 
-    monkeypatch.setattr(jobs_service, "show", sometimes)
+    monkeypatch.setattr(jobs_service, "show_job", sometimes)
     assert client.jobs.get(job_id).id == job_id
     assert len(calls) == 2
 
@@ -371,7 +371,7 @@ def test_a_service_that_stays_unavailable(client: Client, monkeypatch: pytest.Mo
     def never(*arguments: Any) -> Any:
         raise Unavailable("The database cannot answer now.")
 
-    monkeypatch.setattr(jobs_service, "show", never)
+    monkeypatch.setattr(jobs_service, "show_job", never)
     with pytest.raises(hyperadam.Unavailable, match="database cannot answer"):
         client.jobs.get("job_1")
 

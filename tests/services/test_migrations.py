@@ -105,10 +105,10 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     job = service.show_job(services, "job_1")
     assert (job.name, job.labels, job.progress, job.state) == ("old", {"team": "a"}, 0.5, "running")
     assert (job.priority, job.deadline, job.cloned_from, job.created_at) == (0, None, None, MOMENT)
-    assert [event.type for event in service.events(services, "job_1", after=0, limit=9).items] == [
-        "started"
-    ]
-    assert service.whole_log(services, "job_1") == b"words"
+    assert [
+        event.type for event in service.list_events(services, "job_1", after=0, limit=9).items
+    ] == ["started"]
+    assert service.read_log(services, "job_1") == b"words"
     again = Post(principal=principal, operation="POST /v1/jobs", key="once")
     assert submission.submit_job(services, REQUEST, again)[0].id == "job_1"
     command.downgrade(make_configuration(empty), "0001")

@@ -38,7 +38,7 @@ def test_a_deleted_job_is_gone_with_all_that_it_left(stage: Stage, database: Dat
     stage.drive(job, ("started", {}))
     stage.process(job).log = b"words"
     run_id = stage.run_id(job)
-    made = stage.registry.create_version("adamine", make_theta(), key=job, run_id=run_id)
+    version = stage.registry.create_version("adamine", make_theta(), key=job, run_id=run_id)
     stage.registry.put_artifact(run_id, "checkpoints/00000001.safetensors", b"1")
     refused = stage.client.delete(f"/v1/jobs/{job}")
     assert (refused.status_code, refused.json()["state"]) == (409, "starting")
@@ -47,9 +47,9 @@ def test_a_deleted_job_is_gone_with_all_that_it_left(stage: Stage, database: Dat
     assert stage.client.delete(f"/v1/jobs/{job}").status_code == 204
     assert stage.client.get(f"/v1/jobs/{job}").status_code == 404
     assert stage.client.delete(f"/v1/jobs/{job}").status_code == 404
-    assert stage.registry.weights("adamine", made.number) == make_theta().to_bytes()
+    assert stage.registry.weights("adamine", version.number) == make_theta().to_bytes()
     assert [file.path for file in stage.registry.list_artifacts(run_id)] == [
-        f"theta/{made.sha256}.safetensors"
+        f"theta/{version.sha256}.safetensors"
     ]
     with database.read() as session:
         for table in ("jobs", "attempts", "events", "log_chunks"):

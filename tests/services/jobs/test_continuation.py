@@ -51,12 +51,12 @@ def test_a_clone_goes_on_with_more_episodes_and_says_so(stage: Stage, ended: str
     job = answer.json()
     assert job["spec"]["continue_from"] == {"job": ended, "checkpoint": 4}
     carry_out(stage, job["id"])
-    told = [
+    starts = [
         event["data"]
         for event in stage.events(job["id"])
         if event["type"] in ("started", "continued")
     ]
-    assert told == [{"job": ended, "update": 4}, {"n_updates": 6, "resumed_from": 4}]
+    assert starts == [{"job": ended, "update": 4}, {"n_updates": 6, "resumed_from": 4}]
     version = stage.client.get("/v1/optimizers/hyperadam/versions/latest").json()
     assert (version["number"], version["job_id"]) == (2, job["id"])
     assert version["lineage"]["continued_from"] == {"job_id": ended, "update": 4}

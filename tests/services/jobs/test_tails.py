@@ -31,10 +31,11 @@ def test_a_hundred_streams_are_one_query(
 ) -> None:
     jobs = [stage.submit() for _ in range(3)]
     stage.act(jobs[0], "pause")
-    tails, found = Tails(database, max_age_seconds=60), []
+    tails = Tails(database, max_age_seconds=60)
+    newest_ids = []
 
     async def look(job: str) -> None:
-        found.append((job, await tails.find_newest(job)))
+        newest_ids.append((job, await tails.find_newest(job)))
 
     async def play() -> None:
         with tails.follow(jobs[0]), tails.follow(jobs[1]), tails.follow(jobs[1]):
@@ -45,7 +46,7 @@ def test_a_hundred_streams_are_one_query(
 
     anyio.run(play)
     assert len([statement for statement in queries if statement.startswith("SELECT")]) == 1
-    assert set(found) == {(jobs[0], 1), (jobs[1], 0)}
+    assert set(newest_ids) == {(jobs[0], 1), (jobs[1], 0)}
 
 
 def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: Database) -> None:

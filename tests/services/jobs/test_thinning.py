@@ -26,13 +26,13 @@ def series(values: list[float]) -> list[MetricPoint]:
 @given(st.lists(st.floats(), max_size=300), st.integers(MIN_POINTS, 40))
 def test_thinning_keeps_ends_and_extremes(values: list[float], n_points: int) -> None:
     points = series(values)
-    kept = thin_points(points, n_points)
-    steps = [point.step for point in kept]
-    assert len(kept) <= n_points
+    thin = thin_points(points, n_points)
+    steps = [point.step for point in thin]
+    assert len(thin) <= n_points
     assert steps == sorted(set(steps))
-    assert all(point is points[point.step] for point in kept)
+    assert all(point is points[point.step] for point in thin)
     if len(points) <= n_points:
-        assert len(kept) == len(points)
+        assert len(thin) == len(points)
         return
     assert (steps[0], steps[-1]) == (0, len(points) - 1)
     heights = [math.inf if math.isnan(value) else value for value in values]

@@ -39,7 +39,7 @@ def attempts(stage: Stage, job: str) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "delay", lambda in_a_row, first_seconds: timedelta())
+    monkeypatch.setattr(changes, "compute_pause", lambda in_a_row, first_seconds: timedelta())
 
 
 @pytest.mark.usefixtures("at_once")
@@ -321,8 +321,8 @@ def test_lost_and_found_executor_is_logged_once_each(
     for down in (None, "connection refused", "connection refused", None):
         stage.executor.down = down
         stage.tick()
-    told = [(record.levelname, record.getMessage()) for record in caplog.records]
-    assert told == [
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert lines == [
         ("INFO", "the executor: ok"),
         ("WARNING", "the executor cannot be used: connection refused"),
         ("INFO", "the executor: ok"),
