@@ -12,7 +12,7 @@ from benchmarks.jobs import draw_images, make_spec
 from benchmarks.measuring import divide, measure_seconds
 from benchmarks.rows import Effort, Measured, NotMeasured, Row
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import run_period
 
 SIZES = (1, 4, 16)
@@ -24,7 +24,7 @@ def _make_period(n_learners: int, tiny: bool) -> Callable[[], object]:
     """The first period of an episode of one chunk."""
     job = make_spec(tiny=tiny, n_learners=n_learners, chunk_size=n_learners)
     source = as_task_source(draw_images())
-    theta = initial_theta(job)
+    theta = make_initial_theta(job)
     return lambda: run_period(job, source, theta, 0, 0, None)
 
 

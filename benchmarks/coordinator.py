@@ -19,7 +19,7 @@ from benchmarks.laps import measure_laps
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import Handle, Runner
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import PeriodOutcome, ValidationOutcome, run_period
 
 WORKERS = (16, 64, 256)
@@ -80,7 +80,7 @@ def _efficiency(n_workers: int) -> Callable[[Effort], Measured]:
         period_seconds = 0.02 if effort.tiny else 1.0
         chunk_size = 1 if effort.tiny else 2
         job = make_spec(tiny=effort.tiny, n_learners=n_workers * chunk_size, chunk_size=chunk_size)
-        n_theta = len(initial_theta(job))
+        n_theta = len(make_initial_theta(job))
 
         runner = WaitingRunner(n_workers, period_seconds, n_theta, chunk_size)
         laps = measure_laps(job, as_task_source(draw_images()), runner)

@@ -20,7 +20,7 @@ from benchmarks.measuring import measure_added_bytes
 from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import as_task_source, build_training_optimizee
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import run_period
 
 N_BATCHED = 4
@@ -41,7 +41,7 @@ def _run_periods(
     """The first periods of an episode of one chunk."""
     job = _make_job(tiny, n_learners, period_steps)
     source = as_task_source(draw_images())
-    theta = initial_theta(job)
+    theta = make_initial_theta(job)
     state = None
     for _ in range(n_periods):
         _, state = run_period(job, source, theta, 0, 0, state)

@@ -22,7 +22,7 @@ from benchmarks.rows import Effort, Measured, Row
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource, as_task_source
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import run_period
 
 MOST_ROUNDS = 3
@@ -68,7 +68,7 @@ def _warm_up(job: MetaTrainingSpec, source: TaskSource, runner: Runner) -> None:
     every measurement: Ray ends a worker that has had nothing to do for a while, as the second one
     has while the others have their turn, and a new one takes as long to come as two updates.
     """
-    handles = [runner.put(value) for value in (job, source, initial_theta(job))]
+    handles = [runner.put(value) for value in (job, source, make_initial_theta(job))]
     warm_processes: set[int] = set()
     while len(warm_processes) < runner.n_workers:
         calls = [runner.call(_rehearse, *handles)[0] for _ in range(runner.n_workers)]

@@ -33,7 +33,7 @@ from benchmarks.laps import measure_laps
 from benchmarks.local_ray import local_ray
 from benchmarks.measuring import measure_in_turn
 from meta_trainer.tasks import as_task_source
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import PeriodOutcome
 
 WORKERS = (16, 32, 64, 128, 256)
@@ -69,7 +69,7 @@ class Model:
 def measure_loop(n_workers: int) -> float:
     """Processor seconds of an update with workers that answer at once."""
     job = make_spec(tiny=False, n_learners=n_workers * CHUNK_SIZE, chunk_size=CHUNK_SIZE)
-    runner = WaitingRunner(n_workers, 0.0, len(initial_theta(job)), CHUNK_SIZE)
+    runner = WaitingRunner(n_workers, 0.0, len(make_initial_theta(job)), CHUNK_SIZE)
     source = as_task_source(draw_images())
     return statistics.median(measure_laps(job, source, runner, clock=time.process_time))
 
@@ -83,7 +83,7 @@ def measure_call(n_calls: int = 256) -> float:
 
     with local_ray(n_cpus=1):
         runner = RayRunner()
-        theta = runner.put(initial_theta(make_spec(tiny=False)))
+        theta = runner.put(make_initial_theta(make_spec(tiny=False)))
 
         def call_all(n: int) -> None:
             calls = [runner.call(run_empty_period, theta, n_returns=2)[0] for _ in range(n)]
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def print_table(seconds: Mapping[int, float], model: Model, period_seconds: float) -> None:
-    n_bytes = 4 * len(initial_theta(make_spec(tiny=False)))
+    n_bytes = 4 * len(make_initial_theta(make_spec(tiny=False)))
     print(f"Θ, and each chunk's meta-gradient: {n_bytes} bytes")
     print(
         f"a = {1e3 * model.fixed:.2f} ms, "

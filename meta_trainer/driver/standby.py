@@ -24,7 +24,7 @@ from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import SpecTaskSource, TaskSource, load_data
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import run_period, run_validation
 from registry import connect
 
@@ -45,7 +45,7 @@ def warm_up(runner: Runner, data_dir: str | None) -> None:
     """Train a little on every worker, so that all are there with everything that they need."""
     spec = MetaTrainingSpec.model_validate(REHEARSAL)
     source = SpecTaskSource(load_data(spec.data_tasks, data_dir))
-    inputs = [runner.put(value) for value in (spec, source, initial_theta(spec))]
+    inputs = [runner.put(value) for value in (spec, source, make_initial_theta(spec))]
     calls = [runner.call(rehearse, *inputs)[0] for _ in range(runner.n_workers)]
     runner.get(calls)
 

@@ -18,7 +18,7 @@ class CallTask:
     """One try of a call, as a task of Ray."""
 
     seconds: Any
-    """Reference to the seconds that the function took. It is there as soon as the task has ended."""
+    """Reference to the seconds that the function took; there as soon as the task has ended."""
     results: list[Any]
     """References to the function's results."""
 

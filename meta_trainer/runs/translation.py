@@ -1,4 +1,4 @@
-"""A checkpoint of one meta-training as the checkpoint of another, which goes on where it stopped."""
+"""A checkpoint of one meta-training as a checkpoint of another, which goes on from there."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from meta_trainer.studies.trial_recorder import TrialRecorder
 from meta_trainer.studies.trial_score import score_theta
 from meta_trainer.tasks import SpecTaskSource, load_data
 from meta_trainer.training.checkpoints import Checkpoint, digest_spec
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import make_rule
@@ -216,7 +216,7 @@ class RunningTrial:
 
     def _describe_lineage(self, checkpoint: Checkpoint) -> dict[str, Any]:
         order = self._order
-        start = initial_theta(order.spec, self._parent.theta if self._parent else None)
+        start = make_initial_theta(order.spec, self._parent.theta if self._parent else None)
         lineage = provenance.describe_training(
             order.spec,
             self._source.fingerprints,

@@ -11,7 +11,7 @@ from meta_trainer.training.adjustment import adjust_theta
 from meta_trainer.training.units import make_rule
 
 
-def initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor:
+def make_initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> Tensor:
     """The Θ that a job starts from, shape (n_theta,), float32: its parent's, or a fresh one, and
     what `adjustment` makes of it.
 

@@ -29,7 +29,7 @@ from meta_trainer.training.checkpoints import (
 from meta_trainer.training.divergence import DivergedLearners, DivergenceWatch
 from meta_trainer.training.episode import EpisodeUnderWay
 from meta_trainer.training.handles import JobHandles
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.learner_clip import LearnerClip
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.progress import ProgressReporter
@@ -73,7 +73,7 @@ class MetaTraining:
         self._spec = spec
         self._recorder = recorder
         self._rule = make_rule(spec.rule)
-        self._initial_theta = initial_theta(spec, parent)
+        self._initial_theta = make_initial_theta(spec, parent)
         self._meta_optimizer = MetaOptimizer(
             spec.meta_optimizer, self._initial_theta, spec.n_updates
         )

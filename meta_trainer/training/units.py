@@ -33,8 +33,8 @@ class PeriodOutcome(NamedTuple):
     losses: Tensor
     """Mean scored loss of each learner; shape (L,), not finite where one diverged."""
     slopes: tuple[Tensor, ...] = ()
-    """See `meta_trainer.estimators.GradientEstimate`: perturbations do not travel, their seeds and losses
-    do."""
+    """See `meta_trainer.estimators.GradientEstimate`: perturbations do not travel, their seeds and
+    losses do."""
 
 
 class ValidationOutcome(NamedTuple):

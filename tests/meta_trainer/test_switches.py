@@ -14,7 +14,7 @@ from meta_trainer.specs import MetaOptimizerSpec, MetaTrainingSpec, UnrollSpec
 from meta_trainer.specs.timeline import timeline
 from meta_trainer.tasks import build_training_optimizee
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.objectives import make_objective, weigh_steps
 from meta_trainer.training.units import make_rule
@@ -136,7 +136,7 @@ def test_losses_scaled_by_the_first_one_have_no_unit(unit: float) -> None:
         {"task": {"hidden": [3]}, "n_learners": 2, "rule": {"n_candidates": 3}}
     )
     inner = build_training_optimizee(spec, load("mnist5k"), 0, 0, torch.float64)
-    rule, theta = make_rule(spec.rule), initial_theta(spec).double()
+    rule, theta = make_rule(spec.rule), make_initial_theta(spec).double()
 
     def gradient(optimizee: Optimizee, scaling: Any) -> torch.Tensor:
         objective = make_objective(UnrollSpec(loss_scaling=scaling), optimizee, 0, 5, 100)

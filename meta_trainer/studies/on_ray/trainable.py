@@ -1,4 +1,4 @@
-"""A trial as Ray Tune runs it: in a process of its own, which takes the next trial when one ends."""
+"""A trial as Ray Tune runs it: in a process that takes the next trial when this one ends."""
 
 from __future__ import annotations
 

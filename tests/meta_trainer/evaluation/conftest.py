@@ -10,7 +10,7 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation import Report
 from meta_trainer.evaluation.reporting import build_report_files, draw_report
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 
 
@@ -18,7 +18,7 @@ from meta_trainer.training.units import make_rule
 def theta() -> Theta:
     """An untrained Θ of three candidates: an ensemble of Adams."""
     spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
-    return Theta.from_vector(make_rule(spec.rule), initial_theta(spec), rate=spec.unroll.rate)
+    return Theta.from_vector(make_rule(spec.rule), make_initial_theta(spec), rate=spec.unroll.rate)
 
 
 def evaluation_spec(**fields: Any) -> EvaluationSpec:

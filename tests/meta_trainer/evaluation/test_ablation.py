@@ -15,7 +15,7 @@ from meta_trainer.evaluation.ablation import NotAnAblation, Variant, read_varian
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 from tests.meta_trainer.evaluation.conftest import files_of
 
@@ -27,7 +27,7 @@ def trained_with(**fields: Any) -> Theta:
     spec = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 2}, **fields})
     made = {"spec": spec.model_dump(mode="json")}
     return Theta.from_vector(
-        make_rule(spec.rule), initial_theta(spec), rate=Rate(lr=0.005), provenance=made
+        make_rule(spec.rule), make_initial_theta(spec), rate=Rate(lr=0.005), provenance=made
     )
 
 

@@ -13,7 +13,7 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation.ablation import read_variants
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ablations.md"
@@ -32,7 +32,10 @@ def trained() -> dict[str, Theta]:
             )
             made = {"spec": spec.model_dump(mode="json")}
             theta = Theta.from_vector(
-                make_rule(spec.rule), initial_theta(spec), rate=spec.unroll.rate, provenance=made
+                make_rule(spec.rule),
+                make_initial_theta(spec),
+                rate=spec.unroll.rate,
+                provenance=made,
             )
             thetas[f"{spec.register_as}@latest"] = theta
     return thetas

@@ -20,7 +20,7 @@ from hyperadam.theta import Theta
 from meta_trainer.datasets import load
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.suites import ALL, SUITES
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 from services.executors.process import ProcessExecutor
 from tests.services.test_cli import Service, running
@@ -36,7 +36,7 @@ def theta_of(fields: dict[str, Any], lr: float) -> Theta:
     spec = MetaTrainingSpec.model_validate(fields)
     made = {"spec": spec.model_dump(mode="json")}
     return Theta.from_vector(
-        make_rule(spec.rule), initial_theta(spec), rate=Rate(lr=lr), provenance=made
+        make_rule(spec.rule), make_initial_theta(spec), rate=Rate(lr=lr), provenance=made
     )
 
 

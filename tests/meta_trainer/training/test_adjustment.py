@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec, merge
 from meta_trainer.training.adjustment import adjust_theta
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 
 N_CANDIDATES = 5
@@ -86,7 +86,7 @@ def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
     same = adjust_theta(theta, AdjustmentSpec())
     assert all(same[name] is theta[name] for name in theta)
     given = MetaTrainingSpec.model_validate(tiny_spec.model_dump(mode="json") | {"adjustment": {}})
-    assert torch.equal(initial_theta(given), initial_theta(tiny_spec))
+    assert torch.equal(make_initial_theta(given), make_initial_theta(tiny_spec))
 
 
 @pytest.mark.parametrize("kind", ["rnnprop", "dm"])
@@ -94,7 +94,7 @@ def test_other_rules_start_as_they_did(kind: str) -> None:
     spec = MetaTrainingSpec.model_validate({"rule": {"kind": kind}})
     rule = make_rule(spec.rule)
     drawn = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
-    assert torch.equal(initial_theta(spec), rule.pack(drawn).float())
+    assert torch.equal(make_initial_theta(spec), rule.pack(drawn).float())
 
 
 @pytest.mark.parametrize("parent", [False, True])
@@ -106,10 +106,10 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
     plain = MetaTrainingSpec.model_validate(
         spec.model_dump(mode="json") | {"adjustment": {}, "parent": None}
     )
-    start = rule.unpack(initial_theta(plain))
+    start = rule.unpack(make_initial_theta(plain))
     theta = Theta(rule, start, Rate(lr=0.01)) if parent else None
     expected = rule.pack(adjust_theta(start, AdjustmentSpec(**adjustment)))
-    torch.testing.assert_close(initial_theta(spec, theta), expected)
+    torch.testing.assert_close(make_initial_theta(spec, theta), expected)
     assert not torch.equal(expected, rule.pack(start))
 
 

@@ -16,7 +16,7 @@ from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training import units
 from meta_trainer.training.checkpoints import Checkpoint
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.learner_clip import N_NORMS, LearnerClip
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.units import compute_chunk_gradient, make_rule, run_period
@@ -125,7 +125,7 @@ def test_the_gradients_of_learners_add_up_to_that_of_their_chunk(
     source = SpecTaskSource({"mnist5k": load("mnist5k")})
     gradients = []
     for spec in (plain, clipped):
-        outcome, _ = run_period(spec, source, initial_theta(spec), 0, 1, None)
+        outcome, _ = run_period(spec, source, make_initial_theta(spec), 0, 1, None)
         gradients.append(compute_chunk_gradient(spec, 0, 1, outcome))
     n_theta = make_rule(plain.rule).n_theta
     assert [tuple(g.shape) for g in gradients] == [(n_theta,), (plain.chunk_size, n_theta)]

@@ -13,7 +13,7 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Stopped
 from meta_trainer.training.units import make_rule, run_period
@@ -114,7 +114,7 @@ def test_a_period_leaves_the_state_it_is_given_as_it_was(
     spec = MetaTrainingSpec.model_validate(
         merge(tiny_spec.model_dump(exclude={"estimator"}), given)
     )
-    fixed = spec, SpecTaskSource({"mnist5k": load("mnist5k")}), initial_theta(spec), 0, 0
+    fixed = spec, SpecTaskSource({"mnist5k": load("mnist5k")}), make_initial_theta(spec), 0, 0
     first, state = run_period(*fixed, None)
     if spec.unroll.period is None:
         assert state is None
@@ -222,5 +222,5 @@ def test_reports_what_a_follower_needs(tiny_spec: MetaTrainingSpec, recorder: An
 
 
 def test_start_is_drawn_from_the_seed(tiny_spec: MetaTrainingSpec) -> None:
-    assert torch.equal(initial_theta(tiny_spec), initial_theta(tiny_spec))
-    assert initial_theta(tiny_spec).dtype == torch.float32
+    assert torch.equal(make_initial_theta(tiny_spec), make_initial_theta(tiny_spec))
+    assert make_initial_theta(tiny_spec).dtype == torch.float32

@@ -15,7 +15,7 @@ from meta_trainer.specs import (
     MetaTrainingSpec,
 )
 from meta_trainer.tasks import SpecTaskSource
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 from meta_trainer.unrolls.rollout import Learned, rollout
 
@@ -28,7 +28,7 @@ def dataset() -> Dataset:
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
     spec = MetaTrainingSpec()
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(2))
-    optimizer = Learned(make_rule(spec.rule), initial_theta(spec), Rate(lr=0.005))
+    optimizer = Learned(make_rule(spec.rule), make_initial_theta(spec), Rate(lr=0.005))
     result = rollout(optimizer, optimizee, 5)
     expected = (
         torch.stack([optimizee.losses(result.parameters, step) for step in range(5)])
@@ -46,7 +46,7 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 ) -> None:
     spec = MetaTrainingSpec()
     rule = make_rule(spec.rule)
-    vector = initial_theta(spec)
+    vector = make_initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
     rate = Rate(lr=0.005, warmup_steps=warmup_steps)
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
@@ -82,7 +82,7 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
         ),
     )
     rule = make_rule(spec.rule)
-    vector = initial_theta(spec)
+    vector = make_initial_theta(spec)
     optimizee = SpecTaskSource({dataset.name: dataset}).build_validation_of(
         spec, CNNTaskSpec(dataset="mnist5k", batch_size=8), range(1)
     )

@@ -16,7 +16,7 @@ from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec
-from meta_trainer.training.initial_theta import initial_theta
+from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 from services.container import Container
 from services.executors import supervisor
@@ -72,7 +72,7 @@ EVALUATION = {
 def test_evaluation_whose_driver_is_killed_runs_the_rest_alone(services: Container) -> None:
     training = MetaTrainingSpec.model_validate({"rule": {"n_candidates": 3}})
     theta = Theta.from_vector(
-        make_rule(training.rule), initial_theta(training), rate=Rate(lr=0.005)
+        make_rule(training.rule), make_initial_theta(training), rate=Rate(lr=0.005)
     )
     with at_work(services) as service:
         upload = {
