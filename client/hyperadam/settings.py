@@ -18,7 +18,7 @@ class SettingsError(ValueError):
     """An environment variable has a value that it cannot have; the message names it."""
 
 
-def kernel_choice() -> KernelChoice:
+def read_kernel_choice() -> KernelChoice:
     """`HYPERADAM_KERNEL`."""
     value = os.environ.get("HYPERADAM_KERNEL") or "auto"
     for choice in _CHOICES:
@@ -27,12 +27,12 @@ def kernel_choice() -> KernelChoice:
     raise SettingsError(f"HYPERADAM_KERNEL must be one of {', '.join(_CHOICES)}, got {value!r}")
 
 
-def compiler() -> str | None:
+def read_compiler() -> str | None:
     """`CC`, the C compiler that the user prefers, if any."""
     return os.environ.get("CC") or None
 
 
-def cache_dir() -> Path:
+def find_cache_dir() -> Path:
     """Where this user's compiled kernels are kept: `$XDG_CACHE_HOME/hyperadam` or
     `~/.cache/hyperadam`.
 
@@ -40,4 +40,6 @@ def cache_dir() -> Path:
         RuntimeError: there is neither the variable nor a home directory.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "hyperadam"
+    if not base.is_absolute():
+        base = Path.home() / ".cache"
+    return base / "hyperadam"

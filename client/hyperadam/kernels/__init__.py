@@ -87,12 +87,8 @@ def open_tape(
     state: Any,
 ) -> Tape:
     """A tape that starts from `state`; Θ, state and gradients share dtype and device."""
-    fused: Tape
-    if on_cpu := cpu.kernel_for(rule, theta):
-        fused = cpu.FusedTape(on_cpu, theta, state)
-    elif on_gpu := gpu.kernel_for(rule, theta):
-        fused = gpu.FusedTape(on_gpu, theta, state)
-    else:
+    fused = _open_fused_tape(rule, theta, state)
+    if fused is None:
         return ReferenceTape(rule, theta, state)
     limits = KernelLimits.of(rule)
     return LimitedTape(fused, limits) if limits else fused
@@ -103,12 +99,32 @@ def open_stepper(
     theta: Tensor,  # shape: (n_theta,)
 ) -> Stepper:
     """A stepper for Θ, which is read once: open another one for another Θ."""
-    fused: Stepper
-    if on_cpu := cpu.kernel_for(rule, theta):
-        fused = cpu.FusedStepper(on_cpu, theta)
-    elif on_gpu := gpu.kernel_for(rule, theta):
-        fused = gpu.FusedStepper(on_gpu, theta)
-    else:
+    fused = _open_fused_stepper(rule, theta)
+    if fused is None:
         return ReferenceStepper(rule, theta)
     limits = KernelLimits.of(rule)
     return LimitedStepper(fused, limits) if limits else fused
+
+
+def _open_fused_tape(rule: Rule[Any], theta: Tensor, state: Any) -> Tape | None:
+    cpu_kernel = cpu.choose_kernel(rule, theta)
+    if cpu_kernel is not None:
+        return cpu.FusedTape(cpu_kernel, theta, state)
+
+    gpu_kernel = gpu.choose_kernel(rule, theta)
+    if gpu_kernel is not None:
+        return gpu.FusedTape(gpu_kernel, theta, state)
+
+    return None
+
+
+def _open_fused_stepper(rule: Rule[Any], theta: Tensor) -> Stepper | None:
+    cpu_kernel = cpu.choose_kernel(rule, theta)
+    if cpu_kernel is not None:
+        return cpu.FusedStepper(cpu_kernel, theta)
+
+    gpu_kernel = gpu.choose_kernel(rule, theta)
+    if gpu_kernel is not None:
+        return gpu.FusedStepper(gpu_kernel, theta)
+
+    return None

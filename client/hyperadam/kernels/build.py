@@ -37,28 +37,31 @@ class BuildError(RuntimeError):
     """The kernel could not be compiled here; the message says why."""
 
 
-def library(n_candidates: int, double: bool) -> Path:
+def compile_library(n_candidates: int, double: bool) -> Path:
     """The compiled library for one J and dtype, from the cache or made now.
 
     Raises:
         BuildError: no working compiler, or no cache folder that is safe to load code from.
     """
     try:
-        folder = private_folder(settings.cache_dir() / "kernels")
-        command = _compiler()
-        defines = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}", *(("-DDOUBLE",) if double else ()))
+        folder = make_private_folder(settings.find_cache_dir() / "kernels")
+        command = _find_compiler()
+        defines: tuple[str, ...] = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}")
+        if double:
+            defines = (*defines, "-DDOUBLE")
+
         with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
-            digest = _digest(sources, command, defines)
+            digest = _digest_sources(sources, command, defines)
             target = folder / f"cell-{digest}.so"
             if not target.exists():
-                _compile(command, defines, sources, target)
+                _run_compiler(command, defines, sources, target)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise BuildError(str(error)) from error
     _check_owner(target)
     return target
 
 
-def private_folder(folder: Path) -> Path:
+def make_private_folder(folder: Path) -> Path:
     """The folder, made if need be, if nobody but this user can write to it.
 
     Raises:
@@ -72,69 +75,72 @@ def private_folder(folder: Path) -> Path:
 
 def _check_owner(path: Path) -> None:
     status = path.lstat()
-    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+    is_link = stat.S_ISLNK(status.st_mode)
+    is_anothers = status.st_uid != os.geteuid()
+    others_may_write = bool(status.st_mode & 0o022)
+    if is_link or is_anothers or others_may_write:
         raise BuildError(f"{path} must belong to this user alone and be no link")
 
 
-def _compiler() -> tuple[str, ...]:
+def _find_compiler() -> tuple[str, ...]:
     """The command of a C compiler."""
-    preferred = settings.compiler()
-    for name in [preferred] if preferred else ["cc", "gcc", "clang"]:
+    preferred = settings.read_compiler()
+    names = [preferred] if preferred else ["cc", "gcc", "clang"]
+    for name in names:
         command = tuple(shlex.split(name))
         if command and shutil.which(command[0]):
             return command
     raise BuildError(f"no C compiler found ({preferred or 'cc, gcc, clang'})")
 
 
-def _digest(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(
-        repr((command, _version(command), _FLAGS, _TUNING, defines, _cpu())).encode()
-    )
+def _digest_sources(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -> str:
+    choices = (command, _read_version(command), _FLAGS, _TUNING, defines, _describe_cpu())
+    digest = hashlib.sha256(repr(choices).encode())
     for path in sorted(sources.glob("*.[ch]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:32]
 
 
 @cache
-def _version(command: tuple[str, ...]) -> str:
-    asked = subprocess.run(
+def _read_version(command: tuple[str, ...]) -> str:
+    process = subprocess.run(
         [*command, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True
     )
-    return asked.stdout
+    return process.stdout
 
 
 @cache
-def _cpu() -> str:
+def _describe_cpu() -> str:
     """What `-march=native` depends on: machine, model and instruction sets."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    model = [told.get(key) for key in ("model name", "flags", "CPU part", "Features")]
+    facts: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        facts[key.strip()] = value.strip()
+    model = [facts.get(key) for key in ("model name", "flags", "CPU part", "Features")]
     return repr((platform.platform(), platform.machine(), platform.processor(), model))
 
 
-def _compile(
+def _run_compiler(
     command: tuple[str, ...], defines: tuple[str, ...], sources: Path, target: Path
 ) -> None:
+    """Tries the tunings in turn. The library is written aside and put in place when it is whole."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".building-", suffix=".so")
     os.close(handle)
     partial = Path(name)
     try:
         for tuning in _TUNING:
-            arguments = [
-                *command,
-                *_FLAGS,
-                *tuning,
-                *defines,
-                "-o",
-                str(partial),
-                str(sources / "hyperadam.c"),
-                "-lm",
-            ]
+            flags = [*_FLAGS, *tuning, *defines]
+            files = ["-o", str(partial), str(sources / "hyperadam.c"), "-lm"]
             result = subprocess.run(
-                arguments, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False
+                [*command, *flags, *files],
+                capture_output=True,
+                text=True,
+                timeout=COMPILE_SECONDS,
+                check=False,
             )
             if result.returncode == 0:
                 partial.chmod(0o700)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hyperadam import settings
-from hyperadam.kernels.checks import checked, checked_state, checked_targets, stored_dtype
+from hyperadam.kernels.checks import StepShape, StepTensors, check_tensor, stored_dtype
 from hyperadam.kernels.library import CellArguments, Library, load_library, pointers
 from hyperadam.kernels.pool import POOL
 from hyperadam.kernels.reference import check_upstream
@@ -40,18 +40,29 @@ class Kernel:
         """Norms of one learner and step: of the gradient, of s_t, of m_{t−1}."""
         return 1 + 2 * self.rule.spec.n_candidates
 
+    def check_theta(self, theta: Tensor) -> Tensor:
+        """A copy of Θ.
 
-def kernel_for(rule: Rule[Any], theta: Tensor) -> Kernel | None:
+        Raises:
+            ValueError: its shape, dtype or device is another.
+        """
+        shape = (self.rule.n_theta,)
+        return check_tensor("theta", theta, shape, self.library.dtype, CPU).contiguous().clone()
+
+    def new_sums(self, n_blocks: int) -> Tensor:
+        """For each block's sums of s_t and of m_{t−1}."""
+        return torch.empty(n_blocks * 2 * self.rule.spec.n_candidates, dtype=torch.float64)
+
+
+def choose_kernel(rule: Rule[Any], theta: Tensor) -> Kernel | None:
     """The kernel, or None where plain torch has to run.
 
     That is: other rules, the ablations and `normalize_lstm`, other devices and dtypes,
     `HYPERADAM_KERNEL=off`, and machines without a compiler.
     """
-    if (
-        theta.device.type != "cpu"
-        or not is_fused(rule, theta.dtype)
-        or settings.kernel_choice() == "off"
-    ):
+    if theta.device.type != "cpu" or not is_fused(rule, theta.dtype):
+        return None
+    if settings.read_kernel_choice() == "off":
         return None
     library = load_library(rule.spec.n_candidates, theta.dtype)
     return None if library is None else Kernel(rule, library)
@@ -62,47 +73,46 @@ def is_fused(rule: Rule[Any], dtype: torch.dtype) -> TypeGuard[HyperAdamRule]:
     if not isinstance(rule, HyperAdamRule) or dtype not in _DTYPES:
         return False
     spec = rule.spec
-    return (
-        spec.preprocessing
-        and spec.lstm
-        and not spec.normalize_lstm
-        and spec.epsilon >= SMALLEST_EPSILON
-    )
+    is_usual_cell = spec.preprocessing and spec.lstm and not spec.normalize_lstm
+    return is_usual_cell and spec.epsilon >= SMALLEST_EPSILON
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """The shape of one call: `*batch` learners of p coordinates, in blocks."""
+class Layout:
+    """Learners of one shape, cut into blocks, as the library's functions are told of them."""
 
-    shape: tuple[int, ...]
-    n_learners: int
-    n_blocks: int
+    step: StepShape
     state_dtype: torch.dtype
-    problem: CellArguments
+    n_blocks: int
+    arguments: CellArguments
 
     @classmethod
-    def of(cls, kernel: Kernel, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
-        if not shape or shape[-1] < 1:
-            raise ValueError(
-                f"gradient must have coordinates in its last dimension, got shape {tuple(shape)}"
-            )
-        n_learners, p = shape[:-1].numel(), shape[-1]
-        n_blocks = n_learners * -(-p // kernel.library.block_size)
-        problem = CellArguments.of(
-            kernel.rule.spec, n_learners, p, bf16_state=state_dtype == torch.bfloat16
+    def of(cls, kernel: Kernel, shape: torch.Size, state_dtype: torch.dtype) -> Layout:
+        library = kernel.library
+        step = StepShape(library.n_candidates, tuple(shape), library.dtype, CPU)
+        blocks_of_a_learner = -(-step.p // library.block_size)
+        arguments = CellArguments.of(
+            kernel.rule.spec,
+            step.n_learners,
+            step.p,
+            bf16_state=state_dtype == torch.bfloat16,
         )
-        return cls(tuple(shape), n_learners, n_blocks, state_dtype, problem)
+        return cls(step, state_dtype, step.n_learners * blocks_of_a_learner, arguments)
+
+    @property
+    def n_learners(self) -> int:
+        return self.step.n_learners
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.step.shape
 
     def fits(self, shape: torch.Size, state_dtype: torch.dtype) -> bool:
         return self.shape == tuple(shape) and self.state_dtype == state_dtype
 
     @property
     def address(self) -> Any:
-        return ctypes.byref(self.problem)
-
-
-def _checked_theta(kernel: Kernel, theta: Tensor) -> Tensor:
-    return checked("theta", theta, (kernel.rule.n_theta,), kernel.library.dtype, CPU).contiguous()
+        return ctypes.byref(self.arguments)
 
 
 class FusedTape:
@@ -110,45 +120,47 @@ class FusedTape:
     is computed again."""
 
     def __init__(self, kernel: Kernel, theta: Tensor, state: Any) -> None:
-        self._kernel, self._library = kernel, kernel.library
-        self._theta = _checked_theta(kernel, theta).clone()
-        library = self._library
-        self._layout = layout = _Layout.of(kernel, state[0].shape[1:], library.dtype)
-        checked_fields = checked_state(
-            "state", state, library.n_candidates, layout.shape, library.dtype, CPU
-        )
-        fields = [field.contiguous() for field in checked_fields]
-        self._sums = torch.empty(layout.n_blocks * 2 * library.n_candidates, dtype=torch.float64)
+        library = kernel.library
+        self._kernel = kernel
+        self._library = library
+        self._theta = kernel.check_theta(theta)
+        self._layout = Layout.of(kernel, state[0].shape[1:], library.dtype)
+        fields = self._layout.step.check_state("state", state)
+        self._sums = kernel.new_sums(self._layout.n_blocks)
         self._workspace = library.buffer(library.forward_workspace)
-        self._slots = [self._slot()]
+        self._slots = [self._take_slot()]
         self._gradients: list[Tensor] = []
         self._scales: list[Tensor] = []
         self._directions: list[Tensor] = []
-        library.tape_load(layout.address, pointers(fields), self._slots[0].data_ptr())
-
-    def _slot(self) -> Tensor:
-        per_coordinate = self._library.n_candidates * len(HyperAdamState._fields)
-        return POOL.take(
-            self._layout.n_blocks * self._library.block_size * per_coordinate, self._library.dtype
+        library.tape_load(
+            self._layout.address,
+            pointers([field.contiguous() for field in fields]),
+            self._slots[0].data_ptr(),
         )
+
+    def _take_slot(self) -> Tensor:
+        """Memory for a state, block by block."""
+        numbers_a_coordinate = self._library.n_candidates * len(HyperAdamState._fields)
+        n_coordinates = self._layout.n_blocks * self._library.block_size
+        return POOL.take(n_coordinates * numbers_a_coordinate, self._library.dtype)
 
     @property
     def state(self) -> HyperAdamState:
+        library = self._library
         fields = [
-            self._library.buffer(self._library.n_candidates, *self._layout.shape)
+            library.buffer(library.n_candidates, *self._layout.shape)
             for _ in HyperAdamState._fields
         ]
-        self._library.tape_unload(
-            self._layout.address, self._slots[-1].data_ptr(), pointers(fields)
-        )
+        library.tape_unload(self._layout.address, self._slots[-1].data_ptr(), pointers(fields))
         return HyperAdamState(*fields)
 
     def step(self, gradient: Tensor) -> Tensor:
-        layout, library = self._layout, self._library
-        gradient = checked("gradient", gradient, layout.shape, library.dtype, CPU).contiguous()
+        layout = self._layout
+        library = self._library
+        gradient = layout.step.check_direction("gradient", gradient).contiguous()
         self._gradients.append(library.buffer(layout.n_blocks * library.block_size))
         self._scales.append(library.buffer(layout.n_learners * self._kernel.n_scales))
-        self._slots.append(self._slot())
+        self._slots.append(self._take_slot())
         direction = library.buffer(*layout.shape)
         library.tape_step(
             layout.address,
@@ -167,9 +179,10 @@ class FusedTape:
 
     def backward(self, upstream: Tensor) -> Tensor:
         check_upstream(upstream, self._directions)
-        layout, library = self._layout, self._library
+        layout = self._layout
+        library = self._library
         upstream = upstream.detach().to(library.dtype).contiguous()
-        adjoint = self._slot().zero_()
+        adjoint = self._take_slot().zero_()
         total = torch.zeros(self._kernel.rule.n_theta, dtype=torch.float64)
         corrections = library.buffer(layout.n_learners * 2 * library.n_candidates)
         workspace = library.buffer(library.backward_workspace)
@@ -188,7 +201,8 @@ class FusedTape:
             workspace.data_ptr(),
         )
         POOL.give_back([adjoint, *self._slots[:-1]])
-        self._slots, self._directions = self._slots[-1:], []
+        self._slots = self._slots[-1:]
+        self._directions = []
         return total.to(library.dtype)
 
 
@@ -202,75 +216,72 @@ class FusedStepper:
     """
 
     def __init__(self, kernel: Kernel, theta: Tensor) -> None:
-        self._kernel, self._library = kernel, kernel.library
-        self._theta = _checked_theta(kernel, theta).clone()
-        self._layout: _Layout | None = None
+        self._kernel = kernel
+        self._library = kernel.library
+        self._theta = kernel.check_theta(theta)
+        self._layout: Layout | None = None
         self._workspaces: list[Tensor] = []
 
-    def _prepare(self, shape: torch.Size, state_dtype: torch.dtype) -> _Layout:
+    def _prepare(self, shape: torch.Size, state_dtype: torch.dtype) -> Layout:
         """Buffers for one shape; the same ones as long as the shape stays."""
+        library = self._library
         if self._layout is None or not self._layout.fits(shape, state_dtype):
-            self._layout = _Layout.of(self._kernel, shape, state_dtype)
-            self._sums = torch.empty(
-                self._layout.n_blocks * 2 * self._library.n_candidates, dtype=torch.float64
-            )
-            self._scales = self._library.buffer(self._layout.n_learners * self._kernel.n_scales)
+            self._layout = Layout.of(self._kernel, shape, state_dtype)
+            self._sums = self._kernel.new_sums(self._layout.n_blocks)
+            self._scales = library.buffer(self._layout.n_learners * self._kernel.n_scales)
         while len(self._workspaces) < torch.get_num_threads():
-            self._workspaces.append(self._library.buffer(self._library.forward_workspace))
+            self._workspaces.append(library.buffer(library.forward_workspace))
         return self._layout
 
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, HyperAdamState]:
+        layout = self._prepare(gradient.shape, stored_dtype(state, self._library.dtype))
+        tensors = layout.step.check_step(gradient, state, out, out_state)
+        self._run(layout, tensors)
+        return tensors.out, tensors.out_state
+
+    def _run(self, layout: Layout, tensors: StepTensors) -> None:
+        """The two passes, each over all blocks, with the norms before either."""
         library = self._library
-        layout = self._prepare(gradient.shape, stored_dtype(state, library.dtype))
-        gradient = checked("gradient", gradient, layout.shape, library.dtype, CPU).contiguous()
-        fields = HyperAdamState(
-            *(field.contiguous() for field in self._checked_state("state", state, layout))
-        )
-        if out_state is None:
-            out_state = HyperAdamState(*(torch.empty_like(field) for field in fields))
-        if out is None:
-            out = torch.empty_like(gradient)
-        target = checked("out", out, layout.shape, library.dtype, CPU)
-        targets = self._checked_state("out_state", out_state, layout)
-        checked_targets(target, targets)
-        self._run(layout, gradient, pointers(fields), pointers(targets), target)
-        return out, out_state
-
-    def _checked_state(self, name: str, state: Any, layout: _Layout) -> HyperAdamState:
-        return checked_state(
-            name, state, self._library.n_candidates, layout.shape, layout.state_dtype, CPU
-        )
-
-    def _run(
-        self, layout: _Layout, gradient: Tensor, fields: Any, out: Any, direction: Tensor
-    ) -> None:
-        library, theta, g = self._library, self._theta.data_ptr(), gradient.data_ptr()
-        scales, sums = self._scales.data_ptr(), self._sums.data_ptr()
+        theta = self._theta.data_ptr()
+        gradient = tensors.gradient.data_ptr()
+        fields = pointers(tensors.state)
+        new_fields = pointers(tensors.out_state)
+        direction = tensors.out.data_ptr()
+        scales = self._scales.data_ptr()
+        sums = self._sums.data_ptr()
         workspaces = [workspace.data_ptr() for workspace in self._workspaces]
-        library.gradient_scales(layout.address, g, sums, scales, workspaces[0])
-        run_ranges(
-            layout.n_blocks,
-            torch.get_num_threads(),
-            lambda thread, begin, end: library.first_pass(
-                layout.address, theta, g, scales, fields, out, sums, workspaces[thread], begin, end
-            ),
-        )
-        library.state_scales(layout.address, sums, scales)
-        run_ranges(
-            layout.n_blocks,
-            torch.get_num_threads(),
-            lambda thread, begin, end: library.second_pass(
+
+        def run_first_pass(thread: int, begin: int, end: int) -> None:
+            library.first_pass(
                 layout.address,
                 theta,
-                g,
+                gradient,
                 scales,
                 fields,
-                out,
-                direction.data_ptr(),
+                new_fields,
+                sums,
                 workspaces[thread],
                 begin,
                 end,
-            ),
-        )
+            )
+
+        def run_second_pass(thread: int, begin: int, end: int) -> None:
+            library.second_pass(
+                layout.address,
+                theta,
+                gradient,
+                scales,
+                fields,
+                new_fields,
+                direction,
+                workspaces[thread],
+                begin,
+                end,
+            )
+
+        library.gradient_scales(layout.address, gradient, sums, scales, workspaces[0])
+        run_ranges(layout.n_blocks, torch.get_num_threads(), run_first_pass)
+        library.state_scales(layout.address, sums, scales)
+        run_ranges(layout.n_blocks, torch.get_num_threads(), run_second_pass)

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperadam.kernels.checks import checked
-from hyperadam.kernels.cpu import CPU, FusedTape, Kernel
+from hyperadam.kernels.cpu import FusedTape, Kernel
 from hyperadam.kernels.pool import POOL
 from hyperadam.rules import HyperAdamState
 
@@ -42,10 +41,10 @@ class FusedStepwiseTape(FusedTape):
         library = self._library
         if not self._directions:
             raise ValueError("backward_step needs a step that was not gone back yet")
-        upstream = checked("upstream", upstream, layout.shape, library.dtype, CPU).contiguous()
+        upstream = layout.step.check_direction("upstream", upstream).contiguous()
         if self._adjoint is None:
             self._end_state = self.state
-            self._adjoint = self._slot().zero_()
+            self._adjoint = self._take_slot().zero_()
 
         after = self._slots.pop()
         before = self._slots[-1]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from hyperadam.kernels.build import BuildError, library
+from hyperadam.kernels.build import BuildError, compile_library
 from hyperadam.rules import HyperAdamSpec
 
 _LOG: Final = logging.getLogger("hyperadam")
@@ -52,7 +52,8 @@ class CellArguments(ctypes.Structure):
         )
 
 
-_POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
+_POINTER: Final = ctypes.c_void_p
+_INT: Final = ctypes.c_int64
 _POINTERS: Final = ctypes.POINTER(ctypes.c_void_p)
 
 
@@ -65,10 +66,13 @@ class Library:
 
     def __init__(self, n_candidates: int, dtype: torch.dtype) -> None:
         try:
-            self._loaded = ctypes.CDLL(str(library(n_candidates, dtype == torch.float64)))
+            path = compile_library(n_candidates, double=dtype == torch.float64)
+            self._loaded = ctypes.CDLL(str(path))
         except OSError as error:
             raise BuildError(f"the compiled kernel cannot be loaded: {error}") from error
-        self.n_candidates, self.dtype = n_candidates, dtype
+        self.n_candidates = n_candidates
+        self.dtype = dtype
+
         passes = [_POINTER] * 4 + [_POINTERS] * 2 + [_POINTER] * 2 + [_INT] * 2
         self.gradient_scales = self._function("gradient_scales", [_POINTER] * 5)
         self.state_scales = self._function("state_scales", [_POINTER] * 3)
@@ -81,13 +85,15 @@ class Library:
             "tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6
         )
         self.tape_backward_step = self._function("tape_backward_step", [_POINTER] * 12)
+
         self.block_size: int = self._function("block_size", [], ctypes.c_int64)()
         self.forward_workspace: int = self._function("forward_workspace", [], ctypes.c_int64)()
         self.backward_workspace: int = self._function("backward_workspace", [], ctypes.c_int64)()
 
     def _function(self, name: str, arguments: list[Any], result: Any = None) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(self._loaded, name)
-        function.argtypes, function.restype = arguments, result  # type: ignore[attr-defined]
+        function.argtypes = arguments  # type: ignore[attr-defined]
+        function.restype = result  # type: ignore[attr-defined]
         return function
 
     def buffer(self, *shape: int) -> Tensor:
@@ -106,12 +112,12 @@ def load_library(n_candidates: int, dtype: torch.dtype) -> Library | None:
     try:
         return Library(n_candidates, dtype)
     except BuildError as error:
-        _note_once(str(error))
+        _warn_once(str(error))
         return None
 
 
 @cache
-def _note_once(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     _LOG.warning(
         "The fused kernel is not available, plain torch is used instead (same results, slower): %s",
         reason,

@@ -43,27 +43,29 @@ class ReferenceStepper:
     widened as a whole."""
 
     def __init__(self, rule: Rule[Any], theta: Tensor) -> None:
-        self._rule, self._theta = rule, rule.unpack(theta.detach())
+        self._rule = rule
+        self._theta = rule.unpack(theta.detach())
 
     @torch.no_grad()
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        direction, new_state = self._rule.update(
-            self._theta, gradient, _cast(state, gradient.dtype)
-        )
+        wide_state = _cast_state(state, gradient.dtype)
+        direction, new_state = self._rule.update(self._theta, gradient, wide_state)
         if out is not None:
             direction = out.copy_(direction)
         if out_state is None:
-            return direction, _cast(new_state, state[0].dtype)
+            return direction, _cast_state(new_state, state[0].dtype)
         for target, field in zip(out_state, new_state, strict=True):
             target.copy_(field)
         return direction, out_state
 
 
-def _cast(state: Any, dtype: torch.dtype) -> Any:
+def _cast_state(state: Any, dtype: torch.dtype) -> Any:
     """The state in a dtype; itself where it is."""
-    return state if state[0].dtype == dtype else type(state)(*(field.to(dtype) for field in state))
+    if state[0].dtype == dtype:
+        return state
+    return type(state)(*(field.to(dtype) for field in state))
 
 
 def check_upstream(upstream: Tensor, directions: list[Tensor]) -> None:

@@ -182,7 +182,7 @@ def open_stepwise_tape(
 ) -> StepwiseTape:
     """A stepwise tape that starts from `state`, of L learners; Θ, state and gradients share dtype
     and device. It is fused on CPUs alone."""
-    kernel = cpu.kernel_for(rule, theta)
+    kernel = cpu.choose_kernel(rule, theta)
     if kernel is None:
         return ReferenceStepwiseTape(rule, theta, state)
     fused = FusedStepwiseTape(kernel, theta, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Final
 
@@ -18,9 +18,11 @@ def run_ranges(n_blocks: int, n_threads: int, work: Callable[[int, int, int], No
     all are done."""
     n_ranges = max(1, min(n_threads, n_blocks // SMALLEST_RANGE))
     bounds = [n_blocks * k // n_ranges for k in range(n_ranges + 1)]
-    others = [
-        _threads(n_ranges - 1).submit(work, k, bounds[k], bounds[k + 1]) for k in range(1, n_ranges)
-    ]
+    others: list[Future[None]] = []
+    for k in range(1, n_ranges):
+        threads = _open_threads(n_ranges - 1)
+        others.append(threads.submit(work, k, bounds[k], bounds[k + 1]))
+
     try:
         work(0, bounds[0], bounds[1])
     finally:
@@ -29,9 +31,9 @@ def run_ranges(n_blocks: int, n_threads: int, work: Callable[[int, int, int], No
 
 
 @cache
-def _threads(n: int) -> ThreadPoolExecutor:
+def _open_threads(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n, thread_name_prefix="hyperadam")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)
+    os.register_at_fork(after_in_child=_open_threads.cache_clear)

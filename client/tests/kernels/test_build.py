@@ -35,20 +35,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fresh(cache: Path) -> Iterator[Path]:
     """Nothing is loaded yet, nor is anything after."""
-    for function in (library.load_library, library._note_once):
+    for function in (library.load_library, library._warn_once):
         function.cache_clear()
     yield cache
-    for function in (library.load_library, library._note_once):
+    for function in (library.load_library, library._warn_once):
         function.cache_clear()
 
 
 @pytest.mark.usefixtures("needs_compiler")
 def test_compiles_once_into_a_private_folder(cache: Path) -> None:
-    first = build.library(2, double=False)
+    first = build.compile_library(2, double=False)
     written = first.stat().st_mtime_ns
-    assert build.library(2, double=False) == first
+    assert build.compile_library(2, double=False) == first
     assert first.stat().st_mtime_ns == written
-    assert build.library(2, double=True) != first
+    assert build.compile_library(2, double=True) != first
     assert cache.stat().st_mode & 0o777 == 0o700
     assert [file.suffix for file in cache.iterdir()] == [".so", ".so"]
 
@@ -58,7 +58,8 @@ def test_racers_all_get_a_whole_library(cache: Path) -> None:
     with ThreadPoolExecutor(3) as racers:
         found = list(
             racers.map(
-                lambda _: ctypes.CDLL(str(build.library(2, double=False))).block_size(), range(3)
+                lambda _: ctypes.CDLL(str(build.compile_library(2, double=False))).block_size(),
+                range(3),
             )
         )
     assert found == [build.BLOCK] * 3
@@ -70,17 +71,17 @@ def test_code_is_never_loaded_from_where_others_can_write(cache: Path, tmp_path:
     cache.mkdir(parents=True)
     cache.chmod(0o777)
     with pytest.raises(build.BuildError, match="must belong to this user alone"):
-        build.library(2, double=False)
+        build.compile_library(2, double=False)
     cache.rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     cache.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(build.BuildError, match="be no link"):
-        build.library(2, double=False)
+        build.compile_library(2, double=False)
     cache.unlink()
-    made = build.library(2, double=False)
+    made = build.compile_library(2, double=False)
     made.chmod(0o666)
     with pytest.raises(build.BuildError, match="must belong to this user alone"):
-        build.library(2, double=False)
+        build.compile_library(2, double=False)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
@@ -88,7 +89,7 @@ def test_another_users_folder_is_refused(cache: Path) -> None:
     cache.mkdir(parents=True, mode=0o700)
     os.chown(cache, 12345, 12345)
     with pytest.raises(build.BuildError, match="must belong to this user alone"):
-        build.private_folder(cache)
+        build.make_private_folder(cache)
 
 
 def test_a_compiler_that_fails_is_quoted(
@@ -101,7 +102,7 @@ def test_a_compiler_that_fails_is_quoted(
     broken.chmod(0o700)
     monkeypatch.setenv("CC", str(broken))
     with pytest.raises(build.BuildError, match="out of registers"):
-        build.library(2, double=False)
+        build.compile_library(2, double=False)
     assert list(cache.iterdir()) == []
 
 

@@ -56,7 +56,9 @@ def periods(case: Case, make: Any, gradients: Tensor, upstreams: Tensor) -> list
 def test_periods_are_the_plain_rules(
     case: Case, dtype: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "PROGRAMS", 3)  # so that a program goes through several blocks
+    monkeypatch.setattr(
+        "hyperadam.kernels.triton_cell.launcher.PROGRAMS", 3
+    )  # so that a program goes through several blocks
     theta, inputs, upstreams = case.theta(), case.draw(1), case.draw(2)
     expected = periods(
         case, lambda state: ReferenceTape(case.rule, theta, state), inputs, upstreams
@@ -131,4 +133,4 @@ def test_wrong_arguments_are_named() -> None:
 
 def test_tensors_in_ordinary_memory_are_left_to_the_cpu() -> None:
     case = Case(2, (2, 30))
-    assert gpu.kernel_for(case.rule, case.theta()) is None
+    assert gpu.choose_kernel(case.rule, case.theta()) is None

@@ -8,25 +8,28 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from hyperadam.kernels.triton_cell.functions import columns, load_row
+from hyperadam.kernels.triton_cell.tiles import load_row, locate_tile
 
 
 @triton.jit
-def gradient_squares(g, sums, p, n_blocks, BLOCK: tl.constexpr):
+def gradient_squares(gradient, sums, sizes, BLOCK: tl.constexpr):
     """sums[0, learner, block] = Σ g². Grid: (blocks of a learner, learners)."""
-    block, learner = tl.program_id(0), tl.program_id(1)
-    at, has = columns(block, learner, p, BLOCK)
-    x = load_row(g, at, has, g.dtype.element_ty)
-    tl.store(sums + learner * n_blocks + block, tl.sum(x * x, 0).to(tl.float64))
+    block = tl.program_id(0)
+    learner = tl.program_id(1)
+    tile = locate_tile(block, learner, sizes, BLOCK)
+    g = load_row(gradient, tile)
+    square = tl.sum(g * g, 0).to(tl.float64)
+    tl.store(sums + learner * sizes.n_blocks + block, square)
 
 
 @triton.jit
-def _total(sums, row, learner, n_learners, n_blocks, CHUNK: tl.constexpr):
-    start = sums + (row.to(tl.int64) * n_learners + learner) * n_blocks
+def add_blocks(sums, row, learner, sizes, CHUNK: tl.constexpr):
+    """The sum of sums[row, learner], CHUNK blocks at a time."""
+    start = sums + (row.to(tl.int64) * sizes.n_learners + learner) * sizes.n_blocks
     total = tl.zeros([CHUNK], tl.float64)
-    for first in range(0, n_blocks, CHUNK):
-        k = first + tl.arange(0, CHUNK)
-        total += tl.load(start + k, mask=k < n_blocks, other=0.0)
+    for first in range(0, sizes.n_blocks, CHUNK):
+        block = first + tl.arange(0, CHUNK)
+        total += tl.load(start + block, mask=block < sizes.n_blocks, other=0.0)
     return tl.sum(total, 0)
 
 
@@ -34,24 +37,27 @@ def _total(sums, row, learner, n_learners, n_blocks, CHUNK: tl.constexpr):
 def scales_of_squares(
     sums,
     scales,
-    p,
-    n_learners,
-    n_blocks,
+    sizes,
     first,
     stride,
     EPSILON: tl.constexpr,
     RMS: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """scales[learner, first + row] = 1/√(Σx² or its mean, + ε), 0 for zeros. Grid: (learners,
-    rows)."""
-    learner, row = tl.program_id(0), tl.program_id(1)
-    square = _total(sums, row, learner, n_learners, n_blocks, CHUNK)
+    """scales[learner, first + row] = 1/√(Σx² or its mean, + ε), 0 for zeros.
+
+    Grid: (learners, rows).
+    """
+    learner = tl.program_id(0)
+    row = tl.program_id(1)
+    square = add_blocks(sums, row, learner, sizes, CHUNK)
     if RMS:
-        square = square / p
+        square = square / sizes.p
     square = square + EPSILON
-    scale = tl.where(square > 0, 1 / tl.sqrt(tl.where(square > 0, square, 1.0)), 0.0)
-    tl.store(scales + learner * stride + first + row, scale.to(scales.dtype.element_ty))
+    positive = tl.where(square > 0, square, 1.0)
+    scale = tl.where(square > 0, 1 / tl.sqrt(positive), 0.0)
+    place = scales + learner * stride + first + row
+    tl.store(place, scale.to(scales.dtype.element_ty))
 
 
 @triton.jit
@@ -59,22 +65,22 @@ def corrections_of_dots(
     sums,
     scales,
     corrections,
-    p,
-    n_learners,
-    n_blocks,
+    sizes,
     first,
     stride,
     RMS: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """corrections[learner, row] = κ² <z, x> / (1 or p), what x̄ loses for each unit of x. Grid:
-    (learners, rows)."""
-    learner, row = tl.program_id(0), tl.program_id(1)
-    dot = _total(sums, row, learner, n_learners, n_blocks, CHUNK)
+    """corrections[learner, row] = κ² <z, x> / (1 or p), what x̄ loses for each unit of x.
+
+    Grid: (learners, rows).
+    """
+    learner = tl.program_id(0)
+    row = tl.program_id(1)
+    dot = add_blocks(sums, row, learner, sizes, CHUNK)
     scale = tl.load(scales + learner * stride + first + row).to(tl.float64)
     correction = dot * scale * scale
     if RMS:
-        correction = correction / p
-    tl.store(
-        corrections + learner * (stride - first) + row, correction.to(corrections.dtype.element_ty)
-    )
+        correction = correction / sizes.p
+    place = corrections + learner * (stride - first) + row
+    tl.store(place, correction.to(corrections.dtype.element_ty))
