@@ -44,14 +44,25 @@ def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
     kind = spec.get("kind")
     if not isinstance(kind, str) or kind not in _RULES:
         raise RuleError(f"kind must be one of {', '.join(_RULES)}, got {kind!r}", field="kind")
+
     rule_type, spec_type = _RULES[kind]
-    known = {field.name: field for field in fields(spec_type)}
-    unknown = sorted(set(spec) - set(known))
+    fields_by_name = {field.name: field for field in fields(spec_type)}
+    unknown = sorted(set(spec) - set(fields_by_name))
     if unknown:
         raise RuleError(f"rule {kind!r} has no field {unknown[0]!r}", field=unknown[0])
+
     for name, value in spec.items():
-        expected = type(known[name].default)
-        accepted = (int, float) if expected is float else (expected,)
-        if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
+        expected = type(fields_by_name[name].default)
+        if not _has_type(value, expected):
             raise RuleError(f"{name} must be a {expected.__name__}, got {value!r}", field=name)
+
     return rule_type(spec_type(**spec))  # type: ignore[no-any-return]
+
+
+def _has_type(value: object, expected: type) -> bool:
+    """An integer will do for a float; True and False are no numbers."""
+    if isinstance(value, bool):
+        return expected is bool
+    if expected is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, expected)

@@ -117,8 +117,10 @@ class Rule(ABC, Generic[StateT]):
             raise RuleError(
                 f"theta has shape {tuple(vector.shape)}; rule {self.kind!r} needs ({self.n_theta},)"
             )
-        parts = vector.split([prod(shape) for shape in self.theta_shapes.values()])
-        return {
-            name: part.view(shape)
-            for part, (name, shape) in zip(parts, self.theta_shapes.items(), strict=True)
-        }
+
+        shapes = self.theta_shapes
+        parts = vector.split([prod(shape) for shape in shapes.values()])
+        theta: dict[str, Tensor] = {}
+        for name, part in zip(shapes, parts, strict=True):
+            theta[name] = part.view(shapes[name])
+        return theta

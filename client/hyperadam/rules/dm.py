@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from hyperadam.rules.base import Rule, Tensors
-from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw, linear
+from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw_theta, linear
 
 _SMALLEST: Final = 2.0**-126
 """The smallest normal number of float32."""
@@ -59,8 +59,16 @@ class DMSpec:
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", self.preprocessing, ("clipped", "log-sign"))
-        ranges = {"log_range": (0.1, 80), "n_hidden": (1, 64), "n_layers": (1, 4)}
-        check_ranges(self, ranges | {"forget_bias": (-100, 100), "output_scale": (1e-6, 1000)})
+        check_ranges(
+            self,
+            {
+                "log_range": (0.1, 80),
+                "n_hidden": (1, 64),
+                "n_layers": (1, 4),
+                "forget_bias": (-100, 100),
+                "output_scale": (1e-6, 1000),
+            },
+        )
 
 
 class DMState(NamedTuple):
@@ -104,15 +112,13 @@ class DMRule(Rule[DMState]):
         at two deviations, biases 0: the untrained optimizer hardly moves.
         """
         check_choice("init", init, self.inits)
-        theta = draw(self.theta_shapes, generator)
+        theta = draw_theta(self.theta_shapes, generator)
         theta["output.weight"] *= 0.1
         return theta
 
     def init_state(self, gradient: Tensor) -> DMState:
-        n = self._lstm.n_states
-        return DMState(
-            gradient.new_zeros((n, *gradient.shape)), gradient.new_zeros((n, *gradient.shape))
-        )
+        shape = (self._lstm.n_states, *gradient.shape)
+        return DMState(hidden=gradient.new_zeros(shape), cell=gradient.new_zeros(shape))
 
     def update(
         self,
@@ -120,16 +126,18 @@ class DMRule(Rule[DMState]):
         gradient: Tensor,  # shape: (*batch, p)
         state: DMState,
     ) -> tuple[Tensor, DMState]:
-        output, hidden, cell = self._lstm.step(
-            theta, self._inputs(gradient), state.hidden, state.cell
-        )
+        x = self.prepare_inputs(gradient)
+        output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
         step = linear(theta["output.weight"], output, theta["output.bias"])[0]
         return self.spec.output_scale * step, DMState(hidden, cell)
 
-    def _inputs(self, gradient: Tensor) -> Tensor:
-        """Shape (2, *batch, p)."""
+    def prepare_inputs(self, gradient: Tensor) -> Tensor:
+        """x_t, what the first LSTM sees; shape (2, *batch, p)."""
         k = self.spec.log_range
         if self.spec.preprocessing == "log-sign":
-            return torch.stack([gradient.abs().clamp_min(_SMALLEST).log() / k, gradient.sign()])
-        size = gradient.abs().clamp_min(math.exp(-k)).log() / k
-        return torch.stack([size, (gradient * math.exp(k)).clamp(-1, 1)])
+            size = gradient.abs().clamp_min(_SMALLEST).log() / k
+            sign = gradient.sign()
+        else:
+            size = gradient.abs().clamp_min(math.exp(-k)).log() / k
+            sign = (gradient * math.exp(k)).clamp(-1, 1)
+        return torch.stack([size, sign])

@@ -12,8 +12,9 @@ with learned weights:
     γ̂_t = γ_t γ̂_{t−1} + (1 − γ_t)
     m̂_t = (m_t/β̂_t) / √(v_t/γ̂_t + ε)                     moment field, lines 15–16
     ρ_t = ELU(W_w s_t + b_w)                             weight field, WeightCell, line 17, Eq. (6)
-    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7); 0 where g = 0, with `skip_zero_gradients`;
-                                                         within ± b, with `direction_bound` b
+    d_t = Σ_j ρ_t^j m̂_t^j                                line 18, Eq. (7)
+
+With `skip_zero_gradients`, d_t is 0 where g = 0; with `direction_bound` b, it is within ± b.
 
 All coordinates share Θ = {W_p, b_p, W_lstm, b_lstm, W_a, b_a, W_w, b_w}. The published codes differ
 in details that the paper leaves open; each is a field of `HyperAdamSpec`, so that a Θ is always run
@@ -31,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hyperadam.rules.base import Rule, Tensors
-from hyperadam.rules.layers import check_choice, check_ranges, draw, linear, lstm, safe_sqrt
+from hyperadam.rules.layers import check_choice, check_ranges, draw_theta, linear, lstm, safe_sqrt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +130,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
     @property
     def inits(self) -> tuple[str, ...]:
         """`warm-ensemble` needs an LSTM, which is its clock."""
-        return (
-            ("adam-ensemble", "paper", "warm-ensemble")
-            if self.spec.lstm
-            else ("adam-ensemble", "paper")
-        )
+        if self.spec.lstm:
+            return ("adam-ensemble", "paper", "warm-ensemble")
+        return ("adam-ensemble", "paper")
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -143,10 +142,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
             shapes |= {"preprocess.weight": (j, 1), "preprocess.bias": (j,)}
         if self.spec.lstm:
             n_inputs = j if self.spec.preprocessing else 1
-            shapes |= {
-                "lstm.weight": (4 * j, n_inputs + j),
-                "lstm.bias": (4 * j,),
-            }  # gates i, j, f, o
+            # Rows: gates i, j, f, o.
+            shapes |= {"lstm.weight": (4 * j, n_inputs + j), "lstm.bias": (4 * j,)}
         return shapes | {
             "adam_cell.weight": (2 * j, 2 * j),  # rows: β then γ; columns: s_t then m_{t−1}
             "adam_cell.bias": (2 * j,),
@@ -182,33 +179,42 @@ class HyperAdamRule(Rule[HyperAdamState]):
         nothing sees it but the WeightCell, whose biases are 0.
         """
         check_choice("init", init, self.inits)
-        theta = draw(self.theta_shapes, generator)
-        if init != "paper":
-            j = self.spec.n_candidates
-            theta["adam_cell.weight"] *= 0.3
-            theta["adam_cell.bias"].copy_(
-                torch.cat([_decay_logits(1.1, 100, j), _decay_logits(3, 1000, j)])
-            )
-            theta["weight_cell.weight"] *= 0.1
-            theta["weight_cell.bias"].fill_(4 / j)
-            if init == "warm-ensemble":
-                self._set_clock(theta, growth=0.1, total=5.0)
+        theta = draw_theta(self.theta_shapes, generator)
+        if init == "paper":
+            return theta
+
+        j = self.spec.n_candidates
+        beta_logits = _compute_decay_logits(1.1, 100, j)
+        gamma_logits = _compute_decay_logits(3, 1000, j)
+        theta["adam_cell.weight"] *= 0.3
+        theta["adam_cell.bias"].copy_(torch.cat([beta_logits, gamma_logits]))
+        theta["weight_cell.weight"] *= 0.1
+        theta["weight_cell.bias"].fill_(4 / j)
+        if init == "warm-ensemble":
+            self._set_clock(theta, growth=0.1, total=5.0)
         return theta
 
     def _set_clock(self, theta: dict[str, Tensor], growth: float, total: float) -> None:
-        """Make the LSTM's first unit a clock, h_t = σ(3) tanh(growth · t) nearly, and Σ_j ρ_j =
-        total · h_t / σ(3)."""
-        j, weight, bias = self.spec.n_candidates, theta["lstm.weight"], theta["lstm.bias"]
+        """Makes the LSTM's first unit a clock.
+
+        Then h_t = σ(3) tanh(growth · t) nearly, and Σ_j ρ_j = total · h_t / σ(3).
+        """
+        j = self.spec.n_candidates
+        weight = theta["lstm.weight"]
+        bias = theta["lstm.bias"]
+        open_gate = 1 / (1 + math.exp(-3))
+
+        # The unit sees nothing but its own cell, and no other unit sees it.
         gates = torch.arange(4) * j  # of the first unit: i, j, f, o
         n_inputs = weight.shape[1] - j
         weight[gates] = 0.0
         weight[:, n_inputs] = 0.0
-        is_open = 1 / (1 + math.exp(-3))
-        bias[gates] = torch.tensor(
-            [3.0, math.atanh(growth / is_open), 6.0 - self.spec.forget_bias, 3.0]
-        ).to(bias)
+        gate_biases = [3.0, math.atanh(growth / open_gate), 6.0 - self.spec.forget_bias, 3.0]
+        bias[gates] = torch.tensor(gate_biases).to(bias)
+
+        # Of the heads, the WeightCell alone sees it.
         theta["adam_cell.weight"][:, 0] = 0.0
-        theta["weight_cell.weight"][:, 0] = total / (j * is_open)
+        theta["weight_cell.weight"][:, 0] = total / (j * open_gate)
         theta["weight_cell.bias"].zero_()
 
     def init_state(self, gradient: Tensor) -> HyperAdamState:
@@ -216,8 +222,14 @@ class HyperAdamRule(Rule[HyperAdamState]):
             return gradient.new_zeros((n, *gradient.shape))
 
         j = self.spec.n_candidates
+        n_cell = j if self.spec.lstm else 0
         return HyperAdamState(
-            zeros(j), zeros(j if self.spec.lstm else 0), zeros(j), zeros(j), zeros(j), zeros(j)
+            hidden=zeros(j),
+            cell=zeros(n_cell),
+            m=zeros(j),
+            v=zeros(j),
+            beta_hat=zeros(j),
+            gamma_hat=zeros(j),
         )
 
     def update(
@@ -226,46 +238,60 @@ class HyperAdamRule(Rule[HyperAdamState]):
         gradient: Tensor,  # shape: (*batch, p)
         state: HyperAdamState,
     ) -> tuple[Tensor, HyperAdamState]:
-        spec, j = self.spec, self.spec.n_candidates
         hidden, cell = self._state_cell(theta, gradient, state)
-        s = self._normalize(hidden) if spec.normalize_state else hidden
-        weight, bias = theta["adam_cell.weight"], theta["adam_cell.bias"]
-        rates = torch.sigmoid(
-            linear(weight[:, j:], self._normalize(state.m), linear(weight[:, :j], s, bias))
-        )
-        beta, gamma = rates[:j], rates[j:]
+        beta, gamma = self._adam_cell(theta, hidden, state.m)
+
         m = torch.lerp(gradient.expand_as(beta), state.m, beta)
         v = torch.lerp((gradient * gradient).expand_as(gamma), state.v, gamma)
         one = gradient.new_ones(())
         beta_hat = torch.lerp(one, state.beta_hat, beta)
         gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
+
         rho = F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
         direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
         if self.stands_still:
             direction = direction.masked_fill(gradient == 0, 0.0)
-        if self.direction_bound:
-            direction = direction.clamp(-self.direction_bound, self.direction_bound)
+        bound = self.direction_bound
+        if bound:
+            direction = direction.clamp(-bound, bound)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
     def _state_cell(
         self, theta: Tensors, gradient: Tensor, state: HyperAdamState
     ) -> tuple[Tensor, Tensor]:
         """s_t and the LSTM's cell, shapes (J, *batch, p)."""
-        spec, j = self.spec, self.spec.n_candidates
+        spec = self.spec
         x = self._normalize(gradient)[None]
         if spec.preprocessing:
             x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
         if not spec.lstm:
-            return x.expand(j, *gradient.shape), state.cell
+            return x.expand(spec.n_candidates, *gradient.shape), state.cell
+
         h = state.hidden
         if spec.normalize_lstm:
-            x, h = self._normalize(x), self._normalize(h)
+            x = self._normalize(x)
+            h = self._normalize(h)
         return lstm(theta["lstm.weight"], theta["lstm.bias"], x, h, state.cell, spec.forget_bias)
+
+    def _adam_cell(
+        self,
+        theta: Tensors,
+        hidden: Tensor,  # shape: (J, *batch, p)
+        m: Tensor,  # shape: (J, *batch, p)
+    ) -> tuple[Tensor, Tensor]:
+        """β_t and γ_t, lines 9–10, of s_t and m_{t−1}; shapes (J, *batch, p)."""
+        j = self.spec.n_candidates
+        weight = theta["adam_cell.weight"]
+        s = self._normalize(hidden) if self.spec.normalize_state else hidden
+        of_state = linear(weight[:, :j], s, theta["adam_cell.bias"])
+        rates = torch.sigmoid(linear(weight[:, j:], self._normalize(m), of_state))
+        return rates[:j], rates[j:]
 
     def _moment_field(self, m: Tensor, v: Tensor, beta_hat: Tensor, gamma_hat: Tensor) -> Tensor:
         """m̂_t, lines 15–16; ε also keeps 0/0 away where a decay rate has rounded to 1."""
         eps = self.spec.epsilon
-        m_tilde, v_tilde = m / (beta_hat + eps), v / (gamma_hat + eps)
+        m_tilde = m / (beta_hat + eps)
+        v_tilde = v / (gamma_hat + eps)
         if self.spec.epsilon_inside_root:
             return m_tilde * torch.rsqrt(v_tilde + eps)
         return m_tilde / (safe_sqrt(v_tilde) + eps)
@@ -273,23 +299,28 @@ class HyperAdamRule(Rule[HyperAdamState]):
     def _normalize(self, x: Tensor) -> Tensor:
         """x over its norm along the last dimension (one learner's coordinates), then squashed;
         zeros stay zeros."""
-        square = (
-            (x * x).mean(-1, keepdim=True)
-            if self.spec.normalization == "rms"
-            else (x * x).sum(-1, keepdim=True)
-        )
+        squares = x * x
+        if self.spec.normalization == "rms":
+            square = squares.mean(-1, keepdim=True)
+        else:
+            square = squares.sum(-1, keepdim=True)
         square = square + self.spec.norm_epsilon
+
         positive = square > 0
         scale = torch.where(positive, torch.rsqrt(torch.where(positive, square, 1.0)), 0.0)
         y = x * scale
         return torch.asinh(y) if self.spec.squash == "asinh" else y
 
 
-def _decay_logits(shortest: float, longest: float, n: int) -> Tensor:
-    """σ⁻¹(1 − 1/τ) for n time constants τ log-spaced over [shortest, longest] steps; shape (n,). n
-    = 1: the middle."""
-    lo, hi = math.log(shortest), math.log(longest)
+def _compute_decay_logits(shortest: float, longest: float, n: int) -> Tensor:
+    """σ⁻¹(1 − 1/τ) for n time constants τ, log-spaced over [shortest, longest] steps; shape (n,).
+
+    A single one is in the middle.
+    """
+    first = math.log(shortest)
+    last = math.log(longest)
     if n == 1:
-        lo = hi = (lo + hi) / 2
-    log_tau = torch.linspace(lo, hi, n, dtype=torch.float64)
+        first = (first + last) / 2
+        last = first
+    log_tau = torch.linspace(first, last, n, dtype=torch.float64)
     return torch.log(torch.expm1(log_tau))

@@ -21,8 +21,11 @@ from hyperadam.rules.base import RuleError, Tensors
 def linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
     """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result
     (n_out, *batch, p)."""
-    bias = bias[:, None] if bias.dim() == 1 else bias.reshape(bias.shape[0], -1)
-    return torch.addmm(bias, weight, x.reshape(x.shape[0], -1)).view(weight.shape[0], *x.shape[1:])
+    n_out = weight.shape[0]
+    n_inputs, *rest = x.shape
+    columns = x.reshape(n_inputs, -1)
+    biases = bias[:, None] if bias.dim() == 1 else bias.reshape(n_out, -1)
+    return torch.addmm(biases, weight, columns).view(n_out, *rest)
 
 
 def lstm(
@@ -35,9 +38,9 @@ def lstm(
 ) -> tuple[Tensor, Tensor]:
     """One step of an LSTM: the new hidden and cell states."""
     n_inputs = x.shape[0]
-    i, j, f, o = linear(weight[:, n_inputs:], hidden, linear(weight[:, :n_inputs], x, bias)).chunk(
-        4
-    )
+    of_inputs = linear(weight[:, :n_inputs], x, bias)
+    gates = linear(weight[:, n_inputs:], hidden, of_inputs)
+    i, j, f, o = gates.chunk(4)
     cell = torch.sigmoid(f + forget_bias) * cell + torch.sigmoid(i) * torch.tanh(j)
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
@@ -72,17 +75,24 @@ class LSTMStack:
         self, theta: Tensors, x: Tensor, hidden: Tensor, cell: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The last layer's output `(H, *batch, p)`, and the new hidden and cell states."""
-        hiddens, cells = list(hidden.split(self.n_hidden)), list(cell.split(self.n_hidden))
+        hiddens = list(hidden.split(self.n_hidden))
+        cells = list(cell.split(self.n_hidden))
         for layer in range(self.n_layers):
-            weight, bias = theta[f"lstm.{layer + 1}.weight"], theta[f"lstm.{layer + 1}.bias"]
             hiddens[layer], cells[layer] = lstm(
-                weight, bias, x, hiddens[layer], cells[layer], self.forget_bias
+                theta[f"lstm.{layer + 1}.weight"],
+                theta[f"lstm.{layer + 1}.bias"],
+                x,
+                hiddens[layer],
+                cells[layer],
+                self.forget_bias,
             )
             x = hiddens[layer]
         return x, torch.cat(hiddens), torch.cat(cells)
 
 
-def draw(shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> dict[str, Tensor]:
+def draw_theta(
+    shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator
+) -> dict[str, Tensor]:
     """A Θ as the public codes begin, in float64.
 
     Kernels of LSTMs are Glorot-uniform, other weights from a normal of std 0.1 truncated at two

@@ -6,13 +6,13 @@ step:
 
     m_t = β₁ m_{t−1} + (1 − β₁) g,    m̂_t = m_t / (1 − β₁^t)
     v_t = β₂ v_{t−1} + (1 − β₂) g²,   v̂_t = v_t / (1 − β₂^t)
-    x_t = [ g / (√v̂_t + ε),  m̂_t / (√v̂_t + ε) ]               input: invariant to the scale of g up to ε
-    h_t = LSTM(LSTM(ELU(W_p x_t + b_p)))                       two layers of 20
-    d_t = 0.1 · tanh(w_o · h_t + b_o)                          no step is longer than 0.1 α
+    x_t = [ g / (√v̂_t + ε),  m̂_t / (√v̂_t + ε) ]       input: the same for c g, up to ε
+    h_t = LSTM(LSTM(ELU(W_p x_t + b_p)))               two layers of 20
+    d_t = 0.1 · tanh(w_o · h_t + b_o)                  no step is longer than 0.1 α
 
 Direction: the published code adds its output to w, we take w ← w − α d as for every rule. Negating
-w_o and b_o turns one into the other, and both are drawn symmetrically: training learns either. α =
-1 gives the published scale.
+w_o and b_o turns one into the other, and both are drawn symmetrically: training learns either.
+α = 1 gives the published scale.
 
 Unlike HyperAdam, the rule may move a coordinate whose gradient is 0, as published: biases and
 memory speak too.
@@ -29,7 +29,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hyperadam.rules.base import Rule, Tensors
-from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw, linear, safe_sqrt
+from hyperadam.rules.layers import (
+    LSTMStack,
+    check_choice,
+    check_ranges,
+    draw_theta,
+    linear,
+    safe_sqrt,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +60,17 @@ class RNNpropSpec:
     """What the tanh is multiplied by: the longest step; 1e-6 to 1000."""
 
     def __post_init__(self) -> None:
-        ranges = {
-            "beta1": (0, 0.9999),
-            "beta2": (0, 0.9999),
-            "epsilon": (1e-16, 1),
-            "n_hidden": (1, 64),
-        }
         check_ranges(
             self,
-            ranges | {"n_layers": (1, 4), "forget_bias": (-100, 100), "output_scale": (1e-6, 1000)},
+            {
+                "beta1": (0, 0.9999),
+                "beta2": (0, 0.9999),
+                "epsilon": (1e-16, 1),
+                "n_hidden": (1, 64),
+                "n_layers": (1, 4),
+                "forget_bias": (-100, 100),
+                "output_scale": (1e-6, 1000),
+            },
         )
 
 
@@ -98,9 +107,12 @@ class RNNpropRule(Rule[RNNpropState]):
 
     @cached_property
     def _lstm(self) -> LSTMStack:
-        spec, h = self.spec, self.spec.n_hidden
+        spec = self.spec
         return LSTMStack(
-            n_inputs=h, n_hidden=h, n_layers=spec.n_layers, forget_bias=spec.forget_bias
+            n_inputs=spec.n_hidden,
+            n_hidden=spec.n_hidden,
+            n_layers=spec.n_layers,
+            forget_bias=spec.forget_bias,
         )
 
     @property
@@ -117,7 +129,7 @@ class RNNpropRule(Rule[RNNpropState]):
         hardly moves.
         """
         check_choice("init", init, self.inits)
-        theta = draw(self.theta_shapes, generator)
+        theta = draw_theta(self.theta_shapes, generator)
         theta["output.weight"] *= 0.1
         return theta
 
@@ -126,7 +138,14 @@ class RNNpropRule(Rule[RNNpropState]):
             return gradient.new_zeros((n, *gradient.shape))
 
         n = self._lstm.n_states
-        return RNNpropState(zeros(n), zeros(n), zeros(1), zeros(1), zeros(1), zeros(1))
+        return RNNpropState(
+            hidden=zeros(n),
+            cell=zeros(n),
+            m=zeros(1),
+            v=zeros(1),
+            beta1_hat=zeros(1),
+            beta2_hat=zeros(1),
+        )
 
     def update(
         self,
@@ -134,15 +153,18 @@ class RNNpropRule(Rule[RNNpropState]):
         gradient: Tensor,  # shape: (*batch, p)
         state: RNNpropState,
     ) -> tuple[Tensor, RNNpropState]:
-        spec, g, one = self.spec, gradient[None], gradient.new_ones(())
-        m, v = torch.lerp(g, state.m, spec.beta1), torch.lerp(g * g, state.v, spec.beta2)
+        spec = self.spec
+        g = gradient[None]
+        one = gradient.new_ones(())
+        m = torch.lerp(g, state.m, spec.beta1)
+        v = torch.lerp(g * g, state.v, spec.beta2)
         beta1_hat = torch.lerp(one, state.beta1_hat, spec.beta1)
         beta2_hat = torch.lerp(one, state.beta2_hat, spec.beta2)
+
         root = safe_sqrt(v / beta2_hat) + spec.epsilon
         x = torch.cat([g / root, m / beta1_hat / root])
         x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
         output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
-        direction = spec.output_scale * torch.tanh(
-            linear(theta["output.weight"], output, theta["output.bias"])[0]
-        )
+        step = linear(theta["output.weight"], output, theta["output.bias"])[0]
+        direction = spec.output_scale * torch.tanh(step)
         return direction, RNNpropState(hidden, cell, m, v, beta1_hat, beta2_hat)

@@ -88,7 +88,7 @@ def test_dm_tells_small_gradients_apart_by_their_value_and_large_ones_by_their_l
     gradients = torch.tensor(
         [0.0, 1e-6, -1e-6, math.exp(-10), 1e-2, -1.0, math.e], dtype=torch.float64
     )
-    size, sign = rule._inputs(gradients)
+    size, sign = rule.prepare_inputs(gradients)
     np.testing.assert_allclose(size, [-1, -1, -1, -1, math.log(1e-2) / 10, 0, 0.1], atol=1e-15)
     np.testing.assert_allclose(
         sign, [0, 1e-6 * math.exp(10), -1e-6 * math.exp(10), 1, 1, -1, 1], atol=1e-15
