@@ -36,13 +36,15 @@ def check_alias(value: str) -> str:
     reserved."""
     check_name(value, "alias")
     if value.isdigit() or value in RESERVED_REFS:
-        raise InvalidName(
-            f"alias must not be a number or {', '.join(sorted(RESERVED_REFS))}, got {value!r}"
-        )
+        reserved = ", ".join(sorted(RESERVED_REFS))
+        raise InvalidName(f"alias must not be a number or {reserved}, got {value!r}")
     return value
 
 
 def split_ref(reference: str) -> tuple[str, str]:
     """`name@ref` → (name, ref); a bare `name` means `name@latest`."""
     name, _, ref = reference.partition("@")
-    return check_name(name), check_name(ref, "reference") if ref else "latest"
+    check_name(name)
+    if not ref:
+        return name, "latest"
+    return name, check_name(ref, "reference")

@@ -13,11 +13,8 @@ _SUFFIX = ".safetensors"
 
 def pretrained_names() -> list[str]:
     """Names that `pretrained` knows, sorted."""
-    return sorted(
-        file.name.removesuffix(_SUFFIX)
-        for file in _folder().iterdir()
-        if file.name.endswith(_SUFFIX)
-    )
+    names = [file.name for file in _find_folder().iterdir()]
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
 def pretrained(name: str = "hyperadam-v1") -> Theta:
@@ -34,8 +31,9 @@ def pretrained(name: str = "hyperadam-v1") -> Theta:
     names = pretrained_names()
     if name not in names:
         raise ValueError(f"no pretrained Θ is named {name!r}; there are: {', '.join(names)}")
-    return Theta.from_bytes((_folder() / f"{name}{_SUFFIX}").read_bytes())
+    file = _find_folder() / f"{name}{_SUFFIX}"
+    return Theta.from_bytes(file.read_bytes())
 
 
-def _folder() -> Traversable:
+def _find_folder() -> Traversable:
     return files("hyperadam") / "pretrained"

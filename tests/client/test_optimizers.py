@@ -50,7 +50,9 @@ def test_lists_page_by_themselves(
 ) -> None:
     for seed in range(1, 6):
         service.register(seed)
-    monkeypatch.setattr(session.Session.pages, "__kwdefaults__", {"limit": None, "page_size": 2})
+    monkeypatch.setattr(
+        session.Session.fetch_pages, "__kwdefaults__", {"limit": None, "page_size": 2}
+    )
     assert [version.number for version in client.optimizers.versions("hyperadam")] == [
         5,
         4,

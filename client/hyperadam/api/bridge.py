@@ -145,7 +145,7 @@ def blocking(
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return run(method(self._twin, *args, **kwargs))
 
-    return _documented(call, method)
+    return _document(call, method)
 
 
 def blocking_iterator(
@@ -157,11 +157,11 @@ def blocking_iterator(
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         return iterate(method(self._twin, *args, **kwargs))
 
-    return _documented(call, method)
+    return _document(call, method)
 
 
-def _documented(call: Callable[P, T], method: Callable[..., Any]) -> Callable[P, T]:
-    """`help()` shows a plain function with the twin's parameters."""
+def _document(call: Callable[P, T], method: Callable[..., Any]) -> Callable[P, T]:
+    """Makes `help()` show a plain function with the twin's parameters."""
     signature = inspect.signature(method)
     call.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
     return call

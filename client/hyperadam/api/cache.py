@@ -1,11 +1,12 @@
 """Θ files that were downloaded before, by their sha256, under `$XDG_CACHE_HOME/hyperadam` or
 `~/.cache/hyperadam`.
 
-    theta/<sha256>.safetensors                   the file; a damaged one is deleted and fetched again
-    versions/<server>/<name>/<number>            its sha256: what lets a pinned version be used without the server
+    theta/<sha256>.safetensors            the file
+    versions/<server>/<name>/<number>     the sha256 of a version that was pulled
 
-A version is immutable on its server, but a new server may stand at an old URL: the second table is
-only consulted when the server does not answer.
+A damaged file is deleted and fetched again. With its digest known, a pinned version can be used
+without the server. A version is immutable on its server, but a new server may stand at an old URL:
+digests of versions are only read when the server does not answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class ThetaCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def file(self, sha256: str) -> Path:
+    def locate_file(self, sha256: str) -> Path:
         """Where the Θ file with this digest is, or belongs; its folder exists."""
         target = self.folder / "theta" / f"{sha256}.safetensors"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +31,7 @@ class ThetaCache:
 
     def get(self, sha256: str) -> bytes | None:
         """The file's bytes, if they are here and still have this digest."""
-        file = self.file(sha256)
+        file = self.locate_file(sha256)
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -42,7 +43,7 @@ class ThetaCache:
 
     def remember(self, url: str, name: str, number: int, sha256: str) -> None:
         """Note which Θ a version of a server is."""
-        target = self._index(url, name) / str(number)
+        target = self._locate_versions(url, name) / str(number)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
         partial.write_text(sha256, encoding="ascii")
@@ -50,13 +51,14 @@ class ThetaCache:
 
     def recall(self, url: str, name: str, number: str) -> str | None:
         """The digest of a version of a server, if it was pulled before."""
+        file = self._locate_versions(url, name) / number
         try:
-            sha256 = (self._index(url, name) / number).read_text(encoding="ascii")
+            sha256 = file.read_text(encoding="ascii")
         except (FileNotFoundError, UnicodeDecodeError):
             return None
         is_digest = len(sha256) == 64 and set(sha256) <= set("0123456789abcdef")
         return sha256 if is_digest else None
 
-    def _index(self, url: str, name: str) -> Path:
+    def _locate_versions(self, url: str, name: str) -> Path:
         server = hashlib.sha256(url.encode()).hexdigest()[:16]
         return self.folder / "versions" / server / name

@@ -18,7 +18,7 @@ from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
 from hyperadam.api.studies import AsyncStudies, Studies
-from hyperadam.settings import cache_dir
+from hyperadam.settings import find_cache_dir
 
 if TYPE_CHECKING:
     from hyperadam.theta import Theta
@@ -47,18 +47,20 @@ class AsyncClient:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
-        http = httpx2.AsyncClient(**_options(settings, timeout), transport=transport)
+        http = httpx2.AsyncClient(**_choose_options(settings, timeout), transport=transport)
         self._connect(AsyncWire(http), settings.url, retry)
 
     def _connect(self, wire: Wire, url: str, retry: RetryPolicy | None) -> None:
+        cache = ThetaCache(find_cache_dir())
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
-        self.optimizers = AsyncOptimizers(self._session, ThetaCache(cache_dir()))
+        self.optimizers = AsyncOptimizers(self._session, cache)
         self.studies = AsyncStudies(self._session)
         self.keys = AsyncKeys(self._session)
 
     @classmethod
-    def _over(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
+    def over_wire(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
+        """A client over an open wire, which may be a blocking one: the twin of a `Client`."""
         client = cls.__new__(cls)
         client._connect(wire, url, retry)
         return client
@@ -71,13 +73,15 @@ class AsyncClient:
     async def live(self) -> bool:
         """Whether the server's process answers; one try. Raises ServerUnreachable when nothing
         does."""
-        return (await self._session.request("GET", "/livez", retry=False)).is_success
+        response = await self._session.request("GET", "/livez", retry=False)
+        return response.is_success
 
     async def ready(self) -> Readiness:
         """Whether the server can do its work; one try. Raises ServerUnreachable when nothing
         answers."""
-        response = await self._session.request("GET", "/readyz", retry=False, also=frozenset({503}))
-        return self._session.record(Readiness, response)
+        not_ready = frozenset({503})
+        response = await self._session.request("GET", "/readyz", retry=False, also=not_ready)
+        return self._session.decode_record(Readiness, response)
 
     async def aclose(self) -> None:
         """Give all connections back."""
@@ -126,8 +130,8 @@ class Client:
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
-        http = httpx2.Client(**_options(settings, timeout), transport=transport)
-        self._twin = AsyncClient._over(BlockingWire(http), settings.url, retry)
+        http = httpx2.Client(**_choose_options(settings, timeout), transport=transport)
+        self._twin = AsyncClient.over_wire(BlockingWire(http), settings.url, retry)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
         self.studies = Studies(self._twin.studies)
@@ -164,13 +168,14 @@ def pull(reference: str, *, url: str | None = None, api_key: str | None = None) 
     works offline. See `Client` for `url` and `api_key`, `AsyncOptimizers.pull` for the errors.
 
     Example:
-        >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=hyperadam.pull("hyperadam@latest"))
+        >>> theta = hyperadam.pull("hyperadam@latest")
+        >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=theta)
     """
     with Client(url, api_key) as client:
         return client.optimizers.pull(reference)
 
 
-def _options(settings: Settings, timeout: float) -> dict[str, Any]:
+def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
     return {
         "base_url": settings.url,
         "timeout": timeout,

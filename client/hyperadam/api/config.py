@@ -20,7 +20,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from hyperadam.api.errors import ConfigurationError
@@ -30,8 +30,8 @@ KEY_VARIABLE: Final = "HYPERADAM_API_KEY"
 HOME_VARIABLE: Final = "HYPERADAM_HOME"
 
 _HOW_TO_GET_A_KEY: Final = (
-    f"set {KEY_VARIABLE}, or pass api_key. `hyperadam-server up` shows a first key when it starts with a new home; "
-    "whoever runs a shared server can make you one"
+    f"set {KEY_VARIABLE}, or pass api_key. `hyperadam-server up` shows a first key when it starts "
+    "with a new home; whoever runs a shared server can make you one"
 )
 
 
@@ -44,6 +44,13 @@ class Settings:
     api_key: str = field(repr=False)
 
 
+class _LocalServer(NamedTuple):
+    """A server that was started on this machine."""
+
+    url: str
+    key_file: Path
+
+
 def resolve_settings(
     url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] | None = None
 ) -> Settings:
@@ -54,29 +61,33 @@ def resolve_settings(
             how to give it.
     """
     environment = os.environ if environment is None else environment
-    home = home_dir(environment)
+    home = find_home(environment)
     url = url or environment.get(URL_VARIABLE) or None
     api_key = api_key or environment.get(KEY_VARIABLE) or None
-    local = None if url and api_key else _local_server(home)
+    local = None if url and api_key else _read_local_server(home)
+
     if url is None:
         if local is None:
             raise ConfigurationError(
-                f"no server to talk to: set {URL_VARIABLE}, pass url, or start one here with `hyperadam-server up` "
-                f"({home} has no server.json)"
+                f"no server to talk to: set {URL_VARIABLE}, pass url, or start one here with "
+                f"`hyperadam-server up` ({home} has no server.json)"
             )
-        url = local[0]
+        url = local.url
     url = check_url(url)
-    if api_key is None and local is not None and local[0] == url:
-        api_key = _read_key(local[1])
+
+    if api_key is None and local is not None and local.url == url:
+        api_key = _read_key(local.key_file)
     if api_key is None:
         raise ConfigurationError(f"no API key for {url}: {_HOW_TO_GET_A_KEY}")
     return Settings(url=url, api_key=_check_key(api_key))
 
 
-def home_dir(environment: Mapping[str, str]) -> Path:
+def find_home(environment: Mapping[str, str]) -> Path:
     """The home of a server on this machine."""
-    given = environment.get(HOME_VARIABLE)
-    return Path(given).expanduser() if given else Path.home() / ".local" / "share" / "hyperadam"
+    home = environment.get(HOME_VARIABLE)
+    if home:
+        return Path(home).expanduser()
+    return Path.home() / ".local" / "share" / "hyperadam"
 
 
 def check_url(url: str) -> str:
@@ -88,10 +99,11 @@ def check_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        names_a_host = bool(parts.hostname) and parts.port != 0
+        is_url = parts.scheme in ("http", "https") and names_a_host
     except ValueError:
-        named = False
-    if not named:
+        is_url = False
+    if not is_url:
         raise ConfigurationError(
             f"url must begin with http:// or https:// and name a host, got {url!r}"
         )
@@ -101,19 +113,21 @@ def check_url(url: str) -> str:
 
 
 def _check_key(api_key: str) -> str:
-    if not all("!" <= character <= "~" for character in api_key):
+    is_visible = all("!" <= character <= "~" for character in api_key)
+    if not is_visible:
         raise ConfigurationError(
             "the API key must be visible ASCII characters without spaces; was it copied whole?"
         )
     return api_key
 
 
-def _local_server(home: Path) -> tuple[str, Path] | None:
-    """(URL, key file) of the server whose home this is."""
+def _read_local_server(home: Path) -> _LocalServer | None:
+    """The server whose home this is; None: there is none."""
     file = home / "server.json"
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
-        return check_url(data["url"]), home / str(data.get("api_key_file", "api-key"))
+        key_file = home / str(data.get("api_key_file", "api-key"))
+        return _LocalServer(check_url(data["url"]), key_file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -122,7 +136,7 @@ def _local_server(home: Path) -> tuple[str, Path] | None:
 
 def _read_key(file: Path) -> str | None:
     try:
-        if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        if os.name == "posix" and _others_may_read(file):
             raise ConfigurationError(
                 f"{file} can be read by other users: chmod 600 it, or make a new key"
             )
@@ -131,3 +145,7 @@ def _read_key(file: Path) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read the API key: {error}") from error
+
+
+def _others_may_read(file: Path) -> bool:
+    return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)

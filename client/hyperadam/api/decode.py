@@ -37,72 +37,79 @@ def decode(kind: type[RecordT], data: Any, path: str = "answer") -> RecordT:
     """
     if not isinstance(data, Mapping):
         raise BadAnswer(f"{path} should be an object, got {_describe(data)}")
-    hints = _hints(kind)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+    hints = _read_hints(kind)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
     values: dict[str, Any] = {"raw": data}
     for spec in fields(kind):
-        if spec.name == "raw":
+        name = spec.name
+        if name == "raw":
             continue
-        if spec.name in data:
-            values[spec.name] = _value(hints[spec.name], data[spec.name], f"{path}.{spec.name}")
+        if name in data:
+            values[name] = _decode_value(hints[name], data[name], f"{path}.{name}")
         elif spec.default is MISSING and spec.default_factory is MISSING:
-            raise BadAnswer(f"{path}.{spec.name} is missing")
+            raise BadAnswer(f"{path}.{name} is missing")
     return kind(**values)
 
 
 @cache
-def _hints(kind: type[Record]) -> dict[str, Any]:
+def _read_hints(kind: type[Record]) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _value(hint: Any, data: Any, path: str) -> Any:
+def _decode_value(hint: Any, data: Any, path: str) -> Any:
     origin = get_origin(hint)
     if hint is Any:
         return data
     if origin in (types.UnionType, Union):
-        return None if data is None else _value(_not_none(hint), data, path)
+        return None if data is None else _decode_value(_drop_none(hint), data, path)
     if origin is tuple:
-        inner = get_args(hint)[0]
-        return tuple(
-            _value(inner, item, f"{path}.{index}")
-            for index, item in enumerate(_of(list, data, path))
-        )
+        return _decode_tuple(hint, data, path)
     if origin is not None and issubclass(origin, Mapping):
-        inner = get_args(hint)[1]
-        return {
-            str(key): _value(inner, item, f"{path}.{key}")
-            for key, item in _of(Mapping, data, path).items()
-        }
+        return _decode_mapping(hint, data, path)
     if isinstance(hint, type) and issubclass(hint, Record):
         return decode(hint, data, path)
     if hint is datetime:
-        return _time(data, path)
+        return _decode_time(data, path)
     if hint is float:
-        return float(_of((int, float), data, path))
-    return _of(hint, data, path)
+        return float(_check_type((int, float), data, path))
+    return _check_type(hint, data, path)
 
 
-def _not_none(hint: Any) -> Any:
+def _drop_none(hint: Any) -> Any:
+    """What an optional value is when it is there."""
     (inner,) = (option for option in get_args(hint) if option is not type(None))
     return inner
 
 
-def _of(kind: Any, data: Any, path: str) -> Any:
-    if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
-        expected = " or ".join(
-            option.__name__ for option in (kind if isinstance(kind, tuple) else (kind,))
-        )
-        raise BadAnswer(f"{path} should be {expected}, got {_describe(data)}")
-    return data
+def _decode_tuple(hint: Any, data: Any, path: str) -> tuple[Any, ...]:
+    inner = get_args(hint)[0]
+    items = enumerate(_check_type(list, data, path))
+    return tuple(_decode_value(inner, item, f"{path}.{index}") for index, item in items)
 
 
-def _time(data: Any, path: str) -> datetime:
+def _decode_mapping(hint: Any, data: Any, path: str) -> dict[str, Any]:
+    inner = get_args(hint)[1]
+    items = _check_type(Mapping, data, path).items()
+    return {str(key): _decode_value(inner, item, f"{path}.{key}") for key, item in items}
+
+
+def _decode_time(data: Any, path: str) -> datetime:
     try:
-        time = datetime.fromisoformat(_of(str, data, path))
+        time = datetime.fromisoformat(_check_type(str, data, path))
     except ValueError as error:
         raise BadAnswer(f"{path} should be a time in RFC 3339, got {_describe(data)}") from error
     if time.tzinfo is None:
         raise BadAnswer(f"{path} should be a time with its zone, got {_describe(data)}")
     return time
+
+
+def _check_type(kind: Any, data: Any, path: str) -> Any:
+    """The data, if it is of the type or of one of the types. True and False are no numbers."""
+    is_stray_bool = isinstance(data, bool) and kind is not bool
+    if is_stray_bool or not isinstance(data, kind):
+        options = kind if isinstance(kind, tuple) else (kind,)
+        expected = " or ".join(option.__name__ for option in options)
+        raise BadAnswer(f"{path} should be {expected}, got {_describe(data)}")
+    return data
 
 
 def _describe(data: Any) -> str:

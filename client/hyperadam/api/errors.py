@@ -86,10 +86,12 @@ class ApiError(HyperAdamError):
 
     def __str__(self) -> str:
         """The message, and below it the wrong fields that it does not name by itself."""
-        fields = (f"{error.field}: {error.message}" for error in self.errors)
-        return self.message + "".join(
-            f"\n  {field}" for field in fields if field not in self.message
-        )
+        lines = [self.message]
+        for error in self.errors:
+            text = f"{error.field}: {error.message}"
+            if text not in self.message:
+                lines.append(f"  {text}")
+        return "\n".join(lines)
 
 
 class ValidationFailed(ApiError):
@@ -194,7 +196,7 @@ PROBLEMS: Final[dict[str, type[ApiError]]] = {
 """Problem name → exception."""
 
 
-def problem_error(status: int, document: Any, headers: Mapping[str, str]) -> ApiError:
+def make_problem_error(status: int, document: Any, headers: Mapping[str, str]) -> ApiError:
     """The exception for an answer with an error status; `document` is its JSON body, or None when
     it had none.
 
@@ -202,32 +204,46 @@ def problem_error(status: int, document: Any, headers: Mapping[str, str]) -> Api
     proxy), gives a plain `ApiError` with the status.
     """
     body: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
-    kind = body.get("type")
-    problem = (
-        kind.rpartition("/")[2] if isinstance(kind, str) and kind.startswith("/problems/") else None
-    )
-    fallback = f"the server answered with status {status}"
-    message = next(
-        (text for key in ("detail", "title") if isinstance(text := body.get(key), str) and text),
-        fallback,
-    )
-    given_id = body.get("request_id")
-    return PROBLEMS.get(problem or "", ApiError)(
-        message,
+    problem = _read_problem(body)
+    error_type = PROBLEMS.get(problem, ApiError) if problem else ApiError
+    request_id = body.get("request_id")
+    if not isinstance(request_id, str):
+        request_id = headers.get("x-request-id")
+
+    return error_type(
+        _read_message(body) or f"the server answered with status {status}",
         status=status,
         problem=problem,
-        request_id=given_id if isinstance(given_id, str) else headers.get("x-request-id"),
-        errors=_field_errors(body.get("errors")),
+        request_id=request_id,
+        errors=_read_field_errors(body.get("errors")),
         document=body,
         retry_after=headers.get("retry-after"),
     )
 
 
-def _field_errors(errors: Any) -> tuple[FieldError, ...]:
-    if not isinstance(errors, list):
+def _read_problem(body: Mapping[str, Any]) -> str | None:
+    """The problem's name in its document, whose type is `/problems/<name>`."""
+    kind = body.get("type")
+    if isinstance(kind, str) and kind.startswith("/problems/"):
+        return kind.rpartition("/")[2]
+    return None
+
+
+def _read_message(body: Mapping[str, Any]) -> str | None:
+    """The sentence of a problem document, else its title."""
+    for key in ("detail", "title"):
+        text = body.get(key)
+        if isinstance(text, str) and text:
+            return text
+    return None
+
+
+def _read_field_errors(entries: Any) -> tuple[FieldError, ...]:
+    """The entries that name a field and say what is wrong with it."""
+    if not isinstance(entries, list):
         return ()
+    names = {"field", "message"}
+    valid = [entry for entry in entries if isinstance(entry, Mapping) and names <= entry.keys()]
     return tuple(
-        FieldError(field=str(error["field"]), message=str(error["message"]))
-        for error in errors
-        if isinstance(error, Mapping) and "field" in error and "message" in error
+        FieldError(field=str(entry["field"]), message=str(entry["message"])) for entry in valid
     )

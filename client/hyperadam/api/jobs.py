@@ -23,9 +23,9 @@ from hyperadam.api.models import (
     MetricSeries,
     Result,
 )
-from hyperadam.api.moments import moment_text
-from hyperadam.api.session import Session, path_of
-from hyperadam.api.streams import download_to, follow
+from hyperadam.api.moments import format_moment
+from hyperadam.api.session import Session, join_path
+from hyperadam.api.streams import download_to, follow_events
 
 MAX_ARTIFACT_BYTES: Final = 256 * 2**20
 
@@ -63,17 +63,17 @@ class AsyncJobs:
             ValidationFailed: `errors` names each field that is wrong.
             IdempotencyMismatch: the key was used with another submission.
         """
-        given = {
+        fields = {
             "kind": kind,
             "name": name,
             "labels": labels,
             "priority": priority,
-            "deadline": moment_text(deadline),
+            "deadline": format_moment(deadline),
             "spec": spec,
         }
-        body = {key: value for key, value in given.items() if value is not None}
-        response = await self._session.post(path_of("jobs"), body, idempotency_key)
-        return self._session.record(Job, response)
+        body = {field: value for field, value in fields.items() if value is not None}
+        response = await self._session.post(join_path("jobs"), body, idempotency_key)
+        return self._session.decode_record(Job, response)
 
     def list(
         self,
@@ -86,28 +86,28 @@ class AsyncJobs:
         """Jobs, newest first, fetched page by page; at most `limit` of them. `label` is
         `name:value`."""
         params = {"kind": kind, "state": state, "label": label}
-        return self._session.pages(Job, path_of("jobs"), params, limit=limit)
+        return self._session.fetch_pages(Job, join_path("jobs"), params, limit=limit)
 
     async def get(self, job_id: str) -> Job:
         """The job as it is now."""
-        return await self._session.get(Job, path_of("jobs", job_id))
+        return await self._session.get(Job, join_path("jobs", job_id))
 
     async def cancel(self, job_id: str) -> Job:
         """Stop it for good. Raises Conflict when it has ended."""
-        return await self._act(job_id, "cancel")
+        return await self._post_action(job_id, "cancel")
 
     async def pause(self, job_id: str) -> Job:
         """Stop it at its next checkpoint. Raises Conflict when it does not run."""
-        return await self._act(job_id, "pause")
+        return await self._post_action(job_id, "pause")
 
     async def resume(self, job_id: str) -> Job:
         """Go on with a paused job. Raises Conflict when it is not paused."""
-        return await self._act(job_id, "resume")
+        return await self._post_action(job_id, "resume")
 
     async def retry(self, job_id: str) -> Job:
         """Go on with a job that failed or was cancelled, from its newest checkpoint. Raises
         Conflict otherwise."""
-        return await self._act(job_id, "retry")
+        return await self._post_action(job_id, "retry")
 
     async def clone(
         self,
@@ -130,16 +130,17 @@ class AsyncJobs:
         Raises:
             ValidationFailed: `errors` names each field that is wrong.
         """
-        given = {
+        fields = {
             "name": name,
             "labels": labels,
             "priority": priority,
-            "deadline": moment_text(deadline),
+            "deadline": format_moment(deadline),
             "spec": spec,
         }
-        body = {key: value for key, value in given.items() if value is not None}
-        response = await self._session.post(path_of("jobs", job_id, "clone"), body, idempotency_key)
-        return self._session.record(Job, response)
+        body = {field: value for field, value in fields.items() if value is not None}
+        path = join_path("jobs", job_id, "clone")
+        response = await self._session.post(path, body, idempotency_key)
+        return self._session.decode_record(Job, response)
 
     async def edit(
         self,
@@ -152,25 +153,27 @@ class AsyncJobs:
     ) -> Job:
         """Change what is given: a label of None is removed, a deadline of None lifted, other labels
         stay."""
-        moment = deadline if isinstance(deadline, EllipsisType) else moment_text(deadline)
-        given = {"name": name, "labels": labels, "priority": priority, "deadline": moment}
-        body = {key: value for key, value in given.items() if value is not ...}
-        response = await self._session.request(
-            "PATCH", path_of("jobs", job_id), body=body, idempotent=True
-        )
-        return self._session.record(Job, response)
+        moment = deadline if isinstance(deadline, EllipsisType) else format_moment(deadline)
+        fields = {"name": name, "labels": labels, "priority": priority, "deadline": moment}
+        body = {field: value for field, value in fields.items() if value is not ...}
+        path = join_path("jobs", job_id)
+        response = await self._session.request("PATCH", path, body=body, idempotent=True)
+        return self._session.decode_record(Job, response)
 
     async def delete(self, job_id: str) -> None:
         """Delete an ended job with its events, log, metrics and files; versions of Θ stay. Raises
         Conflict before its end, and Forbidden for a job of another key without the scope admin."""
-        await self._session.request("DELETE", path_of("jobs", job_id))
+        await self._session.request("DELETE", join_path("jobs", job_id))
 
     async def events(
         self, job_id: str, *, after: int = 0, follow: bool = False
     ) -> AsyncGenerator[Event]:
         """The events after number `after`, in order: those there are, or with `follow` all up to
         the job's end."""
-        events = self.follow(job_id, after=after) if follow else self._past_events(job_id, after)
+        if follow:
+            events = self.follow(job_id, after=after)
+        else:
+            events = self._list_past_events(job_id, after)
         async for event in events:
             yield event
 
@@ -179,8 +182,8 @@ class AsyncJobs:
 
         Survives broken connections and restarts of the server: each event comes once, in order.
         """
-        job = path_of("jobs", job_id)
-        async for event in follow(self._session, f"{job}/events", job, after=after):
+        job = join_path("jobs", job_id)
+        async for event in follow_events(self._session, f"{job}/events", job, after=after):
             yield event
 
     async def wait(self, job_id: str) -> Job:
@@ -191,34 +194,35 @@ class AsyncJobs:
 
     async def metric_names(self, job_id: str) -> tuple[str, ...]:
         """The names of the job's metrics."""
-        return (await self._session.get(_MetricNames, path_of("jobs", job_id, "metrics"))).names
+        path = join_path("jobs", job_id, "metrics")
+        answer = await self._session.get(_MetricNames, path)
+        return answer.names
 
     async def metrics(
         self, job_id: str, name: str, *, after_step: int | None = None, n_points: int | None = None
     ) -> MetricSeries:
         """One metric, from the step after `after_step` on: all of its points, or at most `n_points`
         (4 or more) of them that show the shape of the series."""
+        path = join_path("jobs", job_id, "metrics")
         params = {"name": name, "after_step": after_step, "points": n_points}
-        pages = self._session.pages(
-            MetricPoint, path_of("jobs", job_id, "metrics"), params, page_size=None
-        )
-        return MetricSeries(name=name, points=tuple([point async for point in pages]))
+        pages = self._session.fetch_pages(MetricPoint, path, params, page_size=None)
+        points = [point async for point in pages]
+        return MetricSeries(name=name, points=tuple(points))
 
     async def logs(self, job_id: str, *, after: int = 0) -> LogChunk:
         """The log from byte `after` on, or the next piece of it: go on with `.next` until `.text`
         is empty."""
-        return await self._session.get(
-            LogChunk, path_of("jobs", job_id, "logs"), {"after": after or None}
-        )
+        path = join_path("jobs", job_id, "logs")
+        return await self._session.get(LogChunk, path, {"after": after or None})
 
     async def attempts(self, job_id: str) -> tuple[Attempt, ...]:
         """The tries at the job."""
-        pages = self._session.pages(Attempt, path_of("jobs", job_id, "attempts"))
+        pages = self._session.fetch_pages(Attempt, join_path("jobs", job_id, "attempts"))
         return tuple([attempt async for attempt in pages])
 
     async def checkpoints(self, job_id: str) -> tuple[Checkpoint, ...]:
         """The checkpoints that are kept."""
-        pages = self._session.pages(Checkpoint, path_of("jobs", job_id, "checkpoints"))
+        pages = self._session.fetch_pages(Checkpoint, join_path("jobs", job_id, "checkpoints"))
         return tuple([checkpoint async for checkpoint in pages])
 
     async def result(self, job_id: str) -> Result:
@@ -228,13 +232,15 @@ class AsyncJobs:
         Raises:
             NotFound: there is none (yet).
         """
-        data = self._session.json(
-            await self._session.request("GET", path_of("jobs", job_id, "result"))
-        )
+        path = join_path("jobs", job_id, "result")
+        response = await self._session.request("GET", path)
+        data = self._session.read_json(response)
         fields = data if isinstance(data, Mapping) else {}
         if "rows" in fields:
             return decode(EvaluationResult, data)
-        return decode(MetaTrainingResult if "sha256" in fields else Result, data)
+        if "sha256" in fields:
+            return decode(MetaTrainingResult, data)
+        return decode(Result, data)
 
     async def download_result(self, job_id: str, artifact: str, to: str | Path = ".") -> Path:
         """Fetch one file of the result; returns where it is.
@@ -244,17 +250,19 @@ class AsyncJobs:
             to: a folder, which keeps the artifact's own last name, or a file, which is replaced
                 when it is whole.
         """
-        target = _in_folder(Path(to), artifact)
-        path = path_of("jobs", job_id, "result", *artifact.split("/"))
+        target = _choose_target(Path(to), artifact)
+        path = join_path("jobs", job_id, "result", *artifact.split("/"))
         await download_to(self._session, path, target, max_bytes=MAX_ARTIFACT_BYTES)
         return target
 
-    async def _act(self, job_id: str, action: str) -> Job:
-        return self._session.record(Job, await self._session.post(path_of("jobs", job_id, action)))
+    async def _post_action(self, job_id: str, action: str) -> Job:
+        response = await self._session.post(join_path("jobs", job_id, action))
+        return self._session.decode_record(Job, response)
 
-    def _past_events(self, job_id: str, after: int) -> AsyncGenerator[Event]:
+    def _list_past_events(self, job_id: str, after: int) -> AsyncGenerator[Event]:
+        path = join_path("jobs", job_id, "events")
         params = {"after": after or None}
-        return self._session.pages(Event, path_of("jobs", job_id, "events"), params, page_size=None)
+        return self._session.fetch_pages(Event, path, params, page_size=None)
 
 
 class Jobs:
@@ -285,7 +293,8 @@ class Jobs:
     download_result = blocking(AsyncJobs.download_result)
 
 
-def _in_folder(target: Path, artifact: str) -> Path:
+def _choose_target(target: Path, artifact: str) -> Path:
+    """A file in the folder, or the target itself where it is none."""
     return target / Path(artifact).name if target.is_dir() else target
 
 

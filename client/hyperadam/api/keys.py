@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.models import ApiKey, NewApiKey
-from hyperadam.api.moments import moment_text
-from hyperadam.api.session import Session, path_of
+from hyperadam.api.moments import format_moment
+from hyperadam.api.session import Session, join_path
 
 
 class AsyncKeys:
@@ -19,11 +19,11 @@ class AsyncKeys:
 
     async def current(self) -> ApiKey:
         """The key that this client uses."""
-        return await self._session.get(ApiKey, path_of("keys", "self"))
+        return await self._session.get(ApiKey, join_path("keys", "self"))
 
     def list(self) -> AsyncGenerator[ApiKey]:
         """All keys, revoked ones too."""
-        return self._session.pages(ApiKey, path_of("keys"))
+        return self._session.fetch_pages(ApiKey, join_path("keys"))
 
     async def create(
         self,
@@ -39,14 +39,13 @@ class AsyncKeys:
             scopes: read, submit, admin; each implies those before it.
             expires: a moment, or a time from now; None: never.
         """
-        body = {"name": name, "scopes": [*scopes], "expires_at": moment_text(expires)}
-        return self._session.record(
-            NewApiKey, await self._session.request("POST", path_of("keys"), body=body)
-        )
+        body = {"name": name, "scopes": [*scopes], "expires_at": format_moment(expires)}
+        response = await self._session.request("POST", join_path("keys"), body=body)
+        return self._session.decode_record(NewApiKey, response)
 
     async def revoke(self, key_id: str) -> None:
         """Make a key worthless."""
-        await self._session.request("DELETE", path_of("keys", key_id))
+        await self._session.request("DELETE", join_path("keys", key_id))
 
 
 class Keys:

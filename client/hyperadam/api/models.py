@@ -27,9 +27,14 @@ class JobError(Record):
     seed: int | None = None
 
     def __str__(self) -> str:
-        where = {name: getattr(self, name) for name in ("update", "episode", "period", "seed")}
-        said = ", ".join(f"{name} {value}" for name, value in where.items() if value is not None)
-        return f"{self.type}: {self.message}" + (f" ({said})" if said else "")
+        places: list[str] = []
+        for name in ("update", "episode", "period", "seed"):
+            value = getattr(self, name)
+            if value is not None:
+                places.append(f"{name} {value}")
+
+        text = f"{self.type}: {self.message}"
+        return f"{text} ({', '.join(places)})" if places else text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 
-def moment_text(moment: datetime | timedelta | None) -> str | None:
+def format_moment(moment: datetime | timedelta | None) -> str | None:
     """The moment in RFC 3339, as the server wants it.
 
     Raises:

@@ -12,7 +12,7 @@ from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.cache import ThetaCache
 from hyperadam.api.errors import DamagedDownload, ServerUnreachable
 from hyperadam.api.models import Aliases, Comparison, Optimizer, Version
-from hyperadam.api.session import Session, path_of
+from hyperadam.api.session import Session, join_path
 from hyperadam.api.streams import download, download_to
 from hyperadam.names import split_ref
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hyperadam.theta import Theta
 
 MAX_THETA_BYTES: Final = 16 * 2**20
-_log: Final = logging.getLogger("hyperadam")
+_LOG: Final = logging.getLogger("hyperadam")
 
 
 class AsyncOptimizers:
@@ -39,11 +39,12 @@ class AsyncOptimizers:
     ) -> AsyncGenerator[Optimizer]:
         """The optimizers that have a version, or with a search (as of `versions`) one that it
         admits."""
-        return self._session.pages(Optimizer, path_of("optimizers"), _search(tags, rule, metrics))
+        params = _search_params(tags, rule, metrics)
+        return self._session.fetch_pages(Optimizer, join_path("optimizers"), params)
 
     async def get(self, name: str) -> Optimizer:
         """One optimizer: its latest version and its aliases."""
-        return await self._session.get(Optimizer, path_of("optimizers", name))
+        return await self._session.get(Optimizer, join_path("optimizers", name))
 
     def versions(
         self,
@@ -62,12 +63,13 @@ class AsyncOptimizers:
             metrics: bounds that must all hold, as in `validation_loss<=0.3` or `table1/relu<=0.25`.
             limit: the most that are wanted.
         """
-        path = path_of("optimizers", name, "versions")
-        return self._session.pages(Version, path, _search(tags, rule, metrics), limit=limit)
+        path = join_path("optimizers", name, "versions")
+        params = _search_params(tags, rule, metrics)
+        return self._session.fetch_pages(Version, path, params, limit=limit)
 
     async def version(self, name: str, ref: str | int = "latest") -> Version:
         """One version, with its lineage."""
-        return await self._session.get(Version, path_of("optimizers", name, "versions", ref))
+        return await self._session.get(Version, join_path("optimizers", name, "versions", ref))
 
     async def annotate(
         self,
@@ -79,24 +81,23 @@ class AsyncOptimizers:
     ) -> Version:
         """Describe and tag a version. What is not named stays; a tag of None is removed."""
         body = {"description": description, "tags": dict(tags or {})}
-        path = path_of("optimizers", name, "versions", ref)
-        return self._session.record(
-            Version, await self._session.request("PATCH", path, body=body, idempotent=True)
-        )
+        path = join_path("optimizers", name, "versions", ref)
+        response = await self._session.request("PATCH", path, body=body, idempotent=True)
+        return self._session.decode_record(Version, response)
 
     async def compare(self, left: str, right: str) -> Comparison:
         """Two versions, each as `name@ref`, side by side: specs, lineage, metrics and
         evaluations."""
-        (name, ref), (other, other_ref) = split_ref(left), split_ref(right)
-        path = path_of("optimizers", name, "versions", ref, "compare")
-        return await self._session.get(Comparison, path, {"to": f"{other}@{other_ref}"})
+        left_name, left_ref = split_ref(left)
+        right_name, right_ref = split_ref(right)
+        path = join_path("optimizers", left_name, "versions", left_ref, "compare")
+        return await self._session.get(Comparison, path, {"to": f"{right_name}@{right_ref}"})
 
     async def weights(self, name: str, ref: str | int = "latest") -> bytes:
         """The Θ file, verified against the digest that the server announces."""
         sink = BytesIO()
-        await download(
-            self._session, self._weights_path(name, ref), sink, max_bytes=MAX_THETA_BYTES
-        )
+        path = _join_weights_path(name, ref)
+        await download(self._session, path, sink, max_bytes=MAX_THETA_BYTES)
         return sink.getvalue()
 
     async def pull(self, reference: str) -> Theta:
@@ -111,47 +112,42 @@ class AsyncOptimizers:
             ServerUnreachable: and the version is not pinned by number, or not in the cache.
         """
         name, ref = split_ref(reference)
-        known = self._cache.recall(self._session.url, name, ref) if ref.isdecimal() else None
+        url = self._session.url
+        pulled_sha256 = self._cache.recall(url, name, ref) if ref.isdecimal() else None
         try:
-            version = await self._resolve(name, ref, retry=known is None)
+            version = await self._resolve(name, ref, retry=pulled_sha256 is None)
         except ServerUnreachable as error:
-            data = self._cache.get(known) if known else None
+            data = self._cache.get(pulled_sha256) if pulled_sha256 else None
             if data is None:
                 raise
-            _log.warning("%s; using version %s of %s from the local cache", error, ref, name)
-            return _theta(data, reference)
+            _LOG.warning("%s; using version %s of %s from the local cache", error, ref, name)
+            return _decode_theta(data, reference)
+
         data = self._cache.get(version.sha256)
         if data is None:
-            path, target = (
-                self._weights_path(name, version.number),
-                self._cache.file(version.sha256),
-            )
-            await download_to(
-                self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256
-            )
-            data = target.read_bytes()
-        self._cache.remember(self._session.url, name, version.number, version.sha256)
-        return _theta(data, str(version))
+            data = await self._download_version(name, version)
+        self._cache.remember(url, name, version.number, version.sha256)
+        return _decode_theta(data, str(version))
 
     async def push(self, name: str, theta: Theta) -> Version:
         """Register a Θ that was made elsewhere; the very same Θ gives the version that it is
         already."""
         response = await self._session.request(
             "POST",
-            path_of("optimizers", name, "versions"),
+            join_path("optimizers", name, "versions"),
             content=theta.to_bytes(),
             headers={"Content-Type": "application/octet-stream"},
             idempotent=True,
         )
-        return self._session.record(Version, response)
+        return self._session.decode_record(Version, response)
 
     def cached_file(self, sha256: str) -> Path:
         """Where `pull` keeps the Θ file with this digest."""
-        return self._cache.file(sha256)
+        return self._cache.locate_file(sha256)
 
     async def aliases(self, name: str) -> Aliases:
         """Its aliases, and every change of them."""
-        return await self._session.get(Aliases, path_of("optimizers", name, "aliases"))
+        return await self._session.get(Aliases, join_path("optimizers", name, "aliases"))
 
     async def set_alias(
         self,
@@ -171,25 +167,31 @@ class AsyncOptimizers:
         Raises:
             Conflict: it is protected, and stays so.
         """
-        given = {"version": version, "reason": reason, "protected": protected}
-        body = {key: value for key, value in given.items() if value is not None}
-        response = await self._session.request(
-            "PUT", path_of("optimizers", name, "aliases", alias), body=body
-        )
-        return self._session.record(Version, response)
+        fields = {"version": version, "reason": reason, "protected": protected}
+        body = {field: value for field, value in fields.items() if value is not None}
+        path = join_path("optimizers", name, "aliases", alias)
+        response = await self._session.request("PUT", path, body=body)
+        return self._session.decode_record(Version, response)
 
     async def delete_alias(self, name: str, alias: str, *, reason: str | None = None) -> None:
         """Remove an alias; the version stays. Raises NotFound when there is none, Conflict when it
         is protected."""
-        path = path_of("optimizers", name, "aliases", alias)
+        path = join_path("optimizers", name, "aliases", alias)
         await self._session.request("DELETE", path, params={"reason": reason})
 
     async def _resolve(self, name: str, ref: str, *, retry: bool) -> Version:
-        path = path_of("optimizers", name, "versions", ref)
-        return self._session.record(Version, await self._session.request("GET", path, retry=retry))
+        path = join_path("optimizers", name, "versions", ref)
+        response = await self._session.request("GET", path, retry=retry)
+        return self._session.decode_record(Version, response)
 
-    def _weights_path(self, name: str, ref: str | int) -> str:
-        return path_of("optimizers", name, "versions", ref, "weights")
+    async def _download_version(self, name: str, version: Version) -> bytes:
+        """The Θ file, which is in the cache from now on."""
+        path = _join_weights_path(name, version.number)
+        target = self._cache.locate_file(version.sha256)
+        await download_to(
+            self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256
+        )
+        return target.read_bytes()
 
 
 class Optimizers:
@@ -220,11 +222,15 @@ class Optimizers:
         return self._twin.cached_file(sha256)
 
 
-def _search(tags: Sequence[str], rule: str | None, metrics: Sequence[str]) -> dict[str, Any]:
+def _search_params(tags: Sequence[str], rule: str | None, metrics: Sequence[str]) -> dict[str, Any]:
     return {"tag": [*tags], "rule": rule, "metric": [*metrics]}
 
 
-def _theta(data: bytes, reference: str) -> Theta:
+def _join_weights_path(name: str, ref: str | int) -> str:
+    return join_path("optimizers", name, "versions", ref, "weights")
+
+
+def _decode_theta(data: bytes, reference: str) -> Theta:
     from hyperadam.theta import Theta, ThetaError
 
     try:

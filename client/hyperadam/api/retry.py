@@ -40,21 +40,25 @@ class RetryPolicy:
         """
         if failures >= self.n_attempts or not _may_pass(error, idempotent):
             return None
-        asked = parse_retry_after(error.retry_after) if isinstance(error, ApiError) else None
-        if asked is not None:
-            return asked if asked <= self.max_retry_after_seconds else None
+
+        header = error.retry_after if isinstance(error, ApiError) else None
+        retry_after_seconds = parse_retry_after(header)
+        if retry_after_seconds is not None:
+            is_short = retry_after_seconds <= self.max_retry_after_seconds
+            return retry_after_seconds if is_short else None
+
         return self.backoff_seconds(failures)
 
     def backoff_seconds(self, failures: int) -> float:
         """A random time up to `first · 2^(failures − 1)`, at most `max`; never less than half of
         that."""
-        ceiling = min(
-            self.max_delay_seconds, self.first_delay_seconds * 2.0 ** min(failures - 1, 30)
-        )
+        doublings = min(failures - 1, 30)
+        ceiling = min(self.max_delay_seconds, self.first_delay_seconds * 2.0**doublings)
         return ceiling * random.uniform(0.5, 1.0)
 
 
 def _may_pass(error: HyperAdamError, idempotent: bool) -> bool:
+    """Whether another try may succeed, and does no harm."""
     if isinstance(error, ServerUnreachable):
         return idempotent or not error.maybe_done
     if isinstance(error, ApiError):
@@ -78,4 +82,5 @@ def parse_retry_after(value: str | None) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    from_now = moment - datetime.now(UTC)
+    return max(0.0, from_now.total_seconds())

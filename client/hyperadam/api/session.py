@@ -17,7 +17,7 @@ import httpx2
 
 from hyperadam.api.bridge import Wire
 from hyperadam.api.decode import RecordT, decode
-from hyperadam.api.errors import BadAnswer, HyperAdamError, ServerUnreachable, problem_error
+from hyperadam.api.errors import BadAnswer, HyperAdamError, ServerUnreachable, make_problem_error
 from hyperadam.api.retry import NO_RETRY, RetryPolicy
 
 IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "PUT"})
@@ -62,20 +62,22 @@ class Session:
             idempotent: whether doing it twice is as good as once; None: when the method says so.
             retry: False: one try only.
         """
-        given = {name: value for name, value in (params or {}).items() if value is not None}
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        if idempotent is None:
+            idempotent = method in IDEMPOTENT_METHODS
 
-        async def once() -> httpx2.Response:
+        async def send_once() -> httpx2.Response:
             request = self.wire.build(
-                method, path, params=given, json=body, content=content, headers=headers
+                method, path, params=query, json=body, content=content, headers=headers
             )
-            with self.translated():
+            with self.translate_failures():
                 response = await self.wire.send(request)
             if response.is_success or response.status_code in also:
                 return response
-            raise self.refusal(response, response.content)
+            raise self.make_refusal(response, response.content)
 
-        again = method in IDEMPOTENT_METHODS if idempotent is None else idempotent
-        return await self.retried(once, idempotent=again, policy=self.policy if retry else NO_RETRY)
+        policy = self.policy if retry else NO_RETRY
+        return await self.retry(send_once, idempotent=idempotent, policy=policy)
 
     async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx2.Response:
         """The answer to a POST with an `Idempotency-Key`, made anew for each call when it is not
@@ -83,7 +85,7 @@ class Session:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         return await self.request("POST", path, body=body, headers=headers, idempotent=True)
 
-    async def retried(
+    async def retry(
         self,
         attempt: Callable[[], Awaitable[T]],
         *,
@@ -91,7 +93,8 @@ class Session:
         policy: RetryPolicy | None = None,
     ) -> T:
         """What `attempt` returns, tried as often as the policy says."""
-        policy, failures = policy or self.policy, 0
+        policy = policy or self.policy
+        failures = 0
         while True:
             try:
                 return await attempt()
@@ -106,24 +109,26 @@ class Session:
         self, kind: type[RecordT], path: str, params: Mapping[str, Any] | None = None
     ) -> RecordT:
         """The record at a path."""
-        return self.record(kind, await self.request("GET", path, params=params))
+        response = await self.request("GET", path, params=params)
+        return self.decode_record(kind, response)
 
-    def record(self, kind: type[RecordT], response: httpx2.Response) -> RecordT:
+    def decode_record(self, kind: type[RecordT], response: httpx2.Response) -> RecordT:
         """The record in an answer's body."""
-        return decode(kind, self.json(response))
+        return decode(kind, self.read_json(response))
 
-    def json(self, response: httpx2.Response) -> Any:
+    def read_json(self, response: httpx2.Response) -> Any:
         """An answer's body."""
         try:
             return response.json()
         except (ValueError, RecursionError) as error:
+            request = response.request
             raise BadAnswer(
-                f"{response.request.method} {response.request.url} answered with something that is not JSON; "
+                f"{request.method} {request.url} answered with something that is not JSON; "
                 f"is {self.url} a HyperAdam server?",
                 request_id=response.headers.get("x-request-id"),
             ) from error
 
-    async def pages(
+    async def fetch_pages(
         self,
         kind: type[RecordT],
         path: str,
@@ -134,51 +139,58 @@ class Session:
     ) -> AsyncGenerator[RecordT]:
         """All records of a list, at most `limit`, fetched page by page as they are consumed.
 
-        `page_size` None leaves the size of a page to the server."""
-        given, n_left = dict(params or {}), limit
+        `page_size` None leaves the size of a page to the server.
+        """
+        query = dict(params or {})
+        n_left = limit
         while n_left is None or n_left > 0:
-            given["limit"] = page_size if n_left is None else min(n_left, page_size or PAGE_SIZE)
-            page = self.json(await self.request("GET", path, params=given))
+            query["limit"] = page_size if n_left is None else min(n_left, page_size or PAGE_SIZE)
+            page = self.read_json(await self.request("GET", path, params=query))
             items = page.get("items") if isinstance(page, dict) else None
             if not isinstance(items, list):
                 raise BadAnswer(f"GET {path} should answer with a list of items")
+
             for index, item in enumerate(items[:n_left]):
                 yield decode(kind, item, f"items.{index}")
+
             cursor = page.get("next_cursor")
             if not cursor:
                 return
-            given["cursor"] = cursor
-            n_left = None if n_left is None else n_left - len(items)
+            query["cursor"] = cursor
+            if n_left is not None:
+                n_left -= len(items)
 
     @asynccontextmanager
     async def open(self, path: str, **options: Any) -> AsyncIterator[httpx2.Response]:
         """A 2xx answer whose body is still to be read from the wire; one try. `options` as of
         `Wire.build`."""
-        with self.translated():
-            response = await self.wire.send(self.wire.build("GET", path, **options), stream=True)
+        request = self.wire.build("GET", path, **options)
+        with self.translate_failures():
+            response = await self.wire.send(request, stream=True)
             try:
                 if not response.is_success:
                     body = b"".join([chunk async for chunk in self.wire.chunks(response)])
-                    raise self.refusal(response, body)
+                    raise self.make_refusal(response, body)
                 yield response
             finally:
                 await self.wire.close_response(response)
 
-    def refusal(self, response: httpx2.Response, body: bytes) -> HyperAdamError:
+    def make_refusal(self, response: httpx2.Response, body: bytes) -> HyperAdamError:
         """The exception for an answer that is not a success."""
         if response.status_code < 400:
             where = response.headers.get("location", "nowhere")
             return BadAnswer(
-                f"{self.url} answered with status {response.status_code}, to {where}; is the URL right?"
+                f"{self.url} answered with status {response.status_code}, to {where}; "
+                "is the URL right?"
             )
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
-        return problem_error(response.status_code, document, response.headers)
+        return make_problem_error(response.status_code, document, response.headers)
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translate_failures(self) -> Iterator[None]:
         """Failures of the connection become `ServerUnreachable`."""
         try:
             yield
@@ -187,12 +199,11 @@ class Session:
             if isinstance(error, httpx2.TimeoutException):
                 reason = f"no answer in time ({type(error).__name__})"
             message = f"cannot reach {self.url}: {reason}"
-            raise ServerUnreachable(
-                message, maybe_done=not isinstance(error, _NEVER_SENT)
-            ) from error
+            maybe_done = not isinstance(error, _NEVER_SENT)
+            raise ServerUnreachable(message, maybe_done=maybe_done) from error
 
 
-def path_of(*segments: str | int) -> str:
+def join_path(*segments: str | int) -> str:
     """`/v1/…` of quoted segments; one that is empty or made of dots would be another path, and is
     refused."""
     texts = [str(segment) for segment in segments]

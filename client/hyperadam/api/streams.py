@@ -28,18 +28,18 @@ _HEX: Final = frozenset("0123456789abcdef")
 async def download(
     session: Session, path: str, sink: BinaryIO, *, max_bytes: int, sha256: str | None = None
 ) -> str:
-    """Write a body into `sink`. One that breaks off goes on where it broke, if it is still the same
-    content (a strong `ETag` says so); one that arrives damaged is fetched again.
+    """Write a body into `sink`, and return its digest.
 
-    Returns: its digest, which equals `sha256`, where that is given, or else the strong `ETag` where
-    that is a digest.
+    A body that breaks off goes on where it broke, if it is still the same content (a strong `ETag`
+    says so); one that arrives damaged is fetched again. The digest equals `sha256`, if that is
+    given, or else the strong `ETag`, if that is a digest.
 
     Raises:
         DamagedDownload: the digest differs, after all retries.
         BadAnswer: it is longer than `max_bytes`.
     """
     transfer = _Transfer(session, path, sink, max_bytes, sha256)
-    return await session.retried(transfer.attempt)
+    return await session.retry(transfer.attempt)
 
 
 class _Transfer:
@@ -48,15 +48,19 @@ class _Transfer:
     def __init__(
         self, session: Session, path: str, sink: BinaryIO, max_bytes: int, sha256: str | None
     ) -> None:
-        self._session, self._path, self._sink = session, path, sink
-        self._max_bytes, self._expected = max_bytes, sha256
+        self._session = session
+        self._path = path
+        self._sink = sink
+        self._max_bytes = max_bytes
+        self._sha256 = sha256
         self._etag = ""
         self._restart()
 
     def _restart(self) -> None:
         self._sink.seek(0)
         self._sink.truncate()
-        self._digest, self._n_bytes = hashlib.sha256(), 0
+        self._digest = hashlib.sha256()
+        self._n_bytes = 0
 
     async def attempt(self) -> str:
         """Receive what is missing; the digest of the whole."""
@@ -64,31 +68,36 @@ class _Transfer:
         if self._n_bytes and self._etag:
             headers |= {"Range": f"bytes={self._n_bytes}-", "If-Range": self._etag}
         async with self._session.open(self._path, headers=headers) as response:
-            if response.status_code != httpx2.codes.PARTIAL_CONTENT or not self._continues(
-                response
-            ):
+            if response.status_code == httpx2.codes.PARTIAL_CONTENT:
+                self._check_range(response)
+            else:
                 self._restart()
-            self._etag = _strong(str(response.headers.get("etag", "")))
+            self._etag = _keep_strong(str(response.headers.get("etag", "")))
             await self._receive(response)
-        expected = self._expected or _sha256_of(self._etag)
-        if expected is not None and self._digest.hexdigest() != expected:
-            message = f"GET {self._path}: {self._n_bytes} bytes arrived with sha256 {self._digest.hexdigest()}"
-            self._restart()
-            raise DamagedDownload(f"{message}, expected {expected}")
-        return self._digest.hexdigest()
 
-    def _continues(self, response: httpx2.Response) -> bool:
-        """Whether a partial answer begins where the last one ended.
+        n_bytes = self._n_bytes
+        sha256 = self._digest.hexdigest()
+        expected = self._sha256 or _read_sha256(self._etag)
+        if expected is not None and sha256 != expected:
+            self._restart()
+            raise DamagedDownload(
+                f"GET {self._path}: {n_bytes} bytes arrived with sha256 {sha256}, "
+                f"expected {expected}"
+            )
+        return sha256
+
+    def _check_range(self, response: httpx2.Response) -> None:
+        """A partial answer begins where the last one ended.
 
         Raises:
             DamagedDownload: it does not; the next attempt begins anew.
         """
-        if str(response.headers.get("content-range", "")).startswith(f"bytes {self._n_bytes}-"):
-            return True
-        self._restart()
-        raise DamagedDownload(
-            f"GET {self._path}: another part arrived than the one that was asked for"
-        )
+        content_range = str(response.headers.get("content-range", ""))
+        if not content_range.startswith(f"bytes {self._n_bytes}-"):
+            self._restart()
+            raise DamagedDownload(
+                f"GET {self._path}: another part arrived than the one that was asked for"
+            )
 
     async def _receive(self, response: httpx2.Response) -> None:
         async with aclosing(self._session.wire.chunks(response)) as chunks:
@@ -96,7 +105,8 @@ class _Transfer:
                 self._n_bytes += len(chunk)
                 if self._n_bytes > self._max_bytes:
                     raise BadAnswer(
-                        f"GET {self._path} is longer than the {self._max_bytes} bytes that are accepted"
+                        f"GET {self._path} is longer than the {self._max_bytes} bytes "
+                        "that are accepted"
                     )
                 self._digest.update(chunk)
                 self._sink.write(chunk)
@@ -116,17 +126,18 @@ async def download_to(
     return digest
 
 
-def _strong(tag: str) -> str:
+def _keep_strong(tag: str) -> str:
     """A strong entity tag; empty for a weak one, which names no bytes."""
     return tag if tag.startswith('"') else ""
 
 
-def _sha256_of(etag: str) -> str | None:
+def _read_sha256(etag: str) -> str | None:
+    """The digest that an entity tag is, if it is one."""
     tag = etag.strip('"')
     return tag if len(tag) == 64 and _HEX.issuperset(tag) else None
 
 
-async def follow(
+async def follow_events(
     session: Session, path: str, job_path: str, *, after: int
 ) -> AsyncGenerator[Event]:
     """A job's events after number `after`, as they happen, up to and with its last: each exactly
@@ -137,18 +148,23 @@ async def follow(
     lived for a while, ends the row.
     """
     policy = replace(session.policy, n_attempts=session.policy.n_follow_attempts)
-    last_id, failures, n_empty = after, 0, 0
+    last_id = after
+    failures = 0
+    n_empty = 0
     while True:
-        opened_at, first_id, is_over = time.monotonic(), last_id, False
+        opened_at = time.monotonic()
+        first_id = last_id
+        is_over = False
         try:
-            async with aclosing(_connection(session, path, last_id)) as events:
+            async with aclosing(_connect(session, path, last_id)) as events:
                 async for event in events:
-                    last_id, failures, is_over = event.id, 0, event.type == LAST_EVENT
+                    last_id = event.id
+                    failures = 0
+                    is_over = event.type == LAST_EVENT
                     yield event
         except HyperAdamError as error:
-            if time.monotonic() - opened_at >= policy.healthy_seconds:
-                failures = 0
-            failures += 1
+            lived_seconds = time.monotonic() - opened_at
+            failures = 1 if lived_seconds >= policy.healthy_seconds else failures + 1
             delay = policy.delay_seconds(error, failures)
             if delay is None:
                 raise
@@ -156,22 +172,31 @@ async def follow(
             if is_over:  # an end that was followed by a retry is not the stream's
                 return
             n_empty = n_empty + 1 if last_id == first_id else 0
-            if n_empty and (await session.get(Job, job_path)).ended and n_empty > 1:
-                return
+            if n_empty:
+                has_ended = await _has_ended(session, job_path)
+                if has_ended and n_empty > 1:
+                    return
             delay = policy.backoff_seconds(n_empty + 1)
         await session.wire.sleep(delay)
 
 
-async def _connection(session: Session, path: str, last_id: int) -> AsyncGenerator[Event]:
+async def _has_ended(session: Session, job_path: str) -> bool:
+    job = await session.get(Job, job_path)
+    return job.ended
+
+
+async def _connect(session: Session, path: str, last_id: int) -> AsyncGenerator[Event]:
     """The events of one connection; what it repeats is left out, and a gap is a broken
     connection."""
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(last_id)} if last_id else {})
+    headers = {"Accept": "text/event-stream"}
+    if last_id:
+        headers["Last-Event-ID"] = str(last_id)
     opened = session.open(path, headers=headers, timeout=QUIET_SECONDS)
     async with opened as response, aclosing(session.wire.server_events(response)) as events:
         async for message in events:
             if not message.data:
                 continue
-            event = decode(Event, _payload(message), "event")
+            event = decode(Event, _read_payload(message), "event")
             if event.id <= last_id:
                 continue
             if event.id != last_id + 1:
@@ -182,7 +207,7 @@ async def _connection(session: Session, path: str, last_id: int) -> AsyncGenerat
             yield event
 
 
-def _payload(message: httpx2.ServerSentEvent) -> object:
+def _read_payload(message: httpx2.ServerSentEvent) -> object:
     try:
         return message.json()
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 from hyperadam.api.bridge import blocking
 from hyperadam.api.decode import Record
 from hyperadam.api.models import Result, VersionRef
-from hyperadam.api.session import Session, path_of
+from hyperadam.api.session import Session, join_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,32 +69,31 @@ class AsyncStudies:
 
     async def result(self, job_id: str) -> StudyResult:
         """The study so far, or as it ended. Raises NotFound before its first trial has ended."""
-        return await self._session.get(StudyResult, path_of("jobs", job_id, "result"))
+        return await self._session.get(StudyResult, join_path("jobs", job_id, "result"))
 
     async def stop(self, job_id: str) -> StudyControl:
         """Begin no further trial; those that run are finished. Raises Conflict when it has
         ended."""
-        return self._session.record(
-            StudyControl, await self._session.post(path_of("jobs", job_id, "stop"))
-        )
+        response = await self._session.post(join_path("jobs", job_id, "stop"))
+        return self._session.decode_record(StudyControl, response)
 
     async def limit(
         self, job_id: str, *, trials: int | None = None, parallel_trials: int | None = None
     ) -> StudyControl:
         """Change how many trials there are in all, or side by side. Raises Conflict when it has
         ended."""
-        given = {"trials": trials, "parallel_trials": parallel_trials}
-        body = {name: value for name, value in given.items() if value is not None}
-        response = await self._session.request("PATCH", path_of("jobs", job_id, "study"), body=body)
-        return self._session.record(StudyControl, response)
+        fields = {"trials": trials, "parallel_trials": parallel_trials}
+        body = {field: value for field, value in fields.items() if value is not None}
+        path = join_path("jobs", job_id, "study")
+        response = await self._session.request("PATCH", path, body=body)
+        return self._session.decode_record(StudyControl, response)
 
     async def register(self, job_id: str, trial: int, optimizer: str) -> VersionRef:
         """Make the best Θ of a trial a version of an optimizer. Raises NotFound where there is none
         yet."""
-        path = path_of("jobs", job_id, "trials", str(trial), "version")
-        return self._session.record(
-            VersionRef, await self._session.post(path, body={"optimizer": optimizer})
-        )
+        path = join_path("jobs", job_id, "trials", str(trial), "version")
+        response = await self._session.post(path, body={"optimizer": optimizer})
+        return self._session.decode_record(VersionRef, response)
 
 
 class Studies:

@@ -14,7 +14,7 @@ import hyperadam
 import pytest
 from hyperadam import api
 from hyperadam.api.decode import decode
-from hyperadam.api.errors import PROBLEMS, problem_error
+from hyperadam.api.errors import PROBLEMS, make_problem_error
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
@@ -113,7 +113,7 @@ def test_problem_names_are_those_of_the_documentation() -> None:
     documented = dict(re.findall(r"`([a-z-]+)` (\d{3})", section))
     assert set(documented) == set(PROBLEMS)
     for name, status in documented.items():
-        error = problem_error(
+        error = make_problem_error(
             int(status), {"type": f"/problems/{name}", "detail": "why"}, {"x-request-id": "r"}
         )
         assert type(error) is PROBLEMS[name]
@@ -122,7 +122,7 @@ def test_problem_names_are_those_of_the_documentation() -> None:
 
 
 def test_a_new_problem_name_is_a_plain_error() -> None:
-    error = problem_error(418, {"type": "/problems/teapot", "detail": "short and stout"}, {})
+    error = make_problem_error(418, {"type": "/problems/teapot", "detail": "short and stout"}, {})
     assert type(error) is api.ApiError
     assert (error.problem, error.status) == ("teapot", 418)
 
@@ -133,7 +133,7 @@ def test_validation_lists_its_fields() -> None:
         "detail": "the spec is not valid",
         "errors": [{"field": "spec.seed", "message": "too small"}, "odd"],
     }
-    error = problem_error(422, document, {})
+    error = make_problem_error(422, document, {})
     assert error.errors == (api.FieldError(field="spec.seed", message="too small"),)
     assert str(error) == "the spec is not valid\n  spec.seed: too small"
 
@@ -176,7 +176,7 @@ def test_the_fields_of_an_error_are_said_once() -> None:
         {"field": "spec.seed", "message": "too small"},
         {"field": "spec.rule", "message": "unknown"},
     ]
-    named = problem_error(
+    named = make_problem_error(
         422, {"type": "x", "detail": "spec.seed: too small", "errors": fields}, {}
     )
     assert str(named) == "spec.seed: too small\n  spec.rule: unknown"
