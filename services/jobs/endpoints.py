@@ -29,6 +29,10 @@ Label = Annotated[
     str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f\x7f]*$", max_length=300)
 ]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
+Step = Annotated[int, Query(ge=-1, lt=2**63)]
+MetricName = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+PointCount = Annotated[int | None, Query(ge=thinning.MIN_POINTS, le=10_000)]
+LastEventId = Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")]
 
 _REPEATED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -76,9 +80,13 @@ def list_jobs(
 ) -> schemas.JobList:
     """Jobs, newest first. A filter that is given twice admits both; labels must all be there
     (`label=name:text`)."""
-    position = int(cursor) if cursor else None
     return service.list_jobs(
-        services, kinds=kind, states=state, labels=label, cursor=position, limit=limit
+        services,
+        kinds=kind,
+        states=state,
+        labels=label,
+        cursor=int(cursor) if cursor else None,
+        limit=limit,
     )
 
 
@@ -160,13 +168,14 @@ def list_events(
     cursor: Cursor = None,
     limit: LongLimit = 200,
     accept: Accept = "",
-    last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")] = None,
+    last_event_id: LastEventId = None,
 ) -> Any:
     """Events in order; with `Accept: text/event-stream` as a stream that ends after `job.ended`."""
-    page = service.list_events(services, job_id, after=int(cursor or after), limit=limit)
+    start = int(cursor or after)
+    page = service.list_events(services, job_id, after=start, limit=limit)
     if "text/event-stream" not in accept:
         return page
-    stream = stream_events(services, job_id, int(last_event_id or cursor or after))
+    stream = stream_events(services, job_id, int(last_event_id or start))
     return EventSourceResponse(stream, headers=_STREAM_HEADERS)
 
 
@@ -174,11 +183,11 @@ def list_events(
 def list_metrics(
     job_id: str,
     services: Services,
-    name: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = None,
-    after_step: Annotated[int, Query(ge=-1, lt=2**63)] = -1,
+    name: MetricName = None,
+    after_step: Step = -1,
     cursor: Cursor = None,
     limit: LongLimit = 1000,
-    points: Annotated[int | None, Query(ge=thinning.MIN_POINTS, le=10_000)] = None,
+    points: PointCount = None,
 ) -> schemas.MetricNames | schemas.MetricList:
     """The names of the job's series; with `name`, the points of one: page by page, or with `points`
     at most so many, which show the shape of the whole series."""
@@ -186,9 +195,8 @@ def list_metrics(
         return results.list_metric_names(services, job_id)
     if points is not None:
         return results.thin_metrics(services, job_id, name, after_step=after_step, n_points=points)
-    return results.list_metrics(
-        services, job_id, name, after_step=int(cursor or after_step), limit=limit
-    )
+    start = int(cursor or after_step)
+    return results.list_metrics(services, job_id, name, after_step=start, limit=limit)
 
 
 @router.get(

@@ -85,11 +85,9 @@ def test_a_repeated_action_is_done_once(stage: Stage, action: str) -> None:
     job = stage.submit()
     if action in ("retry", "resume"):
         stage.act(job, {"retry": "cancel", "resume": "pause"}[action])
-    path, body, headers = (
-        f"/v1/jobs/{job}/{action}",
-        {} if action == "clone" else None,
-        {"Idempotency-Key": "once"},
-    )
+    path = f"/v1/jobs/{job}/{action}"
+    body = {} if action == "clone" else None
+    headers = {"Idempotency-Key": "once"}
     first = stage.client.post(path, json=body, headers=headers)
     assert first.status_code == (201 if action == "clone" else 202)
     n_events = len(stage.events(job))
@@ -107,7 +105,8 @@ def test_a_repeated_action_is_done_once(stage: Stage, action: str) -> None:
 
 
 def test_a_refused_request_leaves_its_key_free(stage: Stage, database: Database) -> None:
-    job, headers = stage.submit(), {"Idempotency-Key": "again"}
+    job = stage.submit()
+    headers = {"Idempotency-Key": "again"}
     assert stage.client.post(f"/v1/jobs/{job}/resume", headers=headers).status_code == 409
     with database.read() as session:
         assert session.scalars(select(UsedKey)).all() == []
@@ -116,10 +115,8 @@ def test_a_refused_request_leaves_its_key_free(stage: Stage, database: Database)
 
 
 def test_a_repeat_does_not_bring_a_deleted_job_back(stage: Stage) -> None:
-    body, headers = (
-        {"kind": "meta-training", "spec": {"preset": "quick"}},
-        {"Idempotency-Key": "first"},
-    )
+    body = {"kind": "meta-training", "spec": {"preset": "quick"}}
+    headers = {"Idempotency-Key": "first"}
     job = stage.client.post("/v1/jobs", json=body, headers=headers).json()["id"]
     stage.act(job, "cancel")
     stage.client.delete(f"/v1/jobs/{job}")

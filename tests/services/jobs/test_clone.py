@@ -18,7 +18,8 @@ def test_a_clone_is_the_original_but_for_the_patch(stage: Stage) -> None:
     patch = {"spec": {"seed": 7, "unroll": {"horizon": 40, "lr": None}}, "name": "second"}
     answer = stage.client.post(f"/v1/jobs/{original}/clone", json=patch)
     assert answer.status_code == 201
-    first, second = stage.job(original), answer.json()
+    first = stage.job(original)
+    second = answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{second['id']}"
     assert (second["cloned_from"], second["state"], second["name"]) == (
         original,

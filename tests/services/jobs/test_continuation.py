@@ -74,7 +74,8 @@ def test_what_cannot_be_continued_is_refused_by_field(stage: Stage, ended: str) 
 
     waiting = stage.submit(spec=SPEC)
     evaluation = stage.submit("evaluation", spec={"optimizers": ["hyperadam@1"]})
-    place, which = "spec.continue_from.job", "spec.continue_from.checkpoint"
+    place = "spec.continue_from.job"
+    which = "spec.continue_from.checkpoint"
     assert refused(continue_from={"job": "job_nobody"}) == {place: "there is no job 'job_nobody'"}
     assert "it is queued" in refused(continue_from={"job": waiting})[place]
     assert "it is of kind 'evaluation'" in refused(continue_from={"job": evaluation})[place]

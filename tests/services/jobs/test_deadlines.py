@@ -42,7 +42,8 @@ def test_a_job_that_is_stopped_by_its_deadline_can_still_be_cancelled(
 
 
 def test_a_job_that_waits_past_its_deadline_never_starts(stage: Stage, database: Database) -> None:
-    waiting, paused = stage.submit(), stage.submit()
+    waiting = stage.submit()
+    paused = stage.submit()
     stage.act(paused, "pause")
     for job in (waiting, paused):
         overdue(database, job)

@@ -104,7 +104,8 @@ def test_every_state_is_in_the_table_and_can_end() -> None:
     assert set(TRANSITIONS) == set(State)
     assert STOPPING < ACTIVE
     for state in State:
-        seen, new = {state}, {state}
+        seen = {state}
+        new = {state}
         while new:
             new = {after for before in new for after in TRANSITIONS[before].values()} - seen
             seen |= new

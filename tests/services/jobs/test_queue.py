@@ -41,7 +41,8 @@ def test_the_highest_priority_starts_first_and_of_equal_ones_the_oldest(stage: S
 
 
 def test_priority_can_be_changed_while_a_job_waits(stage: Stage) -> None:
-    first, second = stage.submit(), stage.submit()
+    first = stage.submit()
+    second = stage.submit()
     assert (
         stage.client.patch(f"/v1/jobs/{second}", json={"priority": 1}).json()["queue_position"] == 1
     )

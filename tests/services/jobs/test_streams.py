@@ -37,7 +37,8 @@ def server(services: Container) -> Iterator[httpx2.Client]:
 @contextmanager
 def serving(services: Container) -> Iterator[httpx2.Client]:
     """A real uvicorn, as the command runs it."""
-    ready, listener = threading.Event(), listen("127.0.0.1", 0)
+    ready = threading.Event()
+    listener = listen("127.0.0.1", 0)
     server = ApiServer(services, ready.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -50,7 +50,8 @@ def test_a_hundred_streams_are_one_query(
 
 
 def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: Database) -> None:
-    job, tails = stage.submit(), Tails(database, max_age_seconds=0)
+    job = stage.submit()
+    tails = Tails(database, max_age_seconds=0)
 
     async def play() -> list[int | None]:
         with tails.follow(job):
@@ -67,7 +68,9 @@ def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: 
 def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(
     stage: Stage, database: Database
 ) -> None:
-    one, other, tails = stage.submit(), stage.submit(), Tails(database, max_age_seconds=60)
+    one = stage.submit()
+    other = stage.submit()
+    tails = Tails(database, max_age_seconds=60)
 
     async def play() -> tuple[int | None, int | None]:
         with tails.follow(one):

@@ -47,7 +47,8 @@ class LifeOfJobs(RuleBasedStateMachine):
         self.fuse = Fuse()
         self.settings = settings
         self.database = MortalDatabase(settings.database_url, self.fuse)
-        self.registry, self.executor = MortalRegistry(self.fuse), MortalExecutor(self.fuse)
+        self.registry = MortalRegistry(self.fuse)
+        self.executor = MortalExecutor(self.fuse)
         self.exits = ExitStack()
         self.exits.callback(self.database.dispose)
         for table in reversed(Base.metadata.sorted_tables):
@@ -55,7 +56,8 @@ class LifeOfJobs(RuleBasedStateMachine):
                 session.execute(table.delete())
         self.key = self._container().api_keys.create("player", ["admin"]).key
         self.client = self._new_client()
-        self.reconciler, self.asleep = self._new_reconciler(), list[Reconciler]()
+        self.reconciler = self._new_reconciler()
+        self.asleep = list[Reconciler]()
         self.stage = Stage(
             client=self.client,
             registry=self.registry,

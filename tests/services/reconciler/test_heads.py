@@ -69,7 +69,8 @@ def test_a_new_attempt_resumes_on_the_head_that_takes_the_place_of_a_killed_one(
     try:
         executor = RayJobsExecutor(ray.address, grace_seconds=5, headers=ray.headers)
         with at_work(services, executor) as service:
-            path, client = under_way(service), service.client
+            path = under_way(service)
+            client = service.client
             holder = next(
                 pid
                 for pid in children(os.getpid())

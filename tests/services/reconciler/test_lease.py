@@ -26,7 +26,8 @@ def test_only_the_holder_of_the_lease_works(
 def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(
     database: Database,
 ) -> None:
-    old, new = LeaseHolder(database, seconds=0.01), LeaseHolder(database, seconds=60)
+    old = LeaseHolder(database, seconds=0.01)
+    new = LeaseHolder(database, seconds=60)
     assert old.acquire()
     with old.guarded_write():
         pass

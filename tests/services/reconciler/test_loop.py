@@ -62,11 +62,8 @@ def test_from_the_queue_to_a_version(stage: Stage, settings: Settings) -> None:
     )
     assert done["ended_at"] is not None
     of_the_driver = ["started", "progress", "version", "finished"]
-    assert stage.event_types(job) == [
-        *("job.state", "job.state"),
-        *of_the_driver,
-        *("job.state", "job.ended"),
-    ]
+    types = ["job.state", "job.state", *of_the_driver, "job.state", "job.ended"]
+    assert stage.event_types(job) == types
     assert stage.client.get(f"/v1/jobs/{job}/logs").json()["text"] == "all done\n"
     attempts = stage.client.get(f"/v1/jobs/{job}/attempts").json()["items"]
     assert [(attempt["number"], attempt["state"]) for attempt in attempts] == [(1, "succeeded")]
@@ -200,7 +197,8 @@ def test_unasked_stop_puts_the_job_back_into_the_queue(stage: Stage) -> None:
 def test_drain_stops_everything_and_leaves_it_resumable(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running, waiting = stage.submit(), stage.submit()
+    running = stage.submit()
+    waiting = stage.submit()
     stage.tick()
     stop = stage.executor.stop
 

@@ -82,7 +82,8 @@ def test_the_pause_before_a_retry_is_told_and_kept(stage: Stage) -> None:
 
 
 def test_others_start_while_one_waits_for_its_retry(stage: Stage) -> None:
-    unlucky, next_one = stage.submit(), stage.submit()
+    unlucky = stage.submit()
+    next_one = stage.submit()
     stage.tick()
     lose(stage, unlucky, 1)
     stage.tick()
@@ -305,7 +306,8 @@ def test_after_one_refusal_the_other_jobs_wait_for_the_next_tick(
 ) -> None:
     roomy = settings.model_copy(update={"max_running_jobs": 2})
     stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
-    first, second = stage.submit(), stage.submit()
+    first = stage.submit()
+    second = stage.submit()
     executor.broken[f"{first}-a1"] = ExecutorUnavailable("silence")
     stage.tick()
     assert executor.submissions == [f"{first}-a1"]

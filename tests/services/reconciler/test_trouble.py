@@ -52,7 +52,8 @@ def test_trouble_of_one_job_leaves_the_others_alone(
     roomy = settings.model_copy(update={"max_running_jobs": 2})
     stage.reconciler = Reconciler(roomy, database, stage.registry, executor)
     monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
-    cursed, healthy = stage.submit(), stage.submit()
+    cursed = stage.submit()
+    healthy = stage.submit()
     executor.broken[f"{cursed}-a1"] = ValueError("no such thing")
     stage.tick(2)
     stage.finish(healthy, "succeeded")
@@ -71,7 +72,8 @@ def test_unreachable_executor_loses_nothing_and_is_told(
     stage: Stage, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executor_health, "CHECK_SECONDS", 0.0)
-    running, waiting = stage.submit(), stage.submit()
+    running = stage.submit()
+    waiting = stage.submit()
     stage.tick()
     assert status(database).executor == "ok"
     stage.executor.down = "Ray does not answer"
