@@ -44,24 +44,21 @@ from meta_trainer.specs.estimators import (
 )
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
-from meta_trainer.specs.meta_training import (
-    MetaOptimizerSpec,
-    MetaTrainingSpec,
-    TricksSpec,
-    ValidationSpec,
-    check_continuation,
-    check_parent,
-)
+from meta_trainer.specs.lineage import check_continuation, check_parent
+from meta_trainer.specs.meta_optimizer import MetaOptimizerSpec
+from meta_trainer.specs.meta_training import MetaTrainingSpec
 from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
+from meta_trainer.specs.tricks import TricksSpec
 from meta_trainer.specs.unrolls import CurriculumSpec, UnrollSpec
 from meta_trainer.specs.unseen_tasks import (
     AnyTaskSpec,
     ImageNetworkTaskSpec,
     LanguageTaskSpec,
 )
+from meta_trainer.specs.validation import ValidationSpec
 
 __all__ = [
     "ACTIVATIONS",

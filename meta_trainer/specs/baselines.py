@@ -36,13 +36,13 @@ class Baseline:
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
-        content = {
+        knobs = {name: getattr(self.schedule, name) for name in KNOBS}
+        return {
             "optimizer": self.optimizer.__name__,
             "arguments": dict(self.arguments),
             "grid": list(self.grid),
+            **{name: value for name, value in knobs.items() if value},
         }
-        knobs = {name: getattr(self.schedule, name) for name in KNOBS}
-        return content | {name: value for name, value in knobs.items() if value}
 
 
 _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125

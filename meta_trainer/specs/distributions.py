@@ -78,12 +78,13 @@ class MLPFamily(_Family):
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each dataset and activation, in the middle of the ranges."""
-        hidden = (_middle(self.width),) * ((self.depth[0] + self.depth[1]) // 2)
-        same: dict[str, Any] = {"hidden": hidden, **_common(self)}
-        both = product(self.datasets, self.activations)
+        depth = (self.depth[0] + self.depth[1]) // 2
+        hidden = (_find_middle(self.width),) * depth
+        fields: dict[str, Any] = {"hidden": hidden, **_list_common_fields(self)}
+        combinations = product(self.datasets, self.activations)
         return [
-            MLPTaskSpec(dataset=dataset, activation=activation, **same)
-            for dataset, activation in both
+            MLPTaskSpec(dataset=dataset, activation=activation, **fields)
+            for dataset, activation in combinations
         ]
 
 
@@ -97,15 +98,15 @@ class CNNFamily(_Family):
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each dataset and architecture."""
-        same: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "batch_norm": self.batch_norm[0],
             "dropout": self.dropout[0],
-            **_common(self),
+            **_list_common_fields(self),
         }
-        both = product(self.datasets, self.architectures)
+        combinations = product(self.datasets, self.architectures)
         return [
-            CNNTaskSpec(dataset=dataset, architecture=architecture, **same)
-            for dataset, architecture in both
+            CNNTaskSpec(dataset=dataset, architecture=architecture, **fields)
+            for dataset, architecture in combinations
         ]
 
 
@@ -119,11 +120,12 @@ class LSTMFamily(_Family):
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each number of layers and noise."""
-        same: dict[str, Any] = {"hidden": _middle(self.hidden), **_common(self)}
-        both = product(self.n_layers, self.noise_stds)
+        hidden = _find_middle(self.hidden)
+        fields: dict[str, Any] = {"hidden": hidden, **_list_common_fields(self)}
+        combinations = product(self.n_layers, self.noise_stds)
         return [
-            LSTMTaskSpec(n_layers=n_layers, noise_std=noise_std, **same)
-            for n_layers, noise_std in both
+            LSTMTaskSpec(n_layers=n_layers, noise_std=noise_std, **fields)
+            for n_layers, noise_std in combinations
         ]
 
 
@@ -152,22 +154,26 @@ class TaskDistribution(Spec):
     def _begin_with_a_preset(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "preset" not in data:
             return data
-        given = dict(data)
-        name = given.pop("preset")
+        fields = dict(data)
+        name = fields.pop("preset")
         if not isinstance(name, str) or name not in DISTRIBUTIONS:
             raise FieldProblem(
                 "preset", f"preset must be one of {', '.join(DISTRIBUTIONS)}, got {name!r}"
             )
-        return {**DISTRIBUTIONS[name], **given}
+        return {**DISTRIBUTIONS[name], **fields}
 
     @model_validator(mode="after")
     def _something_to_draw(self) -> Self:
         if not self.families:
             raise FieldProblem("", "mlp, cnn or lstm must be given")
-        if not self.validation:  # written out, so that it means the same when stored
-            object.__setattr__(
-                self, "validation", tuple(task for f in self.families for task in f.typical())
-            )
+        return self
+
+    @model_validator(mode="after")
+    def _write_out_validation(self) -> Self:
+        """So that it means the same when stored."""
+        if not self.validation:
+            typical = [task for family in self.families for task in family.typical()]
+            object.__setattr__(self, "validation", tuple(typical))
         return self
 
     @property
@@ -208,13 +214,17 @@ DISTRIBUTIONS: Final[dict[str, dict[str, Any]]] = {
 `paper`."""
 
 
-def _common(family: _Family) -> dict[str, Any]:
-    return {"batch_size": family.batch_sizes[0], "init_std": _geometric_mean(family.init_std)}
+def _list_common_fields(family: _Family) -> dict[str, Any]:
+    """What the typical tasks of every family have."""
+    init_std = _compute_geometric_mean(family.init_std)
+    return {"batch_size": family.batch_sizes[0], "init_std": init_std}
 
 
-def _geometric_mean(bounds: tuple[float, float]) -> float:
-    return bounds[0] if bounds[0] == bounds[1] else math.sqrt(bounds[0] * bounds[1])
+def _compute_geometric_mean(bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return low if low == high else math.sqrt(low * high)
 
 
-def _middle(bounds: tuple[int, int]) -> int:
-    return round(math.sqrt(bounds[0] * bounds[1]))
+def _find_middle(bounds: tuple[int, int]) -> int:
+    low, high = bounds
+    return round(math.sqrt(low * high))

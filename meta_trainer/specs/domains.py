@@ -41,8 +41,8 @@ class UniformSpec(Spec):
         """All values, in order; None where they are without number."""
         if self.step is None:
             return None
-        n = math.floor((self.high - self.low) / self.step + 1e-9)
-        return [self.low + i * self.step for i in range(n + 1)]
+        n_steps = math.floor((self.high - self.low) / self.step + 1e-9)
+        return [self.low + i * self.step for i in range(n_steps + 1)]
 
 
 class LogUniformSpec(Spec):
@@ -84,7 +84,8 @@ class IntSpec(Spec):
 
     @property
     def probes(self) -> Sequence[Any]:
-        return self.low, self.low + (self.high - self.low) // self.step * self.step
+        n_steps = (self.high - self.low) // self.step
+        return self.low, self.low + n_steps * self.step
 
     @property
     def values(self) -> Sequence[Any] | None:
@@ -107,9 +108,11 @@ class ChoiceSpec(Spec):
         if self.labels and len(self.labels) != len(self.options):
             raise FieldProblem(
                 "labels",
-                f"labels must be one for each of the {len(self.options)} options, got {len(self.labels)}",
+                f"labels must be one for each of the {len(self.options)} options, "
+                f"got {len(self.labels)}",
             )
-        if len({label_of(value) for value in self.options}) < len(self.options):
+        distinct = {format_value(value) for value in self.options}
+        if len(distinct) < len(self.options):
             raise FieldProblem("options", "options must differ from each other")
         if len(set(self.labels)) < len(self.labels):
             raise FieldProblem("labels", "labels must differ from each other")
@@ -125,7 +128,9 @@ class ChoiceSpec(Spec):
 
     def label(self, value: Any) -> str:
         """What a report calls an option."""
-        return self.labels[self.options.index(value)] if self.labels else label_of(value)
+        if not self.labels:
+            return format_value(value)
+        return self.labels[self.options.index(value)]
 
 
 DomainSpec = Annotated[
@@ -133,13 +138,11 @@ DomainSpec = Annotated[
 ]
 
 
-def label_of(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A JSON value as text: words as they are, everything else as compact JSON."""
-    return (
-        value
-        if isinstance(value, str)
-        else json.dumps(value, sort_keys=True, separators=(",", ":"))
-    )
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _check_order(low: float, high: float) -> None:

@@ -15,7 +15,7 @@ from meta_trainer.specs.baselines import BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.rates import RateChanges, gather_rate
-from meta_trainer.specs.suites import ALL, SUITES, Task
+from meta_trainer.specs.suites import ALL, SUITES, Suite, Task
 
 _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
 
@@ -72,16 +72,15 @@ class EvaluationSpec(JobSpec):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The suite's, on this spec's data and for its steps."""
-        return tuple(
-            task for task in self._whole_suite if not self.learners or task.stream in self.learners
-        )
+        tasks = self._tasks_of_all_learners
+        if not self.learners:
+            return tasks
+        return tuple(task for task in tasks if task.stream in self.learners)
 
     @property
-    def _whole_suite(self) -> tuple[Task, ...]:
-        """The tasks of all its learners."""
-        return SUITES[self.suite].tasks(
-            dataset=self.dataset, horizon=self.horizon, quick=self.quick
-        )
+    def _tasks_of_all_learners(self) -> tuple[Task, ...]:
+        suite = SUITES[self.suite]
+        return suite.tasks(dataset=self.dataset, horizon=self.horizon, quick=self.quick)
 
     def rate_of(self, theta: Theta) -> Rate:
         """α and the schedule of a learned optimizer in this evaluation."""
@@ -94,31 +93,33 @@ class EvaluationSpec(JobSpec):
         apply."""
         if SUITES[self.suite] is not ALL:
             return (self,)
-        names = dict.fromkeys(suite.name for suite in SUITES.values() if suite is not ALL)
-        many = len(self.optimizers) > 1
+        suites = {suite.name: suite for suite in SUITES.values() if suite is not ALL}
+        can_be_ablation = len(self.optimizers) > 1
         return tuple(
-            EvaluationSpec.model_validate(
-                {
-                    **self.model_dump(include={"optimizers", "quick", "rate", "seed"}),
-                    "suite": name,
-                }
-                | {"tune_learned": self.tune_learned and SUITES[name].measure == "final loss"}
-            )
-            for name in names
-            if many or SUITES[name].varied is None
+            self._make_section(suite)
+            for suite in suites.values()
+            if can_be_ablation or suite.varied is None
         )
+
+    def _make_section(self, suite: Suite) -> EvaluationSpec:
+        """The evaluation of one suite, at its own size."""
+        fields = self.model_dump(include={"optimizers", "quick", "rate", "seed"})
+        fields["suite"] = suite.name
+        fields["tune_learned"] = self.tune_learned and suite.measure == "final loss"
+        return EvaluationSpec.model_validate(fields)
 
     @model_validator(mode="before")
     @classmethod
-    def _take_the_suites_size(cls, given: Any) -> Any:
-        given = gather_rate(given)
-        if not isinstance(given, Mapping):
-            return given
-        name = given.get("suite", "table1")
+    def _take_the_suites_size(cls, values: Any) -> Any:
+        gathered = gather_rate(values)
+        if not isinstance(gathered, Mapping):
+            return gathered
+        name = gathered.get("suite", "table1")
         if not isinstance(name, str) or name not in SUITES:
-            return given
+            return gathered
         suite = SUITES[name]
-        return {**asdict(suite.quick if given.get("quick") is True else suite.size), **given}
+        size = suite.quick if gathered.get("quick") is True else suite.size
+        return {**asdict(size), **gathered}
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -127,42 +128,69 @@ class EvaluationSpec(JobSpec):
         return self
 
     @model_validator(mode="after")
-    def _fits_the_suite(self) -> Self:
-        suite = SUITES[self.suite]
-        known = dict.fromkeys(task.stream for task in self._whole_suite)
-        if unknown := [name for name in self.learners if name not in known]:
-            has = f"has {', '.join(known)}" if known else "has learners of other suites only"
-            raise FieldProblem(
-                "learners",
-                f"learners must be of the suite {self.suite}, which {has}; got {unknown[0]!r}",
-            )
-        if suite.with_test and self.dataset in _WITHOUT_TEST_SPLIT:
+    def _learners_of_the_suite(self) -> Self:
+        in_suite = dict.fromkeys(task.stream for task in self._tasks_of_all_learners)
+        for name in self.learners:
+            if name not in in_suite:
+                has = (
+                    f"has {', '.join(in_suite)}"
+                    if in_suite
+                    else "has learners of other suites only"
+                )
+                raise FieldProblem(
+                    "learners",
+                    f"learners must be of the suite {self.suite}, which {has}; got {name!r}",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_test_split_where_it_is_measured(self) -> Self:
+        if SUITES[self.suite].with_test and self.dataset in _WITHOUT_TEST_SPLIT:
             raise FieldProblem(
                 "dataset",
-                f"dataset {self.dataset} has no test split, which the suite {self.suite} measures on",
+                f"dataset {self.dataset} has no test split, "
+                f"which the suite {self.suite} measures on",
             )
-        if suite.measure == "seconds per update" and self.tune_learned:
+        return self
+
+    @model_validator(mode="after")
+    def _no_tuning_where_no_rate_matters(self) -> Self:
+        if SUITES[self.suite].measure == "seconds per update" and self.tune_learned:
             raise FieldProblem(
                 "tune_learned",
-                f"tune_learned must not be true in the suite {self.suite}, which depends on no rate",
+                f"tune_learned must not be true in the suite {self.suite}, "
+                "which depends on no rate",
             )
-        if suite.measure == "seconds per update" and "adam" not in self.baselines:
+        return self
+
+    @model_validator(mode="after")
+    def _adam_where_times_are_compared(self) -> Self:
+        is_timing = SUITES[self.suite].measure == "seconds per update"
+        if is_timing and "adam" not in self.baselines:
             raise FieldProblem(
                 "baselines",
                 f"baselines must contain adam in the suite {self.suite}: its ratios are to adam",
             )
-        if suite.varied is not None and len(self.optimizers) < 2:
+        return self
+
+    @model_validator(mode="after")
+    def _versions_to_compare_in_an_ablation(self) -> Self:
+        if SUITES[self.suite].varied is not None and len(self.optimizers) < 2:
             raise FieldProblem(
                 "optimizers",
                 f"optimizers must be at least two in the suite {self.suite}, which compares them",
             )
-        if suite is ALL and (
-            own := [
-                name for name, value in asdict(ALL.size).items() if getattr(self, name) != value
-            ]
-        ):
-            raise FieldProblem(
-                own[0],
-                f"{own[0]} must not be given with the suite {self.suite}: every suite has its own size",
-            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_size_for_all_suites(self) -> Self:
+        if SUITES[self.suite] is not ALL:
+            return self
+        for name, value in asdict(ALL.size).items():
+            if getattr(self, name) != value:
+                raise FieldProblem(
+                    name,
+                    f"{name} must not be given with the suite {self.suite}: "
+                    "every suite has its own size",
+                )
         return self

@@ -100,27 +100,31 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 over it."""
 
 
-def lay_out(given: dict[str, Any]) -> dict[str, Any]:
-    """A spec without `preset`: the recommendations of its rule's kind, under its preset, under what
-    was given.
+def lay_out(fields: dict[str, Any]) -> dict[str, Any]:
+    """A spec without `preset`: the recommendations of its rule's kind, under its preset, under the
+    fields that were given.
 
     Raises:
         FieldProblem: the preset is unknown, or is one of another kind of rule than the one given.
     """
-    given = gather_rates(given)
-    name = given.pop("preset", "custom")
+    gathered = gather_rates(fields)
+    name = gathered.pop("preset", "custom")
     if not isinstance(name, str) or name not in PRESETS:
         raise FieldProblem("preset", f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+
     preset = PRESETS[name]
-    own, wanted = _kind(preset.get("rule")), _kind(given.get("rule"))
-    if own and wanted and own != wanted:
+    kind_of_preset = _read_kind(preset.get("rule"))
+    kind_of_job = _read_kind(gathered.get("rule"))
+    if kind_of_preset and kind_of_job and kind_of_preset != kind_of_job:
         raise FieldProblem(
-            "rule", f"rule must be of kind {own!r} with preset {name!r}, got {wanted!r}"
+            "rule",
+            f"rule must be of kind {kind_of_preset!r} with preset {name!r}, got {kind_of_job!r}",
         )
-    recommended = RECOMMENDED.get(wanted or own or DEFAULT_KIND, {})
-    if _takes_whole_episodes(given.get("estimator")):
+
+    recommended = RECOMMENDED.get(kind_of_job or kind_of_preset or DEFAULT_KIND, {})
+    if _takes_whole_episodes(gathered.get("estimator")):
         recommended = merge(recommended, {"unroll": {"period": None}})
-    return merge(merge(recommended, preset), given)
+    return merge(merge(recommended, preset), gathered)
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -128,29 +132,29 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        merged[key] = (
-            merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-        )
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
     return merged
 
 
 def _takes_whole_episodes(estimator: Any) -> bool:
     """Whether an estimator, or a part of a mix, as an object or as a spec, has no periods: those of
     kind `es`."""
-    parts = (
-        estimator.get("parts") if isinstance(estimator, dict) else getattr(estimator, "parts", None)
-    )
+    parts = _read_field(estimator, "parts")
     if not isinstance(parts, list | tuple):
-        return _kind(estimator) == "es"
-    inner = [
-        part.get("estimator") if isinstance(part, dict) else getattr(part, "estimator", None)
-        for part in parts
-    ]
-    return any(_kind(each) == "es" for each in inner)
+        return _read_kind(estimator) == "es"
+    estimators = [_read_field(part, "estimator") for part in parts]
+    return any(_read_kind(part) == "es" for part in estimators)
 
 
-def _kind(rule: Any) -> str | None:
-    """The kind of a rule's or an estimator's spec, as an object or as a spec; None where it says
-    none."""
-    kind = rule.get("kind") if isinstance(rule, dict) else getattr(rule, "kind", None)
+def _read_kind(spec: Any) -> str | None:
+    """The kind of a rule or an estimator; None where it says none."""
+    kind = _read_field(spec, "kind")
     return kind if isinstance(kind, str) else None
+
+
+def _read_field(spec: Any, name: str) -> Any:
+    """A field of an object or of a spec; None where it has none."""
+    return spec.get(name) if isinstance(spec, dict) else getattr(spec, name, None)

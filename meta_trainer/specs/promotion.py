@@ -45,10 +45,11 @@ class PromotionSpec(Spec):
 
     def evaluation(self, references: tuple[str, ...]) -> EvaluationSpec:
         """The evaluation that decides: the versions alone, without baselines."""
-        given = {
+        fields = {
             "optimizers": references,
             "suite": self.if_better_on,
             "quick": self.quick,
             "baselines": (),
+            "seed": self.seed,
         }
-        return EvaluationSpec.model_validate(given | {"seed": self.seed})
+        return EvaluationSpec.model_validate(fields)

@@ -28,9 +28,8 @@ _GRID: Final[dict[str, Any]] = {"searcher": {"kind": "grid"}, "limits": {"trials
 
 
 def _choice(*options: Any, labels: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"kind": "choice", "options": list(options)} | (
-        {"labels": list(labels)} if labels else {}
-    )
+    domain = {"kind": "choice", "options": list(options)}
+    return {**domain, "labels": list(labels)} if labels else domain
 
 
 _ABLATIONS: Final[dict[str, dict[str, Any]]] = {
@@ -83,34 +82,35 @@ STUDY_PRESETS: Final[dict[str, dict[str, Any]]] = {
 over it."""
 
 
-def lay_out_study(given: dict[str, Any]) -> dict[str, Any]:
+def lay_out_study(fields: dict[str, Any]) -> dict[str, Any]:
     """A study's spec without its own `preset` (the base may have one of meta-training).
 
-    A given `base` is laid over the preset's, a given `space` takes its place.
+    A `base` is laid over the preset's, a `space` takes its place.
 
     Raises:
         FieldProblem: the preset is unknown.
     """
-    given = dict(given)
-    name = given.pop("preset", None)
+    fields = dict(fields)
+    name = fields.pop("preset", None)
     if name is None:
-        return given
+        return fields
     if not isinstance(name, str) or name not in STUDY_PRESETS:
         raise FieldProblem(
             "preset", f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}"
         )
-    kept = {
-        field: value
-        for field, value in STUDY_PRESETS[name].items()
-        if not _replaces(given.get(field), value, field)
-    }
-    return merge(kept, given)
+    preset = STUDY_PRESETS[name]
+    replaced = [field for field in preset if _replaces(fields.get(field), preset[field], field)]
+    base = {field: value for field, value in preset.items() if field not in replaced}
+    return merge(base, fields)
 
 
-def _replaces(given: Any, preset: Any, field: str) -> bool:
-    """Whether what was given takes the place of the preset's: a space, or something of another
-    kind."""
+def _replaces(value: Any, preset_value: Any, field: str) -> bool:
+    """Whether a value takes the place of the preset's: a space, or something of another kind."""
     if field == "space":
-        return given is not None
-    kinds = [value.get("kind") for value in (given, preset) if isinstance(value, dict)]
-    return len(kinds) == 2 and None not in kinds and kinds[0] != kinds[1]
+        return value is not None
+    if not isinstance(value, dict) or not isinstance(preset_value, dict):
+        return False
+    kind = value.get("kind")
+    preset_kind = preset_value.get("kind")
+    both_say_it = kind is not None and preset_kind is not None
+    return both_say_it and kind != preset_kind

@@ -35,7 +35,8 @@ class Timeline:
             lengths: in periods.
             horizons: in steps; None: periods of one step.
         """
-        self.lengths, self.horizons = lengths, horizons or lengths
+        self.lengths = lengths
+        self.horizons = horizons or lengths
         self._ends = list(accumulate(lengths))
 
     @property
@@ -80,26 +81,36 @@ def timeline(
             `shortest`, no horizon is drawn.
     """
     unit = period or 1
-    lowest, highest = shortest // unit, longest // unit
-    bounds = [highest] * n_episodes
+    highest = longest // unit
+    lengths = [highest] * n_episodes
     if curriculum:
         initial, share = curriculum
-        first, n_growing = min(max(1, initial // unit), highest), max(1, round(share * n_episodes))
-        grown = (first * (highest / first) ** (e / n_growing) for e in range(n_growing))
-        bounds[:n_growing] = [
-            int(bound + 1e-9) for bound in grown
-        ]  # a whole number just missed is that number
+        n_growing = max(1, round(share * n_episodes))
+        first = min(max(1, initial // unit), highest)
+        lengths[:n_growing] = _grow(first, highest, n_growing)
+
     if shortest < longest:
-        draws = torch.rand(
-            n_episodes, generator=make_generator(seed, "training/horizon"), dtype=torch.float64
-        ).tolist()
-        bounds = [
-            _log_uniform(min(lowest, bound), bound, u)
-            for bound, u in zip(bounds, draws, strict=True)
+        generator = make_generator(seed, "training/horizon")
+        draws = torch.rand(n_episodes, generator=generator, dtype=torch.float64).tolist()
+        lowest = shortest // unit
+        lengths = [
+            _draw_log_uniform(min(lowest, bound), bound, u)
+            for bound, u in zip(lengths, draws, strict=True)
         ]
-    horizons = [n * unit for n in bounds]
-    return Timeline(bounds if period else [1] * n_episodes, horizons)
+
+    horizons = [length * unit for length in lengths]
+    return Timeline(lengths if period else [1] * n_episodes, horizons)
 
 
-def _log_uniform(low: int, high: int, u: float) -> int:
+def _grow(first: int, last: int, n: int) -> list[int]:
+    """n whole numbers that rise from `first` towards `last` by a constant factor."""
+    numbers = [first * (last / first) ** (i / n) for i in range(n)]
+    return [int(number + 1e-9) for number in numbers]  # one just missed is that number
+
+
+def _draw_log_uniform(low: int, high: int, u: float) -> int:
+    """
+    Args:
+        u: uniform in [0, 1).
+    """
     return min(high, int(low * ((high + 1) / low) ** u))

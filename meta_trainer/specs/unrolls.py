@@ -80,7 +80,8 @@ class UnrollSpec(Spec):
 
     @model_validator(mode="after")
     def _whole_periods(self) -> Self:
-        if self.period and self.horizon % self.period:
+        has_rest = self.period and self.horizon % self.period
+        if has_rest:
             raise FieldProblem(
                 "horizon",
                 f"horizon must be a multiple of period, got {self.horizon} and {self.period}",
@@ -103,20 +104,24 @@ class UnrollSpec(Spec):
         if self.meta_loss == "last" and self.final_weight:
             raise FieldProblem(
                 "final_weight",
-                "final_weight must be 0 with meta_loss 'last', which scores one step of each period",
+                "final_weight must be 0 with meta_loss 'last', "
+                "which scores one step of each period",
             )
         if self.meta_loss == "log" and self.loss_scaling != "none":
             raise FieldProblem(
                 "loss_scaling",
-                "loss_scaling must be 'none' with meta_loss 'log': a logarithm has no scale to divide by",
+                "loss_scaling must be 'none' with meta_loss 'log': "
+                "a logarithm has no scale to divide by",
             )
         return self
 
     @model_validator(mode="after")
     def _curriculum_of_whole_periods(self) -> Self:
-        if self.curriculum and self.curriculum.initial < (self.period or 1):
+        if self.curriculum is None:
+            return self
+        initial = self.curriculum.initial
+        if initial < (self.period or 1):
             raise FieldProblem(
-                "curriculum",
-                f"curriculum must begin with at least one period, got {self.curriculum.initial} steps",
+                "curriculum", f"curriculum must begin with at least one period, got {initial} steps"
             )
         return self

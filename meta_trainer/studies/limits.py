@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from meta_trainer.specs.study import PopulationSpec, StudySpec
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import PopulationSpec
 from meta_trainer.studies.control import Control
 from registry import Registry
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from meta_trainer.specs.study import StudySpec, SuiteObjective
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.ledger import TrialRecord, TrialReport, TrialState
 
 

@@ -18,7 +18,7 @@ from meta_trainer.specs.domains import (
     IntSpec,
     LogUniformSpec,
     UniformSpec,
-    label_of,
+    format_value,
 )
 from meta_trainer.specs.study import StudySpec
 
@@ -34,7 +34,7 @@ def to_optuna_params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, An
     params = {}
     for path, value in values.items():
         is_choice = isinstance(spec.space[path], ChoiceSpec)
-        params[path] = label_of(value) if is_choice else value
+        params[path] = format_value(value) if is_choice else value
     return params
 
 
@@ -48,7 +48,7 @@ def from_optuna_params(spec: StudySpec, params: Mapping[str, Any]) -> dict[str, 
 
 
 def _find_option(domain: ChoiceSpec, label: str) -> Any:
-    return next(option for option in domain.options if label_of(option) == label)
+    return next(option for option in domain.options if format_value(option) == label)
 
 
 def _make_distribution(domain: DomainSpec) -> BaseDistribution:
@@ -60,4 +60,4 @@ def _make_distribution(domain: DomainSpec) -> BaseDistribution:
         case IntSpec():
             return IntDistribution(domain.low, domain.probes[-1], log=domain.log, step=domain.step)
         case ChoiceSpec():
-            return CategoricalDistribution([label_of(option) for option in domain.options])
+            return CategoricalDistribution([format_value(option) for option in domain.options])

@@ -7,7 +7,8 @@ from typing import Any
 
 from meta_trainer.evaluation.reporting.tables import Table, Text
 from meta_trainer.recorder import finite_or_none
-from meta_trainer.specs.study import StudySpec, SuiteObjective
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.analysis import (
     PointSummary,
     compute_savings,

@@ -19,7 +19,8 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from meta_trainer.seeds import derive_seed
-from meta_trainer.specs.study import PopulationSpec, StudySpec
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import PopulationSpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord
 from meta_trainer.studies.objective import compute_point_objective
 from meta_trainer.studies.optuna_space import (

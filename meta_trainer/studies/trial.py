@@ -21,7 +21,7 @@ from meta_trainer.runners import Runner
 from meta_trainer.runs import provenance
 from meta_trainer.runs.parents import load_parent
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.specs.study import SuiteObjective
+from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
 from meta_trainer.studies.trial_recorder import TrialRecorder
 from meta_trainer.studies.trial_score import score_theta

@@ -9,7 +9,7 @@ from hyperadam.theta import Theta
 from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import Runner
-from meta_trainer.specs.study import SuiteObjective
+from meta_trainer.specs.study_parts import SuiteObjective
 
 
 def score_theta(

@@ -10,12 +10,11 @@ from meta_trainer.specs.suites.table1 import TABLE1
 
 
 def _ablation(name: str, title: str, varied: Varied) -> Suite:
-    size = Size(baselines=("adam",))
     return Suite(
         name=name,
         title=title,
         learners=TABLE1.learners,
-        size=size,
+        size=Size(baselines=("adam",)),
         quick=quick_size(),
         varied=varied,
     )

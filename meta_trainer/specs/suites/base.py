@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from meta_trainer.specs.base import DatasetName
 from meta_trainer.specs.baselines import BaselineName
@@ -101,21 +101,31 @@ class Suite:
 
     def tasks(self, *, dataset: DatasetName, horizon: int, quick: bool) -> tuple[Task, ...]:
         """The tasks of one evaluation; quick ones have smaller minibatches."""
-        steps = sorted({max(1, round(horizon * part)) for part in self.parts})
-        return tuple(
-            Task(f"{stream}-{n_steps}" if len(self.parts) > 1 else stream, learner, n_steps, stream)
-            for stream, learner in self._streams(dataset, quick=quick)
-            for n_steps in steps
-        )
+        horizons = sorted({max(1, round(horizon * part)) for part in self.parts})
+        tasks = []
+        for stream, learner in self._list_streams(dataset, quick=quick):
+            for n_steps in horizons:
+                name = f"{stream}-{n_steps}" if len(self.parts) > 1 else stream
+                tasks.append(Task(name, learner, n_steps, stream))
+        return tuple(tasks)
 
-    def _streams(self, dataset: DatasetName, *, quick: bool) -> Iterator[tuple[str, SuiteLearner]]:
+    def _list_streams(
+        self, dataset: DatasetName, *, quick: bool
+    ) -> Iterator[tuple[str, SuiteLearner]]:
+        """Every learner on the evaluation's dataset, then on those that it is also run on."""
         for name, learner in self.learners.items():
-            yield name, _adapted(learner, dataset, quick=quick)
-            for other in () if quick else self.also_on.get(name, ()):
+            yield name, _adapt(learner, dataset, quick=quick)
+            others = () if quick else self.also_on.get(name, ())
+            for other in others:
                 if other != dataset:
-                    yield f"{name}-{other}", _adapted(learner, other, quick=quick)
+                    yield f"{name}-{other}", _adapt(learner, other, quick=quick)
 
 
-def _adapted(learner: SuiteLearner, dataset: DatasetName, *, quick: bool) -> SuiteLearner:
-    changes = {"dataset": dataset} if "dataset" in type(learner).model_fields else {}
-    return learner.model_copy(update=changes | ({"batch_size": QUICK_BATCH_SIZE} if quick else {}))
+def _adapt(learner: SuiteLearner, dataset: DatasetName, *, quick: bool) -> SuiteLearner:
+    """The learner on this dataset, if it is one on images, and with small minibatches if quick."""
+    changes: dict[str, Any] = {}
+    if "dataset" in type(learner).model_fields:
+        changes["dataset"] = dataset
+    if quick:
+        changes["batch_size"] = QUICK_BATCH_SIZE
+    return learner.model_copy(update=changes)

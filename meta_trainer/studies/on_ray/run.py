@@ -14,7 +14,7 @@ from typing import Any, Final
 import ray
 from ray import tune
 
-from meta_trainer.specs.study import ResourcesSpec
+from meta_trainer.specs.study_parts import ResourcesSpec
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.on_ray.messages import Proposals, Watcher
 from meta_trainer.studies.on_ray.schedulers import make_scheduler

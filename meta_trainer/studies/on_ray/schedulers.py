@@ -22,7 +22,8 @@ from ray.tune.schedulers import (
 )
 
 from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, IntSpec, LogUniformSpec, UniformSpec
-from meta_trainer.specs.study import ASHASpec, MedianSpec, PopulationSpec, StudySpec
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import ASHASpec, MedianSpec, PopulationSpec
 from meta_trainer.studies.ledger import Ledger, TrialReport
 from meta_trainer.studies.objective import select_watched_loss
 from meta_trainer.studies.search import WORST

@@ -13,7 +13,8 @@ from ray import tune
 
 from meta_trainer.runners import InProcessRunner, Runner
 from meta_trainer.runners.ray_runner import RayRunner
-from meta_trainer.specs.study import PopulationSpec, StudySpec, SuiteObjective
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import PopulationSpec, SuiteObjective
 from meta_trainer.studies.on_ray.schedulers import to_tune_result
 from meta_trainer.studies.trial import RunningTrial, TrialOrder
 from registry import Registry

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from meta_trainer.runners import InProcessRunner
-from meta_trainer.specs.study import StudySpec, SuiteObjective
+from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.ledger import Ledger, TrialRecord
 from meta_trainer.studies.trial import RunningTrial, TrialOrder

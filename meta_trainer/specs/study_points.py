@@ -1,0 +1,88 @@
+"""Points of a study: a base meta-training with other values at some dotted paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from meta_trainer.specs.domains import format_value
+from meta_trainer.specs.meta_training import MetaTrainingSpec
+from meta_trainer.specs.problems import FieldProblem, plain_message
+from meta_trainer.specs.rates import path_of_today
+
+_FIXED_PATHS: Final = ("seed", "register_as", "promote")
+_RECOMMENDED_PATHS: Final = ("init", "register_as", "unroll.rate.lr")
+"""What a rule of another kind brings along."""
+
+
+def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingSpec:
+    """The base with other values at some dotted paths. A rule of another kind brings its own
+    recommendations along."""
+    content = base.model_dump(mode="json")
+    if _has_other_kind(values.get("rule"), base):
+        for path in _RECOMMENDED_PATHS:
+            parent, name = _find_parent(content, path)
+            del parent[name]
+
+    for path, value in values.items():
+        parent, name = _find_parent(content, path_of_today(path))
+        parent[name] = value
+    return MetaTrainingSpec.model_validate(content)
+
+
+def _has_other_kind(rule: Any, base: MetaTrainingSpec) -> bool:
+    """Whether a point's rule, if it has one, is of another kind than the base's."""
+    if not isinstance(rule, dict):
+        return False
+    kind: object = rule.get("kind", base.rule.kind)
+    return kind != base.rule.kind
+
+
+def _find_parent(content: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The object that holds a field, and the field's name in it."""
+    *outer, last = path.split(".")
+    for key in outer:
+        content = content[key]
+    return content, last
+
+
+def check_path(base: MetaTrainingSpec, path: str) -> None:
+    """A path of the space is a field of the base, and one that can be varied.
+
+    Raises:
+        FieldProblem: naming the path.
+    """
+    field = f"space.{path}"
+    value: Any = base.model_dump(mode="json")
+    for key in path_of_today(path).split("."):
+        if not isinstance(value, dict) or key not in value:
+            raise FieldProblem(field, f"{field} is no field of the base meta-training")
+        value = value[key]
+
+    if path == "seed":
+        raise FieldProblem(field, f"{field} cannot be varied; seeds does that")
+    if path in _FIXED_PATHS:
+        raise FieldProblem(field, f"{field} cannot be varied")
+
+
+def check_point(base: MetaTrainingSpec, values: Mapping[str, Any], field: str) -> None:
+    """The base takes these values.
+
+    Raises:
+        FieldProblem: naming the field.
+    """
+    try:
+        at_point(base, values)
+    except ValidationError as error:
+        assignments = [f"{path} = {format_value(value)}" for path, value in values.items()]
+        shown = ", ".join(assignments)
+        reasons = "; ".join(_list_reasons(error))
+        raise FieldProblem(field, f"{field} admits {shown}: {reasons}") from error
+
+
+def _list_reasons(error: ValidationError) -> Iterator[str]:
+    for details in error.errors(include_url=False, include_input=False):
+        location = ".".join(map(str, details["loc"]))
+        yield f"{location}: {details['msg']}" if location else plain_message(details)

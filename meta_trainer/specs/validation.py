@@ -1,0 +1,31 @@
+"""What Θ is chosen by."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from meta_trainer.specs.base import Spec
+from meta_trainer.specs.distributions import Horizon
+
+
+class ValidationSpec(Spec):
+    """Plain episodes (no RS, no CC) on fixed starts and minibatches; the Θ with the lowest final
+    loss is kept."""
+
+    every_episodes: int = Field(default=10, ge=1, le=100_000)
+    n_learners: int = Field(default=4, ge=1, le=256)
+    """Learners for each activation of the task."""
+    horizons: Annotated[tuple[Horizon, ...], Field(max_length=8)] = ()
+    """Steps of a run after which learners are measured, rising; if none is given, `unroll.horizon`
+    alone. With several, the geometric mean over them counts: a Θ that is best after 100 steps need
+    not be so after 1,000."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(first >= second for first, second in pairwise(value)):
+            raise ValueError(f"horizons must rise, got {list(value)}")
+        return value
