@@ -1,7 +1,8 @@
-"""`python -m tests.chaos --kills 50 --page docs/chaos.md`: a storm on a service of its own, its
-result as a page.
+"""A storm on a service of its own, and its result as a page.
 
-An interrupt (or SIGTERM), or the end of the time given, ends the kills; the jobs still run to their
+    python -m tests.chaos --kills 50 --page docs/chaos.md
+
+An interrupt (or SIGTERM), or the end of the time given, ends the kills. The jobs still run to their
 ends, and the page is written. A second interrupt ends everything at once, without a page.
 """
 
@@ -19,8 +20,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tests.chaos.page import page
-from tests.chaos.service import running_service
+from tests.chaos.page import format_page
+from tests.chaos.service import run_service
 from tests.chaos.storm import Storm
 
 
@@ -28,11 +29,9 @@ class Enough:
     """Why no more kills are wanted: an interrupt, or the time is over."""
 
     def __init__(self, minutes: float) -> None:
-        self._minutes, self._deadline, self._interrupted = (
-            minutes,
-            time.monotonic() + 60 * minutes,
-            False,
-        )
+        self._minutes = minutes
+        self._deadline = time.monotonic() + 60 * minutes
+        self._is_interrupted = False
 
     def listen(self) -> None:
         """Take signals: after `ray.init`, which puts handlers of its own there."""
@@ -40,22 +39,21 @@ class Enough:
             signal.signal(number, self._on_signal)
 
     def __call__(self) -> str:
-        if self._interrupted:
+        if self._is_interrupted:
             return "an interrupt"
-        return (
-            f"its limit of {self._minutes:g} minutes" if time.monotonic() > self._deadline else ""
-        )
+        if time.monotonic() > self._deadline:
+            return f"its limit of {self._minutes:g} minutes"
+        return ""
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._interrupted:
+        if self._is_interrupted:
             raise KeyboardInterrupt
-        self._interrupted = True
-        tell(
-            f"{signal.Signals(number).name}: no more kills; waiting for the jobs to end (once more: give up)"
-        )
+        self._is_interrupted = True
+        name = signal.Signals(number).name
+        print_line(f"{name}: no more kills; waiting for the jobs to end (once more: give up)")
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -72,21 +70,24 @@ def main() -> int:
         "--minutes", type=float, default=math.inf, help="no kill comes later than that"
     )
     parser.add_argument("--page", type=Path, help="where to write the result, as Markdown")
-    given = parser.parse_args()
+    options = parser.parse_args()
+
     os.environ["OMP_NUM_THREADS"] = "1"
     logging.getLogger("ray").setLevel(logging.ERROR)  # it has much to say about nodes that end
-    enough = Enough(given.minutes)
+    enough = Enough(options.minutes)
     with (
         tempfile.TemporaryDirectory(prefix="hyperadam-chaos-") as home,
-        running_service(Path(home)) as service,
+        run_service(Path(home)) as service,
     ):
         enough.listen()
-        outcome = Storm(service, given.seed, tell, enough).run(given.kills)
-        text = page(outcome, given.seed)
-        tell(text)
-        if given.page is not None:
-            given.page.write_text(text)
-    return 0 if outcome.well and outcome.n_kills == outcome.n_asked else 1
+        outcome = Storm(service, options.seed, print_line, enough).run(options.kills)
+        page = format_page(outcome, options.seed)
+        print_line(page)
+        if options.page is not None:
+            options.page.write_text(page)
+
+    is_whole = outcome.n_kills == outcome.n_asked
+    return 0 if outcome.is_well and is_whole else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""A whole service of processes that may be killed: an API, two reconcilers of which one works, a
-Ray cluster.
+"""A whole service of processes that may be killed: an API, two reconcilers, a Ray cluster.
 
-Whatever of the service's own processes ends is started again, as systemd or Kubernetes would; all
-share one home.
+One of the reconcilers works. Whatever of the service's own processes ends is started again, as
+systemd or Kubernetes would; all share one home.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ class Service:
     """The processes, by name, and a client of theirs."""
 
     def __init__(self, home: Path, nodes: Nodes) -> None:
-        self._home, self.nodes, [port] = home, nodes, find_free_ports(1)
+        [port] = find_free_ports(1)
+        self._home = home
+        self.nodes = nodes
         self._environment = {
             **os.environ,
             "HYPERADAM_HOME": str(home),
@@ -41,11 +42,11 @@ class Service:
             "HYPERADAM_POLL_SECONDS": "0.2",
             "RAY_ADDRESS": nodes.dashboard_url,
         }
-        self._command("migrate")
-        key = self._command("keys", "create", "chaos", "--scope", "admin").strip()
+        self._run("migrate")
+        key = self._run("keys", "create", "chaos", "--scope", "admin").strip()
         self.processes = {name: self._start(name) for name in SERVICES}
-        patient = RetryPolicy(n_attempts=300, max_delay_seconds=1.0)
-        self.client = Client(url=f"http://127.0.0.1:{port}", api_key=key, retry=patient)
+        patience = RetryPolicy(n_attempts=300, max_delay_seconds=1.0)
+        self.client = Client(url=f"http://127.0.0.1:{port}", api_key=key, retry=patience)
 
     def kill(self, name: str) -> None:
         """kill -9, and another in its place."""
@@ -53,15 +54,14 @@ class Service:
         self.processes[name].wait()
         self.processes[name] = self._start(name)
 
-    def drivers(self, run_ids: Collection[str]) -> list[int]:
+    def find_drivers(self, run_ids: Collection[str]) -> list[int]:
         """Ids of the processes that drive these runs."""
-        return [
-            pid
-            for pid, words in _commands()
-            if words[0] == sys.executable
-            and "meta_trainer.driver" in words
-            and not set(words).isdisjoint(run_ids)
-        ]
+        pids = []
+        for pid, words in _list_commands():
+            is_driver = words[0] == sys.executable and "meta_trainer.driver" in words
+            if is_driver and not set(words).isdisjoint(run_ids):
+                pids.append(pid)
+        return pids
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "services.cli", name.partition("-")[0]]
@@ -70,7 +70,7 @@ class Service:
                 command, env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def _command(self, *arguments: str) -> str:
+    def _run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
         return subprocess.run(
             command, env=self._environment, check=True, capture_output=True, text=True
@@ -85,7 +85,7 @@ class Service:
 
 
 @contextmanager
-def running_service(home: Path) -> Iterator[Service]:
+def run_service(home: Path) -> Iterator[Service]:
     """A service on a home of its own, and a cluster of `N_NODES` worker nodes."""
     nodes = Nodes(N_NODES, dashboard=True)
     try:
@@ -98,11 +98,13 @@ def running_service(home: Path) -> Iterator[Service]:
         nodes.close()
 
 
-def _commands() -> Iterator[tuple[int, list[str]]]:
+def _list_commands() -> Iterator[tuple[int, list[str]]]:
     """Process ids and command lines."""
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                yield int(folder.name), (folder / "cmdline").read_bytes().decode().split("\0")
-            except OSError:  # it ended meanwhile
-                continue
+        if not folder.name.isdigit():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes().decode()
+        except OSError:  # it ended meanwhile
+            continue
+        yield int(folder.name), command.split("\0")

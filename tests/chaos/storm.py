@@ -1,5 +1,7 @@
-"""Kills and what became of the jobs: none lost, none with two versions, every Θ that of an
-undisturbed run."""
+"""Kills and what became of the jobs.
+
+No job may be lost or have two versions, and every Θ must be that of an undisturbed run.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,8 +28,10 @@ from tests.chaos.service import N_NODES, SERVICES, Service
 
 KINDS: Final = ("worker", "node", "driver", "service")
 AT_ONCE: Final = 2
-"""Jobs that are not over at any time: while the driver of one comes up again, the other gets
-further."""
+"""Jobs that are not over at any time.
+
+While the driver of one comes up again, the other gets further.
+"""
 LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between progress and the next kill, which so finds processes at any point of their work."""
 PATIENCE_SECONDS: Final = 900.0
@@ -78,14 +83,12 @@ class Outcome:
         return self.kills.total()
 
     @property
-    def well(self) -> bool:
+    def is_well(self) -> bool:
         """Whether nothing was lost, however few kills there were."""
         n = len(self.jobs)
-        return (
-            not self.trouble
-            and self.states == {"succeeded": n}
-            and self.n_versions == n == self.n_equal
-        )
+        all_succeeded = self.states == {"succeeded": n}
+        all_equal = self.n_versions == n == self.n_equal
+        return not self.trouble and all_succeeded and all_equal
 
 
 class Stuck(Exception):
@@ -108,20 +111,26 @@ class Storm:
         tell: Callable[[str], None] = lambda line: None,
         enough: Callable[[], str] = lambda: "",
     ) -> None:
-        self._service, self._tell, self._enough = service, tell, enough
-        self._random, self._seeds = random.Random(seed), itertools.cycle(SEEDS)
-        self._seed_of: dict[str, int] = {}
-        self._over: set[str] = set()
+        self._service = service
+        self._tell = tell
+        self._enough = enough
+        self._random = random.Random(seed)
+        self._seeds = itertools.cycle(SEEDS)
+        self._seed_by_job: dict[str, int] = {}
+        self._ended: set[str] = set()
         self._began = time.monotonic()
         self.outcome = Outcome(0)
 
     def run(self, n_kills: int) -> Outcome:
-        """Kill so often, each time after some job got further than before; then wait until all jobs
-        have ended."""
-        self._began, self.outcome = time.monotonic(), Outcome(n_kills)
+        """Kill so often, then wait until all jobs have ended.
+
+        Each kill comes after some job got further than before.
+        """
+        self._began = time.monotonic()
+        self.outcome = Outcome(n_kills)
         try:
             self._kill_all(n_kills)
-            self._until(lambda: not self._unfinished())
+            self._wait_until(lambda: not self._list_unfinished())
         except Stuck as stuck:
             self.outcome.trouble = str(stuck)
         self._examine()
@@ -132,49 +141,51 @@ class Storm:
         kinds = list(itertools.islice(itertools.cycle(KINDS), n_kills))
         self._random.shuffle(kinds)
         for number, kind in enumerate(kinds, start=1):
-            if not self._wait_for_progress() or (what := self._kill(kind)) is None:
+            victim = self._kill(kind) if self._wait_for_progress() else None
+            if victim is None:
                 self.outcome.cut_short = self._enough()
                 break
+
             self.outcome.kills[kind] += 1
             self.outcome.seconds = self._seconds()
-            self._tell(f"{number:3d}  {self.outcome.seconds:6.1f} s  {what}")
+            self._tell(f"{number:3d}  {self.outcome.seconds:6.1f} s  {victim}")
             self._service.nodes.restore_one(N_NODES)
 
-    # --- jobs ---------------------------------------------------------------------------------------------------
+    # --- jobs -------------------------------------------------------------------------------------
 
     def _submit(self) -> Any:
         seed = next(self._seeds)
         job = self._service.client.jobs.submit("meta-training", {**SPEC, "seed": seed})
         self.outcome.jobs.append(job.id)
-        self._seed_of[job.id] = seed
+        self._seed_by_job[job.id] = seed
         return job
 
-    def _unfinished(self) -> list[Any]:
-        jobs = [
-            self._service.client.jobs.get(job) for job in self.outcome.jobs if job not in self._over
-        ]
-        self._over |= {job.id for job in jobs if job.ended}
+    def _list_unfinished(self) -> list[Any]:
+        open_ids = [job_id for job_id in self.outcome.jobs if job_id not in self._ended]
+        jobs = [self._service.client.jobs.get(job_id) for job_id in open_ids]
+        self._ended |= {job.id for job in jobs if job.ended}
         return [job for job in jobs if not job.ended]
 
-    def _at_work(self) -> list[Any]:
-        """The jobs that are not over, after the submission of those that are missing."""
-        unfinished = self._unfinished()
+    def _fill_up(self) -> list[Any]:
+        """The jobs that have not ended, after the submission of those that are missing."""
+        unfinished = self._list_unfinished()
         return unfinished + [self._submit() for _ in range(AT_ONCE - len(unfinished))]
 
-    def _progress(self) -> float:
-        """Jobs that are over, and how far the others are."""
-        at_work = self._at_work()
-        return len(self.outcome.jobs) - len(at_work) + sum(job.progress or 0.0 for job in at_work)
+    def _measure_progress(self) -> float:
+        """Jobs that have ended, and how far the others are."""
+        unfinished = self._fill_up()
+        n_ended = len(self.outcome.jobs) - len(unfinished)
+        return n_ended + sum(job.progress or 0.0 for job in unfinished)
 
     def _wait_for_progress(self) -> bool:
         """Until some job got further, and a moment more; False if no more kills are wanted."""
-        before = self._progress()
-        if not self._until(lambda: self._progress() > before, unless=self._enough):
+        before = self._measure_progress()
+        if not self._wait_until(lambda: self._measure_progress() > before, unless=self._enough):
             return False
         time.sleep(self._random.uniform(0, LONGEST_PAUSE_SECONDS))
         return not self._enough()
 
-    # --- kills --------------------------------------------------------------------------------------------------
+    # --- kills ------------------------------------------------------------------------------------
 
     def _kill(self, kind: str) -> str | None:
         """Kill a random process of this kind; says which, or None if no more kills are wanted."""
@@ -186,54 +197,67 @@ class Storm:
             node = self._random.choice(self._service.nodes.numbers)
             self._service.nodes.kill(node)
             return f"node {node}"
+
         killed: list[int] = []
 
-        def kill_one() -> bool:
-            run_ids = {job.run_id for job in self._at_work() if job.run_id}
-            victims = self._workers() if kind == "worker" else self._service.drivers(run_ids)
-            if victims:
-                victim = self._random.choice(victims)
-                try:
-                    os.kill(victim, signal.SIGKILL)
-                    killed.append(victim)
-                except ProcessLookupError:  # it ended by itself just now
-                    pass
+        def kill_process() -> bool:
+            victims = self._find_workers() if kind == "worker" else self._find_drivers()
+            if not victims:
+                return False
+            victim = self._random.choice(victims)
+            with suppress(ProcessLookupError):  # it ended by itself just now
+                os.kill(victim, signal.SIGKILL)
+                killed.append(victim)
             return bool(killed)
 
-        return (
-            f"{kind}, process {killed[0]}" if self._until(kill_one, unless=self._enough) else None
-        )
+        if not self._wait_until(kill_process, unless=self._enough):
+            return None
+        return f"{kind}, process {killed[0]}"
 
-    def _workers(self) -> list[int]:
+    def _find_workers(self) -> list[int]:
+        self._fill_up()
         nodes = self._service.nodes
         return [pid for number in nodes.numbers for pid in nodes.busy_workers(number)]
 
-    # --- afterwards ---------------------------------------------------------------------------------------------
+    def _find_drivers(self) -> list[int]:
+        run_ids = {job.run_id for job in self._fill_up() if job.run_id}
+        return self._service.find_drivers(run_ids)
+
+    # --- afterwards -------------------------------------------------------------------------------
 
     def _examine(self) -> None:
-        jobs, outcome = self._service.client.jobs, self.outcome
-        found = [jobs.get(job) for job in outcome.jobs]
-        outcome.states = Counter(str(job.state) for job in found)
-        outcome.attempts = Counter(
-            str(attempt.state) for job in found for attempt in jobs.attempts(job.id)
-        )
-        began = [
-            event.data for job in found for event in jobs.events(job.id) if event.type == "started"
-        ]
-        outcome.n_resumed = sum(data["resumed_from"] is not None for data in began)
-        optimizers = self._service.client.optimizers
-        outcome.n_versions = (
-            len(list(optimizers.versions(SPEC["register_as"])))
-            if outcome.states["succeeded"]
-            else 0
-        )
-        expected = {seed: undisturbed(seed) for seed in sorted(set(self._seed_of.values()))}
-        for job in found:
-            if job.version is not None:
-                theta = optimizers.pull(str(job.version))
-                outcome.n_equal += theta.vector.equal(expected[self._seed_of[job.id]].vector)
+        client = self._service.client
+        jobs = [client.jobs.get(job_id) for job_id in self.outcome.jobs]
+        for job in jobs:
+            self.outcome.states[str(job.state)] += 1
+            self._examine_attempts(job.id)
 
-    def _until(self, condition: Callable[[], bool], unless: Callable[[], str] = lambda: "") -> bool:
+        if self.outcome.states["succeeded"]:
+            versions = client.optimizers.versions(SPEC["register_as"])
+            self.outcome.n_versions = len(list(versions))
+        self._compare_thetas(jobs)
+
+    def _examine_attempts(self, job_id: str) -> None:
+        client = self._service.client
+        for attempt in client.jobs.attempts(job_id):
+            self.outcome.attempts[str(attempt.state)] += 1
+        for event in client.jobs.events(job_id):
+            if event.type == "started" and event.data["resumed_from"] is not None:
+                self.outcome.n_resumed += 1
+
+    def _compare_thetas(self, jobs: list[Any]) -> None:
+        seeds = sorted(set(self._seed_by_job.values()))
+        expected = {seed: train_undisturbed(seed) for seed in seeds}
+        for job in jobs:
+            if job.version is None:
+                continue
+            theta = self._service.client.optimizers.pull(str(job.version))
+            expected_theta = expected[self._seed_by_job[job.id]]
+            self.outcome.n_equal += theta.vector.equal(expected_theta.vector)
+
+    def _wait_until(
+        self, condition: Callable[[], bool], unless: Callable[[], str] = lambda: ""
+    ) -> bool:
         """Wait for the condition; False if `unless` says why not to wait on."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
@@ -241,7 +265,8 @@ class Storm:
                 return False
             if time.monotonic() > deadline:
                 raise Stuck(
-                    f"nothing got further for {PATIENCE_SECONDS:.0f} s after kill {self.outcome.n_kills}"
+                    f"nothing got further for {PATIENCE_SECONDS:.0f} s "
+                    f"after kill {self.outcome.n_kills}"
                 )
             time.sleep(0.1)
         return True
@@ -250,7 +275,7 @@ class Storm:
         return time.monotonic() - self._began
 
 
-def undisturbed(seed: int) -> Theta:
+def train_undisturbed(seed: int) -> Theta:
     """The Θ of the same job, trained in this process."""
     spec = MetaTrainingSpec.model_validate({**SPEC, "seed": seed})
     trained = MetaTraining(spec, load("mnist5k"), InProcessRunner(), LogRecorder()).run()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.service import running_service
+from tests.chaos.service import run_service
 from tests.chaos.storm import KINDS, Storm
 from tests.meta_trainer.faults.cluster import FORGIVEN
 
@@ -16,8 +16,8 @@ from tests.meta_trainer.faults.cluster import FORGIVEN
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings(FORGIVEN)
 def test_five_kills_lose_nothing(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
+    with run_service(tmp_path) as service:
         outcome = Storm(service, seed=1).run(5)
-    assert outcome.well, outcome
+    assert outcome.is_well, outcome
     assert outcome.n_kills == 5
     assert set(outcome.kills) == set(KINDS)

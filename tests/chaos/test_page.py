@@ -1,5 +1,4 @@
-"""The page says how many kills were made of those asked for, and never that all is well when it is
-not."""
+"""The page says how many kills were made, and never that all is well when it is not."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.page import WELL, page
+from tests.chaos.page import WELL, format_page
 from tests.chaos.storm import Outcome
 
 WHOLE = Outcome(
@@ -26,7 +25,7 @@ WHOLE = Outcome(
 
 
 def test_whole_storm() -> None:
-    text = page(WHOLE, seed=3)
+    text = format_page(WHOLE, seed=3)
     assert "seed 3 |" in text
     assert "| kills | 50 of 50 |" in text
     assert "worker 13, node 13, driver 12, service 12" in text
@@ -35,7 +34,9 @@ def test_whole_storm() -> None:
 
 
 def test_storm_cut_short_says_how_many_kills_are_missing() -> None:
-    text = page(replace(WHOLE, kills=Counter(worker=2, driver=1), cut_short="an interrupt"), seed=0)
+    text = format_page(
+        replace(WHOLE, kills=Counter(worker=2, driver=1), cut_short="an interrupt"), seed=0
+    )
     assert "| kills | 3 of 50: cut short by an interrupt |" in text
     assert "But 47 of 50 kills were not made." in text
 
@@ -53,5 +54,5 @@ def test_storm_cut_short_says_how_many_kills_are_missing() -> None:
 )
 def test_what_was_lost_is_not_called_well(what: dict[str, object]) -> None:
     outcome = replace(WHOLE, **what)  # type: ignore[arg-type]
-    assert not outcome.well
-    assert WELL not in page(outcome, seed=0)
+    assert not outcome.is_well
+    assert WELL not in format_page(outcome, seed=0)

@@ -1,5 +1,7 @@
-"""The storm itself, over a service that is played: fair shares, ends that come early, victims that
-are gone."""
+"""The storm itself, over a service that is played.
+
+Kinds have fair shares; a storm may end early; victims may be gone.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,15 @@ THETA = make_theta(1)
 
 
 class Played:
-    """Stands for a `Service`: jobs get further whenever they are looked at, processes sleep until
-    they are killed."""
+    """Stands for a `Service`.
+
+    Jobs get further whenever they are looked at; processes sleep until they are killed.
+    """
 
     def __init__(self, step: float = 0.3, theta: Theta = THETA) -> None:
         self.jobs: list[SimpleNamespace] = []
-        self._step, self._theta = step, theta
+        self.step = step
+        self.theta = theta
         self.victims: list[subprocess.Popen[bytes]] = []
         self.killed: list[str] = []
         self.gone_first = False
@@ -37,13 +42,13 @@ class Played:
         jobs = SimpleNamespace(
             submit=self._submit, get=self._get, attempts=self._attempts, events=self._events
         )
-        optimizers = SimpleNamespace(versions=self._versions, pull=lambda _: self._theta)
+        optimizers = SimpleNamespace(versions=self._versions, pull=lambda _: self.theta)
         self.client = SimpleNamespace(jobs=jobs, optimizers=optimizers)
 
     def kill(self, name: str) -> None:
         self.killed.append(name)
 
-    def drivers(self, run_ids: set[str]) -> list[int]:
+    def find_drivers(self, run_ids: set[str]) -> list[int]:
         return self._process() if run_ids else []
 
     def _process(self) -> list[int]:
@@ -63,11 +68,9 @@ class Played:
 
     def _get(self, job_id: str) -> Any:
         job = self.jobs[int(job_id.removeprefix("job_"))]
-        job.progress = min(1.0, job.progress + self._step)
-        job.ended, job.state = (
-            job.progress == 1.0,
-            "succeeded" if job.progress == 1.0 else "running",
-        )
+        job.progress = min(1.0, job.progress + self.step)
+        job.ended = job.progress == 1.0
+        job.state = "succeeded" if job.ended else "running"
         job.version = f"chaos@{job_id}" if job.ended else None
         return job
 
@@ -75,9 +78,8 @@ class Played:
         return [SimpleNamespace(state="lost"), SimpleNamespace(state=self._get(job_id).state)]
 
     def _events(self, job_id: str) -> Iterator[Any]:
-        yield from (
-            SimpleNamespace(type="started", data={"resumed_from": update}) for update in (None, 4)
-        )
+        for update in (None, 4):
+            yield SimpleNamespace(type="started", data={"resumed_from": update})
 
     def _versions(self, name: str) -> list[Any]:
         return [job for job in self.jobs if job.ended]
@@ -91,18 +93,18 @@ class Played:
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     monkeypatch.setattr(storm, "LONGEST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(storm, "undisturbed", lambda seed: THETA)
+    monkeypatch.setattr(storm, "train_undisturbed", lambda seed: THETA)
     played = Played()
     yield played
     played.close()
 
 
 def test_every_kind_has_its_share_and_all_jobs_end(played: Played) -> None:
-    told: list[str] = []
-    outcome = Storm(played, 0, told.append).run(8)  # type: ignore[arg-type]
-    assert outcome.well
+    lines: list[str] = []
+    outcome = Storm(played, 0, lines.append).run(8)  # type: ignore[arg-type]
+    assert outcome.is_well
     assert outcome.kills == dict.fromkeys(KINDS, 2)
-    assert len(told) == 8
+    assert len(lines) == 8
     assert len(played.killed) == 4  # nodes and services; the others are processes
     assert sum(victim.wait(10) == -9 for victim in played.victims) >= 4
     assert outcome.attempts == {"lost": len(outcome.jobs), "succeeded": len(outcome.jobs)}
@@ -112,28 +114,28 @@ def test_every_kind_has_its_share_and_all_jobs_end(played: Played) -> None:
 def test_victim_that_ended_by_itself_does_not_count(played: Played) -> None:
     played.gone_first = True
     outcome = Storm(played, 0).run(4)  # type: ignore[arg-type]
-    assert (outcome.n_kills, outcome.well) == (4, True)
+    assert (outcome.n_kills, outcome.is_well) == (4, True)
 
 
 def test_interrupt_ends_the_kills_and_lets_the_jobs_end(played: Played) -> None:
-    told: list[str] = []
-    enough = lambda: "an interrupt" if len(told) == 3 else ""  # noqa: E731
-    outcome = Storm(played, 0, told.append, enough).run(50)  # type: ignore[arg-type]
+    lines: list[str] = []
+    enough = lambda: "an interrupt" if len(lines) == 3 else ""  # noqa: E731
+    outcome = Storm(played, 0, lines.append, enough).run(50)  # type: ignore[arg-type]
     assert (outcome.n_kills, outcome.n_asked, outcome.cut_short) == (3, 50, "an interrupt")
-    assert outcome.well
+    assert outcome.is_well
 
 
 def test_what_is_stuck_is_told_with_what_there_is(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storm, "PATIENCE_SECONDS", 0.2)
-    played._step = 0.0
+    played.step = 0.0
     outcome = Storm(played, 0).run(2)  # type: ignore[arg-type]
     assert "nothing got further" in outcome.trouble
-    assert (outcome.well, outcome.states) == (False, {"running": 2})
+    assert (outcome.is_well, outcome.states) == (False, {"running": 2})
 
 
 def test_another_theta_is_found(played: Played) -> None:
-    played._theta = make_theta(2)
+    played.theta = make_theta(2)
     outcome = Storm(played, 0).run(1)  # type: ignore[arg-type]
-    assert (outcome.n_equal, outcome.well) == (0, False)
+    assert (outcome.n_equal, outcome.is_well) == (0, False)
