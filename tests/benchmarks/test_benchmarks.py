@@ -1,5 +1,7 @@
-"""Every row of the table can be measured, at sizes that say nothing about speed, and tells what it
-must tell."""
+"""Every row of the table can be measured, and tells what it must tell.
+
+The sizes are small and say nothing about speed.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,19 @@ def _two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(row: Row) -> None:
-    told = measure_row(row, TINY)
-    assert told["name"] == row.name
-    if "not_measured" in told:
+    figures = measure_row(row, TINY)
+    assert figures["name"] == row.name
+    if "not_measured" in figures:
         assert row.name.endswith("-gpu")
-        assert format_row(told).endswith(f"not measured: {told['not_measured']}")
+        assert format_row(figures).endswith(f"not measured: {figures['not_measured']}")
         return
-    assert told["ratios"]
-    assert all(math.isfinite(ratio) and ratio > 0 for ratio in told["ratios"])
-    assert told["ratio"]["least"] <= told["ratio"]["median"] <= told["ratio"]["most"]
-    assert f"{told['ratio']['median']:.2f}" in format_row(told)
-    assert told["floor"]
+
+    assert figures["ratios"]
+    assert all(math.isfinite(ratio) and ratio > 0 for ratio in figures["ratios"])
+    spread = figures["ratio"]
+    assert spread["least"] <= spread["median"] <= spread["most"]
+    assert f"{spread['median']:.2f}" in format_row(figures)
+    assert figures["floor"]
 
 
 @pytest.mark.parametrize(
@@ -104,19 +108,20 @@ def test_what_cannot_be_measured_says_why() -> None:
     def refuse(effort: object) -> Measured:
         raise NotMeasured("no GPU")
 
-    told = measure_row(Row(name="x", what="y", compared_with="z", measure=refuse), TINY)
-    assert told["not_measured"] == "no GPU"
-    assert "verdict" not in told
+    row = Row(name="x", what="y", compared_with="z", measure=refuse)
+    figures = measure_row(row, TINY)
+    assert figures["not_measured"] == "no GPU"
+    assert "verdict" not in figures
 
 
 def test_times_are_taken_in_turn() -> None:
     calls: list[str] = []
     ticks = iter(range(100))
-    times = measure_in_turn(
+    seconds = measure_in_turn(
         2, lambda: calls.append("a"), lambda: calls.append("b"), clock=lambda: float(next(ticks))
     )
     assert calls == ["a", "b"] * 3
-    assert times == [[1.0, 1.0], [1.0, 1.0]]
+    assert seconds == [[1.0, 1.0], [1.0, 1.0]]
     assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
 
 

@@ -1,5 +1,4 @@
-"""The measurements of the service under load can all be made, and tell what they must tell: on a
-service in process."""
+"""The measurements of the service under load can all be made, and tell what they must tell."""
 
 from __future__ import annotations
 
@@ -33,7 +32,8 @@ def test_downloads_and_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     target = tmp_path / "new" / "load.json"
     few = ["--executor", "process", "--jobs", "60", "--requests", "5", "--json", str(target)]
     load.main(["--only", "downloads", "--only", "reads", *few])
-    written, table = json.loads(target.read_text()), capsys.readouterr().out
+    written = json.loads(target.read_text())
+    table = capsys.readouterr().out
     names = [figure["name"] for figure in written["figures"]]
     assert [name.partition(",")[0] for name in names[:6:2]] == [
         "the usual Θ",

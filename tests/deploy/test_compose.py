@@ -39,11 +39,9 @@ def accepted_by_settings() -> set[str]:
     """Names of variables that `Settings` reads."""
     names: set[str] = set()
     for field_name, field in Settings.model_fields.items():
-        choices = getattr(field.validation_alias, "choices", [])
-        names |= {
-            f"HYPERADAM_{field_name.upper()}",
-            *(str(choice) for choice in choices if str(choice).isupper()),
-        }
+        names.add(f"HYPERADAM_{field_name.upper()}")
+        choices = map(str, getattr(field.validation_alias, "choices", []))
+        names |= {choice for choice in choices if choice.isupper()}
     return names | {f"{name}_FILE" for name in names}
 
 
@@ -56,12 +54,10 @@ def test_it_is_valid_by_the_compose_specification() -> None:
 
 def test_docker_compose_accepts_it() -> None:
     docker = shutil.which("docker")
-    if (
-        docker is None
-        or subprocess.run(
-            [docker, "compose", "version"], capture_output=True, check=False
-        ).returncode
-    ):
+    if docker is None:
+        pytest.skip("docker is not installed")
+    version = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+    if version.returncode:
         pytest.skip("docker compose is not installed")
     command = [docker, "compose", "--file", FILE, "config", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -98,10 +94,9 @@ def test_our_services_drop_every_capability_and_are_built_from_a_target_that_exi
 ) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
-    dockerfile = (TOP / service["build"]["context"] / service["build"]["dockerfile"]).read_text(
-        "utf-8"
-    )
-    assert re.search(rf"^FROM \w+ AS {service['build']['target']}$", dockerfile, re.MULTILINE)
+    build = service["build"]
+    dockerfile = (TOP / build["context"] / build["dockerfile"]).read_text("utf-8")
+    assert re.search(rf"^FROM \w+ AS {build['target']}$", dockerfile, re.MULTILINE)
 
 
 @every_service
@@ -146,9 +141,9 @@ def test_what_a_service_waits_for_exists_and_can_become_so(name: str) -> None:
 def test_volumes_are_declared_or_files_of_the_project(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
         source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
-        assert source in COMPOSE["volumes"] or source == "./data" or (TOP / source).is_file(), (
-            volume
-        )
+        is_declared = source in COMPOSE["volumes"]
+        is_of_the_project = source == "./data" or (TOP / source).is_file()
+        assert is_declared or is_of_the_project, volume
 
 
 @our_services
@@ -173,14 +168,9 @@ def test_the_settings_that_the_server_gets_are_those_of_postgres(
         monkeypatch.setenv(variable, str(value))
     monkeypatch.setenv("HYPERADAM_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
     settings = Settings(home=tmp_path)
-    assert (
-        settings.database_url
-        == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/hyperadam"
-    )
-    assert (
-        settings.tracking_uri
-        == "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432/mlflow"
-    )
+    server = "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432"
+    assert settings.database_url == f"{server}/hyperadam"
+    assert settings.tracking_uri == f"{server}/mlflow"
     assert settings.artifact_location == "/var/lib/hyperadam/artifacts"
     assert settings.ray_address == environment(name).get("RAY_ADDRESS", "")
 
@@ -190,7 +180,8 @@ def test_server_commands_exist() -> None:
 
     from services.cli import app
 
-    commands = set(getattr(get_command(app), "commands"))  # noqa: B009 - typer types it as a single command
+    # typer types it as a single command
+    commands = set(getattr(get_command(app), "commands"))  # noqa: B009
     used = {
         service["command"][1]
         for service in SERVICES.values()

@@ -1,5 +1,4 @@
-"""The Dockerfile's promises: two targets, no root, nothing but what it names is copied, every
-source exists."""
+"""The Dockerfile's promises: two targets, no root, and it copies only sources that exist."""
 
 from __future__ import annotations
 
@@ -13,21 +12,28 @@ TEXT = (TOP / "deploy/Dockerfile").read_text("utf-8").replace("\\\n", " ")
 LINES = [line for line in TEXT.splitlines() if line and not line.startswith("#")]
 
 
+def split_stages() -> dict[str, tuple[str, list[str]]]:
+    """Name of a stage → what it stands on, and its lines."""
+    stages: dict[str, tuple[str, list[str]]] = {}
+    lines: list[str] = []
+    for line in LINES:
+        match = re.fullmatch(r"FROM (\S+) AS (\w+)", line)
+        if match is not None:
+            base, name = match.groups()
+            lines = []
+            stages[name] = (base, lines)
+        lines.append(line)
+    return stages
+
+
+STAGES = split_stages()
+
+
 def stage(name: str) -> list[str]:
     """The lines of one stage, with those of the stages that it stands on."""
-    starts = [
-        (match, n)
-        for n, line in enumerate(LINES)
-        if (match := re.fullmatch(r"FROM (\S+) AS (\w+)", line))
-    ]
-    ends = [n for _, n in starts[1:]] + [len(LINES)]
-    for (match, begin), end in zip(starts, ends, strict=True):
-        if match.group(2) == name:
-            below = match.group(1)
-            return (stage(below) if any(m.group(2) == below for m, _ in starts) else []) + LINES[
-                begin:end
-            ]
-    raise AssertionError(f"no stage {name}")
+    base, lines = STAGES[name]
+    lines_below = stage(base) if base in STAGES else []
+    return lines_below + lines
 
 
 @pytest.mark.parametrize("target", ["api", "trainer"])
@@ -54,15 +60,12 @@ def test_torch_is_installed_first_and_from_an_index_that_the_builder_chooses() -
 
 
 def test_every_copied_source_exists_and_passes_the_dockerignore() -> None:
-    allowed = {
-        line[1:]
-        for line in (TOP / ".dockerignore").read_text("utf-8").splitlines()
-        if line.startswith("!")
-    }
-    copies = [
-        line.split()[1:-1] for line in LINES if line.startswith("COPY ") and "--from" not in line
-    ]
-    sources = [source for group in copies for source in group]
+    ignore_lines = (TOP / ".dockerignore").read_text("utf-8").splitlines()
+    allowed = {line[1:] for line in ignore_lines if line.startswith("!")}
+    sources = []
+    for line in LINES:
+        if line.startswith("COPY ") and "--from" not in line:
+            sources += line.split()[1:-1]
     assert sources
     for source in sources:
         assert (TOP / source).exists(), source

@@ -1,11 +1,12 @@
-"""The commands of docker-compose.yml without containers: a real Postgres, and a Ray head that asks
-for its token."""
+"""The commands of docker-compose.yml without containers.
+
+Postgres is real, and so is the Ray head, which asks for its token.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,31 +20,27 @@ from typing import Any
 import pytest
 import yaml
 
+from services.embedded.ray_holder import find_free_ports
+
 pytestmark = pytest.mark.slow
 
 TOP = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-SERVICES: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))[
-    "services"
-]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+COMPOSE: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))
+SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 @pytest.fixture
 def ray_head() -> Iterator[tuple[str, str]]:
     """The head of the compose file on free ports; gives its dashboard's address and the token."""
-    dashboard, token = free_port(), secrets.token_hex(32)
-    here = {
-        "--port=6379": f"--port={free_port()}",
+    port, dashboard_port, client_port = find_free_ports(3)
+    token = secrets.token_hex(32)
+    replacements = {
+        "--port=6379": f"--port={port}",
         "--dashboard-host=0.0.0.0": "--dashboard-host=127.0.0.1",
     }
-    command = [here.get(word, word) for word in SERVICES["ray-head"]["command"]]
-    assert set(here.values()) <= set(command), "the compose file's command has changed"
+    command = [replacements.get(word, word) for word in SERVICES["ray-head"]["command"]]
+    assert set(replacements.values()) <= set(command), "the compose file's command has changed"
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as name:
         folder = Path(name)  # short: Ray keeps sockets below it
         (folder / "token").write_text(token)
@@ -52,23 +49,29 @@ def ray_head() -> Iterator[tuple[str, str]]:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
         }
-        ports = [f"--dashboard-port={dashboard}", f"--ray-client-server-port={free_port()}"]
+        options = [
+            f"--dashboard-port={dashboard_port}",
+            f"--ray-client-server-port={client_port}",
+            f"--temp-dir={folder / 'ray'}",
+        ]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [BIN / command[0], *command[1:], *ports, f"--temp-dir={folder / 'ray'}"],
+                [BIN / command[0], *command[1:], *options],
                 env=environment,
                 stdout=log,
                 stderr=log,
             )
         try:
-            yield f"http://127.0.0.1:{dashboard}", token
+            yield f"http://127.0.0.1:{dashboard_port}", token
         finally:
             stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """As `docker stop` would: asked, given time, and killed if it does not use it (Ray's reaper
-    ends the rest)."""
+    """As `docker stop` would: ask it, give it time, and kill it if that was not enough.
+
+    Ray's reaper ends the rest.
+    """
     process.terminate()
     try:
         process.wait(timeout=60)  # Ray drains its node for up to 30 s, on a busy machine for longer
@@ -80,10 +83,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def jobs_status(address: str, token: str | None) -> int:
     """What the Jobs API answers, or 0 where nobody answers."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(f"{address}/api/jobs/", headers=headers)
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{address}/api/jobs/", headers=headers), timeout=5
-        ) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -107,7 +109,8 @@ def test_migrate_makes_both_databases_ready_and_may_be_repeated(
 ) -> None:
     import sqlalchemy
 
-    jobs, registry = postgres.create_database(), postgres.create_database()
+    jobs = postgres.create_database()
+    registry = postgres.create_database()
     environment = {
         **os.environ,
         "HYPERADAM_HOME": str(tmp_path),

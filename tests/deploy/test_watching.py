@@ -1,5 +1,4 @@
-"""The alerts and the dashboard ask for metrics that the service really gives, with labels that it
-really has."""
+"""The alerts and the dashboard ask for metrics and labels that the service really gives."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the built wheels hold: the packages and their data, and nothing that collides with others on
-the index."""
+"""What the built wheels hold: the packages and their data, and nothing of any other project."""
 
 from __future__ import annotations
 
@@ -29,16 +28,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFil
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(TOP / name, sources / name)
     for project in (sources / "client", sources):
-        command = [
-            sys.executable,
-            "-m",
-            "build",
-            "--wheel",
-            "--no-isolation",
-            "--outdir",
-            str(top / "dist"),
-            str(project),
-        ]
+        options = ["--wheel", "--no-isolation", "--outdir", str(top / "dist")]
+        command = [sys.executable, "-m", "build", *options, str(project)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     return {path.name.split("-")[0]: zipfile.ZipFile(path) for path in (top / "dist").glob("*.whl")}
@@ -49,9 +40,12 @@ def packages(wheel: zipfile.ZipFile) -> set[str]:
 
 
 def metadata(wheel: zipfile.ZipFile) -> str:
-    return wheel.read(
-        next(name for name in wheel.namelist() if name.endswith("/METADATA"))
-    ).decode()
+    return read_file(wheel, "/METADATA")
+
+
+def read_file(wheel: zipfile.ZipFile, ending: str) -> str:
+    [name] = [name for name in wheel.namelist() if name.endswith(ending)]
+    return wheel.read(name).decode()
 
 
 def test_each_wheel_holds_its_own_packages_only(wheels: dict[str, zipfile.ZipFile]) -> None:
@@ -71,8 +65,10 @@ def test_each_wheel_holds_its_own_packages_only(wheels: dict[str, zipfile.ZipFil
 def test_no_file_is_left_behind(
     wheels: dict[str, zipfile.ZipFile], distribution: str, folder: str
 ) -> None:
-    """Migrations, pages and pretrained Θ are files that code opens; forgetting one shows only after
-    installing."""
+    """Migrations, pages and pretrained Θ are files that code opens.
+
+    That one is forgotten would show only after installing.
+    """
     base = TOP / folder
     wanted = {
         path.relative_to(base.parent).as_posix()
@@ -96,11 +92,7 @@ def test_commands_are_installed(wheels: dict[str, zipfile.ZipFile]) -> None:
         ("hyperadam", "hyperadam = hyperadam."),
         ("hyperadam_server", "hyperadam-server = "),
     ):
-        wheel = wheels[distribution]
-        entry_points = wheel.read(
-            next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-        ).decode()
-        assert command in entry_points
+        assert command in read_file(wheels[distribution], "entry_points.txt")
 
 
 def test_the_server_requires_the_client_of_its_version(wheels: dict[str, zipfile.ZipFile]) -> None:

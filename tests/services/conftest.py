@@ -1,6 +1,8 @@
-"""The service in tests: a migrated job store (SQLite; Postgres too, where that is slow), the
-in-memory registry, the real application behind a test client, and a reconciler whose driver
-processes are played by the test."""
+"""The service in tests.
+
+It has a migrated job store (SQLite; Postgres too, where tests may be slow), the in-memory registry,
+the real application behind a test client, and a reconciler whose driver processes the test plays.
+"""
 
 from __future__ import annotations
 

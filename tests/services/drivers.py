@@ -1,5 +1,4 @@
-"""A service at work with real drivers: their job, what it ends in undisturbed, and the service that
-runs it."""
+"""A service at work with real drivers: their job, and what it ends in undisturbed."""
 
 from __future__ import annotations
 
@@ -35,31 +34,32 @@ class AtWork:
 
     def submit(self, **changes: Any) -> str:
         """Path of a new job, of `SPEC` with changes."""
-        job = self.client.post(
-            "/v1/jobs", json={"kind": "meta-training", "spec": {**SPEC, **changes}}
-        ).json()["id"]
-        return f"/v1/jobs/{job}"
+        request = {"kind": "meta-training", "spec": {**SPEC, **changes}}
+        job = self.client.post("/v1/jobs", json=request).json()
+        return f"/v1/jobs/{job['id']}"
 
     def resumed_from(self, job: str) -> list[int | None]:
         """Where each attempt began."""
-        events = self.client.get(f"{job}/events", params={"limit": 1000}).json()["items"]
-        return [event["data"]["resumed_from"] for event in events if event["type"] == "started"]
+        return [data["resumed_from"] for data in self._event_data(job, "started")]
 
     def cells(self, job: str) -> list[dict[str, Any]]:
         """What was told of the cells of an evaluation, attempt after attempt."""
+        return self._event_data(job, "cell")
+
+    def _event_data(self, job: str, kind: str) -> list[dict[str, Any]]:
         events = self.client.get(f"{job}/events", params={"limit": 1000}).json()["items"]
-        return [event["data"] for event in events if event["type"] == "cell"]
+        return [event["data"] for event in events if event["type"] == kind]
 
     def latest(self) -> Theta:
-        return Theta.from_bytes(
-            self.client.get("/v1/optimizers/hyperadam/versions/latest/weights").content
-        )
+        answer = self.client.get("/v1/optimizers/hyperadam/versions/latest/weights")
+        return Theta.from_bytes(answer.content)
 
 
 @contextmanager
 def at_work(services: Container, executor: Executor | None = None) -> Iterator[AtWork]:
-    """The service with a registry on disk, its reconciler in a thread, its drivers as processes,
-    which end with it.
+    """The service with a registry on disk, its reconciler in a thread, its drivers as processes.
+
+    The drivers end with it.
 
     Args:
         executor: takes the place of that of processes; whoever gives it ends what it runs.
@@ -68,7 +68,9 @@ def at_work(services: Container, executor: Executor | None = None) -> Iterator[A
     registry = connect(settings.tracking_uri, settings.artifact_location)
     container = Container(settings=settings, database=services.database, registry=registry)
     key = container.api_keys.create("tester", ["admin"]).key
-    processes, stop = ProcessExecutor(settings.home / "processes"), threading.Event()
+
+    processes = ProcessExecutor(settings.home / "processes")
+    stop = threading.Event()
     loop = Reconciler(settings, services.database, registry, executor or processes)
     reconciler = threading.Thread(target=loop.run, args=[stop], name="reconciler")
     with TestClient(create_app(container), headers={"Authorization": f"Bearer {key}"}) as client:

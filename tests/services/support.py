@@ -1,5 +1,4 @@
-"""Helpers of the service's tests: an executor whose processes are played by the test, and the
-vocabulary of a play."""
+"""Helpers of the service's tests: an executor whose processes the test plays, and its words."""
 
 from __future__ import annotations
 
@@ -27,16 +26,14 @@ class Process:
 
 
 class PlayedExecutor(Executor):
-    """Keeps its promise of at most one process for an id; everything else happens when the test
-    says so."""
+    """Keeps its promise of one process for an id; all else happens when the test says so."""
 
     def __init__(self) -> None:
         self.processes: dict[str, Process] = {}
         self.submissions: list[str] = []
         self.down: str | None = None
         self.broken: dict[str, Exception] = {}
-        """What is raised after a process of this id was started: a crash between submission and its
-        record."""
+        """Process id → what is raised after its start: a crash between submission and record."""
 
     def check(self) -> None:
         if self.down:
@@ -76,9 +73,8 @@ class Stage:
     event_files: dict[str, int] = field(default_factory=dict)
 
     def submit(self, kind: str = "meta-training", **request: Any) -> str:
-        answer = self.client.post(
-            "/v1/jobs", json={"kind": kind, "spec": {"preset": "quick"}, **request}
-        )
+        body = {"kind": kind, "spec": {"preset": "quick"}, **request}
+        answer = self.client.post("/v1/jobs", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
@@ -122,13 +118,13 @@ class Stage:
 
     def drive(self, job_id: str, *events: tuple[str, dict[str, Any]], attempt: int = 1) -> None:
         """The driver writes one file of events."""
-        prefix = f"{attempt:04d}"
-        number = self.event_files.get(job_id + prefix, 0)
-        self.event_files[job_id + prefix] = number + 1
+        attempt_id = f"{job_id}-a{attempt}"
+        number = self.event_files.get(attempt_id, 0)
+        self.event_files[attempt_id] = number + 1
+
         lines = [json.dumps({"type": kind, "time": _now(), "data": data}) for kind, data in events]
-        self.registry.put_artifact(
-            self.run_id(job_id), f"events/{prefix}-{number:06d}.jsonl", "\n".join(lines).encode()
-        )
+        path = f"events/{attempt:04d}-{number:06d}.jsonl"
+        self.registry.put_artifact(self.run_id(job_id), path, "\n".join(lines).encode())
 
     def finish(self, job_id: str, outcome: str, attempt: int = 1, **more: Any) -> None:
         """The driver says its last word and ends."""
@@ -138,10 +134,9 @@ class Stage:
 
     def last_word(self, job_id: str, attempt: int) -> Any:
         """The outcome in the attempt's `done.json`; None when it left none."""
+        path = f"attempts/{attempt:04d}/done.json"
         try:
-            record = self.registry.get_artifact(
-                self.run_id(job_id), f"attempts/{attempt:04d}/done.json"
-            )
+            record = self.registry.get_artifact(self.run_id(job_id), path)
         except ArtifactNotFound:
             return None
         return json.loads(record)["outcome"]

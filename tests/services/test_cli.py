@@ -1,5 +1,4 @@
-"""The command `hyperadam-server`: keys and migrations in process; `up` as a real process with real
-drivers."""
+"""The command `hyperadam-server`: keys and migrations in process; `up` with real drivers."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,14 +96,12 @@ def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path
         home.announce("http://127.0.0.1:1234")
         result = runner.invoke(app, ["up"])
     assert result.exit_code == 1
-    assert (
-        f"already runs on {tmp_path}: http://127.0.0.1:1234 (process {os.getpid()})"
-        in result.stderr
-    )
+    holder = f"http://127.0.0.1:1234 (process {os.getpid()})"
+    assert f"already runs on {tmp_path}: {holder}" in result.stderr
     assert not (tmp_path / "server.json").exists()
 
 
-# --- the whole service ----------------------------------------------------------------------------------------------
+# --- the whole service ----------------------------------------------------------------------------
 
 
 @dataclass
@@ -116,25 +113,28 @@ class Service:
         return self.http.get(path).raise_for_status().json()
 
     def submit(self, **spec: Any) -> str:
-        answer = self.http.post(
-            "/v1/jobs", json={"kind": "meta-training", "spec": {**TINY, **spec}}
-        )
+        request = {"kind": "meta-training", "spec": {**TINY, **spec}}
+        answer = self.http.post("/v1/jobs", json=request)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
     def wait(self, job_id: str, *states: str, seconds: float = 90) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
-        while (job := self.get(f"/v1/jobs/{job_id}"))["state"] not in states:
+        while True:
+            job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}")
+            if job["state"] in states:
+                return job
             assert time.monotonic() < deadline, job
             assert job["state"] not in {"failed", "cancelled"}, job
             time.sleep(0.1)
-        return dict(job)
 
 
 @contextmanager
 def running(home: Path, **environment: str) -> Iterator[Service]:
-    """`hyperadam-server up` with plain processes as executor; killed at the end, should it still
-    live."""
+    """`hyperadam-server up` with plain processes as executor.
+
+    It is killed at the end, should it still live.
+    """
     variables = {
         **os.environ,
         "HYPERADAM_EXECUTOR": "process",
@@ -147,15 +147,10 @@ def running(home: Path, **environment: str) -> Iterator[Service]:
         command, env=variables, stdout=subprocess.PIPE, stderr=log, text=True
     )
     try:
-        deadline = time.monotonic() + 90
-        while (server := _announced(home)).get("pid") != process.pid:
-            assert process.poll() is None, (home.parent / "up.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        server = _wait_for_announcement(home, process)
         key = (home / server["api_key_file"]).read_text()
-        with httpx2.Client(
-            base_url=server["url"], headers={"Authorization": f"Bearer {key}"}
-        ) as http:
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx2.Client(base_url=server["url"], headers=headers) as http:
             yield Service(process, http)
     finally:
         process.kill()
@@ -172,12 +167,16 @@ def home(tmp_path: Path) -> Iterator[Path]:
         executor.kill(folder.name)
 
 
-def _announced(home: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((home / "server.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return content
+def _wait_for_announcement(home: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+    deadline = time.monotonic() + 90
+    while True:
+        with suppress(FileNotFoundError):
+            server: dict[str, Any] = json.loads((home / "server.json").read_text())
+            if server["pid"] == process.pid:
+                return server
+        assert process.poll() is None, (home.parent / "up.log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -201,11 +200,8 @@ def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) ->
         assert (home / "api-key").read_text() in output
         assert not (home / "server.json").exists()
     with running(home) as service:
-        deadline = time.monotonic() + 60
-        while not (started := _started(service, long, attempt=2)):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert started[0]["data"]["resumed_from"] > 0
+        started = _wait_for_start(service, long, attempt=2)
+        assert started["data"]["resumed_from"] > 0
         assert service.http.post(f"/v1/jobs/{long}/cancel").status_code == 202
         deadline = time.monotonic() + 60
         while service.get(f"/v1/jobs/{long}")["state"] != "cancelled":
@@ -230,15 +226,20 @@ def test_killed_service_finds_its_drivers_again(home: Path) -> None:
     with running(home) as service:
         done = service.wait(job, "succeeded")
         assert done["attempt"] == 1
-        assert [
-            version["number"]
-            for version in service.get("/v1/optimizers/hyperadam/versions")["items"]
-        ] == [1]
+        versions = service.get("/v1/optimizers/hyperadam/versions")["items"]
+        assert [version["number"] for version in versions] == [1]
         events = service.get(f"/v1/jobs/{job}/events?limit=1000")["items"]
         assert [event["id"] for event in events] == list(range(1, len(events) + 1))
         assert [event["type"] for event in events].count("started") == 1
 
 
-def _started(service: Service, job_id: str, attempt: int) -> list[dict[str, Any]]:
-    events = service.get(f"/v1/jobs/{job_id}/events?limit=5000")["items"]
-    return [event for event in events if event["type"] == "started" and event["attempt"] == attempt]
+def _wait_for_start(service: Service, job_id: str, attempt: int) -> dict[str, Any]:
+    """The event with which the attempt began."""
+    deadline = time.monotonic() + 60
+    while True:
+        events: list[dict[str, Any]] = service.get(f"/v1/jobs/{job_id}/events?limit=5000")["items"]
+        for event in events:
+            if event["type"] == "started" and event["attempt"] == attempt:
+                return event
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

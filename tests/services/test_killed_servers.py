@@ -1,5 +1,7 @@
-"""kill -9 of real servers on one database: of the API amid submissions, of the reconciler that
-works amid jobs. Nothing is lost, nothing is submitted twice, and the other reconciler takes over.
+"""kill -9 of real servers on one database.
+
+The API is killed amid submissions, the reconciler that works amid jobs. Nothing is lost, nothing is
+submitted twice, and the other reconciler takes over.
 
 Drivers are played by a shell script that says when it runs; servers, database, lease and processes
 are real.
@@ -8,7 +10,6 @@ are real.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from services.embedded.ray_holder import find_free_ports
 from services.executors.process import ProcessExecutor
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400)]
@@ -34,7 +36,9 @@ class Servers:
     """Processes of `hyperadam-server` by name, all on one home."""
 
     def __init__(self, home: Path) -> None:
-        self._home, self.port = home, _free_port()
+        [port] = find_free_ports(1)
+        self._home = home
+        self.port = port
         driver = home / "driver"
         driver.write_text(f'#!/bin/sh\necho "$@" >> {home}/runs\nexec sleep 300\n')
         driver.chmod(0o700)
@@ -47,8 +51,8 @@ class Servers:
             "HYPERADAM_LEASE_SECONDS": "2",
             "HYPERADAM_MAX_RUNNING_JOBS": "3",
         }
-        self._command("migrate")
-        self.key = self._command("keys", "create", "test", "--scope", "admin").strip()
+        self._run("migrate")
+        self.key = self._run("keys", "create", "test", "--scope", "admin").strip()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
@@ -67,7 +71,7 @@ class Servers:
         file = self._home / "runs"
         return file.read_text().splitlines() if file.exists() else []
 
-    def _command(self, *arguments: str) -> str:
+    def _run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
         return subprocess.run(
             command, env=self._environment, check=True, capture_output=True, text=True
@@ -94,7 +98,8 @@ def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_tw
 ) -> None:
     for name in ("api", "reconciler-1", "reconciler-2"):
         servers.start(name)
-    url, headers = f"http://127.0.0.1:{servers.port}", {"Authorization": f"Bearer {servers.key}"}
+    url = f"http://127.0.0.1:{servers.port}"
+    headers = {"Authorization": f"Bearer {servers.key}"}
     with httpx2.Client(base_url=url, headers=headers, timeout=30) as http:
         _until(lambda: _ready(http))
         submitted: dict[str, str] = {}
@@ -107,24 +112,20 @@ def test_kill_minus_nine_of_api_and_reconciler_loses_nothing_and_does_nothing_tw
         submitter.join(PATIENCE_SECONDS)
         assert len(submitted) == N_JOBS
         assert len(set(submitted.values())) == N_JOBS
-        assert sorted(job["id"] for job in _jobs(http)) == sorted(
-            submitted.values()
-        )  # none lost, none twice
+        stored = sorted(job["id"] for job in _jobs(http))
+        assert stored == sorted(submitted.values()), "a job was lost, or is there twice"
 
         _until(lambda: len(servers.runs()) == 3)  # as many as may run
-        first, second = ("reconciler-1", "reconciler-2")
-        servers.kill(first)  # whichever of them holds the lease, after both kills it is another
-        servers.start(first)
-        _until(lambda: _ready(http))
-        servers.kill(second)
-        servers.start(second)
-        _until(lambda: _ready(http))
+        # whichever of them holds the lease, after both kills it is another
+        for name in ("reconciler-1", "reconciler-2"):
+            servers.kill(name)
+            servers.start(name)
+            _until(lambda: _ready(http))
         active = next(job for job in reversed(_jobs(http)) if job["run_id"])
         http.post(f"/v1/jobs/{active['id']}/cancel").raise_for_status()
         _until(lambda: http.get(f"/v1/jobs/{active['id']}").json()["state"] == "cancelled")
-        _until(
-            lambda: len(servers.runs()) == 4
-        )  # its place was taken by the next one, and by nothing else
+        # its place was taken by the next one, and by nothing else
+        _until(lambda: len(servers.runs()) == 4)
         assert len(set(servers.runs())) == 4
         assert all(job["attempt"] <= 1 for job in _jobs(http))
 
@@ -133,11 +134,10 @@ def _submit_all(http: httpx2.Client, submitted: dict[str, str]) -> None:
     """Each job under a key of its own, again and again until it is accepted."""
     for number in range(N_JOBS):
         body = {"kind": "meta-training", "name": f"{number}", "spec": {"preset": "quick"}}
+        headers = {"Idempotency-Key": f"job-{number}"}
         while str(number) not in submitted:
             with suppress(httpx2.TransportError):
-                answer = http.post(
-                    "/v1/jobs", json=body, headers={"Idempotency-Key": f"job-{number}"}
-                )
+                answer = http.post("/v1/jobs", json=body, headers=headers)
                 submitted[str(number)] = str(answer.raise_for_status().json()["id"])
             time.sleep(0.05)
 
@@ -157,9 +157,3 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

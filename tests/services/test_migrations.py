@@ -1,5 +1,7 @@
-"""The migrations and the mapped classes are the same schema; upgrading is repeatable and safe when
-several do it."""
+"""The migrations and the mapped classes are the same schema.
+
+Upgrading is repeatable, and safe when several processes do it.
+"""
 
 from __future__ import annotations
 
@@ -52,35 +54,65 @@ def first_rows(key: str) -> dict[str, dict[str, Any]]:
     """A row of each table, as the first release wrote them."""
     return {
         "api_keys": {
-            "id": keys.parse_id(key), "name": "me", "prefix": "ha_x", "hash": keys.hash_key(key), "scopes": '["submit"]',
+            "id": keys.parse_id(key),
+            "name": "me",
+            "prefix": "ha_x",
+            "hash": keys.hash_key(key),
+            "scopes": '["submit"]',
             "created_at": MOMENT,
         },
         "jobs": {
-            "id": "job_1", "kind": "meta-training", "name": "old", "labels": '{"team": "a"}', "spec": "{}",
-            "state": "running", "actor": "me", "created_at": MOMENT, "attempt": 1, "run_id": "r1", "progress": 0.5,
-            "last_event_id": 1, "log_bytes": 5,
+            "id": "job_1",
+            "kind": "meta-training",
+            "name": "old",
+            "labels": '{"team": "a"}',
+            "spec": "{}",
+            "state": "running",
+            "actor": "me",
+            "created_at": MOMENT,
+            "attempt": 1,
+            "run_id": "r1",
+            "progress": 0.5,
+            "last_event_id": 1,
+            "log_bytes": 5,
         },
         "attempts": {
-            "job_id": "job_1", "number": 1, "state": "running", "created_at": MOMENT, "submitted_at": MOMENT,
-            "event_files": 1, "log_bytes": 5,
+            "job_id": "job_1",
+            "number": 1,
+            "state": "running",
+            "created_at": MOMENT,
+            "submitted_at": MOMENT,
+            "event_files": 1,
+            "log_bytes": 5,
         },
-        "events": {"job_id": "job_1", "id": 1, "type": "started", "time": MOMENT, "attempt": 1, "data": "{}"},
+        "events": {
+            "job_id": "job_1",
+            "id": 1,
+            "type": "started",
+            "time": MOMENT,
+            "attempt": 1,
+            "data": "{}",
+        },
         "log_chunks": {"job_id": "job_1", "start": 0, "attempt": 1, "data": b"words"},
         "idempotency_keys": {
-            "key_id": keys.parse_id(key), "key": "once", "body_sha256": FIRST_DIGEST, "job_id": "job_1",
+            "key_id": keys.parse_id(key),
+            "key": "once",
+            "body_sha256": FIRST_DIGEST,
+            "job_id": "job_1",
             "created_at": MOMENT,
         },
         "leases": {"name": "reconciler", "owner": "o", "expires_at": MOMENT, "executor": "ok"},
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database without tables."""
-    sqlite = f"sqlite:///{tmp_path}/jobs.db"
-    database = Database(
-        sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    )
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/jobs.db"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    database = Database(url)
     yield database
     database.dispose()
 
@@ -105,9 +137,8 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     job = service.show_job(services, "job_1")
     assert (job.name, job.labels, job.progress, job.state) == ("old", {"team": "a"}, 0.5, "running")
     assert (job.priority, job.deadline, job.cloned_from, job.created_at) == (0, None, None, MOMENT)
-    assert [
-        event.type for event in service.list_events(services, "job_1", after=0, limit=9).items
-    ] == ["started"]
+    events = service.list_events(services, "job_1", after=0, limit=9).items
+    assert [event.type for event in events] == ["started"]
     assert service.read_log(services, "job_1") == b"words"
     again = Post(principal=principal, operation="POST /v1/jobs", key="once")
     assert submission.submit_job(services, REQUEST, again)[0].id == "job_1"
@@ -115,23 +146,25 @@ def test_rows_of_the_first_schema_get_through_to_the_newest_and_back(
     with empty.read() as session:
         for table, row in first_rows(key).items():
             assert session.execute(text(f"SELECT {', '.join(row)} FROM {table}")).all(), table
-    assert "priority" not in {
-        column["name"] for column in inspect(empty.engine).get_columns("jobs")
-    }
+    columns = inspect(empty.engine).get_columns("jobs")
+    assert "priority" not in {column["name"] for column in columns}
+
+
+UPGRADE = """
+import sys
+from services.database import base, migrations
+migrations.upgrade(base.Database(sys.argv[1]))
+"""
 
 
 def test_upgrade_is_repeatable_and_safe_side_by_side(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
-    code = "import sys; from services.database import base, migrations; migrations.upgrade(base.Database(sys.argv[1]))"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
+    command_line = [sys.executable, "-c", UPGRADE, url]
+    processes = [subprocess.Popen(command_line, stderr=subprocess.PIPE) for _ in range(3)]
     errors = [process.communicate()[1].decode() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], errors
     database = Database(url)
     upgrade(database)
-    assert {"jobs", "attempts", "events", "api_keys"} <= set(
-        inspect(database.engine).get_table_names()
-    )
+    tables = set(inspect(database.engine).get_table_names())
+    assert {"jobs", "attempts", "events", "api_keys"} <= tables
     database.dispose()

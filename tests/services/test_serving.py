@@ -11,8 +11,10 @@ from services.serving import CannotListen, format_url, listen
 
 
 def test_small_answers_are_not_held_back() -> None:
-    """Connections have Nagle's algorithm off: with it, every answer in two packets waits 40 ms for
-    the other side."""
+    """Connections have Nagle's algorithm off.
+
+    With it, every answer in two packets waits 40 ms for the other side.
+    """
 
     async def accepted_without_delay() -> int:
         found: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -1,5 +1,4 @@
-"""No call without a key that may make it: the guard itself, and that every route of the real
-application has one."""
+"""No call without a key that may make it: the guard, and that every route has one."""
 
 from __future__ import annotations
 
@@ -34,18 +33,17 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 def scopes_of(dependant: Dependant | None) -> Iterator[str]:
     """The scopes that a route demands, in any depth of its dependencies."""
     for dependency in dependant.dependencies if dependant is not None else ():
-        if (scope := get_required_scope(dependency.call)) is not None:
+        scope = get_required_scope(dependency.call)
+        if scope is not None:
             yield scope
         yield from scopes_of(dependency)
 
 
 def routes(app: FastAPI) -> Iterator[tuple[str, set[str], list[str]]]:
+    """Path, methods and scopes of each."""
     for route in iter_route_contexts(app.routes):
-        yield (
-            route.path or "",
-            set(route.methods or ()),
-            list(scopes_of(getattr(route, "dependant", None))),
-        )
+        scopes = list(scopes_of(getattr(route, "dependant", None)))
+        yield route.path or "", set(route.methods or ()), scopes
 
 
 @pytest.fixture
@@ -54,11 +52,11 @@ def app(services: Container) -> FastAPI:
 
 
 def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
-    found = list(routes(app))
-    assert len(found) > 25
-    unguarded = {path for path, _, scopes in found if not scopes}
+    all_routes = list(routes(app))
+    assert len(all_routes) > 25
+    unguarded = {path for path, _, scopes in all_routes if not scopes}
     assert unguarded == PUBLIC
-    assert [path for path, _, scopes in found if len(scopes) > 1] == []
+    assert [path for path, _, scopes in all_routes if len(scopes) > 1] == []
 
 
 def test_nothing_that_writes_is_open_to_readers(app: FastAPI) -> None:
@@ -156,9 +154,10 @@ def test_keys_over_rest(client: TestClient) -> None:
     made = client.post("/v1/keys", json={"name": "ci", "scopes": ["submit"]})
     assert made.status_code == 201
     assert made.headers["Cache-Control"] == "no-store"
-    key, key_id = made.json()["key"], made.json()["id"]
-    seen = client.get("/v1/keys/self", headers=bearer(key)).json()
-    assert seen == {"id": key_id, "name": "ci", "scopes": ["read", "submit"]}
+    key = made.json()["key"]
+    key_id = made.json()["id"]
+    holder = client.get("/v1/keys/self", headers=bearer(key)).json()
+    assert holder == {"id": key_id, "name": "ci", "scopes": ["read", "submit"]}
     listed = client.get("/v1/keys")
     assert [item["name"] for item in listed.json()["items"]] == ["tester", "ci"]
     assert key not in listed.text
@@ -169,7 +168,8 @@ def test_keys_over_rest(client: TestClient) -> None:
 
 
 def test_a_repeated_request_makes_one_key_and_shows_it_once(client: TestClient) -> None:
-    headers, body = {"Idempotency-Key": "one"}, {"name": "ci", "scopes": ["read", "submit"]}
+    headers = {"Idempotency-Key": "one"}
+    body = {"name": "ci", "scopes": ["read", "submit"]}
     first, again = (client.post("/v1/keys", json=body, headers=headers) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == {**first.json(), "key": None}

@@ -50,8 +50,10 @@ def test_zero_is_no_limit_and_memory_is_bounded() -> None:
 
 @pytest.fixture
 def narrow(services: Container) -> Iterator[TestClient]:
-    """Takes bursts of four requests and of two writes; buckets fill so slowly that no pause of the
-    machine matters."""
+    """Takes bursts of four requests and of two writes.
+
+    Buckets fill so slowly that no pause of the machine matters.
+    """
     limits = {
         "requests_per_second": 0.004,
         "writes_per_second": 0.002,

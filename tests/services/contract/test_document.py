@@ -1,5 +1,4 @@
-"""docs/openapi.json is what the service serves: a change of the wire is a change of that file, seen
-in review."""
+"""docs/openapi.json is what the service serves: a change of the wire is seen in review."""
 
 from __future__ import annotations
 

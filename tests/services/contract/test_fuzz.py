@@ -1,5 +1,4 @@
-"""Requests nobody thought of, made from the service's own OpenAPI document: no answer may
-contradict it.
+"""Requests nobody thought of, made from the OpenAPI document: no answer may contradict it.
 
 Right and wrong requests to every operation, against the real application in process. Jobs are rows
 that nobody starts.

@@ -1,8 +1,7 @@
-"""Requests that mean harm, to every operation there is: each is refused with a problem document, or
-harmless.
+"""Requests that mean harm, to every operation there is.
 
-The operations are walked as the OpenAPI document lists them, so that a new one is attacked without
-being named here.
+Each is refused with a problem document, or harmless. The operations are walked as the OpenAPI
+document lists them, so that a new one is attacked without being named here.
 """
 
 from __future__ import annotations
@@ -114,7 +113,8 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def parameters(operation: dict[str, Any], place: str) -> list[str]:
-    return [one["name"] for one in operation.get("parameters", ()) if one["in"] == place]
+    in_place = [entry for entry in operation.get("parameters", ()) if entry["in"] == place]
+    return [entry["name"] for entry in in_place]
 
 
 def filled(path: str, values: dict[str, str]) -> str:
@@ -136,20 +136,16 @@ def check(answer: Response, request: object) -> None:
 def test_paths_that_lead_elsewhere(client: TestClient, known: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, place in product(parameters(operation, "path"), PLACES):
-            check(
-                client.request(method, filled(path, {**known, name: place})),
-                (method, path, place[:50]),
-            )
+            answer = client.request(method, filled(path, {**known, name: place}))
+            check(answer, (method, path, place[:50]))
 
 
 @pytest.mark.slow
 def test_queries_that_say_the_impossible(client: TestClient, known: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, value in product(parameters(operation, "query"), PLACES):
-            check(
-                client.request(method, f"{filled(path, known)}?{name}={value}"),
-                (method, path, name, value[:50]),
-            )
+            answer = client.request(method, f"{filled(path, known)}?{name}={value}")
+            check(answer, (method, path, name, value[:50]))
 
 
 @pytest.mark.slow
@@ -186,17 +182,21 @@ def bodies() -> Iterator[bytes]:
     yield b"[" * DEEP
     yield b'{"spec":' * DEEP
     yield b'{"spec":' * 500 + b"1" + b"}" * 500
-    training = '"kind": "meta-training"'
     for text in STRINGS:
-        word = json.dumps(text)
-        for member in ("kind", "name", "reason", "preset"):
-            yield f'{{{training}, "{member}": {word}}}'.encode()
-        pair = f"{{{word}: {word}}}"
-        yield f'{{{training}, "labels": {pair}, "spec": {pair}}}'.encode()
-        yield f'{{{training}, "labels": {{"a": {word}}}, "spec": {{"preset": {word}}}}}'.encode()
+        yield from bodies_with(json.dumps(text))
     for number in NUMBERS:
+        spec = f'{{"preset": "quick", "seed": {number}}}'
         yield f'{{"version": {number}, "kind": {number}, "labels": {number}}}'.encode()
-        yield f'{{{training}, "spec": {{"preset": "quick", "seed": {number}}}}}'.encode()
+        yield f'{{"kind": "meta-training", "spec": {spec}}}'.encode()
+
+
+def bodies_with(string: str) -> Iterator[bytes]:
+    """Submissions with this string, in JSON, at every place for one."""
+    start = '{"kind": "meta-training"'
+    for member in ("kind", "name", "reason", "preset"):
+        yield f'{start}, "{member}": {string}}}'.encode()
+    yield f'{start}, "labels": {{{string}: {string}}}, "spec": {{{string}: {string}}}}}'.encode()
+    yield f'{start}, "labels": {{"a": {string}}}, "spec": {{"preset": {string}}}}}'.encode()
 
 
 @pytest.mark.slow

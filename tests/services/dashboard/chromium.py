@@ -1,5 +1,7 @@
-"""A headless Chromium, driven by the DevTools protocol over two pipes: no driver program and no
-open port."""
+"""A headless Chromium, driven by the DevTools protocol over two pipes.
+
+There is no driver program and no open port.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,17 @@ _FLAGS: Final = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-_LAUNCH: Final = (
-    "import fcntl, os, sys; r, w = (fcntl.fcntl(int(f), fcntl.F_DUPFD, 10) for f in sys.argv[1:3]); "
-    "os.dup2(r, 3); os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
-)
-"""The browser reads commands from descriptor 3 and writes to 4; the pipes may have any other
-numbers here."""
+_LAUNCH: Final = """
+import fcntl, os, sys
+reader, writer = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3])
+os.dup2(reader, 3)
+os.dup2(writer, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads commands from descriptor 3 and writes to 4.
+
+The pipes may have any other numbers before.
+"""
 
 
 class Chromium:
@@ -59,13 +66,15 @@ class Chromium:
         )
         os.close(to_browser)
         os.close(from_browser)
-        self._buffer, self._count, self._session = b"", 0, None
+        self._buffer = b""
+        self._count = 0
+        self._session = None
         self.complaints: list[str] = []
         """Exceptions and violations of the content policy, as the page's console has them."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
-            "sessionId"
-        ]
+
+        target = self.call("Target.createTarget", url="about:blank")
+        session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = session["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
@@ -100,20 +109,23 @@ class Chromium:
     def wait_for(self, expression: str, seconds: float = 15) -> Any:
         """The expression's value, as soon as it is true."""
         deadline = time.monotonic() + seconds
-        while not (value := self.evaluate(expression)):
+        while True:
+            value = self.evaluate(expression)
+            if value:
+                return value
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression} stayed {value!r}; the page says: {self.text()}")
             time.sleep(0.05)
-        return value
 
     def text(self) -> str:
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
     def click(self, label: str) -> None:
         """Press the button or link that has exactly this text."""
-        found = f"[...document.querySelectorAll('button, a')].find((e) => e.textContent.trim() === {json.dumps(label)})"
-        self.wait_for(f"Boolean({found})")
-        self.evaluate(f"{found}.click()")
+        elements = "[...document.querySelectorAll('button, a')]"
+        element = f"{elements}.find((e) => e.textContent.trim() === {json.dumps(label)})"
+        self.wait_for(f"Boolean({element})")
+        self.evaluate(f"{element}.click()")
 
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))

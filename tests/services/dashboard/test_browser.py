@@ -1,5 +1,4 @@
-"""The dashboard in a real browser, on the real service: from the key to a live job and a downloaded
-Θ."""
+"""The dashboard in a real browser, on the real service: from the key to a downloaded Θ."""
 
 from __future__ import annotations
 
@@ -87,26 +86,30 @@ def test_a_visit(
     sign_in(browser, services.api_keys.create("visitor", ["submit"]).key)
     browser.wait_for("document.body.innerText.includes('No jobs yet')")
 
+    follow_a_job(browser, services)
+    download_a_version(browser, tmp_path, theta.to_bytes())
+
+    browser.click("Forget key")
+    browser.wait_for("Boolean(document.getElementById('key'))")
+    n_stored = browser.evaluate(
+        "sessionStorage.length + localStorage.length + document.cookie.length"
+    )
+    assert n_stored == 0
+    assert browser.complaints == []
+
+
+def follow_a_job(browser: Chromium, services: Container) -> None:
+    """Submit one, and see it run and end."""
     browser.click("Submit a quick job")
     browser.wait_for("document.querySelector('h1')?.textContent === 'quick, from the dashboard'")
-    progress = [
-        (
-            "progress",
-            {"update": n, "n_updates": 50, "meta_loss": 2.3 - 0.04 * n, "eta_seconds": 50 - n},
-        )
-        for n in range(30)
-    ]
-    validation = [
+    events: list[tuple[str, dict[str, object]]] = []
+    for n in range(30):
+        data = {"update": n, "n_updates": 50, "meta_loss": 2.3 - 0.04 * n, "eta_seconds": 50 - n}
+        events.append(("progress", data))
+    events += [
         ("validation", {"update": n, "loss": 1.0 / (1 + n), "best": True}) for n in (0, 10, 20)
     ]
-    tell(
-        services,
-        [*progress, *validation],
-        state="running",
-        progress=0.6,
-        eta_seconds=20.0,
-        attempt=1,
-    )
+    tell(services, events, state="running", progress=0.6, eta_seconds=20.0, attempt=1)
     browser.wait_for("document.querySelectorAll('svg.plot .series').length === 2")
     browser.wait_for("document.querySelector('.state').textContent === 'running'")
     points = browser.evaluate(
@@ -115,33 +118,28 @@ def test_a_visit(
     assert points == 30
     assert "60 %" in browser.text()
 
-    ended = [
+    end: list[tuple[str, dict[str, object]]] = [
         ("job.state", {"from": "running", "to": "succeeded"}),
         ("job.ended", {"state": "succeeded"}),
     ]
-    tell(services, ended, state="succeeded", progress=1.0, ended_at=now())
+    tell(services, end, state="succeeded", progress=1.0, ended_at=now())
     browser.wait_for("document.querySelector('.state').textContent === 'succeeded'")
 
+
+def download_a_version(browser: Chromium, folder: Path, data: bytes) -> None:
     browser.click("Optimizers")
     browser.click("hyper")
     browser.wait_for("document.body.innerText.includes('<b>better</b>')")
-    for told in ("<i>noted</i>", "env: prod", "none → 1, protected"):
-        assert told in browser.text()
-    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    browser.click("Download")
-    saved = tmp_path / "hyper-1.safetensors"
-    deadline = time.monotonic() + 15
-    while not saved.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert saved.read_bytes() == theta.to_bytes()
+    for text in ("<i>noted</i>", "env: prod", "none → 1, protected"):
+        assert text in browser.text()
 
-    browser.click("Forget key")
-    browser.wait_for("Boolean(document.getElementById('key'))")
-    assert (
-        browser.evaluate("sessionStorage.length + localStorage.length + document.cookie.length")
-        == 0
-    )
-    assert browser.complaints == []
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.click("Download")
+    file = folder / "hyper-1.safetensors"
+    deadline = time.monotonic() + 15
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert file.read_bytes() == data
 
 
 def test_the_reference_lists_calls_and_models(browser: Chromium, url: str) -> None:

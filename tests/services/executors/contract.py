@@ -22,7 +22,12 @@ signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 time.sleep(60)
 """
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
 
 
 class ExecutorContract(ABC):
@@ -53,8 +58,10 @@ class ExecutorContract(ABC):
             time.sleep(0.02)
 
     def until_said(self, executor: Executor, process_id: str, line: str) -> None:
-        """A whole line: a log may begin with the command, and so with all that its code has in
-        quotes."""
+        """Wait for a whole line.
+
+        A log may begin with the command, and so with all that its code has in quotes.
+        """
         self.until(lambda: line.encode() in executor.log(process_id).splitlines())
 
     def start(self, executor: Executor, name: str, code: str, **environment: str) -> str:
@@ -78,12 +85,10 @@ class ExecutorContract(ABC):
 
     def test_argument_with_shell_characters_arrives_whole(self, executor: Executor) -> None:
         process_id = f"quote-{time.time_ns()}"
-        executor.submit(
-            process_id,
-            [sys.executable, "-c", "import sys; print(sys.argv[1])", "a b; $HOME 'c'"],
-            {},
-        )
-        self.until_said(executor, process_id, "a b; $HOME 'c'")
+        argument = "a b; $HOME 'c'"
+        command = [sys.executable, "-c", "import sys; print(sys.argv[1])", argument]
+        executor.submit(process_id, command, {})
+        self.until_said(executor, process_id, argument)
 
     def test_unknown_id(self, executor: Executor) -> None:
         assert executor.status("never-submitted") == "unknown"

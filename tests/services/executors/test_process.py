@@ -15,6 +15,14 @@ from tests.services.executors.contract import WAITS, ExecutorContract
 
 pytestmark = pytest.mark.slow
 
+SUBMIT = """
+import os, signal, sys
+from pathlib import Path
+from services.executors.process import ProcessExecutor
+folder, process_id, code = sys.argv[1:]
+ProcessExecutor(Path(folder)).submit(process_id, [sys.executable, "-c", code], {})
+"""
+
 
 class TestProcessExecutor(ExecutorContract):
     def make_executor(self, folder: Path) -> Executor:
@@ -23,15 +31,9 @@ class TestProcessExecutor(ExecutorContract):
     def test_survives_the_process_that_submitted_it(
         self, executor: Executor, tmp_path: Path
     ) -> None:
-        code = (
-            "import os, signal, sys\nfrom pathlib import Path\n"
-            "from services.executors.process import ProcessExecutor\n"
-            "ProcessExecutor(Path(sys.argv[1])).submit('orphan', [sys.executable, '-c', sys.argv[2]], {})\n"
-            "os.kill(os.getpid(), signal.SIGKILL)"
-        )
-        subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "processes"), WAITS], check=False
-        )
+        code = f"{SUBMIT}\nos.kill(os.getpid(), signal.SIGKILL)"
+        folder = str(tmp_path / "processes")
+        subprocess.run([sys.executable, "-c", code, folder, "orphan", WAITS], check=False)
         self.until_said(executor, "orphan", "ready")
         assert executor.status("orphan") == "running"
         executor.stop("orphan")
@@ -42,7 +44,8 @@ class TestProcessExecutor(ExecutorContract):
     ) -> None:
         process_id = self.start(executor, "lonely", WAITS)
         self.until_said(executor, process_id, "ready")
-        os.kill(int((tmp_path / "processes" / process_id / "group").read_text()), signal.SIGKILL)
+        supervisor = int((tmp_path / "processes" / process_id / "group").read_text())
+        os.kill(supervisor, signal.SIGKILL)
         time.sleep(0.05)
         assert executor.status(process_id) == "running"
         executor.stop(process_id)
@@ -51,15 +54,9 @@ class TestProcessExecutor(ExecutorContract):
 
     def test_racing_submissions_run_once(self, tmp_path: Path) -> None:
         marks = tmp_path / "marks"
-        code = (
-            "import sys\nfrom pathlib import Path\nfrom services.executors.process import ProcessExecutor\n"
-            "ProcessExecutor(Path(sys.argv[1])).submit('race', [sys.executable, '-c', sys.argv[2]], {})"
-        )
         mark = f"open({str(marks)!r}, 'a').write('x')"
-        racers = [
-            subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "processes"), mark])
-            for _ in range(3)
-        ]
+        command = [sys.executable, "-c", SUBMIT, str(tmp_path / "processes"), "race", mark]
+        racers = [subprocess.Popen(command) for _ in range(3)]
         assert [racer.wait() for racer in racers] == [0, 0, 0]
         executor = self.make_executor(tmp_path)
         self.until(lambda: executor.status("race") == "succeeded")

@@ -1,5 +1,7 @@
-"""Drivers that are ready before their job is: played by a small program, with real processes and
-files."""
+"""Drivers that are ready before their job is.
+
+A small program plays them; processes and files are real.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,8 @@ class Play:
     """A service that may be started again, on one home."""
 
     def __init__(self, home: Path, seconds: float) -> None:
-        self.home, self._python = home, home / "python"
+        self.home = home
+        self._python = home / "python"
         self._python.write_text(PLAYED.format(runs=str(home / "runs"), seconds=seconds))
         self._python.chmod(0o700)
         self.executor = self.start()
@@ -70,15 +73,8 @@ class Play:
         return self.executor
 
     def submit(self, process_id: str, **environment: str) -> None:
-        argv = [
-            str(self._python),
-            "-m",
-            "meta_trainer.driver",
-            "--run-id",
-            f"run-{process_id}",
-            "--attempt",
-            "3",
-        ]
+        options = ["--run-id", f"run-{process_id}", "--attempt", "3"]
+        argv = [str(self._python), "-m", "meta_trainer.driver", *options]
         self.executor.submit(process_id, argv, environment or {"A": "1"})
 
     @property
@@ -90,12 +86,12 @@ class Play:
     def waiting(self) -> list[str]:
         """Those that wait for an order."""
         executor = ProcessExecutor(self.home / "processes")
-        folders = (self.home / "standby").glob("standby-*")
-        return [
-            one.name
-            for one in folders
-            if not standby_orders.read_order(one) and executor.status(one.name) not in ENDED
-        ]
+        names = []
+        for folder in (self.home / "standby").glob("standby-*"):
+            is_alive = executor.status(folder.name) not in ENDED
+            if is_alive and not standby_orders.read_order(folder):
+                names.append(folder.name)
+        return names
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20

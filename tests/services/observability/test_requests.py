@@ -23,25 +23,24 @@ def figures(client: TestClient, name: str) -> dict[tuple[str, ...], float]:
     """Label values → value, of one metric."""
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    return {
-        tuple(sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-        if sample.name == name
-    }
+    values: dict[tuple[str, ...], float] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            if sample.name == name:
+                values[tuple(sample.labels.values())] = sample.value
+    return values
 
 
 def test_a_sane_id_of_the_client_is_kept(client: TestClient) -> None:
-    for given in ("a", "req-1:2.3_4", "x" * 128):
-        assert (
-            client.get("/livez", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
-        )
+    for request_id in ("a", "req-1:2.3_4", "x" * 128):
+        answer = client.get("/livez", headers={"X-Request-Id": request_id})
+        assert answer.headers["X-Request-Id"] == request_id
 
 
-@pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a;b", "-a", "<script>", "é"])
-def test_another_one_is_replaced(client: TestClient, given: str) -> None:
-    got = client.get("/livez", headers={"X-Request-Id": given.encode()}).headers["X-Request-Id"]
-    assert re.fullmatch(r"req_[0-9a-f]{32}", got)
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a;b", "-a", "<script>", "é"])
+def test_another_one_is_replaced(client: TestClient, request_id: str) -> None:
+    answer = client.get("/livez", headers={"X-Request-Id": request_id.encode()})
+    assert re.fullmatch(r"req_[0-9a-f]{32}", answer.headers["X-Request-Id"])
 
 
 def test_ids_differ(client: TestClient) -> None:
@@ -63,10 +62,10 @@ def test_requests_are_counted_by_template(client: TestClient) -> None:
 
 def test_latency_is_measured(client: TestClient) -> None:
     client.get("/v1/jobs")
-    assert figures(client, "hyperadam_http_request_duration_seconds_count")["GET", "/v1/jobs"] == 1
-    assert (
-        0 < figures(client, "hyperadam_http_request_duration_seconds_sum")["GET", "/v1/jobs"] < 10
-    )
+    counts = figures(client, "hyperadam_http_request_duration_seconds_count")
+    assert counts["GET", "/v1/jobs"] == 1
+    sums = figures(client, "hyperadam_http_request_duration_seconds_sum")
+    assert 0 < sums["GET", "/v1/jobs"] < 10
     assert figures(client, "hyperadam_http_requests_in_progress")[()] == 1
 
 
@@ -91,27 +90,27 @@ def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None
     with services.database.write() as session:
         session.execute(update(Job).where(Job.id == job_id).values(state="running", progress=0.25))
         for number, loss in ((1001, 2.0), (1002, 1.5)):
-            speed = {"period_seconds": 0.25, "learner_steps_per_second": 640.0, "n_workers": 2}
             data = {
                 "update": number,
                 "n_updates": 2000,
                 "meta_loss": loss,
                 "eta_seconds": 1.0,
-                **speed,
+                "period_seconds": 0.25,
+                "learner_steps_per_second": 640.0,
+                "n_workers": 2,
             }
             session.add(
                 Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data)
             )
     assert figures(client, "hyperadam_job_progress_ratio") == {(job_id,): 0.25}
-    told = {
+    expected = {
         "meta_loss": 1.5,
         "period_seconds": 0.25,
         "learner_steps_per_second": 640.0,
         "workers": 2.0,
     }
-    assert {name: figures(client, f"hyperadam_job_{name}") for name in told} == {
-        name: {(job_id,): value} for name, value in told.items()
-    }
+    for name, value in expected.items():
+        assert figures(client, f"hyperadam_job_{name}") == {(job_id,): value}
 
 
 def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
@@ -121,10 +120,8 @@ def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
     with services.database.write() as session:
         session.execute(update(Job).values(created_at=moment))
         for seconds, job_id in enumerate(ids):
-            for number in (
-                1,
-                2,
-            ):  # the second attempt did not come from the queue for the first time
+            # only the first attempt ended a wait in the queue since the submission
+            for number in (1, 2):
                 taken = moment + timedelta(seconds=seconds * number)
                 session.add(Attempt(job_id=job_id, number=number, state="lost", created_at=taken))
     assert figures(client, "hyperadam_queue_wait_seconds") == {
@@ -136,10 +133,9 @@ def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
 
 def test_the_reconciler_and_its_executor(client: TestClient, services: Container) -> None:
     def up() -> tuple[float, float]:
-        reconciler, executor = (
-            figures(client, f"hyperadam_{part}_up")[()] for part in ("reconciler", "executor")
-        )
-        return reconciler, executor
+        reconciler = figures(client, "hyperadam_reconciler_up")
+        executor = figures(client, "hyperadam_executor_up")
+        return reconciler[()], executor[()]
 
     assert up() == (0, 0)
     holder = LeaseHolder(services.database, seconds=60)

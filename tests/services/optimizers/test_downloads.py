@@ -1,5 +1,7 @@
-"""Weights over HTTP: the right bytes, conditionally and in part, and without troubling the
-registry."""
+"""Weights over HTTP: the right bytes, conditionally and in part.
+
+The registry is asked no more often than it must be.
+"""
 
 from __future__ import annotations
 
@@ -91,16 +93,15 @@ def test_head_is_get_without_the_file(
     assert registry.calls == {"version": 1}
     assert (head.status_code, head.content) == (200, b"")
     whole = client.get(TWO)
-    same = set(whole.headers) - {"x-request-id"}
-    assert {name: head.headers[name] for name in same} == {
-        name: whole.headers[name] for name in same
-    }
+    for name in set(whole.headers) - {"x-request-id"}:
+        assert head.headers[name] == whole.headers[name]
     assert client.head(TWO, headers={"If-None-Match": f'"{thetas[1].sha256}"'}).status_code == 304
     assert client.head(TWO, headers={"Range": "bytes=0-1"}).status_code == 200
 
 
 def test_a_broken_download_goes_on(client: TestClient, thetas: list[Theta]) -> None:
-    whole, etag = thetas[1].to_bytes(), f'"{thetas[1].sha256}"'
+    whole = thetas[1].to_bytes()
+    etag = f'"{thetas[1].sha256}"'
     first = client.get(TWO, headers={"Range": "bytes=0-99"})
     assert first.status_code == 206
     assert first.headers["Content-Range"] == f"bytes 0-99/{len(whole)}"
@@ -126,9 +127,7 @@ def test_a_range_outside_of_the_file(client: TestClient, thetas: list[Theta]) ->
     assert answer.status_code == 416
     assert answer.headers["Content-Range"] == f"bytes */{len(thetas[1].to_bytes())}"
     assert answer.json()["type"] == "/problems/range-not-satisfiable"
-    assert (
-        "Cache-Control" not in answer.headers or "immutable" not in answer.headers["Cache-Control"]
-    )
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,8 @@ def test_a_file_larger_than_the_cache_is_served_and_takes_nobodys_place(
     large = registry.create_version("hyper", make_theta(4, n_candidates=8), key="k4")
     assert large.size_bytes > len(small)
     cache = WeightsCache(registry, max_bytes=len(small))
-    one, four = pin(cache, 1), pin(cache, large.number)
+    one = pin(cache, 1)
+    four = pin(cache, large.number)
     assert cache.load_file(one) == small
     assert cache.load_file(four) == registry.weights("hyper", 4)
     assert cache.recall_file(four) is None

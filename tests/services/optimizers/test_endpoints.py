@@ -28,15 +28,14 @@ def test_list(client: TestClient, registry: CountingRegistry) -> None:
 def test_list_by_pages(client: TestClient, registry: CountingRegistry) -> None:
     for number in range(5):
         registry.create_version(f"o{number}", make_theta(9), key="k")
-    names, cursor = [], None
+    names = []
+    query: dict[str, Any] = {"limit": 2}
     while True:
-        page = client.get(
-            "/v1/optimizers", params={"limit": 2} | ({"cursor": cursor} if cursor else {})
-        ).json()
+        page = client.get("/v1/optimizers", params=query).json()
         names += [item["name"] for item in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
+        if page["next_cursor"] is None:
             break
+        query["cursor"] = page["next_cursor"]
     assert names == ["hyper", "o0", "o1", "o2", "o3", "o4"]
 
 

@@ -1,5 +1,4 @@
-"""A Θ made elsewhere becomes a version, to the byte; anything else is refused and leaves nothing
-behind."""
+"""A Θ made elsewhere becomes a version, to the byte; anything else is refused."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Swagger UI from this server alone: complete, unchanged, under a strict policy, and alive in a
-real browser."""
+"""Swagger UI from this server alone: complete, unchanged and under a strict policy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Studies over REST: refused with the field named, changed while they run, any trial's Θ
-registered."""
+"""Studies over REST: refused with the field named, changed while they run, any Θ registered."""
 
 from __future__ import annotations
 
@@ -92,20 +91,19 @@ def test_an_ended_study_and_other_jobs_are_left_alone(client: TestClient) -> Non
     client.post(f"/v1/jobs/{job_id}/cancel")
     answer = client.post(f"/v1/jobs/{job_id}/stop")
     assert (answer.status_code, answer.json()["state"]) == (409, "cancelled")
-    other = client.post(
-        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
-    ).json()["id"]
+    request = {"kind": "meta-training", "spec": {"preset": "quick"}}
+    other = client.post("/v1/jobs", json=request).json()["id"]
     assert client.post(f"/v1/jobs/{other}/stop").status_code == 404
     assert client.patch("/v1/jobs/job_none/study", json={"trials": 3}).status_code == 404
 
 
 def test_any_trials_theta_becomes_a_version(client: TestClient, registry: InMemoryRegistry) -> None:
     job_id = submit(client)
-    path, body = f"/v1/jobs/{job_id}/trials/0/version", {"optimizer": "chosen"}
+    path = f"/v1/jobs/{job_id}/trials/0/version"
+    body = {"optimizer": "chosen"}
     assert client.post(path, json=body).status_code == 404
-    client.patch(
-        f"/v1/jobs/{job_id}/study", json={"trials": 9}
-    )  # opens the run, as the reconciler does
+    # opens the run, as the reconciler does
+    client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 9})
     add_trial(registry, job_id, with_theta=False)
     assert client.post(path, json=body).status_code == 404
     study = add_trial(registry, job_id, with_theta=True)

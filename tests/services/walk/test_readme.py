@@ -1,5 +1,7 @@
-"""README's walk through REST, line by line as it stands there, by a newcomer's shell against a real
-service."""
+"""README's walk through REST, line by line as it stands there.
+
+A newcomer's shell walks it against a real service.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,18 @@ README = Path(__file__).resolve().parents[3] / "README.md"
 PUBLISHED = "http://127.0.0.1:8400"
 MARK = "--- next line ---"
 SPEC = '{"preset": "quick"}'
-SHORT = '{"preset": "quick", "n_episodes": 1, "task": {"activations": ["sigmoid"]}, "checkpoint_every_updates": 1}'
-"""The same for a moment instead of a minute: the only thing but the address that is not as it
-stands in the README."""
+SHORT = json.dumps(
+    {
+        "preset": "quick",
+        "n_episodes": 1,
+        "task": {"activations": ["sigmoid"]},
+        "checkpoint_every_updates": 1,
+    }
+)
+"""The same for a moment instead of a minute.
+
+But for the address, nothing else is different from what stands in the README.
+"""
 
 
 def lines_of_the_walk() -> list[str]:
@@ -40,20 +51,20 @@ def lines_of_the_walk() -> list[str]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> dict[str, str]:
-    """A home folder of their own. Their curl says when it got an error status, which it does not do
-    by default."""
+    """Their environment, with a home folder of their own.
+
+    Their curl fails where it got an error status, which it does not do by default.
+    """
     (tmp_path / ".curlrc").write_text("fail-with-body\nshow-error\n")
-    inherited = {
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HYPERADAM_", "XDG_"))
     }
-    return {
-        **inherited,
-        "HOME": str(tmp_path),
-        "HYPERADAM_EXECUTOR": "process",
-        "OMP_NUM_THREADS": "1",
-    }
+    environment["HOME"] = str(tmp_path)
+    environment["HYPERADAM_EXECUTOR"] = "process"
+    environment["OMP_NUM_THREADS"] = "1"
+    return environment
 
 
 @pytest.fixture
@@ -92,20 +103,22 @@ def test_every_line_works(newcomer: dict[str, str], url: str, tmp_path: Path) ->
     assert len([line for line in lines if "curl" in line]) >= 8
     assert any(PUBLISHED in line for line in lines)
     assert any(SPEC in line for line in lines)
-    script = (
-        "\n".join(f"{line}\necho '{MARK}'" for line in lines)
-        .replace(PUBLISHED, url)
-        .replace(SPEC, SHORT)
-    )
+    script = "\n".join(f"{line}\necho '{MARK}'" for line in lines)
+    script = script.replace(PUBLISHED, url).replace(SPEC, SHORT)
     walk = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path, env=newcomer, capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=newcomer,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
     assert walk.returncode == 0, (walk.stdout[-3000:], walk.stderr)
-    said = dict(zip(lines, walk.stdout.split(MARK), strict=False))
+    answers = dict(zip(lines, walk.stdout.split(MARK), strict=False))
 
     def answer(fragment: str) -> str:
-        return next(text for line, text in said.items() if fragment in line)
+        return next(text for line, text in answers.items() if fragment in line)
 
     assert json.loads(answer("/readyz"))["checks"]["database"] == "ok"
     assert "event: job.ended" in answer("/events")
@@ -113,9 +126,6 @@ def test_every_line_works(newcomer: dict[str, str], url: str, tmp_path: Path) ->
     assert (job["state"], job["progress"]) == ("succeeded", 1)
     assert json.loads(answer("/metrics?name=meta_loss"))["value"] > 0
     version = json.loads(answer("versions/latest -H"))
-    assert (
-        version["sha256"]
-        == job["version"]["sha256"]
-        == Theta.load(tmp_path / "theta.safetensors").sha256
-    )
+    downloaded = Theta.load(tmp_path / "theta.safetensors")
+    assert version["sha256"] == job["version"]["sha256"] == downloaded.sha256
     assert json.loads(answer("/aliases/champion")) == ["champion"]
