@@ -41,13 +41,13 @@ def test_a_training_leaves_everything_in_its_run() -> None:
     assert version.run_id == run_id
     theta = Theta.from_bytes(registry.weights("hyperadam", 1))
     assert theta.lr == 0.005
-    made = theta.provenance
-    assert made["job"] == "job_1"
-    assert made["spec"]["seed"] == 7
-    assert len(made["datasets"]["mnist5k"]) == 64
-    assert set(made["code"]) == {"version", "sources_sha256", "torch", "python"}
+    lineage = theta.provenance
+    assert lineage["job"] == "job_1"
+    assert lineage["spec"]["seed"] == 7
+    assert len(lineage["datasets"]["mnist5k"]) == 64
+    assert set(lineage["code"]) == {"version", "sources_sha256", "torch", "python"}
     result = json.loads(registry.get_artifact(run_id, "result/result.json"))
-    assert result["best_validation_loss"] == made["metrics"]["validation_loss"]
+    assert result["best_validation_loss"] == lineage["metrics"]["validation_loss"]
     assert result["sha256"] == version.sha256
     initial = Theta.from_bytes(registry.get_artifact(run_id, "result/initial.safetensors"))
     assert initial.provenance["made_by"] == "init paper"
@@ -92,22 +92,17 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
         )
     result = json.loads(registry.get_artifact(run_id, "result/result.json"))
     for number in (1, 2):
-        (told,) = registry.version("hyper", str(number)).evaluations
-        assert told.key == "job_1"
-        assert {
-            name: told.summary["settings"][name] for name in ("suite", "quick", "n_starts", "seed")
-        } == {
-            "suite": "table1",
-            "quick": True,
-            "n_starts": 2,
-            "seed": 1,
-        }
+        (evaluation,) = registry.version("hyper", str(number)).evaluations
+        assert evaluation.key == "job_1"
+        settings = evaluation.summary["settings"]
+        expected_settings = {"suite": "table1", "quick": True, "n_starts": 2, "seed": 1}
+        assert {name: settings[name] for name in expected_settings} == expected_settings
         rows = {row["task"]: row for row in result["rows"] if row["optimizer"] == f"hyper@{number}"}
-        assert told.summary["tasks"].keys() == rows.keys()
+        assert evaluation.summary["tasks"].keys() == rows.keys()
         for task, row in rows.items():
-            assert told.summary["tasks"][task]["mean"] == row["mean"]
+            assert evaluation.summary["tasks"][task]["mean"] == row["mean"]
             assert (
-                told.summary["tasks"][task]["baseline"]["difference"]["mean"]
+                evaluation.summary["tasks"][task]["baseline"]["difference"]["mean"]
                 == row["difference"]["mean"]
             )
 
@@ -120,9 +115,9 @@ def test_a_training_asks_its_promotion_rule() -> None:
     registry.create_version("hyperadam", make_theta(1), key="k")
     registry.set_alias("hyperadam", "champion", 1, actor="ann")
     assert run_attempt(registry, run_id, 1, SETTINGS), read_done(registry, run_id)
-    told = read_events(registry, run_id)
-    assert [event["type"] for event in told if event["type"] == "cell"] == []
-    (promotion,) = (event["data"] for event in told if event["type"] == "promotion")
+    events = read_events(registry, run_id)
+    assert [event["type"] for event in events if event["type"] == "cell"] == []
+    (promotion,) = [event["data"] for event in events if event["type"] == "promotion"]
     assert (promotion["candidate"], promotion["champion"]) == (2, 1)
     assert promotion["promoted"] is (promotion["log_ratio"] < 0)
     assert registry.version("hyperadam", "champion").number == (2 if promotion["promoted"] else 1)
@@ -226,7 +221,9 @@ class Process:
     """A driver as the service starts it."""
 
     def __init__(self, home: Path, registry: Registry, run_id: str, attempt: int) -> None:
-        self.registry, self.run_id, self.attempt = registry, run_id, attempt
+        self.registry = registry
+        self.run_id = run_id
+        self.attempt = attempt
         environment = {
             **os.environ,
             "HYPERADAM_TRACKING_URI": f"sqlite:///{home}/mlflow.db",

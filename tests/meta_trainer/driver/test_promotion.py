@@ -107,8 +107,10 @@ def test_starts_that_diverged_are_not_compared() -> None:
     decision = judge_versions(
         PromotionSpec(), 2, 1, report(one_out, [[0.3, 0.31, NAN, 0.3], OLD[1]])
     )
-    kept = np.log(np.array([0.27 / 0.31, 0.27 / 0.3])) + np.log(np.array([1.0 / 1.2, 0.8 / 0.9]))
-    assert decision.log_ratio == pytest.approx(kept.mean() / 2, rel=1e-6)
+    first_task = np.log(np.array([0.27 / 0.31, 0.27 / 0.3]))
+    second_task = np.log(np.array([1.0 / 1.2, 0.8 / 0.9]))
+    expected = (first_task + second_task).mean() / 2
+    assert decision.log_ratio == pytest.approx(expected, rel=1e-6)
     none = judge_versions(PromotionSpec(), 2, 1, report([[NAN] * 4, OLD[1]], [[NAN] * 4, OLD[1]]))
     assert (none.promoted, none.log_ratio, none.standard_error) == (False, None, None)
     assert Decision.from_json(none.to_json()).why == none.why
@@ -232,7 +234,8 @@ class CutRegistry(InMemoryRegistry):
     cut: str = ""
 
     def promote(self, *arguments: Any, **named: Any) -> bool:
-        cut, self.cut = self.cut, ""
+        cut = self.cut
+        self.cut = ""
         if cut == "before":
             raise Cut
         moved = super().promote(*arguments, **named)

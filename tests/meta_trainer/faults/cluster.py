@@ -62,7 +62,7 @@ class Nodes:
         self.dashboard_url = ""
 
         def start() -> Cluster:
-            if dashboard:  # on other ports at every try: what is left of one that failed may still have its own
+            if dashboard:  # on other ports at every try: a failed one may still have its own
                 port, agent = find_free_ports(2)
                 ports = {"dashboard_port": port, "dashboard_agent_listen_port": agent}
                 head.update({"include_dashboard": True, **ports})
@@ -162,7 +162,9 @@ class Slowed:
     """A process that gets 1 / `factor` of its time: stopped and continued in turn."""
 
     def __init__(self, pid: int, factor: float) -> None:
-        self._pid, self._factor, self._over = pid, factor, threading.Event()
+        self._pid = pid
+        self._factor = factor
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

@@ -92,25 +92,28 @@ def test_chunk_of_a_slow_worker_is_run_again_elsewhere(
     nodes: Nodes, undisturbed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meta_trainer.runners.ray_runner.LEAST_PATIENCE_SECONDS", 0.5)
-    runner, told = Faulty(RayRunner(), nodes, [slow(worker=0, factor=50, at_period=2)]), []
-    runner.listen(lambda kind, data: told.append((kind, data)))
+    events: list[tuple[str, Any]] = []
+    runner = Faulty(RayRunner(), nodes, [slow(worker=0, factor=50, at_period=2)])
+    runner.listen(lambda kind, data: events.append((kind, data)))
     try:
         assert digest(train(runner, MemoryRecorder())) == undisturbed
     finally:
         runner.close()
-    assert any(kind == "call.repeated" and data["call"] == "run_period" for kind, data in told)
+    repeated_calls = [data["call"] for kind, data in events if kind == "call.repeated"]
+    assert "run_period" in repeated_calls
 
 
 def test_without_any_node_the_job_waits_and_says_so(nodes: Nodes, undisturbed: str) -> None:
-    told: list[int] = []
+    numbers_of_workers: list[int] = []
 
-    def tell(kind: str, data: Mapping[str, Any]) -> None:
+    def listen(kind: str, data: Mapping[str, Any]) -> None:
         if kind == "workers":
-            told.append(data["n"])
+            numbers_of_workers.append(data["n"])
             if not data["n"]:
                 nodes.join()
 
     runner = Faulty(RayRunner(), nodes, [lose_all_nodes(at_period=2)])
-    runner.listen(tell)
+    runner.listen(listen)
     assert digest(train(runner, MemoryRecorder())) == undisturbed
-    assert told[told.index(0) + 1] == 1
+    first_without = numbers_of_workers.index(0)
+    assert numbers_of_workers[first_without + 1] == 1

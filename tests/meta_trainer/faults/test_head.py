@@ -35,7 +35,8 @@ def test_job_survives_kill_9_of_a_head_with_redis(
     monkeypatch.setenv("RAY_REDIS_ADDRESS", redis)
     nodes = Nodes(1)
     try:
-        runner, recorder = Faulty(RayRunner(), nodes, [restart_head(at_period=3)]), MemoryRecorder()
+        runner = Faulty(RayRunner(), nodes, [restart_head(at_period=3)])
+        recorder = MemoryRecorder()
         assert digest(train(runner, recorder)) == undisturbed
         assert runner.inflicted == ["restart head"]
         assert sorted(recorder.series("meta_loss")) == [1, 2, 3, 4, 5, 6]

@@ -99,7 +99,9 @@ class Faulty(Runner):
     """Another runner, to whose cluster faults happen in their periods, once each."""
 
     def __init__(self, runner: Runner, nodes: Nodes, faults: Sequence[Fault]) -> None:
-        self._runner, self.nodes, self._faults = runner, nodes, list(faults)
+        self._runner = runner
+        self.nodes = nodes
+        self._faults = list(faults)
         self.states: dict[int, Handle] = {}
         """Of chunks, as their newest period was given them."""
         self.slowed: list[Slowed] = []

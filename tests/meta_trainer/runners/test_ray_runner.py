@@ -72,11 +72,11 @@ def test_particles_and_perturbations_are_the_same_on_ray(
     """A mix of all that travels: slopes, gradients, and the carried states of particles, also out
     of a checkpoint."""
     kinds = [{"kind": "pes", "n_pairs": 2}, {"kind": "es-single", "n_pairs": 1}, {"kind": "tbptt"}]
-    given = {
+    fields = {
         "estimator": {"kind": "mix", "parts": [{"estimator": kind} for kind in kinds]},
         "n_episodes": 2,
     }
-    spec = MetaTrainingSpec.model_validate(tiny_spec.model_dump(exclude={"estimator"}) | given)
+    spec = MetaTrainingSpec.model_validate(tiny_spec.model_dump(exclude={"estimator"}) | fields)
     expected = train(spec, InProcessRunner(), recorder)
     assert torch.equal(train(spec, runner, type(recorder)()).final_theta, expected.final_theta)
     resumed = train(spec, runner, type(recorder)(), recorder.checkpoints[3])
@@ -84,10 +84,10 @@ def test_particles_and_perturbations_are_the_same_on_ray(
 
 
 @pytest.mark.parametrize(
-    ("told", "joined"), [({"RAY_ADDRESS": "10.0.0.1:6379"}, "10.0.0.1:6379"), ({}, "local")]
+    ("environment", "joined"), [({"RAY_ADDRESS": "10.0.0.1:6379"}, "10.0.0.1:6379"), ({}, "local")]
 )
 def test_driver_joins_the_cluster_that_it_is_told_and_no_other(
-    monkeypatch: pytest.MonkeyPatch, told: dict[str, str], joined: str
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], joined: str
 ) -> None:
     asked: list[str] = []
 
@@ -96,7 +96,8 @@ def test_driver_joins_the_cluster_that_it_is_told_and_no_other(
         raise ConnectionError("nobody there")
 
     monkeypatch.setattr(ray, "init", init)
-    settings = DriverSettings.from_environment({"HYPERADAM_TRACKING_URI": "memory://", **told})
+    environment = {"HYPERADAM_TRACKING_URI": "memory://", **environment}
+    settings = DriverSettings.from_environment(environment)
     with pytest.raises(WorkLost, match="nobody there"):
         RayRunner.connect(settings.ray_address)
     assert asked == [joined]

@@ -78,7 +78,8 @@ def translated(
 def test_more_episodes_give_the_theta_of_a_job_that_had_them_from_the_start(
     switch: dict[str, Any],
 ) -> None:
-    short, long = spec_of(switch), spec_of(switch, {"n_episodes": 4})
+    short = spec_of(switch)
+    long = spec_of(switch, {"n_episodes": 4})
     _, recorder = train(short)
     on = spec_of(switch, on_from(short.n_updates, n_episodes=4))
     second, _ = train(on, translated(recorder, short.n_updates, short, on).to_bytes())
@@ -99,10 +100,10 @@ def test_another_horizon_begins_a_new_episode_with_the_moments_and_a_best_of_its
     assert start.states == ()
     for name in ("theta", "exp_avg", "exp_avg_sq", "adam_step"):
         assert torch.equal(start.meta_optimizer[name], before.meta_optimizer[name])
-    second, told = train(longer, start.to_bytes())
-    assert sorted(told.series("meta_loss")) == [9, 10, 11, 12]
+    second, second_recorder = train(longer, start.to_bytes())
+    assert sorted(second_recorder.series("meta_loss")) == [9, 10, 11, 12]
     assert torch.equal(second.initial_theta, first.final_theta)
-    assert second.initial_loss == told.series("validation_loss")[8]
+    assert second.initial_loss == second_recorder.series("validation_loss")[8]
     assert second.best_loss <= second.initial_loss
     assert not validate_alike(original, longer)
 
@@ -207,18 +208,15 @@ class TestDriver:
     def test_lineage_stands_in_manifest_event_and_start(self, registry: Registry) -> None:
         run_id = self.go_on(registry)
         assert run_attempt(registry, run_id, 1, SETTINGS)
-        made = registry.version("hyperadam", "2").manifest["provenance"]
-        assert made["parent"] is None
-        assert {name: made["continued_from"][name] for name in ("job", "update")} == {
-            "job": "job_1",
-            "update": 4,
-        }
-        assert len(made["continued_from"]["sha256"]) == 64
+        lineage = registry.version("hyperadam", "2").manifest["provenance"]
+        origin = lineage["continued_from"]
+        assert lineage["parent"] is None
+        assert (origin["job"], origin["update"]) == ("job_1", 4)
+        assert len(origin["sha256"]) == 64
         assert registry.version("hyperadam", "1").manifest["provenance"]["continued_from"] is None
-        told = [
-            event["data"] for event in read_events(registry, run_id) if event["type"] == "continued"
-        ]
-        assert told == [{"job": "job_1", "update": 4}]
+        events = read_events(registry, run_id)
+        continuations = [event["data"] for event in events if event["type"] == "continued"]
+        assert continuations == [{"job": "job_1", "update": 4}]
         start = Theta.from_bytes(registry.get_artifact(run_id, "result/initial.safetensors"))
         assert start.provenance["made_by"] == "update 4 of job_1"
         assert [point.step for point in registry.metrics(run_id, "meta_loss")] == [5, 6, 7, 8]
@@ -228,20 +226,16 @@ class TestDriver:
         assert run_attempt(registry, run_id, 1, SETTINGS)
         first = registry.weights("hyperadam", 2)
         registry.delete_run(registry.open_run("job_1", name=""))
-        for info in registry.list_artifacts(
-            run_id, "checkpoints"
-        ):  # as if it had been killed before the first
+        # as if it had been killed before its first checkpoint
+        for info in registry.list_artifacts(run_id, "checkpoints"):
             registry.delete_artifact(run_id, info.path)
         registry.delete_artifact(run_id, BEST_CHECKPOINT)
         assert run_attempt(registry, run_id, 2, SETTINGS)
         assert registry.weights("hyperadam", 2) == first
         assert len(registry.versions("hyperadam")) == 2
-        resumed = [
-            event["data"]["resumed_from"]
-            for event in read_events(registry, run_id)
-            if event["type"] == "started"
-        ]
-        assert resumed == [4, 4]
+        events = read_events(registry, run_id)
+        starts = [event["data"] for event in events if event["type"] == "started"]
+        assert [start["resumed_from"] for start in starts] == [4, 4]
 
     def test_the_best_checkpoint_counts_where_the_newest_are_gone(self, registry: Registry) -> None:
         run = registry.open_run("job_1", name="")
@@ -252,9 +246,10 @@ class TestDriver:
             registry.delete_artifact(run, info.path)
         run_id = self.go_on(registry, best.update)
         assert run_attempt(registry, run_id, 1, SETTINGS)
-        assert Checkpoint.from_bytes(
+        start = Checkpoint.from_bytes(
             registry.get_artifact(run_id, START), make_rule(spec_of().rule)
-        ).update == (spec_of().timeline.begun(best.update) * 2)
+        )
+        assert start.update == spec_of().timeline.begun(best.update) * 2
 
     @pytest.mark.parametrize(
         ("harm", "message"),
@@ -267,7 +262,8 @@ class TestDriver:
     def test_what_is_gone_or_damaged_fails_for_good(
         self, registry: Registry, harm: str, message: str
     ) -> None:
-        run_id, run = self.go_on(registry), registry.open_run("job_1", name="")
+        run_id = self.go_on(registry)
+        run = registry.open_run("job_1", name="")
         path = "checkpoints/00000004.safetensors"
         if harm == "deleted":
             self.open(registry, "job_2", merge(CONSTANT, on_from(4, n_episodes=4)))

@@ -52,7 +52,8 @@ def attempt(
 
 
 def test_failed_update_leaves_theta_checkpoint_and_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    undisturbed, registry = connect("memory://"), connect("memory://")
+    undisturbed = connect("memory://")
+    registry = connect("memory://")
     attempt(undisturbed, 1, monkeypatch, None)
     run_id = attempt(registry, 1, monkeypatch, IndexError("index 7 is out of range"))
     error = read_done(registry, run_id, 1)["error"]

@@ -34,9 +34,9 @@ def registry(tiny_spec: MetaTrainingSpec) -> Registry:
     return registry
 
 
-def run(registry: Registry, spec: MetaTrainingSpec, **given: Any) -> dict[str, Any]:
+def run(registry: Registry, spec: MetaTrainingSpec, **fields: Any) -> dict[str, Any]:
     """Carry out a job; returns its last word."""
-    run_id = open_job(registry, **merge(spec.model_dump(mode="json"), given))
+    run_id = open_job(registry, **merge(spec.model_dump(mode="json"), fields))
     run_attempt(registry, run_id, 1, SETTINGS)
     return {**read_done(registry, run_id), "run": run_id}
 

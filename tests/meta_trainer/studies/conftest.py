@@ -20,8 +20,8 @@ JOB = "job_1"
 
 def tiny_study(**more: Any) -> StudySpec:
     base = {**TINY, "n_episodes": 2, **more.pop("base", {})}
-    given = {"base": base, "space": RATE, "searcher": {"kind": "random"}, "limits": {"trials": 3}}
-    return StudySpec.model_validate(given | more)
+    fields = {"base": base, "space": RATE, "searcher": {"kind": "random"}, "limits": {"trials": 3}}
+    return StudySpec.model_validate(fields | more)
 
 
 def make_conductor(

@@ -100,7 +100,8 @@ def test_a_gentle_stop_lets_trials_finish_and_begins_none(registry: Registry) ->
 
 
 def test_a_pause_interrupts_and_the_next_attempt_goes_on(registry: Registry) -> None:
-    spec, pausing = tiny_study(limits={"trials": 2}), [False]
+    spec = tiny_study(limits={"trials": 2})
+    pausing = [False]
     conductor = make_conductor(spec, registry, should_stop=lambda: pausing[0])
     trial = conductor.begin_trial()
     assert trial is not None

@@ -74,7 +74,7 @@ def ledger() -> Ledger:
 
 
 def test_leaderboard() -> None:
-    ranked = [one.number for one in rank_trials(SPEC, ledger())]
+    ranked = [record.number for record in rank_trials(SPEC, ledger())]
     assert ranked[:5] == [0, 1, 2, 3, 5]
     assert ranked[-1] == 4  # diverged
     assert 6 not in ranked
@@ -86,17 +86,18 @@ def test_leaderboard() -> None:
 
 def test_points_are_means_over_seeds() -> None:
     summaries = summarize_points(SPEC, ledger())
-    assert [one.mean for one in summaries[:3]] == pytest.approx([0, 1, 2.1])
+    assert [summary.mean for summary in summaries[:3]] == pytest.approx([0, 1, 2.1])
     assert summaries[0].stderr == pytest.approx(0.1)
     assert (summaries[2].stderr, summaries[2].n_bad) == (None, 1)
     assert (summaries[3].n_bad, summaries[3].n_trials) == (1, 2)
 
 
 def test_the_field_that_decides_is_the_important_one() -> None:
-    found = estimate_importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
-    assert found is not None
-    assert sum(found.shares.values()) == pytest.approx(1)
-    assert max(found.shares, key=lambda path: found.shares[path]) == "meta_optimizer.rate"
+    importance = estimate_importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
+    assert importance is not None
+    shares = importance.shares
+    assert sum(shares.values()) == pytest.approx(1)
+    assert max(shares, key=shares.__getitem__) == "meta_optimizer.rate"
     assert estimate_importance(SPEC, Ledger(trials=[trial(n, n) for n in range(4)])) is None
 
 
@@ -127,11 +128,12 @@ def test_csv_is_one_line_a_trial() -> None:
 
 def test_the_report_is_whole() -> None:
     version = {"optimizer": "hyperadam", "number": 3, "sha256": "ab"}
-    made = make_files(SPEC, ledger(), version, "A study")
+    report_files = make_files(SPEC, ledger(), version, "A study")
     pictures = {"curves.png", "effect.png", "coordinates.png", "importance.png"}
-    assert set(made) == {"result.json", "trials.csv", "report.md", "report.html"} | pictures
-    assert all(made[name].startswith(b"\x89PNG") for name in pictures)
-    page, markdown = made["report.html"].decode(), made["report.md"].decode()
+    assert set(report_files) == {"result.json", "trials.csv", "report.md", "report.html"} | pictures
+    assert all(report_files[name].startswith(b"\x89PNG") for name in pictures)
+    page = report_files["report.html"].decode()
+    markdown = report_files["report.md"].decode()
     assert page.count("data:image/png;base64,") == 4
     for text in (page, markdown):
         assert "hyperadam@3" in text
@@ -141,6 +143,7 @@ def test_the_report_is_whole() -> None:
 
 
 def test_a_study_without_any_result_has_a_report_too() -> None:
-    made = make_files(SPEC, Ledger(trials=[trial(0, 0.0, TrialState.FAILED)]), None, "A study")
-    assert "report.html" in made
-    assert "curves.png" not in made
+    ledger_of_a_failure = Ledger(trials=[trial(0, 0.0, TrialState.FAILED)])
+    report_files = make_files(SPEC, ledger_of_a_failure, None, "A study")
+    assert "report.html" in report_files
+    assert "curves.png" not in report_files

@@ -80,10 +80,10 @@ def test_a_finished_trial_whose_last_report_was_lost_reports_again(registry: Reg
 def test_theta_knows_its_study(registry: Registry) -> None:
     (trial,) = run_here(make_conductor(tiny_study(limits={"trials": 1}), registry), registry).trials
     assert trial.run_id is not None
-    made = Theta.from_bytes(registry.get_artifact(trial.run_id, THETA_PATH)).provenance
-    assert made["job"] == "job_1"
-    assert made["study"] == {"job": "job_1", "trial": 0, "values": trial.values}
-    assert made["spec"]["meta_optimizer"]["rate"] == trial.values["meta_optimizer.rate"]
+    lineage = Theta.from_bytes(registry.get_artifact(trial.run_id, THETA_PATH)).provenance
+    assert lineage["job"] == "job_1"
+    assert lineage["study"] == {"job": "job_1", "trial": 0, "values": trial.values}
+    assert lineage["spec"]["meta_optimizer"]["rate"] == trial.values["meta_optimizer.rate"]
 
 
 def test_a_suite_scores_the_finished_theta(registry: Registry) -> None:

@@ -80,13 +80,15 @@ def test_without_a_response_the_mixture_is_fixed() -> None:
 def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
     tiny_spec: MetaTrainingSpec,
 ) -> None:
-    theta, before = ensemble(), ensemble()
+    theta = ensemble()
+    before = ensemble()
     adjust_theta(theta, AdjustmentSpec(memory=1.0, tilt=1.0, response=3.0))
     assert all(torch.equal(theta[name], before[name]) for name in before)
     same = adjust_theta(theta, AdjustmentSpec())
     assert all(same[name] is theta[name] for name in theta)
-    given = MetaTrainingSpec.model_validate(tiny_spec.model_dump(mode="json") | {"adjustment": {}})
-    assert torch.equal(make_initial_theta(given), make_initial_theta(tiny_spec))
+    fields = tiny_spec.model_dump(mode="json") | {"adjustment": {}}
+    explicit_spec = MetaTrainingSpec.model_validate(fields)
+    assert torch.equal(make_initial_theta(explicit_spec), make_initial_theta(tiny_spec))
 
 
 @pytest.mark.parametrize("kind", ["rnnprop", "dm"])
@@ -100,8 +102,8 @@ def test_other_rules_start_as_they_did(kind: str) -> None:
 @pytest.mark.parametrize("parent", [False, True])
 def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: bool) -> None:
     adjustment = {"memory": -0.4, "tilt": -1.0, "response": 1.5}
-    given: dict[str, Any] = {"adjustment": adjustment, "parent": "older@1" if parent else None}
-    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(mode="json"), given))
+    fields: dict[str, Any] = {"adjustment": adjustment, "parent": "older@1" if parent else None}
+    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(mode="json"), fields))
     rule = make_rule(spec.rule)
     plain = MetaTrainingSpec.model_validate(
         spec.model_dump(mode="json") | {"adjustment": {}, "parent": None}
@@ -114,7 +116,7 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("fields", "message"),
     [
         (
             {"rule": {"kind": "rnnprop"}, "adjustment": {"tilt": 1}},
@@ -129,6 +131,6 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
         ({"adjustment": {"bogus": 1}}, "adjustment.bogus"),
     ],
 )
-def test_what_cannot_be_adjusted_is_refused_by_name(given: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_adjusted_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        MetaTrainingSpec.model_validate(given)
+        MetaTrainingSpec.model_validate(fields)

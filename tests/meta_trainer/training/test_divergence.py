@@ -29,7 +29,9 @@ class Poisoned(InProcessRunner):
     """Puts NaN into the meta-gradients of some chunks, from a period on."""
 
     def __init__(self, chunks: Sequence[int], from_period: int = 0) -> None:
-        self._chunks, self._from_period, self._period = chunks, from_period, -1
+        self._chunks = chunks
+        self._from_period = from_period
+        self._period = -1
 
     def call(
         self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
@@ -62,9 +64,9 @@ def test_chunk_with_a_gradient_that_is_not_finite_is_left_out_counted_and_told_o
     assert trained.final_theta.isfinite().all()
     assert not trained.final_theta.equal(trained.initial_theta)
     assert set(recorder.series("n_diverged").values()) == {2.0}
-    told = [data for kind, data in recorder.events if kind == "learners.diverged"]
-    assert told[0] == {"update": 1, "seed": 7, "episode": 0, "learners": [2, 3]}
-    assert [data["episode"] for data in told] == [0, 1, 2]  # once an episode
+    events = [data for kind, data in recorder.events if kind == "learners.diverged"]
+    assert events[0] == {"update": 1, "seed": 7, "episode": 0, "learners": [2, 3]}
+    assert [data["episode"] for data in events] == [0, 1, 2]  # once an episode
 
 
 def test_run_whose_learners_all_diverge_is_stopped_with_the_best_theta_kept(

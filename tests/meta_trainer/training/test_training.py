@@ -16,7 +16,8 @@ from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Stopped
-from meta_trainer.training.units import make_rule, run_period
+from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
+from meta_trainer.unrolls.episodes import EpisodeState
 
 
 def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) -> Any:
@@ -27,7 +28,8 @@ def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) ->
 
 
 def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
-    first, second = train(tiny_spec, recorder), train(tiny_spec, recorder)
+    first = train(tiny_spec, recorder)
+    second = train(tiny_spec, recorder)
     assert torch.equal(first.theta, second.theta)
     assert torch.equal(first.final_theta, second.final_theta)
     assert not torch.equal(first.final_theta, first.initial_theta)
@@ -37,9 +39,11 @@ def test_the_meta_rate_has_fallen_at_the_last_update(
     tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
     train(tiny_spec, recorder)
-    rates, meta = recorder.series("meta_rate"), tiny_spec.meta_optimizer
-    assert rates[meta.warmup_updates] == pytest.approx(meta.rate)
-    assert rates[tiny_spec.n_updates] == pytest.approx(meta.rate * meta.final_fraction)
+    rates = recorder.series("meta_rate")
+    meta_optimizer = tiny_spec.meta_optimizer
+    final_rate = meta_optimizer.rate * meta_optimizer.final_fraction
+    assert rates[meta_optimizer.warmup_updates] == pytest.approx(meta_optimizer.rate)
+    assert rates[tiny_spec.n_updates] == pytest.approx(final_rate)
 
 
 def test_another_seed_gives_another_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
@@ -56,12 +60,13 @@ def test_resumes_bit_for_bit_from_every_checkpoint(
     meta_loss = recorder.series("meta_loss")
     assert sorted(recorder.checkpoints) == list(range(1, tiny_spec.n_updates + 1))
     for update, data in list(recorder.checkpoints.items()):
-        again = type(recorder)()
-        resumed = train(tiny_spec, again, resume=data)
+        resumed_recorder = type(recorder)()
+        resumed = train(tiny_spec, resumed_recorder, resume=data)
         assert torch.equal(resumed.final_theta, whole.final_theta)
         assert torch.equal(resumed.theta, whole.theta)
         assert (resumed.best_update, resumed.best_loss) == (whole.best_update, whole.best_loss)
-        assert again.series("meta_loss") == {u: v for u, v in meta_loss.items() if u > update}
+        rest = {later: loss for later, loss in meta_loss.items() if later > update}
+        assert resumed_recorder.series("meta_loss") == rest
 
 
 PES = {"kind": "pes", "n_pairs": 2, "sigma": 0.1}
@@ -90,13 +95,13 @@ ESTIMATOR_IDS = [
 ]
 
 
-@pytest.mark.parametrize("given", ESTIMATORS, ids=ESTIMATOR_IDS)
+@pytest.mark.parametrize("fields", ESTIMATORS, ids=ESTIMATOR_IDS)
 def test_resumes_bit_for_bit_with_every_estimator(
-    given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
+    fields: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
     """PES' and ES-Single's particles are in the middle of an episode in these checkpoints."""
     base = tiny_spec.model_dump(exclude={"estimator"})
-    spec = MetaTrainingSpec.model_validate(merge(base, {"n_episodes": 2, **given}))
+    spec = MetaTrainingSpec.model_validate(merge(base, {"n_episodes": 2, **fields}))
     whole = train(spec, recorder)
     assert not torch.equal(whole.final_theta, whole.initial_theta)
     assert whole.n_updates == (2 if spec.unroll.period is None else 4)
@@ -105,28 +110,33 @@ def test_resumes_bit_for_bit_with_every_estimator(
         assert torch.equal(resumed.final_theta, whole.final_theta)
 
 
-@pytest.mark.parametrize("given", [{}, *ESTIMATORS], ids=["tbptt", *ESTIMATOR_IDS])
+@pytest.mark.parametrize("fields", [{}, *ESTIMATORS], ids=["tbptt", *ESTIMATOR_IDS])
 def test_a_period_leaves_the_state_it_is_given_as_it_was(
-    given: dict[str, Any], tiny_spec: MetaTrainingSpec
+    fields: dict[str, Any], tiny_spec: MetaTrainingSpec
 ) -> None:
     """A runner hands workers the state itself, not a copy; and nobody stores one that no period
     will read."""
     spec = MetaTrainingSpec.model_validate(
-        merge(tiny_spec.model_dump(exclude={"estimator"}), given)
+        merge(tiny_spec.model_dump(exclude={"estimator"}), fields)
     )
-    fixed = spec, SpecTaskSource({"mnist5k": load("mnist5k")}), make_initial_theta(spec), 0, 0
-    first, state = run_period(*fixed, None)
+    source = SpecTaskSource({"mnist5k": load("mnist5k")})
+    theta = make_initial_theta(spec)
+
+    def run(state: EpisodeState | None) -> tuple[PeriodOutcome, EpisodeState | None]:
+        return run_period(spec, source, theta, episode=0, chunk=0, state=state)
+
+    first, state = run(None)
     if spec.unroll.period is None:
         assert state is None
         return
     assert state is not None
-    before = [field.clone() for field in (state.w, *state.current, *state.rule_state)]
-    once, after = run_period(*fixed, state)
+    before = [tensor.clone() for tensor in (state.w, *state.current, *state.rule_state)]
+    second, state_after = run(state)
     assert all(map(torch.equal, before, (state.w, *state.current, *state.rule_state)))
-    assert after is None
-    again, _ = run_period(*fixed, state)
-    assert torch.equal(once.gradient, again.gradient)
-    assert not torch.equal(once.losses, first.losses)
+    assert state_after is None
+    repeated, _ = run(state)
+    assert torch.equal(second.gradient, repeated.gradient)
+    assert not torch.equal(second.losses, first.losses)
 
 
 def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
@@ -179,9 +189,9 @@ def test_validation_over_several_horizons_is_the_geometric_mean_of_each(
     """Every horizon by itself: a job that validates at nothing else."""
 
     def initial_loss(**validation: Any) -> float:
-        given = {"n_episodes": 1, "validation": {"n_learners": 3, **validation}}
+        fields = {"n_episodes": 1, "validation": {"n_learners": 3, **validation}}
         return train(
-            MetaTrainingSpec.model_validate({**tiny_spec.model_dump(), **given}), recorder
+            MetaTrainingSpec.model_validate({**tiny_spec.model_dump(), **fields}), recorder
         ).initial_loss
 
     alone = [initial_loss(horizons=[n_steps]) for n_steps in (2, 6, 9)]
