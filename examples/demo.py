@@ -31,8 +31,8 @@ import hyperadam
 import torch
 from hyperadam.api import EvaluationResult, Job, Readiness
 from hyperadam.cli.common import make_console
-from hyperadam.cli.render import evaluation_table, training_table
-from hyperadam.cli.watch import follow
+from hyperadam.cli.render import make_evaluation_table, make_training_table
+from hyperadam.cli.watch import follow_job
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
@@ -97,7 +97,7 @@ def take_tour(client: hyperadam.Client, home: Path) -> bool:
     job = follow_to_success(client, job)
     result = client.jobs.result(job.id)
     assert isinstance(result, hyperadam.api.MetaTrainingResult)
-    console.print(training_table(result))
+    console.print(make_training_table(result))
 
     print_heading("2  hyperadam@latest, pulled over REST, trains a network of yours")
     theta = client.optimizers.pull("hyperadam@latest")
@@ -122,7 +122,7 @@ def evaluate(client: hyperadam.Client) -> None:
     job = follow_to_success(client, job)
     report = client.jobs.result(job.id)
     assert isinstance(report, EvaluationResult)
-    console.print(evaluation_table(report))
+    console.print(make_evaluation_table(report))
 
     folder = Path(".work") / "demo"
     folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def follow_to_success(client: hyperadam.Client, job: Job) -> Job:
     """Follow the job live, until it has succeeded."""
-    job = follow(client, job, console)
+    job = follow_job(client, job, console)
     if job.state != "succeeded":
         reason = f"{job.error.type}: {job.error.message}" if job.error else "see its log"
         end_of_log = client.jobs.logs(job.id).text[-4000:]

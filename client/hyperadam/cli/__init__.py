@@ -6,7 +6,7 @@ Exit codes, the same for every command:
     0    done; a job that was followed succeeded
     1    the job that was followed failed or was cancelled
     2    usage: the command line, a file or the job's spec is not valid
-    3    no access: the server cannot be reached or is not available, or the key is missing or refused
+    3    no access: the server cannot be reached or is not available, or no key, or a refused one
     4    the server refused or failed otherwise: not found, conflict, damaged download, …
     130  interrupted; a job that was followed goes on
 

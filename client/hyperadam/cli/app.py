@@ -10,9 +10,10 @@ from hyperadam import __version__
 from hyperadam.cli import evaluation, jobs, optimizers, study
 
 _EPILOG = (
-    "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that `hyperadam-server up` started on this "
-    "machine. Exit codes: 0 done, 1 the followed job failed or was cancelled, 2 usage, 3 no access to the server, "
-    "4 refused by the server, 130 interrupted."
+    "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
+    "`hyperadam-server up` started on this machine. Exit codes: 0 done, 1 the followed job failed "
+    "or was cancelled, 2 usage, 3 no access to the server, 4 refused by the server, 130 "
+    "interrupted."
 )
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch,
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
 app.command("pull")(optimizers.pull)
 app.command("push")(optimizers.push)
-app.command("versions")(optimizers.versions)
+app.command("versions")(optimizers.list_versions)
 app.command("compare")(optimizers.compare)
 app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)

@@ -46,13 +46,13 @@ def connect(ctx: typer.Context) -> Client:
     return Client(ctx.find_root().obj, retry=RetryPolicy(n_attempts=3))
 
 
-def out() -> Console:
-    """Standard output."""
+def open_output() -> Console:
+    """Standard output: results."""
     return make_console(stderr=False)
 
 
-def err() -> Console:
-    """Standard error."""
+def open_errors() -> Console:
+    """Standard error: progress and errors."""
     return make_console(stderr=True)
 
 
@@ -60,9 +60,14 @@ def make_console(*, stderr: bool) -> Console:
     """As wide as the terminal; in a pipe or a file, wide enough that no table is squeezed."""
     from rich.console import Console
 
-    width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
+    stream = sys.stderr if stderr else sys.stdout
+    is_terminal = stream.isatty()
     return Console(
-        stderr=stderr, width=width, soft_wrap=width is not None, highlight=False, markup=False
+        stderr=stderr,
+        width=None if is_terminal else PLAIN_WIDTH,
+        soft_wrap=not is_terminal,
+        highlight=False,
+        markup=False,
     )
 
 
@@ -83,7 +88,7 @@ def command(function: Callable[P, T]) -> Callable[P, T]:
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            code = _exit_code(error)
+            code = _choose_exit_code(error)
             if code is None:
                 raise
             _report(error)
@@ -92,15 +97,12 @@ def command(function: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
-def _exit_code(error: Exception) -> int | None:
+def _choose_exit_code(error: Exception) -> int | None:
     """None: not foreseen, a bug."""
     from hyperadam.api import errors
     from hyperadam.names import InvalidName
 
-    if isinstance(
-        error, (UsageProblem, InvalidName, OSError, errors.ValidationFailed, errors.TooLarge)
-    ):
-        return USAGE
+    usage = (UsageProblem, InvalidName, OSError, errors.ValidationFailed, errors.TooLarge)
     no_access = (
         errors.ConfigurationError,
         errors.ServerUnreachable,
@@ -108,9 +110,13 @@ def _exit_code(error: Exception) -> int | None:
         errors.Forbidden,
         errors.Unavailable,
     )
+    if isinstance(error, usage):
+        return USAGE
     if isinstance(error, no_access):
         return NO_ACCESS
-    return REFUSED if isinstance(error, errors.HyperAdamError) else None
+    if isinstance(error, errors.HyperAdamError):
+        return REFUSED
+    return None
 
 
 def _report(error: Exception) -> None:
@@ -119,8 +125,8 @@ def _report(error: Exception) -> None:
     from hyperadam.api.errors import ApiError, HyperAdamError
 
     line = Text("error: ", style="bold red").append(str(error), style="default")
-    if isinstance(error, ApiError) and error.problem:
-        line.append(f" ({error.problem})", style="dim") if not error.errors else None
+    if isinstance(error, ApiError) and error.problem and not error.errors:
+        line.append(f" ({error.problem})", style="dim")
     if isinstance(error, HyperAdamError) and error.request_id:
         line.append(f"\n  request {error.request_id}", style="dim")
-    err().print(line)
+    open_errors().print(line)

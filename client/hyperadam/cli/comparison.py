@@ -11,70 +11,90 @@ from hyperadam.cli.render import format_number, format_time, make_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hyperadam.api import Comparison, Difference, EvaluationComparison, Version
+    from hyperadam.api import (
+        Comparison,
+        Difference,
+        EvaluationComparison,
+        MetricComparison,
+        Version,
+    )
 
 
-def comparison_tables(comparison: Comparison) -> Iterator[Table]:
+def make_comparison_tables(comparison: Comparison) -> Iterator[Table]:
     """What both are, where they differ, and what was measured; a part without anything to show is
     left out."""
-    sides = str(comparison.left), str(comparison.right)
-    about = make_table("", *sides)
-    for name, left, right in zip(
-        _ABOUT, _about(comparison.left), _about(comparison.right), strict=True
-    ):
-        about.add_row(name, left, right)
-    yield about
-    for title, differences in (("spec", comparison.spec), ("lineage", comparison.lineage)):
-        if differences:
-            yield _differences(title, differences, sides)
+    sides = (str(comparison.left), str(comparison.right))
+    yield _make_about_table(comparison, sides)
+    if comparison.spec:
+        yield _make_difference_table("spec", comparison.spec, sides)
+    if comparison.lineage:
+        yield _make_difference_table("lineage", comparison.lineage, sides)
     if comparison.metrics:
-        table = make_table("metric", *sides, title="metrics")
-        for one in comparison.metrics:
-            table.add_row(one.metric, format_number(one.left), format_number(one.right))
-        yield table
-    yield from (_evaluation(one, sides) for one in comparison.evaluations)
+        yield _make_metric_table(comparison.metrics, sides)
+    for evaluation in comparison.evaluations:
+        yield _make_evaluation_table(evaluation, sides)
 
 
-_ABOUT = ("created (UTC)", "aliases", "tags", "description", "job", "sha256")
+def _make_about_table(comparison: Comparison, sides: tuple[str, str]) -> Table:
+    left = _describe_version(comparison.left)
+    right = _describe_version(comparison.right)
+    table = make_table("", *sides)
+    for name in left:
+        table.add_row(name, left[name], right[name])
+    return table
 
 
-def _about(version: Version) -> tuple[str, ...]:
-    tags = ", ".join(f"{name}={value}" for name, value in sorted(version.tags.items()))
-    created, aliases = format_time(version.created_at), ", ".join(version.aliases)
-    return created, aliases, tags, version.description, version.job_id or "", version.sha256[:12]
+def _describe_version(version: Version) -> dict[str, str]:
+    return {
+        "created (UTC)": format_time(version.created_at),
+        "aliases": ", ".join(version.aliases),
+        "tags": ", ".join(f"{name}={value}" for name, value in sorted(version.tags.items())),
+        "description": version.description,
+        "job": version.job_id or "",
+        "sha256": version.sha256[:12],
+    }
 
 
-def _differences(title: str, differences: Sequence[Difference], sides: tuple[str, str]) -> Table:
+def _make_difference_table(
+    title: str, differences: Sequence[Difference], sides: tuple[str, str]
+) -> Table:
     table = make_table("field", *sides, title=f"{title}: what differs")
-    for one in differences:
-        table.add_row(one.field, _value(one.left), _value(one.right))
+    for difference in differences:
+        left = _format_value(difference.left)
+        right = _format_value(difference.right)
+        table.add_row(difference.field, left, right)
     return table
 
 
-def _evaluation(one: EvaluationComparison, sides: tuple[str, str]) -> Table:
-    settings = one.settings
+def _make_metric_table(metrics: Sequence[MetricComparison], sides: tuple[str, str]) -> Table:
+    table = make_table("metric", *sides, title="metrics")
+    for metric in metrics:
+        table.add_row(metric.metric, format_number(metric.left), format_number(metric.right))
+    return table
+
+
+def _make_evaluation_table(evaluation: EvaluationComparison, sides: tuple[str, str]) -> Table:
+    settings = evaluation.settings
     quick = " (quick)" if settings.get("quick") else ""
-    facts = f"{settings.get('n_starts')} starts, {settings.get('horizon')} steps on {settings.get('dataset')}"
-    table = make_table(
-        "task", *sides, title=f"{settings.get('suite')}{quick}: {settings.get('measure')}, {facts}"
-    )
-    for task in one.tasks:
-        table.add_row(task.task, _measure(task.left), _measure(task.right))
+    starts = f"{settings.get('n_starts')} starts"
+    steps = f"{settings.get('horizon')} steps on {settings.get('dataset')}"
+    title = f"{settings.get('suite')}{quick}: {settings.get('measure')}, {starts}, {steps}"
+    table = make_table("task", *sides, title=title)
+    for task in evaluation.tasks:
+        table.add_row(task.task, _format_losses(task.left), _format_losses(task.right))
     return table
 
 
-def _measure(told: Mapping[str, Any] | None) -> str:
-    if told is None:
+def _format_losses(losses: Mapping[str, Any] | None) -> str:
+    if losses is None:
         return "–"
-    mean, stderr = told.get("mean"), told.get("stderr")
-    return "diverged" if mean is None else f"{format_number(mean)} ± {format_number(stderr)}"
+    mean = losses.get("mean")
+    if mean is None:
+        return "diverged"
+    return f"{format_number(mean)} ± {format_number(losses.get('stderr'))}"
 
 
-def _value(value: Any) -> str:
-    return (
-        "–"
-        if value is None
-        else value
-        if isinstance(value, str)
-        else json.dumps(value, ensure_ascii=False)
-    )
+def _format_value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

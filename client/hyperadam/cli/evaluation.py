@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, err, print_json
-from hyperadam.cli.jobs import finish
-from hyperadam.cli.results import download
+from hyperadam.cli.common import Json, command, connect, open_errors, print_json
+from hyperadam.cli.following import finish
+from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec
 
 
@@ -95,5 +95,5 @@ def evaluate(
         if follow:
             finish(client, job, as_json=as_json)
         if output is not None:
-            for path in download(client, job.id, output):
-                err().print(f"wrote {path}")
+            for path in download_files(client, job.id, output):
+                open_errors().print(f"wrote {path}")

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hyperadam.cli.common import (
-    INTERRUPTED,
-    JOB_FAILED,
-    JobId,
-    Json,
-    command,
-    connect,
-    err,
-    out,
-    print_json,
-)
-from hyperadam.cli.results import download
+from hyperadam.cli.common import JobId, Json, command, connect, open_output, print_json
+from hyperadam.cli.following import finish, show_result, show_start
+from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec, parse_labels, parse_moment
 
 if TYPE_CHECKING:
-    from hyperadam.api import Client, Job
+    from hyperadam.api import Client, Job, LogChunk
 
 LOG_POLL_SECONDS: Final = 1.0
 
@@ -38,7 +28,8 @@ Priority = Annotated[
 Deadline = Annotated[
     str | None,
     typer.Option(
-        help="The job fails if it has not ended by then: from now (2h, 30m) or a moment with its zone."
+        help="The job fails if it has not ended by then: "
+        "from now (2h, 30m) or a moment with its zone."
     ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Show it until it has ended.")]
@@ -138,16 +129,6 @@ def clone(
             finish(client, job, as_json=as_json)
 
 
-def show_start(job: Job, *, follow: bool, as_json: bool) -> None:
-    """Tell of a job that was just submitted, of whichever kind."""
-    if as_json:
-        print_json(job.raw)
-    elif follow:
-        err().print(f"submitted {job.id}")
-    else:
-        typer.echo(job.id)
-
-
 @app.command("list")
 @command
 def list_jobs(
@@ -159,15 +140,18 @@ def list_jobs(
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
-    from hyperadam.cli.render import jobs_table
+    from hyperadam.cli.render import make_jobs_table
 
-    wanted = label.replace("=", ":", 1) if label else None
+    pair = label.replace("=", ":", 1) if label else None
     with connect(ctx) as client:
-        jobs = list(client.jobs.list(kind=kind, state=state, label=wanted, limit=limit))
+        jobs = list(client.jobs.list(kind=kind, state=state, label=pair, limit=limit))
+
     if as_json:
         print_json([job.raw for job in jobs])
+    elif jobs:
+        open_output().print(make_jobs_table(jobs))
     else:
-        out().print(jobs_table(jobs) if jobs else "no jobs")
+        open_output().print("no jobs")
 
 
 @app.command()
@@ -179,9 +163,9 @@ def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
         if as_json:
             print_json(job.raw)
             return
-        from hyperadam.cli.render import job_table
+        from hyperadam.cli.render import make_job_table
 
-        out().print(job_table(job))
+        open_output().print(make_job_table(job))
         if job.state == "succeeded":
             show_result(client, job)
 
@@ -196,7 +180,7 @@ def download_result(
 ) -> None:
     """Fetch all files of a job's result: reports, pictures, JSON; prints where they are."""
     with connect(ctx) as client:
-        paths = [str(path) for path in download(client, job_id, output)]
+        paths = [str(path) for path in download_files(client, job_id, output)]
     if as_json:
         print_json(paths)
     else:
@@ -261,9 +245,8 @@ def edit(
     if name is not None:
         changes["name"] = name or None
     if labels:
-        changes["labels"] = {
-            key: text or None for key, text in (parse_labels(labels) or {}).items()
-        }
+        pairs = parse_labels(labels) or {}
+        changes["labels"] = {label: text or None for label, text in pairs.items()}
     if priority is not None:
         changes["priority"] = priority
     if deadline is not None:
@@ -295,66 +278,26 @@ def logs(
     with connect(ctx) as client:
         position = 0
         while True:
-            ended = not follow or client.jobs.get(job_id).ended
-            while (chunk := client.jobs.logs(job_id, after=position)).text:
+            is_last_round = not follow or client.jobs.get(job_id).ended
+            for chunk in _read_log(client, job_id, position):
                 position = chunk.next
                 if as_json:
                     print_json(chunk.raw)
                 else:
                     typer.echo(chunk.text, nl=False)
-            if ended:
+            if is_last_round:
                 return
             time.sleep(LOG_POLL_SECONDS)
 
 
-def finish(client: Client, job: Job, *, as_json: bool) -> None:
-    """Show the job until it has ended, then its result; exits with the job's code."""
-    with leaving(job, "job", "jobs follow"):
-        job = _print_events(client, job) if as_json else _watch(client, job)
-    if job.state != "succeeded":
-        raise typer.Exit(JOB_FAILED)
-
-
-@contextmanager
-def leaving(job: Job, what: str, again: str) -> Iterator[None]:
-    """Whoever interrupts what is shown leaves the job at work; they are told by which command to
-    see it again."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        err().print(f"the {what} goes on; `hyperadam {again} {job.id}` shows it again")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _print_events(client: Client, job: Job) -> Job:
-    for event in client.jobs.follow(job.id):
-        print_json(event.raw)
-    return client.jobs.get(job.id)
-
-
-def _watch(client: Client, job: Job) -> Job:
-    from hyperadam.cli import watch
-
-    job = watch.follow(client, job, err())
-    if job.state == "succeeded":
-        show_result(client, job)
-    else:
-        reason = f": {job.error}" if job.error else ""
-        err().print(f"{job.id} {job.state}{reason}")
-        err().print(f"`hyperadam jobs logs {job.id}` shows its log", style="dim")
-    return job
-
-
-def show_result(client: Client, job: Job) -> None:
-    """Print the table that belongs to the job's kind."""
-    from hyperadam.api import EvaluationResult, MetaTrainingResult
-    from hyperadam.cli.render import evaluation_table, training_table
-
-    result = client.jobs.result(job.id)
-    if isinstance(result, EvaluationResult):
-        out().print(evaluation_table(result))
-    elif isinstance(result, MetaTrainingResult):
-        out().print(training_table(result))
+def _read_log(client: Client, job_id: str, position: int) -> Iterator[LogChunk]:
+    """The log from a byte on, piece by piece, as far as there is one."""
+    while True:
+        chunk = client.jobs.logs(job_id, after=position)
+        if not chunk.text:
+            return
+        yield chunk
+        position = chunk.next
 
 
 def _print_state(job: Job, as_json: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hyperadam.cli.common import Json, UsageProblem, command, connect, out, print_json
+from hyperadam.cli.common import Json, UsageProblem, command, connect, open_output, print_json
 from hyperadam.names import split_ref
 
 alias_app = typer.Typer(no_args_is_help=True)
@@ -33,8 +33,10 @@ def pull(
         theta = client.optimizers.pull(reference)
         path = client.optimizers.cached_file(theta.sha256)
     if output is not None:
-        path = output / f"{reference.replace('@', '-')}.safetensors" if output.is_dir() else output
+        file_name = f"{reference.replace('@', '-')}.safetensors"
+        path = output / file_name if output.is_dir() else output
         theta.save(path)
+
     if as_json:
         print_json(
             {
@@ -68,9 +70,9 @@ def push(
     try:
         theta = pretrained(name) if file is None else Theta.load(file)
     except ValueError as error:  # a ThetaError, or no pretrained Θ of this name
-        raise UsageProblem(
-            f"{file}: {error}" if file else f"no FILE is given, and {error}"
-        ) from error
+        message = f"{file}: {error}" if file else f"no FILE is given, and {error}"
+        raise UsageProblem(message) from error
+
     with connect(ctx) as client:
         version = client.optimizers.push(name, theta)
     if as_json:
@@ -80,7 +82,7 @@ def push(
 
 
 @command
-def versions(
+def list_versions(
     ctx: typer.Context,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Default: an overview of all.")
@@ -99,28 +101,27 @@ def versions(
 ) -> None:
     """List an optimizer's versions, newest first, or all optimizers; options narrow the search
     down."""
-    from hyperadam.cli.render import optimizers_table, versions_table
+    from hyperadam.cli.render import make_optimizers_table, make_versions_table
 
+    search: dict[str, Any] = {"tags": tag or (), "rule": rule, "metrics": metric or ()}
     with connect(ctx) as client:
         if name is None:
-            optimizers = list(
-                client.optimizers.list(tags=tag or (), rule=rule, metrics=metric or ())
-            )
-            raw, table = [one.raw for one in optimizers], optimizers_table(optimizers)
+            optimizers = list(client.optimizers.list(**search))
+            raw = [optimizer.raw for optimizer in optimizers]
+            table = make_optimizers_table(optimizers)
         else:
-            found = list(
-                client.optimizers.versions(name, tags=tag or (), rule=rule, metrics=metric or ())
-            )
-            raw, table = [one.raw for one in found], versions_table(found)
+            versions = list(client.optimizers.versions(name, **search))
+            raw = [version.raw for version in versions]
+            table = make_versions_table(versions)
+
     if as_json:
         print_json(raw)
+    elif raw:
+        open_output().print(table)
+    elif tag or rule or metric:
+        open_output().print("no version is like that")
     else:
-        none = (
-            "no version is like that"
-            if tag or rule or metric
-            else "no versions yet; a meta-training job makes one"
-        )
-        out().print(table if raw else none)
+        open_output().print("no versions yet; a meta-training job makes one")
 
 
 @command
@@ -131,15 +132,15 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Show two versions side by side: where specs and lineages differ, metrics and evaluations."""
-    from hyperadam.cli.comparison import comparison_tables
+    from hyperadam.cli.comparison import make_comparison_tables
 
     with connect(ctx) as client:
         comparison = client.optimizers.compare(left, right)
     if as_json:
         print_json(comparison.raw)
         return
-    for table in comparison_tables(comparison):
-        out().print(table)
+    for table in make_comparison_tables(comparison):
+        open_output().print(table)
 
 
 @command
@@ -156,16 +157,18 @@ def annotate(
 ) -> None:
     """Describe and tag a version."""
     name, ref = split_ref(reference)
-    pairs = (text.partition("=") for text in tag or ())
-    tags = {key: value if equals else None for key, equals, value in pairs}
+    tags: dict[str, str | None] = {}
+    for text in tag or ():
+        tag_name, equals, value = text.partition("=")
+        tags[tag_name] = value if equals else None
+
     with connect(ctx) as client:
         version = client.optimizers.annotate(name, ref, description=description, tags=tags)
     if as_json:
         print_json(version.raw)
     else:
-        typer.echo(
-            f"{version}: {', '.join(f'{k}={v}' for k, v in sorted(version.tags.items())) or 'no tags'}"
-        )
+        pairs = [f"{tag_name}={value}" for tag_name, value in sorted(version.tags.items())]
+        typer.echo(f"{version}: {', '.join(pairs) or 'no tags'}")
 
 
 @alias_app.command("set")
@@ -187,11 +190,11 @@ def set_alias(
 ) -> None:
     """Create or move an alias."""
     with connect(ctx) as client:
-        found = client.optimizers.set_alias(name, alias, version, reason=reason, protected=protect)
+        answer = client.optimizers.set_alias(name, alias, version, reason=reason, protected=protect)
     if as_json:
-        print_json(found.raw)
+        print_json(answer.raw)
     else:
-        typer.echo(f"{name}@{alias} is now {found}")
+        typer.echo(f"{name}@{alias} is now {answer}")
 
 
 @alias_app.command("delete")
@@ -209,13 +212,13 @@ def delete_alias(
 @command
 def list_aliases(ctx: typer.Context, name: OptimizerName, as_json: Json = False) -> None:
     """Show an optimizer's aliases and their history."""
-    from hyperadam.cli.render import aliases_table, history_table
+    from hyperadam.cli.render import make_aliases_table, make_history_table
 
     with connect(ctx) as client:
         aliases = client.optimizers.aliases(name)
     if as_json:
         print_json(aliases.raw)
         return
-    out().print(aliases_table(aliases) if aliases.items else "no aliases")
+    open_output().print(make_aliases_table(aliases) if aliases.items else "no aliases")
     if aliases.history:
-        out().print(history_table(aliases))
+        open_output().print(make_history_table(aliases))

@@ -34,7 +34,7 @@ _STATE_STYLES: Final[Mapping[str, str]] = {
 }
 
 
-def state_text(state: str) -> Text:
+def format_state(state: str) -> Text:
     """A job's state in its colour."""
     from rich.text import Text
 
@@ -60,29 +60,34 @@ def format_time(time: datetime | None) -> str:
     return "–" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def jobs_table(jobs: Iterable[Job]) -> Table:
+def make_jobs_table(jobs: Iterable[Job]) -> Table:
     table = make_table("job", "kind", "name", "state", "progress", "created (UTC)", "version")
     for job in jobs:
-        progress = "–" if job.progress is None else f"{job.progress:.0%}"
-        version = str(job.version) if job.version else ""
-        state, created = state_text(job.state), format_time(job.created_at)
-        table.add_row(job.id, job.kind, job.name or "", state, progress, created, version)
+        table.add_row(
+            job.id,
+            job.kind,
+            job.name or "",
+            format_state(job.state),
+            "–" if job.progress is None else f"{job.progress:.0%}",
+            format_time(job.created_at),
+            str(job.version) if job.version else "",
+        )
     return table
 
 
-def job_table(job: Job) -> Table:
+def make_job_table(job: Job) -> Table:
+    left = None if job.ended else job.eta_seconds
+    starts_in = job.starts_in_seconds
     facts: dict[str, Any] = {
         "job": job.id,
         "kind": job.kind,
         "name": job.name,
         "labels": ", ".join(f"{name}={value}" for name, value in job.labels.items()),
-        "state": state_text(job.state),
+        "state": format_state(job.state),
         "progress": None if job.progress is None else f"{job.progress:.0%}",
-        "left": None if job.eta_seconds is None or job.ended else format_duration(job.eta_seconds),
+        "left": None if left is None else format_duration(left),
         "place in the queue": job.queue_position,
-        "starts in": None
-        if job.starts_in_seconds is None
-        else f"about {format_duration(job.starts_in_seconds)}",
+        "starts in": None if starts_in is None else f"about {format_duration(starts_in)}",
         "priority": job.priority or None,
         "deadline": format_time(job.deadline) if job.deadline else None,
         "cloned from": job.cloned_from,
@@ -95,15 +100,16 @@ def job_table(job: Job) -> Table:
         "ended": format_time(job.ended_at) if job.ended_at else None,
         "spec": json.dumps(job.spec, indent=2),
     }
-    return _facts(facts)
+    return _make_fact_table(facts)
 
 
-def training_table(result: MetaTrainingResult) -> Table:
-    return _facts(
+def make_training_table(result: MetaTrainingResult) -> Table:
+    best_loss = format_number(result.best_validation_loss)
+    return _make_fact_table(
         {
             "version": f"{result.optimizer}@{result.number}",
             "sha256": result.sha256,
-            "validation loss": f"{format_number(result.best_validation_loss)} (best, update {result.best_update})",
+            "validation loss": f"{best_loss} (best, update {result.best_update})",
             "untrained": format_number(result.initial_validation_loss),
             "updates": result.n_updates,
             "time": format_duration(result.wall_seconds),
@@ -111,81 +117,106 @@ def training_table(result: MetaTrainingResult) -> Table:
     )
 
 
-def evaluation_table(result: EvaluationResult) -> Table:
+def make_evaluation_table(result: EvaluationResult) -> Table:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
-    title = f"{result.measure} after {result.horizon} steps on {result.dataset}, {result.n_starts} starts"
-    if result.horizon is None:
-        title = f"suites on {result.dataset}: final losses; of timing, seconds per update"
-    elif result.measure == "seconds per update":
-        title = f"{result.measure}, {result.n_starts} repeats of {result.horizon} updates"
-    table = make_table("task", title=title)
+    table = make_table("task", title=_describe_evaluation(result))
     for name in names:
         table.add_column(name, justify="right")
+
     for task in dict.fromkeys(row.task for row in result.rows):
         rows = {row.optimizer: row for row in result.rows if row.task == task}
-        best = min((row.mean for row in rows.values() if row.mean is not None), default=None)
-        table.add_row(task, *(_loss(rows.get(name), best) for name in names))
+        means = [row.mean for row in rows.values() if row.mean is not None]
+        best = min(means, default=None)
+        table.add_row(task, *(_format_loss(rows.get(name), best) for name in names))
     return table
 
 
-def _loss(row: EvaluationRow | None, best: float | None) -> Text:
+def _describe_evaluation(result: EvaluationResult) -> str:
+    if result.horizon is None:
+        return f"suites on {result.dataset}: final losses; of timing, seconds per update"
+    if result.measure == "seconds per update":
+        return f"{result.measure}, {result.n_starts} repeats of {result.horizon} updates"
+    steps = f"{result.horizon} steps on {result.dataset}"
+    return f"{result.measure} after {steps}, {result.n_starts} starts"
+
+
+def _format_loss(row: EvaluationRow | None, best: float | None) -> Text:
     from rich.text import Text
 
     if row is None:
         return Text("")
-    mean = "diverged" if row.mean is None else _value(row.mean)
-    text = Text(mean, style="bold" if row.mean is not None and row.mean == best else "")
-    if row.mean is not None and row.stderr is not None:
-        text.append(f" ± {_value(row.stderr)}")
+
+    if row.mean is None:
+        text = Text("diverged")
+    else:
+        is_best = row.mean == best
+        text = Text(_format_loss_value(row.mean), style="bold" if is_best else "")
+        if row.stderr is not None:
+            text.append(f" ± {_format_loss_value(row.stderr)}")
+
     if row.n_diverged:
         text.append(f" ({row.n_diverged} diverged)", style="red")
     return text
 
 
-def _value(value: float) -> str:
-    return f"{value:.4f}" if not value or 5e-3 <= abs(value) < 1e4 else f"{value:.3g}"
+def _format_loss_value(value: float) -> str:
+    is_ordinary = value == 0 or 5e-3 <= abs(value) < 1e4
+    return f"{value:.4f}" if is_ordinary else f"{value:.3g}"
 
 
-def optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
+def make_optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
     table = make_table("optimizer", "latest", "created (UTC)", "aliases")
-    for one in optimizers:
-        aliases = ", ".join(f"{alias} → {number}" for alias, number in sorted(one.aliases.items()))
-        table.add_row(one.name, str(one.latest.number), format_time(one.latest.created_at), aliases)
-    return table
-
-
-def versions_table(versions: Iterable[Version]) -> Table:
-    table = make_table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
-    for one in versions:
-        aliases = ", ".join(one.aliases)
-        sha256 = one.sha256[:12]
+    for optimizer in optimizers:
+        latest = optimizer.latest
+        aliases = sorted(optimizer.aliases.items())
         table.add_row(
-            str(one),
-            aliases,
-            format_time(one.created_at),
-            one.job_id or "",
-            str(one.size_bytes),
-            sha256,
+            optimizer.name,
+            str(latest.number),
+            format_time(latest.created_at),
+            ", ".join(f"{alias} → {number}" for alias, number in aliases),
         )
     return table
 
 
-def aliases_table(aliases: Aliases) -> Table:
+def make_versions_table(versions: Iterable[Version]) -> Table:
+    table = make_table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
+    for version in versions:
+        table.add_row(
+            str(version),
+            ", ".join(version.aliases),
+            format_time(version.created_at),
+            version.job_id or "",
+            str(version.size_bytes),
+            version.sha256[:12],
+        )
+    return table
+
+
+def make_aliases_table(aliases: Aliases) -> Table:
     table = make_table("alias", "version", "moved by", title="aliases")
-    for one in aliases.items:
-        table.add_row(one.alias, str(one.version), "promotion rules" if one.protected else "admins")
+    for alias in aliases.items:
+        movers = "promotion rules" if alias.protected else "admins"
+        table.add_row(alias.alias, str(alias.version), movers)
     return table
 
 
-def history_table(aliases: Aliases) -> Table:
+def make_history_table(aliases: Aliases) -> Table:
     table = make_table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
-    for one in aliases.history:
-        old, new = (
-            "–" if number is None else str(number) for number in (one.old_version, one.new_version)
+    for change in aliases.history:
+        table.add_row(
+            format_time(change.changed_at),
+            change.alias,
+            _format_version_number(change.old_version),
+            _format_version_number(change.new_version),
+            change.actor,
+            change.reason,
         )
-        table.add_row(format_time(one.changed_at), one.alias, old, new, one.actor, one.reason)
     return table
+
+
+def _format_version_number(number: int | None) -> str:
+    return "–" if number is None else str(number)
 
 
 def make_table(*columns: str, title: str | None = None) -> Table:
@@ -199,7 +230,7 @@ def make_table(*columns: str, title: str | None = None) -> Table:
     return table
 
 
-def _facts(facts: Mapping[str, Any]) -> Table:
+def _make_fact_table(facts: Mapping[str, Any]) -> Table:
     """Names and values below each other; what is None or empty is left out."""
     from rich.table import Table
     from rich.text import Text
@@ -209,7 +240,6 @@ def _facts(facts: Mapping[str, Any]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in (None, ""):
-            grid.add_row(
-                Text(name, style="dim"), value if isinstance(value, Text) else Text(str(value))
-            )
+            text = value if isinstance(value, Text) else Text(str(value))
+            grid.add_row(Text(name, style="dim"), text)
     return grid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hyperadam.cli.render import format_duration, format_number, make_table
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from hyperadam.api import Event, StudyResult, StudyTrial
 
 
-def study_table(result: StudyResult) -> Table:
+def make_study_table(result: StudyResult) -> Table:
     """Ranked trials first, then those without an objective, in the order of their numbers."""
     title = f"{result.objective}; smaller is better"
     if result.version is not None:
@@ -22,31 +23,30 @@ def study_table(result: StudyResult) -> Table:
         "rank", "trial", *result.space, "seed", "objective", "updates", "state", "time", title=title
     )
     ranks = {number: rank for rank, number in enumerate(result.leaderboard, 1)}
-    for trial in sorted(
-        result.trials, key=lambda trial: (ranks.get(trial.number, len(ranks) + 1), trial.number)
-    ):
+    last_rank = len(ranks) + 1
+
+    def place(trial: StudyTrial) -> tuple[int, int]:
+        return ranks.get(trial.number, last_rank), trial.number
+
+    for trial in sorted(result.trials, key=place):
+        cells = _make_row(trial, ranks.get(trial.number), result.space)
         style = "bold" if trial.number == result.best_trial else ""
-        table.add_row(*_row(trial, ranks.get(trial.number), result.space), style=style)
+        table.add_row(*cells, style=style)
     return table
 
 
-def event_line(event: Event) -> str | None:
+def format_event(event: Event) -> str | None:
     """What a log says of an event; None for those that say nothing new."""
     data = event.data
     if event.type == "job.state":
         return str(data.get("to"))
     if event.type == "trial.started":
-        values = ", ".join(
-            f"{path} {_short(value)}" for path, value in dict(data.get("values") or {}).items()
-        )
-        again = f" again, from update {data['resumed_from']}" if data.get("resumed_from") else ""
-        return f"trial {data.get('trial')} begins{again}: {values}, seed {data.get('seed')}"
+        return _format_start(data)
     if event.type in ("trial.completed", "trial.stopped"):
-        done, how = (
-            f"{data.get('update')}/{data.get('n_updates')} updates",
-            event.type.removeprefix("trial."),
-        )
-        return f"trial {data.get('trial')} {how} after {done}: {_short(data.get('objective'))}"
+        end = event.type.removeprefix("trial.")
+        updates = f"{data.get('update')}/{data.get('n_updates')} updates"
+        objective = _format_value(data.get("objective"))
+        return f"trial {data.get('trial')} {end} after {updates}: {objective}"
     if event.type == "trial.failed":
         return f"trial {data.get('trial')} failed: {data.get('error')}"
     if event.type == "version":
@@ -54,11 +54,19 @@ def event_line(event: Event) -> str | None:
     return None
 
 
-def _row(trial: StudyTrial, rank: int | None, space: tuple[str, ...]) -> list[str]:
+def _format_start(data: Mapping[str, Any]) -> str:
+    values = dict(data.get("values") or {})
+    choices = ", ".join(f"{path} {_format_value(value)}" for path, value in values.items())
+    resumed_from = data.get("resumed_from")
+    again = f" again, from update {resumed_from}" if resumed_from else ""
+    return f"trial {data.get('trial')} begins{again}: {choices}, seed {data.get('seed')}"
+
+
+def _make_row(trial: StudyTrial, rank: int | None, space: tuple[str, ...]) -> list[str]:
     return [
         "" if rank is None else str(rank),
         str(trial.number),
-        *(_short(trial.values.get(path)) for path in space),
+        *(_format_value(trial.values.get(path)) for path in space),
         str(trial.seed),
         format_number(trial.objective),
         f"{trial.updates}/{trial.n_updates}",
@@ -67,7 +75,7 @@ def _row(trial: StudyTrial, rank: int | None, space: tuple[str, ...]) -> list[st
     ]
 
 
-def _short(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not isinstance(value, bool)):
+def _format_value(value: Any) -> str:
+    if value is None or isinstance(value, float):
         return format_number(value)
     return value if isinstance(value, str) else json.dumps(value)

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from hyperadam.api import Client
 
 
-def download(client: Client, job_id: str, folder: Path) -> list[Path]:
+def download_files(client: Client, job_id: str, folder: Path) -> list[Path]:
     """Fetch all files of a job's result; returns where they are."""
-    paths = {"result.json"} | {artifact.path for artifact in client.jobs.result(job_id).artifacts}
-    return [
-        client.jobs.download_result(job_id, path, _folder_of(path, folder))
-        for path in sorted(paths)
-    ]
+    result = client.jobs.result(job_id)
+    paths = {"result.json", *(artifact.path for artifact in result.artifacts)}
+    files: list[Path] = []
+    for path in sorted(paths):
+        target = _make_folder(path, folder)
+        files.append(client.jobs.download_result(job_id, path, target))
+    return files
 
 
-def _folder_of(path: str, folder: Path) -> Path:
+def _make_folder(path: str, folder: Path) -> Path:
     """Where a file of a result goes: below `folder`, as deep as it lies in the result."""
     target = (folder / path).parent
     if not target.resolve().is_relative_to(folder.resolve()):

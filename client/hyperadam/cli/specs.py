@@ -25,7 +25,7 @@ def build_spec(file: Path | None, preset: str | None, values: Iterable[str]) -> 
         UsageProblem: naming the file or the value that is wrong.
         OSError: the file cannot be read.
     """
-    spec = _read(file) if file is not None else {}
+    spec = _read_file(file) if file is not None else {}
     if preset is not None:
         spec["preset"] = preset
     for text in values:
@@ -33,7 +33,7 @@ def build_spec(file: Path | None, preset: str | None, values: Iterable[str]) -> 
         names = path.removeprefix("spec.").split(".")
         if not equals or not all(names):
             raise UsageProblem(f"--set takes path=value, as in unroll.horizon=200, got {text!r}")
-        _place(spec, names, parse_json(value), text)
+        _set_value(spec, names, parse_json(value), text)
     return spec
 
 
@@ -43,7 +43,7 @@ def parse_labels(labels: Iterable[str]) -> dict[str, str] | None:
     Raises:
         UsageProblem: one is not of that form.
     """
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in labels:
         name, equals, value = text.partition("=")
         if not equals or not name:
@@ -61,15 +61,20 @@ def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
     """
     if text is None:
         return None
-    if match := _DURATION.fullmatch(text):
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+    duration = _DURATION.fullmatch(text)
+    if duration is not None:
+        number, unit = duration.groups()
+        return timedelta(**{_UNITS[unit]: float(number)})
+
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise UsageProblem(
-            f"{option} takes a time from now (90s, 30m, 2h, 7d) or a moment with its zone, got {text!r}"
+            f"{option} takes a time from now (90s, 30m, 2h, 7d) or a moment with its zone, "
+            f"got {text!r}"
         )
     return moment
 
@@ -78,7 +83,7 @@ _DURATION: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read_file(file: Path) -> dict[str, Any]:
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     try:
         spec = json.loads(text, parse_constant=_refuse)
@@ -89,7 +94,7 @@ def _read(file: Path) -> dict[str, Any]:
     return spec
 
 
-def _place(spec: dict[str, Any], names: list[str], value: Any, text: str) -> None:
+def _set_value(spec: dict[str, Any], names: list[str], value: Any, text: str) -> None:
     inner: Any = spec
     for name in names[:-1]:
         inner = inner.setdefault(name, {})

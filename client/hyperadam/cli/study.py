@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +15,12 @@ from hyperadam.cli.common import (
     UsageProblem,
     command,
     connect,
-    err,
-    out,
+    open_errors,
+    open_output,
     print_json,
 )
-from hyperadam.cli.results import download
+from hyperadam.cli.following import explain_interrupt, show_failure, show_start
+from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec, parse_json
 
 if TYPE_CHECKING:
@@ -77,15 +77,16 @@ def run(
     """Run a study; shows its leaderboard as it grows."""
     if output is not None and not follow:
         raise typer.BadParameter("needs --follow", param_hint="--output")
-    spec = build_spec(file, f"{preset}-full" if preset and full else preset, values or [])
+
+    preset_name = f"{preset}-full" if preset and full else preset
+    spec = build_spec(file, preset_name, values or [])
     if space:
-        spec["space"] = dict(_domain(text) for text in space)
-    limits = {"trials": trials, "parallel_trials": parallel}
-    if given := {field: value for field, value in limits.items() if value is not None}:
-        spec["limits"] = {**spec.get("limits", {}), **given}
+        spec["space"] = dict(_parse_domain(text) for text in space)
+    _set_limits(spec, trials, parallel)
+
     with connect(ctx) as client:
         job = client.jobs.submit("study", spec, name=name or preset)
-        jobs.show_start(job, follow=follow, as_json=as_json)
+        show_start(job, follow=follow, as_json=as_json)
         if follow:
             _follow(client, job, as_json=as_json)
         if output is not None:
@@ -101,9 +102,9 @@ def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     if as_json:
         print_json(result.raw)
     else:
-        from hyperadam.cli.render_study import study_table
+        from hyperadam.cli.render_study import make_study_table
 
-        out().print(study_table(result))
+        open_output().print(make_study_table(result))
 
 
 @app.command("follow")
@@ -137,9 +138,8 @@ def limit(
     if trials is None and parallel is None:
         raise UsageProblem("give --trials, --parallel or both")
     with connect(ctx) as client:
-        _print_control(
-            job_id, client.studies.limit(job_id, trials=trials, parallel_trials=parallel), as_json
-        )
+        control = client.studies.limit(job_id, trials=trials, parallel_trials=parallel)
+        _print_control(job_id, control, as_json)
 
 
 @app.command()
@@ -174,7 +174,15 @@ def export(
         _export(client, job_id, output)
 
 
-def _domain(text: str) -> tuple[str, Any]:
+def _set_limits(spec: dict[str, Any], trials: int | None, parallel: int | None) -> None:
+    """Options of the command line go before what the spec says."""
+    options = {"trials": trials, "parallel_trials": parallel}
+    limits = {field: value for field, value in options.items() if value is not None}
+    if limits:
+        spec["limits"] = {**spec.get("limits", {}), **limits}
+
+
+def _parse_domain(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path:
         raise UsageProblem(f"--space takes path=domain with the domain as JSON, got {text!r}")
@@ -183,44 +191,52 @@ def _domain(text: str) -> tuple[str, Any]:
 
 def _follow(client: Client, job: Job, *, as_json: bool) -> None:
     """Show the study until it has ended; exits with the job's code where that is not 0."""
-    with jobs.leaving(job, "study", "study follow"):
+    with explain_interrupt(job, "study", "study follow"):
         _show_events(client, job, as_json=as_json)
     job = client.jobs.get(job.id)
     if job.state != "succeeded":
-        err().print(f"{job.id} {job.state}" + (f": {job.error}" if job.error else ""))
+        show_failure(job)
         raise typer.Exit(JOB_FAILED)
     if not as_json:
-        from hyperadam.cli.render_study import study_table
+        from hyperadam.cli.render_study import make_study_table
 
-        out().print(study_table(client.studies.result(job.id)))
+        open_output().print(make_study_table(client.studies.result(job.id)))
 
 
 def _show_events(client: Client, job: Job, *, as_json: bool) -> None:
     from rich.live import Live
 
-    from hyperadam.cli.render_study import event_line, study_table
+    from hyperadam.cli.render_study import format_event, make_study_table
 
-    console = err()
+    console = open_errors()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         for event in client.jobs.follow(job.id):
+            line = format_event(event)
             if as_json:
                 print_json(event.raw)
-            elif line := event_line(event):
+            elif line:
                 console.print(line)
+
             if console.is_terminal and event.type == "cell":
-                live.update(study_table(client.studies.result(job.id)), refresh=True)
+                table = make_study_table(client.studies.result(job.id))
+                live.update(table, refresh=True)
 
 
 def _print_control(job_id: str, control: StudyControl, as_json: bool) -> None:
     if as_json:
         print_json(control.raw)
         return
-    changed = {"trials": control.trials, "parallel trials": control.parallel_trials}
-    said = [f"{name} {value}" for name, value in changed.items() if value is not None]
-    typer.echo(" · ".join([job_id, *said, *(["stopping"] if control.stopping else [])]))
+
+    parts = [job_id]
+    if control.trials is not None:
+        parts.append(f"trials {control.trials}")
+    if control.parallel_trials is not None:
+        parts.append(f"parallel trials {control.parallel_trials}")
+    if control.stopping:
+        parts.append("stopping")
+    typer.echo(" · ".join(parts))
 
 
 def _export(client: Client, job_id: str, folder: Path) -> None:
-    written: Iterable[Path] = download(client, job_id, folder)
-    for path in written:
-        err().print(f"wrote {path}")
+    for path in download_files(client, job_id, folder):
+        open_errors().print(f"wrote {path}")

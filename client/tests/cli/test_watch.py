@@ -13,7 +13,7 @@ import pytest
 import typer
 from hyperadam.api import EvaluationResult, Event, Job
 from hyperadam.api.decode import decode
-from hyperadam.cli import jobs, render, watch
+from hyperadam.cli import following, render, watch
 from rich.console import Console
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -57,7 +57,7 @@ def show(terminal: bool) -> str:
         color_system="standard" if terminal else None,
     )
     client: Any = SimpleNamespace(jobs=FakeJobs())
-    assert watch.follow(client, JOB, console).state == "succeeded"
+    assert watch.follow_job(client, JOB, console).state == "succeeded"
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -66,7 +66,7 @@ def test_the_view_follows_the_events() -> None:
     for one in HISTORY[:4]:
         view.apply(one)
     assert (view.state, view.fraction) == ("running", 0.2)
-    assert view.facts() == [
+    assert view.describe_progress() == [
         "10/50",
         "meta-loss 0.5123",
         "validation 2.3",
@@ -76,7 +76,7 @@ def test_the_view_follows_the_events() -> None:
     for one in HISTORY[4:]:
         view.apply(one)
     assert (view.state, view.fraction, view.version) == ("succeeded", 1.0, "hyperadam@3")
-    assert view.facts() == ["50/50", "validation 0.45", "best 0.4 at 25"]
+    assert view.describe_progress() == ["50/50", "validation 0.45", "best 0.4 at 25"]
 
 
 def test_a_resumed_attempt_goes_on_where_it_was() -> None:
@@ -89,7 +89,7 @@ def test_a_resumed_attempt_goes_on_where_it_was() -> None:
 def test_an_evaluation_shows_its_cells() -> None:
     view = watch.JobView("x", "running")
     view.apply(event("cell", done=3, total=12, label="relu adam"))
-    assert view.facts() == ["3/12", "relu adam"]
+    assert view.describe_progress() == ["3/12", "relu adam"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_data_of_another_form_is_left_out(kind: str) -> None:
         event(kind, update="?", n_updates=None, loss="nan", done=[], total={}, meta_loss=True)
     )
     assert view.fraction == 0.0
-    assert view.facts() == []
+    assert view.describe_progress() == []
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:
@@ -168,7 +168,7 @@ def test_the_evaluation_table_marks_the_best() -> None:
         },
     )
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system="standard")
-    console.print(render.evaluation_table(result))
+    console.print(render.make_evaluation_table(result))
     shown = str(console.file.getvalue())  # type: ignore[attr-defined]
     lines = {
         line.split()[0]: re.sub(" +", " ", line) for line in shown.splitlines() if line.strip()
@@ -190,7 +190,10 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(typer.Exit) as left, jobs.leaving(JOB, "study", "study follow"):
+    with (
+        pytest.raises(typer.Exit) as left,
+        following.explain_interrupt(JOB, "study", "study follow"),
+    ):
         raise KeyboardInterrupt
     assert left.value.exit_code == 130
     told = " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,39 @@
+"""The server itself, and the keys that it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hyperadam.api.decode import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness(Record):
+    """Whether the server can do its work, and what keeps it from it."""
+
+    ready: bool
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey(Record):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    prefix: str | None = None
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewApiKey(ApiKey):
+    """An API key that was just made."""
+
+    key: str = field(repr=False)
+    """What its holder sends; never shown again."""
