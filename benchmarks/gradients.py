@@ -1,6 +1,7 @@
 """Meta-gradient estimators side by side: what an update costs, and how well it points.
 
     python -m benchmarks.gradients
+    python -m benchmarks.gradients --slopes [--quick]      whether they lie: see `benchmarks.slopes`
 
 F is the mean loss over episodes of plain learners at the shipped Θ. How well a direction g points
 is measured without knowing ∇F:
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import write_json
+from benchmarks.slopes import report_slopes
 from meta_trainer.datasets import load
 from meta_trainer.estimators import (
     Objective,
@@ -202,7 +204,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=16)
     parser.add_argument("--directions", type=int, default=64)
     parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--slopes", action="store_true", help="slopes that are promised, and true")
+    parser.add_argument("--quick", action="store_true", help="of --slopes: few and small learners")
     options = parser.parse_args(arguments)
+    if options.slopes:
+        with one_thread():
+            report_slopes(quick=options.quick, target=options.json)
+        return
     with one_thread():
         figures = measure(options.learners, options.hidden, options.pairs, options.directions)
     print(json.dumps(figures, indent=2))

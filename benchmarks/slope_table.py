@@ -1,0 +1,70 @@
+"""Slopes that are promised beside those that there are: means over tasks, their errors, and the
+table of them. What they are is said in `benchmarks.slopes`."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A mean over tasks."""
+
+    mean: float
+    error: float
+    """Standard error."""
+
+    @classmethod
+    def over_tasks(cls, values: Sequence[float]) -> Self:
+        spread = statistics.stdev(values) if len(values) > 1 else math.nan
+        return cls(statistics.fmean(values), spread / math.sqrt(len(values)))
+
+    def __str__(self) -> str:
+        if 0 < self.error < 5e-5:
+            return f"{self.mean:+.1e} ± {self.error:.0e}"
+        return f"{self.mean:+.4f} ± {self.error:.4f}"
+
+
+@dataclass(frozen=True)
+class PromisedSlope:
+    """What an estimator says of one direction."""
+
+    estimator: str
+    direction: str
+    true: Slope
+    promised: Slope
+    difference: Slope
+    """Promised less true, task by task."""
+
+    @property
+    def ratio(self) -> float:
+        """True over promised: 1 of an estimator that does not lie, below 0 where its sign is
+        wrong."""
+        return self.true.mean / self.promised.mean if self.promised.mean else math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        slopes = {"true": self.true, "promised": self.promised, "difference": self.difference}
+        return {
+            "estimator": self.estimator,
+            "direction": self.direction,
+            "ratio": self.ratio,
+            **{name: [slope.mean, slope.error] for name, slope in slopes.items()},
+        }
+
+
+def format_table(slopes: Sequence[PromisedSlope]) -> str:
+    """In Markdown, a row for each estimator and direction."""
+    lines = [
+        "| direction | estimator | true slope | promised slope | true / promised | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.direction} | {row.estimator} | {row.true} | {row.promised} | {row.ratio:+.2f} | "
+        f"{row.difference} |"
+        for row in slopes
+    ]
+    return "\n".join(lines)
