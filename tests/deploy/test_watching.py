@@ -27,13 +27,12 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ALERTS: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text("utf-8"))
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/hyperadam.json").read_text("utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
-QUERIES = [rule["expr"] for rule in RULES] + [
-    one["expr"] for panel in BOARD["panels"] for one in panel["targets"]
-]
+TARGETS = [target for panel in BOARD["panels"] for target in panel["targets"]]
+QUERIES = [entry["expr"] for entry in (*RULES, *TARGETS)]
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+def labels_by_metric(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Metric → its labels, as a service with a running job gives them."""
     home = tmp_path_factory.mktemp("home")
     database = Database(f"sqlite:///{home / 'jobs.db'}")
@@ -42,9 +41,8 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     services = Container(settings=settings, database=database, registry=InMemoryRegistry())
     key = services.api_keys.create("tester", ["admin"]).key
     client = TestClient(create_app(services), headers={"Authorization": f"Bearer {key}"})
-    job_id = client.post(
-        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
-    ).json()["id"]
+    request = {"kind": "meta-training", "spec": {"preset": "quick"}}
+    job_id = client.post("/v1/jobs", json=request).json()["id"]
     with database.write() as session:
         session.query(Job).update({"state": "running"})
         session.add(Attempt(job_id=job_id, number=1, state="running", created_at=now()))
@@ -52,38 +50,45 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         session.add(Event(job_id=job_id, id=1, type="progress", time=now(), attempt=1, data=data))
     families = text_string_to_metric_families(client.get("/metrics").text)
     database.dispose()
-    found: dict[str, set[str]] = {}
-    for sample in (sample for family in families for sample in family.samples):
-        found.setdefault(sample.name, set()).update(sample.labels)
-    return found
+
+    labels: dict[str, set[str]] = {}
+    for family in families:
+        for sample in family.samples:
+            labels.setdefault(sample.name, set()).update(sample.labels)
+    return labels
 
 
 def selectors(query: str) -> list[tuple[str, set[str]]]:
     """Names of metrics in a query, with the labels that it selects by."""
-    found = re.findall(r"\b((?:hyperadam|process)_\w+)(?:\{([^}]*)\})?", query)
-    return [(name, set(re.findall(r"(\w+)\s*[=!]", labels))) for name, labels in found]
+    matches = re.findall(r"\b((?:hyperadam|process)_\w+)(?:\{([^}]*)\})?", query)
+    return [(name, set(re.findall(r"(\w+)\s*[=!]", labels))) for name, labels in matches]
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_names_what_the_service_gives(query: str, given: dict[str, set[str]]) -> None:
+def test_a_query_names_what_the_service_gives(
+    query: str, labels_by_metric: dict[str, set[str]]
+) -> None:
     assert selectors(query)
-    there = set()
+    labels_of_all = set()
     for name, labels in selectors(query):
-        assert name in given, f"no metric {name}"
-        assert labels <= given[name]
-        there |= given[name]
-    grouped = re.findall(r"by \(([^)]*)\)", query)
-    assert {label.strip() for group in grouped for label in group.split(",")} <= there
+        assert name in labels_by_metric, f"no metric {name}"
+        assert labels <= labels_by_metric[name]
+        labels_of_all |= labels_by_metric[name]
+
+    for group in re.findall(r"by \(([^)]*)\)", query):
+        grouped_by = {label.strip() for label in group.split(",")}
+        assert grouped_by <= labels_of_all
 
 
 def test_the_dashboard_and_the_alerts_use_every_metric_of_the_service(
-    given: dict[str, set[str]],
+    labels_by_metric: dict[str, set[str]],
 ) -> None:
     def family(name: str) -> str:
         return re.sub(r"_(bucket|sum|count|created|total)$", "", name)
 
+    ours = {family(name) for name in labels_by_metric if name.startswith("hyperadam_")}
     used = {family(name) for query in QUERIES for name, _ in selectors(query)}
-    assert {family(name) for name in given if name.startswith("hyperadam_")} <= used
+    assert ours <= used
 
 
 def test_alerts_say_what_is_wrong_and_how_bad_it_is() -> None:
@@ -102,8 +107,5 @@ def test_panels_differ_and_do_not_overlap() -> None:
 def test_prometheus_reads_the_files() -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed")
-    subprocess.run(
-        ["promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml")],
-        check=True,
-        timeout=60,
-    )
+    command = ["promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml")]
+    subprocess.run(command, check=True, timeout=60)

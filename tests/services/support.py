@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
 from registry import ArtifactNotFound, Registry
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
@@ -140,6 +141,22 @@ class Stage:
         except ArtifactNotFound:
             return None
         return json.loads(record)["outcome"]
+
+
+def list_error_fields(answer: Response) -> list[str]:
+    """The fields that a problem document names."""
+    return [error["field"] for error in answer.json()["errors"]]
+
+
+def collect_pages(client: TestClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    """The items of all pages of a list."""
+    items: list[dict[str, Any]] = []
+    while True:
+        page = client.get(path, params=query).json()
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        query["cursor"] = page["next_cursor"]
 
 
 def _now() -> str:

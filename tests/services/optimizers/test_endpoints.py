@@ -13,6 +13,7 @@ from services.container import Container
 from services.jobs.tables import Job
 from tests.registry.thetas import make_theta
 from tests.services.optimizers.conftest import CountingRegistry
+from tests.services.support import collect_pages, list_error_fields
 
 HYPER = "/v1/optimizers/hyper"
 
@@ -28,14 +29,8 @@ def test_list(client: TestClient, registry: CountingRegistry) -> None:
 def test_list_by_pages(client: TestClient, registry: CountingRegistry) -> None:
     for number in range(5):
         registry.create_version(f"o{number}", make_theta(9), key="k")
-    names = []
-    query: dict[str, Any] = {"limit": 2}
-    while True:
-        page = client.get("/v1/optimizers", params=query).json()
-        names += [item["name"] for item in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        query["cursor"] = page["next_cursor"]
+    optimizers = collect_pages(client, "/v1/optimizers", limit=2)
+    names = [optimizer["name"] for optimizer in optimizers]
     assert names == ["hyper", "o0", "o1", "o2", "o3", "o4"]
 
 
@@ -62,9 +57,8 @@ def test_a_version(client: TestClient, thetas: list[Theta], ref: str, number: in
 def test_versions_by_pages(client: TestClient) -> None:
     first = client.get(f"{HYPER}/versions", params={"limit": 2}).json()
     assert [v["number"] for v in first["items"]] == [3, 2]
-    second = client.get(
-        f"{HYPER}/versions", params={"limit": 2, "cursor": first["next_cursor"]}
-    ).json()
+    query = {"limit": 2, "cursor": first["next_cursor"]}
+    second = client.get(f"{HYPER}/versions", params=query).json()
     assert [v["number"] for v in second["items"]] == [1]
     assert second["next_cursor"] is None
 
@@ -72,20 +66,15 @@ def test_versions_by_pages(client: TestClient) -> None:
 def test_a_version_names_its_job(
     client: TestClient, services: Container, registry: CountingRegistry
 ) -> None:
-    job_id = client.post(
-        "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
-    ).json()["id"]
+    request = {"kind": "meta-training", "spec": {"preset": "quick"}}
+    job_id = client.post("/v1/jobs", json=request).json()["id"]
     run_id = registry.open_run(job_id, name="a job")
     with services.database.write() as session:
         session.execute(update(Job).where(Job.id == job_id).values(run_id=run_id))
     registry.create_version("hyper", make_theta(7), key=job_id, run_id=run_id)
     assert client.get(f"{HYPER}/versions/latest").json()["job_id"] == job_id
-    assert [v["job_id"] for v in client.get(f"{HYPER}/versions").json()["items"]] == [
-        job_id,
-        None,
-        None,
-        None,
-    ]
+    versions = client.get(f"{HYPER}/versions").json()["items"]
+    assert [version["job_id"] for version in versions] == [job_id, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +84,7 @@ def test_a_version_names_its_job(
 def test_bad_pages_are_refused(client: TestClient, params: dict[str, Any]) -> None:
     answer = client.get(f"{HYPER}/versions", params=params)
     assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == list(params)
+    assert list_error_fields(answer) == list(params)
 
 
 def test_an_alias_moves_and_its_history_says_who_and_why(client: TestClient) -> None:
@@ -103,16 +92,14 @@ def test_an_alias_moves_and_its_history_says_who_and_why(client: TestClient) -> 
     assert moved.status_code == 200
     assert (moved.json()["number"], moved.json()["aliases"]) == (3, ["champion"])
     assert client.put(f"{HYPER}/aliases/stable", json={"version": 1}).status_code == 200
-    assert (
-        client.delete(f"{HYPER}/aliases/champion", params={"reason": "broken"}).status_code == 204
-    )
+    deleted = client.delete(f"{HYPER}/aliases/champion", params={"reason": "broken"})
+    assert deleted.status_code == 204
+
     answer = client.get(f"{HYPER}/aliases").json()
     assert answer["items"] == [{"alias": "stable", "version": 1, "protected": False}]
-    told = [
-        (c["alias"], c["old_version"], c["new_version"], c["actor"], c["reason"])
-        for c in answer["history"]
-    ]
-    assert told == [
+    members = ("alias", "old_version", "new_version", "actor", "reason")
+    history = [tuple(change[member] for member in members) for change in answer["history"]]
+    assert history == [
         ("champion", None, 2, "alice", "better"),
         ("champion", 2, 3, "tester", "faster"),
         ("stable", None, 1, "tester", ""),
@@ -141,7 +128,7 @@ def test_bad_moves_change_nothing(
     answer = client.put(f"{HYPER}/aliases/{alias}", json=body)
     assert answer.status_code == status
     if field is not None:
-        assert [error["field"] for error in answer.json()["errors"]] == [field]
+        assert list_error_fields(answer) == [field]
     assert len(client.get(f"{HYPER}/aliases").json()["history"]) == 1
 
 
@@ -155,6 +142,5 @@ def test_what_is_not_there(client: TestClient) -> None:
     ):
         assert client.get(f"/v1/optimizers/{path}").status_code == 404
     assert client.delete(f"{HYPER}/aliases/nothing").status_code == 404
-    assert (
-        client.put("/v1/optimizers/nobody/aliases/champion", json={"version": 1}).status_code == 404
-    )
+    moved = client.put("/v1/optimizers/nobody/aliases/champion", json={"version": 1})
+    assert moved.status_code == 404

@@ -13,19 +13,23 @@ from registry import Evaluation
 from services.container import Container
 from tests.registry.thetas import make_theta
 from tests.services.optimizers.conftest import CountingRegistry
+from tests.services.support import collect_pages, list_error_fields
 
 HYPER = "/v1/optimizers/hyper"
 TIME = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def trained(seed: int, *, loss: float | None, horizon: int = 100, **more: Any) -> Theta:
-    theta = make_theta(seed)
-    made = {
+    provenance = {
         "spec": {"unroll": {"horizon": horizon}, "seed": seed},
         "metrics": {"validation_loss": loss},
         **more,
     }
-    return Theta(theta.rule, theta.tensors, theta.rate, made)
+    return with_provenance(make_theta(seed), provenance)
+
+
+def with_provenance(theta: Theta, provenance: dict[str, Any]) -> Theta:
+    return Theta(theta.rule, theta.tensors, theta.rate, provenance)
 
 
 def evaluated(
@@ -33,9 +37,8 @@ def evaluated(
 ) -> Evaluation:
     settings = {"suite": "table1", "quick": quick, "n_starts": n_starts, "seed": 1}
     tasks = {task: {"mean": mean, "stderr": 0.01} for task, mean in means.items()}
-    return Evaluation(
-        key=key, evaluated_at=TIME.replace(day=day), summary={"settings": settings, "tasks": tasks}
-    )
+    summary = {"settings": settings, "tasks": tasks}
+    return Evaluation(key=key, evaluated_at=TIME.replace(day=day), summary=summary)
 
 
 @pytest.fixture
@@ -48,12 +51,10 @@ def team(registry: CountingRegistry) -> CountingRegistry:
         "continued_from": {"job": "job_0", "update": 40, "sha256": "ef"},
     }
     run = registry.open_run("job_1", name="")
-    registry.create_version(
-        "team", trained(11, loss=0.4), key="job_1", run_id=run, tags={"env": "test"}
-    )
-    registry.create_version(
-        "team", trained(12, loss=0.3, horizon=200, **lineage), key="job_2", tags={"env": "prod"}
-    )
+    first = trained(11, loss=0.4)
+    second = trained(12, loss=0.3, horizon=200, **lineage)
+    registry.create_version("team", first, key="job_1", run_id=run, tags={"env": "test"})
+    registry.create_version("team", second, key="job_2", tags={"env": "prod"})
     registry.attach_evaluation("team", 1, evaluated("job_a", relu=0.3, elu=0.4))
     registry.attach_evaluation("team", 2, evaluated("job_b", relu=0.25, elu=None))
     registry.attach_evaluation("team", 2, evaluated("job_c", quick=True, day=2, relu=0.9))
@@ -74,14 +75,13 @@ def test_a_version_tells_its_lineage_and_what_was_measured(
         "code": {"torch": "2.13.0"},
     }
     assert version["metrics"] == {"validation_loss": 0.3, "table1/relu": 0.25, "table1/elu": None}
-    assert [one["job_id"] for one in version["evaluations"]] == ["job_b", "job_c"]
+    assert [entry["job_id"] for entry in version["evaluations"]] == ["job_b", "job_c"]
     assert client.get("/v1/optimizers/team/versions/1").json()["lineage"]["source"] == "job"
 
 
 def test_provenance_of_an_odd_shape_is_no_error(
     client: TestClient, registry: CountingRegistry
 ) -> None:
-    theta = make_theta(5)
     odd = {
         "metrics": [1],
         "datasets": "x",
@@ -90,25 +90,21 @@ def test_provenance_of_an_odd_shape_is_no_error(
         "continued_from": {"job": 1},
         "spec": "s",
     }
-    registry.create_version("odd", Theta(theta.rule, theta.tensors, theta.rate, odd), key="k")
+    registry.create_version("odd", with_provenance(make_theta(5), odd), key="k")
     version = client.get("/v1/optimizers/odd/versions/1").json()
-    assert (version["metrics"], version["lineage"]["parent"], version["lineage"]["code"]) == (
-        {},
-        None,
-        {},
-    )
+    assert version["metrics"] == {}
+    assert version["lineage"]["parent"] is None
+    assert version["lineage"]["code"] == {}
     assert version["lineage"]["continued_from"] is None
-    assert (
-        client.get("/v1/optimizers/odd/versions/1/compare", params={"to": "hyper@1"}).status_code
-        == 200
-    )
+
+    comparison = client.get("/v1/optimizers/odd/versions/1/compare", params={"to": "hyper@1"})
+    assert comparison.status_code == 200
 
 
 def test_notes(client: TestClient) -> None:
     path = f"{HYPER}/versions/champion"
-    changed = client.patch(
-        path, json={"description": "good on ELU", "tags": {"env": "prod", "team": "a"}}
-    )
+    notes = {"description": "good on ELU", "tags": {"env": "prod", "team": "a"}}
+    changed = client.patch(path, json=notes)
     assert changed.status_code == 200
     assert (changed.json()["number"], changed.json()["description"]) == (2, "good on ELU")
     assert changed.json()["tags"] == {"env": "prod", "team": "a"}
@@ -135,19 +131,17 @@ def test_bad_notes_name_the_field(client: TestClient, body: dict[str, Any], fiel
     before = client.get(f"{HYPER}/versions/1").json()
     answer = client.patch(f"{HYPER}/versions/1", json=body)
     assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert list_error_fields(answer) == [field]
     assert client.get(f"{HYPER}/versions/1").json() == before
 
 
 def test_tags_over_the_limit_by_two_requests(client: TestClient) -> None:
-    assert (
-        client.patch(
-            f"{HYPER}/versions/1", json={"tags": {f"a{i}": "" for i in range(30)}}
-        ).status_code
-        == 200
-    )
-    answer = client.patch(f"{HYPER}/versions/1", json={"tags": {f"b{i}": "" for i in range(30)}})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "tags")
+    path = f"{HYPER}/versions/1"
+    first = client.patch(path, json={"tags": {f"a{i}": "" for i in range(30)}})
+    assert first.status_code == 200
+    second = client.patch(path, json={"tags": {f"b{i}": "" for i in range(30)}})
+    assert second.status_code == 422
+    assert list_error_fields(second) == ["tags"]
     assert len(client.get(f"{HYPER}/versions/1").json()["tags"]) == 30
 
 
@@ -172,29 +166,19 @@ def test_tags_over_the_limit_by_two_requests(client: TestClient) -> None:
 def test_search(
     client: TestClient, team: CountingRegistry, search: dict[str, Any], numbers: list[int]
 ) -> None:
-    found = client.get("/v1/optimizers/team/versions", params=search).json()["items"]
-    assert [version["number"] for version in found] == numbers
-    names = [one["name"] for one in client.get("/v1/optimizers", params=search).json()["items"]]
+    versions = client.get("/v1/optimizers/team/versions", params=search).json()["items"]
+    assert [version["number"] for version in versions] == numbers
+    optimizers = client.get("/v1/optimizers", params=search).json()["items"]
+    names = [optimizer["name"] for optimizer in optimizers]
     assert ("team" in names) is bool(numbers)
 
 
 def test_a_search_goes_by_pages(client: TestClient, team: CountingRegistry) -> None:
     for number in range(4):
-        team.create_version(
-            "team",
-            make_theta(20 + number),
-            key=f"m{number}",
-            tags={"env": "prod"} if number % 2 else {},
-        )
-    found, cursor = [], None
-    while True:
-        given = {"tag": "env:prod", "limit": 1} | ({"cursor": cursor} if cursor else {})
-        page = client.get("/v1/optimizers/team/versions", params=given).json()
-        found += [version["number"] for version in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    assert found == [6, 4, 2]
+        tags = {"env": "prod"} if number % 2 else {}
+        team.create_version("team", make_theta(20 + number), key=f"m{number}", tags=tags)
+    versions = collect_pages(client, "/v1/optimizers/team/versions", tag="env:prod", limit=1)
+    assert [version["number"] for version in versions] == [6, 4, 2]
 
 
 @pytest.mark.parametrize(
@@ -212,9 +196,8 @@ def test_a_bad_search_names_the_field(client: TestClient, search: dict[str, str]
     for path in ("/v1/optimizers", f"{HYPER}/versions"):
         answer = client.get(path, params=search)
         assert answer.status_code == 422
-        assert [error["field"].partition(".")[0] for error in answer.json()["errors"]] == list(
-            search
-        )
+        fields = [field.partition(".")[0] for field in list_error_fields(answer)]
+        assert fields == list(search)
 
 
 def test_two_versions_side_by_side(client: TestClient, team: CountingRegistry) -> None:
@@ -230,11 +213,11 @@ def test_two_versions_side_by_side(client: TestClient, team: CountingRegistry) -
     assert {"field": "code.torch", "left": None, "right": "2.13.0"} in answer["lineage"]
     assert {"field": "parent.version", "left": None, "right": "team@1"} in answer["lineage"]
     assert answer["metrics"] == [{"metric": "validation_loss", "left": 0.4, "right": 0.3}]
-    told = [
-        (one["settings"]["n_starts"], one["left_job_id"], one["right_job_id"])
-        for one in answer["evaluations"]
+    evaluations = [
+        (entry["settings"]["n_starts"], entry["left_job_id"], entry["right_job_id"])
+        for entry in answer["evaluations"]
     ]
-    assert told == [(20, "job_a", "job_b"), (5, "job_d", None), (20, None, "job_c")]
+    assert evaluations == [(20, "job_a", "job_b"), (5, "job_d", None), (20, None, "job_c")]
     assert answer["evaluations"][0]["tasks"] == [
         {
             "task": "relu",
@@ -254,7 +237,7 @@ def test_a_version_compared_with_itself_differs_in_nothing(
 ) -> None:
     answer = client.get("/v1/optimizers/team/versions/2/compare", params={"to": "team@2"}).json()
     assert (answer["spec"], answer["lineage"]) == ([], [])
-    assert all(one["left"] == one["right"] for one in answer["metrics"])
+    assert all(metric["left"] == metric["right"] for metric in answer["metrics"])
 
 
 @pytest.mark.parametrize(
@@ -275,22 +258,17 @@ def test_what_it_is_compared_with(client: TestClient, to: str, status: int) -> N
 
 def test_a_protected_alias(client: TestClient) -> None:
     champion = f"{HYPER}/aliases/champion"
-    assert (
-        client.put(
-            champion, json={"version": 2, "protected": True, "reason": "by rule"}
-        ).status_code
-        == 200
-    )
-    assert client.get(f"{HYPER}/aliases").json()["items"] == [
-        {"alias": "champion", "version": 2, "protected": True}
-    ]
+    request = {"version": 2, "protected": True, "reason": "by rule"}
+    assert client.put(champion, json=request).status_code == 200
+    aliases = client.get(f"{HYPER}/aliases").json()["items"]
+    assert aliases == [{"alias": "champion", "version": 2, "protected": True}]
     for refused in (client.put(champion, json={"version": 3}), client.delete(champion)):
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
         assert "protected" in refused.json()["detail"]
     assert client.put(champion, json={"version": 3, "protected": False}).json()["number"] == 3
     assert client.delete(champion).status_code == 204
     history = client.get(f"{HYPER}/aliases").json()["history"]
-    assert [(c["new_version"], c["protected"]) for c in history] == [
+    assert [(change["new_version"], change["protected"]) for change in history] == [
         (2, False),
         (2, True),
         (3, False),
@@ -305,17 +283,13 @@ def test_readers_change_nothing(client: TestClient, services: Container) -> None
         ("PUT", "aliases/champion"),
         ("DELETE", "aliases/champion"),
     ):
-        assert (
-            client.request(
-                method, f"{HYPER}/{path}", json={"version": 1}, headers=headers
-            ).status_code
-            == 403
-        )
+        answer = client.request(method, f"{HYPER}/{path}", json={"version": 1}, headers=headers)
+        assert answer.status_code == 403
 
 
 def test_a_file_with_a_manifest_that_is_too_long(client: TestClient) -> None:
-    theta = make_theta(5)
-    long = Theta(theta.rule, theta.tensors, theta.rate, {"note": "x" * 90_000}).to_bytes()
+    theta = with_provenance(make_theta(5), {"note": "x" * 90_000})
     headers = {"Content-Type": "application/octet-stream"}
-    answer = client.post(f"{HYPER}/versions", content=long, headers=headers)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
+    answer = client.post(f"{HYPER}/versions", content=theta.to_bytes(), headers=headers)
+    assert answer.status_code == 422
+    assert list_error_fields(answer) == ["body"]

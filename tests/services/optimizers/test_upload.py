@@ -9,6 +9,7 @@ from hyperadam.theta import MAX_FILE_BYTES
 from services.container import Container
 from tests.registry.thetas import make_theta
 from tests.services.optimizers.conftest import CountingRegistry
+from tests.services.support import list_error_fields
 
 PATH = "/v1/optimizers/mine/versions"
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -33,8 +34,8 @@ def test_the_same_bytes_are_the_same_version(
     again = client.post(PATH, content=data, headers=BINARY)
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == first.json()
-    known = make_theta(2).to_bytes()
-    same = client.post("/v1/optimizers/hyper/versions", content=known, headers=BINARY)
+    second = make_theta(2).to_bytes()
+    same = client.post("/v1/optimizers/hyper/versions", content=second, headers=BINARY)
     assert (same.status_code, same.json()["number"]) == (200, 2)
     assert [len(registry.versions(name)) for name in ("mine", "hyper")] == [1, 3]
 
@@ -43,9 +44,8 @@ def test_an_idempotency_key_is_for_one_upload(
     client: TestClient, registry: CountingRegistry
 ) -> None:
     headers = BINARY | {"Idempotency-Key": "one"}
-    first, again = (
-        client.post(PATH, content=make_theta(5).to_bytes(), headers=headers) for _ in range(2)
-    )
+    data = make_theta(5).to_bytes()
+    first, again = (client.post(PATH, content=data, headers=headers) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     other = client.post(PATH, content=make_theta(6).to_bytes(), headers=headers)
     assert other.json()["type"] == "/problems/idempotency-mismatch"
@@ -69,7 +69,7 @@ def test_bad_files_are_refused(
         with subtests.test(name):
             answer = client.post(PATH, content=data, headers=BINARY)
             assert answer.status_code == 422
-            assert [error["field"] for error in answer.json()["errors"]] == ["body"]
+            assert list_error_fields(answer) == ["body"]
     assert registry.optimizers() == ["hyper"]
 
 
@@ -90,9 +90,8 @@ def test_a_file_over_the_limit_of_other_calls_is_accepted(
     "media_type", ["application/json", "multipart/form-data", "application/octet-streams"]
 )
 def test_another_media_type_is_refused(client: TestClient, media_type: str) -> None:
-    answer = client.post(
-        PATH, content=make_theta(5).to_bytes(), headers={"Content-Type": media_type}
-    )
+    headers = {"Content-Type": media_type}
+    answer = client.post(PATH, content=make_theta(5).to_bytes(), headers=headers)
     assert answer.status_code == 415
     assert answer.json()["type"] == "/problems/unsupported-media-type"
 
