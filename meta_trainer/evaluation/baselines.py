@@ -58,7 +58,8 @@ class HandDesigned:
     def step(
         self, w: Tensor, gradient: Tensor, state: HandDesignedState
     ) -> tuple[Tensor, HandDesignedState]:
-        state.parameters.copy_(w)
+        decayed = self._decay(w, state.n_steps)
+        state.parameters.copy_(decayed)
         for row, row_gradient in zip(state.rows, gradient, strict=True):
             row.grad = row_gradient
         for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
@@ -68,8 +69,17 @@ class HandDesigned:
         if state.shares is None:
             moved = state.parameters.clone()
         else:
-            moved = w.lerp(state.parameters, state.shares)
+            moved = decayed.lerp(state.parameters, state.shares)
         return moved, state._replace(n_steps=state.n_steps + 1)
+
+    def _decay(self, w: Tensor, step: int) -> Tensor:
+        """(1 − α_t λ) w, of all coordinates alike, as Θ's rate has it."""
+        if not self._baseline.schedule.weight_decay:
+            return w
+        pairs = zip(self._distinct_rates, self._schedules, strict=True)
+        retentions = {rate: schedule.retention(step) for rate, schedule in pairs}
+        of_learners = [retentions[rate] for rate in self._rates]
+        return w * torch.tensor(of_learners, dtype=w.dtype)[:, None]
 
     def _rows_at(self, rate: float, rows: list[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
         """The learners that move at this rate."""

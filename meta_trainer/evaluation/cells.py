@@ -22,7 +22,7 @@ from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.testing import measure_on_test
 from meta_trainer.evaluation.tuning import Tuned, tune
 from meta_trainer.learners import Classifier
-from meta_trainer.specs.baselines import BASELINES, GridRange
+from meta_trainer.specs.baselines import Baseline, GridRange
 from meta_trainer.specs.suites import SuiteLearner
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
@@ -85,19 +85,22 @@ def run_baseline(
     data: EvaluationData,
     starts: range,
     horizons: Sequence[int],
-    name: str,
+    baseline: Baseline,
     rate: float,
 ) -> list[Outcome]:
     """A baseline from some starts, all at one rate."""
-    optimizer = HandDesigned(BASELINES[name], [rate] * len(starts))
+    optimizer = HandDesigned(baseline, [rate] * len(starts))
     return _run(setting, data, starts, horizons, optimizer)
 
 
 def run_tuning(
-    setting: Setting, data: EvaluationData, n_starts: int, horizons: Sequence[int], name: str
+    setting: Setting,
+    data: EvaluationData,
+    n_starts: int,
+    horizons: Sequence[int],
+    baseline: Baseline,
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
-    baseline = BASELINES[name]
     make_optimizer = partial(HandDesigned, baseline)
     return _tune(setting, data, n_starts, horizons, baseline.grid, make_optimizer)
 

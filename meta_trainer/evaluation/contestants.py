@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -111,7 +111,7 @@ class LearnedContestant(Contestant):
 
 @dataclass(frozen=True)
 class BaselineContestant(Contestant):
-    """A baseline, by its name."""
+    """A baseline, as it is run beside the learned optimizers."""
 
     baseline: Baseline
 
@@ -126,10 +126,10 @@ class BaselineContestant(Contestant):
         return {"baseline": self.content()}
 
     def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
-        return Cell(label, run_baseline, (*arguments, self.name, rate.lr))
+        return Cell(label, run_baseline, (*arguments, self.baseline, rate.lr))
 
     def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
-        return Cell(label, run_tuning, (*arguments, self.name))
+        return Cell(label, run_tuning, (*arguments, self.baseline))
 
 
 def list_contestants(
@@ -144,8 +144,38 @@ def list_contestants(
         replace(contestant, name=f"{contestant.name}, α tuned", is_tuned=True)
         for contestant in learned
     ]
+    rates = {name: spec.rate_of(theta) for name, theta in thetas.items()}
     baselines = [
-        BaselineContestant(name, BASELINES[name].schedule, True, BASELINES[name])
-        for name in spec.baselines
+        BaselineContestant(name, baseline.schedule, True, baseline)
+        for name, baseline in resolve_baselines(spec.baselines, rates).items()
     ]
     return [*learned, *(tuned if spec.tune_learned else []), *baselines]
+
+
+def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[str, Baseline]:
+    """The baselines as they are run, by the names of their rows.
+
+    A scheduled one has the schedule of the Θ beside it, with several Θ one row for each schedule;
+    one that is the same as another, as where Θ has no schedule, has no row of its own.
+
+    Args:
+        rates: of the learned optimizers, by their names.
+    """
+    asked = {name: BASELINES[name] for name in names}
+    contents = [baseline.content() for baseline in asked.values() if not baseline.takes]
+    resolved: dict[str, Baseline] = {}
+    for name, baseline in asked.items():
+        if not baseline.takes:
+            resolved[name] = baseline
+            continue
+
+        scheduled = {}
+        for theta, rate in rates.items():
+            beside = baseline.beside(rate)
+            if beside.content() not in contents:
+                contents.append(beside.content())
+                scheduled[theta] = beside
+        for theta, beside in scheduled.items():
+            row = name if len(scheduled) == 1 else f"{name} ({theta})"
+            resolved[row] = beside
+    return resolved

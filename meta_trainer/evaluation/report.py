@@ -12,12 +12,12 @@ from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.ablation import Variant
-from meta_trainer.evaluation.statistics import MeanWithError, mean_with_error
+from meta_trainer.evaluation.statistics import MeanWithError, Verdict, judge, mean_with_error
 from meta_trainer.evaluation.testing import MEASURES
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.specs.suites import Suite
+from meta_trainer.specs.suites import OnTest, Suite
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,11 +64,19 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """How much higher a row's final loss is than another's."""
+    """How much higher a row's final loss is than another's of the same task."""
 
+    row: Row
     other: Row
-    paired: MeanWithError
-    """Start by start."""
+
+    @cached_property
+    def paired(self) -> MeanWithError:
+        """Start by start, over those on which neither diverged."""
+        return mean_with_error(self.row.finals - self.other.finals)
+
+    @property
+    def verdict(self) -> Verdict:
+        return judge(self.paired, self.row.n_diverged - self.other.n_diverged)
 
     @property
     def relative(self) -> float | None:
@@ -102,6 +110,27 @@ class Report:
         return f"{variant.label} ({optimizer})" if variant else optimizer
 
     @property
+    def is_the_papers(self) -> bool:
+        """Whether its tasks are the paper's, whose numbers may stand beside: on MNIST, for as many
+        steps, with whole minibatches. What an update takes does not depend on the data."""
+        if self.is_timing:
+            return True
+        spec = self.spec
+        on_images = any("dataset" in type(task.learner).model_fields for task in spec.tasks)
+        has_data = spec.dataset == "mnist" or not on_images
+        return has_data and spec.horizon == self.suite.size.horizon and not spec.quick
+
+    @property
+    def paper(self) -> Mapping[str, Mapping[str, float]]:
+        """The paper's numbers, task → optimizer → value; empty where the tasks are not its own."""
+        return self.suite.paper if self.is_the_papers else {}
+
+    @property
+    def paper_test(self) -> Mapping[str, Mapping[str, OnTest]]:
+        """The same on the test split."""
+        return self.suite.paper_test if self.is_the_papers else {}
+
+    @property
     def tasks(self) -> list[str]:
         """In the order of the rows."""
         return list(dict.fromkeys(row.task for row in self.rows))
@@ -128,7 +157,24 @@ class Report:
         baseline = self.best_baseline(row.task)
         if baseline is None or baseline is row:
             return None
-        return Difference(baseline, mean_with_error(row.finals - baseline.finals))
+        return Difference(row, baseline)
+
+    def count_verdicts(self, optimizer: str, other: str) -> dict[Verdict, int]:
+        """On how many tasks an optimizer wins, ties and loses against another."""
+        counts: dict[Verdict, int] = {"win": 0, "tie": 0, "loss": 0}
+        for task in self.tasks:
+            rows = {row.optimizer: row for row in self.of_task(task)}
+            counts[Difference(rows[optimizer], rows[other]).verdict] += 1
+        return counts
+
+    def count_verdicts_against_best(self, optimizer: str) -> dict[Verdict, int]:
+        """The same against the best tuned baseline of each task."""
+        counts: dict[Verdict, int] = {"win": 0, "tie": 0, "loss": 0}
+        for row in self.rows:
+            difference = self.compare_with_best_baseline(row)
+            if row.optimizer == optimizer and difference is not None:
+                counts[difference.verdict] += 1
+        return counts
 
     def compare_time(self, row: Row) -> MeanWithError | None:
         """How many times as long as `torch.optim.Adam` an update takes, repeat by repeat; None in

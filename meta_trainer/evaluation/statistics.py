@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
 
 from meta_trainer.recorder import finite_or_none
+
+Verdict = Literal["win", "tie", "loss"]
+
+SIGNIFICANT_ERRORS: Final = 2.0
+"""Standard errors that a paired difference must be away from 0 to be a win or a loss."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,27 @@ def mean_with_error(values: Tensor) -> MeanWithError:
     mean = float(finite.mean()) if n else math.nan
     stderr = float(finite.std() / math.sqrt(n)) if n > 1 else math.nan
     return MeanWithError(mean, stderr, n)
+
+
+def judge(difference: MeanWithError, n_more_diverged: int = 0) -> Verdict:
+    """What counts as a win, a tie and a loss: the one rule of all tables, summaries and pages.
+
+    An optimizer that diverges on fewer starts than another wins, on more it loses. Of as many, it
+    wins where its loss is lower by more than two standard errors of the paired difference, and
+    loses where it is higher by more than two. Everything else is a tie.
+
+    Args:
+        difference: of losses, its own minus the other's, start by start.
+        n_more_diverged: on how many more starts it diverges than the other.
+    """
+    if n_more_diverged:
+        return "win" if n_more_diverged < 0 else "loss"
+    margin = SIGNIFICANT_ERRORS * difference.stderr
+    if difference.mean + margin < 0:
+        return "win"
+    if difference.mean - margin > 0:
+        return "loss"
+    return "tie"
 
 
 def mean_curve(losses: Tensor) -> tuple[list[float | None], list[float | None]]:

@@ -1,10 +1,14 @@
 """The baselines of an evaluation by name, one line each: data, which `meta_trainer.evaluation`
-runs."""
+runs.
+
+A scheduled baseline has no schedule of its own: it takes the schedule and the shares of the Θ that
+it stands beside, and where the name of the optimizer promises a decay, that of Θ.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Final
 
 import torch
@@ -15,12 +19,9 @@ from torch.optim import Optimizer
 GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
 
-
 _CONSTANT: Final = Rate(lr=1.0)
-_OF_DEFAULT: Final = Rate(
-    lr=1.0, warmup_steps=20, decay_after=50, base_fan_in=392, least_fan_in=3, base_places=2
-)
-"""The schedule that the default Θ, `hyperadam-v1`, carries, without its weight decay."""
+_SCHEDULE: Final = frozenset({"schedule", "share"})
+_SCHEDULE_AND_DECAY: Final = _SCHEDULE | {"decay"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,20 @@ class Baseline:
     """Where tuning begins; it goes further when the best rate lies on the edge."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     schedule: Rate = _CONSTANT
-    """What its rate is at each step, in units of α."""
+    """What its rate is at each step, in units of α; its decay is decoupled, as in AdamW."""
+    takes: frozenset[str] = frozenset()
+    """The parts of Θ's rate that it has as well (`hyperadam.rates`)."""
+
+    def beside(self, rate: Rate) -> Baseline:
+        """As it is run beside a Θ of this rate."""
+        if not self.takes:
+            return self
+        taken = {
+            knob.name: getattr(rate, knob.name)
+            for knob in fields(Rate)
+            if knob.metadata.get("part") in self.takes
+        }
+        return replace(self, schedule=replace(self.schedule, **taken), takes=frozenset())
 
     def content(self) -> dict[str, Any]:
         """What decides its numbers, as JSON."""
@@ -46,21 +60,27 @@ class Baseline:
 
 
 _ADAM_GRID: Final[GridRange] = (-14, -6)  # 0.0078 … 0.125
+_EPS_8: Final = {"eps": 1e-8}
+_EPS_12: Final = {"eps": 1e-12}
 
 BASELINES: Final[dict[str, Baseline]] = {
-    "adam": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}),
-    "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-12}),
+    "adam": Baseline(torch.optim.Adam, _ADAM_GRID, _EPS_8),
+    "adam-1e-12": Baseline(torch.optim.Adam, _ADAM_GRID, _EPS_12),
     "adam-warmup": Baseline(
-        torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=Rate(lr=1.0, warmup_steps=10)
+        torch.optim.Adam, _ADAM_GRID, _EPS_8, schedule=Rate(lr=1.0, warmup_steps=10)
     ),
-    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, {"eps": 1e-8}, schedule=_OF_DEFAULT),
+    "adam-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, _EPS_8, takes=_SCHEDULE),
+    "adam-1e-12-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, _EPS_12, takes=_SCHEDULE),
     "sgd": Baseline(torch.optim.SGD, (-3, 5)),
     "momentum": Baseline(torch.optim.SGD, (-8, 0), {"momentum": 0.9}),
     "rmsprop": Baseline(torch.optim.RMSprop, (-19, -11)),
     "adagrad": Baseline(torch.optim.Adagrad, (-10, -2)),
     "adadelta": Baseline(torch.optim.Adadelta, (0, 8)),
     "adamw": Baseline(torch.optim.AdamW, _ADAM_GRID),
+    # Adam with decoupled decay is AdamW; so that without a decay it is known as the same.
+    "adamw-scheduled": Baseline(torch.optim.Adam, _ADAM_GRID, _EPS_8, takes=_SCHEDULE_AND_DECAY),
     "nadam": Baseline(torch.optim.NAdam, _ADAM_GRID),
+    "nadam-scheduled": Baseline(torch.optim.NAdam, _ADAM_GRID, takes=_SCHEDULE_AND_DECAY),
 }
 """By the names that specs and reports call them."""
 
@@ -74,3 +94,16 @@ def _check_baseline(value: str) -> str:
 BaselineName = Annotated[
     str, AfterValidator(_check_baseline), Field(json_schema_extra={"enum": list(BASELINES)})
 ]
+
+FULL_BASELINES: Final[tuple[BaselineName, ...]] = (
+    "adam",
+    "adam-1e-12",
+    "adam-scheduled",
+    "adam-1e-12-scheduled",
+    "adamw",
+    "adamw-scheduled",
+    "nadam",
+    "nadam-scheduled",
+    "momentum",
+)
+"""What every suite of losses has at its full size, if the spec names none: docs/protocol.md."""

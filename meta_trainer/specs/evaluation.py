@@ -11,7 +11,7 @@ from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
 from meta_trainer.specs.base import DatasetName, Reference, Seed
-from meta_trainer.specs.baselines import BASELINES, BaselineName
+from meta_trainer.specs.baselines import BASELINES, FULL_BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.rates import RateChanges, gather_rate
@@ -50,17 +50,15 @@ class EvaluationSpec(JobSpec):
     """What learners on images are trained on; made-up sequences need none."""
     n_starts: int = Field(default=20, ge=2, le=1000)
     """Random starts that every optimizer runs from; in `timing`, how often each is timed."""
-    n_tuning_starts: int = Field(default=4, ge=1, le=100)
+    n_tuning_starts: int = Field(default=8, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
     """Steps of a run; some of `longer` and `unseen` take a fifth. In `timing`, updates that are
     timed together."""
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=len(BASELINES))] = (
-        "adam",
-        "adam-1e-12",
-        "sgd",
-        "momentum",
+        FULL_BASELINES
     )
+    """Scheduled ones have the schedule of the Θ beside them, one row for each that differs."""
     rate: RateChanges = RateChanges()
     """What is changed of the rates of learned optimizers (`hyperadam.rates`); null is each Θ's own.
     Baselines are not changed, and `timing` has no use for it."""

@@ -90,6 +90,7 @@ TEXTS = [
     TOP / "CONTRIBUTING.md",
     TOP / "docs/architecture.md",
     TOP / "docs/glossary.md",
+    TOP / "docs/protocol.md",
     TOP / "docs/runs.md",
     TOP / "deploy/README.md",
     *DECISIONS,

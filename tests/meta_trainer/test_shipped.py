@@ -69,4 +69,5 @@ def test_the_default_was_trained_from_the_first_adjusted_as_its_job_says() -> No
 
 def test_adam_has_the_schedule_of_the_default_among_the_baselines() -> None:
     own = hyperadam.pretrained().rate
-    assert BASELINES["adam-scheduled"].schedule == replace(own, lr=1.0, weight_decay=0.0)
+    beside = BASELINES["adam-scheduled"].beside(own)
+    assert beside.schedule == replace(own, lr=1.0, weight_decay=0.0)

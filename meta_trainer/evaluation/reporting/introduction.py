@@ -24,6 +24,10 @@ _OF_TORCH: Final = (
 _DEFINITION: Final = (
     "The final loss of a run is the mean loss at its last weights over all minibatches that it saw."
 )
+_VERDICTS: Final = (
+    "A win or a loss is a paired difference of more than two standard errors, or a difference in "
+    "how many starts diverge; everything else is a tie."
+)
 _QUICK: Final = (
     "This is the quick size, with minibatches of 16: good only to see that everything works."
 )
@@ -46,7 +50,7 @@ def _describe_losses(report: Report) -> str:
         f"Final loss after {steps} steps on {report.dataset}: mean ± standard error over "
         f"{spec.n_starts} random starts, the same starts and minibatches for every optimizer."
     )
-    sentences = [measured, _DEFINITION, "Lowest in bold."]
+    sentences = [measured, _DEFINITION, "Lowest in bold.", _VERDICTS]
     if spec.quick:
         sentences.append(_QUICK)
     if spec.quick and report.suite.also_on:

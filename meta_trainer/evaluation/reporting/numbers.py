@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from meta_trainer.evaluation.statistics import MeanWithError
+from meta_trainer.evaluation.statistics import MeanWithError, Verdict
 
 
 def format_number(value: float) -> str:
@@ -42,3 +43,8 @@ def format_relative(fraction: float | None) -> str:
     if fraction is None:
         return "–"
     return f"{fraction:+.1%}" if fraction < 10 else f"× {fraction + 1:.3g}"
+
+
+def format_counts(verdicts: Mapping[Verdict, int]) -> str:
+    """Won / tied / lost."""
+    return f"{verdicts['win']} / {verdicts['tie']} / {verdicts['loss']}"

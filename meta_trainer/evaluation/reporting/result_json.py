@@ -16,13 +16,15 @@ def report_to_json(report: Report) -> dict[str, Any]:
 
     Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`;
     `n_diverged` of `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value minus
-    that of the best baseline, start by start; `tuning`: the trials behind a tuned rate; `test`:
-    {loss, top1, top2}, each {mean, stderr}, on the test split; `ratio`: {mean, stderr} of its time
-    to Adam's. The last three are None where there are none.
+    that of the best baseline, start by start; `verdict`: whether that is a win, a tie or a loss;
+    `tuning`: the trials behind a tuned rate; `test`: {loss, top1, top2}, each {mean, stderr}, on
+    the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where
+    there are none.
 
     `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or,
     for a task that is shorter than the others, at its `task_steps`; `paper` the paper's own
-    numbers; `variants` what each version of an ablation has of the field that it varies.
+    numbers, where the tasks are its own; `variants` what each version of an ablation has of the
+    field that it varies.
     """
     spec = report.spec
     steps = {task: thin_steps(len(report.of_task(task)[0].curves)) for task in report.tasks}
@@ -71,6 +73,7 @@ def _row_to_json(report: Report, row: Row) -> dict[str, Any]:
         "best": row is report.best(row.task),
         "finals": to_finite_list(row.finals),
         "difference": _difference_to_json(difference) if difference else None,
+        "verdict": difference.verdict if difference else None,
         "tuning": row.tuned.to_json() if row.tuned else None,
         "test": test or None,
         "ratio": ratio.to_json() if ratio else None,
@@ -82,13 +85,12 @@ def _difference_to_json(difference: Difference) -> dict[str, Any]:
 
 
 def _paper_to_json(report: Report) -> dict[str, Any]:
-    suite = report.suite
-    final_losses = {task: dict(losses) for task, losses in suite.paper.items()}
+    final_losses = {task: dict(losses) for task, losses in report.paper.items()}
     test = {
         task: {name: published._asdict() for name, published in by_optimizer.items()}
-        for task, by_optimizer in suite.paper_test.items()
+        for task, by_optimizer in report.paper_test.items()
     }
-    return {"source": suite.paper_source, "final_losses": final_losses, "test": test}
+    return {"source": report.suite.paper_source, "final_losses": final_losses, "test": test}
 
 
 def _curves_to_json(report: Report, task: str, steps: Tensor) -> dict[str, Any]:

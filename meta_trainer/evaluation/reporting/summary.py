@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.evaluation.report import Difference, Report, Row
 
 
 def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
@@ -13,9 +13,9 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
 
     The settings, which say what may be compared: summaries with the same ones come from the same
     starts. Then `tasks`: task → `mean` and `stderr` of the measure, `n_diverged`, `test` {loss,
-    top1, top2} where there is a test split, and `baseline` {optimizer, mean, difference {mean,
-    stderr}}: the best one and how much higher this optimizer is, start by start; None where none
-    was run.
+    top1, top2} where there is a test split, `baseline` {optimizer, mean, difference {mean,
+    stderr}}: the best one and how much higher this optimizer is, start by start, and `verdict`:
+    what that is, win, tie or loss. The last two are None where no baseline was run.
     """
     spec = report.spec
     rows = [row for row in report.rows if row.optimizer == optimizer]
@@ -35,10 +35,12 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
 
 
 def _summarize_row(report: Report, row: Row) -> dict[str, Any]:
+    difference = report.compare_with_best_baseline(row)
     summary = {
         **row.final.to_json(),
         "n_diverged": row.n_diverged,
-        "baseline": _describe_baseline(report, row),
+        "baseline": _describe_baseline(difference) if difference else None,
+        "verdict": difference.verdict if difference else None,
     }
     if row.test_measures:
         measures = {name: value.to_json() for name, value in row.test_measures.items()}
@@ -46,10 +48,7 @@ def _summarize_row(report: Report, row: Row) -> dict[str, Any]:
     return summary
 
 
-def _describe_baseline(report: Report, row: Row) -> dict[str, Any] | None:
-    difference = report.compare_with_best_baseline(row)
-    if difference is None:
-        return None
+def _describe_baseline(difference: Difference) -> dict[str, Any]:
     baseline = difference.other
     return {
         "optimizer": baseline.optimizer,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.reporting.numbers import (
+    format_counts,
     format_difference,
     format_mean,
     format_milliseconds,
@@ -37,8 +38,12 @@ def build_tables(report: Report) -> list[Table]:
     tables = [_tabulate_finals(report)]
     if report.suite.with_test:
         tables.append(_tabulate_test(report))
-    tables.append(_tabulate_ratios(report) if report.is_timing else _tabulate_differences(report))
-    return tables
+    if report.is_timing:
+        return [*tables, _tabulate_ratios(report)]
+    verdicts = _tabulate_verdicts(report)
+    if verdicts.rows:
+        tables.append(verdicts)
+    return [*tables, _tabulate_differences(report)]
 
 
 def _tabulate_finals(report: Report) -> Table:
@@ -55,7 +60,7 @@ def _tabulate_finals(report: Report) -> Table:
 
 def _list_authors(report: Report) -> list[str]:
     """Whose numbers the paper has."""
-    by_task = report.suite.paper.values()
+    by_task = report.paper.values()
     return list(dict.fromkeys(author for numbers in by_task for author in numbers))
 
 
@@ -68,7 +73,7 @@ def _tabulate_task(report: Report, task: str, authors: Sequence[str]) -> list[Te
         text = format_milliseconds(row.final) if report.is_timing else _format_final(row)
         cells.append(Text(text, bold=row is best))
 
-    published = report.suite.paper.get(task, {})
+    published = report.paper.get(task, {})
     texts = [_format_published(report, published.get(author)) for author in authors]
     return [*cells, *map(Text, texts)]
 
@@ -87,7 +92,8 @@ def _format_published(report: Report, value: float | None) -> str:
 def _tabulate_test(report: Report) -> Table:
     """A row for each task and optimizer, the paper's own below ours."""
     rows = [row for task in report.tasks for row in _tabulate_test_of(report, task)]
-    caption = f"On the test split (rows “paper”: {report.suite.paper_source})"
+    source = f" (rows “paper”: {report.suite.paper_source})" if report.paper_test else ""
+    caption = f"On the test split{source}"
     return Table(caption, ["task", "optimizer", "test loss", "top-1", "top-2"], rows)
 
 
@@ -101,7 +107,7 @@ def _tabulate_test_of(report: Report, task: str) -> Iterator[list[Text]]:
             Text(format_percent(measures["top1"])),
             Text(format_percent(measures["top2"])),
         ]
-    for author, published in report.suite.paper_test.get(task, {}).items():
+    for author, published in report.paper_test.get(task, {}).items():
         yield [
             Text(task),
             Text(f"paper: {author}"),
@@ -109,6 +115,24 @@ def _tabulate_test_of(report: Report, task: str) -> Iterator[list[Text]]:
             Text(f"{published.top1:.2%}"),
             Text(f"{published.top2:.2%}"),
         ]
+
+
+def _tabulate_verdicts(report: Report) -> Table:
+    """A row for each learned optimizer, a column for what it stands against."""
+    kinds = {row.optimizer: row.kind for row in report.rows}
+    learned = [name for name, kind in kinds.items() if kind == "learned"]
+    baselines = [name for name, kind in kinds.items() if kind == "baseline"]
+    header = ["optimizer", "the best tuned baseline", *baselines]
+    rows = [_tabulate_verdicts_of(report, optimizer, baselines) for optimizer in learned]
+    caption = "Tasks won / tied / lost against"
+    return Table(caption, header, rows if baselines else [])
+
+
+def _tabulate_verdicts_of(report: Report, optimizer: str, baselines: Sequence[str]) -> list[Text]:
+    against_best = report.count_verdicts_against_best(optimizer)
+    against_each = [report.count_verdicts(optimizer, baseline) for baseline in baselines]
+    texts = [format_counts(counts) for counts in (against_best, *against_each)]
+    return [Text(report.label(optimizer)), *map(Text, texts)]
 
 
 def _tabulate_ratios(report: Report) -> Table:
@@ -129,6 +153,7 @@ _DIFFERENCES_HEADER = (
     "diverged",
     "against the best tuned baseline",
     "relative",
+    "verdict",
 )
 
 
@@ -154,4 +179,5 @@ def _tabulate_difference(report: Report, row: Row) -> list[Text]:
         Text(diverged),
         Text(against),
         Text(format_relative(difference.relative if difference else None)),
+        Text(difference.verdict if difference else "–"),
     ]

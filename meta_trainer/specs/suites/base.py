@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from meta_trainer.specs.base import DatasetName
-from meta_trainer.specs.baselines import BaselineName
+from meta_trainer.specs.baselines import FULL_BASELINES, BaselineName
 from meta_trainer.specs.unseen_tasks import AnyTaskSpec
 
 SuiteLearner = AnyTaskSpec
@@ -54,8 +54,8 @@ class Size:
     dataset: DatasetName = "mnist5k"
     horizon: int = 100
     n_starts: int = 20
-    n_tuning_starts: int = 4
-    baselines: tuple[BaselineName, ...] = ("adam", "adam-1e-12", "sgd", "momentum")
+    n_tuning_starts: int = 8
+    baselines: tuple[BaselineName, ...] = FULL_BASELINES
 
 
 def quick_size(dataset: DatasetName = "mnist5k", horizon: int = 5) -> Size:

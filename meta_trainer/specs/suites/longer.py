@@ -17,6 +17,6 @@ LONGER: Final = Suite(
     },
     parts=(0.2, 1.0),
     also_on={"cnn-2": ("cifar10",)},
-    size=Size(dataset="mnist", horizon=10_000, n_starts=4, n_tuning_starts=1),
+    size=Size(dataset="mnist", horizon=10_000, n_starts=4),
     quick=quick_size(horizon=10),
 )

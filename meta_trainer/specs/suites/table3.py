@@ -14,7 +14,7 @@ TABLE3: Final = Suite(
         "cnn-1": CNNTaskSpec(architecture="cnn-1"),
         "cnn-2": CNNTaskSpec(architecture="cnn-2"),
     },
-    size=Size(dataset="mnist", horizon=10_000, n_starts=4, n_tuning_starts=1, baselines=("adam",)),
+    size=Size(dataset="mnist", horizon=10_000, n_starts=4),
     quick=quick_size(dataset="mnist"),
     with_test=True,
     paper_source="Table 3: MNIST, 10,000 steps",

@@ -17,12 +17,6 @@ UNSEEN: Final = Suite(
     learners={**_ON_IMAGES, "language-model": LanguageTaskSpec()},
     parts=(0.2, 1.0),
     also_on=dict.fromkeys(("residual", "vision-transformer"), ("cifar10",)),
-    size=Size(
-        dataset="fashion_mnist",
-        horizon=500,
-        n_starts=8,
-        n_tuning_starts=2,
-        baselines=("adam", "adam-scheduled"),
-    ),
+    size=Size(dataset="fashion_mnist", horizon=500, n_starts=8),
     quick=quick_size(),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ import torch
 from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.evaluation.reporting import report_to_json, summarize_report
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
-from meta_trainer.specs.suites import Suite
+from meta_trainer.specs.suites import Size, Suite
 from tests.meta_trainer.evaluation.conftest import files_of
 
 NAN = math.nan
@@ -23,6 +25,7 @@ SUITE = Suite(
     name="made-up",
     title="Made <up>",
     learners=dict.fromkeys(("one", "two", "three"), MLPTaskSpec()),
+    size=Size(dataset="mnist", horizon=N_STEPS),
     paper_source="Table 0",
     paper={"one": {"Adam": 0.35}, "two": {"HyperAdam": 0.3}},
 )
@@ -56,7 +59,7 @@ def report() -> Report:
         row("three", "adam", [NAN, NAN, NAN], tuned=True),
         row("three", "sgd", [NAN, 3.0, NAN], tuned=True),
     ]
-    spec = EvaluationSpec(optimizers=("hyper@1",), n_starts=3, horizon=N_STEPS)
+    spec = EvaluationSpec(optimizers=("hyper@1",), dataset="mnist", n_starts=3, horizon=N_STEPS)
     return Report(spec, SUITE, "mnist5k", "ab" * 32, rows)
 
 
@@ -78,6 +81,36 @@ def test_differences_are_paired_and_against_the_best_baseline(files: dict[str, b
     assert difference["stderr"] == pytest.approx(0.5 / math.sqrt(3))
     assert rows["one", "adam"]["difference"] is None
     assert rows["one", "sgd"]["difference"]["mean"] == pytest.approx(3.5)
+
+
+def test_verdicts_are_those_of_the_paired_differences(
+    report: Report, files: dict[str, bytes]
+) -> None:
+    rows = result_rows(files)
+    verdicts = {key: row["verdict"] for key, row in rows.items() if row["verdict"]}
+    assert verdicts == {
+        ("one", "h|yper@1"): "tie",  # −0.5 ± 0.29
+        ("one", "sgd"): "loss",  # 3.5 ± 0.29
+        ("two", "h|yper@1"): "loss",  # one start more diverged
+        ("two", "sgd"): "loss",
+        ("three", "h|yper@1"): "loss",
+        ("three", "adam"): "loss",
+    }
+    assert report.count_verdicts_against_best("h|yper@1") == {"win": 0, "tie": 1, "loss": 2}
+    assert report.count_verdicts("h|yper@1", "sgd") == {"win": 2, "tie": 0, "loss": 1}
+    assert "| h\\|yper@1 | 0 / 1 / 2 | 0 / 2 / 1 | 2 / 0 / 1 |" in table_lines(files)
+    learned = summarize_report(report, "h|yper@1")["tasks"]
+    assert [task["verdict"] for task in learned.values()] == ["tie", "loss", "loss"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"dataset": "mnist5k"}, {"horizon": N_STEPS + 1}, {"quick": True}]
+)
+def test_the_paper_stands_beside_its_own_tasks_alone(report: Report, other: dict[str, Any]) -> None:
+    fields = report.spec.model_dump() | other
+    elsewhere = replace(report, spec=EvaluationSpec.model_validate(fields))
+    assert "paper" not in table_lines(files_of(elsewhere))[0]
+    assert report_to_json(elsewhere)["paper"]["final_losses"] == {}
 
 
 def test_diverged_starts_are_counted_and_null(files: dict[str, bytes]) -> None:
@@ -135,6 +168,7 @@ def test_markdown_shows_the_best_in_bold_and_divergences(files: dict[str, bytes]
         "0",
         "-0.5000 ± 0.2887 to adam",
         "-20.0%",
+        "tie",
     )
     assert f"| {' | '.join(cells)} |" in lines
     assert any("0.5 (edge)" in line for line in lines)

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from meta_trainer.evaluation.statistics import (
+    MeanWithError,
+    judge,
     mean_curve,
     mean_with_error,
     thin_steps,
@@ -57,3 +59,24 @@ def test_long_curves_are_thinned_evenly() -> None:
     kept = thin_steps(10_000, 101)
     assert (len(kept), int(kept[0]), int(kept[-1])) == (101, 0, 9_999)
     assert set(kept.diff().tolist()) <= {99, 100, 101}
+
+
+@pytest.mark.parametrize(
+    ("mean", "stderr", "n_more_diverged", "verdict"),
+    [
+        (-1.0, 0.49, 0, "win"),
+        (-1.0, 0.51, 0, "tie"),
+        (1.0, 0.49, 0, "loss"),
+        (1.0, 0.51, 0, "tie"),
+        (0.0, 0.0, 0, "tie"),
+        (-1.0, math.nan, 0, "tie"),
+        (math.nan, math.nan, 0, "tie"),
+        (-1.0, 0.1, 1, "loss"),
+        (1.0, 0.1, -1, "win"),
+        (math.nan, math.nan, -1, "win"),
+    ],
+)
+def test_a_win_is_two_standard_errors_or_fewer_divergences(
+    mean: float, stderr: float, n_more_diverged: int, verdict: str
+) -> None:
+    assert judge(MeanWithError(mean, stderr, 3), n_more_diverged) == verdict
