@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.mutation.mutants import Mutant, draw_mutants
-from tests.mutation.rooms import TESTS
+from tests.mutation.rooms import TESTS, find_nearest_tests
 from tests.mutation.workbench import Outcome, Workbench
 
 TOP: Final = Path(__file__).resolve().parents[2]
@@ -56,20 +56,29 @@ class Session:
 
     def __init__(self, workbench: Workbench, *, with_slow: bool, report: Path) -> None:
         self._workbench = workbench
-        self._markers = (QUICK, SLOW) if with_slow else (QUICK,)
+        self._with_slow = with_slow
         self._report = report
         self.trials: list[Trial] = []
 
     def try_mutant(self, mutant: Mutant) -> Trial:
-        tests = TESTS[mutant.room]
-        for marker in self._markers:
-            outcome = self._workbench.try_mutant(mutant, (*marker, *tests))
+        for options in self._list_stages(mutant):
+            outcome = self._workbench.try_mutant(mutant, options)
             if outcome.is_noticed:
                 break
         trial = Trial(mutant=mutant, outcome=outcome)
         self.trials.append(trial)
         self._write()
         return trial
+
+    def _list_stages(self, mutant: Mutant) -> list[tuple[str, ...]]:
+        """Options of pytest: the tests nearest to the fault first, then all of its room."""
+        nearest = find_nearest_tests(TOP, mutant.path)
+        tests = TESTS[mutant.room]
+        stages = [(*QUICK, nearest)] if nearest and (nearest,) != tests else []
+        stages.append((*QUICK, *tests))
+        if self._with_slow:
+            stages.append((*SLOW, *tests))
+        return stages
 
     def count(self, verdict: str) -> int:
         return sum(trial.outcome.verdict == verdict for trial in self.trials)

@@ -12,9 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from tests.mutation.mutants import Mutant
+
+GREEN: Final = (0, 5)
+"""Pytest's exit statuses for tests that pass, and where there are none."""
 
 Verdict = Literal["killed", "survived", "timed out"]
 
@@ -88,7 +91,7 @@ class Workbench:
         )
         try:
             output, _ = process.communicate(timeout=limit_seconds)
-            verdict: Verdict = "killed" if process.returncode else "survived"
+            verdict: Verdict = "survived" if process.returncode in GREEN else "killed"
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
