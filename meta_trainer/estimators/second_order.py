@@ -24,10 +24,10 @@ one that diverged; `meta_optimizer.clip_learners` bounds the others.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
-from hyperadam.kernels import open_stepwise_tape
+from hyperadam.kernels import StepwiseTape, open_stepwise_tape
 from hyperadam.rates import Rate, direction_adjoints
 from hyperadam.rules import Rule
 from torch import Tensor
@@ -36,7 +36,17 @@ from meta_trainer.estimators.objective import Objective
 from meta_trainer.estimators.tbptt import PeriodResult
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient
-from meta_trainer.unrolls.period import run_period_steps
+from meta_trainer.unrolls.period import PeriodEnd, run_period_steps
+
+
+class _ForwardPass(NamedTuple):
+    """A period as it went."""
+
+    path: list[Tensor]
+    """w_{t−1} of each step t = 1 … S, shape (L, p)."""
+    scored: list[LossAndGradient]
+    """Of each step."""
+    end: PeriodEnd
 
 
 def differentiate_learners(
@@ -61,6 +71,41 @@ def differentiate_learners(
             `meta_trainer.estimators.tbptt.differentiate_period`.
     """
     tape = open_stepwise_tape(rule, theta, state.rule_state)
+    forward = _run_forward(tape, optimizee, state, n_steps, rate, objective)
+    losses = torch.stack([evaluation.loss for evaluation in forward.scored])
+    own_adjoints = _adjoints_of_scored_losses(objective, losses, forward.scored)
+    shares = rate.shares(optimizee.shapes, state.w)
+    is_sound = ~forward.end.current.diverged[:, None]
+
+    adjoint = torch.zeros_like(state.w)
+    for position in reversed(range(n_steps)):
+        step = state.step + position
+        adjoint = torch.where(is_sound, adjoint + own_adjoints[position], 0.0)
+        (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
+        gradient_adjoint = tape.backward_step(upstream)
+        adjoint = rate.retention(step) * adjoint
+        if order == 2 and position:
+            w = forward.path[position]
+            adjoint = adjoint + optimizee.hessian_products(w, step, gradient_adjoint)
+
+    gradients = tape.theta_gradients
+    is_finite = gradients.isfinite().all(1)
+    new_state = EpisodeState(forward.end.w, forward.end.current, tape.state, state.step + n_steps)
+    return PeriodResult(
+        torch.where(is_finite[:, None], gradients, 0.0),
+        new_state,
+        torch.where(is_finite, objective.scored(losses), torch.nan),
+    )
+
+
+def _run_forward(
+    tape: StepwiseTape,
+    optimizee: Optimizee,
+    state: EpisodeState,
+    n_steps: int,
+    rate: Rate,
+    objective: Objective,
+) -> _ForwardPass:
     path: list[Tensor] = []
     scored: list[LossAndGradient] = []
 
@@ -77,28 +122,7 @@ def differentiate_learners(
         rate=rate,
         score=objective.score,
     )
-
-    losses = torch.stack([evaluation.loss for evaluation in scored])
-    own_adjoints = _adjoints_of_scored_losses(objective, losses, scored)
-    shares = rate.shares(optimizee.shapes, state.w)
-    is_sound = ~end.current.diverged[:, None]
-    adjoint = torch.zeros_like(state.w)
-
-    for position in reversed(range(n_steps)):
-        step = state.step + position
-        adjoint = torch.where(is_sound, adjoint + own_adjoints[position], 0.0)
-        (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
-        gradient_adjoint = tape.backward_step(upstream)
-        adjoint = rate.retention(step) * adjoint
-        if order == 2 and position:
-            adjoint = adjoint + optimizee.hessian_products(path[position], step, gradient_adjoint)
-
-    gradients = tape.theta_gradients
-    is_finite = gradients.isfinite().all(1)
-    gradients = torch.where(is_finite[:, None], gradients, 0.0)
-    counted = torch.where(is_finite, objective.scored(losses), torch.nan)
-    new_state = EpisodeState(end.w, end.current, tape.state, state.step + n_steps)
-    return PeriodResult(gradients, new_state, counted)
+    return _ForwardPass(path, scored, end)
 
 
 def _adjoints_of_scored_losses(

@@ -28,14 +28,14 @@ from meta_trainer.training.checkpoints import (
 )
 from meta_trainer.training.divergence import DivergedLearners, DivergenceWatch
 from meta_trainer.training.episode import EpisodeUnderWay
+from meta_trainer.training.gradients import GradientAdder
 from meta_trainer.training.handles import JobHandles
 from meta_trainer.training.initial_theta import make_initial_theta
-from meta_trainer.training.learner_clip import LearnerClip
 from meta_trainer.training.meta_optimizer import MetaOptimizer
 from meta_trainer.training.progress import ProgressReporter
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.stopwatch import Stopwatch
-from meta_trainer.training.units import PeriodOutcome, compute_chunk_gradient, make_rule
+from meta_trainer.training.units import make_rule
 from meta_trainer.training.validation import BestTheta, Validation
 
 
@@ -80,7 +80,7 @@ class MetaTraining:
 
         job = JobHandles.put(runner, spec, source)
         self._episode = EpisodeUnderWay(runner, job, spec.n_chunks)
-        self._learner_clip = _make_learner_clip(spec)
+        self._gradient_adder = GradientAdder(spec)
         self._validation = Validation(spec, source, runner, job)
         self._best = BestTheta(theta=self._initial_theta, update=0, loss=math.inf)
         self._initial_loss: float | None = None
@@ -113,8 +113,7 @@ class MetaTraining:
         self._initial_loss = checkpoint.initial_loss
         self._divergence_watch.load(checkpoint.watch)
         self._stopwatch.seconds_before = checkpoint.seconds
-        if self._learner_clip is not None and checkpoint.learner_norms is not None:
-            self._learner_clip.load(checkpoint.learner_norms)
+        self._gradient_adder.load(checkpoint.learner_norms)
         if checkpoint.states:
             self._episode.restore_states(checkpoint.states)
 
@@ -202,8 +201,8 @@ class MetaTraining:
         began = time.monotonic()
         place = self._spec.timeline.locate(self.update)
         outcomes = self._episode.run_period(self._meta_optimizer.theta, place)
-        gradient, n_clipped = self._add_gradients(place.episode, outcomes)
-        meta_update = self._meta_optimizer.step(gradient / self._spec.n_learners)
+        gradient, n_clipped = self._gradient_adder.add(place.episode, outcomes)
+        meta_update = self._meta_optimizer.step(gradient)
         losses = torch.cat([outcome.losses for outcome in outcomes])
 
         n_diverged = self._diverged_learners.note_period(losses, self.update, place)
@@ -216,26 +215,6 @@ class MetaTraining:
             period_seconds=time.monotonic() - began,
             n_clipped=n_clipped,
         )
-
-    def _add_gradients(
-        self, episode: int, outcomes: list[PeriodOutcome]
-    ) -> tuple[Tensor, int | None]:
-        """The sum of the learners' gradients, always in the same order, shape (n_theta,); and how
-        many were clipped, None where none would be."""
-        gradients = [
-            compute_chunk_gradient(self._spec, episode, chunk, outcome)
-            for chunk, outcome in enumerate(outcomes)
-        ]
-        n_clipped = None
-        if self._learner_clip is not None:
-            clipped = self._learner_clip.clip(torch.cat(gradients))
-            gradients = list(clipped.gradients)
-            n_clipped = clipped.n_clipped
-
-        total = torch.zeros_like(self._initial_theta)
-        for gradient in gradients:
-            total += gradient
-        return total, n_clipped
 
     def _validate(
         self,
@@ -287,14 +266,9 @@ class MetaTraining:
             initial_loss=self._initial_loss,
             seconds=self._stopwatch.seconds,
             watch=self._divergence_watch.state(),
-            learner_norms=None if self._learner_clip is None else self._learner_clip.state(),
+            learner_norms=self._gradient_adder.state(),
             states=self._episode.fetch_states() if is_under_way else (),
         )
-
-
-def _make_learner_clip(spec: MetaTrainingSpec) -> LearnerClip | None:
-    factor = spec.meta_optimizer.clip_learners
-    return None if factor is None else LearnerClip(factor, spec.n_learners)
 
 
 def _check_start(spec: MetaTrainingSpec, start: bytes | None) -> None:
