@@ -88,7 +88,7 @@ def begin_episode(rule: Rule[Any], optimizee: Optimizee) -> EpisodeState:
     w = optimizee.start()
     none_diverged = torch.zeros(w.shape[0], dtype=torch.bool)
     current = measure_learners(optimizee, w, 0, none_diverged)
-    return EpisodeState(w, current, rule.init_state(current.gradient), 0)
+    return EpisodeState(w, current, rule.init_state(w, optimizee.shapes), 0)
 
 
 def measure_learners(

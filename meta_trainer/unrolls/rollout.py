@@ -57,7 +57,7 @@ class Learned:
         self._rates = None if lrs is None else [replace(rate, lr=lr) for lr in lrs]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> LearnedState:
-        return LearnedState(self._rule.init_state(w), 0, self._rate.shares(shapes, w))
+        return LearnedState(self._rule.init_state(w, shapes), 0, self._rate.shares(shapes, w))
 
     def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
         direction, rule_state = self._stepper.step(

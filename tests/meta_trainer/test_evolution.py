@@ -69,8 +69,8 @@ class RatesRule(Rule[NoState]):
             for name, shape in self.theta_shapes.items()
         }
 
-    def init_state(self, gradient: Tensor) -> NoState:
-        return NoState(gradient.new_zeros((1, *gradient.shape)))
+    def init_state(self, w: Tensor, shapes: Any = None) -> NoState:
+        return NoState(w.new_zeros((1, *w.shape)))
 
     def update(self, theta: Any, gradient: Tensor, state: NoState) -> tuple[Tensor, NoState]:
         return torch.cat([theta["first"], theta["others"]]) * gradient, state

@@ -50,22 +50,15 @@ class ReferenceStepper:
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
-        wide_state = _cast_state(state, gradient.dtype)
+        wide_state = self._rule.cast_state(state, gradient.dtype)
         direction, new_state = self._rule.update(self._theta, gradient, wide_state)
         if out is not None:
             direction = out.copy_(direction)
         if out_state is None:
-            return direction, _cast_state(new_state, state[0].dtype)
+            return direction, self._rule.cast_state(new_state, state[0].dtype)
         for target, field in zip(out_state, new_state, strict=True):
             target.copy_(field)
         return direction, out_state
-
-
-def _cast_state(state: Any, dtype: torch.dtype) -> Any:
-    """The state in a dtype; itself where it is."""
-    if state[0].dtype == dtype:
-        return state
-    return type(state)(*(field.to(dtype) for field in state))
 
 
 def check_upstream(upstream: Tensor, directions: list[Tensor]) -> None:

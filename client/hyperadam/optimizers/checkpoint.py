@@ -16,15 +16,19 @@ from hyperadam.theta import Theta
 
 
 def by_parameter(
-    pieces: Mapping[Tensor, Any], parameters: Iterable[Tensor]
+    pieces: Mapping[Tensor, Any], rule: Rule[Any], parameters: Iterable[Tensor]
 ) -> defaultdict[Tensor, Any]:
-    """Parameter → field → tensor of shape (J, *parameter.shape), in the order of the parameters."""
+    """Parameter → field → tensor, in the order of the parameters.
+
+    Its shape is (·, *parameter.shape); (·, 1) of fields with one number a parameter.
+    """
     state: defaultdict[Tensor, Any] = defaultdict(dict)
     for parameter in parameters:
         if parameter in pieces:
             fields = pieces[parameter]._asdict()
             state[parameter] = {
-                name: x.reshape(*x.shape[:-1], *parameter.shape) for name, x in fields.items()
+                name: field.reshape(_shape_in_file(rule, name, field, parameter))
+                for name, field in fields.items()
             }
     return state
 
@@ -65,7 +69,8 @@ def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
 def _read_piece(
     fields: Mapping[str, Tensor], rule: Rule[Any], parameter: Tensor, index: int
 ) -> Any:
-    fresh = rule.init_state(torch.empty(parameter.numel(), device="meta"))
+    w = torch.empty(parameter.numel(), device="meta")
+    fresh = rule.init_state(w, [parameter.shape])
     if set(fields) != set(fresh._fields):
         raise ValueError(
             f"state of parameter {index} has fields {sorted(fields)}, not {sorted(fresh._fields)}"
@@ -73,7 +78,7 @@ def _read_piece(
     piece = []
     for name, expected in fresh._asdict().items():
         field = fields[name]
-        shape = (*expected.shape[:-1], *parameter.shape)
+        shape = _shape_in_file(rule, name, expected, parameter)
         if field.shape != shape:
             raise ValueError(
                 f"state {name} of parameter {index} has shape {tuple(field.shape)}, not {shape}"
@@ -81,3 +86,10 @@ def _read_piece(
         own_copy = field.detach().to(parameter.device, copy=True)
         piece.append(own_copy.reshape(expected.shape))
     return fresh._make(piece)
+
+
+def _shape_in_file(rule: Rule[Any], name: str, field: Tensor, parameter: Tensor) -> tuple[int, ...]:
+    """The shape that a field of a parameter's piece has in a state dict."""
+    if name in rule.per_tensor_fields:
+        return tuple(field.shape)
+    return (*field.shape[:-1], *parameter.shape)

@@ -3,7 +3,8 @@ and a rule, which thinks in coordinates.
 
 `FlatVector` is a buffer with a view in the shape of every parameter. `FlatState` keeps a rule's
 state flat for the parameters that moved in the last step, and in pieces, one a parameter, for those
-that did not: steps over the same parameters copy nothing.
+that did not: steps over the same parameters copy nothing. Of a rule's `per_tensor_fields`, a piece
+has one number in each row.
 """
 
 from __future__ import annotations
@@ -77,25 +78,25 @@ class FlatState:
 
         parked = self.pieces()
         pieces = []
-        for parameter, size in zip(vector.parameters, vector.sizes, strict=True):
+        for parameter in vector.parameters:
             piece = parked.pop(parameter, None)
             if piece is None:
-                piece = self._rule.init_state(vector.buffer.new_zeros(size, dtype=dtype))
+                piece = self._begin(parameter, vector.buffer, dtype)
             pieces.append(piece)
 
-        state = _join(pieces, vector.buffer.device, dtype)
+        state = self._join(pieces, vector.buffer, dtype)
         self._joined = (vector, state)
         # Clones, since views of the vector that is left would keep all of it alive.
         self._parked = {parameter: _clone(piece) for parameter, piece in parked.items()}
         return state
 
     def pieces(self) -> dict[Tensor, Any]:
-        """Parameter → its part of the state, fields of shape (J, numel): views, which later steps
-        change."""
+        """Parameter → its part of the state, fields of shape (·, numel) or, with one number a
+        parameter, (·, 1): views, which later steps change."""
         pieces = dict(self._parked)
         if self._joined is not None:
             vector, state = self._joined
-            pieces.update(zip(vector.parameters, _cut(state, vector.sizes), strict=True))
+            pieces.update(zip(vector.parameters, self._cut(state, vector.sizes), strict=True))
         return pieces
 
     def replace(self, pieces: Mapping[Tensor, Any]) -> None:
@@ -103,20 +104,36 @@ class FlatState:
         self._joined = None
         self._parked = dict(pieces)
 
+    def _begin(self, parameter: Tensor, like: Tensor, dtype: torch.dtype) -> Any:
+        """The state of a parameter that has not moved yet; computed as `like`, stored in `dtype`."""
+        w = parameter.detach().reshape(-1).to(like)
+        return self._rule.cast_state(self._rule.init_state(w, [parameter.shape]), dtype)
 
-def _cut(state: Any, sizes: list[int]) -> list[Any]:
-    fields = [field.split(sizes, -1) for field in state]
-    return [state._make(parts) for parts in zip(*fields, strict=True)]
+    def _cut(self, state: Any, sizes: list[int]) -> list[Any]:
+        """The inverse of `_join`: for each parameter, views."""
+        per_tensor = self._rule.per_tensor_fields
+        fields = [
+            field.split(1 if name in per_tensor else sizes, -1)
+            for name, field in state._asdict().items()
+        ]
+        return [state._make(parts) for parts in zip(*fields, strict=True)]
+
+    def _join(self, states: list[Any], like: Tensor, dtype: torch.dtype) -> Any:
+        """One parameter's state after the other.
+
+        Args:
+            like: gives the device, and the dtype of fields with one number a parameter.
+            dtype: what the other fields are stored in.
+        """
+        fields = []
+        for name, parts in zip(states[0]._fields, zip(*states, strict=True), strict=True):
+            stored = like.dtype if name in self._rule.per_tensor_fields else dtype
+            fields.append(_join_field(parts, like.device, stored))
+        return states[0]._make(fields)
 
 
 def _clone(state: Any) -> Any:
     return state._make(field.clone() for field in state)
-
-
-def _join(states: list[Any], device: torch.device, dtype: torch.dtype) -> Any:
-    """One state after the other along the coordinates."""
-    fields = [_join_field(parts, device, dtype) for parts in zip(*states, strict=True)]
-    return states[0]._make(fields)
 
 
 def _join_field(parts: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:

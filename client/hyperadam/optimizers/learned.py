@@ -62,7 +62,7 @@ class LearnedOptimizer(Optimizer):
       (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
       on top of it.
     - **Weight decay** is decoupled, as AdamW's; by default Θ's own.
-    - **New groups** (`add_param_group`) start from the rule's zero state, with a warm-up of their
+    - **New groups** (`add_param_group`) start from the rule's first state, with a warm-up of their
       own.
     """
 
@@ -145,9 +145,9 @@ class LearnedOptimizer(Optimizer):
 
     @property
     def state(self) -> defaultdict[Tensor, Any]:
-        """Parameter → field → tensor of shape (J, *parameter.shape): views of the state as it is
-        now."""
-        return by_parameter(self._flat.pieces(), self._parameters())
+        """Parameter → field → tensor of shape (·, *parameter.shape), or (·, 1) where a rule has
+        one number a parameter: views of the state as it is now."""
+        return by_parameter(self._flat.pieces(), self._theta.rule, self._parameters())
 
     @state.setter
     def state(self, value: defaultdict[Tensor, Any]) -> None:

@@ -9,15 +9,15 @@ Notation, used by every rule: `p` coordinates of the learner in one flat vector,
 leading dimensions (several learners side by side), `J` candidates. Fields of a state are
 candidate-major, `(J, *batch, p)`: a linear layer is one matrix product `W @ x` over all coordinates
 of all learners, and a norm over the coordinates of one learner is a reduction over contiguous
-memory. The last dimension of every field is p, so that an optimizer can cut a state into its
-parameters and join it again; and no field may be the gradient that was passed in, whose memory is
-reused.
+memory. So that an optimizer can cut a state into its parameters and join it again, the last
+dimension of every field is p, or, in a rule's `per_tensor_fields`, the number of parameters. No
+field may be the gradient that was passed in, whose memory is reused.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -26,6 +26,8 @@ from torch import Tensor
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 Tensors = Mapping[str, Tensor]
+Shapes = Sequence[Sequence[int]]
+"""Of parameters that lie one after the other in p coordinates."""
 
 
 class RuleError(ValueError):
@@ -44,12 +46,17 @@ class RuleError(ValueError):
 class Rule(ABC, Generic[StateT]):
     """A learned update rule: `d, state' = update(Θ, g, state)`, then `w ← w − α d`.
 
+    The first field of a state is one with a number a coordinate: its dtype is what the state is
+    stored in.
+
     Subclasses are final, immutable, and made from a frozen spec that says every choice on which
     published codes differ.
     """
 
     kind: ClassVar[str]
     """Name of the rule in specs and Θ files."""
+    per_tensor_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the state with one number a parameter, not one a coordinate."""
 
     @property
     @abstractmethod
@@ -73,9 +80,13 @@ class Rule(ABC, Generic[StateT]):
         initialisations."""
 
     @abstractmethod
-    def init_state(self, gradient: Tensor) -> StateT:
-        """The state before the first step, for gradients like this one (`(*batch, p)`), on its
-        device and dtype."""
+    def init_state(self, w: Tensor, shapes: Shapes | None = None) -> StateT:
+        """The state before the first step.
+
+        Args:
+            w: the weights at the start, shape `(*batch, p)`; the state has its device and dtype.
+            shapes: of the parameters in the p coordinates; None: all are one vector.
+        """
 
     @abstractmethod
     def update(self, theta: Tensors, gradient: Tensor, state: StateT) -> tuple[Tensor, StateT]:
@@ -101,6 +112,18 @@ class Rule(ABC, Generic[StateT]):
     def direction_bound(self) -> float:
         """b, where |d| ≤ b in every coordinate; 0: there is no bound."""
         return 0.0
+
+    def cast_state(self, state: StateT, dtype: torch.dtype) -> StateT:
+        """The state as it is stored in `dtype`; itself where it is.
+
+        Fields with one number a parameter cost nothing, and stay as exact as they are.
+        """
+        fields: dict[str, Tensor] = state._asdict()  # type: ignore[attr-defined]
+        cast = [
+            field if name in self.per_tensor_fields else field.to(dtype)
+            for name, field in fields.items()
+        ]
+        return type(state)(*cast)
 
     @property
     def n_theta(self) -> int:

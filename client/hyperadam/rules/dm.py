@@ -32,7 +32,7 @@ from typing import Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Tensors
+from hyperadam.rules.base import Rule, Shapes, Tensors
 from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw_theta, linear
 
 _SMALLEST: Final = 2.0**-126
@@ -116,9 +116,9 @@ class DMRule(Rule[DMState]):
         theta["output.weight"] *= 0.1
         return theta
 
-    def init_state(self, gradient: Tensor) -> DMState:
-        shape = (self._lstm.n_states, *gradient.shape)
-        return DMState(hidden=gradient.new_zeros(shape), cell=gradient.new_zeros(shape))
+    def init_state(self, w: Tensor, shapes: Shapes | None = None) -> DMState:  # noqa: ARG002
+        shape = (self._lstm.n_states, *w.shape)
+        return DMState(hidden=w.new_zeros(shape), cell=w.new_zeros(shape))
 
     def update(
         self,

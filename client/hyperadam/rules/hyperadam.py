@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Tensors
+from hyperadam.rules.base import Rule, Shapes, Tensors
 from hyperadam.rules.layers import check_choice, check_ranges, draw_theta, linear, lstm, safe_sqrt
 
 
@@ -217,9 +217,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
         theta["weight_cell.weight"][:, 0] = total / (j * open_gate)
         theta["weight_cell.bias"].zero_()
 
-    def init_state(self, gradient: Tensor) -> HyperAdamState:
+    def init_state(self, w: Tensor, shapes: Shapes | None = None) -> HyperAdamState:  # noqa: ARG002
         def zeros(n: int) -> Tensor:
-            return gradient.new_zeros((n, *gradient.shape))
+            return w.new_zeros((n, *w.shape))
 
         j = self.spec.n_candidates
         n_cell = j if self.spec.lstm else 0

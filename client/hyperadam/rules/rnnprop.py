@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Tensors
+from hyperadam.rules.base import Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     LSTMStack,
     check_choice,
@@ -133,9 +133,9 @@ class RNNpropRule(Rule[RNNpropState]):
         theta["output.weight"] *= 0.1
         return theta
 
-    def init_state(self, gradient: Tensor) -> RNNpropState:
+    def init_state(self, w: Tensor, shapes: Shapes | None = None) -> RNNpropState:  # noqa: ARG002
         def zeros(n: int) -> Tensor:
-            return gradient.new_zeros((n, *gradient.shape))
+            return w.new_zeros((n, *w.shape))
 
         n = self._lstm.n_states
         return RNNpropState(
