@@ -45,10 +45,12 @@ class Setting:
         return build_optimizee(self.learner, data, self.seed, f"evaluation/{self.stream}", names)
 
     def tuning_optimizee(
-        self, data: Mapping[str, Data], n_starts: int, n_copies: int
+        self, data: Mapping[str, Data], n_starts: int, n_copies: int, batch: int = 0
     ) -> Supervised:
-        """Learners that are never reported; copy k of start i is learner k · n_starts + i."""
-        names = [(i,) for i in range(n_starts)] * n_copies
+        """Learners that are never reported: of one batch of n_starts after the other, copies. Copy
+        k of start i is learner k · n_starts + i."""
+        first = batch * n_starts
+        names = [(i,) for i in range(first, first + n_starts)] * n_copies
         purpose = f"evaluation/{self.stream}/tuning"
         return build_optimizee(self.learner, data, self.seed, purpose, names)
 

@@ -22,7 +22,7 @@ from meta_trainer.evaluation.cells import (
     run_learned_tuning,
     run_tuning,
 )
-from meta_trainer.evaluation.tuning import LARGEST_EXPONENT, SMALLEST_EXPONENT
+from meta_trainer.evaluation.rate_trials import LARGEST_EXPONENT, SMALLEST_EXPONENT
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.baselines import BASELINES, Baseline, GridRange

@@ -16,9 +16,9 @@ from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.outcomes import OutcomeCache
 from meta_trainer.evaluation.plan import Plan
 from meta_trainer.evaluation.plan_run import PlanRun
+from meta_trainer.evaluation.rate_trials import rate_at
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.timing import time_updates
-from meta_trainer.evaluation.tuning import rate_at
 from meta_trainer.evaluation.tuning_cache import TuningCache
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Runner

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from meta_trainer.datasets import Data
-from meta_trainer.evaluation.tuning import rate_at
+from meta_trainer.evaluation.rate_trials import rate_at
 from meta_trainer.learners import MLP
 from meta_trainer.specs.baselines import BASELINES
 from meta_trainer.specs.suites import Task

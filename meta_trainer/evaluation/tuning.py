@@ -7,6 +7,10 @@ bounds of all grids are reached. It ends when both √2 neighbours of the best h
 the whole horizon and are no better. Where the final loss has one valley over the rates, that is the
 best of the whole grid.
 
+Neighbouring rates often differ by less than the noise of a few starts. So those within one standard
+error of the best run on as many starts again, twice if need be; the best of that round and its two
+neighbours have run on all of its starts.
+
 A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some
 hundred steps: the best rate there is where the search at the next longer horizon begins, with its
 two neighbours alone. `tuning_cache` keeps what was found.
@@ -15,27 +19,34 @@ two neighbours alone. `tuning_cache` keeps what was found.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self
 
-import torch
-
+from meta_trainer.evaluation.rate_trials import (
+    LARGEST_EXPONENT,
+    SMALLEST_EXPONENT,
+    MakeOptimizee,
+    MakeOptimizer,
+    RateTrials,
+    clamp,
+    rate_at,
+)
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.baselines import GridRange
-from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.rollout import InnerOptimizer, rollout
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 """Raised whenever this module, the baselines or the rollouts change what is found."""
 
-SMALLEST_EXPONENT: Final = -40  # a rate of 1e-6
-LARGEST_EXPONENT: Final = 20  # a rate of 1,024
 LONG: Final = 500
 """Steps beyond which a search begins at a shorter horizon."""
+SETTLING_ROUNDS: Final = (2, 4)
+"""Batches of starts in all, of each round that settles what noise left open."""
 _SHORTENING: Final = 5
 _STRIDES: Final = (4, 2, 1)
+
+Trial = tuple[float, float | None]
+"""A rate, and its mean final loss; None if any start diverged."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +57,21 @@ class Tuned:
     on_edge: bool
     """Whether it is the smallest or largest rate that is ever tried, or everything diverged: not a
     true optimum."""
-    trials: tuple[tuple[float, float | None], ...]
-    """(rate, mean final loss over the tuning starts; None if any diverged), by rising rate."""
+    trials: tuple[Trial, ...]
+    """On the first starts, by rising rate."""
+    settled: tuple[Trial, ...] = ()
+    """On all starts of the last round, where noise had left the best open; then the rate is the
+    best of these."""
+    n_starts: int | None = None
+    """Of the last round; None: not known."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "rate": self.rate,
             "on_edge": self.on_edge,
             "trials": [list(trial) for trial in self.trials],
+            "settled": [list(trial) for trial in self.settled],
+            "n_starts": self.n_starts,
         }
 
     @classmethod
@@ -63,18 +81,19 @@ class Tuned:
             ValueError: not what `to_json` gave.
         """
         try:
-            trials = tuple(
-                (float(rate), None if loss is None else float(loss))
-                for rate, loss in data["trials"]
+            return cls(
+                rate=float(data["rate"]),
+                on_edge=bool(data["on_edge"]),
+                trials=_read_trials(data["trials"]),
+                settled=_read_trials(data["settled"]),
+                n_starts=data["n_starts"],
             )
-            return cls(float(data["rate"]), bool(data["on_edge"]), trials)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a tuned rate: {error!r}") from error
 
 
-def rate_at(exponent: int) -> float:
-    """2^(k/2), the rate at place k of the grid."""
-    return math.sqrt(2.0) ** (exponent % 2) * 2.0 ** (exponent // 2)
+def _read_trials(data: Iterable[tuple[Any, Any]]) -> tuple[Trial, ...]:
+    return tuple((float(rate), None if loss is None else float(loss)) for rate, loss in data)
 
 
 def build_ladder(horizons: Iterable[int]) -> list[int]:
@@ -90,89 +109,72 @@ def build_ladder(horizons: Iterable[int]) -> list[int]:
 
 def tune(
     grid: GridRange,
-    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
-    make_optimizee: Callable[[int], Optimizee],
+    make_optimizer: MakeOptimizer,
+    make_optimizee: MakeOptimizee,
     horizons: Collection[int],
 ) -> dict[int, Tuned]:
     """For each horizon the rate with the lowest mean final loss; of equal ones the smallest.
 
     Args:
         grid: where the search begins.
-        make_optimizer: gives the optimizer that moves each learner at its own of these rates.
-        make_optimizee: gives n copies of the tuning starts as one optimizee, copy after copy; all
-            rates that are tried at a time run as one batch.
+        make_optimizer: for learners side by side, each at a rate of its own.
+        make_optimizee: for copies of a batch of tuning starts; all rates that are tried at a time
+            run as one.
     """
     tuned_by_horizon: dict[int, Tuned] = {}
-    first: Sequence[int] = range(grid[0], grid[1] + 1, _STRIDES[0])
-    strides: Sequence[int] = _STRIDES
+    first = list(range(grid[0], grid[1] + 1, _STRIDES[0]))
+    strides: tuple[int, ...] = _STRIDES
 
     for n_steps in build_ladder(horizons):
-        try_rates = partial(_try_rates, make_optimizer, make_optimizee, n_steps)
-        losses = _search(try_rates, first, strides)
+        trials = RateTrials(make_optimizer, make_optimizee, n_steps)
+        trials.run(first, 1)
+        for stride in strides:
+            trials.search_neighbours(1, stride)
+
+        n_batches = _settle(trials) if n_steps in horizons else 1
+        best = trials.find_best(n_batches)
         if n_steps in horizons:
-            tuned_by_horizon[n_steps] = _choose(losses)
+            tuned_by_horizon[n_steps] = _describe(trials, best, n_batches)
 
         # The next longer horizon begins beside the best of this one.
-        best = _find_best(losses)
-        first = _clamp((best - 1, best, best + 1))
+        first = clamp((best - 1, best, best + 1))
         strides = _STRIDES[-1:]
 
     return tuned_by_horizon
 
 
-def _search(
-    try_rates: Callable[[list[int]], dict[int, float]], first: Sequence[int], strides: Sequence[int]
-) -> dict[int, float]:
-    """Losses of `first`, then of those beside the best, at every stride until none is left to
-    try."""
-    losses = try_rates(list(first))
-    for stride in strides:
-        untried = _list_untried(losses, stride)
-        while untried:
-            losses |= try_rates(untried)
-            untried = _list_untried(losses, stride)
-    return losses
+def _settle(trials: RateTrials) -> int:
+    """More starts for as long as noise leaves open which rate is the best.
+
+    Returns:
+        The batches of the last round.
+    """
+    n_batches = 1
+    for n_more in SETTLING_ROUNDS:
+        best = trials.find_best(n_batches)
+        contenders = trials.list_contenders(best, n_batches)
+        if contenders == [best]:
+            break
+        trials.run(contenders, n_more)
+        trials.search_neighbours(n_more)
+        n_batches = n_more
+    return n_batches
 
 
-def _list_untried(losses: Mapping[int, float], stride: int) -> list[int]:
-    """The rates a stride beside the best that have not been tried."""
-    best = _find_best(losses)
-    beside = _clamp((best - stride, best + stride))
-    return [exponent for exponent in beside if exponent not in losses]
-
-
-def _choose(losses: Mapping[int, float]) -> Tuned:
-    best = _find_best(losses)
+def _describe(trials: RateTrials, best: int, n_batches: int) -> Tuned:
     is_bound = best in (SMALLEST_EXPONENT, LARGEST_EXPONENT)
+    is_settled = n_batches > 1
     return Tuned(
         rate=rate_at(best),
-        on_edge=is_bound or math.isinf(losses[best]),
-        trials=tuple((rate_at(k), finite_or_none(losses[k])) for k in sorted(losses)),
+        on_edge=is_bound or math.isinf(trials.mean(best, n_batches)),
+        trials=_list_trials(trials, 1),
+        settled=_list_trials(trials, n_batches) if is_settled else (),
+        n_starts=trials.count_starts(n_batches),
     )
 
 
-def _find_best(losses: Mapping[int, float]) -> int:
-    return min(sorted(losses), key=losses.__getitem__)
-
-
-def _clamp(exponents: Iterable[int]) -> list[int]:
-    """Those within the bounds; one beyond is moved to the bound."""
-    return sorted({min(max(k, SMALLEST_EXPONENT), LARGEST_EXPONENT) for k in exponents})
-
-
-def _try_rates(
-    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
-    make_optimizee: Callable[[int], Optimizee],
-    n_steps: int,
-    exponents: list[int],
-) -> dict[int, float]:
-    """Mean final losses; infinite where any start diverged."""
-    n_copies = len(exponents)
-    optimizee = make_optimizee(n_copies)
-    n_starts = len(optimizee.start()) // n_copies
-    rates = [rate_at(exponent) for exponent in exponents for _ in range(n_starts)]
-
-    result = rollout(make_optimizer(rates), optimizee, n_steps)
-    means = result.final_losses.view(n_copies, n_starts).mean(1)
-    losses = torch.where(means.isfinite(), means, math.inf)
-    return dict(zip(exponents, losses.tolist(), strict=True))
+def _list_trials(trials: RateTrials, n_batches: int) -> tuple[Trial, ...]:
+    return tuple(
+        (rate_at(exponent), finite_or_none(trials.mean(exponent, n_batches)))
+        for exponent in trials.list_tried(n_batches)
+    )

@@ -16,13 +16,11 @@ from torch import Tensor
 
 from meta_trainer.evaluation import tuning
 from meta_trainer.evaluation.baselines import HandDesigned
+from meta_trainer.evaluation.rate_trials import LARGEST_EXPONENT, SMALLEST_EXPONENT, rate_at
 from meta_trainer.evaluation.tuning import (
-    LARGEST_EXPONENT,
     LONG,
-    SMALLEST_EXPONENT,
     Tuned,
     build_ladder,
-    rate_at,
     tune,
 )
 from meta_trainer.evaluation.tuning_cache import TuningCache
@@ -88,14 +86,14 @@ def test_rates_go_in_steps_of_root_two() -> None:
     assert rate_at(-3) / rate_at(-4) == pytest.approx(2**0.5)
 
 
-def found(make: Callable[[int], Optimizee], n_steps: int = 1) -> Tuned:
+def found(make: Callable[[int, int], Optimizee], n_steps: int = 1) -> Tuned:
     return tune(SGD.grid, partial(HandDesigned, SGD), make, [n_steps])[n_steps]
 
 
 @pytest.mark.parametrize("exponent", [SGD.grid[0] + 1, SGD.grid[1] - 1, 14, -14])
 def test_the_best_rate_is_found_inside_or_far_outside_the_first_grid(exponent: int) -> None:
     exponent -= exponent % 2  # so that 1/a is exact in binary
-    tuned = found(lambda n_copies: Quadratic(2.0 ** (-exponent // 2), n_copies))
+    tuned = found(lambda n_copies, _: Quadratic(2.0 ** (-exponent // 2), n_copies))
     assert tuned.rate == rate_at(exponent)
     assert not tuned.on_edge
     rates = [rate for rate, _ in tuned.trials]
@@ -104,11 +102,11 @@ def test_the_best_rate_is_found_inside_or_far_outside_the_first_grid(exponent: i
     assert dict(tuned.trials)[tuned.rate] == 0.0
 
 
-def exhaustive(make: Callable[[int], Optimizee], baseline: Baseline, n_steps: int) -> float:
+def exhaustive(make: Callable[[int, int], Optimizee], baseline: Baseline, n_steps: int) -> float:
     """The best rate of all between the bounds, each tried alone."""
     losses = {}
     for k in range(SMALLEST_EXPONENT, LARGEST_EXPONENT + 1):
-        finals = rollout(HandDesigned(baseline, [rate_at(k)] * 2), make(1), n_steps).final_losses
+        finals = rollout(HandDesigned(baseline, [rate_at(k)] * 2), make(1, 0), n_steps).final_losses
         losses[rate_at(k)] = float(finals.mean()) if finals.isfinite().all() else math.inf
     return min(losses, key=losses.__getitem__)
 
@@ -120,7 +118,7 @@ def exhaustive(make: Callable[[int], Optimizee], baseline: Baseline, n_steps: in
 def test_one_valley_gives_the_best_of_the_whole_grid(
     name: str, n_steps: int, curvature: float
 ) -> None:
-    def make(n_copies: int) -> Optimizee:
+    def make(n_copies: int, batch: int) -> Optimizee:
         return Quadratic(curvature, n_copies)
 
     baseline = BASELINES[name]
@@ -129,7 +127,7 @@ def test_one_valley_gives_the_best_of_the_whole_grid(
 
 
 def test_both_neighbours_of_the_best_were_tried_and_few_others() -> None:
-    tuned = found(lambda n_copies: Quadratic(1.0, n_copies))
+    tuned = found(lambda n_copies, _: Quadratic(1.0, n_copies))
     rates = [rate for rate, _ in tuned.trials]
     i = rates.index(tuned.rate)
     assert rates[i - 1 : i + 2] == [rate_at(k) for k in (-1, 0, 1)]
@@ -160,7 +158,7 @@ def test_on_a_ladder_every_horizon_ends_between_two_neighbours(
 
     def search(horizons: list[int]) -> dict[int, Tuned]:
         return tune(
-            baseline.grid, partial(HandDesigned, baseline), lambda n: Noisy(0.1, n), horizons
+            baseline.grid, partial(HandDesigned, baseline), lambda n, _: Noisy(0.1, n), horizons
         )
 
     tuned = search([16, 80])
@@ -175,26 +173,88 @@ def test_on_a_ladder_every_horizon_ends_between_two_neighbours(
     assert search([80]) == {80: tuned[80]}
 
 
+@dataclass
+class Unlike(Quadratic):
+    """Two starts of unlike curvature, so that each likes a rate of its own; those of later batches
+    are flatter."""
+
+    batch: int = 0
+
+    @property
+    def curvatures(self) -> Tensor:
+        flatter = 0.5 if self.batch else 1.0
+        return (torch.tensor([1.0, 4.0]) * flatter).repeat(self.n_copies)
+
+    def losses(self, w: Tensor, step: int) -> Tensor:
+        return 0.5 * self.curvatures * (w * w).sum(1)
+
+    def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        return self.losses(w, step), self.curvatures[:, None] * w
+
+
+def test_what_noise_leaves_open_is_settled_by_more_starts() -> None:
+    """All candidates of the last round, the best and its neighbours among them, ran on the same
+    starts; the best of the first few is not the best of all."""
+    batches: list[int] = []
+
+    def make(n_copies: int, batch: int) -> Optimizee:
+        batches.append(batch)
+        return Unlike(1.0, n_copies, batch)
+
+    tuned = found(make)
+    first = {rate: loss for rate, loss in tuned.trials if loss is not None}
+    settled = {rate: loss for rate, loss in tuned.settled if loss is not None}
+    assert set(batches) == {0, 1, 2, 3}
+    assert tuned.n_starts == 8
+    assert tuned.rate == min(settled, key=settled.__getitem__) > min(first, key=first.__getitem__)
+    rates = list(settled)
+    i = rates.index(tuned.rate)
+    assert rates[i + 1] / rates[i - 1] == pytest.approx(2.0)
+
+    for rate, loss in tuned.settled:
+        finals = [
+            rollout(HandDesigned(SGD, [rate] * 2), Unlike(1.0, 1, batch), 1).final_losses
+            for batch in range(4)
+        ]
+        assert loss == pytest.approx(float(torch.cat(finals).mean()))
+
+
+def test_starts_that_agree_leave_nothing_open() -> None:
+    tuned = found(lambda n_copies, _: Quadratic(1.0, n_copies))
+    assert (tuned.settled, tuned.n_starts) == ((), 2)
+
+
+@dataclass
+class OneStart(Quadratic):
+    def start(self) -> Tensor:
+        return torch.ones(self.n_copies, 3)
+
+
+def test_one_start_says_nothing_of_noise() -> None:
+    tuned = found(lambda n_copies, _: OneStart(0.9, n_copies))
+    assert (tuned.settled, tuned.n_starts) == ((), 1)
+
+
 def test_the_search_ends_at_the_bounds_and_says_so() -> None:
-    tuned = found(lambda n_copies: Downhill(1.0, n_copies))
+    tuned = found(lambda n_copies, _: Downhill(1.0, n_copies))
     assert (tuned.rate, tuned.on_edge) == (rate_at(LARGEST_EXPONENT), True)
 
 
 def test_where_everything_diverges_the_smallest_rate_is_given_and_marked() -> None:
-    tuned = found(lambda n_copies: Broken(1.0, n_copies))
+    tuned = found(lambda n_copies, _: Broken(1.0, n_copies))
     assert (tuned.rate, tuned.on_edge) == (rate_at(SMALLEST_EXPONENT), True)
     assert all(loss is None for _, loss in tuned.trials)
 
 
 def test_a_rate_at_which_any_start_diverges_is_never_chosen() -> None:
-    tuned = found(lambda n_copies: HalfBroken(1.0, n_copies))
+    tuned = found(lambda n_copies, _: HalfBroken(1.0, n_copies))
     assert tuned.rate == 1.0
     assert not tuned.on_edge
     assert dict(tuned.trials)[rate_at(1)] is None
 
 
 CONTENT = {"task": {"kind": "mlp"}, "horizon": 100}
-TUNED = Tuned(0.5, False, ((0.25, 2.0), (0.5, 1.0), (1.0, None)))
+TUNED = Tuned(0.5, False, ((0.25, 2.0), (0.5, 1.0), (1.0, None)), ((0.5, 1.5),), 16)
 
 
 def test_tuned_rates_are_kept_by_content(tmp_path: Path) -> None:
@@ -223,7 +283,9 @@ def test_without_a_folder_they_are_kept_in_memory() -> None:
     assert TuningCache().get(CONTENT) is None
 
 
-NO_NUMBER = b'{"tuned": {"rate": "x", "on_edge": false, "trials": []}}'
+NO_NUMBER = (
+    b'{"tuned": {"rate": "x", "on_edge": false, "trials": [], "settled": [], "n_starts": 8}}'
+)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"tuned": {}}', NO_NUMBER])
