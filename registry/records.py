@@ -64,6 +64,8 @@ class Version:
     """Oldest first."""
     aliases: tuple[str, ...] = ()
     """Sorted. `latest` is not an alias but always means the highest number."""
+    damage: str | None = None
+    """What is wrong with its stored row, where that cannot be read; the manifest is empty then."""
 
 
 @dataclass(frozen=True, kw_only=True)

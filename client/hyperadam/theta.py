@@ -24,11 +24,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from hyperadam import strict_json
 from hyperadam.rates import Rate
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
 FORMAT_VERSION: Final = 1
 MAX_FILE_BYTES: Final = 16 * 2**20
+MAX_HEADER_BYTES: Final = 2**20
+"""Of a file's header, manifest included."""
 _METADATA_KEY: Final = "hyperadam"
 
 
@@ -211,9 +214,13 @@ def _read_header(data: bytes) -> dict[str, Any]:
     header_length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header_length > len(data) - 8:
         raise ThetaError("not a safetensors file: its header is cut short")
+    if header_length > MAX_HEADER_BYTES:
+        raise ThetaError(
+            f"header has {header_length} bytes, at most {MAX_HEADER_BYTES} are accepted"
+        )
     try:
-        header = json.loads(data[8 : 8 + header_length])
-    except (ValueError, RecursionError) as error:
+        header = strict_json.loads(data[8 : 8 + header_length], max_bytes=MAX_HEADER_BYTES)
+    except strict_json.StrictJSONError as error:
         raise ThetaError(f"header is not valid JSON: {error}") from error
     if not isinstance(header, dict):
         raise ThetaError("header is not a JSON object")
@@ -224,10 +231,13 @@ def _read_manifest(header: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest in a file's header, its fields checked for presence and type."""
     try:
         text = header["__metadata__"][_METADATA_KEY]
-        manifest = json.loads(text, parse_constant=_refuse_constant)
     except (KeyError, TypeError) as error:
         raise ThetaError(f"no {_METADATA_KEY!r} manifest in the file's header") from error
-    except (ValueError, RecursionError) as error:
+    if not isinstance(text, str):
+        raise ThetaError(f"no {_METADATA_KEY!r} manifest in the file's header")
+    try:
+        manifest = strict_json.loads(text.encode(), max_bytes=MAX_HEADER_BYTES)
+    except strict_json.StrictJSONError as error:
         raise ThetaError(f"manifest is not valid JSON: {error}") from error
     if not isinstance(manifest, dict):
         raise ThetaError("manifest is not a JSON object")
@@ -247,12 +257,8 @@ def _check_lr(lr: float) -> None:
         raise ThetaError(f"lr must be a finite number above 0, got {lr!r}")
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _check_json(value: Mapping[str, Any], name: str) -> None:
     try:
-        json.dumps(dict(value), sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+        strict_json.check_value(dict(value))
+    except strict_json.StrictJSONError as error:
         raise ThetaError(f"{name} is not JSON: {error}") from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from hyperadam.theta import Theta
 from mlflow.entities.model_registry import ModelVersion
@@ -22,6 +23,7 @@ RUN_TAG: Final = "hyperadam.run_id"
 EVALUATION_PREFIX: Final = "hyperadam.evaluation."
 """Of tags with an evaluation's summary; the rest of their names is its key."""
 
+_SIZE: Final = re.compile("[0-9]{1,15}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -44,21 +46,42 @@ def is_ours(version: ModelVersion) -> bool:
 
 
 def read_version(version: ModelVersion, targets: Mapping[str, int]) -> Version:
-    """The version that tags describe; `targets` says where the optimizer's aliases point."""
+    """The version that tags describe; `targets` says where the optimizer's aliases point.
+
+    Tags that cannot be read, which others may have written, damage their own version alone.
+    """
     number = int(version.version)
+    damage = None
+    manifest: Mapping[str, Any] = {}
+    evaluations: tuple[Evaluation, ...] = ()
+    try:
+        manifest = _read_manifest(version.tags[MANIFEST_TAG])
+        evaluations = _read_evaluations(version.tags)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        damage = f"its stored row cannot be read: {error}"
+
+    size_text = version.tags[SIZE_TAG]
     return Version(
         optimizer=version.name,
         number=number,
         sha256=version.tags[SHA256_TAG],
-        size_bytes=int(version.tags[SIZE_TAG]),
+        size_bytes=int(size_text) if _SIZE.fullmatch(size_text) else 0,
         created_at=_EPOCH + timedelta(milliseconds=version.creation_timestamp),
         run_id=version.tags.get(RUN_TAG),
-        manifest=json.loads(version.tags[MANIFEST_TAG]),
+        manifest=manifest,
         description=version.description or "",
         tags=free_tags(version.tags),
-        evaluations=_read_evaluations(version.tags),
+        evaluations=evaluations,
         aliases=find_aliases(targets, number),
+        damage=damage,
     )
+
+
+def _read_manifest(text: str) -> Mapping[str, Any]:
+    manifest = json.loads(text)
+    if not isinstance(manifest, dict):
+        raise ValueError("the manifest is not an object")
+    return manifest
 
 
 def free_tags(tags: Mapping[str, str]) -> dict[str, str]:

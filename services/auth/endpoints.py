@@ -12,9 +12,10 @@ from services.auth.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer, 
 from services.auth.scopes import SCOPES
 from services.container import Services
 from services.idempotency.dependencies import AdminPost
+from services.json_bodies import StrictRoute
 from services.problems import NotFound
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"])
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 
 Admin = Depends(require("admin"))
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]

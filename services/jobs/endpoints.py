@@ -14,8 +14,9 @@ from services.idempotency.dependencies import Submission
 from services.jobs import actions, results, schemas, service, submission, thinning
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
+from services.json_bodies import StrictRoute
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
 Reader = Depends(require("read"))
 Submitter = Annotated[Principal, Depends(require("submit"))]

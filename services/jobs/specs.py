@@ -84,6 +84,8 @@ def _pin_parent(spec: MetaTrainingSpec, registry: Registry, path: str) -> MetaTr
     try:
         name, ref = split_ref(spec.parent)
         version = registry.version(name, ref)
+        if version.damage is not None:
+            raise invalid(f"{path}.parent", f"{spec.parent!r} is damaged: {version.damage}")
         check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
     except _NOT_FOUND as error:
         raise invalid(f"{path}.parent", f"no version {spec.parent!r}: {error}") from error

@@ -13,6 +13,7 @@ from hyperadam.theta import MAX_FILE_BYTES
 
 from services.container import Services
 from services.idempotency.dependencies import Submission
+from services.json_bodies import StrictRoute
 from services.optimizers import downloads, schemas, service
 from services.optimizers.parameters import (
     READER,
@@ -30,7 +31,7 @@ from services.optimizers.parameters import (
 from services.optimizers.search import SearchOfRequest
 from services.problems import UnsupportedMediaType
 
-router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"])
+router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"], route_class=StrictRoute)
 
 
 @router.get("", dependencies=[READER])

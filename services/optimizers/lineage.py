@@ -94,4 +94,10 @@ def _is_number(value: object) -> bool:
 
 
 def _as_number(value: Any) -> float | None:
-    return float(value) if _is_number(value) else None
+    """The value as a float; None where it is no number, or one that no float holds."""
+    if not _is_number(value):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

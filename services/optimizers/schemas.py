@@ -82,6 +82,9 @@ class OptimizerVersionAnswer(BaseModel):
     null: not finite."""
     evaluations: list[AttachedEvaluation]
     """Oldest first."""
+    damage: str | None = None
+    """What is wrong with the stored row, where it cannot be read whole; its manifest, tags and
+    results are left out then."""
 
 
 class OptimizerVersionList(BaseModel):

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 
 from hyperadam.names import split_ref
 from hyperadam.theta import Theta
-from sqlalchemy import select
 
 from registry import OptimizerNotFound, Version
 from registry.alias_log import find_protected, resolve_aliases
 from services.container import Container
 from services.idempotency.service import Post, hash_body
-from services.jobs.tables import Job
 from services.optimizers import comparison
-from services.optimizers.lineage import describe_lineage, read_metrics
+from services.optimizers.answers import answer_version, answer_versions, check_answer
 from services.optimizers.schemas import (
     AliasAnswer,
     AliasChangeAnswer,
     AliasList,
     AliasRequest,
     AnnotationRequest,
-    AttachedEvaluation,
     ComparisonAnswer,
     OptimizerAnswer,
     OptimizerList,
@@ -57,7 +53,7 @@ def _is_admitted(services: Container, name: str, search: Search) -> bool:
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
     aliases = resolve_aliases(services.registry.alias_history(name))
-    return OptimizerAnswer(name=name, latest=_answer_one(services, latest), aliases=aliases)
+    return OptimizerAnswer(name=name, latest=answer_version(services, latest), aliases=aliases)
 
 
 def list_versions(
@@ -75,59 +71,7 @@ def list_versions(
 
 
 def show_version(services: Container, name: str, ref: str) -> OptimizerVersionAnswer:
-    return _answer_one(services, services.registry.version(name, ref))
-
-
-def answer_versions(
-    services: Container, versions: Sequence[Version]
-) -> list[OptimizerVersionAnswer]:
-    """The versions as they go over the wire, with the jobs that made them: one query for all."""
-    run_ids = {version.run_id for version in versions if version.run_id is not None}
-    jobs_by_run = _load_jobs_by_run(services, run_ids)
-
-    answers = []
-    for version in versions:
-        job_id = None if version.run_id is None else jobs_by_run.get(version.run_id)
-        answers.append(_build_answer(version, job_id))
-    return answers
-
-
-def _answer_one(services: Container, version: Version) -> OptimizerVersionAnswer:
-    [answer] = answer_versions(services, [version])
-    return answer
-
-
-def _load_jobs_by_run(services: Container, run_ids: set[str]) -> dict[str, str]:
-    if not run_ids:
-        return {}
-    with services.database.read() as session:
-        rows = session.execute(select(Job.run_id, Job.id).where(Job.run_id.in_(run_ids))).all()
-    return {run_id: job_id for run_id, job_id in rows if run_id is not None}
-
-
-def _build_answer(version: Version, job_id: str | None) -> OptimizerVersionAnswer:
-    return OptimizerVersionAnswer(
-        optimizer=version.optimizer,
-        number=version.number,
-        sha256=version.sha256,
-        size_bytes=version.size_bytes,
-        created_at=version.created_at,
-        job_id=job_id,
-        manifest=dict(version.manifest),
-        description=version.description,
-        tags=dict(version.tags),
-        aliases=list(version.aliases),
-        lineage=describe_lineage(version, job_id),
-        metrics=read_metrics(version),
-        evaluations=[
-            AttachedEvaluation(
-                job_id=evaluation.job_id,
-                evaluated_at=evaluation.evaluated_at,
-                summary=dict(evaluation.summary),
-            )
-            for evaluation in version.evaluations
-        ],
-    )
+    return answer_version(services, services.registry.version(name, ref))
 
 
 def annotate(
@@ -145,7 +89,7 @@ def annotate(
         )
     except ValueError as error:
         raise invalid("tags", str(error)) from error
-    return _answer_one(services, version)
+    return answer_version(services, version)
 
 
 def compare(services: Container, name: str, ref: str, reference: str) -> ComparisonAnswer:
@@ -153,6 +97,8 @@ def compare(services: Container, name: str, ref: str, reference: str) -> Compari
     left = services.registry.version(name, ref)
     right = services.registry.version(*split_ref(reference))
     left_answer, right_answer = answer_versions(services, [left, right])
+    left = _keep_readable(left, left_answer)
+    right = _keep_readable(right, right_answer)
     return ComparisonAnswer(
         left=left_answer,
         right=right_answer,
@@ -161,6 +107,13 @@ def compare(services: Container, name: str, ref: str, reference: str) -> Compari
         metrics=comparison.compare_metrics(left, right),
         evaluations=comparison.compare_evaluations(left, right),
     )
+
+
+def _keep_readable(version: Version, answer: OptimizerVersionAnswer) -> Version:
+    """The version, without what its answer left out as damaged."""
+    if answer.damage is None:
+        return version
+    return replace(version, manifest={}, tags={}, evaluations=())
 
 
 def upload(
@@ -179,11 +132,12 @@ def upload(
     post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
     earlier = _find_version(services, name, theta.sha256)
     if earlier is not None:
-        return _answer_one(services, earlier), False
+        return answer_version(services, earlier), False
 
     tags = {"source": "upload", "uploaded_by": post.principal.name}
+    check_answer(name, theta, len(data), tags)
     version = services.registry.create_version(name, theta, key=f"upload-{theta.sha256}", tags=tags)
-    return _answer_one(services, version), True
+    return answer_version(services, version), True
 
 
 def _find_version(services: Container, name: str, sha256: str) -> Version | None:
@@ -212,7 +166,7 @@ def move_alias(
         reason=request.reason,
         protected=request.protected,
     )
-    return _answer_one(services, version)
+    return answer_version(services, version)
 
 
 def list_aliases(services: Container, name: str) -> AliasList:

@@ -66,6 +66,8 @@ class Version(Record):
     finite."""
     evaluations: tuple[AttachedEvaluation, ...] = ()
     """Oldest first."""
+    damage: str | None = None
+    """What is wrong with the server's row of it, where that cannot be read."""
 
     def __str__(self) -> str:
         return f"{self.optimizer}@{self.number}"
