@@ -71,6 +71,6 @@ def test_an_untrained_optimizer_is_not_clearly_better_than_itself(
 
 
 def test_a_paired_mean_has_its_standard_error() -> None:
-    mean, error = demo.estimate(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64))
+    mean, error = demo.mean_with_error(torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64))
     assert mean == 2.5
     assert error == pytest.approx((5 / 3) ** 0.5 / 2)
