@@ -70,7 +70,8 @@ def test_unknown_name() -> None:
 
 def modules_after(statement: str) -> set[str]:
     """Top-level modules that a fresh interpreter has loaded after a statement."""
-    code = f"import sys, socket\nsocket.socket.connect = None\n{statement}\nprint(*sorted(sys.modules))"
+    no_network = "import sys, socket\nsocket.socket.connect = None"
+    code = f"{no_network}\n{statement}\nprint(*sorted(sys.modules))"
     command = [sys.executable, "-W", "error", "-c", code]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     return {name.partition(".")[0] for name in printed.split()}

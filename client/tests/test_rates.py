@@ -26,7 +26,8 @@ LIKE = torch.zeros(1, dtype=torch.float64)
 
 def of_scheduler(make: Any) -> list[float]:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.3)
-    scheduler, rates = make(optimizer), []
+    scheduler = make(optimizer)
+    rates = []
     for _ in range(N_STEPS):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()

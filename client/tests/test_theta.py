@@ -83,7 +83,8 @@ class TestRoundTrip:
             assert changed.sha256 != theta.sha256
 
     def test_same_theta_same_bytes(self) -> None:
-        a, b = make(x=1, y=2), make(y=2, x=1)
+        a = make(x=1, y=2)
+        b = make(y=2, x=1)
         assert a.to_bytes() == b.to_bytes()
         assert make(seed=1, x=1, y=2).sha256 != a.sha256
         assert make(x=1, y=3).sha256 != a.sha256

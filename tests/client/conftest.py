@@ -185,3 +185,9 @@ def service(
 def client(service: Service) -> Iterator[Client]:
     with service.client() as one:
         yield one
+
+
+@pytest.fixture
+def wide_terminal(monkeypatch: pytest.MonkeyPatch, service: Service) -> None:
+    """Tables of the command have room for all that they say, of a running service."""
+    monkeypatch.setenv("COLUMNS", "200")

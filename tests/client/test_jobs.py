@@ -1,27 +1,20 @@
-"""`client.jobs` against the real application: every call, and every way in which it may be
-refused."""
+"""`client.jobs` against the real application: from the submission to the result."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import hyperadam
 import pytest
 from hyperadam.api import AsyncClient, Client, EvaluationResult, MetaTrainingResult, Result
-from hyperadam.api.bridge import run
 
-from services.jobs import service as jobs_service
 from services.jobs.lifecycle import Trigger
-from services.problems import Unavailable
 from tests.client.conftest import QUICK, Service
 
 pytestmark = pytest.mark.slow
-
 SPEC = {"preset": "quick", "seed": 3}
 TRAINED = {
     "optimizer": "hyperadam",
@@ -105,17 +98,6 @@ def test_a_job_is_retried_cloned_edited_and_deleted(service: Service, client: Cl
     client.jobs.delete(job.id)
     with pytest.raises(hyperadam.NotFound):
         client.jobs.get(job.id)
-
-
-def test_a_follower_goes_past_an_end_that_was_retried(service: Service, client: Client) -> None:
-    job = client.jobs.submit("meta-training", SPEC)
-    client.jobs.cancel(job.id)
-    client.jobs.retry(job.id)
-    service.begin(job.id)
-    service.end(job.id, Trigger.SUCCEED, TRAINED)
-    types = [event.type for event in client.jobs.follow(job.id)]
-    assert types.count("job.ended") == 2
-    assert client.jobs.wait(job.id).state == "succeeded"
 
 
 def test_a_series_may_be_thinned(service: Service, client: Client) -> None:
@@ -222,171 +204,6 @@ def test_cancel_pause_and_resume(service: Service, client: Client) -> None:
     with pytest.raises(hyperadam.Conflict) as caught:
         client.jobs.resume(job.id)
     assert caught.value.state == "cancelled"
-
-
-def test_events_as_a_list_and_as_a_stream_are_the_same(service: Service, client: Client) -> None:
-    job = client.jobs.submit("meta-training", SPEC)
-    service.begin(job.id)
-    for update in range(1, 251):
-        service.tell(job.id, "progress", update=update, n_updates=250, meta_loss=0.5)
-    so_far = list(client.jobs.events(job.id))
-    assert [event.id for event in so_far] == list(range(1, len(so_far) + 1))
-    service.end(job.id, Trigger.SUCCEED, TRAINED)
-    everything = list(client.jobs.follow(job.id))
-    assert everything[: len(so_far)] == so_far
-    assert everything[-1].type == "job.ended"
-    assert list(client.jobs.events(job.id)) == everything
-    assert list(client.jobs.events(job.id, after=100, follow=True)) == everything[100:]
-    assert list(client.jobs.follow(job.id, after=everything[-1].id)) == []
-
-
-def test_events_come_live(service: Service, client: Client) -> None:
-    job = client.jobs.submit("meta-training", SPEC)
-    service.begin(job.id)
-    seen = []
-    for event in client.jobs.follow(job.id):
-        seen.append(event.type)
-        if event.type == "job.state" and event.data["to"] == "running":
-            threading.Timer(0.3, service.tell, (job.id, "checkpoint"), {"update": 1}).start()
-        if event.type == "checkpoint":
-            service.end(job.id, Trigger.SUCCEED, TRAINED)
-    assert seen[-3:] == ["checkpoint", "job.state", "job.ended"]
-
-
-def test_a_stream_that_the_server_ends_goes_on_where_it_was(
-    service: Service, client: Client
-) -> None:
-    job = client.jobs.submit("meta-training", SPEC)
-    service.begin(job.id)
-    events = client.jobs.follow(job.id)
-    first = next(events)
-    service.container.stopping.set()
-    service.tell(job.id, "checkpoint", update=1)
-    service.end(job.id, Trigger.SUCCEED, TRAINED)
-    threading.Timer(0.3, service.container.stopping.clear).start()
-    ids = [first.id, *(event.id for event in events)]
-    assert ids == list(range(1, len(ids) + 1))
-
-
-def test_logs_go_on_from_where_they_were(service: Service, client: Client) -> None:
-    job = client.jobs.submit("meta-training", SPEC)
-    service.begin(job.id)
-    service.log(job.id, "first line\n")
-    chunk = client.jobs.logs(job.id)
-    assert (chunk.text, chunk.next, chunk.attempt) == ("first line\n", 11, 1)
-    service.log(job.id, "Θ\n")
-    assert client.jobs.logs(job.id, after=chunk.next).text == "Θ\n"
-    assert client.jobs.logs(job.id, after=14).text == ""
-
-
-def test_a_wrong_spec_names_its_fields(client: Client) -> None:
-    with pytest.raises(hyperadam.ValidationFailed) as caught:
-        client.jobs.submit(
-            "meta-training", {"unroll": {"horizon": 0}, "n_learners": "many", "extra": 1}
-        )
-    fields = {error.field for error in caught.value.errors}
-    assert fields == {"spec.unroll.horizon", "spec.n_learners", "spec.extra"}
-    assert "spec.unroll.horizon" in str(caught.value)
-    with pytest.raises(hyperadam.ValidationFailed) as caught:
-        client.jobs.submit("evaluation", {"optimizers": ["nothing@1"]})
-    assert [error.field for error in caught.value.errors] == ["spec.optimizers.0"]
-    with pytest.raises(hyperadam.ValidationFailed) as caught:
-        client.jobs.submit("cooking", {})
-    assert [error.field for error in caught.value.errors] == ["kind"]
-    assert list(client.jobs.list()) == []
-
-
-def test_what_does_not_exist_is_not_found(client: Client, tmp_path: Path) -> None:
-    calls = [
-        lambda: client.jobs.get("job_none"),
-        lambda: client.jobs.cancel("job_none"),
-        lambda: client.jobs.logs("job_none"),
-        lambda: client.jobs.metric_names("job_none"),
-        lambda: client.jobs.metrics("job_none", "x"),
-        lambda: client.jobs.attempts("job_none"),
-        lambda: client.jobs.checkpoints("job_none"),
-        lambda: client.jobs.result("job_none"),
-        lambda: client.jobs.download_result("job_none", "x.png", tmp_path),
-        lambda: next(client.jobs.events("job_none")),
-        lambda: next(client.jobs.follow("job_none")),
-        lambda: client.jobs.get("a/b"),
-    ]
-    for call in calls:
-        with pytest.raises(hyperadam.NotFound) as caught:
-            call()
-        assert caught.value.request_id
-
-
-def test_keys_and_scopes(service: Service) -> None:
-    with (
-        Client(service.url, "wrong", retry=QUICK) as stranger,
-        pytest.raises(hyperadam.Unauthorized),
-    ):
-        next(stranger.jobs.list())
-    with service.client("read") as reader:
-        assert list(reader.jobs.list()) == []
-        with pytest.raises(hyperadam.Forbidden):
-            reader.jobs.submit("meta-training", SPEC)
-
-
-def test_a_body_that_is_too_large(service: Service, client: Client) -> None:
-    with pytest.raises(hyperadam.TooLarge) as caught:
-        client.jobs.submit(
-            "meta-training", {"text": "x" * service.container.settings.max_body_bytes}
-        )
-    assert caught.value.status == 413
-
-
-def test_an_internal_error_has_a_request_id(
-    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*arguments: object, **keywords: object) -> None:
-        raise RuntimeError("secret")
-
-    monkeypatch.setattr("services.jobs.service.show_job", broken)
-    with pytest.raises(hyperadam.InternalError) as caught:
-        client.jobs.get("job_1")
-    assert caught.value.request_id
-    assert "secret" not in str(caught.value)
-
-
-def test_a_database_that_does_not_answer_for_a_moment(
-    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = client.jobs.submit("meta-training", SPEC).id
-    really, calls = jobs_service.show_job, []
-
-    def sometimes(*arguments: Any) -> Any:
-        calls.append(arguments)
-        if len(calls) == 1:
-            raise Unavailable("The database cannot answer now.", headers={"Retry-After": "0"})
-        return really(*arguments)
-
-    monkeypatch.setattr(jobs_service, "show_job", sometimes)
-    assert client.jobs.get(job_id).id == job_id
-    assert len(calls) == 2
-
-
-def test_a_service_that_stays_unavailable(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*arguments: Any) -> Any:
-        raise Unavailable("The database cannot answer now.")
-
-    monkeypatch.setattr(jobs_service, "show_job", never)
-    with pytest.raises(hyperadam.Unavailable, match="database cannot answer"):
-        client.jobs.get("job_1")
-
-
-def test_a_call_that_the_server_does_not_offer(client: Client) -> None:
-    with pytest.raises(hyperadam.MethodNotAllowed):
-        run(client.jobs._twin._session.request("PUT", "/v1/jobs/job_1"))
-
-
-def test_health(service: Service, client: Client) -> None:
-    assert client.live()
-    state = client.ready()
-    assert not state.ready
-    assert (state.checks["database"], state.checks["registry"]) == ("ok", "ok")
-    assert state.checks["reconciler"] != "ok"
 
 
 def test_the_asynchronous_client_does_the_same(service: Service) -> None:

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 def test_versions_and_aliases(service: Service, client: Client) -> None:
     assert list(client.optimizers.list()) == []
-    first, second = service.register(1), service.register(2)
+    first = service.register(1)
+    second = service.register(2)
     service.register(3, name="rnnprop")
     assert [one.name for one in client.optimizers.list()] == ["hyperadam", "rnnprop"]
 

@@ -65,7 +65,8 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from hyperadam.cli import app\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "print([name for name in ('torch', 'numpy', 'httpx2', 'safetensors') if name in sys.modules])"
+        "heavy = ('torch', 'numpy', 'httpx2', 'safetensors')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     for words in (["--help"], ["jobs", "submit", "--help"], ["--version"]):
         done = subprocess.run(
@@ -82,7 +83,8 @@ def test_talking_to_a_server_does_not_need_torch() -> None:
     code = (
         "import sys; from hyperadam.cli import app\n"
         "try: app(['--url', 'http://127.0.0.1:9', 'jobs', 'list'])\n"
-        "except SystemExit as stop: print(stop.code, 'httpx2' in sys.modules, 'torch' in sys.modules)"
+        "except SystemExit as stop:\n"
+        "    print(stop.code, 'httpx2' in sys.modules, 'torch' in sys.modules)"
     )
     environment = {"HYPERADAM_API_KEY": "key", "PATH": ""}
     done = subprocess.run(

@@ -69,10 +69,13 @@ def run(
     case: Case, *, dtype: torch.dtype, plain: bool = False, gradients: Tensor | None = None
 ) -> Outcome:
     """All periods of the case, on one tape after another."""
-    rule, theta = case.rule, case.theta().to(dtype)
+    rule = case.rule
+    theta = case.theta().to(dtype)
     gradients = (case.draw(1) if gradients is None else gradients).to(dtype)
     state: Any = rule.init_state(gradients[0, 0])
-    directions, theta_gradients, states = [], [], []
+    directions = []
+    theta_gradients = []
+    states = []
     for inputs, upstream in zip(gradients, case.draw(2).to(dtype), strict=True):
         tape: Tape = ReferenceTape(rule, theta, state) if plain else open_tape(rule, theta, state)
         assert isinstance(tape, ReferenceTape) == plain

@@ -59,11 +59,14 @@ def test_periods_are_the_plain_rules(
     monkeypatch.setattr(
         "hyperadam.kernels.triton_cell.launcher.PROGRAMS", 3
     )  # so that a program goes through several blocks
-    theta, inputs, upstreams = case.theta(), case.draw(1), case.draw(2)
+    theta = case.theta()
+    inputs = case.draw(1)
+    upstreams = case.draw(2)
     expected = periods(
         case, lambda state: ReferenceTape(case.rule, theta, state), inputs, upstreams
     )
-    used, on_device = kernel(case, dtype), theta.to(DEVICE, dtype)
+    used = kernel(case, dtype)
+    on_device = theta.to(DEVICE, dtype)
     arguments = inputs.to(DEVICE, dtype), upstreams.to(DEVICE, dtype)
     fused = periods(case, lambda state: gpu.FusedTape(used, on_device, state), *arguments)
     assert all(
@@ -76,15 +79,12 @@ def test_steps_in_place(stored: torch.dtype) -> None:
     case = Case(2, (2, 65), RMS, n_steps=1 + (stored == torch.bfloat16), n_periods=1)
     gradients = case.draw(1)[0]
     rule = case.rule if stored == torch.float64 else RoundedHidden(case.rule.spec)
-    plain, fused = ReferenceStepper(rule, case.theta()), stepper(case)
-    expected, state = (
-        case.rule.init_state(gradients[0].to(stored)),
-        case.rule.init_state(gradients[0].to(DEVICE, stored)),
-    )
-    out, addresses = (
-        torch.empty_like(gradients[0], device=DEVICE),
-        [field.data_ptr() for field in state],
-    )
+    plain = ReferenceStepper(rule, case.theta())
+    fused = stepper(case)
+    expected = case.rule.init_state(gradients[0].to(stored))
+    state = case.rule.init_state(gradients[0].to(DEVICE, stored))
+    out = torch.empty_like(gradients[0], device=DEVICE)
+    addresses = [field.data_ptr() for field in state]
     for gradient in gradients:
         right, expected = plain.step(gradient, expected)
         written, returned = fused.step(gradient.to(DEVICE), state, out_state=state, out=out)
@@ -117,7 +117,8 @@ def test_zeros_move_nothing_and_nan_stays_where_the_plain_rule_has_it() -> None:
 
 def test_wrong_arguments_are_named() -> None:
     case = Case(2, (2, 30))
-    fused, gradient = stepper(case), torch.zeros(2, 30, dtype=torch.float64, device=DEVICE)
+    fused = stepper(case)
+    gradient = torch.zeros(2, 30, dtype=torch.float64, device=DEVICE)
     state = case.rule.init_state(gradient)
     with pytest.raises(ValueError, match=r"gradient must be torch\.float64"):
         fused.step(gradient.float(), state)

@@ -60,8 +60,10 @@ def test_a_tape_is_the_plain_one(case: Case) -> None:
 @pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_stepper_is_the_plain_one(case: Case, in_place: bool) -> None:
-    theta, gradients = case.theta(), with_zeros(case).flatten(0, 1)
-    fused, plain = open_stepper(case.rule, theta), ReferenceStepper(case.rule, theta)
+    theta = case.theta()
+    gradients = with_zeros(case).flatten(0, 1)
+    fused = open_stepper(case.rule, theta)
+    plain = ReferenceStepper(case.rule, theta)
     assert not isinstance(fused, ReferenceStepper)
     states: list[Any] = [case.rule.init_state(gradients[0]) for _ in range(2)]
     directions = []

@@ -49,12 +49,14 @@ def test_in_place_gives_the_same_and_touches_only_the_given_memory(
     make: type[ReferenceStepper],
 ) -> None:
     case = Case(5, (2, 150), RMS)
-    theta, (first, second) = case.theta(), case.draw(1)[0, :2]
+    theta = case.theta()
+    (first, second) = case.draw(1)[0, :2]
     stepper = make(case.rule, theta)
     _, expected = stepper.step(first, case.rule.init_state(first))
     direction, expected = stepper.step(second, expected)
 
-    state, out = case.rule.init_state(first), torch.empty_like(first)
+    state = case.rule.init_state(first)
+    out = torch.empty_like(first)
     addresses = [field.data_ptr() for field in state]
     for gradient in (first, second):
         written, returned = stepper.step(gradient, state, out_state=state, out=out)
@@ -68,11 +70,9 @@ def test_in_place_gives_the_same_and_touches_only_the_given_memory(
 def test_steady_state_allocates_nothing() -> None:
     case = Case(20, (1, 500), RMS)
     gradient = case.draw(1)[0, 0].float()
-    stepper, state, out = (
-        open_stepper(case.rule, case.theta().float()),
-        case.rule.init_state(gradient),
-        gradient.clone(),
-    )
+    stepper = open_stepper(case.rule, case.theta().float())
+    state = case.rule.init_state(gradient)
+    out = gradient.clone()
     stepper.step(gradient, state, out_state=state, out=out)
     with torch.profiler.profile(profile_memory=True) as profile:
         stepper.step(gradient, state, out_state=state, out=out)
@@ -138,10 +138,8 @@ def test_strided_gradients_and_states_are_read() -> None:
 
 def test_wrong_arguments_are_named() -> None:
     case = Case(5, (2, 30))
-    stepper, gradient = (
-        open_stepper(case.rule, case.theta()),
-        torch.zeros(2, 30, dtype=torch.float64),
-    )
+    stepper = open_stepper(case.rule, case.theta())
+    gradient = torch.zeros(2, 30, dtype=torch.float64)
     state = case.rule.init_state(gradient)
     with pytest.raises(ValueError, match=r"gradient must be torch\.float64"):
         stepper.step(gradient.float(), state)
@@ -190,11 +188,10 @@ def test_threads_work_in_a_forked_child() -> None:
     ids=str,
 )
 def test_a_bfloat16_state_is_rounded_to_nearest_and_nothing_else_is(case: Case) -> None:
-    gradients, theta = case.draw(1)[0], case.theta()
-    fused, plain = (
-        open_stepper(case.rule, theta),
-        ReferenceStepper(RoundedHidden(case.rule.spec), theta),
-    )
+    gradients = case.draw(1)[0]
+    theta = case.theta()
+    fused = open_stepper(case.rule, theta)
+    plain = ReferenceStepper(RoundedHidden(case.rule.spec), theta)
     state = rounded = case.rule.init_state(gradients[0].bfloat16())
     for gradient in gradients:
         direction, state = fused.step(gradient, state)
@@ -209,9 +206,12 @@ def test_a_bfloat16_state_stays_near_the_full_one_and_in_place(
     make: type[ReferenceStepper],
 ) -> None:
     case = Case(5, (2, 300), RMS, n_steps=20)
-    theta, gradients = case.theta().float(), case.draw(1)[0].float()
-    full, state = case.rule.init_state(gradients[0]), case.rule.init_state(gradients[0].bfloat16())
-    stepper, addresses = make(case.rule, theta), [field.data_ptr() for field in state]
+    theta = case.theta().float()
+    gradients = case.draw(1)[0].float()
+    full = case.rule.init_state(gradients[0])
+    state = case.rule.init_state(gradients[0].bfloat16())
+    stepper = make(case.rule, theta)
+    addresses = [field.data_ptr() for field in state]
     for gradient in gradients:
         expected, full = stepper.step(gradient, full)
         direction, _ = stepper.step(gradient, state, out_state=state)

@@ -33,7 +33,8 @@ RULES: dict[str, Rule[Any]] = {
     "rnnprop": RNNpropRule(RNNpropSpec(n_hidden=3)),
     "dm": DMRule(DMSpec(n_hidden=3)),
 }
-N_LEARNERS, N_STEPS = 2, 4
+N_LEARNERS = 2
+N_STEPS = 4
 SHAPES = pytest.mark.parametrize("p", [1, 7, 300])
 EACH_RULE = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
@@ -61,7 +62,9 @@ class Period:
     def float(self) -> Period:
         """The same in float32."""
         self.theta = self.theta.float()
-        self.a, self.b, self.c = self.a.float(), self.b.float(), self.c.float()
+        self.a = self.a.float()
+        self.b = self.b.float()
+        self.c = self.c.float()
         self.state = type(self.state)(*(field.float() for field in self.state))
         return self
 

@@ -28,7 +28,8 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_float64_is_the_plain_rule(case: Case) -> None:
-    fused, plain = run(case, dtype=torch.float64), run(case, dtype=torch.float64, plain=True)
+    fused = run(case, dtype=torch.float64)
+    plain = run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, plain.directions) < 1e-12
     for period, expected in zip(fused.gradients, plain.gradients, strict=True):
         for part, right in zip(
@@ -43,7 +44,8 @@ def test_float64_is_the_plain_rule(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_float32_is_close_to_float64(case: Case) -> None:
-    fused, exact = run(case, dtype=torch.float32), run(case, dtype=torch.float64, plain=True)
+    fused = run(case, dtype=torch.float32)
+    exact = run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, exact.directions) < 5e-6
     for state, right_state in zip(fused.states, exact.states, strict=True):
         assert all(
@@ -66,7 +68,8 @@ def test_any_shape(
     j: int, batch: list[int], p: int, spec: dict[str, object], n_steps: int, seed: int
 ) -> None:
     case = Case(j, (*batch, p), spec, n_steps=n_steps, n_periods=1, seed=seed)
-    fused, plain = run(case, dtype=torch.float64), run(case, dtype=torch.float64, plain=True)
+    fused = run(case, dtype=torch.float64)
+    plain = run(case, dtype=torch.float64, plain=True)
     assert distance(fused.directions, plain.directions) < 1e-11
     assert distance(fused.gradients, plain.gradients) < 1e-11
 
@@ -114,7 +117,9 @@ def test_repeats_bit_for_bit() -> None:
 
 def test_gradient_against_finite_differences() -> None:
     case = Case(3, (2, 10), RMS, n_steps=3, n_periods=1)
-    rule, inputs, upstream = case.rule, case.draw(1)[0], case.draw(2)[0]
+    rule = case.rule
+    inputs = case.draw(1)[0]
+    upstream = case.draw(2)[0]
     generator = torch.Generator().manual_seed(5)
 
     def objective(theta: torch.Tensor) -> float:
@@ -161,7 +166,8 @@ def test_backward_checks_what_it_is_given(make: type[ReferenceTape]) -> None:
 
 def test_wrong_arguments_are_named() -> None:
     case = Case(5, (1, 20))
-    theta, state = case.theta(), case.rule.init_state(torch.zeros(1, 20, dtype=torch.float64))
+    theta = case.theta()
+    state = case.rule.init_state(torch.zeros(1, 20, dtype=torch.float64))
     with pytest.raises(ValueError, match="theta must be"):
         open_tape(case.rule, theta[1:], state)
     with pytest.raises(ValueError, match=r"state\.hidden must be torch\.float32"):

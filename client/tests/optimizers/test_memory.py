@@ -55,7 +55,8 @@ def state_bytes(optimizer: LearnedOptimizer) -> int:
 def test_a_bfloat16_state_takes_half_and_moves_nearly_the_same(
     kind: type[LearnedOptimizer],
 ) -> None:
-    (full, optimizer), (half, small) = make(kind, None), make(kind, torch.bfloat16)
+    (full, optimizer) = make(kind, None)
+    (half, small) = make(kind, torch.bfloat16)
     start = torch.cat([parameter.detach().reshape(-1) for parameter in full])
     expected = train(full, optimizer, range(10)) - start
     way = train(half, small, range(10)) - start

@@ -55,15 +55,14 @@ def test_is_the_rule_over_one_flat_vector(optimizer_type: type[LearnedOptimizer]
     w = torch.linspace(-1, 1, 6, dtype=torch.float64)
     parameters = [nn.Parameter(w[:4].view(2, 2).clone()), nn.Parameter(w[4:].clone())]
     optimizer = optimizer_type(parameters, theta, lr=0.3)
-    tensors, state = (
-        {name: x.double() for name, x in theta.tensors.items()},
-        theta.rule.init_state(w),
-    )
+    tensors = {name: x.double() for name, x in theta.tensors.items()}
+    state = theta.rule.init_state(w)
     for step in range(4):
         gradient = torch.randn(
             6, dtype=torch.float64, generator=torch.Generator().manual_seed(step)
         )
-        parameters[0].grad, parameters[1].grad = gradient[:4].view(2, 2), gradient[4:]
+        parameters[0].grad = gradient[:4].view(2, 2)
+        parameters[1].grad = gradient[4:]
         optimizer.step()
         direction, state = theta.rule.update(tensors, gradient, state)
         w = w - 0.3 * direction

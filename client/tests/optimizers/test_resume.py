@@ -77,7 +77,8 @@ def test_a_state_dict_continues_bit_for_bit(
 
     first, optimizer = make(dtype)
     train(first, optimizer, range(4), skip=skip)
-    saved, weights = optimizer.state_dict(), copy.deepcopy(first.state_dict())
+    saved = optimizer.state_dict()
+    weights = copy.deepcopy(first.state_dict())
     saved = carry(saved)
     train(first, optimizer, range(4, 6))  # what was handed out does not change any more
 
@@ -221,7 +222,8 @@ class TestRefusals:
 def test_load_hooks_see_what_is_loaded() -> None:
     model, optimizer = make()
     train(model, optimizer, range(2))
-    saved, seen = optimizer.state_dict(), []
+    saved = optimizer.state_dict()
+    seen = []
     other, others_optimizer = make()
 
     def before(_: Any, state: dict[str, Any]) -> None:

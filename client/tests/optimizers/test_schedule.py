@@ -47,7 +47,8 @@ class TestWarmUp:
         ]
 
     def test_that_of_theta(self) -> None:
-        parameters, theta = make_parameters(torch.float64), make_theta()
+        parameters = make_parameters(torch.float64)
+        theta = make_theta()
         warm = Theta(theta.rule, theta.tensors, replace(theta.rate, warmup_steps=4))
         moved = lengths_of_steps(HyperAdam(parameters, warm), parameters, 5)
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(self.expected(self.SHARES)))
@@ -58,7 +59,8 @@ class TestWarmUp:
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(self.expected(self.SHARES)))
 
     def test_groups_have_their_own_and_a_new_one_begins_anew(self) -> None:
-        first, new = make_parameters(), nn.Parameter(torch.ones(3))
+        first = make_parameters()
+        new = nn.Parameter(torch.ones(3))
         groups = [{"params": first[:1], "warmup_steps": 0}, {"params": first[1:]}]
         optimizer = HyperAdam(groups, make_theta(), warmup_steps=2)
         set_gradients(first, 0)
@@ -98,10 +100,8 @@ class TestDecay:
 
     @pytest.mark.parametrize("of_theta", [True, False], ids=["of Θ", "of the caller"])
     def test_a_long_run_comes_to_rest(self, of_theta: bool) -> None:
-        theta, (constant, falling) = (
-            make_theta(),
-            (make_parameters(torch.float64) for _ in range(2)),
-        )
+        theta = make_theta()
+        (constant, falling) = (make_parameters(torch.float64) for _ in range(2))
         full = lengths_of_steps(HyperAdam(constant, theta), constant, 5)
         own = Theta(theta.rule, theta.tensors, replace(theta.rate, decay_after=2))
         optimizer = (
@@ -155,10 +155,8 @@ class TestShares:
         torch.testing.assert_close(moved, full * torch.tensor([1, 1, 4 / 8, 1]), rtol=1e-4, atol=0)
 
     def test_weight_decay_is_of_the_whole_rate(self) -> None:
-        (wide, plain), zero = (
-            ([nn.Parameter(torch.full((1, 8), 2.0))] for _ in range(2)),
-            torch.zeros(1, 8),
-        )
+        (wide, plain) = ([nn.Parameter(torch.full((1, 8), 2.0))] for _ in range(2))
+        zero = torch.zeros(1, 8)
         for parameters, decay in ((wide, 0.5), (plain, 0.0)):
             parameters[0].grad = zero + 1
             HyperAdam(parameters, make_theta(), lr=0.1, weight_decay=decay, base_fan_in=2).step()

@@ -90,7 +90,8 @@ def test_a_coordinate_that_sleeps_wanders_off_unless_zeros_are_skipped() -> None
 def test_a_zero_moves_nothing_where_zeros_are_skipped() -> None:
     """As the reference, whose loops know of no other coordinate's zeros."""
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=3, skip_zero_gradients=True))
-    theta, gradients = draw_theta(rule), draw_gradients(8, 30)
+    theta = draw_theta(rule)
+    gradients = draw_gradients(8, 30)
     gradients[torch.rand(8, 30, generator=torch.Generator().manual_seed(3)) < 0.4] = 0.0
     expected = hyperadam_directions(
         asdict(rule.spec), {k: x.numpy() for k, x in theta.items()}, gradients.numpy()
@@ -117,7 +118,9 @@ def test_a_gradient_that_is_only_small_is_not_skipped() -> None:
 def test_a_bound_ends_the_step_after_a_long_rest() -> None:
     """A gradient that comes back: d = ρ (1 − β) g / √((1 − γ) g²), however small what came before
     was."""
-    beta, gamma, bound = 0.5, 1 - 1e-4, 10.0
+    beta = 0.5
+    gamma = 1 - 1e-4
+    bound = 10.0
     one = draw_theta(HyperAdamRule(HyperAdamSpec(n_candidates=1)))
     theta = {name: torch.zeros_like(tensor) for name, tensor in one.items()}
     theta["adam_cell.bias"].copy_(torch.logit(torch.tensor([beta, gamma], dtype=torch.float64)))
@@ -153,7 +156,8 @@ def test_directions_do_not_depend_on_the_scale_of_the_loss(
     rule = HyperAdamRule(
         HyperAdamSpec(n_candidates=4, norm_epsilon=0.0, normalization=normalization)
     )
-    theta, gradients = draw_theta(rule), 1 + draw_gradients(8, 5).abs()
+    theta = draw_theta(rule)
+    gradients = 1 + draw_gradients(8, 5).abs()
     torch.testing.assert_close(
         run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0
     )
@@ -244,7 +248,9 @@ class TestInitialTheta:
 
     @pytest.mark.parametrize("init", ["adam-ensemble", "paper", "warm-ensemble"])
     def test_is_a_function_of_the_seed(self, init: str) -> None:
-        first, same, other = self.draw(init), self.draw(init), self.draw(init, seed=1)
+        first = self.draw(init)
+        same = self.draw(init)
+        other = self.draw(init, seed=1)
         assert all(torch.equal(first[name], same[name]) for name in first)
         assert not torch.equal(first["lstm.weight"], other["lstm.weight"])
 
@@ -278,7 +284,8 @@ class TestInitialTheta:
         )
 
     def test_warm_ensemble_shows_its_clock_to_nobody_but_the_weight_cell(self) -> None:
-        theta, plain = self.draw("warm-ensemble"), self.draw("adam-ensemble")
+        theta = self.draw("warm-ensemble")
+        plain = self.draw("adam-ensemble")
         assert not theta["lstm.weight"][:, 20].any()
         assert not theta["adam_cell.weight"][:, 0].any()
         gates = [0, 20, 40, 60]

@@ -67,10 +67,8 @@ class TestRNNprop(RuleContract):
     ("rule", "oracle"), [(BOTH[0], dm_directions), (BOTH[1], rnnprop_directions)]
 )
 def test_published_size_moves_as_the_reference(rule: Rule[Any], oracle: Any) -> None:
-    theta, gradients = (
-        rule.init_theta(torch.Generator().manual_seed(0), "paper"),
-        draw_gradients(5, 6),
-    )
+    theta = rule.init_theta(torch.Generator().manual_seed(0), "paper")
+    gradients = draw_gradients(5, 6)
     expected = oracle(
         asdict(rule.spec), {name: x.numpy() for name, x in theta.items()}, gradients.numpy()
     )
@@ -107,7 +105,8 @@ def test_dm_reads_any_float32(preprocessing: Any, size: float) -> None:
 @pytest.mark.parametrize("scale", [1e-5, 1e-2, 1e5])
 def test_rnnprop_does_not_depend_on_the_scale_of_the_loss(scale: float) -> None:
     rule = RNNpropRule(RNNpropSpec(n_hidden=4, epsilon=1e-16))
-    theta, gradients = draw_theta(rule), 1 + draw_gradients(8, 5).abs()
+    theta = draw_theta(rule)
+    gradients = 1 + draw_gradients(8, 5).abs()
     torch.testing.assert_close(
         run(rule, theta, scale * gradients), run(rule, theta, gradients), rtol=1e-9, atol=0
     )
@@ -124,15 +123,14 @@ def test_rnnprop_is_never_faster_than_its_scale() -> None:
 class TestBoth:
     def test_negated_output_layer_negates_every_direction(self, rule: Rule[Any]) -> None:
         """w ← w − α d and the published w ← w + α d are the same family."""
-        theta, gradients = draw_theta(rule), draw_gradients(4, 5)
+        theta = draw_theta(rule)
+        gradients = draw_gradients(4, 5)
         mirrored = {name: -x if name.startswith("output.") else x for name, x in theta.items()}
         torch.testing.assert_close(run(rule, mirrored, gradients), -run(rule, theta, gradients))
 
     def test_runs_on_the_reference_tape(self, rule: Rule[Any]) -> None:
-        vector, state = (
-            rule.pack(draw_theta(rule)),
-            rule.init_state(torch.zeros(2, 3, dtype=torch.float64)),
-        )
+        vector = rule.pack(draw_theta(rule))
+        state = rule.init_state(torch.zeros(2, 3, dtype=torch.float64))
         assert isinstance(open_tape(rule, vector, state), ReferenceTape)
         assert isinstance(open_stepper(rule, vector), ReferenceStepper)
 
@@ -140,7 +138,9 @@ class TestBoth:
         def draw(seed: int) -> dict[str, torch.Tensor]:
             return rule.init_theta(torch.Generator().manual_seed(seed), "paper")
 
-        theta, same, other = draw(0), draw(0), draw(1)
+        theta = draw(0)
+        same = draw(0)
+        other = draw(1)
         for name, x in theta.items():
             assert x.shape == rule.theta_shapes[name]
             assert torch.equal(x, same[name])
@@ -148,7 +148,8 @@ class TestBoth:
                 assert torch.count_nonzero(x) == 0
             else:
                 assert not torch.equal(x, other[name])
-        kernel, bound = theta["lstm.2.weight"], math.sqrt(6 / (80 + 40))
+        kernel = theta["lstm.2.weight"]
+        bound = math.sqrt(6 / (80 + 40))
         assert bound * 0.99 < kernel.abs().max() <= bound
         assert 0.005 < theta["output.weight"].std() < 0.012
         assert theta["output.weight"].abs().max() <= 0.02

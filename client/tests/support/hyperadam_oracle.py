@@ -57,7 +57,8 @@ def hyperadam_directions(
     def dense(name: str, x: Array) -> Array:
         return x @ theta[f"{name}.weight"].T + theta[f"{name}.bias"]
 
-    hidden, cell = np.zeros((p, j)), np.zeros((p, j))
+    hidden = np.zeros((p, j))
+    cell = np.zeros((p, j))
     m, v, beta_hat, gamma_hat = (np.zeros((p, j)) for _ in range(4))
     directions = np.zeros((n_steps, p))
     for t in range(n_steps):
@@ -69,9 +70,13 @@ def hyperadam_directions(
         if spec["lstm"]:
             h = hidden
             if spec["normalize_lstm"]:
-                x, h = column_normalised(x), column_normalised(h)
+                x = column_normalised(x)
+                h = column_normalised(h)
             z = dense("lstm", np.concatenate([x, h], axis=1))
-            i, new, f, o = z[:, :j], z[:, j : 2 * j], z[:, 2 * j : 3 * j], z[:, 3 * j :]
+            i = z[:, :j]
+            new = z[:, j : 2 * j]
+            f = z[:, 2 * j : 3 * j]
+            o = z[:, 3 * j :]
             cell = cell * sigmoid(f + spec["forget_bias"]) + sigmoid(i) * np.tanh(new)
             hidden = np.tanh(cell) * sigmoid(o)
         else:
@@ -79,7 +84,8 @@ def hyperadam_directions(
 
         s = column_normalised(hidden) if spec["normalize_state"] else hidden
         rates = sigmoid(dense("adam_cell", np.concatenate([s, column_normalised(m)], axis=1)))
-        beta, gamma = rates[:, :j], rates[:, j:]
+        beta = rates[:, :j]
+        gamma = rates[:, j:]
         m = beta * m + (1 - beta) * g
         v = gamma * v + (1 - gamma) * g**2
         beta_hat = beta * beta_hat + (1 - beta)

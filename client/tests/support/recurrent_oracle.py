@@ -27,16 +27,16 @@ class Memory:
     """The LSTM layers of one coordinate."""
 
     def __init__(self, spec: Mapping[str, Any], theta: Mapping[str, Array]) -> None:
-        self.n, self.forget_bias, self.theta = spec["n_hidden"], spec["forget_bias"], theta
+        self.n = spec["n_hidden"]
+        self.forget_bias = spec["forget_bias"]
+        self.theta = theta
         self.states = [(np.zeros(self.n), np.zeros(self.n)) for _ in range(spec["n_layers"])]
 
     def read(self, x: Array) -> Array:
         """The last layer's hidden state."""
         for layer, (h, c) in enumerate(self.states):
-            kernel, bias = (
-                self.theta[f"lstm.{layer + 1}.weight"],
-                self.theta[f"lstm.{layer + 1}.bias"],
-            )
+            kernel = self.theta[f"lstm.{layer + 1}.weight"]
+            bias = self.theta[f"lstm.{layer + 1}.bias"]
             z = bias + np.array([row @ np.concatenate([x, h]) for row in kernel])
             i, new, f, o = (z[k * self.n : (k + 1) * self.n] for k in range(4))
             c = sigmoid(f + self.forget_bias) * c + sigmoid(i) * np.tanh(new)
@@ -69,10 +69,12 @@ def rnnprop_directions(
     spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array
 ) -> Array:
     """d_1 … d_T of `RNNpropSpec` for gradients of shape (T, p); shape (T, p)."""
-    b1, b2 = spec["beta1"], spec["beta2"]
+    b1 = spec["beta1"]
+    b2 = spec["beta2"]
 
     def coordinate() -> Step:
-        memory, seen = Memory(spec, theta), []
+        memory = Memory(spec, theta)
+        seen = []
 
         def step(g: float, t: int) -> float:
             seen.append(g)  # moments as weighted sums over the whole past instead of recursions

@@ -70,7 +70,8 @@ class RuleContract:
         return self.make()
 
     def test_moves_as_the_reference(self, rule: Rule[Any]) -> None:
-        theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, self.p)
+        theta = draw_theta(rule)
+        gradients = draw_gradients(self.n_steps, self.p)
         expected = movement(
             self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
         )
@@ -80,7 +81,8 @@ class RuleContract:
         )
 
     def test_float32_moves_as_the_reference(self, rule: Rule[Any]) -> None:
-        theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, self.p)
+        theta = draw_theta(rule)
+        gradients = draw_gradients(self.n_steps, self.p)
         expected = movement(
             self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
         )
@@ -114,10 +116,8 @@ class RuleContract:
     def test_gradient_with_respect_to_the_state_is_that_of_finite_differences(
         self, rule: Rule[Any]
     ) -> None:
-        theta, gradients = (
-            draw_theta(rule),
-            1 + draw_gradients(3, self.p).abs(),
-        )  # a step of 1e-6 is small to all of them
+        theta = draw_theta(rule)
+        gradients = 1 + draw_gradients(3, self.p).abs()  # a step of 1e-6 is small to all of them
         state = rule.init_state(gradients[0])
         for gradient in gradients[:2]:
             _, state = rule.update(theta, gradient, state)
@@ -130,8 +130,10 @@ class RuleContract:
         assert torch.autograd.gradcheck(step, fields, rtol=1e-5, atol=1e-6)
 
     def test_a_second_half_from_a_copied_state_equals_the_whole(self, rule: Rule[Any]) -> None:
-        theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, self.p)
-        whole, state = run(rule, theta, gradients), rule.init_state(gradients[0])
+        theta = draw_theta(rule)
+        gradients = draw_gradients(self.n_steps, self.p)
+        whole = run(rule, theta, gradients)
+        state = rule.init_state(gradients[0])
         for gradient in gradients[:3]:
             _, state = rule.update(theta, gradient, state)
         state = type(state)._make(field.clone() for field in state)
@@ -140,7 +142,8 @@ class RuleContract:
             assert torch.equal(direction, whole[step])
 
     def test_learners_side_by_side_move_as_each_alone(self, rule: Rule[Any]) -> None:
-        theta, gradients = draw_theta(rule), draw_gradients(self.n_steps, 2, 3, self.p)
+        theta = draw_theta(rule)
+        gradients = draw_gradients(self.n_steps, 2, 3, self.p)
         together = run(rule, theta, gradients)
         for a in range(2):
             for b in range(3):
@@ -148,11 +151,9 @@ class RuleContract:
                 torch.testing.assert_close(together[:, a, b], alone, rtol=1e-11, atol=1e-12)
 
     def test_does_not_depend_on_the_order_of_coordinates(self, rule: Rule[Any]) -> None:
-        theta, gradients, order = (
-            draw_theta(rule),
-            draw_gradients(self.n_steps, self.p),
-            torch.randperm(self.p),
-        )
+        theta = draw_theta(rule)
+        gradients = draw_gradients(self.n_steps, self.p)
+        order = torch.randperm(self.p)
         expected = run(rule, theta, gradients)[:, order]
         torch.testing.assert_close(
             run(rule, theta, gradients[:, order]), expected, rtol=1e-11, atol=1e-12
@@ -175,7 +176,8 @@ class RuleContract:
             assert new.data_ptr() != gradient.data_ptr() or not new.numel()
 
     def test_changes_nothing_that_it_is_given(self, rule: Rule[Any]) -> None:
-        theta, gradients = draw_theta(rule), draw_gradients(2, self.p)
+        theta = draw_theta(rule)
+        gradients = draw_gradients(2, self.p)
         _, state = rule.update(theta, gradients[0], rule.init_state(gradients[0]))
         given = [*theta.values(), gradients[1], *state]
         before = [x.clone() for x in given]

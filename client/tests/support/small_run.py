@@ -8,7 +8,7 @@ import torch
 from hyperadam import Theta
 from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
-from torch import nn
+from torch import Tensor, nn
 
 
 def make_theta(seed: int = 0, **options: Any) -> Theta:
@@ -25,3 +25,11 @@ def set_gradients(parameters: list[nn.Parameter], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for parameter in parameters:
         parameter.grad = torch.randn(parameter.shape, generator=generator).to(parameter)
+
+
+def copy_weights(parameters: list[nn.Parameter]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def find_moved(parameters: list[nn.Parameter], before: list[Tensor]) -> list[bool]:
+    return [not torch.equal(x, y) for x, y in zip(parameters, before, strict=True)]
