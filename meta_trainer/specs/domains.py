@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, overload
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -13,6 +13,39 @@ from meta_trainer.specs.base import Spec
 from meta_trainer.specs.problems import FieldProblem
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+MAX_WHOLE_NUMBER: Final = 2**53
+"""Whole numbers up to it are floats as well, exactly."""
+MAX_STEPS: Final = 10**9
+"""Values of a domain with a step."""
+MAX_PROBES: Final = 64
+"""Of a domain with a step, so many values are tried on submission, and the last one."""
+
+WholeNumber = Annotated[int, Field(strict=True, ge=-MAX_WHOLE_NUMBER, le=MAX_WHOLE_NUMBER)]
+
+
+class SteppedValues(Sequence[float]):
+    """`low`, `low + step`, …: counted, and made one by one as they are asked for."""
+
+    def __init__(self, low: float, step: float, n_values: int) -> None:
+        self._low = low
+        self._step = step
+        self._indices = range(n_values)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        if isinstance(index, slice):
+            return [self._low + i * self._step for i in self._indices[index]]
+        return self._low + self._indices[index] * self._step
 
 
 class UniformSpec(Spec):
@@ -27,22 +60,39 @@ class UniformSpec(Spec):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         _check_order(self.low, self.high)
-        if self.step is not None and self.step > self.high - self.low:
+        width = self.high - self.low
+        if not math.isfinite(width):
+            raise FieldProblem("high", "high must not be further above low than a float can say")
+        if self.step is None:
+            return self
+        if self.step > width:
             raise FieldProblem("step", f"step must fit between low and high, got {self.step:g}")
+        if width / self.step > MAX_STEPS:
+            raise FieldProblem(
+                "step", f"step must give at most {MAX_STEPS} values, got {self.step:g}"
+            )
         return self
 
     @property
     def probes(self) -> Sequence[Any]:
-        """Values that a spec must accept for the whole domain to make sense: its ends."""
-        return self.values or (self.low, self.high)
+        """Values that a spec must accept for the whole domain to make sense: its ends, and of
+        steps the first ones."""
+        if self.values is None:
+            return self.low, self.high
+        return (*self.values[:MAX_PROBES], self.values[-1])
 
     @property
-    def values(self) -> Sequence[Any] | None:
+    def values(self) -> SteppedValues | None:
         """All values, in order; None where they are without number."""
         if self.step is None:
             return None
         n_steps = math.floor((self.high - self.low) / self.step + 1e-9)
-        return [self.low + i * self.step for i in range(n_steps + 1)]
+        return SteppedValues(self.low, self.step, n_steps + 1)
+
+    @property
+    def n_values(self) -> int:
+        """How many values there are; 0 where they are without number."""
+        return 0 if self.values is None else len(self.values)
 
 
 class LogUniformSpec(Spec):
@@ -65,14 +115,18 @@ class LogUniformSpec(Spec):
     def values(self) -> Sequence[Any] | None:
         return None
 
+    @property
+    def n_values(self) -> int:
+        return 0
+
 
 class IntSpec(Spec):
     """Whole numbers from `low` to `high`, in steps or on a logarithmic scale."""
 
     kind: Literal["int"] = "int"
-    low: Annotated[int, Field(strict=True)]
-    high: Annotated[int, Field(strict=True)]
-    step: int = Field(default=1, ge=1)
+    low: WholeNumber
+    high: WholeNumber
+    step: int = Field(default=1, ge=1, le=MAX_WHOLE_NUMBER)
     log: bool = False
 
     @model_validator(mode="after")
@@ -90,6 +144,10 @@ class IntSpec(Spec):
     @property
     def values(self) -> Sequence[Any] | None:
         return range(self.low, self.high + 1, self.step)
+
+    @property
+    def n_values(self) -> int:
+        return (self.high - self.low) // self.step + 1
 
 
 class ChoiceSpec(Spec):
@@ -125,6 +183,10 @@ class ChoiceSpec(Spec):
     @property
     def values(self) -> Sequence[Any] | None:
         return self.options
+
+    @property
+    def n_values(self) -> int:
+        return len(self.options)
 
     def label(self, value: Any) -> str:
         """What a report calls an option."""

@@ -165,7 +165,7 @@ class StudySpec(Spec):
 
     @property
     def n_grid_points(self) -> int:
-        return math.prod(len(domain.values or ()) for domain in self.space.values())
+        return math.prod(domain.n_values for domain in self.space.values())
 
     def grid(self) -> Iterator[dict[str, Any]]:
         """All points of a finite space; the last path varies fastest."""

@@ -121,7 +121,7 @@ class ResourcesSpec(Spec):
     """Of the process that holds Θ."""
     workers: int = Field(default=0, ge=0, le=1024)
     """Further cores that chunks of learners run on, placed with the trial."""
-    custom: dict[ResourceName, Annotated[float, Field(gt=0)]] = Field(
+    custom: dict[ResourceName, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
         default_factory=dict, max_length=8
     )
     """Resources by the names that nodes were started with."""
