@@ -23,7 +23,9 @@ class HyperAdam(LearnedOptimizer):
         d        = Σ_j ρ_j m̂_j / √(v̂_j + ε)
         w        ← w − lr_t · d                  lr_t: lr, warmed up and decayed (`hyperadam.rates`)
 
-    The equations in full are in `hyperadam.rules.hyperadam`.
+    The equations in full are in `hyperadam.rules.hyperadam`. A Θ of kind `hyperadam-tensor` has
+    the three cells once for each tensor, and steps in proportion to a tensor's weights at its first
+    step (`hyperadam.rules.hyperadam_tensor`): J + 1 numbers a coordinate, and lr is 1.
 
     Example:
         >>> import torch, hyperadam
@@ -61,7 +63,7 @@ class HyperAdam(LearnedOptimizer):
             float32's memory.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the
-    gradient's buffer.
+    gradient's buffer; J + 1 of kind `hyperadam-tensor` (J = 4: 20 bytes, and 10).
 
     Where it differs from the paper: what the paper leaves open, or the published codes do otherwise
     (the place of ε, normalised states, RMS instead of Euclidean norms, …), is a field of the
@@ -78,5 +80,5 @@ class HyperAdam(LearnedOptimizer):
         TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
     """
 
-    rule_kinds: ClassVar[frozenset[str]] = frozenset({"hyperadam"})
+    rule_kinds: ClassVar[frozenset[str]] = frozenset({"hyperadam", "hyperadam-tensor"})
     default_theta: ClassVar[str] = "hyperadam-v1"

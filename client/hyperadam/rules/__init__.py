@@ -9,6 +9,11 @@ from typing import Any
 from hyperadam.rules.base import Rule, RuleError, Tensors
 from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
+from hyperadam.rules.hyperadam_tensor import (
+    HyperAdamTensorRule,
+    HyperAdamTensorSpec,
+    HyperAdamTensorState,
+)
 from hyperadam.rules.rnnprop import RNNpropRule, RNNpropSpec, RNNpropState
 
 __all__ = [
@@ -18,6 +23,9 @@ __all__ = [
     "HyperAdamRule",
     "HyperAdamSpec",
     "HyperAdamState",
+    "HyperAdamTensorRule",
+    "HyperAdamTensorSpec",
+    "HyperAdamTensorState",
     "RNNpropRule",
     "RNNpropSpec",
     "RNNpropState",
@@ -29,6 +37,7 @@ __all__ = [
 
 _RULES: dict[str, tuple[type[Any], type[Any]]] = {
     "hyperadam": (HyperAdamRule, HyperAdamSpec),
+    "hyperadam-tensor": (HyperAdamTensorRule, HyperAdamTensorSpec),
     "rnnprop": (RNNpropRule, RNNpropSpec),
     "dm": (DMRule, DMSpec),
 }

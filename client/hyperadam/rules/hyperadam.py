@@ -32,7 +32,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hyperadam.rules.base import Rule, Shapes, Tensors
-from hyperadam.rules.layers import check_choice, check_ranges, draw_theta, linear, lstm, safe_sqrt
+from hyperadam.rules.layers import (
+    check_choice,
+    check_ranges,
+    compute_decay_logits,
+    draw_theta,
+    linear,
+    lstm,
+    safe_sqrt,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +192,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
             return theta
 
         j = self.spec.n_candidates
-        beta_logits = _compute_decay_logits(1.1, 100, j)
-        gamma_logits = _compute_decay_logits(3, 1000, j)
+        beta_logits = compute_decay_logits(1.1, 100, j)
+        gamma_logits = compute_decay_logits(3, 1000, j)
         theta["adam_cell.weight"] *= 0.3
         theta["adam_cell.bias"].copy_(torch.cat([beta_logits, gamma_logits]))
         theta["weight_cell.weight"] *= 0.1
@@ -310,17 +318,3 @@ class HyperAdamRule(Rule[HyperAdamState]):
         scale = torch.where(positive, torch.rsqrt(torch.where(positive, square, 1.0)), 0.0)
         y = x * scale
         return torch.asinh(y) if self.spec.squash == "asinh" else y
-
-
-def _compute_decay_logits(shortest: float, longest: float, n: int) -> Tensor:
-    """σ⁻¹(1 − 1/τ) for n time constants τ, log-spaced over [shortest, longest] steps; shape (n,).
-
-    A single one is in the middle.
-    """
-    first = math.log(shortest)
-    last = math.log(longest)
-    if n == 1:
-        first = (first + last) / 2
-        last = first
-    log_tau = torch.linspace(first, last, n, dtype=torch.float64)
-    return torch.log(torch.expm1(log_tau))

@@ -108,6 +108,20 @@ def draw_theta(
     return theta
 
 
+def compute_decay_logits(shortest: float, longest: float, n: int) -> Tensor:
+    """σ⁻¹(1 − 1/τ) for n time constants τ, log-spaced over [shortest, longest] steps; shape (n,).
+
+    A single one is in the middle.
+    """
+    first = math.log(shortest)
+    last = math.log(longest)
+    if n == 1:
+        first = (first + last) / 2
+        last = first
+    log_tau = torch.linspace(first, last, n, dtype=torch.float64)
+    return torch.log(torch.expm1(log_tau))
+
+
 def safe_sqrt(x: Tensor) -> Tensor:
     """√x with derivative 0 at x = 0."""
     positive = x > 0

@@ -160,7 +160,7 @@ class RuleContract:
         )
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-    def test_state_is_of_the_gradients_dtype_and_cut_by_coordinates(
+    def test_state_is_of_the_gradients_dtype_and_cut_by_coordinates_or_tensors(
         self, rule: Rule[Any], dtype: torch.dtype
     ) -> None:
         theta = {name: x.to(dtype) for name, x in draw_theta(rule).items()}
@@ -169,10 +169,11 @@ class RuleContract:
         direction, after = rule.update(theta, gradient, before)
         assert direction.dtype == dtype
         assert direction.shape == gradient.shape
-        for old, new in zip(before, after, strict=True):
+        for name, old, new in zip(before._fields, before, after, strict=True):
             assert old.dtype == new.dtype == dtype
             assert old.shape == new.shape
-            assert new.shape[1:] == gradient.shape
+            numbers = 1 if name in rule.per_tensor_fields else self.p
+            assert new.shape[1:] == (*gradient.shape[:-1], numbers)
             assert new.data_ptr() != gradient.data_ptr() or not new.numel()
 
     def test_changes_nothing_that_it_is_given(self, rule: Rule[Any]) -> None:

@@ -1,0 +1,320 @@
+"""HyperAdam with its cells a tensor and its moments a coordinate: 4 (J + 1) bytes a coordinate.
+
+HyperAdam's three cells (`hyperadam.rules.hyperadam`; Wang, Sun, Zhang, Zhang, AAAI 2019) are run
+once for each tensor, as part of hierarchical learned optimizers is (Wichrowska et al., 2017). They
+see how the tensor's moments stand to each other, not its single gradients. With ⟨·⟩ the
+mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, …:
+
+    r_j = ½ log⟨m̂_j²⟩ / ⟨v̂⟩,  r_g = ½ log⟨g²⟩ / ⟨v̂⟩     of step t − 1; 0 where ⟨v̂⟩ is 0
+    x   = [r_1 … r_J, r_g, log t, min(t / 20, 1), log fan-in, role]
+    h   = tanh(W_x x + b_x)                              StateCell
+    β_j = σ(W_β h + b_β)_j,   γ = σ(b_γ)                 AdamCell
+    ρ_j = b_j e^{(W_ρ h)_j}                              WeightCell
+    ℓ   = k_role e^{w_k h} ⟨w_0²⟩^½                      how long a step is
+        = k_vector e^{w_k h}                             of vectors, and where w_0 is 0
+
+    m_j ← β_j m_j + (1 − β_j) g        β̂_j ← β_j β̂_j + 1 − β_j        m̂_j = m_j / β̂_j
+    v   ← γ v + (1 − γ) g²             γ̂   ← γ γ̂ + 1 − γ              v̂   = v / γ̂
+    d   = ℓ Σ_j ρ_j m̂_j / √(v̂ + ε)     within ± b before it is multiplied by ℓ; 0 where g is 0
+
+All that step t needs of a tensor as a whole is of step t − 1: one pass over the coordinates is
+enough. Directions depend on the unit neither of the loss nor, but for vectors and tensors that
+start at 0, of the weights: α is 1.
+
+The role is read from the shape: of no or one dimension a vector; of two a matrix; of three a stack
+of matrices, (n, out, in); of more a kernel. Θ is a few hundred numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hyperadam.rates import fan_in
+from hyperadam.rules.base import Rule, Shapes, Tensors
+from hyperadam.rules.layers import (
+    check_choice,
+    check_ranges,
+    compute_decay_logits,
+    draw_theta,
+    linear,
+)
+from hyperadam.rules.tensors import (
+    average_over_tensors,
+    check_lengths,
+    count_coordinates,
+    spread_over_tensors,
+)
+
+ROLES: Final = ("matrix", "stack", "kernel", "vector")
+RATIO_FLOOR: Final = 1e-8
+"""Added to ratios of means before their logarithm: r is at least −9.2."""
+WARMUP: Final = 20
+"""Steps after which the short clock stands still."""
+N_TRAITS: Final = 1 + len(ROLES)
+LENGTH_BASE: Final = 2**20
+"""Lengths are kept as two numbers to this base: float32 holds no whole number above 2^24."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperAdamTensorSpec:
+    """Every choice of the rule."""
+
+    kind: Literal["hyperadam-tensor"] = "hyperadam-tensor"
+    n_candidates: int = 4
+    """J, the number of first moments that are mixed; 1 to 16."""
+    n_hidden: int = 16
+    """Units of the StateCell; 1 to 256."""
+    epsilon: float = 1e-24
+    """ε under the root, and beside ⟨v̂⟩; 1e-25 to 1 (below that, the derivative of the root
+    overflows float32)."""
+    direction_bound: float = 20.0
+    """b, 1 to 1e6: directions are within ± b before they are multiplied by the length."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "n_candidates": (1, 16),
+                "n_hidden": (1, 256),
+                "epsilon": (1e-25, 1),
+                "direction_bound": (1, 1e6),
+            },
+        )
+
+
+class HyperAdamTensorState(NamedTuple):
+    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 a tensor, of which
+    there are k."""
+
+    m: Tensor
+    """First moments m_j; shape (J, *batch, p)."""
+    v: Tensor
+    """The second moment; shape (1, *batch, p)."""
+    beta_hat: Tensor
+    """Bias factors β̂_j of m; shape (J, *batch, k)."""
+    gamma_hat: Tensor
+    """Bias factor γ̂ of v; shape (1, *batch, k)."""
+    means: Tensor
+    """⟨m̂_j²⟩, ⟨v̂⟩ and ⟨g²⟩ of the last step; shape (J + 2, *batch, k)."""
+    n_steps: Tensor
+    """Steps that lie behind; shape (1, *batch, k)."""
+    start_rms: Tensor
+    """⟨w_0²⟩^½; shape (1, *batch, k)."""
+    traits: Tensor
+    """log fan-in, and which of `ROLES` the tensor has; shape (5, *batch, k)."""
+    length: Tensor
+    """Its coordinates: quotient and rest by `LENGTH_BASE`; shape (2, *batch, k)."""
+
+
+class Cells(NamedTuple):
+    """What the three cells say of each tensor."""
+
+    beta: Tensor
+    """Shape (J, *batch, k)."""
+    gamma: Tensor
+    """Shape ()."""
+    rho: Tensor
+    """Shape (J, *batch, k)."""
+    step_length: Tensor
+    """ℓ; shape (1, *batch, k)."""
+
+
+class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
+    """The update as a pure function; see the module's docstring for the equations.
+
+    Exactly scale invariant up to ε: with c·g in place of g, c > 0, directions stay; with c·w_0 in
+    place of w_0, those of matrices, stacks and kernels are c times as long.
+    """
+
+    kind = "hyperadam-tensor"
+    inits = ("ensemble",)
+    per_tensor_fields = frozenset(
+        {"beta_hat", "gamma_hat", "means", "n_steps", "start_rms", "traits", "length"}
+    )
+
+    def __init__(self, spec: HyperAdamTensorSpec | None = None) -> None:
+        self._spec = spec or HyperAdamTensorSpec()
+
+    @property
+    def spec(self) -> HyperAdamTensorSpec:
+        return self._spec
+
+    @property
+    def stands_still(self) -> bool:
+        return True
+
+    @property
+    def theta_shapes(self) -> dict[str, tuple[int, ...]]:
+        j = self.spec.n_candidates
+        n_hidden = self.spec.n_hidden
+        n_features = j + 3 + N_TRAITS
+        return {
+            "state_cell.weight": (n_hidden, n_features),
+            "state_cell.bias": (n_hidden,),
+            "adam_cell.weight": (j, n_hidden),
+            "adam_cell.bias": (j + 1,),  # of β, then of γ
+            "weight_cell.weight": (j, n_hidden),
+            "weight_cell.bias": (j,),
+            "length.weight": (1, n_hidden),
+            "length.bias": (len(ROLES),),  # log k of each role
+        }
+
+    def init_theta(self, generator: torch.Generator, init: str = "ensemble") -> dict[str, Tensor]:
+        """A fresh Θ.
+
+        `ensemble`: β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100, γ = 0.99, ρ_j = 4/J, steps of
+        0.06 of w_0's root mean square, and of 0.004 for vectors. The StateCell's weights are normal
+        of std 0.3, and what reads it has weights 0: untrained, it is the mean of J Adams.
+        """
+        check_choice("init", init, self.inits)
+        j = self.spec.n_candidates
+        theta = draw_theta(self.theta_shapes, generator)
+        theta["state_cell.weight"].normal_(std=0.3, generator=generator)
+        for name in ("adam_cell.weight", "weight_cell.weight", "length.weight"):
+            theta[name].zero_()
+
+        theta["adam_cell.bias"][:j] = compute_decay_logits(1.1, 100, j)
+        theta["adam_cell.bias"][j:] = compute_decay_logits(100, 100, 1)
+        theta["weight_cell.bias"].fill_(4 / j)
+        lengths = [0.004 if role == "vector" else 0.06 for role in ROLES]
+        theta["length.bias"].copy_(torch.tensor(lengths, dtype=torch.float64).log())
+        return theta
+
+    def init_state(self, w: Tensor, shapes: Shapes | None = None) -> HyperAdamTensorState:
+        """The state before the first step; see `Rule.init_state`.
+
+        Fields with one number a tensor are at least in float32.
+
+        Raises:
+            ValueError: the shapes together do not have p coordinates.
+        """
+        shapes = [w.shape[-1:]] if shapes is None else shapes
+        lengths = [math.prod(shape) for shape in shapes]
+        check_lengths(lengths, w.shape[-1])
+        batch = w.shape[:-1]
+        j = self.spec.n_candidates
+        wide_w = w.to(torch.promote_types(w.dtype, torch.float32))
+
+        def zeros(n: int) -> Tensor:
+            return wide_w.new_zeros((n, *batch, len(lengths)))
+
+        def constants(rows: Sequence[Sequence[float]]) -> Tensor:
+            """One row of numbers for each tensor, the same for all learners."""
+            columns = wide_w.new_tensor(rows).T
+            return columns.view(-1, *(1 for _ in batch), len(rows)).expand(-1, *batch, -1).clone()
+
+        return HyperAdamTensorState(
+            m=w.new_zeros((j, *w.shape)),
+            v=w.new_zeros((1, *w.shape)),
+            beta_hat=zeros(j),
+            gamma_hat=zeros(1),
+            means=zeros(j + 2),
+            n_steps=zeros(1),
+            start_rms=average_over_tensors((wide_w * wide_w)[None], lengths).sqrt(),
+            traits=constants([_describe_traits(shape) for shape in shapes]),
+            length=constants([divmod(length, LENGTH_BASE) for length in lengths]),
+        )
+
+    def update(
+        self,
+        theta: Tensors,
+        gradient: Tensor,  # shape: (*batch, p)
+        state: HyperAdamTensorState,
+    ) -> tuple[Tensor, HyperAdamTensorState]:
+        lengths = read_lengths(state)
+        n_steps = state.n_steps + 1
+        cells = self.run_cells(theta, state)
+
+        g = gradient[None]
+        squares = g * g
+        m = torch.lerp(g, state.m, spread_over_tensors(cells.beta, lengths))
+        v = torch.lerp(squares, state.v, cells.gamma)
+        one = gradient.new_ones(())
+        beta_hat = torch.lerp(one, state.beta_hat, cells.beta)
+        gamma_hat = torch.lerp(one, state.gamma_hat, cells.gamma)
+
+        weights = spread_over_tensors(cells.rho / beta_hat, lengths)
+        v_hat = v / spread_over_tensors(gamma_hat, lengths)
+        mixture = (weights * m).sum(0) * torch.rsqrt(v_hat[0] + self.spec.epsilon)
+        bound = self.spec.direction_bound
+        mixture = mixture.masked_fill(gradient == 0, 0.0).clamp(-bound, bound)
+        direction = spread_over_tensors(cells.step_length, lengths)[0] * mixture
+
+        square_means = average_over_tensors(m * m, lengths) / (beta_hat * beta_hat)
+        others = average_over_tensors(torch.cat([v, squares]), lengths)
+        means = torch.cat([square_means, others[:1] / gamma_hat, others[1:]])
+        after = state._replace(
+            m=m, v=v, beta_hat=beta_hat, gamma_hat=gamma_hat, means=means, n_steps=n_steps
+        )
+        return direction, after
+
+    def run_cells(self, theta: Tensors, state: HyperAdamTensorState) -> Cells:
+        """What the cells say for the step after `state`."""
+        j = self.spec.n_candidates
+        features = self._features(state)
+        weight = theta["state_cell.weight"]
+        hidden = torch.tanh(linear(weight, features, theta["state_cell.bias"]))
+
+        decay_logits = theta["adam_cell.bias"]
+        beta = torch.sigmoid(linear(theta["adam_cell.weight"], hidden, decay_logits[:j]))
+        gamma = torch.sigmoid(decay_logits[j])
+
+        one_each = hidden.new_zeros(j)
+        growth = linear(theta["weight_cell.weight"], hidden, one_each).exp()
+        rho = theta["weight_cell.bias"].view(-1, *(1 for _ in hidden.shape[1:])) * growth
+        return Cells(beta, gamma, rho, self._step_length(theta, hidden, state))
+
+    def _features(self, state: HyperAdamTensorState) -> Tensor:
+        """x, each of about the size of 1; shape (J + 8, *batch, k)."""
+        j = self.spec.n_candidates
+        v_hat = state.means[j : j + 1]
+        ratios = torch.cat([state.means[:j], state.means[j + 1 :]]) / (v_hat + self.spec.epsilon)
+        logs = 0.5 * torch.log(ratios + RATIO_FLOOR)
+        logs = torch.where(v_hat > 0, logs, 0.0)
+
+        t = state.n_steps + 1
+        long_clock = t.log() / 4 - 0.7
+        short_clock = (t / WARMUP).clamp(max=1) - 0.5
+        log_fan_in = state.traits[:1] / 5 - 0.7
+        return torch.cat([logs / 2, long_clock, short_clock, log_fan_in, state.traits[1:]])
+
+    def _step_length(self, theta: Tensors, hidden: Tensor, state: HyperAdamTensorState) -> Tensor:
+        """ℓ of each tensor; shape (1, *batch, k)."""
+        log_lengths = theta["length.bias"]
+        roles = state.traits[1:]
+        is_relative = (state.start_rms > 0) & (roles[-1:] < 0.5)
+
+        of_role = linear(log_lengths[None], roles, log_lengths.new_zeros(1))
+        log_length = torch.where(is_relative, of_role, log_lengths[-1])
+        log_length = linear(theta["length.weight"], hidden, log_length)
+        unit = torch.where(is_relative, state.start_rms, 1.0)
+        return log_length.exp() * unit
+
+
+def read_lengths(state: HyperAdamTensorState) -> list[int]:
+    """The coordinates of each tensor."""
+    of_one_learner = state.length.detach().reshape(2, -1, state.length.shape[-1])[:, 0]
+    return count_coordinates(of_one_learner, LENGTH_BASE)
+
+
+def _describe_traits(shape: Sequence[int]) -> list[float]:
+    """log fan-in, and 1 for the tensor's role; (5,)."""
+    role = find_role(shape)
+    inputs = fan_in(shape[-2:] if role == "stack" else shape)
+    return [math.log(inputs), *(float(role == name) for name in ROLES)]
+
+
+def find_role(shape: Sequence[int]) -> str:
+    """Which of `ROLES` a parameter of this shape has.
+
+    The matrices of a stack lie along its first dimension: weights of a batch of layers, positions
+    of tokens.
+    """
+    roles = {0: "vector", 1: "vector", 2: "matrix", 3: "stack"}
+    return roles.get(len(shape), "kernel")

@@ -1,0 +1,114 @@
+"""The rule with its cells a tensor, a second time: plain NumPy in float64, tensor by tensor.
+
+Written from the equations. It shares no code and no layout with the rule: each tensor is run alone,
+moments are weighted sums over the whole past instead of recursions, and there is no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def sigmoid(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def tensor_directions(
+    spec: Mapping[str, Any],
+    theta: Mapping[str, Array],
+    w: Array,
+    shapes: Sequence[Sequence[int]],
+    gradients: Array,
+) -> Array:
+    """d_1 … d_T.
+
+    Args:
+        spec: fields of `HyperAdamTensorSpec`.
+        theta: name → array, float64.
+        w: the weights at the start, shape (p,).
+        shapes: of the tensors in w.
+        gradients: shape (T, p).
+
+    Returns:
+        shape (T, p).
+    """
+    bounds = np.cumsum([prod(shape) for shape in shapes])[:-1]
+    parts = zip(shapes, np.split(w, bounds), np.split(gradients, bounds, axis=1), strict=True)
+    columns = [TensorOracle(spec, theta, shape, start).run(past) for shape, start, past in parts]
+    return np.concatenate(columns, axis=1)
+
+
+class TensorOracle:
+    """One tensor of a learner."""
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        theta: Mapping[str, Array],
+        shape: Sequence[int],
+        start: Array,
+    ) -> None:
+        self.spec = spec
+        self.theta = theta
+        self.start_rms = np.sqrt(np.mean(start**2))
+        self.role = {0: 3, 1: 3, 2: 0, 3: 1}.get(len(shape), 2)
+        if len(shape) == 3:
+            self.fan_in = shape[2]
+        else:
+            self.fan_in = prod(shape[1:])
+
+    def run(self, gradients: Array) -> Array:
+        """Directions of all steps, (T, length)."""
+        n = self.spec["n_candidates"]
+        betas: list[Array] = []
+        gamma = float(sigmoid(self.theta["adam_cell.bias"][n]))
+        ratios = np.zeros(n + 1)
+        directions = []
+        for t in range(1, len(gradients) + 1):
+            hidden = self.read(ratios, t)
+            decays = self.theta["adam_cell.weight"] @ hidden + self.theta["adam_cell.bias"][:n]
+            betas.append(sigmoid(decays))
+            m_hat = np.array([average(gradients[:t], [b[j] for b in betas]) for j in range(n)])
+            v_hat = average(gradients[:t] ** 2, [gamma] * t)
+            directions.append(self.combine(hidden, m_hat, v_hat, gradients[t - 1]))
+
+            squares = [*(m_hat**2).mean(1), (gradients[t - 1] ** 2).mean()]
+            if v_hat.mean() > 0:
+                quotients = np.array(squares) / (v_hat.mean() + self.spec["epsilon"])
+                ratios = 0.5 * np.log(quotients + 1e-8)
+        return np.array(directions)
+
+    def read(self, ratios: Array, t: int) -> Array:
+        """h of step t."""
+        role = [float(self.role == number) for number in range(4)]
+        clocks = [log(t) / 4 - 0.7, min(t / 20, 1) - 0.5]
+        x = np.array([*(ratios / 2), *clocks, log(self.fan_in) / 5 - 0.7, *role])
+        return np.tanh(self.theta["state_cell.weight"] @ x + self.theta["state_cell.bias"])
+
+    def combine(self, hidden: Array, m_hat: Array, v_hat: Array, gradient: Array) -> Array:
+        """d of one step."""
+        growth = np.exp(self.theta["weight_cell.weight"] @ hidden)
+        rho = self.theta["weight_cell.bias"] * growth
+        mixture = (rho @ m_hat) / np.sqrt(v_hat + self.spec["epsilon"])
+        mixture[gradient == 0] = 0.0
+        bound = self.spec["direction_bound"]
+
+        is_relative = self.role != 3 and self.start_rms > 0
+        bias = self.theta["length.bias"][self.role if is_relative else 3]
+        length = np.exp(bias + self.theta["length.weight"][0] @ hidden)
+        unit = self.start_rms if is_relative else 1.0
+        return np.asarray(unit * length * np.clip(mixture, -bound, bound))
+
+
+def average(past: Array, decays: Sequence[float]) -> Array:
+    """The weighted mean of g_1 … g_t in which g_s has (1 − β_s) β_{s+1} … β_t."""
+    weights = [(1 - decays[s]) * prod(decays[s + 1 :]) for s in range(len(decays))]
+    total = sum(weight * g for weight, g in zip(weights, past, strict=True))
+    return np.asarray(total / sum(weights))
