@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState as OptunaState
 
 from meta_trainer.specs.study import StudySpec
@@ -107,6 +106,9 @@ def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
     n_values = len({point.value for point in finished})
     if len(finished) < MIN_POINTS or n_values < 2:
         return None
+
+    # imported here: it brings all of scikit-learn, which takes a second
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     study = optuna.create_study()
     study.add_trials(finished)

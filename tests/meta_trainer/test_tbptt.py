@@ -175,7 +175,7 @@ def test_last_scores_the_last_of_the_losses_that_mean_scores(score: Score) -> No
 
 @pytest.mark.parametrize("meta_loss", ["mean", "log", "last"])
 def test_a_cut_period_is_that_of_its_halves(meta_loss: MetaLoss) -> None:
-    """Nothing is differentiated across the cut; of the meta-loss `last`, the second half has all."""
+    """Nothing is differentiated across the cut; of `last`, the second half has all."""
     objective = Objective(meta_loss=meta_loss)
     period = Period(
         rule=RULE,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from registry.memory import InMemoryRegistry
@@ -68,8 +70,15 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     database = Database(settings.database_url)
+    if database.is_sqlite:
+        event.listen(database.engine, "connect", _leave_writing_to_the_system)
     yield database
     database.dispose()
+
+
+def _leave_writing_to_the_system(connection: Any, _record: object) -> None:
+    """No test cuts the power, and to wait for the disk is most of the time of a small one."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from services.api_document import build_document
 from services.problems.document import MEDIA_TYPE
 from services.problems.kinds import KINDS
 
 
-@pytest.fixture
-def schema(client: TestClient) -> dict[str, Any]:
-    document: dict[str, Any] = client.get("/openapi.json").json()
-    return document
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """What the service serves, as `test_document.py` says."""
+    return build_document()
 
 
 def operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
