@@ -18,6 +18,7 @@ from services.auth.throttling import RateLimits
 from services.database.base import Database
 from services.health.checks import Examiner
 from services.jobs.tails import Tails
+from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
 from services.settings import Settings
 
@@ -50,6 +51,10 @@ class Container:
     @cached_property
     def tails(self) -> Tails:
         return Tails(self.database)
+
+    @cached_property
+    def upload_slots(self) -> UploadSlots:
+        return UploadSlots(self.settings.max_uploads)
 
     @cached_property
     def weights(self) -> WeightsCache:

@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     rate_burst_seconds: float = Field(default=10.0, ge=1, le=3600)
     """A key that was silent for so long may send at once all that it could have sent."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    max_uploads: int = Field(default=4, ge=1, le=1000)
+    """Uploads of Θ files that one process takes at a time; others wait for a while."""
     max_log_bytes: int = Field(default=16 << 20, ge=1024)
     """Log kept of one job; what comes after is left out, with a note."""
     log_json: bool = False

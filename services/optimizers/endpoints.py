@@ -29,6 +29,7 @@ from services.optimizers.parameters import (
     Submitter,
 )
 from services.optimizers.search import SearchOfRequest
+from services.optimizers.upload_slots import read_body
 from services.problems import UnsupportedMediaType
 
 router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"], route_class=StrictRoute)
@@ -94,8 +95,9 @@ async def upload(
             f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}."
         )
 
-    data = await request.body()
-    answer, is_new = await run_in_threadpool(service.upload, services, name, data, post)
+    async with services.upload_slots.hold():
+        data = await read_body(request)
+        answer, is_new = await run_in_threadpool(service.upload, services, name, data, post)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
     return answer
