@@ -29,13 +29,15 @@ class Wire(Protocol):
         """A request to the server; `options` as of `httpx2.Client.build_request`."""
 
     async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
-        """The answer; with `stream`, its body is still to be read with `chunks`, and to be
+        """The answer; with `stream`, its body is still to be read with `read_chunks`, and to be
         closed."""
 
-    def chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
+    def read_chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
         """The body of a streamed answer, piece by piece."""
 
-    def server_events(self, response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    def read_server_events(
+        self, response: httpx2.Response
+    ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         """The body of a streamed `text/event-stream`, event by event."""
 
     async def close_response(self, response: httpx2.Response) -> None:
@@ -60,11 +62,11 @@ class BlockingWire:
     async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
         return self._http.send(request, stream=stream)
 
-    async def chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
+    async def read_chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
         for chunk in response.iter_bytes():
             yield chunk
 
-    async def server_events(
+    async def read_server_events(
         self, response: httpx2.Response
     ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         for event in httpx2.EventSource(response):
@@ -92,11 +94,11 @@ class AsyncWire:
     async def send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
         return await self._http.send(request, stream=stream)
 
-    async def chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
+    async def read_chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes]:
         async for chunk in response.aiter_bytes():
             yield chunk
 
-    async def server_events(
+    async def read_server_events(
         self, response: httpx2.Response
     ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         async for event in httpx2.EventSource(response):

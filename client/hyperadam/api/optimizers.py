@@ -39,7 +39,7 @@ class AsyncOptimizers:
     ) -> AsyncGenerator[Optimizer]:
         """The optimizers that have a version, or with a search (as of `versions`) one that it
         admits."""
-        params = _search_params(tags, rule, metrics)
+        params = _make_search_params(tags, rule, metrics)
         return self._session.fetch_pages(Optimizer, join_path("optimizers"), params)
 
     async def get(self, name: str) -> Optimizer:
@@ -64,7 +64,7 @@ class AsyncOptimizers:
             limit: the most that are wanted.
         """
         path = join_path("optimizers", name, "versions")
-        params = _search_params(tags, rule, metrics)
+        params = _make_search_params(tags, rule, metrics)
         return self._session.fetch_pages(Version, path, params, limit=limit)
 
     async def version(self, name: str, ref: str | int = "latest") -> Version:
@@ -222,7 +222,9 @@ class Optimizers:
         return self._twin.cached_file(sha256)
 
 
-def _search_params(tags: Sequence[str], rule: str | None, metrics: Sequence[str]) -> dict[str, Any]:
+def _make_search_params(
+    tags: Sequence[str], rule: str | None, metrics: Sequence[str]
+) -> dict[str, Any]:
     return {"tag": [*tags], "rule": rule, "metric": [*metrics]}
 
 

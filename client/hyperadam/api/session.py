@@ -169,7 +169,7 @@ class Session:
             response = await self.wire.send(request, stream=True)
             try:
                 if not response.is_success:
-                    body = b"".join([chunk async for chunk in self.wire.chunks(response)])
+                    body = b"".join([chunk async for chunk in self.wire.read_chunks(response)])
                     raise self.make_refusal(response, body)
                 yield response
             finally:

@@ -100,7 +100,7 @@ class _Transfer:
             )
 
     async def _receive(self, response: httpx2.Response) -> None:
-        async with aclosing(self._session.wire.chunks(response)) as chunks:
+        async with aclosing(self._session.wire.read_chunks(response)) as chunks:
             async for chunk in chunks:
                 self._n_bytes += len(chunk)
                 if self._n_bytes > self._max_bytes:
@@ -192,7 +192,7 @@ async def _connect(session: Session, path: str, last_id: int) -> AsyncGenerator[
     if last_id:
         headers["Last-Event-ID"] = str(last_id)
     opened = session.open(path, headers=headers, timeout=QUIET_SECONDS)
-    async with opened as response, aclosing(session.wire.server_events(response)) as events:
+    async with opened as response, aclosing(session.wire.read_server_events(response)) as events:
         async for message in events:
             if not message.data:
                 continue

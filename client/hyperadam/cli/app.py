@@ -46,7 +46,7 @@ def _show_version(value: bool) -> None:
 
 
 @app.callback()
-def options(
+def read_options(
     ctx: typer.Context,
     url: Annotated[
         str | None, typer.Option(help="The server's address, instead of HYPERADAM_URL.")

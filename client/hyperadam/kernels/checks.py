@@ -29,7 +29,7 @@ def check_tensor(
     return tensor.detach()
 
 
-def stored_dtype(state: Any, dtype: torch.dtype) -> torch.dtype:
+def read_stored_dtype(state: Any, dtype: torch.dtype) -> torch.dtype:
     """What a stepper's state is stored in: bfloat16 if its first field is, else the dtype of
     arithmetic."""
     return torch.bfloat16 if state[0].dtype == torch.bfloat16 else dtype
@@ -114,7 +114,7 @@ class StepShape:
         Raises:
             ValueError: a shape, dtype or device is another, or what is written to has gaps.
         """
-        dtype = stored_dtype(state, self.dtype)
+        dtype = read_stored_dtype(state, self.dtype)
         gradient = self.check_direction("gradient", gradient).contiguous()
         fields = [field.contiguous() for field in self.check_state("state", state, dtype)]
         if out_state is None:

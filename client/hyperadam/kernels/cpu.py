@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from hyperadam import settings
-from hyperadam.kernels.checks import StepShape, StepTensors, check_tensor, stored_dtype
-from hyperadam.kernels.library import CellArguments, Library, load_library, pointers
+from hyperadam.kernels.checks import StepShape, StepTensors, check_tensor, read_stored_dtype
+from hyperadam.kernels.library import CellArguments, Library, list_addresses, load_library
 from hyperadam.kernels.pool import POOL
 from hyperadam.kernels.reference import check_upstream
 from hyperadam.kernels.threads import run_ranges
@@ -49,7 +49,7 @@ class Kernel:
         shape = (self.rule.n_theta,)
         return check_tensor("theta", theta, shape, self.library.dtype, CPU).contiguous().clone()
 
-    def new_sums(self, n_blocks: int) -> Tensor:
+    def make_sums(self, n_blocks: int) -> Tensor:
         """For each block's sums of s_t and of m_{t−1}."""
         return torch.empty(n_blocks * 2 * self.rule.spec.n_candidates, dtype=torch.float64)
 
@@ -126,15 +126,15 @@ class FusedTape:
         self._theta = kernel.check_theta(theta)
         self._layout = Layout.of(kernel, state[0].shape[1:], library.dtype)
         fields = self._layout.step.check_state("state", state)
-        self._sums = kernel.new_sums(self._layout.n_blocks)
-        self._workspace = library.buffer(library.forward_workspace)
+        self._sums = kernel.make_sums(self._layout.n_blocks)
+        self._workspace = library.make_buffer(library.forward_workspace)
         self._slots = [self._take_slot()]
         self._gradients: list[Tensor] = []
         self._scales: list[Tensor] = []
         self._directions: list[Tensor] = []
         library.tape_load(
             self._layout.address,
-            pointers([field.contiguous() for field in fields]),
+            list_addresses([field.contiguous() for field in fields]),
             self._slots[0].data_ptr(),
         )
 
@@ -148,20 +148,22 @@ class FusedTape:
     def state(self) -> HyperAdamState:
         library = self._library
         fields = [
-            library.buffer(library.n_candidates, *self._layout.shape)
+            library.make_buffer(library.n_candidates, *self._layout.shape)
             for _ in HyperAdamState._fields
         ]
-        library.tape_unload(self._layout.address, self._slots[-1].data_ptr(), pointers(fields))
+        library.tape_unload(
+            self._layout.address, self._slots[-1].data_ptr(), list_addresses(fields)
+        )
         return HyperAdamState(*fields)
 
     def step(self, gradient: Tensor) -> Tensor:
         layout = self._layout
         library = self._library
         gradient = layout.step.check_direction("gradient", gradient).contiguous()
-        self._gradients.append(library.buffer(layout.n_blocks * library.block_size))
-        self._scales.append(library.buffer(layout.n_learners * self._kernel.n_scales))
+        self._gradients.append(library.make_buffer(layout.n_blocks * library.block_size))
+        self._scales.append(library.make_buffer(layout.n_learners * self._kernel.n_scales))
         self._slots.append(self._take_slot())
-        direction = library.buffer(*layout.shape)
+        direction = library.make_buffer(*layout.shape)
         library.tape_step(
             layout.address,
             self._theta.data_ptr(),
@@ -184,15 +186,15 @@ class FusedTape:
         upstream = upstream.detach().to(library.dtype).contiguous()
         adjoint = self._take_slot().zero_()
         total = torch.zeros(self._kernel.rule.n_theta, dtype=torch.float64)
-        corrections = library.buffer(layout.n_learners * 2 * library.n_candidates)
-        workspace = library.buffer(library.backward_workspace)
+        corrections = library.make_buffer(layout.n_learners * 2 * library.n_candidates)
+        workspace = library.make_buffer(library.backward_workspace)
         library.tape_backward(
             layout.address,
             self._theta.data_ptr(),
             len(self._directions),
-            pointers(self._slots),
-            pointers(self._gradients),
-            pointers(self._scales),
+            list_addresses(self._slots),
+            list_addresses(self._gradients),
+            list_addresses(self._scales),
             upstream.data_ptr(),
             adjoint.data_ptr(),
             self._sums.data_ptr(),
@@ -227,16 +229,16 @@ class FusedStepper:
         library = self._library
         if self._layout is None or not self._layout.fits(shape, state_dtype):
             self._layout = Layout.of(self._kernel, shape, state_dtype)
-            self._sums = self._kernel.new_sums(self._layout.n_blocks)
-            self._scales = library.buffer(self._layout.n_learners * self._kernel.n_scales)
+            self._sums = self._kernel.make_sums(self._layout.n_blocks)
+            self._scales = library.make_buffer(self._layout.n_learners * self._kernel.n_scales)
         while len(self._workspaces) < torch.get_num_threads():
-            self._workspaces.append(library.buffer(library.forward_workspace))
+            self._workspaces.append(library.make_buffer(library.forward_workspace))
         return self._layout
 
     def step(
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, HyperAdamState]:
-        layout = self._prepare(gradient.shape, stored_dtype(state, self._library.dtype))
+        layout = self._prepare(gradient.shape, read_stored_dtype(state, self._library.dtype))
         tensors = layout.step.check_step(gradient, state, out, out_state)
         self._run(layout, tensors)
         return tensors.out, tensors.out_state
@@ -246,8 +248,8 @@ class FusedStepper:
         library = self._library
         theta = self._theta.data_ptr()
         gradient = tensors.gradient.data_ptr()
-        fields = pointers(tensors.state)
-        new_fields = pointers(tensors.out_state)
+        fields = list_addresses(tensors.state)
+        new_fields = list_addresses(tensors.out_state)
         direction = tensors.out.data_ptr()
         scales = self._scales.data_ptr()
         sums = self._sums.data_ptr()

@@ -51,8 +51,8 @@ class FusedStepwiseTape(FusedTape):
         gradient = self._gradients.pop()
         scales = self._scales.pop()
         self._directions.pop()
-        gradient_adjoint = library.buffer(*layout.shape)
-        workspace = library.buffer(library.backward_workspace)
+        gradient_adjoint = library.make_buffer(*layout.shape)
+        workspace = library.make_buffer(library.backward_workspace)
         library.tape_backward_step(
             layout.address,
             self._theta.data_ptr(),

@@ -110,7 +110,7 @@ class FusedTape:
         old_state = self._state
         new_state = HyperAdamState(*(torch.empty_like(field) for field in old_state))
         direction = torch.empty_like(gradient)
-        scales = launcher.new_scales()
+        scales = launcher.make_scales()
         launcher.step(gradient, old_state, new_state, direction, scales)
 
         self._state = new_state
@@ -143,7 +143,7 @@ class FusedStepper:
         """The launcher for one shape; the same one as long as the shape stays."""
         if self._launcher is None or self._launcher.shape.shape != tuple(shape):
             self._launcher = self._kernel.open_launcher(self._theta, shape)
-            self._scales = self._launcher.new_scales()
+            self._scales = self._launcher.make_scales()
         return self._launcher
 
     def step(

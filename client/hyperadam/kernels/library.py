@@ -74,34 +74,38 @@ class Library:
         self.dtype = dtype
 
         passes = [_POINTER] * 4 + [_POINTERS] * 2 + [_POINTER] * 2 + [_INT] * 2
-        self.gradient_scales = self._function("gradient_scales", [_POINTER] * 5)
-        self.state_scales = self._function("state_scales", [_POINTER] * 3)
-        self.first_pass = self._function("first_pass", passes)
-        self.second_pass = self._function("second_pass", passes)
-        self.tape_load = self._function("tape_load", [_POINTER, _POINTERS, _POINTER])
-        self.tape_unload = self._function("tape_unload", [_POINTER, _POINTER, _POINTERS])
-        self.tape_step = self._function("tape_step", [_POINTER] * 10)
-        self.tape_backward = self._function(
+        self.gradient_scales = self._find_function("gradient_scales", [_POINTER] * 5)
+        self.state_scales = self._find_function("state_scales", [_POINTER] * 3)
+        self.first_pass = self._find_function("first_pass", passes)
+        self.second_pass = self._find_function("second_pass", passes)
+        self.tape_load = self._find_function("tape_load", [_POINTER, _POINTERS, _POINTER])
+        self.tape_unload = self._find_function("tape_unload", [_POINTER, _POINTER, _POINTERS])
+        self.tape_step = self._find_function("tape_step", [_POINTER] * 10)
+        self.tape_backward = self._find_function(
             "tape_backward", [_POINTER] * 2 + [_INT] + [_POINTERS] * 3 + [_POINTER] * 6
         )
-        self.tape_backward_step = self._function("tape_backward_step", [_POINTER] * 12)
+        self.tape_backward_step = self._find_function("tape_backward_step", [_POINTER] * 12)
 
-        self.block_size: int = self._function("block_size", [], ctypes.c_int64)()
-        self.forward_workspace: int = self._function("forward_workspace", [], ctypes.c_int64)()
-        self.backward_workspace: int = self._function("backward_workspace", [], ctypes.c_int64)()
+        self.block_size: int = self._find_function("block_size", [], ctypes.c_int64)()
+        self.forward_workspace: int = self._find_function("forward_workspace", [], ctypes.c_int64)()
+        self.backward_workspace: int = self._find_function(
+            "backward_workspace", [], ctypes.c_int64
+        )()
 
-    def _function(self, name: str, arguments: list[Any], result: Any = None) -> Callable[..., Any]:
+    def _find_function(
+        self, name: str, arguments: list[Any], result: Any = None
+    ) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(self._loaded, name)
         function.argtypes = arguments  # type: ignore[attr-defined]
         function.restype = result  # type: ignore[attr-defined]
         return function
 
-    def buffer(self, *shape: int) -> Tensor:
+    def make_buffer(self, *shape: int) -> Tensor:
         """Uninitialised numbers of the kernel's dtype."""
         return torch.empty(shape, dtype=self.dtype)
 
 
-def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+def list_addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
     """The addresses of the tensors' numbers, as a C array."""
     return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
 

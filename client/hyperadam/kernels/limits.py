@@ -31,7 +31,7 @@ class KernelLimits(NamedTuple):
         limits = cls(rule.stands_still, rule.direction_bound)
         return limits if any(limits) else None
 
-    def still_places(self, gradient: Tensor) -> Tensor | None:
+    def find_still(self, gradient: Tensor) -> Tensor | None:
         """Where the direction is 0; None: nowhere."""
         return gradient == 0 if self.stands_still else None
 
@@ -43,7 +43,7 @@ class KernelLimits(NamedTuple):
             direction.clamp_(-self.bound, self.bound)
         return direction
 
-    def cut_places(self, direction: Tensor, still: Tensor | None) -> Tensor:
+    def find_cut(self, direction: Tensor, still: Tensor | None) -> Tensor:
         """Where a direction, as it is before its limits, is not what comes out.
 
         Nothing is differentiable there. Shape and device are the direction's.
@@ -68,9 +68,9 @@ class LimitedTape:
         return self._inner.state
 
     def step(self, gradient: Tensor) -> Tensor:
-        still = self._limits.still_places(gradient)
+        still = self._limits.find_still(gradient)
         direction = self._inner.step(gradient)
-        self._cut.append(self._limits.cut_places(direction, still))
+        self._cut.append(self._limits.find_cut(direction, still))
         return self._limits.apply_(direction.clone(), still)
 
     def backward(self, upstream: Tensor) -> Tensor:
@@ -91,6 +91,6 @@ class LimitedStepper:
         self, gradient: Tensor, state: Any, *, out_state: Any = None, out: Tensor | None = None
     ) -> tuple[Tensor, Any]:
         # Before the step, which writes to `out`: that may be the gradient's memory.
-        still = self._limits.still_places(gradient)
+        still = self._limits.find_still(gradient)
         direction, new_state = self._inner.step(gradient, state, out_state=out_state, out=out)
         return self._limits.apply_(direction, still), new_state

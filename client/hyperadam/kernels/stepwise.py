@@ -98,15 +98,15 @@ class ReferenceStepwiseTape:
         return direction
 
     def backward_step(self, upstream: Tensor) -> Tensor:
-        inputs = self._last_step(upstream)
+        inputs = self._take_last_step(upstream)
         gradient_adjoints: list[Tensor] = []
         state_adjoints: list[Any] = []
         for learner in range(len(upstream)):
             rows = slice(learner, learner + 1)
             theta_gradient, gradient_adjoint, state_adjoint = self._backward_learner(
-                StepInputs(inputs.gradient[rows], _rows_of(inputs.state, rows)),
+                StepInputs(inputs.gradient[rows], _select_rows(inputs.state, rows)),
                 upstream[rows],
-                _rows_of(self._adjoint, rows),
+                _select_rows(self._adjoint, rows),
             )
             self._totals[learner] += theta_gradient
             gradient_adjoints.append(gradient_adjoint)
@@ -115,7 +115,7 @@ class ReferenceStepwiseTape:
         self._adjoint = type(inputs.state)(*(torch.cat(rows, dim=1) for rows in fields))
         return torch.cat(gradient_adjoints)
 
-    def _last_step(self, upstream: Tensor) -> StepInputs:
+    def _take_last_step(self, upstream: Tensor) -> StepInputs:
         if not self._steps:
             raise ValueError("backward_step needs a step that was not gone back yet")
         expected = self._steps[-1].gradient.shape
@@ -164,9 +164,9 @@ class LimitedStepwiseTape:
         return self._inner.theta_gradients
 
     def step(self, gradient: Tensor) -> Tensor:
-        still = self._limits.still_places(gradient)
+        still = self._limits.find_still(gradient)
         direction = self._inner.step(gradient)
-        self._cuts.append(self._limits.cut_places(direction, still))
+        self._cuts.append(self._limits.find_cut(direction, still))
         return self._limits.apply_(direction.clone(), still)
 
     def backward_step(self, upstream: Tensor) -> Tensor:
@@ -190,6 +190,6 @@ def open_stepwise_tape(
     return LimitedStepwiseTape(fused, limits) if limits else fused
 
 
-def _rows_of(state: Any, rows: slice) -> Any:
+def _select_rows(state: Any, rows: slice) -> Any:
     """The state of some of the learners: fields are (·, L, p)."""
     return type(state)(*(field[:, rows] for field in state))

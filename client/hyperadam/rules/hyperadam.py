@@ -246,8 +246,8 @@ class HyperAdamRule(Rule[HyperAdamState]):
         gradient: Tensor,  # shape: (*batch, p)
         state: HyperAdamState,
     ) -> tuple[Tensor, HyperAdamState]:
-        hidden, cell = self._state_cell(theta, gradient, state)
-        beta, gamma = self._adam_cell(theta, hidden, state.m)
+        hidden, cell = self._run_state_cell(theta, gradient, state)
+        beta, gamma = self._run_adam_cell(theta, hidden, state.m)
 
         m = torch.lerp(gradient.expand_as(beta), state.m, beta)
         v = torch.lerp((gradient * gradient).expand_as(gamma), state.v, gamma)
@@ -256,7 +256,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
         gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
 
         rho = F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
-        direction = (rho * self._moment_field(m, v, beta_hat, gamma_hat)).sum(0)
+        direction = (rho * self._compute_moment_field(m, v, beta_hat, gamma_hat)).sum(0)
         if self.stands_still:
             direction = direction.masked_fill(gradient == 0, 0.0)
         bound = self.direction_bound
@@ -264,7 +264,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
             direction = direction.clamp(-bound, bound)
         return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
 
-    def _state_cell(
+    def _run_state_cell(
         self, theta: Tensors, gradient: Tensor, state: HyperAdamState
     ) -> tuple[Tensor, Tensor]:
         """s_t and the LSTM's cell, shapes (J, *batch, p)."""
@@ -281,7 +281,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
             h = self._normalize(h)
         return lstm(theta["lstm.weight"], theta["lstm.bias"], x, h, state.cell, spec.forget_bias)
 
-    def _adam_cell(
+    def _run_adam_cell(
         self,
         theta: Tensors,
         hidden: Tensor,  # shape: (J, *batch, p)
@@ -295,7 +295,9 @@ class HyperAdamRule(Rule[HyperAdamState]):
         rates = torch.sigmoid(linear(weight[:, j:], self._normalize(m), of_state))
         return rates[:j], rates[j:]
 
-    def _moment_field(self, m: Tensor, v: Tensor, beta_hat: Tensor, gamma_hat: Tensor) -> Tensor:
+    def _compute_moment_field(
+        self, m: Tensor, v: Tensor, beta_hat: Tensor, gamma_hat: Tensor
+    ) -> Tensor:
         """m̂_t, lines 15–16; ε also keeps 0/0 away where a decay rate has rounded to 1."""
         eps = self.spec.epsilon
         m_tilde = m / (beta_hat + eps)

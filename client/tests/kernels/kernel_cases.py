@@ -53,8 +53,8 @@ class Case:
 class RoundedHidden(HyperAdamRule):
     """The rule with s_t rounded to bfloat16 as soon as it is made, as fused steps store it."""
 
-    def _state_cell(self, *arguments: Any) -> tuple[Tensor, Tensor]:
-        hidden, cell = super()._state_cell(*arguments)
+    def _run_state_cell(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+        hidden, cell = super()._run_state_cell(*arguments)
         return hidden.bfloat16().to(hidden), cell
 
 

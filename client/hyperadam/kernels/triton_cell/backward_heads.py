@@ -31,10 +31,10 @@ from hyperadam.kernels.triton_cell.sums import add_block, start_layer_sums, stor
 from hyperadam.kernels.triton_cell.theta_parts import (
     BETA,
     GAMMA,
-    mix_bias,
-    mix_weight,
-    rate_bias,
-    rate_weight,
+    locate_mix_bias,
+    locate_mix_weight,
+    locate_rate_bias,
+    locate_rate_weight,
 )
 from hyperadam.kernels.triton_cell.tiles import (
     add_matrix,
@@ -138,8 +138,8 @@ def heads_backward(
     row = partials + tl.program_id(0) * constants.N_THETA
     store_rate_sums(row, BETA, sums_beta, constants)
     store_rate_sums(row, GAMMA, sums_gamma, constants)
-    add_matrix(mix_weight(row, constants), sum_mix, constants.J, constants)
-    add_vector(mix_bias(row, constants), sum_mix_bias, constants)
+    add_matrix(locate_mix_weight(row, constants), sum_mix, constants.J, constants)
+    add_vector(locate_mix_bias(row, constants), sum_mix_bias, constants)
 
 
 @triton.jit
@@ -225,7 +225,7 @@ def pass_on_to_hidden(theta, heads, by, adjoint, tile, constants):
     """Writes the adjoint of s_t, all but its norm's part; what the norm needs, before its sum."""
     hidden = heads.inputs.hidden
     scale = heads.scales.hidden
-    mix_rows = load_matrix(mix_weight(theta, constants), constants.J, constants)
+    mix_rows = load_matrix(locate_mix_weight(theta, constants), constants.J, constants)
     by_hidden = load_tile(adjoint.hidden, tile, constants) + matmul_transposed(mix_rows, by.mix)
     by_s = differentiate_rate_inputs(theta, by, constants)
     dots = by_s * 0
@@ -250,14 +250,16 @@ def pass_on_to_m(theta, heads, by, adjoint, tile, constants):
 @triton.jit
 def differentiate_rate_inputs(theta, by, constants):
     """The adjoint of what the rates see: s, or m̂ where `theta` begins J numbers later."""
-    beta_rows = load_matrix(rate_weight(theta, BETA, constants), 2 * constants.J, constants)
-    gamma_rows = load_matrix(rate_weight(theta, GAMMA, constants), 2 * constants.J, constants)
+    beta_rows = load_matrix(locate_rate_weight(theta, BETA, constants), 2 * constants.J, constants)
+    gamma_rows = load_matrix(
+        locate_rate_weight(theta, GAMMA, constants), 2 * constants.J, constants
+    )
     return matmul_transposed(beta_rows, by.beta) + matmul_transposed(gamma_rows, by.gamma)
 
 
 @triton.jit
 def store_rate_sums(row, RATE: tl.constexpr, sums, constants):
     """Adds the sums of one rate to a row of dΘ."""
-    weight = rate_weight(row, RATE, constants)
-    bias = rate_bias(row, RATE, constants)
+    weight = locate_rate_weight(row, RATE, constants)
+    bias = locate_rate_bias(row, RATE, constants)
     store_layer_sums(weight, bias, sums, constants)

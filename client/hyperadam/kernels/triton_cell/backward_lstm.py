@@ -17,8 +17,8 @@ from hyperadam.kernels.triton_cell.theta_parts import (
     GATE_I,
     GATE_J,
     GATE_O,
-    gate_bias,
-    gate_weight,
+    locate_gate_bias,
+    locate_gate_weight,
 )
 from hyperadam.kernels.triton_cell.tiles import (
     add_vector,
@@ -123,13 +123,13 @@ def differentiate_gate_inputs(theta, by, constants):
 
 @triton.jit
 def differentiate_gate_input(theta, GATE: tl.constexpr, by_gate, constants):
-    weight = load_matrix(gate_weight(theta, GATE, constants), 2 * constants.J, constants)
+    weight = load_matrix(locate_gate_weight(theta, GATE, constants), 2 * constants.J, constants)
     return matmul_transposed(weight, by_gate)
 
 
 @triton.jit
 def store_gate_sums(row, GATE: tl.constexpr, sums, constants):
     """Adds the sums of one gate to a row of dΘ."""
-    weight = gate_weight(row, GATE, constants)
-    bias = gate_bias(row, GATE, constants)
+    weight = locate_gate_weight(row, GATE, constants)
+    bias = locate_gate_bias(row, GATE, constants)
     store_layer_sums(weight, bias, sums, constants)

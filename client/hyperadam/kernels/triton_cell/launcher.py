@@ -43,7 +43,7 @@ class CellLauncher:
         self.shape = shape
         self._constants = CellConstants.of(rule, theta.dtype)
         self._sizes = Sizes.of(shape.n_learners, shape.p, BLOCK)
-        self._sums = self._new_sums(self._sizes)
+        self._sums = self._make_sums(self._sizes)
 
     @property
     def _n_normed(self) -> int:
@@ -54,11 +54,11 @@ class CellLauncher:
     def _uses_rms(self) -> bool:
         return self._rule.spec.normalization == "rms"
 
-    def new_scales(self) -> Tensor:
+    def make_scales(self) -> Tensor:
         """For the norms of each learner in one step: of its gradient, of s_t, of m_{t−1}."""
         return self._theta.new_empty(self.shape.n_learners, 1 + self._n_normed)
 
-    def _new_sums(self, sizes: Sizes) -> Tensor:
+    def _make_sums(self, sizes: Sizes) -> Tensor:
         """For each block's sums of s_t and of m_{t−1}."""
         shape = (self._n_normed, sizes.n_learners, sizes.n_blocks)
         return self._theta.new_empty(shape, dtype=torch.float64)
@@ -75,8 +75,8 @@ class CellLauncher:
         sizes = self._sizes
         constants = self._constants
         grid = (sizes.n_blocks, sizes.n_learners)
-        with self._on_device():
-            norms.gradient_squares[grid](gradient, self._sums, sizes, BLOCK=BLOCK)
+        with self._use_device():
+            norms.sum_gradient_squares[grid](gradient, self._sums, sizes, BLOCK=BLOCK)
             self._compute_scales(scales, first=0, n_rows=1)
             state_cell[grid](
                 self._theta,
@@ -104,7 +104,7 @@ class CellLauncher:
 
     def _compute_scales(self, scales: Tensor, *, first: int, n_rows: int) -> None:
         grid = (self._sizes.n_learners, n_rows)
-        norms.scales_of_squares[grid](
+        norms.compute_scales[grid](
             self._sums,
             scales,
             self._sizes,
@@ -128,9 +128,9 @@ class CellLauncher:
         adjoint = HyperAdamState(*(torch.zeros_like(field) for field in steps[0].state))
         partials = self._theta.new_zeros(n_programs, self._rule.n_theta)
         corrections = self._theta.new_zeros(sizes.n_learners, self._n_normed)
-        dots = self._new_sums(sizes)
+        dots = self._make_sums(sizes)
 
-        with self._on_device():
+        with self._use_device():
             for t in reversed(range(len(steps))):
                 heads_backward[grid](
                     self._theta,
@@ -161,7 +161,7 @@ class CellLauncher:
         self, corrections: Tensor, dots: Tensor, scales: Tensor, sizes: Sizes
     ) -> None:
         grid = (sizes.n_learners, self._n_normed)
-        norms.corrections_of_dots[grid](
+        norms.compute_corrections[grid](
             dots,
             scales,
             corrections,
@@ -173,7 +173,7 @@ class CellLauncher:
         )
 
     @contextmanager
-    def _on_device(self) -> Iterator[None]:
+    def _use_device(self) -> Iterator[None]:
         """Triton launches on the current device, which need not be Θ's."""
         if self._theta.device.type == "cuda":
             with torch.cuda.device(self._theta.device):

@@ -17,12 +17,12 @@ from hyperadam.kernels.triton_cell.theta_parts import (
     GATE_I,
     GATE_J,
     GATE_O,
-    gate_bias,
-    gate_weight,
-    mix_bias,
-    mix_weight,
-    rate_bias,
-    rate_weight,
+    locate_gate_bias,
+    locate_gate_weight,
+    locate_mix_bias,
+    locate_mix_weight,
+    locate_rate_bias,
+    locate_rate_weight,
 )
 from hyperadam.kernels.triton_cell.tiles import load_matrix, load_tile, load_vector, matmul
 
@@ -87,8 +87,8 @@ def compute_features(theta, x, constants):
 def compute_gate(theta, GATE: tl.constexpr, features, hidden, constants):
     """One of the LSTM's gates i, j, f, o before its activation."""
     j: tl.constexpr = constants.J
-    weight = gate_weight(theta, GATE, constants)
-    bias = load_vector(gate_bias(theta, GATE, constants), constants)
+    weight = locate_gate_weight(theta, GATE, constants)
+    bias = load_vector(locate_gate_bias(theta, GATE, constants), constants)
     of_features = matmul(load_matrix(weight, 2 * j, constants), features)
     of_hidden = matmul(load_matrix(weight + j, 2 * j, constants), hidden)
     return of_features + of_hidden + bias
@@ -109,8 +109,8 @@ def compute_gates(theta, features, hidden, constants):
 def compute_rate(theta, RATE: tl.constexpr, inputs, constants):
     """β or γ of the AdamCell before its activation."""
     j: tl.constexpr = constants.J
-    weight = rate_weight(theta, RATE, constants)
-    bias = load_vector(rate_bias(theta, RATE, constants), constants)
+    weight = locate_rate_weight(theta, RATE, constants)
+    bias = load_vector(locate_rate_bias(theta, RATE, constants), constants)
     of_state = matmul(load_matrix(weight, 2 * j, constants), inputs.s)
     of_moments = matmul(load_matrix(weight + j, 2 * j, constants), inputs.m_hat)
     return of_state + of_moments + bias
@@ -126,8 +126,8 @@ def compute_rates(theta, inputs, constants):
 @triton.jit
 def compute_mix(theta, hidden, constants):
     """The WeightCell before its activation."""
-    weight = load_matrix(mix_weight(theta, constants), constants.J, constants)
-    return matmul(weight, hidden) + load_vector(mix_bias(theta, constants), constants)
+    weight = load_matrix(locate_mix_weight(theta, constants), constants.J, constants)
+    return matmul(weight, hidden) + load_vector(locate_mix_bias(theta, constants), constants)
 
 
 @triton.jit

@@ -12,7 +12,7 @@ from hyperadam.kernels.triton_cell.tiles import load_row, locate_tile
 
 
 @triton.jit
-def gradient_squares(gradient, sums, sizes, BLOCK: tl.constexpr):
+def sum_gradient_squares(gradient, sums, sizes, BLOCK: tl.constexpr):
     """sums[0, learner, block] = Σ g². Grid: (blocks of a learner, learners)."""
     block = tl.program_id(0)
     learner = tl.program_id(1)
@@ -34,7 +34,7 @@ def add_blocks(sums, row, learner, sizes, CHUNK: tl.constexpr):
 
 
 @triton.jit
-def scales_of_squares(
+def compute_scales(
     sums,
     scales,
     sizes,
@@ -61,7 +61,7 @@ def scales_of_squares(
 
 
 @triton.jit
-def corrections_of_dots(
+def compute_corrections(
     sums,
     scales,
     corrections,

@@ -26,39 +26,39 @@ GAMMA = tl.constexpr(1)
 
 
 @triton.jit
-def gate_weight(theta, GATE: tl.constexpr, constants):
+def locate_gate_weight(theta, GATE: tl.constexpr, constants):
     """J rows of 2 J numbers."""
     j: tl.constexpr = constants.J
     return theta + 2 * j + GATE * 2 * j * j
 
 
 @triton.jit
-def gate_bias(theta, GATE: tl.constexpr, constants):
+def locate_gate_bias(theta, GATE: tl.constexpr, constants):
     j: tl.constexpr = constants.J
     return theta + 2 * j + 8 * j * j + GATE * j
 
 
 @triton.jit
-def rate_weight(theta, RATE: tl.constexpr, constants):
+def locate_rate_weight(theta, RATE: tl.constexpr, constants):
     """J rows of 2 J numbers."""
     j: tl.constexpr = constants.J
     return theta + 6 * j + 8 * j * j + RATE * 2 * j * j
 
 
 @triton.jit
-def rate_bias(theta, RATE: tl.constexpr, constants):
+def locate_rate_bias(theta, RATE: tl.constexpr, constants):
     j: tl.constexpr = constants.J
     return theta + 6 * j + 12 * j * j + RATE * j
 
 
 @triton.jit
-def mix_weight(theta, constants):
+def locate_mix_weight(theta, constants):
     """J rows of J numbers."""
     j: tl.constexpr = constants.J
     return theta + 8 * j + 12 * j * j
 
 
 @triton.jit
-def mix_bias(theta, constants):
+def locate_mix_bias(theta, constants):
     j: tl.constexpr = constants.J
     return theta + 8 * j + 13 * j * j
