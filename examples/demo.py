@@ -117,6 +117,7 @@ def evaluate(client: hyperadam.Client) -> None:
         "n_starts": 4,
         "n_tuning_starts": 2,
         "baselines": ["adam", "adam-1e-12"],
+        "untrained": False,
     }
     job = client.jobs.submit("evaluation", spec, name="demo")
     job = follow_to_success(client, job)

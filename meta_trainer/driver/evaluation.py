@@ -4,6 +4,7 @@ version that it scored."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from meta_trainer.evaluation.reporting import (
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
-from registry import Evaluation, Registry, Version
+from registry import Evaluation, OptimizerNotFound, Registry, Version, VersionNotFound
 
 
 def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def evaluate_versions(
         recorder,
         context.should_stop,
         *_open_caches(context.cache_dir),
+        find_version=partial(_find_theta, context.registry),
     )
     drawn = draw_report(report)
     for path, content in build_report_files(drawn).items():
@@ -85,6 +87,14 @@ def evaluate_versions(
 def _find_versions(spec: EvaluationSpec, registry: Registry) -> dict[str, Version]:
     """The evaluated versions by their references."""
     return {reference: registry.version(*split_ref(reference)) for reference in spec.optimizers}
+
+
+def _find_theta(registry: Registry, reference: str) -> Theta | None:
+    """A version that one of the evaluated was trained from, if it is still registered."""
+    try:
+        return _load_theta(registry.version(*split_ref(reference)), registry)
+    except (OptimizerNotFound, VersionNotFound, ValueError):
+        return None
 
 
 def _load_theta(version: Version, registry: Registry) -> Theta:

@@ -1,7 +1,7 @@
 """The optimizers of an evaluation: what runs each of them, and what decides its numbers.
 
 A contestant is one row of every task: a learned optimizer at its own α, the same at an α that is
-tuned for each task, or a baseline, which is always tuned.
+tuned for each task, what either was before meta-training, or a baseline, which is always tuned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.baselines import BASELINES, Baseline, GridRange
 
-Kind = Literal["learned", "baseline"]
+Kind = Literal["learned", "untrained", "baseline"]
 
 _REACH = 4
 """Places of the grid below and above its own α where tuning of a learned optimizer begins: a factor
@@ -47,6 +47,11 @@ class Contestant(ABC):
     @property
     @abstractmethod
     def kind(self) -> Kind: ...
+
+    @property
+    def learned(self) -> str | None:
+        """The learned optimizer that it is, or is the start of; None: a baseline."""
+        return None
 
     @abstractmethod
     def content(self) -> dict[str, Any]:
@@ -75,15 +80,21 @@ class Contestant(ABC):
 
 @dataclass(frozen=True)
 class LearnedContestant(Contestant):
-    """A learned optimizer."""
+    """A learned optimizer, or its start."""
 
+    reference: str
     theta: Theta
     vector: Any
     """Θ as the runner put it."""
+    is_untrained: bool = False
 
     @property
     def kind(self) -> Kind:
-        return "learned"
+        return "untrained" if self.is_untrained else "learned"
+
+    @property
+    def learned(self) -> str | None:
+        return self.reference
 
     @property
     def grid(self) -> GridRange:
@@ -133,23 +144,53 @@ class BaselineContestant(Contestant):
 
 
 def list_contestants(
-    spec: EvaluationSpec, thetas: Mapping[str, Theta], runner: Runner
+    spec: EvaluationSpec,
+    thetas: Mapping[str, Theta],
+    starts: Mapping[str, Theta],
+    runner: Runner,
 ) -> list[Contestant]:
-    """In the order of a report's rows: learned optimizers, the same with tuned α, baselines."""
+    """In the order of a report's rows: learned optimizers, the same with tuned α, their starts at
+    the same rate and with tuned α, baselines.
+
+    Args:
+        starts: of learned optimizers, what they were before meta-training, by their names.
+    """
+    rates = {name: spec.rate_of(theta) for name, theta in thetas.items()}
     learned = [
-        LearnedContestant(name, spec.rate_of(theta), False, theta, runner.put(theta.vector))
+        LearnedContestant(
+            name=name,
+            rate=rates[name],
+            is_tuned=False,
+            reference=name,
+            theta=theta,
+            vector=runner.put(theta.vector),
+        )
         for name, theta in thetas.items()
     ]
-    tuned = [
-        replace(contestant, name=f"{contestant.name}, α tuned", is_tuned=True)
-        for contestant in learned
+    untrained = [
+        LearnedContestant(
+            name=f"{name}, untrained",
+            rate=rates[name],
+            is_tuned=False,
+            reference=name,
+            theta=start,
+            vector=runner.put(start.vector),
+            is_untrained=True,
+        )
+        for name, start in starts.items()
     ]
-    rates = {name: spec.rate_of(theta) for name, theta in thetas.items()}
     baselines = [
         BaselineContestant(name, baseline.schedule, True, baseline)
         for name, baseline in resolve_baselines(spec.baselines, rates).items()
     ]
-    return [*learned, *(tuned if spec.tune_learned else []), *baselines]
+    tuned = map(_tune_alpha, learned) if spec.tune_learned else ()
+    tuned_untrained = map(_tune_alpha, untrained)
+    return [*learned, *tuned, *untrained, *tuned_untrained, *baselines]
+
+
+def _tune_alpha(contestant: LearnedContestant) -> LearnedContestant:
+    """The same at an α of each task."""
+    return replace(contestant, name=f"{contestant.name}, α tuned", is_tuned=True)
 
 
 def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[str, Baseline]:

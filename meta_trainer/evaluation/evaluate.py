@@ -20,6 +20,7 @@ from meta_trainer.evaluation.rate_trials import rate_at
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.timing import time_updates
 from meta_trainer.evaluation.tuning_cache import TuningCache
+from meta_trainer.evaluation.untrained import FindVersion, StartUnknown, rebuild_start
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec
@@ -36,6 +37,7 @@ def evaluate(
     should_stop: Callable[[], bool] = lambda: False,
     cache: TuningCache | None = None,
     outcome_cache: OutcomeCache | None = None,
+    find_version: FindVersion = lambda _: None,
 ) -> Report:
     """Run the spec's suite.
 
@@ -44,6 +46,7 @@ def evaluate(
         data: as `EvaluationData.load(spec, …)` gives it.
         cache: where tuned rates are looked up and kept; None: every rate is tuned anew.
         outcome_cache: where what became of starts is; None: all of them run anew.
+        find_version: finds versions that these were trained from, to make their starts again.
 
     Raises:
         Stopped: `should_stop` said so between two cells.
@@ -56,14 +59,40 @@ def evaluate(
     def open_queue(n_cells: int) -> CellQueue:
         return CellQueue(runner, recorder, should_stop, n_cells)
 
+    unknown_starts: dict[str, str] = {}
     if suite.measure == "seconds per update":
         rows = _time_optimizers(spec, in_order, data, open_queue)
     else:
-        contestants = list_contestants(spec, in_order, runner)
+        starts, unknown_starts = _rebuild_starts(spec, in_order, find_version)
+        contestants = list_contestants(spec, in_order, starts, runner)
         plan = Plan(spec, contestants, data, runner)
         run = PlanRun(plan, cache or TuningCache(), outcome_cache or OutcomeCache())
         rows = run.carry_out(open_queue)
-    return Report(spec, suite, data.names, data.fingerprint, rows, variants)
+    return Report(
+        spec=spec,
+        suite=suite,
+        dataset=data.names,
+        dataset_fingerprint=data.fingerprint,
+        rows=rows,
+        variants=variants,
+        unknown_starts=unknown_starts,
+    )
+
+
+def _rebuild_starts(
+    spec: EvaluationSpec, thetas: Mapping[str, Theta], find_version: FindVersion
+) -> tuple[dict[str, Theta], dict[str, str]]:
+    """What the Θ were before meta-training, and why it is not known of the others."""
+    starts: dict[str, Theta] = {}
+    unknown: dict[str, str] = {}
+    if not spec.untrained:
+        return starts, unknown
+    for name, theta in thetas.items():
+        try:
+            starts[name] = rebuild_start(theta, find_version)
+        except StartUnknown as error:
+            unknown[name] = str(error)
+    return starts, unknown
 
 
 def _time_optimizers(
@@ -94,6 +123,7 @@ def _make_timing_row(task: str, name: str, theta: Theta | None, seconds: list[fl
     return Row(
         task=task,
         optimizer=name,
+        learned=None if theta is None else name,
         kind="baseline" if theta is None else "learned",
         rate=theta.rate if theta else Rate(lr=rate_at(BASELINES[name].grid[0])),
         finals=torch.tensor(seconds, dtype=torch.float64),

@@ -149,6 +149,7 @@ class Plan:
             task=key.task,
             optimizer=key.optimizer,
             kind=self._contestants[key.optimizer].kind,
+            learned=self._contestants[key.optimizer].learned,
             rate=self._find_rate(key, tuned_rates),
             finals=torch.cat([outcome.final_losses for outcome in in_order]),
             curves=torch.cat([outcome.curves for outcome in in_order], dim=1),

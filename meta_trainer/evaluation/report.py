@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -12,7 +12,13 @@ from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.ablation import Variant
-from meta_trainer.evaluation.statistics import MeanWithError, Verdict, judge, mean_with_error
+from meta_trainer.evaluation.statistics import (
+    VERDICTS,
+    MeanWithError,
+    Verdict,
+    judge,
+    mean_with_error,
+)
 from meta_trainer.evaluation.testing import MEASURES
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.recorder import finite_or_none
@@ -26,7 +32,7 @@ class Row:
 
     task: str
     optimizer: str
-    kind: Literal["learned", "baseline"]
+    kind: Literal["learned", "untrained", "baseline"]
     rate: Rate
     """α of a learned optimizer, its own or a tuned one, or the tuned rate of a baseline, with its
     schedule."""
@@ -38,6 +44,9 @@ class Row:
     test: Tensor | None = None
     """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
     tuned: Tuned | None = None
+    learned: str | None = None
+    """The learned optimizer that it is, at its own or a tuned α, or is the start of; None: a
+    baseline."""
 
     @cached_property
     def final(self) -> MeanWithError:
@@ -98,6 +107,8 @@ class Report:
     rows: Sequence[Row]
     variants: Mapping[str, Variant] = field(default_factory=dict)
     """What each version of an ablation has of the varied field."""
+    unknown_starts: Mapping[str, str] = field(default_factory=dict)
+    """Learned optimizers that were to stand beside their starts, and why they do not."""
 
     @property
     def is_timing(self) -> bool:
@@ -159,22 +170,23 @@ class Report:
             return None
         return Difference(row, baseline)
 
-    def count_verdicts(self, optimizer: str, other: str) -> dict[Verdict, int]:
-        """On how many tasks an optimizer wins, ties and loses against another."""
-        counts: dict[Verdict, int] = {"win": 0, "tie": 0, "loss": 0}
-        for task in self.tasks:
-            rows = {row.optimizer: row for row in self.of_task(task)}
-            counts[Difference(rows[optimizer], rows[other]).verdict] += 1
-        return counts
+    @property
+    def has_untrained(self) -> bool:
+        return any(row.kind == "untrained" for row in self.rows)
 
-    def count_verdicts_against_best(self, optimizer: str) -> dict[Verdict, int]:
-        """The same against the best tuned baseline of each task."""
-        counts: dict[Verdict, int] = {"win": 0, "tie": 0, "loss": 0}
-        for row in self.rows:
-            difference = self.compare_with_best_baseline(row)
-            if row.optimizer == optimizer and difference is not None:
-                counts[difference.verdict] += 1
-        return counts
+    def compare_with_untrained(self, row: Row) -> Difference | None:
+        """What meta-training added: a learned optimizer to its own start, the better of that at the
+        same rate and with α tuned; None where there is none, or for another row."""
+        if row.kind != "learned":
+            return None
+        own_starts = [
+            other
+            for other in self.of_task(row.task)
+            if other.kind == "untrained" and other.learned == row.learned
+        ]
+        if not own_starts:
+            return None
+        return Difference(row, min(own_starts, key=lambda other: other.rank))
 
     def compare_time(self, row: Row) -> MeanWithError | None:
         """How many times as long as `torch.optim.Adam` an update takes, repeat by repeat; None in
@@ -183,3 +195,9 @@ class Report:
             return None
         adam = next(other for other in self.of_task(row.task) if other.optimizer == "adam")
         return mean_with_error(row.finals / adam.finals)
+
+
+def count_verdicts(differences: Iterable[Difference | None]) -> dict[Verdict, int]:
+    """How many of them are wins, ties and losses."""
+    verdicts = [difference.verdict for difference in differences if difference is not None]
+    return {verdict: verdicts.count(verdict) for verdict in VERDICTS}

@@ -12,6 +12,7 @@ from torch import Tensor
 from meta_trainer.recorder import finite_or_none
 
 Verdict = Literal["win", "tie", "loss"]
+VERDICTS: Final[tuple[Verdict, ...]] = ("win", "tie", "loss")
 
 SIGNIFICANT_ERRORS: Final = 2.0
 """Standard errors that a paired difference must be away from 0 to be a win or a loss."""

@@ -65,6 +65,9 @@ class EvaluationSpec(JobSpec):
     tune_learned: Annotated[bool, Field(strict=True)] = False
     """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as
     the baselines' rates are; its schedule stays as it is."""
+    untrained: Annotated[bool, Field(strict=True)] = True
+    """Each learned optimizer's own start runs beside it, at the same rate and at a tuned one: what
+    meta-training added. On at full size; `timing` has no use for it."""
     seed: Seed = 1
 
     @property
@@ -103,7 +106,9 @@ class EvaluationSpec(JobSpec):
         """The evaluation of one suite, at its own size."""
         fields = self.model_dump(include={"optimizers", "quick", "rate", "seed"})
         fields["suite"] = suite.name
-        fields["tune_learned"] = self.tune_learned and suite.measure == "final loss"
+        is_of_losses = suite.measure == "final loss"
+        fields["tune_learned"] = self.tune_learned and is_of_losses
+        fields["untrained"] = self.untrained and is_of_losses
         return EvaluationSpec.model_validate(fields)
 
     @model_validator(mode="before")
@@ -116,8 +121,10 @@ class EvaluationSpec(JobSpec):
         if not isinstance(name, str) or name not in SUITES:
             return gathered
         suite = SUITES[name]
-        size = suite.quick if gathered.get("quick") is True else suite.size
-        return {**asdict(size), **gathered}
+        is_quick = gathered.get("quick") is True
+        size = suite.quick if is_quick else suite.size
+        has_untrained = suite.measure == "final loss" and not is_quick
+        return {**asdict(size), "untrained": has_untrained, **gathered}
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -152,12 +159,20 @@ class EvaluationSpec(JobSpec):
         return self
 
     @model_validator(mode="after")
-    def _no_tuning_where_no_rate_matters(self) -> Self:
-        if SUITES[self.suite].measure == "seconds per update" and self.tune_learned:
+    def _losses_where_rates_or_training_matter(self) -> Self:
+        if SUITES[self.suite].measure == "final loss":
+            return self
+        if self.tune_learned:
             raise FieldProblem(
                 "tune_learned",
                 f"tune_learned must not be true in the suite {self.suite}, "
                 "which depends on no rate",
+            )
+        if self.untrained:
+            raise FieldProblem(
+                "untrained",
+                f"untrained must not be true in the suite {self.suite}, "
+                "which depends on no training",
             )
         return self
 

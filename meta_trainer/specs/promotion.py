@@ -50,6 +50,7 @@ class PromotionSpec(Spec):
             "suite": self.if_better_on,
             "quick": self.quick,
             "baselines": (),
+            "untrained": False,
             "seed": self.seed,
         }
         return EvaluationSpec.model_validate(fields)

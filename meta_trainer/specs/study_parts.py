@@ -46,7 +46,8 @@ class SuiteObjective(Spec):
 
     def evaluation(self, name: str) -> EvaluationSpec:
         """The evaluation of one version, without baselines."""
-        return EvaluationSpec(optimizers=(name,), baselines=(), **self.model_dump(exclude={"kind"}))
+        fields = self.model_dump(exclude={"kind"})
+        return EvaluationSpec(optimizers=(name,), baselines=(), untrained=False, **fields)
 
     @model_validator(mode="after")
     def _fits_the_suite(self) -> Self:

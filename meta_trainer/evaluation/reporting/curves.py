@@ -54,7 +54,7 @@ def draw_curves(report: Report) -> Figure:
 
 
 def _draw_task(panel: Axes, report: Report, task: str, styles: dict[str, dict[str, Any]]) -> None:
-    rows = report.of_task(task)
+    rows = [row for row in report.of_task(task) if row.optimizer in styles]
     ceiling = _find_ceiling(rows)
     visible_means = []
     for row in rows:

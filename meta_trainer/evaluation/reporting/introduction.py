@@ -11,11 +11,16 @@ from meta_trainer.evaluation.report import Report
 
 
 def write_introduction(report: Report) -> list[str]:
-    """What was measured and how, in two paragraphs."""
+    """What was measured and how, a paragraph each."""
     seeds = f"Seed {report.spec.seed}; dataset sha256 {report.dataset_fingerprint[:16]}."
     if report.is_timing:
         return [_describe_timing(report), f"{_OF_TORCH} {seeds}"]
-    return [_describe_losses(report), f"{_describe_rates(report)} {seeds}"]
+    texts = [_describe_losses(report), f"{_describe_rates(report)} {seeds}"]
+    if report.has_untrained:
+        texts.append(_UNTRAINED)
+    for name, reason in report.unknown_starts.items():
+        texts.append(f"What {name} was before meta-training is not known: {reason}.")
+    return texts
 
 
 _OF_TORCH: Final = (
@@ -27,6 +32,10 @@ _DEFINITION: Final = (
 _VERDICTS: Final = (
     "A win or a loss is a paired difference of more than two standard errors, or a difference in "
     "how many starts diverge; everything else is a tie."
+)
+_UNTRAINED: Final = (
+    "What meta-training added is the difference to a Θ's own start, made again from its file: the "
+    "better of that start at the same rate, and at an α tuned for each task."
 )
 _QUICK: Final = (
     "This is the quick size, with minibatches of 16: good only to see that everything works."

@@ -17,9 +17,10 @@ def report_to_json(report: Report) -> dict[str, Any]:
     Of each row: `mean`, `stderr` and the single `finals` of what `measure` says; `rate`;
     `n_diverged` of `n_starts`; `best` of its task; `difference` {to, mean, stderr}: its value minus
     that of the best baseline, start by start; `verdict`: whether that is a win, a tie or a loss;
-    `tuning`: the trials behind a tuned rate; `test`: {loss, top1, top2}, each {mean, stderr}, on
-    the test split; `ratio`: {mean, stderr} of its time to Adam's. The last three are None where
-    there are none.
+    `gained`: {to, mean, stderr, verdict}, the same to what it was before meta-training; `tuning`:
+    the trials behind a tuned rate; `test`: {loss, top1, top2}, each {mean, stderr}, on the test
+    split; `ratio`: {mean, stderr} of its time to Adam's. The last four are None where there are
+    none; `unknown_starts` says of which learned optimizers the start is not known, and why.
 
     `curves` gives task → optimizer → mean and stderr of the minibatch loss at `curve_steps`, or,
     for a task that is shorter than the others, at its `task_steps`; `paper` the paper's own
@@ -41,6 +42,8 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "n_tuning_starts": spec.n_tuning_starts,
         **{name: getattr(spec.rate, name) for name in KNOBS},
         "tune_learned": spec.tune_learned,
+        "untrained": spec.untrained,
+        "unknown_starts": dict(report.unknown_starts),
         "seed": spec.seed,
         "variants": {name: variant.label for name, variant in report.variants.items()},
         "rows": [_row_to_json(report, row) for row in report.rows],
@@ -59,6 +62,7 @@ def _last_step(steps: Tensor) -> list[int]:
 
 def _row_to_json(report: Report, row: Row) -> dict[str, Any]:
     difference = report.compare_with_best_baseline(row)
+    gain = report.compare_with_untrained(row)
     ratio = report.compare_time(row)
     test = {name: value.to_json() for name, value in row.test_measures.items()}
     return {
@@ -74,6 +78,7 @@ def _row_to_json(report: Report, row: Row) -> dict[str, Any]:
         "finals": to_finite_list(row.finals),
         "difference": _difference_to_json(difference) if difference else None,
         "verdict": difference.verdict if difference else None,
+        "gained": _gain_to_json(gain) if gain else None,
         "tuning": row.tuned.to_json() if row.tuned else None,
         "test": test or None,
         "ratio": ratio.to_json() if ratio else None,
@@ -82,6 +87,10 @@ def _row_to_json(report: Report, row: Row) -> dict[str, Any]:
 
 def _difference_to_json(difference: Difference) -> dict[str, Any]:
     return {"to": difference.other.optimizer, **difference.paired.to_json()}
+
+
+def _gain_to_json(gain: Difference) -> dict[str, Any]:
+    return {**_difference_to_json(gain), "verdict": gain.verdict}
 
 
 def _paper_to_json(report: Report) -> dict[str, Any]:

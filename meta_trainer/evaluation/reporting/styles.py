@@ -24,14 +24,14 @@ DPI: Final = 130
 
 
 def choose_styles(report: Report) -> dict[str, dict[str, Any]]:
-    """Optimizer → how its line is drawn: learned ones thick and solid, baselines thin and
-    dashed."""
+    """Optimizer → how its line is drawn: learned ones thick and solid, baselines thin and dashed.
+    Starts are not drawn."""
     kinds = {row.optimizer: row.kind for row in report.rows}
     learned = [name for name, kind in kinds.items() if kind == "learned"]
     baselines = [name for name, kind in kinds.items() if kind == "baseline"]
     styles = {name: _style_learned(i) for i, name in enumerate(learned)}
     styles |= {name: _style_baseline(i) for i, name in enumerate(baselines)}
-    return {name: styles[name] for name in kinds}
+    return {name: styles[name] for name in kinds if name in styles}
 
 
 def _style_learned(i: int) -> dict[str, Any]:

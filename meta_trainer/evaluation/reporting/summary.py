@@ -15,7 +15,8 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
     starts. Then `tasks`: task → `mean` and `stderr` of the measure, `n_diverged`, `test` {loss,
     top1, top2} where there is a test split, `baseline` {optimizer, mean, difference {mean,
     stderr}}: the best one and how much higher this optimizer is, start by start, and `verdict`:
-    what that is, win, tie or loss. The last two are None where no baseline was run.
+    what that is, win, tie or loss; and `gained` {mean, stderr, verdict}: how much higher it is than
+    before its meta-training. The last three are None where nothing was run to compare with.
     """
     spec = report.spec
     rows = [row for row in report.rows if row.optimizer == optimizer]
@@ -36,11 +37,13 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
 
 def _summarize_row(report: Report, row: Row) -> dict[str, Any]:
     difference = report.compare_with_best_baseline(row)
+    gain = report.compare_with_untrained(row)
     summary = {
         **row.final.to_json(),
         "n_diverged": row.n_diverged,
         "baseline": _describe_baseline(difference) if difference else None,
         "verdict": difference.verdict if difference else None,
+        "gained": {**gain.paired.to_json(), "verdict": gain.verdict} if gain else None,
     }
     if row.test_measures:
         measures = {name: value.to_json() for name, value in row.test_measures.items()}

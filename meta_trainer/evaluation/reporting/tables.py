@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.evaluation.report import Difference, Report, Row, count_verdicts
 from meta_trainer.evaluation.reporting.numbers import (
     format_counts,
     format_difference,
@@ -43,6 +43,8 @@ def build_tables(report: Report) -> list[Table]:
     verdicts = _tabulate_verdicts(report)
     if verdicts.rows:
         tables.append(verdicts)
+    if report.has_untrained:
+        tables.append(_tabulate_gains(report))
     return [*tables, _tabulate_differences(report)]
 
 
@@ -52,9 +54,10 @@ def _tabulate_finals(report: Report) -> Table:
     authors = _list_authors(report)
     source = f" (columns “paper”: {report.suite.paper_source})" if authors else ""
     caption = "Time per update" if report.is_timing else "Final losses"
-    labels = [report.label(optimizer) for optimizer in report.optimizers]
+    optimizers = _list_main_optimizers(report)
+    labels = [report.label(optimizer) for optimizer in optimizers]
     header = ["task", *labels, *(f"paper: {author}" for author in authors)]
-    rows = [_tabulate_task(report, task, authors) for task in report.tasks]
+    rows = [_tabulate_task(report, task, optimizers, authors) for task in report.tasks]
     return Table(f"{caption}{source}", header, rows)
 
 
@@ -64,11 +67,18 @@ def _list_authors(report: Report) -> list[str]:
     return list(dict.fromkeys(author for numbers in by_task for author in numbers))
 
 
-def _tabulate_task(report: Report, task: str, authors: Sequence[str]) -> list[Text]:
+def _list_main_optimizers(report: Report) -> list[str]:
+    """All but starts, which have a table of their own."""
+    return list(dict.fromkeys(row.optimizer for row in report.rows if row.kind != "untrained"))
+
+
+def _tabulate_task(
+    report: Report, task: str, optimizers: Sequence[str], authors: Sequence[str]
+) -> list[Text]:
     rows = {row.optimizer: row for row in report.of_task(task)}
     best = report.best(task)
     cells = [Text(task)]
-    for optimizer in report.optimizers:
+    for optimizer in optimizers:
         row = rows[optimizer]
         text = format_milliseconds(row.final) if report.is_timing else _format_final(row)
         cells.append(Text(text, bold=row is best))
@@ -122,17 +132,66 @@ def _tabulate_verdicts(report: Report) -> Table:
     kinds = {row.optimizer: row.kind for row in report.rows}
     learned = [name for name, kind in kinds.items() if kind == "learned"]
     baselines = [name for name, kind in kinds.items() if kind == "baseline"]
-    header = ["optimizer", "the best tuned baseline", *baselines]
+    header = ["optimizer"]
+    if report.has_untrained:
+        header.append("itself untrained")
+    if baselines:
+        header += ["the best tuned baseline", *baselines]
     rows = [_tabulate_verdicts_of(report, optimizer, baselines) for optimizer in learned]
-    caption = "Tasks won / tied / lost against"
-    return Table(caption, header, rows if baselines else [])
+    return Table("Tasks won / tied / lost against", header, rows if len(header) > 1 else [])
 
 
 def _tabulate_verdicts_of(report: Report, optimizer: str, baselines: Sequence[str]) -> list[Text]:
-    against_best = report.count_verdicts_against_best(optimizer)
-    against_each = [report.count_verdicts(optimizer, baseline) for baseline in baselines]
-    texts = [format_counts(counts) for counts in (against_best, *against_each)]
-    return [Text(report.label(optimizer)), *map(Text, texts)]
+    rows = [row for row in report.rows if row.optimizer == optimizer]
+    opponents: list[list[Difference | None]] = []
+    if report.has_untrained:
+        opponents.append([report.compare_with_untrained(row) for row in rows])
+    if baselines:
+        opponents.append([report.compare_with_best_baseline(row) for row in rows])
+    for baseline in baselines:
+        others = [row for row in report.rows if row.optimizer == baseline]
+        opponents.append([Difference(row, other) for row, other in zip(rows, others, strict=True)])
+
+    counts = [format_counts(count_verdicts(differences)) for differences in opponents]
+    return [Text(report.label(optimizer)), *map(Text, counts)]
+
+
+_GAINS_HEADER = (
+    "task",
+    "optimizer",
+    "final loss",
+    "untrained, the same rate",
+    "untrained, α tuned",
+    "gained by meta-training",
+    "relative",
+    "verdict",
+)
+
+
+def _tabulate_gains(report: Report) -> Table:
+    """What meta-training added: each learned optimizer beside its own start."""
+    gains = [report.compare_with_untrained(row) for row in report.rows]
+    rows = [_tabulate_gain(report, gain) for gain in gains if gain is not None]
+    return Table("What meta-training added", _GAINS_HEADER, rows)
+
+
+def _tabulate_gain(report: Report, gain: Difference) -> list[Text]:
+    row = gain.row
+    starts = {
+        other.tuned is not None: other
+        for other in report.of_task(row.task)
+        if other.kind == "untrained" and other.learned == row.learned
+    }
+    return [
+        Text(row.task),
+        Text(report.label(row.optimizer)),
+        Text(_format_final(row)),
+        Text(_format_final(starts[False])),
+        Text(_format_final(starts[True])),
+        Text(format_difference(gain.paired)),
+        Text(format_relative(gain.relative)),
+        Text(gain.verdict),
+    ]
 
 
 def _tabulate_ratios(report: Report) -> Table:
