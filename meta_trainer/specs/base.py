@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from hyperadam.names import NAME_PATTERN, check_name, split_ref
-from hyperadam.rules import DMSpec, HyperAdamSpec, RNNpropSpec
+from hyperadam.rules import DMSpec, HyperAdamSpec, HyperAdamTensorSpec, RNNpropSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
@@ -13,8 +13,10 @@ Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Architecture = Literal["cnn-1", "cnn-2"]
 Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log", "last"]
-Init = Literal["adam-ensemble", "paper", "warm-ensemble"]
-RuleSpec = Annotated[HyperAdamSpec | RNNpropSpec | DMSpec, Field(discriminator="kind")]
+Init = Literal["adam-ensemble", "paper", "warm-ensemble", "ensemble"]
+RuleSpec = Annotated[
+    HyperAdamSpec | RNNpropSpec | DMSpec | HyperAdamTensorSpec, Field(discriminator="kind")
+]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 

@@ -34,11 +34,12 @@ class MetaTrainingSpec(JobSpec):
     """The optimizer under whose name the learned Θ becomes a new version; for other rules, their
     kind if not given."""
     rule: RuleSpec = HyperAdamSpec(**RECOMMENDED["hyperadam"]["rule"])
-    """`kind` is `hyperadam`, `rnnprop` or `dm`. Fields that are not given are those of
+    """`kind` is `hyperadam`, `rnnprop`, `dm` or `hyperadam-tensor`. Fields that are not given are those of
     `RECOMMENDED`, then those of the kind's own spec."""
     init: Init = "adam-ensemble"
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` and
-    `warm-ensemble` are HyperAdam's alone, and the latter needs its LSTM."""
+    `warm-ensemble` are HyperAdam's alone, and the latter needs its LSTM; `ensemble` is that of
+    `hyperadam-tensor`."""
     parent: Reference | None = None
     """A registered version of the same rule that Θ starts from instead of `init`; kept as a version
     number. Only `skip_zero_gradients` and `direction_bound` may be other than its own."""

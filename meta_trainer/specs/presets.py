@@ -37,10 +37,17 @@ RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
         "init": "paper",
         "unroll": {"rate": {"lr": 1.0}},
     },
+    "hyperadam-tensor": {
+        "rule": {"kind": "hyperadam-tensor"},
+        "register_as": "hyperadam-tensor",
+        "init": "ensemble",
+        "unroll": {"rate": {"lr": 1.0, "warmup_steps": 20, "decay_after": 50}},
+    },
 }
 """What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the
-number of coordinates, and no wandering off where gradients vanish; for the others, the rate at
-which their output has its published scale."""
+number of coordinates, and no wandering off where gradients vanish; for RNNprop and DMoptimizer, the
+rate at which their output has its published scale; for `hyperadam-tensor`, whose directions are
+steps, a schedule alone."""
 
 _PAPER: Final[dict[str, Any]] = {
     "init": "paper",
@@ -52,6 +59,7 @@ _PAPER: Final[dict[str, Any]] = {
 
 _ALL_ACTIVATIONS: Final = ["sigmoid", "relu", "elu", "tanh"]
 _MILD_TRICKS: Final = {"random_scaling": 1.0, "plain_fraction": 0.5}
+_NO_TRICKS: Final = {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0}
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
@@ -74,6 +82,25 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_episodes": 14,
         "validation": {"every_episodes": 2},
     },
+    # Exact derivatives of whole episodes, a say for late and small losses, and a bound on what one
+    # learner can do: first order wants this rule's steps too short.
+    "tensor": {
+        "rule": {"kind": "hyperadam-tensor"},
+        "task": {"activations": _ALL_ACTIVATIONS},
+        "tricks": _NO_TRICKS,
+        "estimator": {"kind": "tbptt", "order": 2},
+        "unroll": {"horizon": 50, "period": None, "meta_loss": "log", "late_weight": 1.0},
+        "meta_optimizer": {
+            "rate": 3e-3,
+            "warmup_updates": 5,
+            "averaging": 0.8,
+            "clip_learners": 4.0,
+        },
+        "n_learners": 4,
+        "chunk_size": 1,
+        "n_episodes": 24,
+        "validation": {"every_episodes": 6, "n_learners": 2},
+    },
     # The HyperAdam paper's own training, and under it those of the learned optimizers that it
     # compares with: RNNprop is scored by the last step of a period alone; DMoptimizer is older than
     # RS and CC.
@@ -93,7 +120,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     | {
         "rule": {"kind": "dm"},
         "unroll": {"meta_loss": "mean"},
-        "tricks": {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0},
+        "tricks": _NO_TRICKS,
     },
 }
 """Named starting points; `{"preset": "quick", "seed": 3}` is the preset with the other fields laid

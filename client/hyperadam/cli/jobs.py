@@ -50,7 +50,7 @@ def submit(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Where the spec begins: quick, default, paper, rnnprop-paper or dm-paper."
+            help="Where the spec begins: quick, default, tensor, paper, rnnprop-paper or dm-paper."
         ),
     ] = None,
     values: Annotated[

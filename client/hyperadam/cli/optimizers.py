@@ -91,7 +91,8 @@ def list_versions(
         list[str] | None, typer.Option(help="Those with this tag: name:value, or name.")
     ] = None,
     rule: Annotated[
-        str | None, typer.Option(help="Those of this kind: hyperadam, rnnprop or dm.")
+        str | None,
+        typer.Option(help="Those of this kind: hyperadam, hyperadam-tensor, rnnprop or dm."),
     ] = None,
     metric: Annotated[
         list[str] | None,

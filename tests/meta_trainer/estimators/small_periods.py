@@ -14,6 +14,8 @@ from hyperadam.rules import (
     DMSpec,
     HyperAdamRule,
     HyperAdamSpec,
+    HyperAdamTensorRule,
+    HyperAdamTensorSpec,
     RNNpropRule,
     RNNpropSpec,
     Rule,
@@ -48,6 +50,7 @@ RULES: dict[str, Rule[Any]] = {
     "no-lstm": HyperAdamRule(HyperAdamSpec(n_candidates=2, lstm=False, **RECOMMENDED)),
     "rnnprop": RNNpropRule(RNNpropSpec(n_hidden=3)),
     "dm": DMRule(DMSpec(n_hidden=3)),
+    "hyperadam-tensor": HyperAdamTensorRule(HyperAdamTensorSpec(n_candidates=2, n_hidden=4)),
 }
 RATE = Rate(lr=0.05, warmup_steps=6, decay_after=7, base_fan_in=5, least_fan_in=2, weight_decay=3.0)
 
