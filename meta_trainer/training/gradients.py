@@ -1,5 +1,7 @@
-"""The meta-gradient of an update, from what the chunks' periods gave: always added in the same order,
-so that neither runners nor workers show in it."""
+"""The meta-gradient of an update, from what the chunks' periods gave.
+
+It is always added in the same order, so that neither runners nor workers show in it.
+"""
 
 from __future__ import annotations
 
