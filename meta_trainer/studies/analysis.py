@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import optuna
+from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from meta_trainer.specs.study import StudySpec
@@ -51,8 +52,10 @@ class PointSummary:
     point: int
     values: Mapping[str, Any]
     objectives: Sequence[float]
-    """Of the seeds that have a finite one."""
+    """Of the trials that were trained to the end and have a finite one."""
     n_trials: int
+    n_stopped: int
+    """Trials that were stopped early: their losses are of another budget, and not in the mean."""
     n_bad: int
     """Trials that failed or diverged."""
 
@@ -75,7 +78,8 @@ def summarize_points(spec: StudySpec, ledger: Ledger) -> list[PointSummary]:
 
 def _summarize_point(spec: StudySpec, ledger: Ledger, point: int) -> PointSummary:
     trials = ledger.select_by_point(point)
-    objectives = list_objectives(spec, trials)
+    completed = [trial for trial in trials if trial.state is TrialState.COMPLETED]
+    objectives = list_objectives(spec, completed)
     finite_objectives = [value for value in objectives if math.isfinite(value)]
     n_diverged = len(objectives) - len(finite_objectives)
     n_failed = sum(trial.state is TrialState.FAILED for trial in trials)
@@ -84,6 +88,7 @@ def _summarize_point(spec: StudySpec, ledger: Ledger, point: int) -> PointSummar
         values=trials[0].values,
         objectives=finite_objectives,
         n_trials=len(trials),
+        n_stopped=sum(trial.state is TrialState.STOPPED for trial in trials),
         n_bad=n_diverged + n_failed,
     )
 
@@ -99,10 +104,8 @@ class Importance:
 
 def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
     """By fANOVA (Hutter, Hoos, Leyton-Brown: ICML 2014), which looks at the whole space; None where
-    the study has too few points, or all gave the same."""
-    finished = [
-        point for point in list_past_points(spec, ledger) if point.state is OptunaState.COMPLETE
-    ]
+    too few points were trained to the end, or all gave the same."""
+    finished = _list_finished_points(spec, ledger)
     n_values = len({point.value for point in finished})
     if len(finished) < MIN_POINTS or n_values < 2:
         return None
@@ -116,6 +119,16 @@ def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
     evaluator = FanovaImportanceEvaluator(seed=spec.seed)
     shares = get_param_importances(study, params=varied, evaluator=evaluator)
     return Importance("fANOVA", {path: shares.get(path, 0.0) for path in spec.space})
+
+
+def count_finished_points(spec: StudySpec, ledger: Ledger) -> int:
+    """Points of which every seed was trained to the end: those that importance is said from."""
+    return len(_list_finished_points(spec, ledger))
+
+
+def _list_finished_points(spec: StudySpec, ledger: Ledger) -> list[FrozenTrial]:
+    points = list_past_points(spec, ledger)
+    return [point for point in points if point.state is OptunaState.COMPLETE]
 
 
 @dataclass(frozen=True, kw_only=True)

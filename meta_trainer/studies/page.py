@@ -10,8 +10,10 @@ from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.analysis import (
+    MIN_POINTS,
     PointSummary,
     compute_savings,
+    count_finished_points,
     estimate_importance,
     rank_trials,
     summarize_points,
@@ -51,6 +53,12 @@ def make_introduction(
         texts.append(
             "Share of the objective's variation that each field explains "
             f"({importance.method}): {shares}."
+        )
+    else:
+        n_finished = count_finished_points(spec, ledger)
+        texts.append(
+            f"Which field decides cannot be said: {n_finished} points were trained to the end, and "
+            f"{MIN_POINTS} with different losses are the least."
         )
     return texts
 
@@ -97,7 +105,7 @@ def _make_leaderboard(spec: StudySpec, ledger: Ledger) -> Table:
 
 
 def _make_points_table(spec: StudySpec, ledger: Ledger) -> Table:
-    header = ["point", *spec.space, "objective", "trials", "failed or diverged"]
+    header = ["point", *spec.space, "objective", "trials", "stopped", "failed or diverged"]
     points = summarize_points(spec, ledger)
     best_first = sorted(points, key=lambda point: (point.mean is None, point.mean or 0.0))
     rows = []
@@ -107,6 +115,7 @@ def _make_points_table(spec: StudySpec, ledger: Ledger) -> Table:
             *_make_value_cells(spec, point.values),
             Text(_format_mean(point)),
             Text(str(point.n_trials)),
+            Text(str(point.n_stopped)),
             Text(str(point.n_bad)),
         ]
         rows.append(row)

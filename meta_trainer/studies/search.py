@@ -10,6 +10,7 @@ gives the same trials always.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from typing import Any, Final
 
@@ -21,8 +22,8 @@ from optuna.trial import TrialState as OptunaState
 from meta_trainer.seeds import derive_seed
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import PopulationSpec
-from meta_trainer.studies.ledger import Ledger, TrialRecord
-from meta_trainer.studies.objective import compute_point_objective
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
+from meta_trainer.studies.objective import compute_point_objective, select_watched_loss
 from meta_trainer.studies.optuna_space import (
     from_optuna_params,
     make_distributions,
@@ -70,8 +71,12 @@ def propose_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
 
 
 def list_past_points(spec: StudySpec, ledger: Ledger) -> list[FrozenTrial]:
-    """The points with a finished objective as Optuna's trials; those that run have none, and count
-    as taken."""
+    """The points as Optuna's trials.
+
+    Those that were trained to the end are complete. Those that a scheduler stopped are pruned, with
+    their losses by update: losses at unlike budgets are not compared. Those that run have no
+    objective, and count as taken.
+    """
     groups = itertools.groupby(ledger.trials, key=lambda trial: trial.point)
     return [_to_optuna_trial(spec, list(trials)) for _, trials in groups]
 
@@ -83,10 +88,29 @@ def _to_optuna_trial(spec: StudySpec, trials: list[TrialRecord]) -> FrozenTrial:
     is_complete = len(trials) == _count_seeds_of_point(spec)
     if not (is_complete and all(trial.ended for trial in trials)):
         return create_trial(state=OptunaState.RUNNING, params=params, distributions=space)
+
+    stopped = [trial for trial in trials if trial.state is TrialState.STOPPED]
+    if stopped:
+        return create_trial(
+            state=OptunaState.PRUNED,
+            params=params,
+            distributions=space,
+            intermediate_values=_average_reports(spec, trials),
+        )
     value = compute_point_objective(spec, trials)
     if value is None:
         return create_trial(state=OptunaState.FAIL, params=params, distributions=space)
     return create_trial(value=min(value, WORST), params=params, distributions=space)
+
+
+def _average_reports(spec: StudySpec, trials: list[TrialRecord]) -> dict[int, float]:
+    """Update → mean of the losses that schedulers go by, over the trials that came so far."""
+    losses: dict[int, list[float]] = {}
+    for trial in trials:
+        for report in trial.reports:
+            loss = min(select_watched_loss(spec, report), WORST)
+            losses.setdefault(report.update, []).append(loss)
+    return {update: math.fsum(values) / len(values) for update, values in sorted(losses.items())}
 
 
 def _count_seeds_of_point(spec: StudySpec) -> int:

@@ -92,6 +92,23 @@ def test_points_are_means_over_seeds() -> None:
     assert (summaries[3].n_bad, summaries[3].n_trials) == (1, 2)
 
 
+def test_losses_at_unlike_budgets_are_not_averaged() -> None:
+    """Trial 7 was stopped after 25 of 100 updates: its loss stands in no mean."""
+    stopped = summarize_points(SPEC, ledger())[3]
+    assert (stopped.n_stopped, stopped.mean, stopped.objectives) == (1, None, [])
+    assert summarize_points(SPEC, ledger())[0].n_stopped == 0
+
+
+def test_importance_is_said_from_trials_that_were_finished_alone() -> None:
+    """With all but two trials stopped early, nothing can be said, and the page says so."""
+    states = [TrialState.COMPLETED] * 2 + [TrialState.STOPPED] * 14
+    trials = [trial(n, n // 2, state) for n, state in enumerate(states)]
+    cut_short = Ledger(trials=trials, seconds=60.0)
+    assert estimate_importance(SPEC, cut_short) is None
+    page = make_files(SPEC, cut_short, None, "A study")["report.md"].decode()
+    assert "Which field decides cannot be said: 1 points were trained to the end" in page
+
+
 def test_the_field_that_decides_is_the_important_one() -> None:
     importance = estimate_importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
     assert importance is not None

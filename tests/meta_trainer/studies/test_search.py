@@ -9,7 +9,7 @@ import pytest
 
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport, TrialState
-from meta_trainer.studies.search import EmptySpace, propose_trial
+from meta_trainer.studies.search import EmptySpace, list_past_points, propose_trial
 
 SPACE = {
     "meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-1},
@@ -134,4 +134,20 @@ def test_a_diverged_point_is_only_a_bad_one() -> None:
         assert trial is not None
         finish(trial, math.inf if i % 2 else bowl(trial))
         ledger.trials.append(trial)
+    assert propose_trial(spec, ledger) is not None
+
+
+def test_a_trial_that_was_stopped_is_pruned_at_its_losses_by_update() -> None:
+    """Optuna must not take a loss after 5 updates for one after 10."""
+    spec = make_spec()
+    ledger = run(spec, 2)
+    stopped = ledger.trials[1]
+    stopped.add_report(
+        TrialReport(update=7, validation_loss=0.5, best_validation_loss=0.25, seconds=2.0)
+    )
+    stopped.state = TrialState.STOPPED
+    finished_point, stopped_point = list_past_points(spec, ledger)
+    assert (finished_point.state.name, finished_point.intermediate_values) == ("COMPLETE", {})
+    assert (stopped_point.state.name, stopped_point.value) == ("PRUNED", None)
+    assert stopped_point.intermediate_values == {5: bowl(stopped), 7: 0.25}
     assert propose_trial(spec, ledger) is not None
