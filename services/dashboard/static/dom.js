@@ -20,8 +20,18 @@ function fill(element, attributes, children) {
 
 export function table(caption, headings, rows, empty) {
   if (!rows.length) return h("div", { class: "card empty" }, empty);
-  const cells = headings.map((text) => h("th", { scope: "col", class: text.endsWith("#") && "number" }, text.replace("#", "")));
-  return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows)));
+  const element = h("table", {},
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, headings.map(heading))),
+    h("tbody", {}, rows),
+  );
+  const attributes = { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" };
+  return h("div", attributes, element);
+}
+
+// A text that ends with # is above a column of numbers.
+function heading(text) {
+  return h("th", { scope: "col", class: text.endsWith("#") && "number" }, text.replace("#", ""));
 }
 
 export function notify(text, isError = false) {
@@ -49,8 +59,9 @@ export function action(label, work, kind = "") {
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hour12: false });
 
-export const when = (text) => (text ? h("time", { datetime: text }, moment.format(new Date(text))) : "–");
-export const atClock = (text) => h("time", { datetime: text }, clock.format(new Date(text)));
+export const when = (text) => (text ? time(text, moment) : "–");
+export const atClock = (text) => time(text, clock);
+const time = (text, format) => h("time", { datetime: text }, format.format(new Date(text)));
 export const state = (name) => h("span", { class: `state state-${name}` }, name);
 
 export function duration(seconds) {
@@ -61,13 +72,16 @@ export function duration(seconds) {
 }
 
 export function bytes(count) {
-  return count < 1024 ? `${count} B` : count < 2 ** 20 ? `${(count / 1024).toFixed(1)} kB` : `${(count / 2 ** 20).toFixed(1)} MB`;
+  if (count < 1024) return `${count} B`;
+  if (count < 2 ** 20) return `${(count / 1024).toFixed(1)} kB`;
+  return `${(count / 2 ** 20).toFixed(1)} MB`;
 }
 
 export function number(value) {
   if (value == null) return "not finite";
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  const isExtreme = size !== 0 && (size < 1e-3 || size >= 1e5);
+  return isExtreme ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 }
 
 export function download(blob, name) {

@@ -1,42 +1,60 @@
 // One job, live: its figures, its losses, its events as they happen, its log and its result.
 
 import { all, blob, follow, get, post } from "/dashboard/api.js";
-import { action, atClock, bytes, download, duration, h, number, state, when } from "/dashboard/dom.js";
+import { action, atClock, bytes, download, duration, h } from "/dashboard/dom.js";
+import { number, state, when } from "/dashboard/dom.js";
 import { progress } from "/dashboard/jobs.js";
 import { Plot } from "/dashboard/plot.js";
 
 const MAX_EVENTS = 200;
 const ACTIONS = {
-  queued: ["pause", "cancel"], starting: ["pause", "cancel"], running: ["pause", "cancel"],
-  pausing: ["cancel"], paused: ["resume", "cancel"], expiring: ["cancel"], failed: ["retry"], cancelled: ["retry"],
+  queued: ["pause", "cancel"],
+  starting: ["pause", "cancel"],
+  running: ["pause", "cancel"],
+  pausing: ["cancel"],
+  paused: ["resume", "cancel"],
+  expiring: ["cancel"],
+  failed: ["retry"],
+  cancelled: ["retry"],
 };
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 export async function jobPage(content, { holder, signal, id }) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
-  const title = h("h1"), badge = h("span", { role: "status" }), actions = h("div", { class: "actions" });
+  const title = h("h1");
+  const badge = h("span", { role: "status" });
+  const actions = h("div", { class: "actions" });
   const facts = h("dl", { class: "card facts" });
   const plots = { meta_loss: new Plot("Meta-loss"), validation_loss: new Plot("Validation loss") };
   const events = h("ol", { class: "events card", "aria-label": "Events, newest first" });
   const result = h("section", { hidden: true });
   content.append(
     h("p", { class: "crumb" }, h("a", { href: "#/jobs" }, "Jobs")),
-    h("div", { class: "head" }, title, badge, actions), facts,
+    h("div", { class: "head" }, title, badge, actions),
+    facts,
     h("div", { class: "plots" }, Object.values(plots).map((plot) => plot.element)),
-    result, h("h2", {}, "Events"), events, logView(path, signal), specView(),
+    result,
+    h("h2", {}, "Events"),
+    events,
+    logView(path, signal),
+    specView(),
   );
   let job;
 
   function show() {
     title.textContent = job.name || job.id;
     badge.replaceChildren(state(job.state));
-    const offered = holder.scopes.includes("submit") ? ACTIONS[job.state] || [] : [];
-    actions.replaceChildren(...offered.map((name) => action(name[0].toUpperCase() + name.slice(1), async () => {
-      job = await post(`${path}/${name}`);
-      show();
-    })));
+    const names = holder.scopes.includes("submit") ? ACTIONS[job.state] || [] : [];
+    actions.replaceChildren(...names.map(actionButton));
     facts.replaceChildren(...factsOf(job));
     content.querySelector("#spec").textContent = JSON.stringify(job.spec, null, 2);
+  }
+
+  function actionButton(name) {
+    return action(name[0].toUpperCase() + name.slice(1), async () => {
+      job = await post(`${path}/${name}`);
+      show();
+    });
   }
 
   async function refresh() {
@@ -50,20 +68,24 @@ export async function jobPage(content, { holder, signal, id }) {
     if (event.type === "validation") plots.validation_loss.add(event.data.update, event.data.loss);
     events.prepend(eventRow(event));
     if (events.children.length > MAX_EVENTS) events.lastChild.remove();
-    stale = true;
+    isStale = true;
   }
 
-  let stale = false;
+  let isStale = false;
   await refresh();
   loadSeries(plots, path, signal);
-  const following = follow(`${path}/events`, onEvent, signal);
+
   let isLive = true;
-  following.finally(() => { isLive = false; });
-  while (!signal.aborted && (isLive || stale)) {
+  follow(`${path}/events`, onEvent, signal).finally(() => {
+    isLive = false;
+  });
+  while (!signal.aborted && (isLive || isStale)) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    if (!stale || document.hidden || signal.aborted) continue;
-    stale = false;
-    await refresh().catch(() => { stale = isLive; });
+    if (!isStale || document.hidden || signal.aborted) continue;
+    isStale = false;
+    await refresh().catch(() => {
+      isStale = isLive;
+    });
   }
 }
 
@@ -75,12 +97,11 @@ async function loadSeries(plots, path, signal) {
 }
 
 function factsOf(job) {
-  const version = job.version && h("a", { href: `#/optimizers/${job.version.optimizer}` }, `${job.version.optimizer}@${job.version.number}`);
   const rows = {
     Progress: progress(job),
     ETA: ENDED.has(job.state) ? null : duration(job.eta_seconds),
     "In the queue": job.queue_position && `number ${job.queue_position}`,
-    Version: version,
+    Version: job.version && versionLink(job.version),
     Kind: job.kind,
     Submitted: when(job.created_at),
     Started: when(job.started_at),
@@ -88,17 +109,38 @@ function factsOf(job) {
     Attempt: job.attempt || null,
     By: job.actor,
     Id: h("span", { class: "mono" }, job.id),
-    Labels: Object.entries(job.labels).map(([name, text]) => h("span", { class: "tag" }, `${name}: ${text}`)),
+    Labels: Object.entries(job.labels).map(labelTag),
     Error: job.error && h("span", { class: "bad" }, `${job.error.type}: ${job.error.message}`),
   };
   return Object.entries(rows)
-    .filter(([, value]) => value != null && value !== 0 && !(Array.isArray(value) && !value.length))
+    .filter(([, value]) => !isNothing(value))
     .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }
 
+function isNothing(value) {
+  const isEmptyList = Array.isArray(value) && !value.length;
+  return value == null || value === 0 || isEmptyList;
+}
+
+function versionLink(version) {
+  const href = `#/optimizers/${version.optimizer}`;
+  return h("a", { href }, `${version.optimizer}@${version.number}`);
+}
+
+function labelTag([name, text]) {
+  return h("span", { class: "tag" }, `${name}: ${text}`);
+}
+
 function eventRow(event) {
-  const data = Object.entries(event.data).map(([name, value]) => `${name}=${typeof value === "number" ? number(value) : JSON.stringify(value)}`);
-  return h("li", {}, atClock(event.time), h("span", { class: "type" }, event.type), h("span", { class: "data" }, data.join(" ")));
+  const data = Object.entries(event.data).map(([name, value]) => {
+    const text = typeof value === "number" ? number(value) : JSON.stringify(value);
+    return `${name}=${text}`;
+  });
+  return h("li", {},
+    atClock(event.time),
+    h("span", { class: "type" }, event.type),
+    h("span", { class: "data" }, data.join(" ")),
+  );
 }
 
 function logView(path, signal) {
@@ -117,20 +159,35 @@ function logView(path, signal) {
 }
 
 function specView() {
-  return h("details", {}, h("summary", {}, "Spec"), h("pre", { class: "card", id: "spec", tabindex: "0", "aria-label": "Spec" }));
+  const text = h("pre", { class: "card", id: "spec", tabindex: "0", "aria-label": "Spec" });
+  return h("details", {}, h("summary", {}, "Spec"), text);
 }
 
 async function showResult(section, path, signal) {
   const { artifacts } = await get(`${path}/result`, { signal }).catch(() => ({ artifacts: [] }));
   if (!artifacts.length) return;
-  const place = (file) => `${path}/result/${file.path.split("/").map(encodeURIComponent).join("/")}`;
-  const files = artifacts.map((file) =>
-    h("li", {}, action(file.path, async () => download(await blob(place(file)), file.path.split("/").at(-1)), "quiet"), ` ${bytes(file.size_bytes)}`));
+
+  const files = artifacts.map((file) => fileRow(file, path));
   section.replaceChildren(h("h2", {}, "Result"), h("ul", { class: "card" }, files));
   section.hidden = false;
-  for (const file of artifacts.filter((each) => each.path.endsWith(".png"))) {
-    const picture = URL.createObjectURL(await blob(place(file), signal));
-    signal.addEventListener("abort", () => URL.revokeObjectURL(picture));
-    section.append(h("div", { class: "pictures" }, h("img", { src: picture, alt: `Picture of the result: ${file.path}` })));
+
+  const pictures = artifacts.filter((file) => file.path.endsWith(".png"));
+  for (const file of pictures) {
+    const source = URL.createObjectURL(await blob(fileUrl(file, path), signal));
+    signal.addEventListener("abort", () => URL.revokeObjectURL(source));
+    const image = h("img", { src: source, alt: `Picture of the result: ${file.path}` });
+    section.append(h("div", { class: "pictures" }, image));
   }
+}
+
+function fileRow(file, path) {
+  const save = async () => {
+    download(await blob(fileUrl(file, path)), file.path.split("/").at(-1));
+  };
+  return h("li", {}, action(file.path, save, "quiet"), ` ${bytes(file.size_bytes)}`);
+}
+
+function fileUrl(file, path) {
+  const steps = file.path.split("/").map(encodeURIComponent);
+  return `${path}/result/${steps.join("/")}`;
 }

@@ -1,4 +1,5 @@
-// Asks for a key, then shows the page that the address names: #/jobs, #/jobs/ID, #/optimizers, #/optimizers/NAME.
+// Asks for a key, then shows the page that the address names: #/jobs, #/jobs/ID, #/optimizers,
+// #/optimizers/NAME.
 
 import { get, key } from "/dashboard/api.js";
 import { h } from "/dashboard/dom.js";
@@ -7,13 +8,17 @@ import { jobsPage } from "/dashboard/jobs.js";
 import { optimizerPage, optimizersPage } from "/dashboard/optimizers.js";
 
 const PAGES = { jobs: [jobsPage, jobPage], optimizers: [optimizersPage, optimizerPage] };
+const KEY_HELP =
+  "This service needs an API key. The first start of the server showed one; " +
+  "it is kept in this tab only.";
 const content = document.getElementById("content");
-let holder = null, running = new AbortController();
+let holder = null;
+let pageInView = new AbortController();
 
 async function route() {
-  running.abort();
-  running = new AbortController();
-  const { signal } = running;
+  pageInView.abort();
+  pageInView = new AbortController();
+  const { signal } = pageInView;
   content.replaceChildren();
   if (!key.get()) return askForKey();
   try {
@@ -25,7 +30,8 @@ async function route() {
     document.title = id ? `${id} · HyperAdam` : "HyperAdam";
     await pages[id ? 1 : 0](content, { holder, signal, id });
   } catch (error) {
-    if (!signal.aborted && error.status !== 401) content.append(h("p", { class: "card empty bad", role: "alert" }, explain(error)));
+    if (signal.aborted || error.status === 401) return;
+    content.append(h("p", { class: "card empty bad", role: "alert" }, explain(error)));
   }
 }
 
@@ -34,13 +40,22 @@ function explain(error) {
 }
 
 function askForKey(message = "") {
-  const input = h("input", { id: "key", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "key-help" });
+  const input = h("input", {
+    id: "key",
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    "aria-describedby": "key-help",
+  });
   const form = h("form", { class: "card sign-in" },
     h("h1", {}, "HyperAdam"),
-    h("p", { id: "key-help" }, "This service needs an API key. The first start of the server showed one; it is kept in this tab only."),
+    h("p", { id: "key-help" }, KEY_HELP),
     message && h("p", { class: "bad", role: "alert" }, message),
-    h("label", { for: "key" }, "API key"), input,
-    h("button", { class: "main" }, "Open"));
+    h("label", { for: "key" }, "API key"),
+    input,
+    h("button", { class: "main" }, "Open"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     key.set(input.value.trim());
@@ -53,7 +68,7 @@ function askForKey(message = "") {
 function signOut(message) {
   key.forget();
   holder = null;
-  running.abort();
+  pageInView.abort();
   document.getElementById("holder").hidden = true;
   askForKey(message);
 }

@@ -1,4 +1,5 @@
-// Swagger UI over this server's own document. The key that "Authorize" takes is kept in memory, and asked for anew.
+// Swagger UI over this server's own document. The key that "Authorize" takes is kept in memory, and
+// asked for anew.
 
 window.addEventListener("DOMContentLoaded", () => {
   SwaggerUIBundle({

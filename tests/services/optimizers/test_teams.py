@@ -19,11 +19,11 @@ HYPER = "/v1/optimizers/hyper"
 TIME = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def trained(seed: int, *, loss: float | None, horizon: int = 100, **more: Any) -> Theta:
+def trained(seed: int, *, loss: float | None, horizon: int = 100, **lineage: Any) -> Theta:
     provenance = {
         "spec": {"unroll": {"horizon": horizon}, "seed": seed},
         "metrics": {"validation_loss": loss},
-        **more,
+        **lineage,
     }
     return with_provenance(make_theta(seed), provenance)
 
