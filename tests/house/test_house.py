@@ -1,4 +1,5 @@
-"""The rules of the house, executable; each test says why its rule is there.
+"""The rooms of the house, executable: who may import whom, and what nobody may do; each test says
+why its rule is there.
 
 The import layers themselves are contracts of import-linter in `pyproject.toml`; this file runs them
 and adds what a linter of imports cannot see.
@@ -8,73 +9,54 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-SOURCES = ("client/hyperadam", "meta_trainer", "registry", "services")
-TUNE_FILES = ("meta_trainer/studies/on_ray/",)
-LARGEST_FILE_LINES = 500
-LARGEST_FILE_BYTES = 600_000
+from tests.house.project import TOP, list_all_sources, name_file, parse_source
 
-
-def tracked() -> list[PurePosixPath]:
-    """Every file of the project, new ones included, ignored ones not."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [
-        PurePosixPath(name) for name in listed.stdout.split("\0") if name and (TOP / name).is_file()
-    ]
+RAY_ROOMS = (
+    "meta_trainer/runners/",
+    "meta_trainer/studies/on_ray/",
+    "services/executors/",
+    "services/embedded",
+)
+IMPORTING_CALLS = ("importlib.import_module", "__import__")
+PICKLING_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+CODE_RUNNING_CALLS = ("torch.load", "torch.save", "eval", "exec")
 
 
 @functools.cache
-def source_files() -> tuple[Path, ...]:
-    return tuple(sorted(path for room in SOURCES for path in (TOP / room).rglob("*.py")))
-
-
-@functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
-
-
-@functools.cache
-def imported(path: Path) -> frozenset[str]:
+def find_imports(path: Path) -> frozenset[str]:
     """Dotted names of all modules imported anywhere in the file, in functions and under
     TYPE_CHECKING too."""
-    return frozenset(_imports(tree_of(path)))
+    nodes = ast.walk(parse_source(path))
+    return frozenset(name for node in nodes for name in _list_imports(node))
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
-            "importlib.import_module",
-            "__import__",
-        ):
-            yield from (
-                a.value
-                for a in node.args[:1]
-                if isinstance(a, ast.Constant) and isinstance(a.value, str)
-            )
+def _list_imports(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORTING_CALLS:
+        names = (argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant))
+        yield from (name for name in names if isinstance(name, str))
+
+
+def imports_any(path: Path, libraries: set[str]) -> bool:
+    return any(name.split(".")[0] in libraries for name in find_imports(path))
 
 
 def test_import_layers_hold() -> None:
     """A room that imports only downwards can be read, tested and replaced without the rooms above
     it."""
     linter = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run(
+    answer = subprocess.run(
         [linter, "--no-cache", "--no-logo"],
         cwd=TOP,
         capture_output=True,
@@ -82,7 +64,7 @@ def test_import_layers_hold() -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert answer.returncode == 0, answer.stdout
 
 
 @pytest.mark.parametrize(
@@ -91,7 +73,7 @@ def test_import_layers_hold() -> None:
         ("mlflow", ("registry/",)),
         ("fastapi", ("services/",)),
         ("starlette", ("services/",)),
-        ("ray", ("meta_trainer/runners/", *TUNE_FILES, "services/executors/", "services/embedded")),
+        ("ray", RAY_ROOMS),
         ("torchvision", ("meta_trainer/datasets/",)),
         ("sqlalchemy", ("services/", "registry/")),
         ("pydantic", ("meta_trainer/", "services/", "registry/")),
@@ -100,120 +82,27 @@ def test_import_layers_hold() -> None:
 def test_a_heavy_library_stays_in_its_room(library: str, rooms: tuple[str, ...]) -> None:
     """Each of these may be replaced, or be missing on a user's machine, and only its own room may
     notice."""
-    strays = [
-        path.relative_to(TOP).as_posix()
-        for path in source_files()
-        if any(name.split(".")[0] == library for name in imported(path))
-        and not path.relative_to(TOP).as_posix().startswith(rooms)
-    ]
-    assert strays == []
+    importers = [name_file(path) for path in list_all_sources() if imports_any(path, {library})]
+    assert [name for name in importers if not name.startswith(rooms)] == []
 
 
 def test_nothing_is_pickled() -> None:
     """Reading a pickle runs code; Θ, checkpoints and results come from disks and networks."""
-    modules = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
-    found = []
-    for path in source_files():
-        found += [
-            f"{path.relative_to(TOP)}: {name}"
-            for name in imported(path)
-            if name.split(".")[0] in modules
-        ]
-        found += [
-            f"{path.relative_to(TOP)}:{node.lineno}: {ast.unparse(node.func)}"
-            for node in ast.walk(tree_of(path))
-            if isinstance(node, ast.Call)
-            and ast.unparse(node.func) in ("torch.load", "torch.save", "eval", "exec")
-        ]
-    assert found == []
+    sources = list_all_sources()
+    assert [name_file(path) for path in sources if imports_any(path, PICKLING_MODULES)] == []
+    assert [call for path in sources for call in _find_calls(path, CODE_RUNNING_CALLS)] == []
 
 
-def test_files_are_one_idea_long() -> None:
-    """A file that outgrows this is usually two ideas."""
-    python = [TOP / path for path in tracked() if path.suffix == ".py"]
-    lines = {
-        path.relative_to(TOP).as_posix(): len(path.read_text("utf-8").splitlines())
-        for path in python
-    }
-    assert {name: n for name, n in lines.items() if n > LARGEST_FILE_LINES} == {}
+def _find_calls(path: Path, functions: tuple[str, ...]) -> list[str]:
+    calls = [node for node in ast.walk(parse_source(path)) if isinstance(node, ast.Call)]
+    return [
+        f"{name_file(path)}:{call.lineno}: {ast.unparse(call.func)}"
+        for call in calls
+        if ast.unparse(call.func) in functions
+    ]
 
 
 def test_every_module_opens_with_its_idea() -> None:
-    silent = [
-        path.relative_to(TOP).as_posix()
-        for path in source_files()
-        if tree_of(path).body and not ast.get_docstring(tree_of(path))
-    ]
-    assert silent == []
-
-
-def test_no_data_or_generated_files_are_tracked() -> None:
-    """Data has licences of its own, and what can be made again is made again."""
-    generated = re.compile(
-        r"(^|/)(__pycache__|\.venv|dist|build|data|mlruns|mlartifacts|node_modules|[^/]+\.egg-info)/"
-        r"|\.(pyc|pyo|pkl|pickle|pt|pth|ckpt|db|sqlite3?|gz|zip|whl|npz?|npy|parquet|log|deb|tgz)$"
-        r"|-ubyte$"
-    )
-    assert [str(path) for path in tracked() if generated.search(str(path))] == []
-
-
-def test_no_tracked_file_is_heavy() -> None:
-    assert [
-        str(path) for path in tracked() if (TOP / path).stat().st_size > LARGEST_FILE_BYTES
-    ] == []
-
-
-def test_no_file_names_a_machine() -> None:
-    """What stands in the project must be true on every machine: no home folders, no package hosts,
-    no find-links."""
-    private = re.compile(
-        r"(?<![\w.\-/])/(home|Users|root|work|mnt|opt)/[A-Za-z0-9_.-]+"
-        r"|--(extra-)?index-url|--find-links|--trusted-host"
-    )
-    allowed = {"deploy/Dockerfile"}  # paths inside the image; its index is a build argument
-    found = []
-    for path in tracked():
-        if str(path) in allowed or path == PurePosixPath("tests/house/test_house.py"):
-            continue
-        try:
-            text = (TOP / path).read_text("utf-8")
-        except UnicodeDecodeError:
-            continue
-        found += [f"{path}: {match.group(0)}" for match in private.finditer(text)]
-    assert found == []
-
-
-def test_the_client_depends_on_nothing_of_the_server() -> None:
-    """What is added there is installed beside every training script."""
-    project = tomllib.loads((TOP / "client/pyproject.toml").read_text("utf-8"))["project"]
-    names = {
-        re.split(r"[<>=!~\[; ]", requirement)[0].lower() for requirement in project["dependencies"]
-    }
-    assert names == {"torch", "numpy", "safetensors", "httpx2", "typer", "rich"}
-
-
-def test_both_distributions_have_one_version() -> None:
-    server = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
-    client = tomllib.loads((TOP / "client/pyproject.toml").read_text("utf-8"))["project"]
-    package = re.search(
-        r'__version__ = "(.+)"', (TOP / "client/hyperadam/__init__.py").read_text("utf-8")
-    )
-    assert package is not None
-    assert server["version"] == client["version"] == package.group(1)
-    assert f"hyperadam=={client['version']}" in server["dependencies"]
-
-
-def test_constraints_pin_what_is_required_and_nothing_of_a_machine() -> None:
-    lines = [
-        line
-        for line in (TOP / "constraints.txt").read_text("utf-8").splitlines()
-        if not line.startswith("#")
-    ]
-    assert [
-        line for line in lines if not re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line)
-    ] == []
-    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
-    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
-    required = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    names = {re.sub(r"[-_.]+", "-", re.split(r"[<>=!~\[; ]", one)[0]).lower() for one in required}
-    assert names - pinned - {"hyperadam", "setuptools"} == set()
+    """Who opens a file wants to know first what it is for, and whether to read on."""
+    trees = {name_file(path): parse_source(path) for path in list_all_sources()}
+    assert [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)] == []

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tests.mutation.mutants import Mutant, draw_mutants
 from tests.mutation.rooms import TESTS, find_nearest_tests
-from tests.mutation.workbench import Outcome, Workbench
+from tests.mutation.workbench import AlreadyBroken, Outcome, Workbench
 
 TOP: Final = Path(__file__).resolve().parents[2]
 QUICK: Final = ("-m", "not slow")
@@ -74,7 +74,9 @@ class Session:
         """Options of pytest: the tests nearest to the fault first, then all of its room."""
         nearest = find_nearest_tests(TOP, mutant.path)
         tests = TESTS[mutant.room]
-        stages = [(*QUICK, nearest)] if nearest and (nearest,) != tests else []
+        stages: list[tuple[str, ...]] = []
+        if nearest and (nearest,) != tests:
+            stages.append((*QUICK, nearest))
         stages.append((*QUICK, *tests))
         if self._with_slow:
             stages.append((*SLOW, *tests))
@@ -119,17 +121,23 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int:
     arguments = parse_arguments()
     rooms = arguments.room or list(TESTS)
     mutants = draw_mutants(TOP, rooms, arguments.count, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         workbench = Workbench(TOP, Path(folder))
         session = Session(workbench, with_slow=arguments.slow, report=arguments.json)
+        n_left_out = 0
         for number, mutant in enumerate(mutants, start=1):
-            tell(f"{number}/{len(mutants)} {session.try_mutant(mutant)}")
+            try:
+                tell(f"{number}/{len(mutants)} {session.try_mutant(mutant)}")
+            except AlreadyBroken as broken:
+                n_left_out += 1
+                tell(f"{number}/{len(mutants)} left out: without any fault, {broken}")
     tell(session)
+    return 1 if n_left_out else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
