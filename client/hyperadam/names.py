@@ -15,6 +15,9 @@ RESERVED_REFS: Final = frozenset({"latest"})
 _NAME: Final = re.compile(NAME_PATTERN)
 
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
 class InvalidName(ValueError):
     """A name is not of the form that is accepted."""
 
@@ -38,6 +41,13 @@ def check_alias(value: str) -> str:
     if value.isdigit() or value in RESERVED_REFS:
         reserved = ", ".join(sorted(RESERVED_REFS))
         raise InvalidName(f"alias must not be a number or {reserved}, got {value!r}")
+    return value
+
+
+def check_digest(value: str) -> str:
+    """The value, if it is a sha256 in 64 small hexadecimal digits: what may name a file."""
+    if not _DIGEST.fullmatch(value):
+        raise InvalidName(f"a sha256 must be 64 digits of 0–9 and a–f, got {value!r:.80}")
     return value
 
 

@@ -25,7 +25,9 @@ class StrictJSONError(ValueError):
     """The text or value is not JSON as it is accepted here; the message says why."""
 
 
-def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
+def loads(
+    data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS
+) -> Any:
     """The value in a JSON text.
 
     Raises:
@@ -34,7 +36,7 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
     """
     if len(data) > max_bytes:
         raise StrictJSONError(f"it has {len(data)} bytes, at most {max_bytes} are accepted")
-    _check_shape(data, max_depth)
+    _check_shape(data, max_depth, max_items)
     try:
         value = json.loads(
             data,
@@ -46,26 +48,26 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise StrictJSONError(str(error)) from error
-    check_value(value, max_depth=max_depth)
+    check_value(value, max_depth=max_depth, max_items=max_items)
     return value
 
 
-def check_value(value: Any, *, max_depth: int = MAX_DEPTH) -> None:
+def check_value(value: Any, *, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS) -> None:
     """The value can be written as JSON in UTF-8, and read by others.
 
     Raises:
         StrictJSONError: it cannot.
     """
-    for leaf in _walk(value, max_depth):
+    for leaf in _walk(value, max_depth, max_items):
         _check_leaf(leaf)
 
 
-def _check_shape(data: bytes, max_depth: int) -> None:
+def _check_shape(data: bytes, max_depth: int, max_items: int) -> None:
     """Depth and number of items, counted without making one."""
     bare = _TEXTS.sub(b"", data)
     n_items = bare.count(b",") + bare.count(b"[") + bare.count(b"{")
-    if n_items > MAX_ITEMS:
-        raise StrictJSONError(f"it has more than {MAX_ITEMS} items")
+    if n_items > max_items:
+        raise StrictJSONError(f"it has more than {max_items} items")
 
     depth = 0
     for match in _BRACKETS.finditer(bare):
@@ -74,7 +76,7 @@ def _check_shape(data: bytes, max_depth: int) -> None:
             raise StrictJSONError(f"it is nested deeper than {max_depth} levels")
 
 
-def _walk(value: Any, max_depth: int) -> Iterator[Any]:
+def _walk(value: Any, max_depth: int, max_items: int) -> Iterator[Any]:
     """All names and all values that are neither a list nor an object."""
     n_items = 0
     level = [value]
@@ -91,8 +93,8 @@ def _walk(value: Any, max_depth: int) -> Iterator[Any]:
         level = []
         for container in containers:
             n_items += len(container)
-            if n_items > MAX_ITEMS:
-                raise StrictJSONError(f"it has more than {MAX_ITEMS} items")
+            if n_items > max_items:
+                raise StrictJSONError(f"it has more than {max_items} items")
             if isinstance(container, Mapping):
                 yield from map(_check_name, container)
                 level += container.values()

@@ -15,6 +15,8 @@ import hashlib
 import uuid
 from pathlib import Path
 
+from hyperadam.names import check_digest, check_name
+
 
 class ThetaCache:
     """Files by digest, and digests by pinned version. Safe to share between processes: files appear
@@ -25,7 +27,7 @@ class ThetaCache:
 
     def locate_file(self, sha256: str) -> Path:
         """Where the Θ file with this digest is, or belongs; its folder exists."""
-        target = self.folder / "theta" / f"{sha256}.safetensors"
+        target = self.folder / "theta" / f"{check_digest(sha256)}.safetensors"
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -46,7 +48,7 @@ class ThetaCache:
         target = self._locate_versions(url, name) / str(number)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-        partial.write_text(sha256, encoding="ascii")
+        partial.write_text(check_digest(sha256), encoding="ascii")
         partial.replace(target)
 
     def recall(self, url: str, name: str, number: str) -> str | None:
@@ -61,4 +63,4 @@ class ThetaCache:
 
     def _locate_versions(self, url: str, name: str) -> Path:
         server = hashlib.sha256(url.encode()).hexdigest()[:16]
-        return self.folder / "versions" / server / name
+        return self.folder / "versions" / server / check_name(name)

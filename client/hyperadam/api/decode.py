@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hyperadam.api.errors import BadAnswer
 
@@ -52,13 +52,15 @@ def decode(kind: type[RecordT], data: Any, path: str = "answer") -> RecordT:
 
 @cache
 def _read_hints(kind: type[Record]) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, include_extras=True)
 
 
 def _decode_value(hint: Any, data: Any, path: str) -> Any:
     origin = get_origin(hint)
     if hint is Any:
         return data
+    if origin is Annotated:
+        return _decode_checked(hint, data, path)
     if origin in (types.UnionType, Union):
         return None if data is None else _decode_value(_drop_none(hint), data, path)
     if origin is tuple:
@@ -70,8 +72,20 @@ def _decode_value(hint: Any, data: Any, path: str) -> Any:
     if hint is datetime:
         return _decode_time(data, path)
     if hint is float:
-        return float(_check_type((int, float), data, path))
+        return _decode_float(data, path)
     return _check_type(hint, data, path)
+
+
+def _decode_checked(hint: Any, data: Any, path: str) -> Any:
+    """A value of a type that has checks of its own, which raise ValueError."""
+    base, *checks = get_args(hint)
+    value = _decode_value(base, data, path)
+    for check in checks:
+        try:
+            value = check(value)
+        except ValueError as error:
+            raise BadAnswer(f"{path}: {error}") from error
+    return value
 
 
 def _drop_none(hint: Any) -> Any:
@@ -90,6 +104,13 @@ def _decode_mapping(hint: Any, data: Any, path: str) -> dict[str, Any]:
     inner = get_args(hint)[1]
     items = _check_type(Mapping, data, path).items()
     return {str(key): _decode_value(inner, item, f"{path}.{key}") for key, item in items}
+
+
+def _decode_float(data: Any, path: str) -> float:
+    try:
+        return float(_check_type((int, float), data, path))
+    except OverflowError:
+        raise BadAnswer(f"{path} should be a number that a float holds") from None
 
 
 def _decode_time(data: Any, path: str) -> datetime:

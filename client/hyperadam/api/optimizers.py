@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.cache import ThetaCache
-from hyperadam.api.errors import DamagedDownload, ServerUnreachable
+from hyperadam.api.errors import BadAnswer, DamagedDownload, ServerUnreachable
 from hyperadam.api.models import Aliases, Comparison, Optimizer, Version
 from hyperadam.api.session import Session, join_path
 from hyperadam.api.streams import download, download_to
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hyperadam.theta import Theta
 
 MAX_THETA_BYTES: Final = 16 * 2**20
+MAX_THETA_SECONDS: Final = 900.0
+"""Of one connection."""
 _LOG: Final = logging.getLogger("hyperadam")
 
 
@@ -69,7 +71,7 @@ class AsyncOptimizers:
 
     async def version(self, name: str, ref: str | int = "latest") -> Version:
         """One version, with its lineage."""
-        return await self._session.get(Version, join_path("optimizers", name, "versions", ref))
+        return await self._resolve(name, str(ref), retry=True)
 
     async def annotate(
         self,
@@ -97,7 +99,9 @@ class AsyncOptimizers:
         """The Θ file, verified against the digest that the server announces."""
         sink = BytesIO()
         path = _join_weights_path(name, ref)
-        await download(self._session, path, sink, max_bytes=MAX_THETA_BYTES)
+        await download(
+            self._session, path, sink, max_bytes=MAX_THETA_BYTES, max_seconds=MAX_THETA_SECONDS
+        )
         return sink.getvalue()
 
     async def pull(self, reference: str) -> Theta:
@@ -109,9 +113,12 @@ class AsyncOptimizers:
         Raises:
             NotFound: there is no such version.
             DamagedDownload: what arrives is not what the registry says, or is not a Θ file.
+            BadAnswer: the server answers with another version than was pinned, or not as promised.
             ServerUnreachable: and the version is not pinned by number, or not in the cache.
         """
         name, ref = split_ref(reference)
+        if ref.isdecimal():
+            ref = str(int(ref))
         url = self._session.url
         pulled_sha256 = self._cache.recall(url, name, ref) if ref.isdecimal() else None
         try:
@@ -182,14 +189,21 @@ class AsyncOptimizers:
     async def _resolve(self, name: str, ref: str, *, retry: bool) -> Version:
         path = join_path("optimizers", name, "versions", ref)
         response = await self._session.request("GET", path, retry=retry)
-        return self._session.decode_record(Version, response)
+        version = self._session.decode_record(Version, response)
+        _check_answer(version, name, ref)
+        return version
 
     async def _download_version(self, name: str, version: Version) -> bytes:
         """The Θ file, which is in the cache from now on."""
         path = _join_weights_path(name, version.number)
         target = self._cache.locate_file(version.sha256)
         await download_to(
-            self._session, path, target, max_bytes=MAX_THETA_BYTES, sha256=version.sha256
+            self._session,
+            path,
+            target,
+            max_bytes=MAX_THETA_BYTES,
+            max_seconds=MAX_THETA_SECONDS,
+            sha256=version.sha256,
         )
         return target.read_bytes()
 
@@ -230,6 +244,17 @@ def _make_search_params(
 
 def _join_weights_path(name: str, ref: str | int) -> str:
     return join_path("optimizers", name, "versions", ref, "weights")
+
+
+def _check_answer(version: Version, name: str, ref: str) -> None:
+    """The version is the one that was asked for.
+
+    Raises:
+        BadAnswer: it has another name, or another number than was pinned.
+    """
+    is_other_number = ref.isdecimal() and version.number != int(ref)
+    if version.optimizer != name or is_other_number:
+        raise BadAnswer(f"the server answered with {version}, not with {name}@{ref}")
 
 
 def _decode_theta(data: bytes, reference: str) -> Theta:

@@ -6,22 +6,31 @@ Knows the conventions of the REST API, not its resources.
 
 from __future__ import annotations
 
-import json
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
+from hyperadam import strict_json
 from hyperadam.api.bridge import Wire
 from hyperadam.api.decode import RecordT, decode
 from hyperadam.api.errors import BadAnswer, HyperAdamError, ServerUnreachable, make_problem_error
 from hyperadam.api.retry import NO_RETRY, RetryPolicy
+from hyperadam.strict_json import StrictJSONError
 
 IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "PUT"})
 PAGE_SIZE: Final = 200
+MAX_ANSWER_BYTES: Final = 64 * 2**20
+"""Of an answer that is read whole, decoded."""
+MAX_ANSWER_SECONDS: Final = 300.0
+"""From its headers to its end."""
+MAX_ANSWER_DEPTH: Final = 100
+MAX_ANSWER_ITEMS: Final = 2_000_000
+_OF_THE_CODED_BODY: Final = ("content-encoding", "content-length", "transfer-encoding")
 _NEVER_SENT: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -70,14 +79,55 @@ class Session:
             request = self.wire.build(
                 method, path, params=query, json=body, content=content, headers=headers
             )
-            with self.translate_failures():
-                response = await self.wire.send(request)
+            response = await self._read_whole(request)
             if response.is_success or response.status_code in also:
                 return response
             raise self.make_refusal(response, response.content)
 
         policy = self.policy if retry else NO_RETRY
         return await self.retry(send_once, idempotent=idempotent, policy=policy)
+
+    async def _read_whole(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer with its body, which has bounds in size and in time."""
+        with self.translate_failures():
+            response = await self.wire.send(request, stream=True)
+            try:
+                body = await self._read_body(response)
+            finally:
+                await self.wire.close_response(response)
+
+        headers = httpx2.Headers(response.headers)
+        for name in _OF_THE_CODED_BODY:
+            headers.pop(name, None)
+        return httpx2.Response(
+            response.status_code, headers=headers, content=body, request=response.request
+        )
+
+    async def _read_body(self, response: httpx2.Response) -> bytes:
+        """The decoded body of a streamed answer.
+
+        Raises:
+            BadAnswer: it is longer than any answer of the API is.
+            ServerUnreachable: it does not arrive in time.
+        """
+        deadline = time.monotonic() + MAX_ANSWER_SECONDS
+        chunks = []
+        n_bytes = 0
+        async with aclosing(self.wire.read_chunks(response)) as arriving:
+            async for chunk in arriving:
+                n_bytes += len(chunk)
+                if n_bytes > MAX_ANSWER_BYTES:
+                    raise BadAnswer(
+                        f"{self.url} answered with more than the {MAX_ANSWER_BYTES} bytes "
+                        "that are accepted"
+                    )
+                if time.monotonic() > deadline:
+                    raise ServerUnreachable(
+                        f"{self.url} did not end its answer within {MAX_ANSWER_SECONDS:g} s",
+                        maybe_done=True,
+                    )
+                chunks.append(chunk)
+        return b"".join(chunks)
 
     async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx2.Response:
         """The answer to a POST with an `Idempotency-Key`, made anew for each call when it is not
@@ -119,12 +169,12 @@ class Session:
     def read_json(self, response: httpx2.Response) -> Any:
         """An answer's body."""
         try:
-            return response.json()
-        except (ValueError, RecursionError) as error:
+            return read_answer_json(response.content)
+        except StrictJSONError as error:
             request = response.request
             raise BadAnswer(
-                f"{request.method} {request.url} answered with something that is not JSON; "
-                f"is {self.url} a HyperAdam server?",
+                f"{request.method} {request.url} answered with something that is not JSON "
+                f"({error!s:.100}); is {self.url} a HyperAdam server?",
                 request_id=response.headers.get("x-request-id"),
             ) from error
 
@@ -169,7 +219,7 @@ class Session:
             response = await self.wire.send(request, stream=True)
             try:
                 if not response.is_success:
-                    body = b"".join([chunk async for chunk in self.wire.read_chunks(response)])
+                    body = await self._read_body(response)
                     raise self.make_refusal(response, body)
                 yield response
             finally:
@@ -184,8 +234,8 @@ class Session:
                 "is the URL right?"
             )
         try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
+            document = read_answer_json(body)
+        except StrictJSONError:
             document = None
         return make_problem_error(response.status_code, document, response.headers)
 
@@ -201,6 +251,13 @@ class Session:
             message = f"cannot reach {self.url}: {reason}"
             maybe_done = not isinstance(error, _NEVER_SENT)
             raise ServerUnreachable(message, maybe_done=maybe_done) from error
+
+
+def read_answer_json(data: bytes) -> Any:
+    """The JSON of an answer, bounded before it is parsed; raises StrictJSONError."""
+    return strict_json.loads(
+        data, max_bytes=MAX_ANSWER_BYTES, max_depth=MAX_ANSWER_DEPTH, max_items=MAX_ANSWER_ITEMS
+    )
 
 
 def join_path(*segments: str | int) -> str:

@@ -4,6 +4,7 @@ job."""
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 import uuid
 from collections.abc import AsyncGenerator
@@ -17,7 +18,8 @@ import httpx2
 from hyperadam.api.decode import decode
 from hyperadam.api.errors import BadAnswer, DamagedDownload, HyperAdamError, ServerUnreachable
 from hyperadam.api.models import Event, Job
-from hyperadam.api.session import Session
+from hyperadam.api.session import Session, read_answer_json
+from hyperadam.strict_json import StrictJSONError
 
 LAST_EVENT: Final = "job.ended"
 QUIET_SECONDS: Final = 60.0
@@ -26,7 +28,13 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 
 async def download(
-    session: Session, path: str, sink: BinaryIO, *, max_bytes: int, sha256: str | None = None
+    session: Session,
+    path: str,
+    sink: BinaryIO,
+    *,
+    max_bytes: int,
+    max_seconds: float = math.inf,
+    sha256: str | None = None,
 ) -> str:
     """Write a body into `sink`, and return its digest.
 
@@ -36,9 +44,9 @@ async def download(
 
     Raises:
         DamagedDownload: the digest differs, after all retries.
-        BadAnswer: it is longer than `max_bytes`.
+        BadAnswer: it is longer than `max_bytes`, or takes longer than `max_seconds` at a stretch.
     """
-    transfer = _Transfer(session, path, sink, max_bytes, sha256)
+    transfer = _Transfer(session, path, sink, max_bytes, max_seconds, sha256)
     return await session.retry(transfer.attempt)
 
 
@@ -46,12 +54,19 @@ class _Transfer:
     """A body on its way into a sink, over as many connections as it takes."""
 
     def __init__(
-        self, session: Session, path: str, sink: BinaryIO, max_bytes: int, sha256: str | None
+        self,
+        session: Session,
+        path: str,
+        sink: BinaryIO,
+        max_bytes: int,
+        max_seconds: float,
+        sha256: str | None,
     ) -> None:
         self._session = session
         self._path = path
         self._sink = sink
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
         self._sha256 = sha256
         self._etag = ""
         self._restart()
@@ -100,8 +115,11 @@ class _Transfer:
             )
 
     async def _receive(self, response: httpx2.Response) -> None:
+        deadline = time.monotonic() + self._max_seconds
         async with aclosing(self._session.wire.read_chunks(response)) as chunks:
             async for chunk in chunks:
+                if time.monotonic() > deadline:
+                    raise BadAnswer(f"GET {self._path} took longer than {self._max_seconds:g} s")
                 self._n_bytes += len(chunk)
                 if self._n_bytes > self._max_bytes:
                     raise BadAnswer(
@@ -113,13 +131,21 @@ class _Transfer:
 
 
 async def download_to(
-    session: Session, path: str, target: Path, *, max_bytes: int, sha256: str | None = None
+    session: Session,
+    path: str,
+    target: Path,
+    *,
+    max_bytes: int,
+    max_seconds: float = math.inf,
+    sha256: str | None = None,
 ) -> str:
     """`download` into a file that appears whole or not at all."""
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
         with partial.open("xb") as sink:
-            digest = await download(session, path, sink, max_bytes=max_bytes, sha256=sha256)
+            digest = await download(
+                session, path, sink, max_bytes=max_bytes, max_seconds=max_seconds, sha256=sha256
+            )
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -209,6 +235,6 @@ async def _connect(session: Session, path: str, last_id: int) -> AsyncGenerator[
 
 def _read_payload(message: httpx2.ServerSentEvent) -> object:
     try:
-        return message.json()
-    except (ValueError, RecursionError) as error:
+        return read_answer_json(message.data.encode("utf-8", "surrogatepass"))
+    except StrictJSONError as error:
         raise BadAnswer(f"event {message.id!r} is not JSON") from error

@@ -35,7 +35,7 @@ JOB = {
     "progress": 1,
     "eta_seconds": None,
     "error": {"type": "ValueError", "message": "no"},
-    "version": {"optimizer": "hyperadam", "number": 2, "sha256": "ab"},
+    "version": {"optimizer": "hyperadam", "number": 2, "sha256": "ab" * 32},
     "queue_position": None,
     "actor": "first",
 }

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hyperadam.api.decode import Record
+from hyperadam.api.fields import Digest, Name, Number
 
 ENDED_STATES: Final = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -39,9 +40,9 @@ class JobError(Record):
 class VersionRef(Record):
     """The version of Θ that a meta-training job registered."""
 
-    optimizer: str
-    number: int
-    sha256: str
+    optimizer: Name
+    number: Number
+    sha256: Digest
 
     def __str__(self) -> str:
         return f"{self.optimizer}@{self.number}"

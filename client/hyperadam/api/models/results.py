@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hyperadam.api.decode import Record
+from hyperadam.api.fields import Digest, Name, Number, RelativePath
 
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact(Record):
     """A file of a job's result."""
 
-    path: str
+    path: RelativePath
     size_bytes: int
 
 
@@ -27,9 +28,9 @@ class MetaTrainingResult(Result):
     """The version of Θ that a meta-training job registered, and how good it was on the validation
     tasks."""
 
-    optimizer: str
-    number: int
-    sha256: str
+    optimizer: Name
+    number: Number
+    sha256: Digest
     best_update: int | None = None
     best_validation_loss: float | None = None
     initial_validation_loss: float | None = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hyperadam.api.decode import Record
+from hyperadam.api.fields import Digest, Name, Number, Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +50,11 @@ class AttachedEvaluation(Record):
 class Version(Record):
     """One immutable Θ under an optimizer's name, with what is known and said about it."""
 
-    optimizer: str
-    number: int
-    sha256: str
+    optimizer: Name
+    number: Number
+    sha256: Digest
     """Digest of the whole Θ file."""
-    size_bytes: int
+    size_bytes: Size
     created_at: datetime
     job_id: str | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
@@ -77,6 +78,6 @@ class Version(Record):
 class Optimizer(Record):
     """A name in the registry that has at least one version."""
 
-    name: str
+    name: Name
     latest: Version
     aliases: Mapping[str, int] = field(default_factory=dict)
