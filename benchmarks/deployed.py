@@ -13,7 +13,8 @@ import hyperadam
 import torch
 import torch.nn.functional as F
 from hyperadam.kernels import ReferenceStepper
-from hyperadam.rules import HyperAdamRule
+from hyperadam.rates import Rate
+from hyperadam.rules import HyperAdamRule, HyperAdamTensorRule
 from torch import Tensor, nn
 
 from benchmarks.floors import (
@@ -136,6 +137,48 @@ def _measure_threads(effort: Effort) -> Measured:
     return Measured(divide(on_one, on_two), text)
 
 
+@cache
+def _make_tensor_theta() -> hyperadam.Theta:
+    """Untrained: what it costs does not depend on what it says."""
+    rule = HyperAdamTensorRule()
+    vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(0)))
+    return hyperadam.Theta.from_vector(rule, vector, rate=Rate(lr=1.0))
+
+
+def _measure_tensor_rule(effort: Effort) -> Measured:
+    """On one thread."""
+    p = 1_000 if effort.tiny else 1_000_000
+    n_steps = 1 if effort.tiny else 20
+    with_rule = _make_step(partial(hyperadam.HyperAdam, theta=_make_tensor_theta()), p)
+    with_adam = _make_step(partial(torch.optim.Adam, fused=True), p)
+
+    def repeat(step: Callable[[], object]) -> None:
+        for _ in range(n_steps):
+            step()
+
+    n_threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        repeat(with_rule)  # the first step makes the state
+        repeat(with_adam)
+        seconds, adam_seconds = measure_in_turn(
+            effort.rounds, partial(repeat, with_rule), partial(repeat, with_adam)
+        )
+    finally:
+        torch.set_num_threads(n_threads_before)
+    text = f"fused Adam: {statistics.median(adam_seconds) / n_steps * 1e3:.2f} ms"
+    return Measured(divide(seconds, adam_seconds), text)
+
+
+def _measure_tensor_state(effort: Effort) -> Measured:
+    weight = nn.Parameter(torch.randn(100 if effort.tiny else 1_000, 100))
+    weight.grad = torch.randn_like(weight)
+    optimizer = hyperadam.HyperAdam([weight], _make_tensor_theta())
+    optimizer.step()
+    n_bytes = sum(field.nbytes for field in optimizer.state[weight].values())
+    return Measured([n_bytes / weight.numel()], "Adam: 8 bytes")
+
+
 def _make_cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], None]:
     """Forward, backward and update of two convolutions and a linear layer, p = 33,834."""
     generator = torch.Generator().manual_seed(0)
@@ -198,6 +241,22 @@ ROWS = [
         what="optimizer step, p = 1e6",
         compared_with="torch.optim.Adam",
         measure=_measure_over_adam,
+    ),
+    Row(
+        name="step-tensor",
+        what="step of hyperadam-tensor, p = 1e6, one thread",
+        compared_with="fused torch.optim.Adam",
+        at_least=6.0,
+        aim=2.0,
+        measure=_measure_tensor_rule,
+    ),
+    Row(
+        name="state-tensor",
+        what="state of hyperadam-tensor",
+        compared_with="bytes a coordinate",
+        at_least=20.1,
+        aim=20.1,
+        measure=_measure_tensor_state,
     ),
     Row(
         name="step-threads",

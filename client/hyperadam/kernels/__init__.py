@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
+from hyperadam.kernels.cpu_tensor import open_tensor_stepper
 from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.kernels.stepwise import (
@@ -99,6 +100,10 @@ def open_stepper(
     theta: Tensor,  # shape: (n_theta,)
 ) -> Stepper:
     """A stepper for Θ, which is read once: open another one for another Θ."""
+    tensor_stepper = open_tensor_stepper(rule, theta)
+    if tensor_stepper is not None:
+        return tensor_stepper
+
     fused = _open_fused_stepper(rule, theta)
     if fused is None:
         return ReferenceStepper(rule, theta)

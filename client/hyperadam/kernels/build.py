@@ -37,8 +37,13 @@ class BuildError(RuntimeError):
     """The kernel could not be compiled here; the message says why."""
 
 
-def compile_library(n_candidates: int, double: bool) -> Path:
+def compile_library(n_candidates: int, double: bool, *, source: str = "hyperadam.c") -> Path:
     """The compiled library for one J and dtype, from the cache or made now.
+
+    Args:
+        n_candidates: J.
+        double: float64, not float32.
+        source: the file of `native/` that is compiled.
 
     Raises:
         BuildError: no working compiler, or no cache folder that is safe to load code from.
@@ -52,9 +57,10 @@ def compile_library(n_candidates: int, double: bool) -> Path:
 
         with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
             digest = _digest_sources(sources, command, defines)
-            target = folder / f"cell-{digest}.so"
+            stem = "cell" if source == "hyperadam.c" else Path(source).stem
+            target = folder / f"{stem}-{digest}.so"
             if not target.exists():
-                _run_compiler(command, defines, sources, target)
+                _run_compiler(command, defines, sources / source, target)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise BuildError(str(error)) from error
     _check_owner(target)
@@ -125,7 +131,7 @@ def _describe_cpu() -> str:
 
 
 def _run_compiler(
-    command: tuple[str, ...], defines: tuple[str, ...], sources: Path, target: Path
+    command: tuple[str, ...], defines: tuple[str, ...], source: Path, target: Path
 ) -> None:
     """Tries the tunings in turn. The library is written aside and put in place when it is whole."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".building-", suffix=".so")
@@ -134,7 +140,7 @@ def _run_compiler(
     try:
         for tuning in _TUNING:
             flags = [*_FLAGS, *tuning, *defines]
-            files = ["-o", str(partial), str(sources / "hyperadam.c"), "-lm"]
+            files = ["-o", str(partial), str(source), "-lm"]
             result = subprocess.run(
                 [*command, *flags, *files],
                 capture_output=True,

@@ -116,12 +116,13 @@ def load_library(n_candidates: int, dtype: torch.dtype) -> Library | None:
     try:
         return Library(n_candidates, dtype)
     except BuildError as error:
-        _warn_once(str(error))
+        warn_once(str(error))
         return None
 
 
 @cache
-def _warn_once(reason: str) -> None:
+def warn_once(reason: str) -> None:
+    """Logs why kernels are not available, once for each reason."""
     _LOG.warning(
         "The fused kernel is not available, plain torch is used instead (same results, slower): %s",
         reason,

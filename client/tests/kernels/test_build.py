@@ -35,10 +35,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def fresh(cache: Path) -> Iterator[Path]:
     """Nothing is loaded yet, nor is anything after."""
-    for function in (library.load_library, library._warn_once):
+    for function in (library.load_library, library.warn_once):
         function.cache_clear()
     yield cache
-    for function in (library.load_library, library._warn_once):
+    for function in (library.load_library, library.warn_once):
         function.cache_clear()
 
 
