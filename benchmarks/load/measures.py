@@ -45,15 +45,15 @@ class Comparison:
     static: list[float] = field(default_factory=list)
 
     def to_figure(self, name: str) -> Figure:
-        ours = statistics.median(self.service)
+        service = statistics.median(self.service)
         static = statistics.median(self.static)
         details = {
-            "ms ours": ours,
+            "ms ours": service,
             "ms static": static,
             "ms ours p99": summarize(self.service)["p99"],
         }
         return Figure(
-            name=name, value=ours / static, unit="×", at_least=2.0, aim=1.1, details=details
+            name=name, value=service / static, unit="×", at_least=2.0, aim=1.1, details=details
         )
 
 

@@ -30,8 +30,8 @@ def test_quantiles() -> None:
 def test_downloads_and_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """On plain processes, with few calls: it says nothing about speed."""
     target = tmp_path / "new" / "load.json"
-    few = ["--executor", "process", "--jobs", "60", "--requests", "5", "--json", str(target)]
-    load.main(["--only", "downloads", "--only", "reads", *few])
+    options = ["--executor", "process", "--jobs", "60", "--requests", "5", "--json", str(target)]
+    load.main(["--only", "downloads", "--only", "reads", *options])
     written = json.loads(target.read_text())
     table = capsys.readouterr().out
     names = [figure["name"] for figure in written["figures"]]

@@ -39,11 +39,11 @@ def runner(tmp_path: Path) -> CliRunner:
 
 
 def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> None:
-    made = runner.invoke(
+    result = runner.invoke(
         app, ["keys", "create", "robot", "--scope", "submit", "--expires-in-days", "7"]
     )
-    assert made.exit_code == 0, made.output
-    key = made.stdout.strip()
+    assert result.exit_code == 0, result.output
+    key = result.stdout.strip()
     database = Database(f"sqlite:///{tmp_path}/jobs.db")
     holder = ApiKeys(database).verify(key)
     assert holder is not None

@@ -16,29 +16,28 @@ def test_small_answers_are_not_held_back() -> None:
     With it, every answer in two packets waits 40 ms for the other side.
     """
 
-    async def accepted_without_delay() -> int:
-        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async def read_option_of_a_connection() -> int:
+        option: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            found.set_result(
-                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            )
+            connection = writer.get_extra_info("socket")
+            option.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             writer.close()
 
         listener = listen("127.0.0.1", 0)
         async with await asyncio.start_server(look, sock=listener):
             _, writer = await asyncio.open_connection(*listener.getsockname())
             writer.close()
-            return await found
+            return await option
 
-    assert asyncio.run(accepted_without_delay()) != 0
+    assert asyncio.run(read_option_of_a_connection()) != 0
 
 
 def test_a_taken_port_is_a_clear_error() -> None:
-    with listen("127.0.0.1", 0) as taken:
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert format_url(taken) == f"http://127.0.0.1:{port}"
+    with listen("127.0.0.1", 0) as listener:
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert format_url(listener) == f"http://127.0.0.1:{port}"
         with pytest.raises(
             CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
         ):

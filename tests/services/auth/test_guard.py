@@ -149,11 +149,11 @@ def test_the_security_scheme_is_documented(anonymous: TestClient) -> None:
 
 
 def test_keys_over_rest(client: TestClient) -> None:
-    made = client.post("/v1/keys", json={"name": "ci", "scopes": ["submit"]})
-    assert made.status_code == 201
-    assert made.headers["Cache-Control"] == "no-store"
-    key = made.json()["key"]
-    key_id = made.json()["id"]
+    answer = client.post("/v1/keys", json={"name": "ci", "scopes": ["submit"]})
+    assert answer.status_code == 201
+    assert answer.headers["Cache-Control"] == "no-store"
+    key = answer.json()["key"]
+    key_id = answer.json()["id"]
     holder = client.get("/v1/keys/self", headers=bearer(key)).json()
     assert holder == {"id": key_id, "name": "ci", "scopes": ["read", "submit"]}
     listed = client.get("/v1/keys")
@@ -178,8 +178,8 @@ def test_a_repeated_request_makes_one_key_and_shows_it_once(client: TestClient) 
 
 def test_a_key_over_rest_may_expire(client: TestClient) -> None:
     moment = (datetime.now(UTC) + timedelta(days=30)).isoformat()
-    made = client.post("/v1/keys", json={"name": "guest", "expires_at": moment}).json()
-    assert datetime.fromisoformat(made["expires_at"]) == datetime.fromisoformat(moment)
+    answer = client.post("/v1/keys", json={"name": "guest", "expires_at": moment}).json()
+    assert datetime.fromisoformat(answer["expires_at"]) == datetime.fromisoformat(moment)
     late = client.post("/v1/keys", json={"name": "late", "expires_at": "2020-01-01T00:00:00Z"})
     assert list_error_fields(late) == ["expires_at"]
 

@@ -59,12 +59,12 @@ def narrow(services: Container) -> Iterator[TestClient]:
         "writes_per_second": 0.002,
         "rate_burst_seconds": 1000.0,
     }
-    few = Container(
+    services_with_limits = Container(
         settings=services.settings.model_copy(update=limits),
         database=services.database,
         registry=services.registry,
     )
-    with TestClient(create_app(few)) as client:
+    with TestClient(create_app(services_with_limits)) as client:
         yield client
 
 

@@ -43,7 +43,7 @@ class Fuzzed:
 
     app: FastAPI
     headers: dict[str, str]
-    known: dict[str, str]
+    path_values: dict[str, str]
 
 
 @pytest.fixture
@@ -62,12 +62,10 @@ def fuzzed(database: Database, settings: Settings, registry: InMemoryRegistry) -
     registry.create_version("known", make_theta(), key="1")
     registry.set_alias("known", "champion", 1, actor="fuzzer")
     with TestClient(app, headers=headers) as client:
-        job = client.post(
-            "/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}}
-        ).json()["id"]
-    return Fuzzed(
-        app, headers, {"job_id": job, "name": "known", "ref": "champion", "alias": "champion"}
-    )
+        request = {"kind": "meta-training", "spec": {"preset": "quick"}}
+        job = client.post("/v1/jobs", json=request).json()["id"]
+    path_values = {"job_id": job, "name": "known", "ref": "champion", "alias": "champion"}
+    return Fuzzed(app, headers, path_values)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=map(" ".join, OPERATIONS))
@@ -93,9 +91,11 @@ def test_answers_are_as_documented(method: str, path: str, fuzzed: Fuzzed) -> No
         negative_data_rejection,
     ]
     operation = schemathesis.openapi.from_asgi("/openapi.json", fuzzed.app)[path][method]
-    known = {name: value for name, value in fuzzed.known.items() if f"{{{name}}}" in path}
+    values = fuzzed.path_values.items()
+    values_of_path = {name: value for name, value in values if f"{{{name}}}" in path}
     kinds = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
-    kinds += [operation.as_strategy(path_parameters=known)] if known else []
+    if values_of_path:
+        kinds.append(operation.as_strategy(path_parameters=values_of_path))
 
     @hypothesis.settings(
         max_examples=N_EXAMPLES * len(kinds),

@@ -93,7 +93,7 @@ def registry() -> InMemoryRegistry:
 
 
 @pytest.fixture
-def known(client: TestClient) -> dict[str, str]:
+def path_values(client: TestClient) -> dict[str, str]:
     """Path parameters that lead to something that is there."""
     job = client.post("/v1/jobs", json=QUICK).json()["id"]
     return {
@@ -133,23 +133,23 @@ def check(answer: Response, request: object) -> None:
 
 
 @pytest.mark.slow
-def test_paths_that_lead_elsewhere(client: TestClient, known: dict[str, str]) -> None:
+def test_paths_that_lead_elsewhere(client: TestClient, path_values: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, place in product(parameters(operation, "path"), PLACES):
-            answer = client.request(method, filled(path, {**known, name: place}))
+            answer = client.request(method, filled(path, {**path_values, name: place}))
             check(answer, (method, path, place[:50]))
 
 
 @pytest.mark.slow
-def test_queries_that_say_the_impossible(client: TestClient, known: dict[str, str]) -> None:
+def test_queries_that_say_the_impossible(client: TestClient, path_values: dict[str, str]) -> None:
     for method, path, operation in operations():
         for name, value in product(parameters(operation, "query"), PLACES):
-            answer = client.request(method, f"{filled(path, known)}?{name}={value}")
+            answer = client.request(method, f"{filled(path, path_values)}?{name}={value}")
             check(answer, (method, path, name, value[:50]))
 
 
 @pytest.mark.slow
-def test_headers_that_say_the_impossible(client: TestClient, known: dict[str, str]) -> None:
+def test_headers_that_say_the_impossible(client: TestClient, path_values: dict[str, str]) -> None:
     values = [
         "\x7f",
         "é",
@@ -162,7 +162,9 @@ def test_headers_that_say_the_impossible(client: TestClient, known: dict[str, st
     ]
     for method, path, operation in operations():
         for name, value in product(parameters(operation, "header"), values):
-            answer = client.request(method, filled(path, known), headers={name: value.encode()})
+            answer = client.request(
+                method, filled(path, path_values), headers={name: value.encode()}
+            )
             check(answer, (method, path, name, value[:50]))
 
 
@@ -200,12 +202,12 @@ def bodies_with(string: str) -> Iterator[bytes]:
 
 
 @pytest.mark.slow
-def test_bodies_that_are_none(client: TestClient, known: dict[str, str]) -> None:
+def test_bodies_that_are_none(client: TestClient, path_values: dict[str, str]) -> None:
     for method, path, operation in operations():
         if "requestBody" in operation:
             for body, kind in product(bodies(), ("application/json", "application/octet-stream")):
                 answer = client.request(
-                    method, filled(path, known), content=body, headers={"Content-Type": kind}
+                    method, filled(path, path_values), content=body, headers={"Content-Type": kind}
                 )
                 check(answer, (method, path, body[:100]))
 
@@ -221,14 +223,14 @@ def test_a_spec_of_too_many_levels_is_named(client: TestClient) -> None:
 
 
 def test_bodies_that_are_too_large(
-    client: TestClient, settings: Settings, known: dict[str, str]
+    client: TestClient, settings: Settings, path_values: dict[str, str]
 ) -> None:
     for method, path, operation in operations():
         if "application/json" in operation.get("requestBody", {}).get("content", {}):
             body = b'{"kind": "' + b"x" * settings.max_body_bytes + b'"}'
             answer = client.request(
                 method,
-                filled(path, known),
+                filled(path, path_values),
                 content=body,
                 headers={"Content-Type": "application/json"},
             )
@@ -237,10 +239,12 @@ def test_bodies_that_are_too_large(
 
 
 @pytest.mark.slow
-def test_keys_that_are_none(client: TestClient, known: dict[str, str]) -> None:
+def test_keys_that_are_none(client: TestClient, path_values: dict[str, str]) -> None:
     for method, path, operation in operations():
         for token in TOKENS if operation.get("security") else ():
-            answer = client.request(method, filled(path, known), headers={"Authorization": token})
+            answer = client.request(
+                method, filled(path, path_values), headers={"Authorization": token}
+            )
             assert answer.status_code == 401, (method, path, token[:50])
             check(answer, (method, path))
 

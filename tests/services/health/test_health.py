@@ -85,9 +85,9 @@ def test_a_hanging_part_is_named_in_bounded_time(services: Container, at_work: L
     with patch.object(services.registry, "optimizers", side_effect=lambda: release.wait(30)):
         examiner = Examiner(services.database, services.registry, limit_seconds=0.2)
         began = time.monotonic()
-        found = [anyio.run(examine, examiner) for _ in range(2)]
+        outcomes = [anyio.run(examine, examiner) for _ in range(2)]
         assert time.monotonic() - began < 3
         release.set()
-    for checks in found:
+    for checks in outcomes:
         assert checks["registry"] == "no answer within 0.2 s"
         assert checks["reconciler"] == "ok"

@@ -122,8 +122,10 @@ def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
         for seconds, job_id in enumerate(ids):
             # only the first attempt ended a wait in the queue since the submission
             for number in (1, 2):
-                taken = moment + timedelta(seconds=seconds * number)
-                session.add(Attempt(job_id=job_id, number=number, state="lost", created_at=taken))
+                started_at = moment + timedelta(seconds=seconds * number)
+                session.add(
+                    Attempt(job_id=job_id, number=number, state="lost", created_at=started_at)
+                )
     assert figures(client, "hyperadam_queue_wait_seconds") == {
         ("0.5",): 5.0,
         ("0.9",): 9.0,

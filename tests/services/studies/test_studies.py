@@ -71,8 +71,8 @@ def test_limits_and_a_gentle_stop_reach_the_driver_through_the_run(
     again = client.post(f"/v1/jobs/{job_id}/stop", headers=headers)
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json() == again.json() == {"trials": 30, "parallel_trials": 5, "stopping": True}
-    left = Control.load(registry, registry.open_run(job_id, name=""))
-    assert left == Control(trials=30, parallel_trials=5, stopping=True)
+    control = Control.load(registry, registry.open_run(job_id, name=""))
+    assert control == Control(trials=30, parallel_trials=5, stopping=True)
 
 
 @pytest.mark.parametrize("body", [{}, {"trials": 0}, {"parallel_trials": 257}, {"seeds": 3}])
@@ -108,11 +108,11 @@ def test_any_trials_theta_becomes_a_version(client: TestClient, registry: InMemo
     add_trial(registry, job_id, with_theta=False)
     assert client.post(path, json=body).status_code == 404
     study = add_trial(registry, job_id, with_theta=True)
-    made = client.post(path, json=body)
-    assert made.status_code == 201, made.text
-    assert client.post(path, json=body).json() == made.json()
+    answer = client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    assert client.post(path, json=body).json() == answer.json()
     version = registry.version("chosen", "latest")
-    assert (version.number, version.sha256, version.run_id) == (1, made.json()["sha256"], study)
+    assert (version.number, version.sha256, version.run_id) == (1, answer.json()["sha256"], study)
     assert client.post(path, json={"optimizer": "no name!"}).status_code == 422
 
 
