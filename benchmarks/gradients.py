@@ -25,16 +25,11 @@ import hyperadam
 import torch
 from torch import Tensor
 
+from benchmarks.episode_gradients import add_episode_gradients
 from benchmarks.measuring import write_json
 from benchmarks.slopes import report_slopes
 from meta_trainer.datasets import load
-from meta_trainer.estimators import (
-    Objective,
-    Period,
-    antithetic_pairs,
-    estimate_gradient,
-    meta_gradient,
-)
+from meta_trainer.estimators import Objective, Period, antithetic_pairs
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import as_task_source, build_training_optimizee
@@ -94,33 +89,19 @@ class MetaLoss:
         self, total: Tensor, spec: MetaTrainingSpec, learner: int, seed: int
     ) -> None:
         """Add the meta-gradients of all periods of one learner."""
-        n_steps = spec.period_of(0)
-        horizon = spec.unroll.horizon
         period = Period(
             rule=self.rule,
             theta=self.theta,
             optimizee=self.optimizees[learner],
             objective=Objective(),
             rate=spec.unroll.rate,
-            n_steps=n_steps,
-            horizon=horizon,
+            n_steps=spec.period_of(0),
+            horizon=spec.unroll.horizon,
             seed=seed,
             episode=0,
             learners=[learner],
         )
-        state = None
-        for _ in range(0, horizon, n_steps):
-            result = estimate_gradient(spec.estimator, period, state)
-            total += meta_gradient(
-                spec.estimator,
-                self.rule,
-                result.gradient,
-                result.slopes,
-                seed=seed,
-                episode=0,
-                learners=[learner],
-            )
-            state = result.state
+        add_episode_gradients(total, spec.estimator, period)
 
     def measure_slope(self, direction: Tensor) -> float:
         """⟨g/‖g‖, ∇F⟩ by a central difference."""

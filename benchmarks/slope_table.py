@@ -1,5 +1,7 @@
-"""Slopes that are promised beside those that there are: means over tasks, their errors, and the
-table of them. What they are is said in `benchmarks.slopes`."""
+"""Promised slopes beside true ones: means over tasks, their errors, and the table of them.
+
+`benchmarks.slopes` says what they are.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,7 @@ class PromisedSlope:
 
     @property
     def ratio(self) -> float:
-        """True over promised: 1 of an estimator that does not lie, below 0 where its sign is
-        wrong."""
+        """True over promised: 1 if the estimator does not lie, below 0 if its sign is wrong."""
         return self.true.mean / self.promised.mean if self.promised.mean else math.nan
 
     def to_json(self) -> dict[str, Any]:

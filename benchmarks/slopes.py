@@ -1,5 +1,4 @@
-"""Whether meta-gradients promise the slopes that there are: along named directions of Θ, for every
-estimator.
+"""Whether meta-gradients promise the slopes that there are, along named directions of Θ.
 
 F is the meta-loss of a whole episode, u a direction of Θ, g a learner's meta-gradient:
 
@@ -34,16 +33,11 @@ from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, Rule
 from torch import Tensor
 
+from benchmarks.episode_gradients import add_episode_gradients
 from benchmarks.measuring import write_json
 from benchmarks.slope_table import PromisedSlope, Slope, format_table
 from benchmarks.small_tasks import make_small_tasks
-from meta_trainer.estimators import (
-    Objective,
-    Period,
-    antithetic_pairs,
-    estimate_gradient,
-    meta_gradient,
-)
+from meta_trainer.estimators import Objective, Period, antithetic_pairs
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
     AdjustmentSpec,
@@ -120,7 +114,8 @@ class Subject:
     @classmethod
     def of(cls, setting: Setting) -> Subject:
         shipped = hyperadam.pretrained()
-        rule, theta = shipped.rule, shipped.vector
+        rule = shipped.rule
+        theta = shipped.vector
         if setting.theta == "untrained":
             rule = HyperAdamRule(replace(rule.spec, n_candidates=N_CANDIDATES))
             theta = rule.pack(rule.init_theta(make_generator(0, "benchmarks/theta"))).float()
@@ -194,10 +189,11 @@ def estimate_gradients(
     horizon: int,
     task: int,
 ) -> Tensor:
-    """The gradient of each learner of a task, the mean over the periods of an episode; shape (L,
-    n_theta)."""
+    """The gradient of each learner of a task: the mean over the periods of an episode.
+
+    Its shape is (L, n_theta).
+    """
     n_learners = len(optimizee.start())
-    learners = range(n_learners)
     period = Period(
         rule=subject.rule,
         theta=subject.theta,
@@ -208,23 +204,11 @@ def estimate_gradients(
         horizon=horizon,
         seed=1,
         episode=task,
-        learners=learners,
+        learners=range(n_learners),
         by_learner=True,
     )
     total = torch.zeros(n_learners, len(subject.theta))
-    state = None
-    for _ in range(0, horizon, n_steps):
-        result = estimate_gradient(spec, period, state)
-        total += meta_gradient(
-            spec,
-            subject.rule,
-            result.gradient,
-            result.slopes,
-            seed=1,
-            episode=task,
-            learners=learners,
-        )
-        state = result.state
+    add_episode_gradients(total, spec, period)
     return total / (horizon // n_steps)
 
 

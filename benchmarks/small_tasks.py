@@ -1,4 +1,4 @@
-"""Tasks of tiny learners on pooled images of digits: many of them can be run to look at gradients."""
+"""Tasks of tiny learners on pooled images of digits: one can run many to look at gradients."""
 
 from __future__ import annotations
 
