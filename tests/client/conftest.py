@@ -183,8 +183,8 @@ def service(
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    with service.client() as one:
-        yield one
+    with service.client() as open_client:
+        yield open_client
 
 
 @pytest.fixture

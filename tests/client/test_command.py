@@ -34,17 +34,17 @@ def test_submit_and_list_and_show(client: Client, tmp_path: Path) -> None:
     file.write_text('{"seed": 1, "unroll": {"lr": 0.01}}')
     spec = ("--file", str(file), "--preset", "quick", "--set", "unroll.horizon=200")
     about = ("--name", "[bold]mine", "--label", "team=a")
-    shown = run(
+    result = run(
         "jobs", "submit", "meta-training", *spec, "--set", 'task.activations=["tanh"]', *about
     )
-    job = client.jobs.get(shown.stdout.strip())
+    job = client.jobs.get(result.stdout.strip())
     assert job.spec["seed"] == 1
     assert (job.spec["unroll"]["horizon"], job.spec["unroll"]["rate"]["lr"]) == (200, 0.01)
     assert job.spec["task"]["activations"] == ["tanh"]
     assert (job.name, job.labels) == ("[bold]mine", {"team": "a"})
-    listed = run("jobs", "list", "--label", "team=a").stdout
-    assert job.id in listed
-    assert "[bold]mine" in listed
+    table = run("jobs", "list", "--label", "team=a").stdout
+    assert job.id in table
+    assert "[bold]mine" in table
     assert read_documents("jobs", "list", "--json") == [[dict(job.raw)]]
     assert run("jobs", "list", "--state", "failed").stdout == "no jobs\n"
     details = run("jobs", "show", job.id).stdout
@@ -74,23 +74,23 @@ def test_submit_and_follow_to_success(service: Service, client: Client) -> None:
         service.end(job_id, Trigger.SUCCEED, TRAINED)
 
     thread = play_first_job(client, play)
-    shown = run("jobs", "submit", "--preset", "quick", "--follow")
+    result = run("jobs", "submit", "--preset", "quick", "--follow")
     thread.join()
-    assert "hyperadam@1" in shown.stdout
-    assert "0.25 (best, update 50)" in shown.stdout
-    assert "1:15" in shown.stdout
-    assert "running" in shown.stderr
-    assert "validation 0.25 at update 25 (best)" in shown.stderr
-    assert "\x1b" not in shown.output
+    assert "hyperadam@1" in result.stdout
+    assert "0.25 (best, update 50)" in result.stdout
+    assert "1:15" in result.stdout
+    assert "running" in result.stderr
+    assert "validation 0.25 at update 25 (best)" in result.stderr
+    assert "\x1b" not in result.output
 
 
 def test_follow_a_failure(service: Service, client: Client) -> None:
     job_id = client.jobs.submit("meta-training", {"preset": "quick"}).id
     service.begin(job_id)
     service.end(job_id, Trigger.FAIL)
-    shown = run("jobs", "follow", job_id, code=1)
-    assert "ValueError: it went wrong" in shown.stderr
-    assert f"hyperadam jobs logs {job_id}" in shown.stderr
+    result = run("jobs", "follow", job_id, code=1)
+    assert "ValueError: it went wrong" in result.stderr
+    assert f"hyperadam jobs logs {job_id}" in result.stderr
     events = read_documents("jobs", "follow", job_id, "--json", code=1)
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "job.ended"
@@ -162,9 +162,9 @@ def test_interrupting_a_follower_leaves_the_job_alone(service: Service, client: 
 def test_the_life_of_a_job_by_command(service: Service, client: Client) -> None:
     submitted = run("jobs", "submit", "--preset", "quick", "--priority", "3", "--deadline", "2h")
     job = submitted.stdout.strip()
-    shown = read_documents("jobs", "show", job, "--json")[0]
-    assert shown["priority"] == 3
-    assert shown["deadline"] is not None
+    result = read_documents("jobs", "show", job, "--json")[0]
+    assert result["priority"] == 3
+    assert result["deadline"] is not None
     assert "not-a-time" in run("jobs", "submit", "--deadline", "not-a-time", code=2).output
     service.begin(job)
     service.end(job, Trigger.FAIL)

@@ -51,21 +51,25 @@ def test_evaluate(service: Service, client: Client, tmp_path: Path) -> None:
 
     thread = play_first_job(client, play)
     folder = tmp_path / "report"
-    shown = run(
+    result = run(
         "evaluate", "hyperadam@latest", "--starts", "4", "--dataset", "mnist5k", "-o", str(folder)
     )
     thread.join()
-    assert "0.1250 ± 0.0100" in shown.stdout
+    assert "0.1250 ± 0.0100" in result.stdout
     assert (folder / "curves.png").read_bytes() == b"picture"
     assert json.loads((folder / "result.json").read_text())["rows"][0]["mean"] == 0.125
     spec = next(client.jobs.list()).spec
     assert (spec["n_starts"], spec["optimizers"]) == (4, ["hyperadam@1"])
-    again = tmp_path / "again"
-    written = run("jobs", "download", next(client.jobs.list()).id, "-o", str(again)).stdout.split()
-    assert written == sorted(
-        str(again / path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    second_folder = tmp_path / "again"
+    paths = run(
+        "jobs", "download", next(client.jobs.list()).id, "-o", str(second_folder)
+    ).stdout.split()
+    assert paths == sorted(
+        str(second_folder / path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file()
     )
-    assert (again / "curves.png").read_bytes() == b"picture"
+    assert (second_folder / "curves.png").read_bytes() == b"picture"
 
 
 def test_evaluate_without_following(service: Service, client: Client) -> None:

@@ -40,9 +40,9 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
     assert cached["sha256"] == make_theta(2).sha256
     assert Theta.load(cached["path"]).sha256 == make_theta(2).sha256
 
-    listed = run("alias", "list", "hyperadam").stdout
-    assert "champion" in listed
-    assert "it won" in listed
+    table = run("alias", "list", "hyperadam").stdout
+    assert "champion" in table
+    assert "it won" in table
     assert run("alias", "delete", "hyperadam", "champion").stdout == "hyperadam@champion is gone\n"
     assert read_documents("alias", "list", "hyperadam", "--json")[0]["items"] == []
     assert "(not-found)" in run("pull", "hyperadam@champion", code=4).stderr
@@ -52,16 +52,16 @@ def test_versions_pull_and_aliases(service: Service, tmp_path: Path) -> None:
 
 
 def test_push(service: Service, tmp_path: Path) -> None:
-    made = make_theta(1)
+    theta = make_theta(1)
     file = tmp_path / "theta.safetensors"
-    made.save(file)
+    theta.save(file)
     assert run("push", "tiny", str(file)).stdout == "tiny@1\n"
     assert run("push", "tiny", str(file)).stdout == "tiny@1\n"
-    pushed = read_documents("push", "hyperadam-paper", "--json")[0]
-    assert (pushed["optimizer"], pushed["number"]) == ("hyperadam-paper", 1)
-    assert pushed["sha256"] == pretrained("hyperadam-paper").sha256
-    assert read_documents("pull", "tiny@1", "--json")[0]["sha256"] == made.sha256
-    file.write_bytes(made.to_bytes()[:-4])
+    answer = read_documents("push", "hyperadam-paper", "--json")[0]
+    assert (answer["optimizer"], answer["number"]) == ("hyperadam-paper", 1)
+    assert answer["sha256"] == pretrained("hyperadam-paper").sha256
+    assert read_documents("pull", "tiny@1", "--json")[0]["sha256"] == theta.sha256
+    file.write_bytes(theta.to_bytes()[:-4])
     assert run("push", "tiny", str(file), code=2).stderr.startswith(f"error: {file}: ")
 
 
@@ -90,10 +90,10 @@ def test_search_compare_annotate_and_protect(service: Service, client: Client) -
         key="job_e", evaluated_at=datetime(2026, 1, 2, tzinfo=UTC), summary=summary
     )
     service.container.registry.attach_evaluation("hyperadam", 2, evaluation)
-    shown = run("compare", "hyperadam@1", "hyperadam@latest").stdout
-    assert "best on ELU" in shown
-    assert "table1: final loss, 20 starts, 100 steps on mnist5k" in shown
-    assert any(line.split() == ["relu", "–", "0.25", "±", "0.01"] for line in shown.splitlines())
+    output = run("compare", "hyperadam@1", "hyperadam@latest").stdout
+    assert "best on ELU" in output
+    assert "table1: final loss, 20 starts, 100 steps on mnist5k" in output
+    assert any(line.split() == ["relu", "–", "0.25", "±", "0.01"] for line in output.splitlines())
     assert (
         read_documents("compare", "hyperadam@1", "hyperadam@2", "--json")[0]["right"]["number"] == 2
     )

@@ -19,10 +19,10 @@ TOP = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_the_readme_example_learns() -> None:
     program = TOP / "examples" / "train_with_theta.py"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, program], capture_output=True, text=True, check=True, timeout=100, cwd=TOP
     )
-    last = done.stdout.splitlines()[-1]
+    last = process.stdout.splitlines()[-1]
     assert last.startswith("epoch 4: ")
     assert float(last.split(", ")[1].split("%")[0]) > 90
 
@@ -65,9 +65,9 @@ def test_an_untrained_optimizer_is_not_clearly_better_than_itself(
     monkeypatch.setattr(demo, "N_STARTS", 2)
     theta = make_theta(0)
     assert not demo.compare(theta, theta, load("mnist5k"))
-    shown = capsys.readouterr().out
-    assert "not clearly worse" in shown
-    assert "\x1b" not in shown
+    output = capsys.readouterr().out
+    assert "not clearly worse" in output
+    assert "\x1b" not in output
 
 
 def test_a_paired_mean_has_its_standard_error() -> None:

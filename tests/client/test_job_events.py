@@ -54,14 +54,14 @@ def test_events_as_a_list_and_as_a_stream_are_the_same(service: Service, client:
 def test_events_come_live(service: Service, client: Client) -> None:
     job = client.jobs.submit("meta-training", SPEC)
     service.begin(job.id)
-    seen = []
+    types = []
     for event in client.jobs.follow(job.id):
-        seen.append(event.type)
+        types.append(event.type)
         if event.type == "job.state" and event.data["to"] == "running":
             threading.Timer(0.3, service.tell, (job.id, "checkpoint"), {"update": 1}).start()
         if event.type == "checkpoint":
             service.end(job.id, Trigger.SUCCEED, TRAINED)
-    assert seen[-3:] == ["checkpoint", "job.state", "job.ended"]
+    assert types[-3:] == ["checkpoint", "job.state", "job.ended"]
 
 
 def test_a_stream_that_the_server_ends_goes_on_where_it_was(

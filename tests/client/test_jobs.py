@@ -59,8 +59,10 @@ def test_a_job_from_submission_to_result(service: Service, client: Client, tmp_p
     assert (result.number, result.best_validation_loss, result.wall_seconds) == (1, 0.25, 12.5)
     assert "curves.png" in [artifact.path for artifact in result.artifacts]
     assert client.jobs.download_result(job.id, "curves.png", tmp_path).read_bytes() == b"picture"
-    assert [(one.update, one.size_bytes) for one in client.jobs.checkpoints(job.id)] == [(2, 3)]
-    assert [(one.number, one.state) for one in client.jobs.attempts(job.id)] == [(1, "succeeded")]
+    assert [(item.update, item.size_bytes) for item in client.jobs.checkpoints(job.id)] == [(2, 3)]
+    assert [(item.number, item.state) for item in client.jobs.attempts(job.id)] == [
+        (1, "succeeded")
+    ]
     assert client.jobs.metric_names(job.id) == ("meta_loss",)
     series = client.jobs.metrics(job.id, "meta_loss")
     assert series.steps == [0, 1, 2]
@@ -104,9 +106,9 @@ def test_a_series_may_be_thinned(service: Service, client: Client) -> None:
     job = client.jobs.submit("meta-training", SPEC)
     service.begin(job.id)
     service.metrics(job.id, "meta_loss", [float(abs(step - 50)) for step in range(100)])
-    thinned = client.jobs.metrics(job.id, "meta_loss", n_points=8)
-    assert len(thinned.points) <= 8
-    assert {0, 50, 99} <= set(thinned.steps)
+    series = client.jobs.metrics(job.id, "meta_loss", n_points=8)
+    assert len(series.points) <= 8
+    assert {0, 50, 99} <= set(series.steps)
 
 
 def test_moments_need_a_zone(client: Client) -> None:
@@ -210,8 +212,8 @@ def test_the_asynchronous_client_does_the_same(service: Service) -> None:
     async def scenario() -> list[str]:
         async with AsyncClient(service.url, service.keys["admin"], retry=QUICK) as client:
             job = await client.jobs.submit("meta-training", SPEC)
-            other = await client.jobs.submit("meta-training", SPEC)
-            assert [one.id async for one in client.jobs.list()] == [other.id, job.id]
+            second = await client.jobs.submit("meta-training", SPEC)
+            assert [item.id async for item in client.jobs.list()] == [second.id, job.id]
             following = asyncio.create_task(client.jobs.wait(job.id))
             await asyncio.sleep(0.1)
             assert (await client.jobs.cancel(job.id)).state == "cancelled"

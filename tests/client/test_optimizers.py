@@ -17,20 +17,27 @@ from tests.client.conftest import QUICK, Service, make_theta
 pytestmark = pytest.mark.slow
 
 
+def list_numbers(client: Client, *, limit: int | None = None) -> list[int]:
+    """The numbers of hyperadam's versions, as the client lists them."""
+    return [version.number for version in client.optimizers.versions("hyperadam", limit=limit)]
+
+
 def test_versions_and_aliases(service: Service, client: Client) -> None:
     assert list(client.optimizers.list()) == []
     first = service.register(1)
     second = service.register(2)
     service.register(3, name="rnnprop")
-    assert [one.name for one in client.optimizers.list()] == ["hyperadam", "rnnprop"]
+    names = [optimizer.name for optimizer in client.optimizers.list()]
+    assert names == ["hyperadam", "rnnprop"]
 
     version = client.optimizers.set_alias("hyperadam", "champion", 1, reason="best so far")
     assert (version.number, version.sha256, version.aliases) == (1, first.sha256, ("champion",))
     client.optimizers.set_alias("hyperadam", "champion", 2)
-    one = client.optimizers.get("hyperadam")
-    assert (one.latest.number, dict(one.aliases)) == (2, {"champion": 2})
-    assert [version.number for version in client.optimizers.versions("hyperadam")] == [2, 1]
-    assert [version.number for version in client.optimizers.versions("hyperadam", limit=1)] == [2]
+    optimizer = client.optimizers.get("hyperadam")
+    assert optimizer.latest.number == 2
+    assert dict(optimizer.aliases) == {"champion": 2}
+    assert list_numbers(client) == [2, 1]
+    assert list_numbers(client, limit=1) == [2]
     for ref in (2, "2", "latest", "champion"):
         assert client.optimizers.version("hyperadam", ref).sha256 == second.sha256
     assert client.optimizers.version("hyperadam").manifest["provenance"] == {"seed": 2}
@@ -38,7 +45,10 @@ def test_versions_and_aliases(service: Service, client: Client) -> None:
     client.optimizers.delete_alias("hyperadam", "champion", reason="withdrawn")
     aliases = client.optimizers.aliases("hyperadam")
     assert aliases.items == ()
-    changes = [(one.old_version, one.new_version, one.actor, one.reason) for one in aliases.history]
+    changes = [
+        (change.old_version, change.new_version, change.actor, change.reason)
+        for change in aliases.history
+    ]
     assert changes == [
         (None, 1, "admin-key", "best so far"),
         (1, 2, "admin-key", ""),
@@ -51,21 +61,10 @@ def test_lists_page_by_themselves(
 ) -> None:
     for seed in range(1, 6):
         service.register(seed)
-    monkeypatch.setattr(
-        session.Session.fetch_pages, "__kwdefaults__", {"limit": None, "page_size": 2}
-    )
-    assert [version.number for version in client.optimizers.versions("hyperadam")] == [
-        5,
-        4,
-        3,
-        2,
-        1,
-    ]
-    assert [version.number for version in client.optimizers.versions("hyperadam", limit=3)] == [
-        5,
-        4,
-        3,
-    ]
+    defaults = {"limit": None, "page_size": 2}
+    monkeypatch.setattr(session.Session.fetch_pages, "__kwdefaults__", defaults)
+    assert list_numbers(client) == [5, 4, 3, 2, 1]
+    assert list_numbers(client, limit=3) == [5, 4, 3]
 
 
 def test_weights_and_pull(service: Service, client: Client) -> None:
@@ -79,38 +78,45 @@ def test_weights_and_pull(service: Service, client: Client) -> None:
     assert hyperadam.pull("hyperadam@1").sha256 == theta.sha256
 
 
-def test_search_notes_and_comparison(service: Service, client: Client) -> None:
+def test_search_and_notes(service: Service, client: Client) -> None:
     service.register(1)
     service.register(2)
-    noted = client.optimizers.annotate(
+    version = client.optimizers.annotate(
         "hyperadam", "latest", description="best", tags={"env": "prod", "old": None}
     )
-    assert (noted.number, noted.description, dict(noted.tags)) == (2, "best", {"env": "prod"})
-    assert noted.lineage is not None
-    assert noted.lineage.source == "upload"
-    assert [
-        str(v) for v in client.optimizers.versions("hyperadam", tags=["env:prod"], rule="hyperadam")
-    ] == ["hyperadam@2"]
+    assert version.number == 2
+    assert version.description == "best"
+    assert dict(version.tags) == {"env": "prod"}
+    assert version.lineage is not None
+    assert version.lineage.source == "upload"
+
+    versions = client.optimizers.versions("hyperadam", tags=["env:prod"], rule="hyperadam")
+    assert [str(version) for version in versions] == ["hyperadam@2"]
     assert list(client.optimizers.versions("hyperadam", metrics=["validation_loss<=0.3"])) == []
-    assert [one.name for one in client.optimizers.list(tags=["env"])] == ["hyperadam"]
+    optimizers = client.optimizers.list(tags=["env"])
+    assert [optimizer.name for optimizer in optimizers] == ["hyperadam"]
     with pytest.raises(hyperadam.ValidationFailed) as caught:
         list(client.optimizers.list(metrics=["loss"]))
     assert caught.value.errors[0].field.startswith("metric")
-    told = Evaluation(
+
+
+def test_a_comparison_has_the_evaluations_of_both(service: Service, client: Client) -> None:
+    service.register(1)
+    service.register(2)
+    attached = Evaluation(
         key="job_e",
         evaluated_at=datetime(2026, 1, 2, tzinfo=UTC),
         summary={"settings": {"suite": "table1"}, "tasks": {"relu": {"mean": 0.25}}},
     )
-    service.container.registry.attach_evaluation("hyperadam", 2, told)
+    service.container.registry.attach_evaluation("hyperadam", 2, attached)
     comparison = client.optimizers.compare("hyperadam@1", "hyperadam@latest")
     assert (str(comparison.left), str(comparison.right)) == ("hyperadam@1", "hyperadam@2")
     (evaluation,) = comparison.evaluations
     assert (evaluation.left_job_id, evaluation.right_job_id) == (None, "job_e")
     assert evaluation.tasks[0].right == {"mean": 0.25}
-    assert [(one.metric, one.left, one.right) for one in comparison.metrics] == []
-    assert [one.summary["tasks"] for one in comparison.right.evaluations] == [
-        {"relu": {"mean": 0.25}}
-    ]
+    assert comparison.metrics == ()
+    (summary,) = [evaluation.summary for evaluation in comparison.right.evaluations]
+    assert summary["tasks"] == {"relu": {"mean": 0.25}}
 
 
 def test_a_protected_alias(service: Service, client: Client) -> None:
@@ -121,12 +127,11 @@ def test_a_protected_alias(service: Service, client: Client) -> None:
         client.optimizers.set_alias("hyperadam", "champion", 2)
     with pytest.raises(hyperadam.Conflict, match="protected"):
         client.optimizers.delete_alias("hyperadam", "champion")
-    assert [one.protected for one in client.optimizers.aliases("hyperadam").items] == [True]
+    (alias,) = client.optimizers.aliases("hyperadam").items
+    assert alias.protected
     client.optimizers.set_alias("hyperadam", "champion", 2, protected=False)
-    assert [one.protected for one in client.optimizers.aliases("hyperadam").history] == [
-        True,
-        False,
-    ]
+    history = client.optimizers.aliases("hyperadam").history
+    assert [change.protected for change in history] == [True, False]
 
 
 def test_push(client: Client) -> None:
@@ -138,10 +143,8 @@ def test_push(client: Client) -> None:
 
 
 def test_keys(service: Service, client: Client) -> None:
-    assert (client.keys.current().name, client.keys.current().scopes[-1:]) == (
-        "admin-key",
-        ("admin",),
-    )
+    assert client.keys.current().name == "admin-key"
+    assert client.keys.current().scopes[-1:] == ("admin",)
     new = client.keys.create("notebook", ["submit"])
     assert new.key not in repr(new)
     assert new.id in [key.id for key in client.keys.list()]
@@ -206,12 +209,13 @@ def test_the_asynchronous_client_does_the_same(service: Service) -> None:
 
     async def scenario() -> None:
         async with AsyncClient(service.url, service.keys["admin"], retry=QUICK) as client:
-            assert (await client.optimizers.pull("hyperadam@latest")).sha256 == make_theta(1).sha256
+            theta = await client.optimizers.pull("hyperadam@latest")
+            assert theta.sha256 == make_theta(1).sha256
             await client.optimizers.set_alias("hyperadam", "champion", 1)
-            assert [one.alias for one in (await client.optimizers.aliases("hyperadam")).items] == [
-                "champion"
-            ]
-            assert [one.number async for one in client.optimizers.versions("hyperadam")] == [1]
+            aliases = await client.optimizers.aliases("hyperadam")
+            assert [alias.alias for alias in aliases.items] == ["champion"]
+            versions = client.optimizers.versions("hyperadam")
+            assert [version.number async for version in versions] == [1]
 
     asyncio.run(scenario())
 

@@ -93,14 +93,14 @@ def test_a_database_that_does_not_answer_for_a_moment(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = client.jobs.submit("meta-training", SPEC).id
-    really = jobs_service.show_job
+    show_job = jobs_service.show_job
     calls = []
 
     def sometimes(*arguments: Any) -> Any:
         calls.append(arguments)
         if len(calls) == 1:
             raise Unavailable("The database cannot answer now.", headers={"Retry-After": "0"})
-        return really(*arguments)
+        return show_job(*arguments)
 
     monkeypatch.setattr(jobs_service, "show_job", sometimes)
     assert client.jobs.get(job_id).id == job_id

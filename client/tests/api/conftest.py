@@ -33,7 +33,7 @@ class Answer:
 
 
 @dataclass
-class Seen:
+class ReceivedRequest:
     method: str
     path: str
     headers: dict[str, str]
@@ -45,7 +45,7 @@ class Misbehaving:
 
     def __init__(self) -> None:
         self.script: list[Answer] = []
-        self.seen: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
         self._thread = threading.Thread(
@@ -69,7 +69,9 @@ class Misbehaving:
             def answer(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                server.seen.append(Seen(self.command, self.path, headers, self.rfile.read(length)))
+                server.requests.append(
+                    ReceivedRequest(self.command, self.path, headers, self.rfile.read(length))
+                )
                 answer = server.script.pop(0)
                 self.close_connection = True
                 if answer.drop:

@@ -53,8 +53,8 @@ def test_a_job() -> None:
 
 
 def test_fields_of_a_later_server_or_an_earlier_one_may_be_missing() -> None:
-    known = ("id", "kind", "state", "spec", "created_at")
-    job = decode(api.Job, {name: JOB[name] for name in known})
+    required = ("id", "kind", "state", "spec", "created_at")
+    job = decode(api.Job, {name: JOB[name] for name in required})
     assert (job.progress, job.version, dict(job.labels)) == (None, None, {})
 
 
@@ -165,10 +165,10 @@ def test_public_names_are_lazy_and_complete() -> None:
     } <= set(hyperadam.__all__)
     loaded = "print('torch' in sys.modules, 'httpx2' in sys.modules)"
     code = f"import hyperadam, sys; {loaded}; hyperadam.Client; {loaded}"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.split() == ["False", "False", "False", "True"]
+    assert process.stdout.split() == ["False", "False", "False", "True"]
 
 
 def test_the_fields_of_an_error_are_said_once() -> None:

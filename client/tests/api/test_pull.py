@@ -48,7 +48,7 @@ def pulled(
     """A client that has version 3 in its cache."""
     server.script = [answer(200, version), answer(200, theta.to_bytes())]
     client.optimizers.pull("hyperadam@3")
-    server.seen.clear()
+    server.requests.clear()
     return client
 
 
@@ -63,7 +63,7 @@ def test_a_reference_is_resolved_once_and_the_number_is_fetched(
     assert pulled.sha256 == theta.sha256
     assert torch.equal(pulled.vector, theta.vector)
     ref = reference.partition("@")[2] or "latest"
-    assert [seen.path for seen in server.seen] == [
+    assert [request.path for request in server.requests] == [
         f"/v1/optimizers/hyperadam/versions/{ref}",
         "/v1/optimizers/hyperadam/versions/3/weights",
     ]
@@ -199,10 +199,13 @@ def test_a_broken_off_download_goes_on_where_it_broke(
         answer(206, data[500:], part(theta, 500)),
     ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
-    asked = [(seen.headers.get("range"), seen.headers.get("if-range")) for seen in server.seen[1:]]
+    asked = [
+        (request.headers.get("range"), request.headers.get("if-range"))
+        for request in server.requests[1:]
+    ]
     tag = etag["ETag"]
     assert asked == [(None, None), ("bytes=99-", tag), ("bytes=99-", tag), ("bytes=500-", tag)]
-    assert {seen.headers["accept-encoding"] for seen in server.seen[1:]} == {"identity"}
+    assert {request.headers["accept-encoding"] for request in server.requests[1:]} == {"identity"}
 
 
 def test_another_file_in_its_place_is_fetched_whole(
@@ -213,7 +216,7 @@ def test_another_file_in_its_place_is_fetched_whole(
         answer(200, theta.to_bytes(), etag),
     ]
     assert client.optimizers.weights("hyperadam", "champion") == theta.to_bytes()
-    assert server.seen[1].headers["if-range"] == '"old"'
+    assert server.requests[1].headers["if-range"] == '"old"'
 
 
 @pytest.mark.parametrize("changes", [{"Content-Range": "bytes 98-500/600"}, {"Content-Range": ""}])
@@ -235,7 +238,11 @@ def test_a_wrong_part_is_not_put_together(
         answer(200, data, etag),
     ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
-    assert [seen.headers.get("range") for seen in server.seen[1:]] == [None, "bytes=99-", None]
+    assert [request.headers.get("range") for request in server.requests[1:]] == [
+        None,
+        "bytes=99-",
+        None,
+    ]
 
 
 def test_parts_of_a_damaged_file_are_thrown_away(
@@ -255,7 +262,7 @@ def test_parts_of_a_damaged_file_are_thrown_away(
         answer(200, data, etag),
     ]
     assert client.optimizers.pull("hyperadam@3").sha256 == theta.sha256
-    assert server.seen[-1].headers.get("range") is None
+    assert server.requests[-1].headers.get("range") is None
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
@@ -265,14 +272,14 @@ def test_what_has_no_strong_tag_is_fetched_whole(
     data = theta.to_bytes()
     server.script = [answer(200, data[:99], headers, lost=500), answer(200, data, headers)]
     assert client.optimizers.weights("hyperadam", 3) == data
-    assert server.seen[1].headers.get("range") is None
+    assert server.requests[1].headers.get("range") is None
 
 
 @pytest.mark.parametrize("reference", ["", "@3", "Hyper@1", "a/../b@1", "hyperadam@../1"])
 def test_bad_references_never_reach_the_server(server: Any, client: Client, reference: str) -> None:
     with pytest.raises(InvalidName):
         client.optimizers.pull(reference)
-    assert server.seen == []
+    assert server.requests == []
 
 
 def test_hyperadam_pull_uses_the_environment(
@@ -282,4 +289,4 @@ def test_hyperadam_pull_uses_the_environment(
     monkeypatch.setenv("HYPERADAM_API_KEY", "secret")
     server.script = [answer(200, version), answer(200, theta.to_bytes())]
     assert hyperadam.pull("hyperadam@champion").sha256 == theta.sha256
-    assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer secret"}
+    assert {request.headers["authorization"] for request in server.requests} == {"Bearer secret"}

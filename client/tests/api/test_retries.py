@@ -48,7 +48,7 @@ def test_a_get_is_tried_again_after_a_503_and_a_broken_connection(
         answer(200, JOB),
     ]
     assert client.jobs.get("job_1").state == "queued"
-    assert len(server.seen) == 4
+    assert len(server.requests) == 4
 
 
 def test_retries_end_with_the_servers_own_words(server: Any, answer: Any, client: Client) -> None:
@@ -73,9 +73,9 @@ def test_a_submission_is_repeated_under_one_key(server: Any, answer: Any, client
     server.script = [answer(drop=True), answer(503, BUSY), answer(201, JOB), answer(201, JOB)]
     client.jobs.submit("meta-training", {"preset": "quick"})
     client.jobs.submit("meta-training", {"preset": "quick"})
-    keys = [seen.headers["idempotency-key"] for seen in server.seen]
+    keys = [request.headers["idempotency-key"] for request in server.requests]
     assert keys[0] == keys[1] == keys[2] != keys[3]
-    assert server.seen[0].body == server.seen[2].body
+    assert server.requests[0].body == server.requests[2].body
 
 
 @pytest.mark.parametrize("reply", ["drop", "busy"])
@@ -85,13 +85,13 @@ def test_what_is_not_idempotent_is_done_once(
     server.script = [answer(drop=True) if reply == "drop" else answer(503, BUSY)]
     with pytest.raises((ServerUnreachable, Unavailable)):
         client.optimizers.delete_alias("hyperadam", "champion")
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 def test_an_action_is_repeated_under_one_key(server: Any, answer: Any, client: Client) -> None:
     server.script = [answer(drop=True), answer(503, BUSY), answer(202, JOB)]
     assert client.jobs.cancel("job_1").id == "job_1"
-    assert len({seen.headers["idempotency-key"] for seen in server.seen}) == 1
+    assert len({request.headers["idempotency-key"] for request in server.requests}) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 500])

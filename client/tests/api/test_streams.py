@@ -29,7 +29,7 @@ def event(number: int, kind: str = "progress") -> dict[str, Any]:
 
 def stream(*events: dict[str, Any]) -> bytes:
     blocks = [
-        f"id: {one['id']}\nevent: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events
+        f"id: {data['id']}\nevent: {data['type']}\ndata: {json.dumps(data)}\n\n" for data in events
     ]
     return (": ping\n\n" + "".join(blocks)).encode()
 
@@ -38,7 +38,7 @@ ENDED = event(5, "job.ended")
 
 
 def numbers(events: Any) -> list[int]:
-    return [one.id for one in events]
+    return [item.id for item in events]
 
 
 def test_follow_ends_with_the_last_event(server: Any, answer: Any, client: Client) -> None:
@@ -47,8 +47,8 @@ def test_follow_ends_with_the_last_event(server: Any, answer: Any, client: Clien
     assert numbers(events) == [1, 2, 3, 4, 5]
     assert isinstance(events[0], Event)
     assert events[0].data == {"update": 1}
-    assert server.seen[0].headers["accept"] == "text/event-stream"
-    assert "last-event-id" not in server.seen[0].headers
+    assert server.requests[0].headers["accept"] == "text/event-stream"
+    assert "last-event-id" not in server.requests[0].headers
 
 
 def test_broken_streams_are_resumed_without_gap_or_repeat(
@@ -64,7 +64,7 @@ def test_broken_streams_are_resumed_without_gap_or_repeat(
         answer(200, stream(ENDED), SSE),
     ]
     assert numbers(client.jobs.follow("job_1")) == [1, 2, 3, 4, 5]
-    assert [seen.headers.get("last-event-id") for seen in server.seen] == [
+    assert [request.headers.get("last-event-id") for request in server.requests] == [
         None,
         "2",
         "2",
@@ -87,10 +87,10 @@ def test_follow_gives_up_after_failures_in_a_row(server: Any, answer: Any, clien
         answer(200, stream(event(1)), SSE, lost=9),
         *(answer(drop=True) for _ in range(3)),
     ]
-    seen = []
+    ids: list[int] = []
     with pytest.raises(ServerUnreachable):
-        seen.extend(numbers(client.jobs.follow("job_1")))
-    assert len(server.seen) == 4
+        ids.extend(numbers(client.jobs.follow("job_1")))
+    assert len(server.requests) == 4
 
 
 def test_a_connection_that_lived_for_a_while_is_no_failure(server: Any, answer: Any) -> None:
@@ -114,7 +114,7 @@ def test_following_a_job_past_its_end_ends(server: Any, answer: Any, client: Cli
         answer(200, job),
     ]
     assert numbers(client.jobs.follow("job_1", after=5)) == []
-    assert server.seen[0].headers["last-event-id"] == "5"
+    assert server.requests[0].headers["last-event-id"] == "5"
 
 
 def test_a_stream_of_something_else_is_an_error(server: Any, answer: Any, client: Client) -> None:
@@ -135,8 +135,8 @@ def test_a_follower_that_leaves_early_closes_the_connection(
     events.close()
     with pytest.raises(StopIteration):
         next(events)
-    for one in client.jobs.follow("job_1"):
-        assert one.id == 1
+    for item in client.jobs.follow("job_1"):
+        assert item.id == 1
         break
 
 
@@ -150,7 +150,7 @@ def test_the_asynchronous_client_follows_alike(
 
     async def scenario() -> list[int]:
         async with AsyncClient(server.url, "key", retry=quick) as client:
-            return [one.id async for one in client.jobs.follow("job_1")]
+            return [item.id async for item in client.jobs.follow("job_1")]
 
     assert asyncio.run(scenario()) == [1, 2, 3, 4, 5]
 
@@ -168,7 +168,7 @@ def test_a_download_is_repeated_until_it_is_whole(
     path = client.jobs.download_result("job_1", "curves/loss.png", tmp_path)
     assert path == tmp_path / "loss.png"
     assert path.read_bytes() == data
-    assert server.seen[0].path == "/v1/jobs/job_1/result/curves/loss.png"
+    assert server.requests[0].path == "/v1/jobs/job_1/result/curves/loss.png"
 
 
 def test_a_failed_download_leaves_what_was_there(

@@ -34,8 +34,8 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_names_every_command_and_every_exit_code() -> None:
-    shown = command("--help")
-    assert shown.returncode == 0
+    result = command("--help")
+    assert result.returncode == 0
     for word in (
         "jobs",
         "pull",
@@ -47,17 +47,17 @@ def test_help_names_every_command_and_every_exit_code() -> None:
         "HYPERADAM_API_KEY",
         "Exit codes",
     ):
-        assert word in shown.stdout
-    assert shown.stderr == ""
+        assert word in result.stdout
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(
     "name", ["submit", "list", "show", "follow", "cancel", "pause", "resume", "logs"]
 )
 def test_every_job_command_has_help_and_json(name: str) -> None:
-    shown = run(app, ["jobs", name, "--help"])
-    assert shown.exit_code == 0
-    assert "--json" in shown.output
+    result = run(app, ["jobs", name, "--help"])
+    assert result.exit_code == 0
+    assert "--json" in result.output
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -69,14 +69,14 @@ def test_help_imports_nothing_heavy() -> None:
         "print([name for name in heavy if name in sys.modules])"
     )
     for words in (["--help"], ["jobs", "submit", "--help"], ["--version"]):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code, *words],
             capture_output=True,
             text=True,
             check=True,
             timeout=60,
         )
-        assert done.stdout.splitlines()[-1] == "[]"
+        assert process.stdout.splitlines()[-1] == "[]"
 
 
 def test_talking_to_a_server_does_not_need_torch() -> None:
@@ -87,7 +87,7 @@ def test_talking_to_a_server_does_not_need_torch() -> None:
         "    print(stop.code, 'httpx2' in sys.modules, 'torch' in sys.modules)"
     )
     environment = {"HYPERADAM_API_KEY": "key", "PATH": ""}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
@@ -95,7 +95,7 @@ def test_talking_to_a_server_does_not_need_torch() -> None:
         timeout=60,
         env=environment,
     )
-    assert done.stdout.split() == ["3", "True", "False"]
+    assert process.stdout.split() == ["3", "True", "False"]
 
 
 def test_no_server_is_one_clear_line() -> None:

@@ -63,8 +63,8 @@ def show(terminal: bool) -> str:
 
 def test_the_view_follows_the_events() -> None:
     view = watch.JobView("x", "queued")
-    for one in HISTORY[:4]:
-        view.apply(one)
+    for past_event in HISTORY[:4]:
+        view.apply(past_event)
     assert (view.state, view.fraction) == ("running", 0.2)
     assert view.describe_progress() == [
         "10/50",
@@ -73,8 +73,8 @@ def test_the_view_follows_the_events() -> None:
         "best 2.3 at 0",
         "1:15 left",
     ]
-    for one in HISTORY[4:]:
-        view.apply(one)
+    for past_event in HISTORY[4:]:
+        view.apply(past_event)
     assert (view.state, view.fraction, view.version) == ("succeeded", 1.0, "hyperadam@3")
     assert view.describe_progress() == ["50/50", "validation 0.45", "best 0.4 at 25"]
 
@@ -131,10 +131,10 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
 
 
 def test_on_a_terminal_the_screen_is_live() -> None:
-    shown = show(terminal=True)
-    assert "\x1b" in shown
-    assert "meta-loss 0.5123" in shown
-    assert "100%" in shown
+    screen = show(terminal=True)
+    assert "\x1b" in screen
+    assert "meta-loss 0.5123" in screen
+    assert "100%" in screen
 
 
 def row(task: str, optimizer: str, mean: float | None, **more: Any) -> dict[str, Any]:
@@ -169,11 +169,11 @@ def test_the_evaluation_table_marks_the_best() -> None:
     )
     console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system="standard")
     console.print(render.make_evaluation_table(result))
-    shown = str(console.file.getvalue())  # type: ignore[attr-defined]
+    screen = str(console.file.getvalue())  # type: ignore[attr-defined]
     lines = {
-        line.split()[0]: re.sub(" +", " ", line) for line in shown.splitlines() if line.strip()
+        line.split()[0]: re.sub(" +", " ", line) for line in screen.splitlines() if line.strip()
     }
-    assert "final loss after 100 steps on mnist5k, 4 starts" in shown
+    assert "final loss after 100 steps on mnist5k, 4 starts" in screen
     assert "\x1b[1m 0.2500 ± 0.0100\x1b[0m 0.5000 ± 0.0100" in lines["sigmoid"]
     assert "diverged" in lines["relu"]
     assert "(4 diverged)" in lines["relu"]
@@ -196,5 +196,5 @@ def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(
     ):
         raise KeyboardInterrupt
     assert left.value.exit_code == 130
-    told = " ".join(capsys.readouterr().err.split())
-    assert "the study goes on; `hyperadam study follow job_1` shows it again" in told
+    message = " ".join(capsys.readouterr().err.split())
+    assert "the study goes on; `hyperadam study follow job_1` shows it again" in message

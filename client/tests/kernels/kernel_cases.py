@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,18 +73,33 @@ def run(
     rule = case.rule
     theta = case.theta().to(dtype)
     gradients = (case.draw(1) if gradients is None else gradients).to(dtype)
+    upstreams = case.draw(2).to(dtype)
     state: Any = rule.init_state(gradients[0, 0])
-    directions = []
-    theta_gradients = []
-    states = []
-    for inputs, upstream in zip(gradients, case.draw(2).to(dtype), strict=True):
-        tape: Tape = ReferenceTape(rule, theta, state) if plain else open_tape(rule, theta, state)
+    open_one = ReferenceTape if plain else open_tape
+
+    directions: list[Tensor] = []
+    theta_gradients: list[Tensor] = []
+    states: list[tuple[Tensor, ...]] = []
+    for inputs, upstream in zip(gradients, upstreams, strict=True):
+        tape: Tape = open_one(rule, theta, state)
         assert isinstance(tape, ReferenceTape) == plain
         directions += [tape.step(gradient) for gradient in inputs]
         state = tape.state
         theta_gradients.append(tape.backward(upstream))
         states.append(tuple(state))
     return Outcome(torch.stack(directions), torch.stack(theta_gradients), states)
+
+
+def check_close(results: Iterable[Tensor], expected: Iterable[Tensor], *, tolerance: float) -> None:
+    """Each result is within the tolerance of what is expected in its place."""
+    for result, target in zip(results, expected, strict=True):
+        assert distance(result, target) < tolerance
+
+
+def are_equal(results: Iterable[Tensor], expected: Iterable[Tensor]) -> bool:
+    """Whether each is bit for bit what is expected in its place."""
+    pairs = zip(results, expected, strict=True)
+    return all(torch.equal(result, target) for result, target in pairs)
 
 
 def distance(result: Tensor, expected: Tensor) -> float:

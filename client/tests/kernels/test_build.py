@@ -45,9 +45,9 @@ def fresh(cache: Path) -> Iterator[Path]:
 @pytest.mark.usefixtures("needs_compiler")
 def test_compiles_once_into_a_private_folder(cache: Path) -> None:
     first = build.compile_library(2, double=False)
-    written = first.stat().st_mtime_ns
+    written_at = first.stat().st_mtime_ns
     assert build.compile_library(2, double=False) == first
-    assert first.stat().st_mtime_ns == written
+    assert first.stat().st_mtime_ns == written_at
     assert build.compile_library(2, double=True) != first
     assert cache.stat().st_mode & 0o777 == 0o700
     assert [file.suffix for file in cache.iterdir()] == [".so", ".so"]
@@ -56,13 +56,13 @@ def test_compiles_once_into_a_private_folder(cache: Path) -> None:
 @pytest.mark.usefixtures("needs_compiler")
 def test_racers_all_get_a_whole_library(cache: Path) -> None:
     with ThreadPoolExecutor(3) as racers:
-        found = list(
+        block_sizes = list(
             racers.map(
                 lambda _: ctypes.CDLL(str(build.compile_library(2, double=False))).block_size(),
                 range(3),
             )
         )
-    assert found == [build.BLOCK] * 3
+    assert block_sizes == [build.BLOCK] * 3
     assert len(list(cache.iterdir())) == 1
 
 
@@ -78,8 +78,8 @@ def test_code_is_never_loaded_from_where_others_can_write(cache: Path, tmp_path:
     with pytest.raises(build.BuildError, match="be no link"):
         build.compile_library(2, double=False)
     cache.unlink()
-    made = build.compile_library(2, double=False)
-    made.chmod(0o666)
+    library_file = build.compile_library(2, double=False)
+    library_file.chmod(0o666)
     with pytest.raises(build.BuildError, match="must belong to this user alone"):
         build.compile_library(2, double=False)
 

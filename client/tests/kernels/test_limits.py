@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from hyperadam.kernels import ReferenceStepper, open_stepper
-from kernel_cases import RMS, Case, distance, run
+from kernel_cases import RMS, Case, check_close, distance, run
 from torch import Tensor
 
 BOUND = 0.6
@@ -53,8 +53,7 @@ def test_a_tape_is_the_plain_one(case: Case) -> None:
     check_limits(case, fused.directions, gradients.flatten(0, 1))
     assert distance(fused.directions, plain.directions) < 1e-9
     assert distance(fused.gradients, plain.gradients) < 1e-9
-    for one, other in zip(fused.states[-1], plain.states[-1], strict=True):
-        assert distance(one, other) < 1e-9
+    check_close(fused.states[-1], plain.states[-1], tolerance=1e-9)
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -69,10 +68,10 @@ def test_a_stepper_is_the_plain_one(case: Case, in_place: bool) -> None:
     directions = []
     for gradient in gradients:
         expected, states[1] = plain.step(gradient, states[1])
-        given = gradient.clone()
-        targets = {"out_state": states[0], "out": given} if in_place else {}
-        direction, states[0] = fused.step(given, states[0], **targets)
+        memory = gradient.clone()
+        targets = {"out_state": states[0], "out": memory} if in_place else {}
+        direction, states[0] = fused.step(memory, states[0], **targets)
         assert distance(direction, expected) < 1e-9
-        assert (direction is given) == in_place
+        assert (direction is memory) == in_place
         directions.append(direction.clone())
     check_limits(case, torch.stack(directions), gradients)

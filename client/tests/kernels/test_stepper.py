@@ -9,7 +9,7 @@ import pytest
 import torch
 from hyperadam.kernels import ReferenceStepper, Stepper, open_stepper, open_tape
 from hyperadam.kernels.threads import run_ranges
-from kernel_cases import RMS, Case, RoundedHidden, distance
+from kernel_cases import RMS, Case, RoundedHidden, are_equal, check_close, distance
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
@@ -21,14 +21,15 @@ def restore_threads() -> Iterator[None]:
     torch.set_num_threads(n)
 
 
-def walk(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]:
+def run_steps(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]:
+    """The directions of a case's first period, and the fields of the state after it."""
     gradients = case.draw(1)[0].to(dtype)
     state = case.rule.init_state(gradients[0])
-    found = []
+    directions = []
     for gradient in gradients:
         direction, state = stepper.step(gradient, state)
-        found.append(direction)
-    return [*found, *state]
+        directions.append(direction)
+    return [*directions, *state]
 
 
 @pytest.mark.parametrize(
@@ -37,11 +38,11 @@ def walk(case: Case, stepper: Stepper, dtype: torch.dtype) -> list[torch.Tensor]
     ids=str,
 )
 def test_is_the_plain_rule(case: Case) -> None:
-    expected = walk(case, ReferenceStepper(case.rule, case.theta()), torch.float64)
-    fused = walk(case, open_stepper(case.rule, case.theta()), torch.float64)
-    single = walk(case, open_stepper(case.rule, case.theta().float()), torch.float32)
-    assert all(distance(mine, right) < 1e-12 for mine, right in zip(fused, expected, strict=True))
-    assert all(distance(mine, right) < 5e-6 for mine, right in zip(single, expected, strict=True))
+    expected = run_steps(case, ReferenceStepper(case.rule, case.theta()), torch.float64)
+    fused = run_steps(case, open_stepper(case.rule, case.theta()), torch.float64)
+    single = run_steps(case, open_stepper(case.rule, case.theta().float()), torch.float32)
+    check_close(fused, expected, tolerance=1e-12)
+    check_close(single, expected, tolerance=5e-6)
 
 
 @pytest.mark.parametrize("make", [open_stepper, ReferenceStepper])
@@ -59,11 +60,11 @@ def test_in_place_gives_the_same_and_touches_only_the_given_memory(
     out = torch.empty_like(first)
     addresses = [field.data_ptr() for field in state]
     for gradient in (first, second):
-        written, returned = stepper.step(gradient, state, out_state=state, out=out)
-        assert written is out
-        assert returned is state
+        new_direction, new_state = stepper.step(gradient, state, out_state=state, out=out)
+        assert new_direction is out
+        assert new_state is state
     assert torch.equal(out, direction)
-    assert all(torch.equal(mine, right) for mine, right in zip(state, expected, strict=True))
+    assert are_equal(state, expected)
     assert [field.data_ptr() for field in state] == addresses
 
 
@@ -76,13 +77,9 @@ def test_steady_state_allocates_nothing() -> None:
     stepper.step(gradient, state, out_state=state, out=out)
     with torch.profiler.profile(profile_memory=True) as profile:
         stepper.step(gradient, state, out_state=state, out=out)
-    assert (
-        sum(
-            abs(event.self_device_memory_usage) + abs(event.self_cpu_memory_usage)
-            for event in profile.events()
-        )
-        == 0
-    )
+    for event in profile.events():
+        assert event.self_device_memory_usage == 0
+        assert event.self_cpu_memory_usage == 0
 
 
 def test_the_number_of_threads_changes_nothing(restore_threads: None) -> None:
@@ -90,8 +87,11 @@ def test_the_number_of_threads_changes_nothing(restore_threads: None) -> None:
     results = []
     for n in (1, 2, 3):
         torch.set_num_threads(n)
-        results.append(walk(case, open_stepper(case.rule, case.theta().float()), torch.float32))
-    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*results, strict=True))
+        stepper = open_stepper(case.rule, case.theta().float())
+        results.append(run_steps(case, stepper, torch.float32))
+    one_thread, two_threads, three_threads = results
+    assert are_equal(one_thread, two_threads)
+    assert are_equal(one_thread, three_threads)
 
 
 def test_the_input_state_is_left_alone() -> None:
@@ -117,12 +117,11 @@ def test_the_callers_arithmetic_keeps_its_denormals(dtype: torch.dtype) -> None:
 def test_one_stepper_serves_several_shapes() -> None:
     case = Case(5, (1, 20), RMS)
     stepper = open_stepper(case.rule, case.theta())
+    plain = ReferenceStepper(case.rule, case.theta())
     for shape in ((1, 20), (3, 200), (1, 20), (7,)):
         gradient = torch.randn(shape, dtype=torch.float64)
         direction, _ = stepper.step(gradient, case.rule.init_state(gradient))
-        expected, _ = ReferenceStepper(case.rule, case.theta()).step(
-            gradient, case.rule.init_state(gradient)
-        )
+        expected, _ = plain.step(gradient, case.rule.init_state(gradient))
         assert distance(direction, expected) < 1e-12
 
 
@@ -133,7 +132,8 @@ def test_strided_gradients_and_states_are_read() -> None:
     strided = type(state)(*(field.transpose(0, 2).contiguous().transpose(0, 2) for field in state))
     stepper = open_stepper(case.rule, case.theta())
     direction, _ = stepper.step(gradient, strided)
-    assert torch.equal(direction, stepper.step(gradient.contiguous(), state)[0])
+    expected, _ = stepper.step(gradient.contiguous(), state)
+    assert torch.equal(direction, expected)
 
 
 def test_wrong_arguments_are_named() -> None:
@@ -155,9 +155,9 @@ def test_wrong_arguments_are_named() -> None:
 
 @pytest.mark.parametrize(("n_blocks", "n_threads"), [(0, 2), (1, 4), (64, 2), (1000, 3), (100, 7)])
 def test_ranges_cover_every_block_once(n_blocks: int, n_threads: int) -> None:
-    seen: list[int] = []
-    run_ranges(n_blocks, n_threads, lambda _, begin, end: seen.extend(range(begin, end)))
-    assert sorted(seen) == list(range(n_blocks))
+    blocks: list[int] = []
+    run_ranges(n_blocks, n_threads, lambda _, begin, end: blocks.extend(range(begin, end)))
+    assert sorted(blocks) == list(range(n_blocks))
 
 
 def test_an_error_in_a_thread_is_raised() -> None:
@@ -172,14 +172,14 @@ def test_an_error_in_a_thread_is_raised() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 def test_threads_work_in_a_forked_child() -> None:
-    seen: list[int] = []
-    run_ranges(64, 2, lambda thread, *_: seen.append(thread))
+    threads: list[int] = []
+    run_ranges(64, 2, lambda thread, *_: threads.append(thread))
     child = os.fork()
     if child == 0:
         run_ranges(64, 2, lambda *_: None)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    assert sorted(seen) == [0, 1]
+    assert sorted(threads) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_bfloat16_state_is_rounded_to_nearest_and_nothing_else_is(case: Case) 
         direction, state = fused.step(gradient, state)
         expected, rounded = plain.step(gradient, rounded)
         assert distance(direction, expected) < 1e-12
-        assert all(torch.equal(mine, right) for mine, right in zip(state, rounded, strict=True))
+        assert are_equal(state, rounded)
         assert state.v.dtype == torch.bfloat16
 
 
@@ -238,7 +238,6 @@ def test_a_state_has_one_dtype() -> None:
     state = case.rule.init_state(gradient.bfloat16())
     with pytest.raises(ValueError, match=r"state\.v must be torch\.bfloat16"):
         open_stepper(case.rule, case.theta()).step(gradient, state._replace(v=state.v.double()))
+    wide_state = case.rule.init_state(gradient)
     with pytest.raises(ValueError, match=r"out_state\.hidden must be torch\.bfloat16"):
-        open_stepper(case.rule, case.theta()).step(
-            gradient, state, out_state=case.rule.init_state(gradient)
-        )
+        open_stepper(case.rule, case.theta()).step(gradient, state, out_state=wide_state)

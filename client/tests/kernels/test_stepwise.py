@@ -70,26 +70,26 @@ class Period:
 
     def differentiate_at_once(self) -> Tensor:
         """∂F/∂Θ of each learner by one graph of everything; shape (L, n_theta)."""
-        rows = []
+        gradients = []
         for learner in range(N_LEARNERS):
             theta = self.theta.clone().requires_grad_()
-            one = slice(learner, learner + 1)
-            state = type(self.state)(*(field[:, one] for field in self.state))
-            moved = torch.zeros_like(self.a[0, one])
+            rows = slice(learner, learner + 1)
+            state = type(self.state)(*(field[:, rows] for field in self.state))
+            movement = torch.zeros_like(self.a[0, rows])
             total = torch.zeros((), dtype=torch.float64)
             for t in range(N_STEPS):
-                gradient = self.a[t, one] + self.b[t, one] * moved
+                gradient = self.a[t, rows] + self.b[t, rows] * movement
                 direction, state = self.rule.update(self.rule.unpack(theta), gradient, state)
-                moved = moved + direction
-                total = total + (self.c[t, one] * direction).sum()
-            rows.append(torch.autograd.grad(total, theta)[0])
-        return torch.stack(rows)
+                movement = movement + direction
+                total = total + (self.c[t, rows] * direction).sum()
+            gradients.append(torch.autograd.grad(total, theta)[0])
+        return torch.stack(gradients)
 
     def differentiate_stepwise(self, tape: StepwiseTape) -> Tensor:
-        moved = torch.zeros_like(self.a[0])
+        movement = torch.zeros_like(self.a[0])
         for t in range(N_STEPS):
-            moved = moved + tape.step(self.a[t] + self.b[t] * moved)
-        moved_adjoint = torch.zeros_like(moved)
+            movement = movement + tape.step(self.a[t] + self.b[t] * movement)
+        moved_adjoint = torch.zeros_like(movement)
         for t in reversed(range(N_STEPS)):
             gradient_adjoint = tape.backward_step(self.c[t] + moved_adjoint)
             moved_adjoint = moved_adjoint + self.b[t] * gradient_adjoint

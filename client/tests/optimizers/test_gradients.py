@@ -32,15 +32,18 @@ class TestGradients:
         optimizer = HyperAdam(parameters, make_theta())
         set_gradients(parameters, 0)
         optimizer.step()
-        kept = {name: x.clone() for name, x in optimizer.state[parameters[0]].items()}
+        fields_before = {name: x.clone() for name, x in optimizer.state[parameters[0]].items()}
         set_gradients(parameters, 1)
         parameters[0].grad = None
         optimizer.step()
-        assert all(torch.equal(x, kept[name]) for name, x in optimizer.state[parameters[0]].items())
+        assert all(
+            torch.equal(x, fields_before[name])
+            for name, x in optimizer.state[parameters[0]].items()
+        )
         set_gradients(parameters, 2)
         optimizer.step()
         beta_hat = optimizer.state[parameters[0]]["beta_hat"]
-        assert (beta_hat > kept["beta_hat"]).all()
+        assert (beta_hat > fields_before["beta_hat"]).all()
         assert (optimizer.state[parameters[1]]["beta_hat"] > beta_hat[:, :1, 0]).any()
 
     def test_none_at_all_does_nothing(self) -> None:

@@ -139,15 +139,15 @@ class TestBoth:
             return rule.init_theta(torch.Generator().manual_seed(seed), "paper")
 
         theta = draw(0)
-        same = draw(0)
-        other = draw(1)
+        theta_again = draw(0)
+        theta_of_another_seed = draw(1)
         for name, x in theta.items():
             assert x.shape == rule.theta_shapes[name]
-            assert torch.equal(x, same[name])
+            assert torch.equal(x, theta_again[name])
             if name.endswith("bias"):
                 assert torch.count_nonzero(x) == 0
             else:
-                assert not torch.equal(x, other[name])
+                assert not torch.equal(x, theta_of_another_seed[name])
         kernel = theta["lstm.2.weight"]
         bound = math.sqrt(6 / (80 + 40))
         assert bound * 0.99 < kernel.abs().max() <= bound

@@ -37,7 +37,8 @@ class Memory:
         for layer, (h, c) in enumerate(self.states):
             kernel = self.theta[f"lstm.{layer + 1}.weight"]
             bias = self.theta[f"lstm.{layer + 1}.bias"]
-            z = bias + np.array([row @ np.concatenate([x, h]) for row in kernel])
+            inputs = np.concatenate([x, h])
+            z = bias + np.array([row @ inputs for row in kernel])
             i, new, f, o = (z[k * self.n : (k + 1) * self.n] for k in range(4))
             c = sigmoid(f + self.forget_bias) * c + sigmoid(i) * np.tanh(new)
             x = sigmoid(o) * np.tanh(c)
@@ -46,7 +47,9 @@ class Memory:
 
     def speak(self, x: Array) -> float:
         """The output layer on the last hidden state."""
-        return float(self.theta["output.weight"][0] @ self.read(x) + self.theta["output.bias"][0])
+        weight = self.theta["output.weight"][0]
+        bias = self.theta["output.bias"][0]
+        return float(weight @ self.read(x) + bias)
 
 
 def dm_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients: Array) -> Array:
@@ -54,9 +57,12 @@ def dm_directions(spec: Mapping[str, Any], theta: Mapping[str, Array], gradients
     k = spec["log_range"]
 
     def read(g: float) -> tuple[float, float]:
+        sign = copysign(1.0, g) if g else 0.0
         if spec["preprocessing"] == "log-sign":
-            return log(max(abs(g), 2.0**-126)) / k, copysign(1.0, g) if g else 0.0
-        return (log(abs(g)) / k, copysign(1.0, g)) if abs(g) >= exp(-k) else (-1.0, exp(k) * g)
+            return log(max(abs(g), 2.0**-126)) / k, sign
+        if abs(g) >= exp(-k):
+            return log(abs(g)) / k, sign
+        return -1.0, exp(k) * g
 
     def coordinate() -> Step:
         memory = Memory(spec, theta)
@@ -74,23 +80,22 @@ def rnnprop_directions(
 
     def coordinate() -> Step:
         memory = Memory(spec, theta)
-        seen = []
+        past: list[float] = []
 
         def step(g: float, t: int) -> float:
-            seen.append(g)  # moments as weighted sums over the whole past instead of recursions
-            m = sum((1 - b1) * b1 ** (t - s) * past for s, past in enumerate(seen, 1)) / (1 - b1**t)
-            v = sum((1 - b2) * b2 ** (t - s) * past**2 for s, past in enumerate(seen, 1)) / (
-                1 - b2**t
-            )
-            root = sqrt(v) + spec["epsilon"]
-            z = (
-                theta["preprocess.weight"] @ np.array([g / root, m / root])
-                + theta["preprocess.bias"]
-            )
-            return float(
-                spec["output_scale"]
-                * tanh(memory.speak(np.where(z > 0, z, np.expm1(np.minimum(z, 0)))))
-            )
+            # Moments are weighted sums over the whole past, instead of recursions.
+            past.append(g)
+            ages = [t - s for s in range(1, t + 1)]
+            m = sum((1 - b1) * b1**age * x for age, x in zip(ages, past, strict=True))
+            v = sum((1 - b2) * b2**age * x**2 for age, x in zip(ages, past, strict=True))
+            m_hat = m / (1 - b1**t)
+            v_hat = v / (1 - b2**t)
+
+            root = sqrt(v_hat) + spec["epsilon"]
+            inputs = np.array([g / root, m_hat / root])
+            z = theta["preprocess.weight"] @ inputs + theta["preprocess.bias"]
+            features = np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+            return float(spec["output_scale"] * tanh(memory.speak(features)))
 
         return step
 

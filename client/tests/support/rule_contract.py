@@ -65,6 +65,12 @@ class RuleContract:
         """Directions by an independent implementation, (T, p), in float64."""
         raise NotImplementedError
 
+    def reference_movement(
+        self, rule: Rule[Any], theta: Mapping[str, Tensor], gradients: Tensor
+    ) -> Array:
+        arrays = {name: tensor.numpy() for name, tensor in theta.items()}
+        return movement(self.reference(rule, arrays, gradients.numpy()))
+
     @pytest.fixture
     def rule(self) -> Rule[Any]:
         return self.make()
@@ -72,25 +78,19 @@ class RuleContract:
     def test_moves_as_the_reference(self, rule: Rule[Any]) -> None:
         theta = draw_theta(rule)
         gradients = draw_gradients(self.n_steps, self.p)
-        expected = movement(
-            self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
-        )
+        expected = self.reference_movement(rule, theta, gradients)
         assert np.abs(expected[-1]).min() > 1e-4
-        np.testing.assert_allclose(
-            movement(run(rule, theta, gradients)), expected, rtol=1e-11, atol=1e-12 * self.n_steps
-        )
+        result = movement(run(rule, theta, gradients))
+        np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-12 * self.n_steps)
 
     def test_float32_moves_as_the_reference(self, rule: Rule[Any]) -> None:
         theta = draw_theta(rule)
         gradients = draw_gradients(self.n_steps, self.p)
-        expected = movement(
-            self.reference(rule, {k: x.numpy() for k, x in theta.items()}, gradients.numpy())
-        )
+        expected = self.reference_movement(rule, theta, gradients)
         directions = run(rule, {name: x.float() for name, x in theta.items()}, gradients.float())
         assert directions.dtype == torch.float32
-        np.testing.assert_allclose(
-            movement(directions), expected, rtol=2e-4, atol=2e-5 * self.n_steps
-        )
+        result = movement(directions)
+        np.testing.assert_allclose(result, expected, rtol=2e-4, atol=2e-5 * self.n_steps)
 
     def test_gradient_with_respect_to_theta_is_that_of_finite_differences(
         self, rule: Rule[Any]
@@ -106,12 +106,12 @@ class RuleContract:
         parts = rule.unpack(gradient)
         for name in rule.theta_shapes:
             along = {key: torch.randn_like(part) * (key == name) for key, part in parts.items()}
-            step = 1e-5 * rule.pack(along)
+            way = rule.pack(along)
             with torch.no_grad():
-                difference = (objective(vector + step) - objective(vector - step)) / 2e-5
-            torch.testing.assert_close(
-                gradient @ rule.pack(along), difference, rtol=1e-6, atol=1e-7, msg=name
-            )
+                above = objective(vector + 1e-5 * way)
+                below = objective(vector - 1e-5 * way)
+            slope = (above - below) / 2e-5
+            torch.testing.assert_close(gradient @ way, slope, rtol=1e-6, atol=1e-7, msg=name)
 
     def test_gradient_with_respect_to_the_state_is_that_of_finite_differences(
         self, rule: Rule[Any]
@@ -155,9 +155,8 @@ class RuleContract:
         gradients = draw_gradients(self.n_steps, self.p)
         order = torch.randperm(self.p)
         expected = run(rule, theta, gradients)[:, order]
-        torch.testing.assert_close(
-            run(rule, theta, gradients[:, order]), expected, rtol=1e-11, atol=1e-12
-        )
+        result = run(rule, theta, gradients[:, order])
+        torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-12)
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_state_is_of_the_gradients_dtype_and_cut_by_coordinates_or_tensors(
@@ -180,10 +179,10 @@ class RuleContract:
         theta = draw_theta(rule)
         gradients = draw_gradients(2, self.p)
         _, state = rule.update(theta, gradients[0], rule.init_state(gradients[0]))
-        given = [*theta.values(), gradients[1], *state]
-        before = [x.clone() for x in given]
+        arguments = [*theta.values(), gradients[1], *state]
+        copies = [tensor.clone() for tensor in arguments]
         rule.update(theta, gradients[1], state)
-        assert all(torch.equal(x, y) for x, y in zip(given, before, strict=True))
+        assert all(torch.equal(x, y) for x, y in zip(arguments, copies, strict=True))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     @pytest.mark.parametrize("dead", ["all", "one", "first-steps"])
@@ -191,21 +190,21 @@ class RuleContract:
         self, rule: Rule[Any], dead: str, dtype: torch.dtype
     ) -> None:
         gradients = draw_gradients(self.n_steps, self.p).to(dtype)
-        still = {"all": np.s_[:, :], "one": np.s_[:, 3], "first-steps": np.s_[:2, :]}[dead]
-        gradients[still] = 0.0
+        places = {"all": np.s_[:, :], "one": np.s_[:, 3], "first-steps": np.s_[:2, :]}[dead]
+        gradients[places] = 0.0
         vector = rule.pack(draw_theta(rule)).to(dtype).requires_grad_()
         directions = run(rule, rule.unpack(vector), gradients)
         if self.still_without_gradient:
-            assert torch.count_nonzero(directions[still]) == 0
+            assert torch.count_nonzero(directions[places]) == 0
         assert directions.isfinite().all()
         directions.sum().backward()
         assert vector.grad is not None
         assert vector.grad.isfinite().all()
 
     def test_spec_describes_the_rule(self, rule: Rule[Any]) -> None:
-        again = rule_from_spec(asdict(rule.spec))
-        assert type(again) is type(rule)
-        assert again.spec == rule.spec
+        copy = rule_from_spec(asdict(rule.spec))
+        assert type(copy) is type(rule)
+        assert copy.spec == rule.spec
         with pytest.raises(RuleError, match="no field 'colour'"):
             rule_from_spec({**asdict(rule.spec), "colour": 1})
 
