@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from hyperadam import strict_json
-from hyperadam.rates import Rate
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
 FORMAT_VERSION: Final = 1
@@ -33,6 +33,8 @@ MAX_FILE_BYTES: Final = 16 * 2**20
 MAX_HEADER_BYTES: Final = 2**20
 """Of a file's header, manifest included."""
 _METADATA_KEY: Final = "hyperadam"
+_DIGEST_FIELD: Final = "manifest_sha256"
+"""In a file's manifest: the digest of its other fields. Files from before it have none."""
 
 
 class ThetaError(ValueError):
@@ -137,7 +139,8 @@ class Theta:
     @cached_property
     def _file(self) -> bytes:
         tensors = {name: self.tensors[name].contiguous() for name in self.rule.theta_shapes}
-        manifest = json.dumps(self.manifest, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        fields = self.manifest | {_DIGEST_FIELD: _hash_fields(self.manifest)}
+        manifest = _write_json(fields)
         return safetensors.torch.save(tensors, metadata={_METADATA_KEY: manifest})
 
     @classmethod
@@ -207,6 +210,7 @@ _MANIFEST_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "provenance": dict,
 }
 """Those that every manifest has; the schedule is younger, and 0 in files without it."""
+_FIELDS: Final = frozenset({*_MANIFEST_TYPES, *KNOBS, _DIGEST_FIELD})
 
 
 def _read_header(data: bytes) -> dict[str, Any]:
@@ -249,7 +253,32 @@ def _read_manifest(header: Mapping[str, Any]) -> dict[str, Any]:
         raise ThetaError(
             f"manifest format_version {version} is not supported, expected {FORMAT_VERSION}"
         )
+    _check_fields(manifest)
     return manifest
+
+
+def _check_fields(manifest: Mapping[str, Any]) -> None:
+    """No field that is not ours, and the digest, where there is one, is that of the others: a bit
+    that flips changes no rate in silence."""
+    unknown = sorted(manifest.keys() - _FIELDS)
+    if unknown:
+        raise ThetaError(
+            f"manifest has fields that are not known here: {unknown!r:.200}; "
+            "it is damaged, or of a newer version"
+        )
+    if _DIGEST_FIELD not in manifest:
+        return
+    others = {name: value for name, value in manifest.items() if name != _DIGEST_FIELD}
+    if manifest[_DIGEST_FIELD] != _hash_fields(others):
+        raise ThetaError(f"manifest {_DIGEST_FIELD} does not match its other fields")
+
+
+def _hash_fields(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_write_json(fields).encode()).hexdigest()
+
+
+def _write_json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
 def _check_lr(lr: float) -> None:
