@@ -130,8 +130,8 @@ class FusedTensorStepper:
         """Writes m, v and the direction; the new state."""
         lengths = read_lengths(state)
         p = gradient.shape[-1]
-        if sum(lengths) != p:
-            raise ValueError(f"state is of {sum(lengths)} coordinates, gradient has {p}")
+        if sum(lengths) != p or min(lengths) < 0:
+            raise ValueError(f"state is of {lengths} coordinates, gradient has {p}")
 
         cells = self._rule.run_cells(self._theta, state)
         one = state.gamma_hat.new_ones(())

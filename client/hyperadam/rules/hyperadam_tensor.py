@@ -35,7 +35,6 @@ from typing import Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hyperadam.rates import fan_in
 from hyperadam.rules.base import Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     check_choice,
@@ -44,6 +43,7 @@ from hyperadam.rules.layers import (
     draw_theta,
     linear,
 )
+from hyperadam.rules.roles import N_TRAITS, ROLES, describe_traits
 from hyperadam.rules.tensors import (
     average_over_tensors,
     check_lengths,
@@ -51,12 +51,10 @@ from hyperadam.rules.tensors import (
     spread_over_tensors,
 )
 
-ROLES: Final = ("matrix", "stack", "kernel", "vector")
 RATIO_FLOOR: Final = 1e-8
 """Added to ratios of means before their logarithm: r is at least −9.2."""
 WARMUP: Final = 20
 """Steps after which the short clock stands still."""
-N_TRAITS: Final = 1 + len(ROLES)
 LENGTH_BASE: Final = 2**20
 """Lengths are kept as two numbers to this base: float32 holds no whole number above 2^24."""
 
@@ -217,7 +215,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             means=zeros(j + 2),
             n_steps=zeros(1),
             start_rms=average_over_tensors((wide_w * wide_w)[None], lengths).sqrt(),
-            traits=constants([_describe_traits(shape) for shape in shapes]),
+            traits=constants([describe_traits(shape) for shape in shapes]),
             length=constants([divmod(length, LENGTH_BASE) for length in lengths]),
         )
 
@@ -301,20 +299,3 @@ def read_lengths(state: HyperAdamTensorState) -> list[int]:
     """The coordinates of each tensor."""
     of_one_learner = state.length.detach().reshape(2, -1, state.length.shape[-1])[:, 0]
     return count_coordinates(of_one_learner, LENGTH_BASE)
-
-
-def _describe_traits(shape: Sequence[int]) -> list[float]:
-    """log fan-in, and 1 for the tensor's role; (5,)."""
-    role = find_role(shape)
-    inputs = fan_in(shape[-2:] if role == "stack" else shape)
-    return [math.log(inputs), *(float(role == name) for name in ROLES)]
-
-
-def find_role(shape: Sequence[int]) -> str:
-    """Which of `ROLES` a parameter of this shape has.
-
-    The matrices of a stack lie along its first dimension: weights of a batch of layers, positions
-    of tokens.
-    """
-    roles = {0: "vector", 1: "vector", 2: "matrix", 3: "stack"}
-    return roles.get(len(shape), "kernel")

@@ -109,6 +109,9 @@ def test_a_state_of_other_shapes_is_refused() -> None:
         stepper.step(torch.ones(P + 1), state)
     with pytest.raises(ValueError, match="state is of"):
         stepper.step(torch.ones(P), state._replace(length=state.length + 1))
+    moved = torch.tensor([[0.0], [50.0]]) * torch.tensor([[1, -1, 0, 0, 0, 0, 0]])
+    with pytest.raises(ValueError, match="state is of"):
+        stepper.step(torch.ones(P), state._replace(length=state.length + moved))
     with pytest.raises(ValueError, match="gradient must be"):
         stepper.step(torch.ones(P, dtype=torch.float64), state)
     with pytest.raises(ValueError, match="out must be"):

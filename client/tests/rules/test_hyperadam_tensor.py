@@ -13,6 +13,7 @@ import pytest
 import torch
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec, Rule, RuleError
 from hyperadam.rules.hyperadam_tensor import LENGTH_BASE
+from hyperadam.rules.roles import ROLES, describe_traits
 from hyperadam.rules.tensors import count_coordinates
 from rule_contract import Array, RuleContract, draw_gradients, draw_theta, movement
 from tensor_oracle import tensor_directions
@@ -159,6 +160,26 @@ def test_long_tensors_are_counted_exactly() -> None:
     length = 2**24 + 1
     digits = torch.tensor([divmod(length, LENGTH_BASE)], dtype=torch.float32)
     assert count_coordinates(digits.T, LENGTH_BASE) == [length]
+
+
+@pytest.mark.parametrize(
+    ("shape", "role", "inputs"),
+    [
+        ((), "vector", 1),
+        ((5,), "vector", 1),
+        ((5, 3), "matrix", 3),
+        ((7, 5, 3), "stack", 3),
+        ((5, 3, 2, 2), "kernel", 12),
+        ((5, 3, 2, 2, 2), "kernel", 24),
+        ((5, 0), "matrix", 1),
+    ],
+)
+def test_the_role_and_the_inputs_are_read_from_the_shape(
+    shape: tuple[int, ...], role: str, inputs: int
+) -> None:
+    log_inputs, *is_role = describe_traits(shape)
+    assert log_inputs == pytest.approx(math.log(inputs))
+    assert [name for name, value in zip(ROLES, is_role, strict=True) if value] == [role]
 
 
 def test_shapes_that_are_not_those_of_the_weights_are_refused() -> None:
