@@ -147,6 +147,24 @@ def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> Non
         Rate.from_fields({"lr": 0.1, name: value})
 
 
+LARGEST = {
+    "warmup_steps": 10_000,
+    "decay_after": 1_000_000_000,
+    "base_fan_in": 1_000_000_000,
+    "least_fan_in": 1_000_000,
+    "base_places": 1_000_000,
+    "weight_decay": 1_000,
+}
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_a_knob_goes_up_to_its_largest_value(name: str) -> None:
+    largest = LARGEST[name]
+    assert Rate.from_fields({"lr": 0.1, name: largest}).to_fields()[name] == largest
+    with pytest.raises(ValueError, match=rf"{name} must be .* from 0 to {largest}, got"):
+        Rate.from_fields({"lr": 0.1, name: largest + 1})
+
+
 def test_the_knobs_of_optimizers_are_those_of_the_rate() -> None:
     assert tuple(RateKnobs.__annotations__) == KNOBS
 
