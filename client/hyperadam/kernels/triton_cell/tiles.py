@@ -34,21 +34,28 @@ def load_row(row, tile):
 
 
 @triton.jit
+def locate_entries(tile, constants):
+    """Where a tile's numbers lie in a field, and which of them there are."""
+    r = tl.arange(0, constants.ROWS)
+    rows = r[:, None].to(tl.int64) * tile.n
+    row_exists = (r < constants.J)[:, None]
+    return rows + tile.columns[None, :], row_exists & tile.exist[None, :]
+
+
+@triton.jit
 def load_tile(field, tile, constants):
     """A block's numbers of a field, in the dtype of arithmetic."""
-    r = tl.arange(0, constants.ROWS)
-    places = r[:, None].to(tl.int64) * tile.n + tile.columns[None, :]
-    exist = (r < constants.J)[:, None] & tile.exist[None, :]
-    return widen(tl.load(field + places, mask=exist, other=0.0), constants.DTYPE)
+    places, exist = locate_entries(tile, constants)
+    stored = tl.load(field + places, mask=exist, other=0.0)
+    return widen(stored, constants.DTYPE)
 
 
 @triton.jit
 def store_tile(field, value, tile, constants):
     """Writes a block's numbers, in the dtype of the field."""
-    r = tl.arange(0, constants.ROWS)
-    places = r[:, None].to(tl.int64) * tile.n + tile.columns[None, :]
-    exist = (r < constants.J)[:, None] & tile.exist[None, :]
-    tl.store(field + places, narrow(value, field.dtype.element_ty), mask=exist)
+    places, exist = locate_entries(tile, constants)
+    stored = narrow(value, field.dtype.element_ty)
+    tl.store(field + places, stored, mask=exist)
 
 
 @triton.jit
@@ -78,23 +85,33 @@ def narrow(x, dtype):
 def store_sums(sums, values, learner, block, sizes, constants):
     """sums[row, learner, block] = the sum of a tile's row, in float64."""
     r = tl.arange(0, constants.ROWS)
-    places = (r.to(tl.int64) * sizes.n_learners + learner) * sizes.n_blocks + block
-    tl.store(sums + places, tl.sum(values, 1).to(tl.float64), mask=r < constants.J)
+    learners = r.to(tl.int64) * sizes.n_learners + learner
+    places = learners * sizes.n_blocks + block
+    row_sums = tl.sum(values, 1).to(tl.float64)
+    tl.store(sums + places, row_sums, mask=r < constants.J)
 
 
 @triton.jit
 def load_vector(start, constants):
     """J numbers as a column, padded."""
     r = tl.arange(0, constants.ROWS)
-    return tl.load(start + r, mask=r < constants.J, other=0.0)[:, None]
+    row = tl.load(start + r, mask=r < constants.J, other=0.0)
+    return row[:, None]
+
+
+@triton.jit
+def locate_square(STRIDE: tl.constexpr, constants):
+    """Where a J × J part of a matrix with rows of STRIDE numbers lies, and which numbers it has."""
+    r = tl.arange(0, constants.ROWS)
+    exists = r < constants.J
+    places = r[:, None] * STRIDE + r[None, :]
+    return places, exists[:, None] & exists[None, :]
 
 
 @triton.jit
 def load_matrix(start, STRIDE: tl.constexpr, constants):
     """A J × J part of a matrix with rows of STRIDE numbers, padded."""
-    r = tl.arange(0, constants.ROWS)
-    places = r[:, None] * STRIDE + r[None, :]
-    exist = (r < constants.J)[:, None] & (r < constants.J)[None, :]
+    places, exist = locate_square(STRIDE, constants)
     return tl.load(start + places, mask=exist, other=0.0)
 
 
@@ -110,9 +127,7 @@ def add_vector(start, value, constants):
 @triton.jit
 def add_matrix(start, value, STRIDE: tl.constexpr, constants):
     """Adds to a J × J part of a matrix in memory."""
-    r = tl.arange(0, constants.ROWS)
-    places = r[:, None] * STRIDE + r[None, :]
-    exist = (r < constants.J)[:, None] & (r < constants.J)[None, :]
+    places, exist = locate_square(STRIDE, constants)
     total = tl.load(start + places, mask=exist, other=0.0) + value
     tl.store(start + places, total, mask=exist)
 
