@@ -1,4 +1,5 @@
-"""Single steps of the rule whose cells are a tensor's, on the CPU, in one pass over the coordinates.
+"""Single steps of the rule whose cells are a tensor's, on the CPU, in one pass over all
+coordinates.
 
 The cells are a few hundred numbers a tensor: they stay in torch (`HyperAdamTensorRule.run_cells`).
 What is done for each coordinate is in `native/tensor.c`, on the calling thread.

@@ -87,8 +87,8 @@ class HyperAdamTensorSpec:
 
 
 class HyperAdamTensorState(NamedTuple):
-    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 a tensor, of which
-    there are k."""
+    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 for each of the k
+    tensors."""
 
     m: Tensor
     """First moments m_j; shape (J, *batch, p)."""

@@ -1,5 +1,5 @@
-"""The rule with its cells a tensor: the contract in variants of its spec, tensors of every role, and
-what does not depend on units."""
+"""The rule with its cells a tensor: the contract in variants of its spec, tensors of every role,
+and what does not depend on units."""
 
 from __future__ import annotations
 
