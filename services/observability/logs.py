@@ -12,10 +12,12 @@ import logging.config
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from io import StringIO
+from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import Processor
+from hyperadam.plain_text import make_plain
+from structlog.typing import ExcInfo, Processor
 
 REDACTED: Final = "[redacted]"
 
@@ -85,7 +87,7 @@ def _last_processors(*, as_json: bool) -> list[Processor]:
 
     renderer = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
-        exception_formatter=structlog.dev.plain_traceback,
+        exception_formatter=_format_exception,
         sort_keys=False,
     )
     return [remove_metadata, redact, renderer]
@@ -113,4 +115,12 @@ def _redact_value(name: str, value: Any) -> Any:
     if isinstance(value, str):
         for pattern, replacement in _SECRET_TEXTS:
             value = pattern.sub(replacement, value)
+        return make_plain(value)
     return value
+
+
+def _format_exception(stream: TextIO, exc_info: ExcInfo) -> None:
+    """A traceback whose texts, which may be of others, are plain."""
+    buffer = StringIO()
+    structlog.dev.plain_traceback(buffer, exc_info)
+    stream.write(make_plain(buffer.getvalue()))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, ParamSpec, TypeVar
 
 import typer
 
+from hyperadam.plain_text import escape_json, make_plain
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -58,11 +60,11 @@ def open_errors() -> Console:
 
 def make_console(*, stderr: bool) -> Console:
     """As wide as the terminal; in a pipe or a file, wide enough that no table is squeezed."""
-    from rich.console import Console
+    from hyperadam.cli.plain_console import PlainConsole
 
     stream = sys.stderr if stderr else sys.stdout
     is_terminal = stream.isatty()
-    return Console(
+    return PlainConsole(
         stderr=stderr,
         width=None if is_terminal else PLAIN_WIDTH,
         soft_wrap=not is_terminal,
@@ -73,7 +75,12 @@ def make_console(*, stderr: bool) -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    typer.echo(escape_json(json.dumps(value, ensure_ascii=False, default=str)))
+
+
+def echo(text: object, *, newline: bool = True) -> None:
+    """A text on standard output; what may come from others is made plain."""
+    typer.echo(make_plain(str(text)), nl=newline)
 
 
 def command(function: Callable[P, T]) -> Callable[P, T]:

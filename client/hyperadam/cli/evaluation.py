@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, open_errors, print_json
+from hyperadam.cli.common import Json, command, connect, echo, open_errors, print_json
 from hyperadam.cli.following import finish
 from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec
@@ -91,7 +91,7 @@ def evaluate(
         if as_json:
             print_json(job.raw)
         elif not follow:
-            typer.echo(job.id)
+            echo(job.id)
         if follow:
             finish(client, job, as_json=as_json)
         if output is not None:

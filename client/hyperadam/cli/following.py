@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hyperadam.cli.common import INTERRUPTED, JOB_FAILED, open_errors, open_output, print_json
+from hyperadam.cli.common import INTERRUPTED, JOB_FAILED, echo, open_errors, open_output, print_json
 
 if TYPE_CHECKING:
     from hyperadam.api import Client, Job
@@ -21,7 +21,7 @@ def show_start(job: Job, *, follow: bool, as_json: bool) -> None:
     elif follow:
         open_errors().print(f"submitted {job.id}")
     else:
-        typer.echo(job.id)
+        echo(job.id)
 
 
 def finish(client: Client, job: Job, *, as_json: bool) -> None:

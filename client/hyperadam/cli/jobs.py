@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hyperadam.cli.common import JobId, Json, command, connect, open_output, print_json
+from hyperadam.cli.common import JobId, Json, command, connect, echo, open_output, print_json
 from hyperadam.cli.following import finish, show_result, show_start
 from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec, parse_labels, parse_moment
@@ -184,7 +184,7 @@ def download_result(
     if as_json:
         print_json(paths)
     else:
-        typer.echo("\n".join(paths))
+        echo("\n".join(paths))
 
 
 @app.command()
@@ -261,7 +261,7 @@ def delete(ctx: typer.Context, job_id: JobId) -> None:
     """Delete an ended job with its events, log, metrics and files; versions of Θ stay."""
     with connect(ctx) as client:
         client.jobs.delete(job_id)
-    typer.echo(f"{job_id} deleted")
+    echo(f"{job_id} deleted")
 
 
 @app.command()
@@ -284,7 +284,7 @@ def logs(
                 if as_json:
                     print_json(chunk.raw)
                 else:
-                    typer.echo(chunk.text, nl=False)
+                    echo(chunk.text, newline=False)
             if is_last_round:
                 return
             time.sleep(LOG_POLL_SECONDS)
@@ -304,4 +304,4 @@ def _print_state(job: Job, as_json: bool) -> None:
     if as_json:
         print_json(job.raw)
     else:
-        typer.echo(f"{job.id} {job.state}")
+        echo(f"{job.id} {job.state}")

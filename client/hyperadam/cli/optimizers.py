@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hyperadam.cli.common import Json, UsageProblem, command, connect, open_output, print_json
+from hyperadam.cli.common import Json, UsageProblem, command, connect, echo, open_output, print_json
 from hyperadam.names import split_ref
 
 alias_app = typer.Typer(no_args_is_help=True)
@@ -47,7 +47,7 @@ def pull(
             }
         )
     else:
-        typer.echo(path)
+        echo(path)
 
 
 @command
@@ -78,7 +78,7 @@ def push(
     if as_json:
         print_json(version.raw)
     else:
-        typer.echo(version)
+        echo(version)
 
 
 @command
@@ -169,7 +169,7 @@ def annotate(
         print_json(version.raw)
     else:
         pairs = [f"{tag_name}={value}" for tag_name, value in sorted(version.tags.items())]
-        typer.echo(f"{version}: {', '.join(pairs) or 'no tags'}")
+        echo(f"{version}: {', '.join(pairs) or 'no tags'}")
 
 
 @alias_app.command("set")
@@ -195,7 +195,7 @@ def set_alias(
     if as_json:
         print_json(answer.raw)
     else:
-        typer.echo(f"{name}@{alias} is now {answer}")
+        echo(f"{name}@{alias} is now {answer}")
 
 
 @alias_app.command("delete")
@@ -206,7 +206,7 @@ def delete_alias(
     """Remove an alias; the version stays."""
     with connect(ctx) as client:
         client.optimizers.delete_alias(name, alias, reason=reason)
-    typer.echo(f"{name}@{alias} is gone")
+    echo(f"{name}@{alias} is gone")
 
 
 @alias_app.command("list")

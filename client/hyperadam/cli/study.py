@@ -15,6 +15,7 @@ from hyperadam.cli.common import (
     UsageProblem,
     command,
     connect,
+    echo,
     open_errors,
     open_output,
     print_json,
@@ -157,7 +158,7 @@ def register(
     if as_json:
         print_json(version.raw)
     else:
-        typer.echo(str(version))
+        echo(str(version))
 
 
 @app.command()
@@ -234,7 +235,7 @@ def _print_control(job_id: str, control: StudyControl, as_json: bool) -> None:
         parts.append(f"parallel trials {control.parallel_trials}")
     if control.stopping:
         parts.append("stopping")
-    typer.echo(" · ".join(parts))
+    echo(" · ".join(parts))
 
 
 def _export(client: Client, job_id: str, folder: Path) -> None:
