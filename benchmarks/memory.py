@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from hyperadam.rules import HyperAdamSpec
 
-from benchmarks import period
+from benchmarks import period_ways
 from benchmarks.jobs import draw_images, make_spec
 from benchmarks.measuring import measure_added_bytes
 from benchmarks.rows import Effort, Measured, Row
@@ -49,7 +49,7 @@ def _run_periods(
 
 def _run_plain_unroll(tiny: bool) -> None:
     """The usual period with the learner in the meta-graph, never a smaller one."""
-    period.unroll_plainly(period.Setting.draw(1))
+    period_ways.unroll_plainly(period_ways.Setting.draw(1))
 
 
 WORKS: dict[str, Callable[[bool], None]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from functools import cache
 
-from benchmarks import period
+from benchmarks import period_ways
 from benchmarks.measuring import divide
 from benchmarks.rows import Effort, Measured, Row
 
@@ -16,10 +16,10 @@ from benchmarks.rows import Effort, Measured, Row
 @cache
 def _measure_period(effort: Effort) -> tuple[dict[str, list[float]], int]:
     """Seconds of every way of doing a period, in turn; floating point operations of its floor."""
-    setting = period.Setting.draw(1)
-    period.check_agreement(setting)
-    seconds = period.measure(setting, effort.rounds)
-    return seconds, period.Products.draw(setting).flops
+    setting = period_ways.Setting.draw(1)
+    period_ways.check_agreement(setting)
+    seconds = period_ways.measure(setting, effort.rounds)
+    return seconds, period_ways.Products.draw(setting).flops
 
 
 def _measure_speedup(effort: Effort) -> Measured:

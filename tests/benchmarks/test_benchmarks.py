@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import memory, period
+from benchmarks import memory, period_ways
 from benchmarks.__main__ import ROWS, format_row, main, measure_row
 from benchmarks.floors import ForwardProducts, measure_copy_bandwidth
 from benchmarks.measuring import Spread, measure_in_turn
@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def _two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(period, "N_STEPS", 2)
+    monkeypatch.setattr(period_ways, "N_STEPS", 2)
 
 
 def check(row: Row) -> None:
