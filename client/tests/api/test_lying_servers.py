@@ -44,7 +44,7 @@ def test_a_digest_is_no_path(
     with pytest.raises(BadAnswer, match="sha256"):
         client.optimizers.pull("hyperadam@3")
     assert victim.read_bytes() == b"mine"
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert not list(cache_dir.rglob("*"))
 
 

@@ -27,4 +27,4 @@ def test_own_module(
     losses = [float(part.split()[0]) for part in second.split(": ", 1)[1].split(", ")]
     assert all(math.isfinite(loss) and loss < 1 for loss in losses)
     theta = Theta.load(tmp_path / "own.safetensors")
-    assert theta.rate == MetaTrainingSpec.model_validate(own_module.ASKED).unroll.rate
+    assert theta.rate == MetaTrainingSpec.model_validate(own_module.SPEC).unroll.rate
