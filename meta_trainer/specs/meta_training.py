@@ -34,8 +34,8 @@ class MetaTrainingSpec(JobSpec):
     """The optimizer under whose name the learned Θ becomes a new version; for other rules, their
     kind if not given."""
     rule: RuleSpec = HyperAdamSpec(**RECOMMENDED["hyperadam"]["rule"])
-    """`kind` is `hyperadam`, `rnnprop`, `dm` or `hyperadam-tensor`. Fields that are not given are those of
-    `RECOMMENDED`, then those of the kind's own spec."""
+    """`kind` is `hyperadam`, `hyperadam-tensor`, `rnnprop` or `dm`. Fields that are not given are
+    those of `RECOMMENDED`, then those of the kind's own spec."""
     init: Init = "adam-ensemble"
     """One of the rule's initialisations; if not given, its first. `adam-ensemble` and
     `warm-ensemble` are HyperAdam's alone, and the latter needs its LSTM; `ensemble` is that of

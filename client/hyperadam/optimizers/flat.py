@@ -105,7 +105,7 @@ class FlatState:
         self._parked = dict(pieces)
 
     def _begin(self, parameter: Tensor, like: Tensor, dtype: torch.dtype) -> Any:
-        """The state of a parameter that has not moved yet; computed as `like`, stored in `dtype`."""
+        """The state of a parameter that has not moved yet: computed as `like`, kept in `dtype`."""
         w = parameter.detach().reshape(-1).to(like)
         return self._rule.cast_state(self._rule.init_state(w, [parameter.shape]), dtype)
 
