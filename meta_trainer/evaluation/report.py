@@ -12,12 +12,14 @@ from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.evaluation.ablation import Variant
+from meta_trainer.evaluation.curve import Curve
 from meta_trainer.evaluation.statistics import (
     VERDICTS,
     MeanWithError,
     Verdict,
     judge,
     mean_with_error,
+    thin_steps,
 )
 from meta_trainer.evaluation.testing import MEASURES
 from meta_trainer.evaluation.tuning import Tuned
@@ -40,13 +42,16 @@ class Row:
     """What the suite measures, shape (n_starts,), float64: final losses, NaN where a start
     diverged; or seconds."""
     curves: Tensor
-    """Minibatch losses, shape (T, n_starts), float64; T is 0 where only time was measured."""
+    """Minibatch losses, shape (T, n_starts), float64; T is 0 where only time was measured. Of a row
+    with `stored_curve` those of a few steps alone."""
     test: Tensor | None = None
     """Measures on the test split, shape (n_starts, 3), float64, NaN where a start diverged."""
     tuned: Tuned | None = None
     learned: str | None = None
     """The learned optimizer that it is, at its own or a tuned α, or is the start of; None: a
     baseline."""
+    stored_curve: Curve | None = None
+    """Of a row that was read from a file."""
 
     @cached_property
     def final(self) -> MeanWithError:
@@ -63,6 +68,12 @@ class Row:
             return {}
         columns = map(mean_with_error, self.test.T)
         return dict(zip(MEASURES, columns, strict=True))
+
+    def summarize_curve(self) -> Curve:
+        """For a picture."""
+        if self.stored_curve is not None:
+            return self.stored_curve
+        return Curve.at(thin_steps(len(self.curves)), self.curves)
 
     @property
     def rank(self) -> tuple[int, float]:

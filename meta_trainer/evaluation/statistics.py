@@ -82,5 +82,17 @@ def thin_steps(n_steps: int, at_most: int = 500) -> Tensor:
     return torch.linspace(0, n_steps - 1, n_indices, dtype=torch.float64).round().long()
 
 
+def crowd_steps(n_steps: int, at_most: int) -> Tensor:
+    """The same, more of them early, where losses change fast: their distances grow evenly."""
+    if n_steps <= at_most:
+        return torch.arange(n_steps)
+    if at_most == 1:
+        return torch.zeros(1, dtype=torch.long)
+    positions = torch.linspace(0, 1, at_most, dtype=torch.float64).square()
+    steps = (positions * (n_steps - 1)).round().long()
+    is_new = steps.diff(prepend=steps.new_tensor([-1])) > 0
+    return steps[is_new]
+
+
 def _round_to_six(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -19,6 +19,9 @@ RESULT_TYPES: Final = {
     "md": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "tex": "text/plain; charset=utf-8",
     "safetensors": "application/octet-stream",
 }
 """Media types by suffix of the result's files that are served."""

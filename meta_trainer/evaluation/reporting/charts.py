@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.reporting.styles import (
-    BAND,
     DPI,
+    add_legend,
     choose_styles,
+    fill_band,
     set_log_scale,
     set_title,
 )
@@ -28,22 +29,20 @@ def draw_along_axis(report: Report) -> Figure:
         rows = [row for row in report.rows if row.optimizer == name]
         x = np.array([axis.values[row.task] for row in rows])
         means = np.array([row.final.mean for row in rows])
-        errors = np.nan_to_num(np.array([row.final.stderr for row in rows]))
-        lower = means - errors
-        upper = means + errors
-        panel.plot(x, means, marker="o", ms=3.5, label=name, **style)
-        panel.fill_between(x, lower, upper, color=style["color"], alpha=0.18, lw=0)
+        errors = np.array([row.final.stderr for row in rows])
+        panel.plot(x, means, marker="o", markersize=3.5, label=name, **style)
+        fill_band(panel, x, means, errors, style)
 
     panel.set_xticks(sorted(axis.values[task] for task in report.tasks))
     panel.set_xlabel(axis.label)
     panel.set_ylabel("final loss")
-    panel.grid(alpha=0.25, lw=0.5, which="both")
+    panel.grid(alpha=0.25, linewidth=0.5, which="both")
     all_means = [row.final.mean for row in report.rows]
     finite = [mean for mean in all_means if np.isfinite(mean) and mean > 0]
     if finite and max(finite) / min(finite) > 3:
         set_log_scale(panel, min(finite), max(finite))
-    panel.legend(frameon=False)
-    set_title(figure, f"{_describe(report)}, {BAND}")
+    add_legend(figure)
+    set_title(figure, report.suite.title)
     return figure
 
 
@@ -57,13 +56,14 @@ def draw_along_variants(report: Report) -> Figure:
         finals = {row.optimizer: row.final for row in report.of_task(task)}
         means = np.array([finals[name].mean for name in versions])
         errors = np.nan_to_num(np.array([finals[name].stderr for name in versions]))
-        panel.errorbar(x, means, yerr=errors, marker="o", ms=4, capsize=3, label=task)
+        panel.errorbar(x, means, yerr=errors, marker="o", markersize=4, capsize=3, label=task)
 
-    panel.set_xticks(x, [report.variants[name].label for name in versions])
+    labels = [report.variants[name].label.replace(" and ", "\nand ") for name in versions]
+    panel.set_xticks(x, labels)
     panel.set_ylabel("final loss")
-    panel.grid(alpha=0.25, lw=0.5)
+    panel.grid(alpha=0.25, linewidth=0.5)
     panel.legend(frameon=False)
-    set_title(figure, f"{_describe(report)}, ± 1 standard error")
+    set_title(figure, report.suite.title)
     return figure
 
 
@@ -85,10 +85,6 @@ def draw_bars(report: Report) -> Figure:
         panel.invert_yaxis()
         panel.set_title(task, fontsize=11)
         panel.set_xlabel(report.suite.measure)
-        panel.grid(alpha=0.25, lw=0.5, axis="x")
+        panel.grid(alpha=0.25, linewidth=0.5, axis="x")
     set_title(figure, report.suite.title)
     return figure
-
-
-def _describe(report: Report) -> str:
-    return f"{report.suite.title}: {report.dataset}, {report.spec.n_starts} starts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -11,19 +12,19 @@ from torch import Tensor
 
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.reporting.styles import (
-    BAND,
     DPI,
+    add_legend,
     choose_styles,
+    fill_band,
     set_log_scale,
     set_title,
 )
-from meta_trainer.evaluation.statistics import mean_curve, thin_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS: Final = 2
-_LEGEND_COLUMNS: Final = 5
+_HEADROOM: Final = 1.2
 _LOG_FROM: Final = 3
 """Where losses span more than this factor, the axis is logarithmic."""
 
@@ -43,13 +44,8 @@ def draw_curves(report: Report) -> Figure:
     for panel in panels[len(tasks) :]:
         panel.set_visible(False)
 
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    n_legend_columns = min(_LEGEND_COLUMNS, len(labels))
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=n_legend_columns, frameon=False
-    )
-    starts = f"{report.spec.n_starts} starts"
-    set_title(figure, f"{report.suite.title}: {report.dataset}, {starts}, {BAND}")
+    add_legend(figure)
+    set_title(figure, report.suite.title)
     return figure
 
 
@@ -58,35 +54,34 @@ def _draw_task(panel: Axes, report: Report, task: str, styles: dict[str, dict[st
     ceiling = _find_ceiling(rows)
     visible_means = []
     for row in rows:
-        steps = thin_steps(len(row.curves))
+        curve = row.summarize_curve()
         style = styles[row.optimizer]
-        means, errors = map(_to_tensor, mean_curve(row.curves[steps]))
-        panel.plot(steps, means, label=report.label(row.optimizer), **style)
+        means = _to_tensor(curve.means)
+        panel.plot(curve.steps, means, label=report.label(row.optimizer), **style)
 
         is_visible = means <= ceiling
-        band = torch.where(is_visible, torch.nan_to_num(errors), 0.0)
-        lower = means - band
-        upper = means + band
-        panel.fill_between(steps, lower, upper, color=style["color"], alpha=0.18, lw=0)
+        errors = torch.nan_to_num(_to_tensor(curve.errors))
+        band = torch.where(is_visible, errors, 0.0)
+        fill_band(panel, curve.steps, means, band, style)
         visible_means.append(means[is_visible])
 
     panel.set_title(task, fontsize=11)
     panel.set_xlabel("step")
     panel.set_ylabel("loss on the minibatch")
-    panel.grid(alpha=0.25, lw=0.5, which="both")
+    panel.grid(alpha=0.25, linewidth=0.5, which="both")
     panel.margins(x=0.01)
     _set_scale(panel, torch.cat(visible_means))
 
 
 def _find_ceiling(rows: list[Row]) -> float:
-    """Twice the loss at the start: what lies above is cut off, so that a divergence hides
+    """A little above the loss at the start: what lies higher is cut off, so that a divergence hides
     nothing."""
-    first_losses = torch.cat([row.curves[0] for row in rows])
-    finite = first_losses[first_losses.isfinite()]
-    return 2 * float(finite.max()) if len(finite) else math.inf
+    first_means = [row.summarize_curve().means[0] for row in rows]
+    finite = [mean for mean in first_means if mean is not None]
+    return _HEADROOM * max(finite, default=math.inf)
 
 
-def _to_tensor(values: list[float | None]) -> Tensor:
+def _to_tensor(values: Sequence[float | None]) -> Tensor:
     numbers = [math.nan if value is None else value for value in values]
     return torch.tensor(numbers, dtype=torch.float64)
 

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import json
 
+from meta_trainer.evaluation.reporting.drawn_report import DrawnReport
+from meta_trainer.evaluation.reporting.latex import render_latex
 from meta_trainer.evaluation.reporting.pages import render_html, render_markdown
-from meta_trainer.evaluation.reporting.pictures import DrawnReport
 from meta_trainer.evaluation.reporting.result_json import report_to_json
+from meta_trainer.evaluation.reporting.tables import build_tables
+
+RESULTS = "results.json"
 
 
 def build_report_files(drawn: DrawnReport) -> dict[str, bytes]:
-    """Name → content: `result.json`, `report.md`, `report.html` (self-contained) and the pictures
-    beside them."""
-    result = report_to_json(drawn.report)
-    return {
-        "result.json": json.dumps(result, allow_nan=False).encode(),
+    """Name → content: `result.json`, which is the whole, and all that is shown of it."""
+    result = json.dumps(report_to_json(drawn.report), allow_nan=False)
+    return {"result.json": result.encode(), **build_shown_files(drawn)}
+
+
+def build_shown_files(drawn: DrawnReport) -> dict[str, bytes]:
+    """Name → content: `results.json`, and what is made from it: `report.md`, `report.html`
+    (self-contained), pictures, and tables as LaTeX."""
+    files = {
+        RESULTS: drawn.results,
         "report.md": render_markdown(drawn).encode(),
         "report.html": render_html(drawn).encode(),
-        **{picture.name: picture.png for picture in drawn.pictures},
     }
+    for picture in drawn.pictures:
+        files[picture.name] = picture.png
+        files.update(picture.vector_files)
+    for table in build_tables(drawn.shown):
+        files[f"{table.name}.tex"] = render_latex(table).encode()
+    return files

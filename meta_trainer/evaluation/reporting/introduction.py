@@ -7,7 +7,8 @@ from typing import Final
 
 from hyperadam.rates import Rate
 
-from meta_trainer.evaluation.report import Report
+from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.specs.baselines import BASELINES
 
 
 def write_introduction(report: Report) -> list[str]:
@@ -32,6 +33,10 @@ _DEFINITION: Final = (
 _VERDICTS: Final = (
     "A win or a loss is a paired difference of more than two standard errors, or a difference in "
     "how many starts diverge; everything else is a tie."
+)
+_SCHEDULED: Final = (
+    "Scheduled baselines have the schedule of the learned optimizer beside them, and as AdamW and "
+    "NAdam its decay."
 )
 _UNTRAINED: Final = (
     "What meta-training added is the difference to a Θ's own start, made again from its file: the "
@@ -81,11 +86,28 @@ def _describe_rates(report: Report) -> str:
 
 def _describe_schedules(report: Report) -> list[str]:
     """Whose rates change, by how much and when: a sentence for each knob that any has."""
-    sentences = []
+    scheduled = {row.optimizer for row in report.rows if _takes_schedule(row)}
+    sentences = [_SCHEDULED] if scheduled else []
+    own_rates = {row.optimizer: row.rate for row in report.rows if _has_rate_of_its_own(row)}
     for knob in fields(Rate):
         template = knob.metadata.get("report", "").strip()
-        numbers = {row.optimizer: getattr(row.rate, knob.name) for row in report.rows}
+        numbers = {optimizer: getattr(rate, knob.name) for optimizer, rate in own_rates.items()}
         users = [f"{optimizer} ({number})" for optimizer, number in numbers.items() if number]
         if template and users:
             sentences.append(template.format(", ".join(users)))
     return sentences
+
+
+def _takes_schedule(row: Row) -> bool:
+    """Whether it is a baseline with the schedule of a Θ, whose name may stand behind its own."""
+    if row.kind != "baseline":
+        return False
+    name, _, _ = row.optimizer.partition(" (")
+    return name in BASELINES and bool(BASELINES[name].takes)
+
+
+def _has_rate_of_its_own(row: Row) -> bool:
+    """Whether its schedule is no one else's."""
+    if row.kind == "baseline":
+        return not _takes_schedule(row)
+    return row.kind == "learned" and row.tuned is None

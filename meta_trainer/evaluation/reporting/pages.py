@@ -8,24 +8,36 @@ from html import escape
 from string import Template
 from typing import Final
 
+from meta_trainer.evaluation.reporting.drawn_report import DrawnReport
 from meta_trainer.evaluation.reporting.introduction import write_introduction
-from meta_trainer.evaluation.reporting.pictures import DrawnReport, Picture
-from meta_trainer.evaluation.reporting.tables import Table, Text, build_tables
+from meta_trainer.evaluation.reporting.pictures import Picture
+from meta_trainer.evaluation.reporting.tables import (
+    Table,
+    Text,
+    build_tables,
+    tabulate_origin,
+)
 from meta_trainer.specs.suites import ALL
 
 
 def render_markdown(drawn: DrawnReport) -> str:
     """The report for terminals, issues and READMEs; the pictures are expected beside it."""
-    report = drawn.report
+    report = drawn.shown
     texts = write_introduction(report)
-    return render_markdown_page(report.suite.title, texts, build_tables(report), drawn.pictures)
+    return render_markdown_page(report.suite.title, texts, _list_tables(drawn), drawn.pictures)
 
 
 def render_html(drawn: DrawnReport) -> str:
     """The same as a page, with the pictures inside."""
-    report = drawn.report
+    report = drawn.shown
     texts = write_introduction(report)
-    return render_html_page(report.suite.title, texts, build_tables(report), drawn.pictures)
+    return render_html_page(report.suite.title, texts, _list_tables(drawn), drawn.pictures)
+
+
+def _list_tables(drawn: DrawnReport) -> list[Table]:
+    """Those of the report, and where it comes from, if that is said."""
+    tables = build_tables(drawn.shown)
+    return [*tables, tabulate_origin(drawn.origin)] if drawn.origin else tables
 
 
 def render_markdown_page(
@@ -54,12 +66,13 @@ def render_markdown_of_sections(
 ) -> str:
     """Several reports on one page; the pictures of each are expected in a folder of its name."""
     parts = [f"# {ALL.title}"]
-    for name, (report, pictures) in sections.items():
+    for name, drawn in sections.items():
+        report = drawn.shown
         parts.append(f"## {report.suite.title} (`{name}`)")
         parts += write_introduction(report)
-        for table in build_tables(report):
+        for table in _list_tables(drawn):
             parts.append(f"### {table.caption}\n\n{_render_markdown_table(table)}")
-        for picture in pictures:
+        for picture in drawn.pictures:
             parts.append(f"![{picture.description}]({name}/{picture.name})")
 
     if left_out:
@@ -73,12 +86,13 @@ def render_html_of_sections(
 ) -> str:
     """The same as one page that needs nothing else."""
     parts = [f"<h1>{escape(ALL.title)}</h1>"]
-    for name, (report, pictures) in sections.items():
+    for name, drawn in sections.items():
+        report = drawn.shown
         parts.append(f'<h2 id="{escape(name)}">{escape(report.suite.title)}</h2>')
         parts += _render_paragraphs(write_introduction(report))
-        for table in build_tables(report):
+        for table in _list_tables(drawn):
             parts.append(f"<h3>{escape(table.caption)}</h3>\n{_render_html_table(table)}")
-        parts += map(_render_image, pictures)
+        parts += map(_render_image, drawn.pictures)
 
     if left_out:
         reasons = [

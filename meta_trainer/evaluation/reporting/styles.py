@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
@@ -12,6 +15,7 @@ from meta_trainer.evaluation.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 LEARNED_COLOURS: Final = ("#D55E00", "#CC79A7", "#E69F00", "#000000")
 BASELINE_COLOURS: Final = ("#0072B2", "#56B4E9", "#009E73", "#999999", "#F0E442")
@@ -19,8 +23,8 @@ BASELINE_COLOURS: Final = ("#0072B2", "#56B4E9", "#009E73", "#999999", "#F0E442"
 colours alone do not."""
 _DASHES: Final = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
-BAND: Final = "band ± 1 standard error"
 DPI: Final = 130
+_LEGEND_COLUMNS: Final = 5
 
 
 def choose_styles(report: Report) -> dict[str, dict[str, Any]]:
@@ -37,12 +41,33 @@ def choose_styles(report: Report) -> dict[str, dict[str, Any]]:
 def _style_learned(i: int) -> dict[str, Any]:
     n_colours = len(LEARNED_COLOURS)
     dash = "-" if i < n_colours else "--"
-    return {"color": LEARNED_COLOURS[i % n_colours], "ls": dash, "lw": 2.0, "zorder": 3}
+    colour = LEARNED_COLOURS[i % n_colours]
+    return {"color": colour, "linestyle": dash, "linewidth": 2.0, "zorder": 3}
 
 
 def _style_baseline(i: int) -> dict[str, Any]:
     colour = BASELINE_COLOURS[i % len(BASELINE_COLOURS)]
-    return {"color": colour, "ls": _DASHES[i % len(_DASHES)], "lw": 1.3, "zorder": 2}
+    dash = _DASHES[i % len(_DASHES)]
+    return {"color": colour, "linestyle": dash, "linewidth": 1.3, "zorder": 2}
+
+
+def fill_band(
+    panel: Axes, x: ArrayLike, means: ArrayLike, errors: ArrayLike, style: Mapping[str, Any]
+) -> None:
+    """One standard error about the means; faint for baselines, which are many."""
+    centre = np.asarray(means)
+    half = np.nan_to_num(np.asarray(errors, dtype=float))
+    is_learned = style["zorder"] > 2
+    alpha = 0.2 if is_learned else 0.08
+    colour = style["color"]
+    panel.fill_between(x, centre - half, centre + half, color=colour, alpha=alpha, linewidth=0)
+
+
+def add_legend(figure: Figure) -> None:
+    """Below all panels, where it hides nothing."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    n_columns = min(_LEGEND_COLUMNS, len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=n_columns, frameon=False)
 
 
 def set_log_scale(panel: Axes, bottom: float, top: float) -> None:
@@ -60,8 +85,21 @@ def set_title(figure: Figure, title: str) -> None:
 
 def render_png(figure: Figure) -> bytes:
     """The figure as PNG, without anything that changes from day to day."""
+    return _render(figure, "png", {"Software": None})
+
+
+def render_svg(figure: Figure) -> bytes:
+    return _render(figure, "svg", {"Date": None})
+
+
+def render_pdf(figure: Figure) -> bytes:
+    return _render(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
+
+
+def _render(figure: Figure, file_format: str, metadata: dict[str, None]) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with rc_context({"svg.hashsalt": "hyperadam"}):  # names of its parts, otherwise drawn at random
+        figure.savefig(buffer, format=file_format, metadata=metadata)
     return buffer.getvalue()
 
 

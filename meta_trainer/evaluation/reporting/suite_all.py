@@ -9,11 +9,11 @@ from typing import Any
 
 from meta_trainer.datasets import DatasetMissing
 from meta_trainer.evaluation.ablation import NotAnAblation
+from meta_trainer.evaluation.reporting.drawn_report import DrawnReport
 from meta_trainer.evaluation.reporting.pages import (
     render_html_of_sections,
     render_markdown_of_sections,
 )
-from meta_trainer.evaluation.reporting.pictures import DrawnReport
 from meta_trainer.evaluation.reporting.result_json import report_to_json
 from meta_trainer.recorder import Recorder
 from meta_trainer.specs import EvaluationSpec

@@ -14,6 +14,7 @@ from meta_trainer.evaluation.reporting.numbers import (
     format_percent,
     format_relative,
 )
+from meta_trainer.evaluation.reporting.origin import Origin
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Text]]
+    name: str = ""
+    """Of its file."""
 
 
 def build_tables(report: Report) -> list[Table]:
@@ -58,7 +61,8 @@ def _tabulate_finals(report: Report) -> Table:
     labels = [report.label(optimizer) for optimizer in optimizers]
     header = ["task", *labels, *(f"paper: {author}" for author in authors)]
     rows = [_tabulate_task(report, task, optimizers, authors) for task in report.tasks]
-    return Table(f"{caption}{source}", header, rows)
+    name = "seconds" if report.is_timing else "final-losses"
+    return Table(f"{caption}{source}", header, rows, name)
 
 
 def _list_authors(report: Report) -> list[str]:
@@ -104,7 +108,8 @@ def _tabulate_test(report: Report) -> Table:
     rows = [row for task in report.tasks for row in _tabulate_test_of(report, task)]
     source = f" (rows “paper”: {report.suite.paper_source})" if report.paper_test else ""
     caption = f"On the test split{source}"
-    return Table(caption, ["task", "optimizer", "test loss", "top-1", "top-2"], rows)
+    header = ["task", "optimizer", "test loss", "top-1", "top-2"]
+    return Table(caption, header, rows, "test-split")
 
 
 def _tabulate_test_of(report: Report, task: str) -> Iterator[list[Text]]:
@@ -138,7 +143,8 @@ def _tabulate_verdicts(report: Report) -> Table:
     if baselines:
         header += ["the best tuned baseline", *baselines]
     rows = [_tabulate_verdicts_of(report, optimizer, baselines) for optimizer in learned]
-    return Table("Tasks won / tied / lost against", header, rows if len(header) > 1 else [])
+    caption = "Tasks won / tied / lost against"
+    return Table(caption, header, rows if len(header) > 1 else [], "verdicts")
 
 
 def _tabulate_verdicts_of(report: Report, optimizer: str, baselines: Sequence[str]) -> list[Text]:
@@ -172,7 +178,7 @@ def _tabulate_gains(report: Report) -> Table:
     """What meta-training added: each learned optimizer beside its own start."""
     gains = [report.compare_with_untrained(row) for row in report.rows]
     rows = [_tabulate_gain(report, gain) for gain in gains if gain is not None]
-    return Table("What meta-training added", _GAINS_HEADER, rows)
+    return Table("What meta-training added", _GAINS_HEADER, rows, "gains")
 
 
 def _tabulate_gain(report: Report, gain: Difference) -> list[Text]:
@@ -201,7 +207,7 @@ def _tabulate_ratios(report: Report) -> Table:
         text = f"× {ratio.mean:.3g}" if ratio else "–"
         rows.append([Text(row.task), Text(row.optimizer), Text(text)])
     caption = "Time of an update beside torch.optim.Adam's"
-    return Table(caption, ["task", "optimizer", "ratio"], rows)
+    return Table(caption, ["task", "optimizer", "ratio"], rows, "ratios")
 
 
 _DIFFERENCES_HEADER = (
@@ -218,7 +224,7 @@ _DIFFERENCES_HEADER = (
 
 def _tabulate_differences(report: Report) -> Table:
     rows = [_tabulate_difference(report, row) for row in report.rows]
-    return Table("Paired differences", _DIFFERENCES_HEADER, rows)
+    return Table("Paired differences", _DIFFERENCES_HEADER, rows, "differences")
 
 
 def _tabulate_difference(report: Report, row: Row) -> list[Text]:
@@ -240,3 +246,9 @@ def _tabulate_difference(report: Report, row: Row) -> list[Text]:
         Text(format_relative(difference.relative if difference else None)),
         Text(difference.verdict if difference else "–"),
     ]
+
+
+def tabulate_origin(origin: Origin) -> Table:
+    """Where the report comes from."""
+    rows = [[Text(name), Text(value)] for name, value in origin.list_facts()]
+    return Table("Made by", ["what", "value"], rows)

@@ -105,6 +105,11 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
                 evaluation.summary["tasks"][task]["baseline"]["difference"]["mean"]
                 == row["difference"]["mean"]
             )
+    origin = json.loads(registry.get_artifact(run_id, "result/results.json"))["origin"]
+    assert origin["command"] == "hyperadam evaluate hyper@1 hyper@2 --quick"
+    digests = {f"hyper@{n}": registry.version("hyper", str(n)).sha256 for n in (1, 2)}
+    assert origin["thetas"] == digests
+    assert origin["code"]["sources_sha256"]
 
 
 @pytest.mark.slow

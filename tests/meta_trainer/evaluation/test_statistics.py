@@ -9,6 +9,7 @@ import torch
 
 from meta_trainer.evaluation.statistics import (
     MeanWithError,
+    crowd_steps,
     judge,
     mean_curve,
     mean_with_error,
@@ -80,3 +81,13 @@ def test_a_win_is_two_standard_errors_or_fewer_divergences(
     mean: float, stderr: float, n_more_diverged: int, verdict: str
 ) -> None:
     assert judge(MeanWithError(mean, stderr, 3), n_more_diverged) == verdict
+
+
+def test_crowded_steps_are_dense_early_and_keep_first_and_last() -> None:
+    assert crowd_steps(4, 10).tolist() == [0, 1, 2, 3]
+    assert crowd_steps(100, 1).tolist() == [0]
+    steps = crowd_steps(10_000, 24)
+    assert (len(steps), int(steps[0]), int(steps[-1])) == (24, 0, 9_999)
+    distances = steps.diff().tolist()
+    assert distances == sorted(distances)
+    assert crowd_steps(12, 11).tolist() == sorted(set(crowd_steps(12, 11).tolist()))

@@ -133,7 +133,7 @@ def test_divergence_is_counted(suite: str, theta: Theta) -> None:
 
 def test_table3_measures_on_the_test_split(theta: Theta) -> None:
     files = files_of(run(quick_spec("table3", horizon=2), theta))
-    assert set(files) == {"result.json", "report.md", "report.html", "curves.png"}
+    assert {"result.json", "report.md", "report.html", "curves.png"} <= set(files)
     rows = json.loads(files["result.json"])["rows"]
     assert all(0 <= row["test"]["top1"]["mean"] <= row["test"]["top2"]["mean"] <= 1 for row in rows)
     report = files["report.md"].decode()
@@ -173,7 +173,7 @@ def test_timing_is_beside_adam(theta: Theta) -> None:
         [],
     )
     files = files_of(report)
-    assert set(files) == {"result.json", "report.md", "report.html", "seconds.png"}
+    assert {"result.json", "report.md", "report.html", "seconds.png"} <= set(files)
     assert "3.30 ms" in files["report.md"].decode()
 
 
