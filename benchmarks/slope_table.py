@@ -58,14 +58,14 @@ class PromisedSlope:
 
 
 def format_table(slopes: Sequence[PromisedSlope]) -> str:
-    """In Markdown, a row for each estimator and direction."""
-    lines = [
-        "| direction | estimator | true slope | promised slope | true / promised | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row.direction} | {row.estimator} | {row.true} | {row.promised} | {row.ratio:+.2f} | "
-        f"{row.difference} |"
-        for row in slopes
-    ]
-    return "\n".join(lines)
+    """In Markdown, a column for each direction, a row for each estimator: what it promises, and in
+    brackets true over promised. The first row is the truth."""
+    estimators = list(dict.fromkeys(slope.estimator for slope in slopes))
+    directions = list(dict.fromkeys(slope.direction for slope in slopes))
+    cells = {(slope.estimator, slope.direction): slope for slope in slopes}
+    lines = [["estimator", *directions], ["---"] * (len(directions) + 1)]
+    lines.append(["true", *(str(cells[estimators[0], each].true) for each in directions)])
+    for estimator in estimators:
+        row = [cells[estimator, direction] for direction in directions]
+        lines.append([estimator, *(f"{slope.promised} ({slope.ratio:+.2f})" for slope in row)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

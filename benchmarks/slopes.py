@@ -40,6 +40,8 @@ from benchmarks.small_tasks import make_small_tasks
 from meta_trainer.estimators import Objective, Period, antithetic_pairs
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
+    ACTIVATIONS,
+    Activation,
     AdjustmentSpec,
     ESSpec,
     EstimatorSpec,
@@ -88,12 +90,17 @@ class Setting:
     meta_loss: MetaLoss
     rate_factor: float = 1.0
     """Times the rate α of `hyperadam-v1`, whose schedule, shares and decay hold for all."""
+    activations: tuple[Activation, ...] = ACTIVATIONS
+    """Of the learners."""
 
     def __str__(self) -> str:
-        return f"{self.theta} Θ, meta-loss {self.meta_loss!r}, {self.rate_factor:g} α"
+        activations = ", ".join(self.activations)
+        return f"{self.theta} Θ at {self.rate_factor:g} α, {self.meta_loss} loss; {activations}"
 
 
+SMOOTH: Final[tuple[Activation, ...]] = ("sigmoid", "elu", "tanh")
 SETTINGS: Final = (
+    Setting(theta="untrained", meta_loss="log", activations=SMOOTH),
     Setting(theta="untrained", meta_loss="log"),
     Setting(theta="untrained", meta_loss="mean"),
     Setting(theta="untrained", meta_loss="log", rate_factor=2.0),
@@ -110,6 +117,8 @@ class Subject:
     """Shape (n_theta,)."""
     rate: Rate
     objective: Objective
+    activations: tuple[Activation, ...]
+    """Of the learners."""
 
     @classmethod
     def of(cls, setting: Setting) -> Subject:
@@ -124,6 +133,7 @@ class Subject:
             theta=theta,
             rate=replace(shipped.rate, lr=setting.rate_factor * shipped.rate.lr),
             objective=Objective(meta_loss=setting.meta_loss),
+            activations=setting.activations,
         )
 
 
@@ -218,7 +228,8 @@ def compare_slopes(subject: Subject, effort: SlopesEffort) -> list[PromisedSlope
     estimators = make_estimators(effort)
     true_slopes: list[Tensor] = []
     gradients: dict[str, list[Tensor]] = {name: [] for name in estimators}
-    for task, optimizee in enumerate(make_small_tasks(effort.n_tasks, effort.n_learners)):
+    tasks = make_small_tasks(effort.n_tasks, effort.n_learners, subject.activations)
+    for task, optimizee in enumerate(tasks):
         ways = list(directions.values())
         true_slopes.append(measure_true_slopes(subject, optimizee, ways, effort.horizon))
         for name, (spec, n_steps) in estimators.items():
