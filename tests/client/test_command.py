@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide_terminal")]
 TRAINED = {
     "optimizer": "hyperadam",
     "number": 1,
-    "sha256": "ab",
+    "sha256": "ab" * 32,
     "best_update": 50,
     "best_validation_loss": 0.25,
     "initial_validation_loss": 0.5,

@@ -19,7 +19,7 @@ SPEC = {"preset": "quick", "seed": 3}
 TRAINED = {
     "optimizer": "hyperadam",
     "number": 1,
-    "sha256": "ab",
+    "sha256": "ab" * 32,
     "best_update": 50,
     "best_validation_loss": 0.25,
     "initial_validation_loss": 0.5,
