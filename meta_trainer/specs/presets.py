@@ -49,10 +49,11 @@ number of coordinates, and no wandering off where gradients vanish; for RNNprop 
 rate at which their output has its published scale; for `hyperadam-tensor`, whose directions are
 steps, a schedule alone."""
 
+_PAPER_META_OPTIMIZER: Final = {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0}
 _PAPER: Final[dict[str, Any]] = {
     "init": "paper",
     "task": {"dataset": "mnist"},
-    "meta_optimizer": {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0},
+    "meta_optimizer": _PAPER_META_OPTIMIZER,
     "n_learners": 1,
     "chunk_size": 1,
 }
@@ -101,9 +102,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_episodes": 24,
         "validation": {"every_episodes": 6, "n_learners": 2},
     },
-    # The HyperAdam paper's own training, and under it those of the learned optimizers that it
-    # compares with: RNNprop is scored by the last step of a period alone; DMoptimizer is older than
-    # RS and CC.
+    # The HyperAdam paper's own training, by its authors' code of 2019: step t is scored by the loss
+    # before it, the meta-gradient is not clipped, and ten plain episodes validate Θ after each of up
+    # to 700 epochs of 100 episodes, of which `n_episodes` is one.
     "paper": _PAPER
     | {
         "rule": {
@@ -113,8 +114,13 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "squash": "none",
             "skip_zero_gradients": False,
             "direction_bound": 0.0,
-        }
+        },
+        "unroll": {"score": "pre"},
+        "meta_optimizer": {**_PAPER_META_OPTIMIZER, "clip_norm": 1e6},
+        "validation": {"every_episodes": 100, "n_learners": 10},
     },
+    # Those of the learned optimizers that it compares with: RNNprop is scored by the last step of a
+    # period alone; DMoptimizer is older than RS and CC.
     "rnnprop-paper": _PAPER | {"rule": {"kind": "rnnprop"}, "unroll": {"meta_loss": "last"}},
     "dm-paper": _PAPER
     | {

@@ -35,6 +35,8 @@ def test_the_paper_preset_is_the_paper() -> None:
         ("sigmoid",),
     )
     assert (spec.n_learners, spec.tricks.random_scaling, spec.tricks.convex_dimension) == (1, 3, 20)
+    assert (spec.unroll.score, spec.meta_optimizer.clip_norm) == ("pre", 1e6)  # no clipping
+    assert (spec.validation.every_episodes, spec.validation.n_learners) == (100, 10)
 
 
 def test_a_rule_is_laid_over_the_recommended_one() -> None:

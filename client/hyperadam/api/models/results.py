@@ -45,7 +45,7 @@ class EvaluationRow(Record):
     task: str
     optimizer: str
     kind: str
-    """learned or baseline."""
+    """learned, untrained (a learned optimizer's own start) or baseline."""
     mean: float | None
     """None: not finite."""
     stderr: float | None = None
