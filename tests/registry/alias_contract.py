@@ -53,7 +53,8 @@ class AliasContract:
         )
 
     def test_the_history_says_who_when_and_why(self, registry: Registry) -> None:
-        start = datetime.now(UTC) - timedelta(seconds=1)
+        start = datetime.now(UTC)
+        start -= timedelta(microseconds=start.microsecond % 1000)
         registry.set_alias("mlp", "champion", 1, actor="ann", reason="first")
         registry.set_alias("mlp", "stable", 1, actor="ben")
         registry.set_alias("mlp", "champion", 3, actor="cy", reason='better: "−3 %"\nΘ \\ done')

@@ -63,8 +63,9 @@ def test_cifar10_binary_layout(tmp_path: Path) -> None:
     folder.mkdir()
     records = rng.integers(0, 256, (10_000, 3073), dtype=np.uint8)
     records[:, 0] %= 10
-    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
-        (folder / name).write_bytes(records.tobytes())
+    (folder / "test_batch.bin").write_bytes(records.tobytes())
+    for number in range(1, 6):  # 150 MB less to be written
+        (folder / f"data_batch_{number}.bin").symlink_to("test_batch.bin")
     dataset = load("cifar10", tmp_path, "test")
     assert dataset.image_shape == (3, 32, 32)
     assert torch.equal(dataset.labels, torch.from_numpy(records[:, 0].astype(np.int64)))
