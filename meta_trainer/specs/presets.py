@@ -103,8 +103,10 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "validation": {"every_episodes": 6, "n_learners": 2},
     },
     # The HyperAdam paper's own training, by its authors' code of 2019: step t is scored by the loss
-    # before it, the meta-gradient is not clipped, and ten plain episodes validate Θ after each of up
-    # to 700 epochs of 100 episodes, of which `n_episodes` is one.
+    # before it, the meta-gradient is not clipped, and ten plain episodes validate Θ after each of
+    # up to 700 epochs of 100 episodes, of which `n_episodes` is one. Under it those of the learned
+    # optimizers that it compares with: RNNprop is scored by the last step of a period alone;
+    # DMoptimizer is older than RS and CC.
     "paper": _PAPER
     | {
         "rule": {

@@ -133,6 +133,17 @@ def test_a_retry_after_that_is_too_long_is_an_answer(
         client.jobs.get("job_1")
 
 
+def test_the_longest_wait_that_is_obeyed_is_the_policys() -> None:
+    policy = RetryPolicy(max_retry_after_seconds=60)
+
+    def delay_seconds(retry_after: str) -> float | None:
+        busy = Unavailable("busy", status=503, retry_after=retry_after)
+        return policy.delay_seconds(busy, 1)
+
+    assert delay_seconds("60") == 60
+    assert delay_seconds("61") is None
+
+
 def test_retry_after_forms() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=30)
     assert parse_retry_after("12") == 12.0
