@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any, Final
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from hyperadam import strict_json
+
+from services.problems import invalid
 
 _MAX_BYTES: Final = 2**30
 """Bodies are bounded before, by the application's `max_body_size`."""
@@ -34,7 +39,20 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its JSON strictly."""
+    """A route that reads its JSON strictly, and refuses query parameters that it does not have: a
+    filter with a typing error would otherwise be no filter."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        dependencies = list(options.pop("dependencies", None) or [])
+        if _CHECK_PARAMETERS not in dependencies:  # once, though routers are included
+            dependencies.append(_CHECK_PARAMETERS)
+        super().__init__(path, endpoint, dependencies=dependencies, **options)
+
+    @cached_property
+    def query_names(self) -> frozenset[str]:
+        """The query parameters that the operation has."""
+        parameters = get_flat_params(self.dependant)
+        return frozenset(field.alias for field in parameters if isinstance(field.field_info, Query))
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handle = super().get_route_handler()
@@ -43,3 +61,15 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+
+async def _check_parameters(request: Request) -> None:
+    """After all other dependencies: who has no key is told that first."""
+    names = request.scope["route"].query_names
+    unknown = sorted(set(request.query_params) - names)
+    if names and unknown:
+        known = ", ".join(sorted(names))
+        raise invalid(unknown[0] or "query", f"is no parameter here; there are {known}")
+
+
+_CHECK_PARAMETERS: Final = Depends(_check_parameters)

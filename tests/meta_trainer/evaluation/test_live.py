@@ -94,7 +94,7 @@ def test_one_command_runs_every_suite(service: Service, tmp_path: Path) -> None:
         service, "evaluate", "tiny@1", "tiny@2", "--suite", "all", "--quick", "-o", str(folder)
     )
     assert done.returncode == 0, done.stderr
-    assert "ablation-j/sigmoid" in done.stdout
+    assert "ablation-j/mlp-4" in done.stdout
     result = json.loads((folder / "result.json").read_text(), parse_constant=pytest.fail)
     assert (set(result["sections"]), result["left_out"]) == (NAMES, {})
     report = (folder / "report.md").read_text()

@@ -17,6 +17,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, strategies
+from hypothesis.internal.cache import LRUCache
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from registry.memory import InMemoryRegistry
 from services.app import create_app
@@ -44,6 +47,14 @@ class Fuzzed:
     app: FastAPI
     headers: dict[str, str]
     path_values: dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def same_examples_in_every_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis draws from the constants of all modules that a session has imported: what is drawn
+    here would depend on the tests that ran before."""
+    monkeypatch.setattr(providers, "_get_local_constants", Constants)
+    monkeypatch.setattr(providers, "CONSTANTS_CACHE", LRUCache(1024))
 
 
 @pytest.fixture
