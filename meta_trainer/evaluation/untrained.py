@@ -14,7 +14,6 @@ from hyperadam.theta import Theta
 from pydantic import ValidationError
 
 from meta_trainer.specs import MetaTrainingSpec
-from meta_trainer.specs.rates import spec_of_today
 from meta_trainer.training.initial_theta import make_initial_theta
 
 FindVersion = Callable[[str], Theta | None]
@@ -49,7 +48,7 @@ def _read_spec(provenance: Mapping[str, Any]) -> MetaTrainingSpec:
     if not isinstance(content, Mapping):
         raise StartUnknown("its file does not say how it was trained")
     try:
-        return MetaTrainingSpec.model_validate(spec_of_today("meta-training", content))
+        return MetaTrainingSpec.model_validate(content)
     except ValidationError as error:
         raise StartUnknown("its file says a spec that is not valid today") from error
 

@@ -61,7 +61,12 @@ class TaskSource(ABC):
         validation."""
 
 
+def select_learners(spec: MetaTrainingSpec, chunk: int) -> range:
+    """The numbers of a chunk's learners within the job."""
+    first = chunk * spec.chunk_size
+    return range(first, first + spec.chunk_size)
+
+
 def name_learners(spec: MetaTrainingSpec, episode: int, chunk: int) -> list[tuple[int, int]]:
     """The names (episode, learner) of a chunk's learners."""
-    first = chunk * spec.chunk_size
-    return [(episode, learner) for learner in range(first, first + spec.chunk_size)]
+    return [(episode, learner) for learner in select_learners(spec, chunk)]

@@ -19,6 +19,7 @@ from torch import Tensor
 from meta_trainer.estimators import Period, estimate_gradient, meta_gradient
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec
 from meta_trainer.tasks import TaskSource, build_training_optimizee
+from meta_trainer.tasks.source import select_learners
 from meta_trainer.training.objectives import make_objective
 from meta_trainer.unrolls.episodes import EpisodeState
 from meta_trainer.unrolls.rollout import Learned, rollouts
@@ -92,12 +93,6 @@ def compute_chunk_gradient(
         episode=episode,
         learners=select_learners(spec, chunk),
     )
-
-
-def select_learners(spec: MetaTrainingSpec, chunk: int) -> range:
-    """The numbers of a chunk's learners within the job."""
-    first = chunk * spec.chunk_size
-    return range(first, first + spec.chunk_size)
 
 
 def run_validation(

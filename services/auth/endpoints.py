@@ -12,8 +12,8 @@ from services.auth.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer, 
 from services.auth.scopes import SCOPES
 from services.container import Services
 from services.idempotency.dependencies import AdminPost
-from services.json_bodies import StrictRoute
 from services.problems import NotFound
+from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 

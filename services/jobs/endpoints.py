@@ -14,7 +14,7 @@ from services.idempotency.dependencies import Submission
 from services.jobs import actions, results, schemas, service, submission, thinning
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
-from services.json_bodies import StrictRoute
+from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 

@@ -13,7 +13,6 @@ from hyperadam.theta import MAX_FILE_BYTES
 
 from services.container import Services
 from services.idempotency.dependencies import Submission
-from services.json_bodies import StrictRoute
 from services.optimizers import downloads, schemas, service
 from services.optimizers.parameters import (
     READER,
@@ -31,6 +30,7 @@ from services.optimizers.parameters import (
 from services.optimizers.search import SearchOfRequest
 from services.optimizers.upload_slots import read_body
 from services.problems import UnsupportedMediaType
+from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"], route_class=StrictRoute)
 

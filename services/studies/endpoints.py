@@ -10,7 +10,7 @@ from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.jobs.schemas import VersionAnswer
-from services.json_bodies import StrictRoute
+from services.strict_routes import StrictRoute
 from services.studies import schemas, service
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["studies"], route_class=StrictRoute)

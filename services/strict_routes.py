@@ -1,7 +1,8 @@
-"""JSON of requests, read as strictly on every route as that of Θ files.
+"""Routes that take what they know, and nothing else.
 
-What is too deep, of too many items, names a member twice, or could not be written as JSON again
-(half a surrogate pair, a number that no float holds) never reaches a model.
+JSON of requests is read as strictly as that of Θ files: what is too deep, of too many items, names
+a member twice, or could not be written as JSON again (half a surrogate pair, a number that no float
+holds) never reaches a model. Query parameters that an operation does not have are refused.
 """
 
 from __future__ import annotations
