@@ -17,11 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from services.executors.contract import ExecutorUnavailable
+from services.own_files import open_own
 from services.reconciler.lease import STARTING
 from services.secret_files import write_secret
 
 logger = logging.getLogger(__name__)
 
+LOOPBACK_ONLY: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""With `0`, Ray takes 127.0.0.1 for this machine's address (`get_node_ip_address` in its
+`_private/services.py`), and every part of it listens there. `--node-ip-address=127.0.0.1` is not
+enough: Ray puts the address that others see in its place.
+"""
 TOKEN_FILE: Final = "ray-token"
 RESTART_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 60.0
@@ -101,8 +107,9 @@ class EmbeddedRay:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self._ensure_token()),
             "RAY_USAGE_STATS_ENABLED": "0",
+            LOOPBACK_ONLY: "0",
         }
-        with (self._home / "ray.log").open("wb") as log:
+        with open_own(self._home / "ray.log", "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "services.embedded.ray_holder", str(answer)],
                 stdin=subprocess.PIPE,

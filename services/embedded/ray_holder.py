@@ -5,8 +5,9 @@ live on one machine, writes the dashboard's address to the file descriptor, and 
 its standard input ends, which happens even if its parent is killed. Ray's own command starts the
 node, because `ray.init` gives no say about every port.
 
-Ray's files are in a folder of the node's own: a Ray job joins the cluster that was written last
-into the folder which all clusters of a machine share otherwise, whichever it is of.
+Ray's files are in a folder of the node's own (`services.embedded.ray_folder`): a Ray job joins the
+cluster that was written last into the folder which all clusters of a machine share otherwise,
+whichever it is of.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
+
+from services.embedded.ray_folder import make_ray_folder
 
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 45.0
@@ -39,8 +42,8 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def main() -> None:
     dashboard, agent, client = find_free_ports(3)
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        node = start_node(folder, dashboard, agent, client)
+    with make_ray_folder() as (folder, lock):
+        node = start_node(folder, lock, dashboard, agent, client)
         threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
         address = f"http://127.0.0.1:{dashboard}"
         if wait_for_answer(address, node):
@@ -62,9 +65,10 @@ def find_free_ports(count: int) -> list[int]:
 
 
 def start_node(
-    folder: str, dashboard_port: int, agent_port: int, client_port: int
+    folder: Path, lock: int, dashboard_port: int, agent_port: int, client_port: int
 ) -> subprocess.Popen[bytes]:
-    """A head node in the foreground of a process of its own; it ends with this one."""
+    """A head node in the foreground of a process of its own; it ends with this one, and holds the
+    folder's lock until then."""
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     options = [
         "--head",
@@ -84,6 +88,7 @@ def start_node(
         [*ray, "start", *options],
         stdin=subprocess.DEVNULL,
         env=KEEP_WORKERS | os.environ,
+        pass_fds=[lock],
         preexec_fn=_end_with_parent,  # noqa: PLW1509  # no other thread yet
     )
 

@@ -8,6 +8,7 @@ come to mean another process.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,9 @@ from pathlib import Path
 
 from services.executors import supervisor
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
+from services.own_files import make_own_folder, open_own
+
+logger = logging.getLogger(__name__)
 
 
 class ProcessExecutor(Executor):
@@ -28,19 +32,19 @@ class ProcessExecutor(Executor):
 
     def check(self) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_own_folder(self._folder)
         except OSError as error:
             raise ExecutorUnavailable(f"cannot use {self._folder}: {error.strerror}") from error
 
     def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         folder = self._folder / process_id
-        folder.mkdir(parents=True, exist_ok=True)
+        make_own_folder(folder)
         if (folder / supervisor.GROUP).exists():
             return
 
         command = [sys.executable, "-m", "services.executors.supervisor", str(folder), *argv]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-        with (folder / "supervisor.log").open("wb") as log:
+        with open_own(folder / "supervisor.log", "wb") as log:
             subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -76,10 +80,13 @@ class ProcessExecutor(Executor):
 
     def log(self, process_id: str, after: int = 0) -> bytes:
         try:
-            with (self._folder / process_id / supervisor.LOG).open("rb") as log:
+            with open_own(self._folder / process_id / supervisor.LOG, "rb") as log:
                 log.seek(after)
                 return log.read()
         except FileNotFoundError:
+            return b""
+        except PermissionError as error:
+            logger.warning("the log of %s is not read: %s", process_id, error)
             return b""
 
     def _signal(self, process_id: str, number: signal.Signals) -> None:

@@ -28,6 +28,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
+from services.own_files import open_own
+
 LOCK: Final = "lock"
 GROUP: Final = "group"
 EXIT: Final = "exit"
@@ -59,7 +61,7 @@ def supervise(folder: Path, command: list[str], on_started: Callable[[], None]) 
         if not _take(lock, folder):
             return
         # the driver inherits the lock: it stays held even if this process is killed
-        with (folder / LOG).open("ab") as log:
+        with open_own(folder / LOG, "ab") as log:
             driver = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock.fileno()]
             )

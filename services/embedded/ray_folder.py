@@ -1,0 +1,74 @@
+"""The folder of one local Ray cluster's files: sockets, logs, what its jobs unpack.
+
+Ray lets everybody write into its own folder (mode 0777), and reads the logs of jobs there. So that
+folder lies in one that only this user may enter. A folder whose cluster was killed is removed by
+the next cluster that starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "hyperadam-"
+LONGEST_PARENT: Final = 22
+"""Characters of the folder that this one is made in. Ray's sockets are below it, and the operating
+system takes 107 in a socket's whole path."""
+MAKING_SECONDS: Final = 60.0
+"""A folder that is younger may not be locked yet."""
+
+
+class NoFolder(Exception):
+    """There is no place for a folder of so short a name."""
+
+
+@contextmanager
+def make_ray_folder(parent: Path | None = None) -> Iterator[tuple[Path, int]]:
+    """The folder for Ray, and a descriptor: whoever inherits it keeps the folder from being
+    removed. It is removed at the end.
+
+    Raises:
+        NoFolder: it can be made nowhere.
+    """
+    parent = parent or choose_parent()
+    remove_left_folders(parent)
+    try:
+        private = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    except OSError as error:
+        raise NoFolder(f"cannot make a folder in {parent}: {error.strerror}") from error
+    with (private / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = private / "r"
+        folder.mkdir()
+        try:
+            yield folder, lock.fileno()
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def choose_parent() -> Path:
+    """The folder for temporary files, if its name is short enough; else `/tmp`."""
+    chosen = Path(tempfile.gettempdir())
+    return chosen if len(str(chosen)) <= LONGEST_PARENT else Path("/tmp")
+
+
+def remove_left_folders(parent: Path) -> None:
+    """Remove this user's folders that no cluster holds any more."""
+    for private in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            status = private.lstat()
+            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+            is_being_made = time.time() - status.st_mtime < MAKING_SECONDS
+            if not is_ours or is_being_made:
+                continue
+            with (private / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(private, ignore_errors=True)
