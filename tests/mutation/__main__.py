@@ -10,13 +10,13 @@ import argparse
 import json
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from tests.mutation.mutants import Mutant, draw_mutants
 from tests.mutation.rooms import TESTS, find_nearest_tests
-from tests.mutation.workbench import AlreadyBroken, Outcome, Workbench
+from tests.mutation.workbench import AlreadyBroken, Outcome, Stage, Workbench
 
 TOP: Final = Path(__file__).resolve().parents[2]
 QUICK: Final = ("-m", "not slow")
@@ -61,8 +61,8 @@ class Session:
         self.trials: list[Trial] = []
 
     def try_mutant(self, mutant: Mutant) -> Trial:
-        for options in self._list_stages(mutant):
-            outcome = self._workbench.try_mutant(mutant, options)
+        for stage in self._list_stages(mutant):
+            outcome = self._workbench.try_mutant(mutant, stage)
             if outcome.is_noticed:
                 break
         trial = Trial(mutant=mutant, outcome=outcome)
@@ -70,16 +70,14 @@ class Session:
         self._write()
         return trial
 
-    def _list_stages(self, mutant: Mutant) -> list[tuple[str, ...]]:
-        """Options of pytest: the tests nearest to the fault first, then all of its room."""
-        nearest = find_nearest_tests(TOP, mutant.path)
+    def _list_stages(self, mutant: Mutant) -> list[Stage]:
+        """The tests nearest to the fault first, then all of its room."""
         tests = TESTS[mutant.room]
-        stages: list[tuple[str, ...]] = []
-        if nearest and (nearest,) != tests:
-            stages.append((*QUICK, nearest))
-        stages.append((*QUICK, *tests))
+        nearest = find_nearest_tests(TOP, mutant.path, tests)
+        quick = Stage(tests=tests, options=QUICK)
+        stages = [replace(quick, only=tuple(nearest)), quick] if nearest else [quick]
         if self._with_slow:
-            stages.append((*SLOW, *tests))
+            stages.append(Stage(tests=tests, options=SLOW))
         return stages
 
     def count(self, verdict: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -29,11 +31,38 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def find_nearest_tests(top: Path, path: str) -> str | None:
-    """The folder of tests that mirrors the folder of a source file, if there is one."""
-    folder = PurePosixPath(path).parent
+def find_nearest_tests(top: Path, path: str, tests: Sequence[str]) -> list[str]:
+    """Of these files and folders of tests, the files that name the module at `path` or have its
+    name; else the folder that mirrors its folder, if there is one."""
+    module = PurePosixPath(path).with_suffix("")
+    if module.is_relative_to("client"):
+        module = module.relative_to("client")
+    package = ".".join(module.parent.parts)
+    naming = re.compile(
+        rf"\b{re.escape(package)}\.{module.name}\b"
+        rf"|from {re.escape(package)} import [^#\n]*\b{module.name}\b"
+    )
+    nearest: list[str] = []
+    for file in _list_test_files(top, tests):
+        if file.stem == f"test_{module.name}" or naming.search(file.read_text()):
+            nearest.append(file.relative_to(top).as_posix())
+    if nearest:
+        return nearest
+    mirror = _find_mirror(PurePosixPath(path).parent)
+    return [mirror] if (top / mirror).is_dir() and mirror not in tests else []
+
+
+def _list_test_files(top: Path, tests: Sequence[str]) -> list[Path]:
+    files: list[Path] = []
+    for name in tests:
+        place = top / name
+        files += [place] if place.is_file() else sorted(place.rglob("test_*.py"))
+    return files
+
+
+def _find_mirror(folder: PurePosixPath) -> str:
     if folder.is_relative_to("client/hyperadam"):
-        mirror = "client/tests" / folder.relative_to("client/hyperadam")
+        folder = "client/tests" / folder.relative_to("client/hyperadam")
     else:
-        mirror = "tests" / folder
-    return mirror.as_posix() if (top / mirror).is_dir() else None
+        folder = "tests" / folder
+    return folder.as_posix()

@@ -10,8 +10,8 @@ import pytest
 
 from tests.mutation.edits import find_edits
 from tests.mutation.mutants import Mutant, draw_mutants
-from tests.mutation.rooms import TESTS
-from tests.mutation.workbench import AlreadyBroken, Workbench
+from tests.mutation.rooms import TESTS, find_nearest_tests
+from tests.mutation.workbench import AlreadyBroken, Stage, Workbench
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -86,10 +86,14 @@ def draw_of(project: Path, kind: str) -> Mutant:
 
 
 def test_what_is_tested_is_killed_and_what_is_not_survives(project: Path, tmp_path: Path) -> None:
+    (project / "tests/test_other.py").write_text("def test_other():\n    pass\n")
     workbench = Workbench(project, tmp_path / "copy")
-    killed = workbench.try_mutant(draw_of(project, "arithmetic"), ["tests"])
+    stage = Stage(tests=("tests",))
+    killed = workbench.try_mutant(draw_of(project, "arithmetic"), stage)
     assert (killed.verdict, killed.killer) == ("killed", "tests/test_twice.py::test_twice")
-    assert workbench.try_mutant(draw_of(project, "default value"), ["tests"]).verdict == "survived"
+    assert workbench.try_mutant(draw_of(project, "default value"), stage).verdict == "survived"
+    one_file = Stage(tests=("tests",), only=("tests/test_other.py",))
+    assert workbench.try_mutant(draw_of(project, "arithmetic"), one_file).verdict == "survived"
     assert (project / "twice.py").read_text() == (tmp_path / "copy/twice.py").read_text()
 
 
@@ -97,7 +101,32 @@ def test_tests_that_fail_anyway_show_nothing(project: Path, tmp_path: Path) -> N
     (project / "tests/test_twice.py").write_text("def test_broken():\n    assert False\n")
     workbench = Workbench(project, tmp_path / "copy")
     with pytest.raises(AlreadyBroken, match="test_broken"):
-        workbench.try_mutant(draw_of(project, "arithmetic"), ["tests"])
+        workbench.try_mutant(draw_of(project, "arithmetic"), Stage(tests=("tests",)))
+
+
+def test_nearest_are_files_that_name_the_module_else_the_folder_that_mirrors_its_own(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "tests/rooms/test_by_package.py": "from rooms import chair, table\n",
+        "tests/rooms/test_by_path.py": "import rooms.table as t\n",
+        "tests/rooms/inner/test_table.py": "",
+        "tests/rooms/test_other.py": "from rooms.tables import legs\n",
+        "tests/test_elsewhere.py": "import rooms.table\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    nearest = find_nearest_tests(tmp_path, "rooms/table.py", ["tests/rooms"])
+    assert nearest == [
+        "tests/rooms/inner/test_table.py",
+        "tests/rooms/test_by_package.py",
+        "tests/rooms/test_by_path.py",
+    ]
+    assert find_nearest_tests(tmp_path, "rooms/inner/lamp.py", ["tests/rooms"]) == [
+        "tests/rooms/inner"
+    ]
+    assert find_nearest_tests(tmp_path, "rooms/lamp.py", ["tests/rooms"]) == []
 
 
 def test_a_seed_draws_the_same_mutants_from_every_room_in_turn() -> None:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +23,21 @@ Verdict = Literal["killed", "survived", "timed out"]
 
 class AlreadyBroken(Exception):
     """The tests fail without any mutant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Tests that are to be green without a fault, and which of them are to notice it."""
+
+    tests: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    """Of pytest."""
+    only: tuple[str, ...] = ()
+    """Of the tests, these alone; empty for all."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return (*self.options, *(self.only or self.tests))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,39 +63,44 @@ class Workbench:
         for path in _list_files(top):
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(top / path, copy / path)
-        self._seconds: dict[tuple[str, ...], float] = {}
+        self._seconds: dict[Stage, float] = {}
         search_path = f"{copy / 'client'}{os.pathsep}{copy}"  # comes before what is installed
-        self._environment = {"PYTHONPATH": search_path, "OMP_NUM_THREADS": "1"}
+        self._environment = {
+            "PYTHONPATH": search_path,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # what is whole is compiled once
+        }
 
-    def try_mutant(self, mutant: Mutant, options: Sequence[str]) -> Outcome:
-        """Run pytest with these options on the project with the fault; the copy is whole again
-        afterwards.
+    def try_mutant(self, mutant: Mutant, stage: Stage) -> Outcome:
+        """Run the stage's tests on the project with the fault, up to the first that fails; the copy
+        is whole again afterwards.
 
         Raises:
             AlreadyBroken: the tests fail without the fault, too.
         """
-        limit_seconds = 20 + 5 * self._time_without_faults(tuple(options))
+        limit_seconds = 20 + 5 * self._time_without_faults(replace(stage, only=()))
         path = self._copy / mutant.path
         whole = path.with_name(f"{path.name}.whole")
         path.rename(whole)
         try:
             path.write_bytes(mutant.source)
-            return self._run(options, limit_seconds, PYTHONDONTWRITEBYTECODE="1")
+            return self._run(stage, limit_seconds, PYTHONDONTWRITEBYTECODE="1")
         finally:
             whole.replace(path)
 
-    def _time_without_faults(self, options: tuple[str, ...]) -> float:
-        if options not in self._seconds:
-            outcome = self._run(options, limit_seconds=3600)
+    def _time_without_faults(self, stage: Stage) -> float:
+        if stage not in self._seconds:
+            outcome = self._run(stage, limit_seconds=3600)
             if outcome.is_noticed:
-                raise AlreadyBroken(f"pytest {' '.join(options)}:\n{outcome.output}")
-            self._seconds[options] = outcome.seconds
-        return self._seconds[options]
+                raise AlreadyBroken(f"pytest {' '.join(stage.arguments)}:\n{outcome.output}")
+            self._seconds[stage] = outcome.seconds
+        return self._seconds[stage]
 
-    def _run(self, options: Sequence[str], limit_seconds: float, **variables: str) -> Outcome:
+    def _run(self, stage: Stage, limit_seconds: float, **variables: str) -> Outcome:
         begin = time.monotonic()
+        pytest = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options],
+            [*pytest, *stage.arguments],
             cwd=self._copy,
             env=os.environ | self._environment | variables,
             stdout=subprocess.PIPE,
