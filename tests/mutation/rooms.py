@@ -42,10 +42,11 @@ def find_nearest_tests(top: Path, path: str, tests: Sequence[str]) -> list[str]:
         rf"\b{re.escape(package)}\.{module.name}\b"
         rf"|from {re.escape(package)} import [^#\n]*\b{module.name}\b"
     )
-    nearest: list[str] = []
-    for file in _list_test_files(top, tests):
-        if file.stem == f"test_{module.name}" or naming.search(file.read_text()):
-            nearest.append(file.relative_to(top).as_posix())
+    nearest = [
+        file.relative_to(top).as_posix()
+        for file in _list_test_files(top, tests)
+        if file.stem == f"test_{module.name}" or naming.search(file.read_text())
+    ]
     if nearest:
         return nearest
     mirror = _find_mirror(PurePosixPath(path).parent)
