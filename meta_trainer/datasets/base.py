@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from meta_trainer.datasets.pooling import pool_images
 
 
 class DatasetMissing(FileNotFoundError):
@@ -51,6 +53,7 @@ class Dataset:
     n_classes: int
     offset: float = 0.0
     """0 for MNIST and Fashion-MNIST (in [0, 1]); −0.5 for CIFAR-10 (in [−0.5, 0.5])."""
+    _pooled: dict[int, Dataset] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,6 +96,13 @@ class Dataset:
         if self.offset:
             scaled += self.offset
         return scaled.view(*indices.shape, -1), self.labels[indices]
+
+    def pooled(self, side: int) -> Dataset:
+        """The same images grey and small (`meta_trainer.datasets.pooling`), made once."""
+        if side not in self._pooled:
+            images = pool_images(self.images, side)
+            self._pooled[side] = replace(self, name=f"{self.name}-{side}", images=images)
+        return self._pooled[side]
 
     @cached_property
     def fingerprint(self) -> str:

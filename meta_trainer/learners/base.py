@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from meta_trainer.learners.initializations import draw_start
+
 Shapes = Sequence[Sequence[int]]
 """Shapes of the parameters that lie one after the other in a flat vector."""
 
@@ -22,6 +24,9 @@ class Learner(ABC):
 
     Row i of every argument belongs to learner i.
     """
+
+    initialization: str = "normal"
+    """How it starts: `normal`, or by layer (`meta_trainer.learners.initializations`)."""
 
     @property
     @abstractmethod
@@ -88,14 +93,17 @@ class Learner(ABC):
         std: float | Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
-        """Every coordinate from N(0, std²), as in the paper; learner i from generator i.
+        """Every coordinate from N(0, std²), as in the paper, or as `initialization` says; learner i
+        from generator i.
 
         Args:
-            std: one number, or one for each learner, shape (L,).
+            std: of `normal`: one number, or one for each learner, shape (L,).
 
         Returns:
             Shape (L, p).
         """
+        if self.initialization != "normal":
+            return draw_start(self.initialization, self.shapes, generators, dtype)
         draws = [torch.randn(self.n_coordinates, generator=g) for g in generators]
         return scale_rows(torch.stack(draws).to(dtype), std)
 

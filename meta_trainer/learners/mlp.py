@@ -27,7 +27,9 @@ class MLP(Classifier):
     In the flat vector each layer is its weight (n_in, n_out), row by row, then its bias (n_out,).
     """
 
-    def __init__(self, sizes: Sequence[int], activation: str) -> None:
+    def __init__(
+        self, sizes: Sequence[int], activation: str, initialization: str = "normal"
+    ) -> None:
         if activation not in ACTIVATION_FUNCTIONS:
             raise ValueError(
                 f"activation must be one of {', '.join(ACTIVATION_FUNCTIONS)}, got {activation!r}"
@@ -36,6 +38,7 @@ class MLP(Classifier):
             raise ValueError(f"sizes must be at least two positive numbers, got {tuple(sizes)}")
         self.sizes = tuple(sizes)
         self.activation = activation
+        self.initialization = initialization
         self._function = ACTIVATION_FUNCTIONS[activation]
         self._lengths: list[int] = []
         for n_in, n_out in pairwise(self.sizes):

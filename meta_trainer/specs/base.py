@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Architecture = Literal["cnn-1", "cnn-2"]
+Side = Literal[7, 14]
+Initialization = Literal["normal", "torch", "gpt2", "lecun"]
 Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log", "last"]
 Init = Literal["adam-ensemble", "paper", "warm-ensemble", "ensemble"]

@@ -14,7 +14,15 @@ from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_trainer.specs.base import ACTIVATIONS, Activation, Architecture, DatasetName, Spec
+from meta_trainer.specs.base import (
+    ACTIVATIONS,
+    Activation,
+    Architecture,
+    DatasetName,
+    Initialization,
+    Side,
+    Spec,
+)
 from meta_trainer.specs.plain_tasks import (
     BatchSize,
     CNNTaskSpec,
@@ -25,6 +33,7 @@ from meta_trainer.specs.plain_tasks import (
     NoiseStd,
     PlainTaskSpec,
     Width,
+    start_fields,
 )
 from meta_trainer.specs.problems import FieldProblem
 
@@ -75,12 +84,21 @@ class MLPFamily(_Family):
     """Hidden layers, uniform."""
     width: Range[Width] = (20, 20)
     """Of each hidden layer on its own, log-uniform."""
+    sides: Choices[Side | None] = (None,)
+    """Images are averaged down to so many pixels in height and width; null: as they are."""
+    initializations: Choices[Initialization] = ("normal",)
+    """`init_std` is for `normal` alone."""
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each dataset and activation, in the middle of the ranges."""
         depth = (self.depth[0] + self.depth[1]) // 2
         hidden = (_find_middle(self.width),) * depth
-        fields: dict[str, Any] = {"hidden": hidden, **_list_common_fields(self)}
+        fields: dict[str, Any] = {
+            "hidden": hidden,
+            "side": self.sides[0],
+            **_list_common_fields(self),
+        }
+        fields |= start_fields(self.initializations[0], fields["init_std"])
         combinations = product(self.datasets, self.activations)
         return [
             MLPTaskSpec(dataset=dataset, activation=activation, **fields)

@@ -3,17 +3,37 @@ sampling gives."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from meta_trainer.specs.base import Activation, Architecture, DatasetName, Spec
+from meta_trainer.specs.base import (
+    Activation,
+    Architecture,
+    DatasetName,
+    Initialization,
+    Side,
+    Spec,
+)
+from meta_trainer.specs.problems import FieldProblem
 
 Width = Annotated[int, Field(ge=1, le=1024)]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
 InitStd = Annotated[float, Field(gt=0, le=10)]
 LayerCount = Annotated[int, Field(ge=1, le=2)]
 NoiseStd = Annotated[float, Field(ge=0, le=10)]
+
+USUAL_INIT_STD: Final = 0.1
+"""That of the paper."""
+
+
+def start_fields(initialization: Initialization, init_std: float) -> dict[str, Any]:
+    """How a task starts, by its fields; only `normal` has an `init_std` of one's choice."""
+    has_scale = initialization == "normal"
+    return {
+        "initialization": initialization,
+        "init_std": init_std if has_scale else USUAL_INIT_STD,
+    }
 
 
 class MLPTaskSpec(Spec):
@@ -25,8 +45,23 @@ class MLPTaskSpec(Spec):
     hidden: Annotated[tuple[Width, ...], Field(max_length=12)] = (20,)
     """Widths of the hidden layers."""
     batch_size: BatchSize = 128
-    init_std: InitStd = 0.1
+    init_std: InitStd = USUAL_INIT_STD
     """Weights and biases start as N(0, init_std²)."""
+    side: Side | None = None
+    """Images are grey and averaged down to so many pixels in height and width; null: as they
+    are."""
+    initialization: Initialization = "normal"
+    """`normal` is N(0, init_std²), the others are `meta_trainer.learners.initializations`."""
+
+    @model_validator(mode="after")
+    def _a_scale_that_counts(self) -> Self:
+        if self.initialization != "normal" and self.init_std != USUAL_INIT_STD:
+            raise FieldProblem(
+                "init_std",
+                f"init_std must not be given where initialization is "
+                f"{self.initialization!r}, which has scales of its own",
+            )
+        return self
 
 
 class CNNTaskSpec(Spec):

@@ -15,7 +15,9 @@ from meta_trainer.tasks.optimizees import Supervised
 
 LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
     "mlp": lambda task, images: MLP(
-        (images.n_features, *task.hidden, images.n_classes), task.activation
+        (images.n_features, *task.hidden, images.n_classes),
+        task.activation,
+        task.initialization,
     ),
     "cnn": lambda task, images: CNN(
         task.architecture,

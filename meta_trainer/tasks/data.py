@@ -28,7 +28,8 @@ def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, D
 
 
 def find_data(task: AnyTaskSpec, data: Mapping[str, Data]) -> Data:
-    """What a task draws its minibatches from. Synthetic data needs no entry in `data`.
+    """What a task draws its minibatches from: images pooled to its `side` where it has one.
+    Synthetic data needs no entry in `data`.
 
     Raises:
         ValueError: the task's dataset is missing from `data`, or has no labelled images.
@@ -46,7 +47,9 @@ def find_data(task: AnyTaskSpec, data: Mapping[str, Data]) -> Data:
     if not isinstance(dataset, Dataset):
         kind = type(dataset).__name__
         raise ValueError(f"dataset {source!r} must be labelled images, got {kind}")
-    return dataset
+
+    side = getattr(task, "side", None)
+    return dataset if side is None else dataset.pooled(side)
 
 
 def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:

@@ -24,6 +24,7 @@ from meta_trainer.specs import (
     PlainTaskSpec,
     TaskDistribution,
 )
+from meta_trainer.specs.plain_tasks import start_fields
 
 Item = TypeVar("Item")
 
@@ -134,7 +135,8 @@ def _draw_mlp(family: MLPFamily, draws: _Draws) -> MLPTaskSpec:
         activation=draws.choice(family.activations),
         batch_size=draws.choice(family.batch_sizes),
         hidden=_draw_widths(family, draws),
-        init_std=family.init_std[0],
+        side=draws.choice(family.sides),
+        **start_fields(draws.choice(family.initializations), family.init_std[0]),
     )
 
 

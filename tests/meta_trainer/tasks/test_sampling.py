@@ -67,6 +67,26 @@ def test_mlps_fill_their_ranges() -> None:
     assert {task.batch_size for task in tasks} == {8, 16, 32}
 
 
+def test_small_mlps_take_every_side_and_start() -> None:
+    drawn = distribution(
+        mlp={
+            "sides": [7, None],
+            "initializations": ["normal", "torch", "lecun"],
+            "init_std": [0.2, 0.3],
+        }
+    )
+    tasks = [sample_task(drawn, 2, episode, 0) for episode in range(N)]
+    starts = Counter(
+        (t.side, t.initialization, t.init_std) for t in tasks if isinstance(t, MLPTaskSpec)
+    )
+    assert set(starts) == {
+        (side, *start)
+        for side in (7, None)
+        for start in (("normal", 0.2), ("torch", 0.1), ("lecun", 0.1))
+    }
+    assert all(within(n / N, 1 / 6) for n in starts.values())
+
+
 def test_cnns_and_lstms_take_every_choice() -> None:
     drawn = distribution(
         cnn={
@@ -152,6 +172,21 @@ def test_horizons_are_log_uniform_multiples_of_the_period() -> None:
     assert timeline(3, 50, 1, 7).lengths == lengths[:50]
     assert timeline(4, 50, 1, 7).lengths != lengths[:50]
     assert set(timeline(3, 50, 5, 5).lengths) == {5}
+
+
+def test_horizons_of_whole_episodes_are_log_uniform() -> None:
+    given = {
+        "tasks": {"mlp": {}, "horizon": [30, 300]},
+        "n_episodes": 2000,
+        "unroll": {"period": None},
+    }
+    spec = MetaTrainingSpec.model_validate(given)
+    horizons = spec.timeline.horizons
+    assert spec.n_updates == 2000
+    assert (min(horizons), spec.period_of(7)) == (30, horizons[7])
+    assert 290 < max(horizons) <= 300
+    below = sum(horizon < 95 for horizon in horizons) / 2000
+    assert within(below, math.log(95 / 30) / math.log(301 / 30), 2000)
 
 
 def test_late_weights_follow_the_drawn_horizon() -> None:

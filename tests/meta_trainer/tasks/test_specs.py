@@ -44,6 +44,12 @@ def test_what_was_stored_before_there_were_distributions_still_means_the_same() 
     assert spec.simple_tasks == spec.validation_tasks == [expected]
 
 
+def test_small_mlps_are_validated_on_as_they_are_drawn() -> None:
+    drawn = {"sides": [14, 7], "initializations": ["torch", "normal"], "init_std": [0.2, 0.2]}
+    (task,) = MetaTrainingSpec.model_validate({"tasks": {"mlp": drawn}}).validation_tasks
+    assert task == MLPTaskSpec(side=14, initialization="torch")
+
+
 def test_validation_tasks_are_declared_or_typical() -> None:
     declared = {
         "lstm": {},
@@ -114,6 +120,21 @@ def test_data_of_all_that_may_be_drawn() -> None:
             {"tasks": {"mlp": {"activations": []}}},
             ("tasks", "mlp", "activations"),
             "there must be 1 to 16 choices",
+        ),
+        (
+            {"tasks": {"mlp": {"sides": [28]}}},
+            ("tasks", "mlp", "sides", 0),
+            "Input should be 7 or 14",
+        ),
+        (
+            {
+                "tasks": {
+                    "mlp": {},
+                    "validation": [{"kind": "mlp", "initialization": "gpt2", "init_std": 0.2}],
+                }
+            },
+            ("tasks", "validation", 0, "mlp"),
+            "init_std must not be given where initialization is 'gpt2'",
         ),
         (
             {"tasks": {"cnn": {"architectures": ["resnet"]}}},
