@@ -19,6 +19,7 @@ from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.cpu_tensor import open_tensor_stepper
+from hyperadam.kernels.cpu_tensor_tape import FusedTensorTape
 from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.kernels.stepwise import (
@@ -26,6 +27,7 @@ from hyperadam.kernels.stepwise import (
     StepwiseTape,
     open_stepwise_tape,
 )
+from hyperadam.kernels.tensor_library import choose_tensor_kernel
 from hyperadam.rules import Rule
 
 __all__ = [
@@ -88,6 +90,10 @@ def open_tape(
     state: Any,
 ) -> Tape:
     """A tape that starts from `state`; Θ, state and gradients share dtype and device."""
+    tensor_kernel = choose_tensor_kernel(rule, theta)
+    if tensor_kernel is not None:
+        return FusedTensorTape(tensor_kernel, state)
+
     fused = _open_fused_tape(rule, theta, state)
     if fused is None:
         return ReferenceTape(rule, theta, state)

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from hyperadam.kernels import cpu
 from hyperadam.kernels.cpu_stepwise import FusedStepwiseTape
+from hyperadam.kernels.cpu_tensor_tape import FusedTensorStepwiseTape
 from hyperadam.kernels.limits import KernelLimits
+from hyperadam.kernels.tensor_library import choose_tensor_kernel
 from hyperadam.rules import Rule
 
 
@@ -181,7 +183,11 @@ def open_stepwise_tape(
     state: Any,
 ) -> StepwiseTape:
     """A stepwise tape that starts from `state`, of L learners; Θ, state and gradients share dtype
-    and device. It is fused on CPUs alone."""
+    and device. It is fused on CPUs alone, for HyperAdam and the rule with its cells a tensor."""
+    tensor_kernel = choose_tensor_kernel(rule, theta)
+    if tensor_kernel is not None:
+        return FusedTensorStepwiseTape(tensor_kernel, state)
+
     kernel = cpu.choose_kernel(rule, theta)
     if kernel is None:
         return ReferenceStepwiseTape(rule, theta, state)

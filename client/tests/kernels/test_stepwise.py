@@ -13,6 +13,8 @@ from hyperadam.rules import (
     DMSpec,
     HyperAdamRule,
     HyperAdamSpec,
+    HyperAdamTensorRule,
+    HyperAdamTensorSpec,
     RNNpropRule,
     RNNpropSpec,
     Rule,
@@ -32,6 +34,7 @@ RULES: dict[str, Rule[Any]] = {
     ),
     "rnnprop": RNNpropRule(RNNpropSpec(n_hidden=3)),
     "dm": DMRule(DMSpec(n_hidden=3)),
+    "tensor": HyperAdamTensorRule(HyperAdamTensorSpec(n_candidates=3, n_hidden=5)),
 }
 N_LEARNERS = 2
 N_STEPS = 4

@@ -1,110 +1,172 @@
-/* A step of the rule whose cells are a tensor's: one pass over the coordinates.
- *
- * The cells have said what they say of each tensor before; here moments are moved, directions made, and the sums
- * gathered that the cells of the next step are told of. Each of the outputs may be the memory of its input.
+/* The rule whose cells are a tensor's, for one J (-DJ=4) and one dtype: single steps, and a tape that is differentiated
+ * step by step. One pass over the coordinates each; all that a step needs of a tensor as a whole is of the step before.
  */
-#include "vector.h"
+#include "tensor_backward.h"
 
-enum { CHUNK = 1024 }; /* coordinates that are summed in `real`; chunks are added in double */
-enum { SUMS = J + 2 }; /* of m_j², of v, of g² */
-
-typedef struct {
-    int64_t n_learners, p, n_tensors;
-    double gamma, epsilon, bound;
-} TensorProblem;
-
-/* What is the same for all coordinates of a tensor. */
-typedef struct {
-    vec beta[J], weight[J], gamma, inverse_gamma_hat, epsilon, bound, length;
-} Coefficients;
-
-typedef struct {
-    const real *g, *m[J], *v;
-    real *m_out[J], *v_out, *direction;
-} Rows;
-
-typedef real loose __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-INLINE vec read_vec(const real *p) { return *(const loose *)p; }
-INLINE void write_vec(real *p, vec x) { *(loose *)p = x; }
-
-/* One vector of coordinates, `i` numbers into the rows. */
-INLINE void step_vector(const Coefficients *c, const Rows *rows, int64_t i, vec sums[SUMS]) {
-    const vec zero = splat(0), g = read_vec(rows->g + i), square = g * g;
-    vec mixture = zero;
-    UNROLL for (int j = 0; j < J; j++) {
-        const vec m = g + c->beta[j] * (read_vec(rows->m[j] + i) - g);
-        write_vec(rows->m_out[j] + i, m);
-        mixture += c->weight[j] * m;
-        sums[j] += m * m;
-    }
-    const vec v = square + c->gamma * (read_vec(rows->v + i) - square);
-    write_vec(rows->v_out + i, v);
-    sums[J] += v;
-    sums[J + 1] += square;
-    mixture *= v_rsqrt(v * c->inverse_gamma_hat + c->epsilon);
-    mixture = where(g == zero, zero, v_max(-c->bound, v_min(c->bound, mixture)));
-    write_vec(rows->direction + i, c->length * mixture);
+/* A state as the tape keeps it: its fields one after the other. */
+static TensorState open_slot(const TensorProblem *problem, real *slot) {
+    const int64_t n_cells = count_cells(problem), n_coordinates = problem->n_learners * problem->p;
+    TensorState state = {.m = slot};
+    state.v = state.m + J * n_coordinates;
+    state.beta_hat = state.v + n_coordinates;
+    state.gamma_hat = state.beta_hat + J * n_cells;
+    state.means = state.gamma_hat + n_cells;
+    state.n_steps = state.means + MEANS * n_cells;
+    return state;
 }
 
-/* The last few coordinates, beside zeros: they add nothing to sums. */
-static void step_rest(const Coefficients *c, const Rows *rows, int64_t i, int n, vec sums[SUMS]) {
-    real memory[2 * J + 4][LANES];
-    memset(memory, 0, sizeof memory);
-    Rows rest = {.g = memory[0], .v = memory[1], .v_out = memory[2], .direction = memory[3]};
-    memcpy(memory[0], rows->g + i, n * sizeof(real));
-    memcpy(memory[1], rows->v + i, n * sizeof(real));
+/* Where a cell's coordinates begin, for each cell in turn. */
+typedef struct {
+    int64_t cell, tensor, at, length, stride;
+} Place;
+
+static Place first_place(const TensorProblem *problem) {
+    Place place = {.stride = problem->n_learners * problem->p};
+    place.length = problem->n_tensors ? problem->lengths[0] : 0;
+    return place;
+}
+
+static void next_place(const TensorProblem *problem, Place *place) {
+    place->cell++;
+    place->at += place->length;
+    place->tensor = place->tensor + 1 < problem->n_tensors ? place->tensor + 1 : 0;
+    place->length = problem->lengths[place->tensor];
+}
+
+/* β̂ and γ̂ after the step, and the coefficients of its pass. */
+static void prepare_step(const TensorProblem *problem, const Cells *cells, TensorState old, int64_t cell, double *beta_hat,
+                         double *gamma_hat, Coefficients *c) {
+    const int64_t n_cells = count_cells(problem);
+    *gamma_hat = 1 + cells->gamma * ((double)old.gamma_hat[cell] - 1);
     for (int j = 0; j < J; j++) {
-        rest.m[j] = memory[4 + j];
-        rest.m_out[j] = memory[4 + J + j];
-        memcpy(memory[4 + j], rows->m[j] + i, n * sizeof(real));
+        beta_hat[j] = 1 + cells->beta[j] * ((double)old.beta_hat[j * n_cells + cell] - 1);
+        c->beta[j] = splat((real)cells->beta[j]);
+        c->complement[j] = splat((real)cells->complement[j]);
+        c->weight[j] = splat((real)(cells->rho[j] / beta_hat[j]));
     }
-    step_vector(c, &rest, 0, sums);
-    memcpy(rows->v_out + i, rest.v_out, n * sizeof(real));
-    memcpy(rows->direction + i, rest.direction, n * sizeof(real));
-    for (int j = 0; j < J; j++) memcpy(rows->m_out[j] + i, rest.m_out[j], n * sizeof(real));
+    c->gamma = splat((real)cells->gamma);
+    c->gamma_complement = splat((real)cells->gamma_complement);
+    c->inverse_gamma_hat = splat((real)(1 / *gamma_hat));
+    c->epsilon = splat((real)problem->epsilon);
+    c->bound = splat((real)problem->bound);
+    c->length = splat((real)cells->length);
 }
 
-static void step_tensor(const Coefficients *c, const Rows *rows, int64_t length, double totals[SUMS]) {
-    for (int64_t begin = 0; begin < length; begin += CHUNK) {
-        const int64_t end = begin + CHUNK < length ? begin + CHUNK : length;
-        vec sums[SUMS] = {{0}};
-        int64_t i = begin;
-        for (; i + LANES <= end; i += LANES) step_vector(c, rows, i, sums);
-        if (i < end) step_rest(c, rows, i, (int)(end - i), sums);
-        for (int r = 0; r < SUMS; r++) totals[r] += sum_lanes(sums[r]);
-    }
-}
+static double count_coordinates(Place place) { return place.length > 1 ? (double)place.length : 1; }
 
-/* beta and weight (J, learners, tensors), gamma_hat and step_length (learners, tensors); g, v and direction (learners, p),
- * m (J, learners, p); sums (J + 2, learners, tensors) are written. */
-void tensor_step(const TensorProblem *problem, const int64_t *lengths, const real *beta, const real *weight,
-                 const real *gamma_hat, const real *step_length, const real *g, const real *m, const real *v,
-                 real *m_out, real *v_out, real *direction, double *sums) {
-    const unsigned mode = flush_denormals();
-    const int64_t n_cells = problem->n_learners * problem->n_tensors, stride = problem->n_learners * problem->p;
-    for (int64_t learner = 0; learner < problem->n_learners; learner++) {
-        int64_t at = learner * problem->p;
-        for (int64_t tensor = 0; tensor < problem->n_tensors; tensor++) {
-            const int64_t cell = learner * problem->n_tensors + tensor;
-            Coefficients c = {
-                .gamma = splat((real)problem->gamma),
-                .inverse_gamma_hat = splat(1 / gamma_hat[cell]),
-                .epsilon = splat((real)problem->epsilon),
-                .bound = splat((real)problem->bound),
-                .length = splat(step_length[cell]),
-            };
-            Rows rows = {.g = g + at, .v = v + at, .v_out = v_out + at, .direction = direction + at};
-            for (int j = 0; j < J; j++) {
-                c.beta[j] = splat(beta[j * n_cells + cell]);
-                c.weight[j] = splat(weight[j * n_cells + cell]);
-                rows.m[j] = m + j * stride + at;
-                rows.m_out[j] = m_out + j * stride + at;
-            }
-            double totals[SUMS] = {0};
-            step_tensor(&c, &rows, lengths[tensor], totals);
-            for (int r = 0; r < SUMS; r++) sums[r * n_cells + cell] = totals[r];
-            at += lengths[tensor];
+static void step_tensors(const TensorProblem *problem, ThetaParts theta, const real *g, TensorState old, TensorState new,
+                         real *direction) {
+    const int64_t n_cells = count_cells(problem);
+    Place place = first_place(problem);
+    for (; place.cell < n_cells; next_place(problem, &place)) {
+        const int64_t cell = place.cell, at = place.at;
+        Cells cells;
+        Coefficients c;
+        double beta_hat[J], gamma_hat, totals[MEANS] = {0};
+        run_cells(problem, theta, old, cell, &cells);
+        prepare_step(problem, &cells, old, cell, beta_hat, &gamma_hat, &c);
+
+        Rows rows = {.g = g + at, .v = old.v + at, .v_out = new.v + at, .direction = direction + at};
+        for (int j = 0; j < J; j++) {
+            rows.m[j] = old.m + j * place.stride + at;
+            rows.m_out[j] = new.m + j * place.stride + at;
         }
+        step_coordinates(&c, &rows, place.length, totals);
+
+        const double n = count_coordinates(place);
+        for (int j = 0; j < J; j++) {
+            new.beta_hat[j * n_cells + cell] = (real)beta_hat[j];
+            new.means[j * n_cells + cell] = (real)(totals[j] / n / (beta_hat[j] * beta_hat[j]));
+        }
+        new.gamma_hat[cell] = (real)gamma_hat;
+        new.means[V_MEAN * n_cells + cell] = (real)(totals[V_MEAN] / n / gamma_hat);
+        new.means[G_MEAN * n_cells + cell] = (real)(totals[G_MEAN] / n);
+        new.n_steps[cell] = old.n_steps[cell] + 1;
+    }
+}
+
+/* g and direction (learners, p); the fields of `new` may be those of `old`, and direction may be g. */
+void tensor_step(const TensorProblem *problem, const double *theta, const real *g, const TensorState *old,
+                 const TensorState *new, real *direction) {
+    const unsigned mode = flush_denormals();
+    step_tensors(problem, part_theta((double *)theta, problem->n_hidden), g, *old, *new, direction);
+    restore_mode(mode);
+}
+
+void tensor_tape_step(const TensorProblem *problem, const double *theta, const real *g, const real *old, real *new,
+                      real *direction) {
+    const unsigned mode = flush_denormals();
+    const TensorState before = open_slot(problem, (real *)old), after = open_slot(problem, new);
+    step_tensors(problem, part_theta((double *)theta, problem->n_hidden), g, before, after, direction);
+    restore_mode(mode);
+}
+
+/* The coefficients of the pass back: those of the step, and what the means' adjoints give every coordinate. */
+static void prepare_backward(const double *beta_hat, double gamma_hat, const double *means_bar, double n,
+                             BackCoefficients *c) {
+    for (int j = 0; j < J; j++) c->m_slope[j] = splat((real)(2 * means_bar[j] / (n * beta_hat[j] * beta_hat[j])));
+    c->v_slope = splat((real)(means_bar[V_MEAN] / (n * gamma_hat)));
+    c->g_slope = splat((real)(means_bar[G_MEAN] / n));
+}
+
+/* One cell, after its pass: the adjoints of what the cells said, and those of the bias factors before. */
+static void finish_backward(const TensorProblem *problem, const Cells *cells, TensorState old, TensorState new, TensorState bar,
+                            int64_t cell, const double *beta_hat, double gamma_hat, const double *sums, CellAdjoints *said) {
+    const int64_t n_cells = count_cells(problem);
+    for (int j = 0; j < J; j++) {
+        const int64_t at = j * n_cells + cell;
+        const double weight_bar = sums[WEIGHT_SUM + j];
+        const double of_weight = weight_bar * cells->rho[j] / beta_hat[j];
+        const double of_mean = 2 * (double)bar.means[at] * (double)new.means[at];
+        const double beta_hat_bar = (double)bar.beta_hat[at] - (of_weight + of_mean) / beta_hat[j];
+        said->beta[j] = sums[BETA_SUM + j] + beta_hat_bar * ((double)old.beta_hat[at] - 1);
+        said->rho[j] = weight_bar / beta_hat[j];
+        bar.beta_hat[at] = (real)(cells->beta[j] * beta_hat_bar);
+    }
+    const int64_t at = V_MEAN * n_cells + cell;
+    const double of_v = sums[GAMMA_HAT_SUM] / gamma_hat + (double)bar.means[at] * (double)new.means[at];
+    const double gamma_hat_bar = (double)bar.gamma_hat[cell] - of_v / gamma_hat;
+    said->gamma = sums[GAMMA_SUM] + gamma_hat_bar * ((double)old.gamma_hat[cell] - 1);
+    said->length = sums[LENGTH_SUM];
+    bar.gamma_hat[cell] = (real)(cells->gamma * gamma_hat_bar);
+}
+
+/* total (learners, n_theta) += each learner's gradient; g_bar (learners, p) is written.
+ *
+ * old, new: the slots before and after the step. upstream: (learners, p). adjoint: like a slot, that of `new` on entry and
+ * of `old` on return.
+ */
+void tensor_tape_backward_step(const TensorProblem *problem, const double *theta, const real *g, const real *old,
+                               const real *new, const real *upstream, real *adjoint, real *g_bar, double *total) {
+    const unsigned mode = flush_denormals();
+    const int64_t n_cells = count_cells(problem);
+    const ThetaParts parts = part_theta((double *)theta, problem->n_hidden);
+    const TensorState before = open_slot(problem, (real *)old), after = open_slot(problem, (real *)new);
+    const TensorState bar = open_slot(problem, adjoint);
+    Place place = first_place(problem);
+    for (; place.cell < n_cells; next_place(problem, &place)) {
+        const int64_t cell = place.cell, at = place.at;
+        Cells cells;
+        BackCoefficients c;
+        CellAdjoints said;
+        double beta_hat[J], gamma_hat, means_bar[MEANS], sums[BACK_SUMS] = {0};
+        run_cells(problem, parts, before, cell, &cells);
+        prepare_step(problem, &cells, before, cell, beta_hat, &gamma_hat, &c.step);
+        for (int r = 0; r < MEANS; r++) means_bar[r] = (double)bar.means[r * n_cells + cell];
+        prepare_backward(beta_hat, gamma_hat, means_bar, count_coordinates(place), &c);
+
+        BackRows rows = {.g = g + at, .v = before.v + at, .upstream = upstream + at, .v_bar = bar.v + at, .g_bar = g_bar + at};
+        for (int j = 0; j < J; j++) {
+            rows.m[j] = before.m + j * place.stride + at;
+            rows.m_bar[j] = bar.m + j * place.stride + at;
+        }
+        backward_coordinates(&c, &rows, place.length, sums);
+
+        const int64_t learner = cell / problem->n_tensors;
+        double *own_total = total + learner * count_theta(problem->n_hidden);
+        finish_backward(problem, &cells, before, after, bar, cell, beta_hat, gamma_hat, sums, &said);
+        cells_backward(problem, parts, cell, &cells, &said, part_theta(own_total, problem->n_hidden), means_bar);
+        for (int r = 0; r < MEANS; r++) bar.means[r * n_cells + cell] = (real)means_bar[r];
     }
     restore_mode(mode);
 }

@@ -1,0 +1,69 @@
+/* A step's pass over the coordinates of one tensor: moments are moved, directions made, and the sums gathered that the
+ * cells of the next step are told of. Each of the outputs may be the memory of its input.
+ */
+#pragma once
+#include "tensor_cells.h"
+
+enum { CHUNK = 1024 }; /* coordinates that are summed in `real`; chunks are added in double */
+
+/* What is the same for all coordinates of a tensor; complements, 1 - β and 1 - γ, are exact where those are near 1. */
+typedef struct {
+    vec beta[J], complement[J], weight[J], gamma, gamma_complement, inverse_gamma_hat, epsilon, bound, length;
+} Coefficients;
+
+typedef struct {
+    const real *g, *m[J], *v;
+    real *m_out[J], *v_out, *direction;
+} Rows;
+
+typedef real loose __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+INLINE vec read_vec(const real *p) { return *(const loose *)p; }
+INLINE void write_vec(real *p, vec x) { *(loose *)p = x; }
+
+/* One vector of coordinates, `i` numbers into the rows. */
+INLINE void step_vector(const Coefficients *c, const Rows *rows, int64_t i, vec sums[MEANS]) {
+    const vec zero = splat(0), g = read_vec(rows->g + i), square = g * g;
+    vec mixture = zero;
+    UNROLL for (int j = 0; j < J; j++) {
+        const vec m = c->beta[j] * read_vec(rows->m[j] + i) + c->complement[j] * g;
+        write_vec(rows->m_out[j] + i, m);
+        mixture += c->weight[j] * m;
+        sums[j] += m * m;
+    }
+    const vec v = c->gamma * read_vec(rows->v + i) + c->gamma_complement * square;
+    write_vec(rows->v_out + i, v);
+    sums[V_MEAN] += v;
+    sums[G_MEAN] += square;
+    mixture *= v_rsqrt(v * c->inverse_gamma_hat + c->epsilon);
+    mixture = where(g == zero, zero, v_max(-c->bound, v_min(c->bound, mixture)));
+    write_vec(rows->direction + i, c->length * mixture);
+}
+
+/* The last few coordinates, beside zeros: they add nothing to sums. */
+static void step_rest(const Coefficients *c, const Rows *rows, int64_t i, int n, vec sums[MEANS]) {
+    real memory[2 * J + 4][LANES];
+    memset(memory, 0, sizeof memory);
+    Rows rest = {.g = memory[0], .v = memory[1], .v_out = memory[2], .direction = memory[3]};
+    memcpy(memory[0], rows->g + i, n * sizeof(real));
+    memcpy(memory[1], rows->v + i, n * sizeof(real));
+    for (int j = 0; j < J; j++) {
+        rest.m[j] = memory[4 + j];
+        rest.m_out[j] = memory[4 + J + j];
+        memcpy(memory[4 + j], rows->m[j] + i, n * sizeof(real));
+    }
+    step_vector(c, &rest, 0, sums);
+    memcpy(rows->v_out + i, rest.v_out, n * sizeof(real));
+    memcpy(rows->direction + i, rest.direction, n * sizeof(real));
+    for (int j = 0; j < J; j++) memcpy(rows->m_out[j] + i, rest.m_out[j], n * sizeof(real));
+}
+
+static void step_coordinates(const Coefficients *c, const Rows *rows, int64_t length, double totals[MEANS]) {
+    for (int64_t begin = 0; begin < length; begin += CHUNK) {
+        const int64_t end = begin + CHUNK < length ? begin + CHUNK : length;
+        vec sums[MEANS] = {{0}};
+        int64_t i = begin;
+        for (; i + LANES <= end; i += LANES) step_vector(c, rows, i, sums);
+        if (i < end) step_rest(c, rows, i, (int)(end - i), sums);
+        for (int r = 0; r < MEANS; r++) totals[r] += sum_lanes(sums[r]);
+    }
+}
