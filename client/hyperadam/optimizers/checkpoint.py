@@ -1,54 +1,59 @@
-"""The state of a learned optimizer in the form of torch's state dicts: per parameter, in the
-parameter's shape."""
+"""What a state dict of a learned optimizer has beside torch's, and what is checked of one before it
+is loaded."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
-import torch
 from torch import Tensor
 
+from hyperadam.optimizers.flat_state import check_fields, check_values, holds_state
 from hyperadam.rules import Rule
 from hyperadam.theta import Theta
 
+DIGEST: Final = "theta_sha256"
+"""Of a state dict and of each of its groups: the digest of Θ. Tools that take a state dict apart
+keep groups and states alone."""
 
-def by_parameter(
-    pieces: Mapping[Tensor, Any], rule: Rule[Any], parameters: Iterable[Tensor]
-) -> defaultdict[Tensor, Any]:
-    """Parameter → field → tensor, in the order of the parameters.
 
-    Its shape is (·, *parameter.shape); (·, 1) of fields with one number a parameter.
-    """
-    state: defaultdict[Tensor, Any] = defaultdict(dict)
-    for parameter in parameters:
-        if parameter in pieces:
-            fields = pieces[parameter]._asdict()
-            state[parameter] = {
-                name: field.reshape(_shape_in_file(rule, name, field, parameter))
-                for name, field in fields.items()
-            }
-    return state
+def copy_entries(state: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Parameter or its number → field → value, tensors in memory of their own."""
+    copied = {}
+    for key, entry in state.items():
+        is_entry = isinstance(entry, Mapping)
+        copied[key] = (
+            {name: _copy_value(value) for name, value in entry.items()} if is_entry else entry
+        )
+    return copied
 
 
 def read_state(
     loaded: Mapping[str, Any], rule: Rule[Any], parameters: Iterable[Tensor]
-) -> dict[Tensor, Any]:
-    """The inverse of `by_parameter`, from a state dict: parameter → its part of the state, in
-    memory of its own.
+) -> dict[Any, Any]:
+    """The state in a state dict: parameter → field → tensor, in memory of its own, on the
+    parameter's device and in the dtype that it was kept in.
 
     Raises:
-        ValueError: fields or shapes are not those of the rule and the parameters. Groups that do
-            not match are torch's to refuse.
+        ValueError: fields or shapes are not those of the rule and the parameters, or values are
+            none that a step leaves. Groups that do not match are torch's to refuse.
     """
     indices = chain.from_iterable(group["params"] for group in loaded["param_groups"])
-    return {
-        parameter: _read_piece(loaded["state"][index], rule, parameter, index)
-        for index, parameter in zip(indices, parameters, strict=False)
-        if index in loaded["state"]
-    }
+    by_index = dict(zip(indices, parameters, strict=False))
+    state: dict[Any, Any] = {}
+    for index, entry in loaded["state"].items():
+        parameter = by_index.get(index)
+        if parameter is None or not isinstance(entry, Mapping):
+            state[index if parameter is None else parameter] = entry
+            continue
+        if holds_state(entry, rule):
+            name = f"parameter {index}"
+            check_values(check_fields(entry, rule, parameter, name), rule, name)
+        state[parameter] = {
+            name: _copy_value(value, like=parameter) for name, value in entry.items()
+        }
+    return state
 
 
 def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
@@ -57,39 +62,19 @@ def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
     Raises:
         ValueError: naming both digests.
     """
-    theirs = loaded.get("theta_sha256")
-    if theirs is None:
-        raise ValueError("state dict has no theta_sha256: it is not from a learned optimizer")
-    if theirs != theta.sha256:
-        raise ValueError(
-            f"theta_sha256 of the state dict is {theirs}, this optimizer runs {theta.sha256}"
-        )
-
-
-def _read_piece(
-    fields: Mapping[str, Tensor], rule: Rule[Any], parameter: Tensor, index: int
-) -> Any:
-    w = torch.empty(parameter.numel(), device="meta")
-    fresh = rule.init_state(w, [parameter.shape])
-    if set(fields) != set(fresh._fields):
-        raise ValueError(
-            f"state of parameter {index} has fields {sorted(fields)}, not {sorted(fresh._fields)}"
-        )
-    piece = []
-    for name, expected in fresh._asdict().items():
-        field = fields[name]
-        shape = _shape_in_file(rule, name, expected, parameter)
-        if field.shape != shape:
+    places = (loaded, *loaded.get("param_groups", ()))
+    digests = [place[DIGEST] for place in places if place.get(DIGEST) is not None]
+    if not digests:
+        raise ValueError(f"state dict has no {DIGEST}: it is not from a learned optimizer")
+    for digest in digests:
+        if digest != theta.sha256:
             raise ValueError(
-                f"state {name} of parameter {index} has shape {tuple(field.shape)}, not {shape}"
+                f"{DIGEST} of the state dict is {digest}, this optimizer runs {theta.sha256}"
             )
-        own_copy = field.detach().to(parameter.device, copy=True)
-        piece.append(own_copy.reshape(expected.shape))
-    return fresh._make(piece)
 
 
-def _shape_in_file(rule: Rule[Any], name: str, field: Tensor, parameter: Tensor) -> tuple[int, ...]:
-    """The shape that a field of a parameter's piece has in a state dict."""
-    if name in rule.per_tensor_fields:
-        return tuple(field.shape)
-    return (*field.shape[:-1], *parameter.shape)
+def _copy_value(value: Any, like: Tensor | None = None) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    device = value.device if like is None else like.device
+    return value.detach().to(device, copy=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from hyperadam.optimizers.flat import FlatVector
-from hyperadam.rates import Rate
+from hyperadam.optimizers.groups import read_rate
 from hyperadam.theta import Theta
 
 PARAMETER_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -32,14 +32,28 @@ def check_theta(theta: Theta, rule_kinds: Collection[str], optimizer: str) -> No
 
 
 def check_group(group: Mapping[str, Any], optimizer: str) -> None:
-    """Refuse a group of parameters.
+    """Refuse a group of parameters. What is frozen in it is nobody's business.
 
     Raises:
         ValueError: a field of its rate is out of its bounds.
         TypeError: a parameter is not of a real floating dtype.
     """
-    Rate.from_fields(group)
-    for parameter in group["params"]:
+    read_rate(group)
+    check_dtypes(find_trainable(group["params"]), optimizer)
+
+
+def find_trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Those that a gradient is wanted of."""
+    return [parameter for parameter in parameters if parameter.requires_grad]
+
+
+def check_dtypes(parameters: Iterable[Tensor], optimizer: str) -> None:
+    """Refuse parameters that are no real numbers.
+
+    Raises:
+        TypeError: naming the dtype.
+    """
+    for parameter in parameters:
         if parameter.dtype not in PARAMETER_DTYPES:
             raise TypeError(f"{optimizer} cannot optimize a parameter of dtype {parameter.dtype}")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, ClassVar, Unpack, overload
 
 import torch
@@ -19,15 +19,25 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from hyperadam.kernels import Stepper, open_stepper
-from hyperadam.optimizers.checkpoint import by_parameter, check_same_theta, read_state
+from hyperadam.optimizers.arithmetic import exact_arithmetic
+from hyperadam.optimizers.checkpoint import DIGEST, check_same_theta, copy_entries, read_state
 from hyperadam.optimizers.checks import (
+    check_dtypes,
     check_group,
     check_strided,
     check_theta,
     explain_not_finite,
+    find_trainable,
 )
-from hyperadam.optimizers.flat import FlatState, FlatVector, one_device
-from hyperadam.rates import KNOBS, Rate, RateKnobs, move_parameters
+from hyperadam.optimizers.flat import FlatVector, one_device
+from hyperadam.optimizers.flat_state import FlatState
+from hyperadam.optimizers.groups import (
+    ScheduleWatch,
+    check_loaded_groups,
+    read_rate,
+    warn_of_lost_decay,
+)
+from hyperadam.rates import KNOBS, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -46,21 +56,28 @@ class LearnedOptimizer(Optimizer):
     - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation)
       raise `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN,
       passed on as other optimizers do, would at once be in the state of every coordinate, for good.
-      Whoever prefers to lose the step catches the error and goes on; `torch.amp.GradScaler` skips
-      such steps by itself. The check is one norm.
+      Whoever prefers to lose the step passes `skip_nonfinite=True`, and finds how many were lost in
+      `n_skipped_steps`; `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
     - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and
-      computation are float64 if any parameter is, else float32; only w itself is rounded to the
+      computation are float64 if any that is trained is, else float32; only w is rounded to the
       parameter's dtype. With `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half
       the memory, and rounded to nearest after every step; computation stays as it is. Checkpoints
       load into either.
+    - **State.** `state[parameter]` holds the rule's fields as tensors of shape
+      (·, *parameter.shape), or (·, 1) where a rule has one number a parameter. As in any torch
+      optimizer they may be changed, replaced and cleared, and others may keep entries of their own
+      beside them. Between steps over the same parameters they are the same tensors.
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is
-      bit-equal. It carries the digest of Θ, and is not loaded into an optimizer that runs another
-      Θ. `state` is built on request: changing what it returns changes nothing.
+      bit-equal. It carries the digest of Θ, in each group too, and is not loaded into an optimizer
+      that runs another Θ.
+    - **Contexts.** A step computes the same inside `torch.autocast` or under another default
+      device. `torch.compile` leaves it as it is: its kernels are compiled already.
+    - **Frozen parameters** (`requires_grad=False`) may be of any dtype and on any device.
     - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
       √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
       share of it by its shape, with `base_fan_in`, `least_fan_in` and `base_places`
       (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
-      on top of it.
+      on top of it, which one warning says; `effective_lr(group)` is what comes out.
     - **Weight decay** is decoupled, as AdamW's; by default Θ's own.
     - **New groups** (`add_param_group`) start from the rule's first state, with a warm-up of their
       own.
@@ -75,25 +92,53 @@ class LearnedOptimizer(Optimizer):
         self,
         params: ParamsT,
         theta: Theta | None = None,
-        lr: float | None = None,
+        lr: float | Tensor | None = None,
         *,
         state_dtype: torch.dtype | None = None,
+        maximize: bool = False,
+        skip_nonfinite: bool = False,
         **knobs: Unpack[RateKnobs],
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
             raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
         self._state_dtype = state_dtype
+        self._skip_nonfinite = skip_nonfinite
         self._theta = pretrained(self.default_theta) if theta is None else theta
         check_theta(self._theta, self.rule_kinds, type(self).__name__)
+        self._open_run()
+
+        groups: Any = params if isinstance(params, Tensor) else list(params)
+        others = {"n_steps": 0, "maximize": maximize, DIGEST: self._theta.sha256}
+        super().__init__(groups, {**self._default_rate(lr, knobs), **others})
+        if knobs.get("weight_decay") is None:
+            warn_of_lost_decay(groups, self._theta.rate.weight_decay)
+
+    def _open_run(self) -> None:
+        """What is not carried from process to process."""
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
-        super().__init__(params, {**self._default_rate(lr, knobs), "n_steps": 0})
+        self._watch = ScheduleWatch()
+        self._n_skipped_steps = 0
 
     @property
     def theta(self) -> Theta:
         """The Θ that is run."""
         return self._theta
+
+    @property
+    def n_skipped_steps(self) -> int:
+        """How many steps were left out because a gradient was not finite, with
+        `skip_nonfinite`."""
+        return self._n_skipped_steps
+
+    def effective_lr(self, group: Mapping[str, Any]) -> float:
+        """α_t of a group's next step: its `lr` times Θ's schedule, before shares by shape.
+
+        Args:
+            group: one of `param_groups`.
+        """
+        return read_rate(group).at(group["n_steps"])
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -101,6 +146,7 @@ class LearnedOptimizer(Optimizer):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Move the parameters once.
@@ -112,7 +158,9 @@ class LearnedOptimizer(Optimizer):
         Raises:
             RuntimeError: a gradient is sparse.
             FloatingPointError: a gradient is not finite; nothing was changed.
-            ValueError: the parameters are on several devices.
+            ValueError: the parameters are on several devices, or what stands in `state` is not a
+                state of the rule's.
+            TypeError: a parameter is not of a real floating dtype.
         """
         loss = None
         if closure is not None:
@@ -120,11 +168,20 @@ class LearnedOptimizer(Optimizer):
                 loss = closure()
         moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
         if moving:
-            vector, stepper = self._read_gradients(moving)
-            state = self._flat.over(vector, self._state_dtype or vector.buffer.dtype)
-            stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
-            self._move(vector)
+            with exact_arithmetic(moving[0].device):
+                self._step(moving)
         return loss
+
+    def _step(self, moving: list[Tensor]) -> None:
+        vector, stepper = self._read_gradients(moving)
+        if not math.isfinite(vector.norm()):
+            if not self._skip_nonfinite:
+                raise FloatingPointError(explain_not_finite(vector, self.param_groups))
+            self._n_skipped_steps += 1
+            return
+        state = self._flat.over(vector, self._state_dtype or vector.buffer.dtype, self.state)
+        stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
+        self._move(vector)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
@@ -136,24 +193,15 @@ class LearnedOptimizer(Optimizer):
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
+        self.param_groups[-1][DIGEST] = self._theta.sha256
         try:
             check_group(self.param_groups[-1], type(self).__name__)
-            one_device(self._parameters())
+            trainable = find_trainable(self._parameters())
+            if trainable:
+                one_device(trainable)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-
-    @property
-    def state(self) -> defaultdict[Tensor, Any]:
-        """Parameter → field → tensor of shape (·, *parameter.shape), or (·, 1) where a rule has
-        one number a parameter: views of the state as it is now."""
-        return by_parameter(self._flat.pieces(), self._theta.rule, self._parameters())
-
-    @state.setter
-    def state(self, value: defaultdict[Tensor, Any]) -> None:
-        # torch's constructor and load_state_dict assign it; the truth is in self._flat.
-        if value:
-            raise AttributeError("state cannot be assigned; use load_state_dict")
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with
@@ -162,103 +210,98 @@ class LearnedOptimizer(Optimizer):
         The state in it is a copy: later steps do not change it.
         """
         packed = super().state_dict()
-        state = {
-            index: {name: field.clone() for name, field in fields.items()}
-            for index, fields in packed["state"].items()
-        }
-        return packed | {"state": state, "theta_sha256": self._theta.sha256}
+        return packed | {"state": copy_entries(packed["state"]), DIGEST: self._theta.sha256}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave, bit for bit. If it is refused, nothing has changed.
 
         Raises:
-            ValueError: it comes from another Θ, or its groups, fields or shapes are not those of
-                this optimizer.
+            ValueError: it comes from another Θ; its groups, fields or shapes are not those of this
+                optimizer; or it has numbers that no optimizer leaves.
         """
-        pieces: dict[Tensor, Any] = {}
+        state: defaultdict[Any, Any] = defaultdict(dict)
 
         # The state goes past torch's loader, which would round it to the dtype of the parameters:
         # it is read after all hooks that come before loading, and put before all that come after.
-        def read_pieces(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
+        def read_entries(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
             check_same_theta(loaded, self._theta)
-            pieces.update(read_state(loaded, self._theta.rule, self._parameters()))
+            check_loaded_groups(loaded["param_groups"])
+            state.update(read_state(loaded, self._theta.rule, self._parameters()))
             return {**loaded, "state": {}}
 
-        def put_pieces(_: Optimizer) -> None:
-            self._flat.replace(pieces)
+        def put_entries(_: Optimizer) -> None:
+            self.state = state
 
-        before = self.register_load_state_dict_pre_hook(read_pieces)
-        after = self.register_load_state_dict_post_hook(put_pieces, prepend=True)
+        before = self.register_load_state_dict_pre_hook(read_entries)
+        after = self.register_load_state_dict_post_hook(put_entries, prepend=True)
         with before, after:
             super().load_state_dict(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "defaults": self.defaults,
-            "param_groups": self.param_groups,
-            "_theta": self._theta,
-            "_state_dtype": self._state_dtype,
-            "_pieces": self._flat.pieces(),
-        }
+        own = ("_theta", "_state_dtype", "_skip_nonfinite")
+        return super().__getstate__() | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        state.pop("state", None)
-        pieces = state.pop("_pieces", None)
         super().__setstate__(state)
-        self._add_missing_knobs()
-        if pieces is not None:
-            self._flat = FlatState(self._theta.rule)
-            self._flat.replace(pieces)
-            self._vector = None
-            self._stepper = None
-
-    def _add_missing_knobs(self) -> None:
-        """Knobs that are younger than a checkpoint are off: it began without them."""
+        if "_flat" in self.__dict__:
+            self._flat.forget()
+        else:
+            self._open_run()
+        # What is younger than a checkpoint is off: it began without it.
+        younger = dict.fromkeys((*KNOBS, "n_steps"), 0) | {"maximize": False}
         for group in self.param_groups:
-            for name in (*KNOBS, "n_steps"):
-                group.setdefault(name, 0)
+            for name, off in younger.items():
+                group.setdefault(name, off)
+            group[DIGEST] = self._theta.sha256
 
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
     def _read_gradients(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
-        """The gradients in one vector, checked, and what steps over it; both anew when other
-        parameters move."""
+        """The gradients in one vector, and what steps over it; both anew when other parameters
+        move."""
         gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
         check_strided(gradients, type(self).__name__)
 
-        dtype = self._computation_dtype()
+        dtype = self._computation_dtype(moving)
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
+            check_dtypes(moving, type(self).__name__)
             self._vector = FlatVector(moving, dtype)
             theta = self._theta.vector.to(self._vector.buffer)
             self._stepper = open_stepper(self._theta.rule, theta)
 
         torch._foreach_copy_(self._vector.views, gradients)
-        if not math.isfinite(self._vector.norm()):
-            raise FloatingPointError(explain_not_finite(self._vector, self.param_groups))
+        for group, _, views in self._split_by_group(self._vector):
+            if group["maximize"]:
+                torch._foreach_neg_(views)
         return self._vector, self._stepper
 
-    def _computation_dtype(self) -> torch.dtype:
-        any_double = any(parameter.dtype == torch.float64 for parameter in self._parameters())
+    def _computation_dtype(self, moving: list[Tensor]) -> torch.dtype:
+        trained = chain(find_trainable(self._parameters()), moving)
+        any_double = any(parameter.dtype == torch.float64 for parameter in trained)
         return torch.float64 if any_double else torch.float32
 
-    def _move(self, vector: FlatVector) -> None:
-        """Move every group at its own rate; the vector holds the directions, which are used up."""
+    def _split_by_group(
+        self, vector: FlatVector
+    ) -> Iterator[tuple[dict[str, Any], list[Tensor], list[Tensor]]]:
+        """Each group with its parameters that have gradients, if any, and their views."""
         views = iter(vector.views)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if not parameters:
-                continue
+            if parameters:
+                yield group, parameters, list(islice(views, len(parameters)))
 
-            rate = Rate.from_fields(group)
-            directions = [next(views) for _ in parameters]
+    def _move(self, vector: FlatVector) -> None:
+        """Move every group at its own rate; the vector holds the directions, which are used up."""
+        for group, parameters, directions in self._split_by_group(vector):
+            rate = read_rate(group)
+            self._watch.see_step(group, rate)
             shares = [rate.share(parameter.shape) for parameter in parameters]
             less_than_all = shares if min(shares) < 1 else None
             move_parameters(parameters, directions, rate, group["n_steps"], less_than_all)
             group["n_steps"] += 1
 
-    def _default_rate(self, lr: float | None, knobs: RateKnobs) -> dict[str, float]:
+    def _default_rate(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:
         """The fields of Θ's own rate, but for those that were given."""
         rate = self._theta.rate.to_fields()
         unknown = sorted(set(knobs) - set(KNOBS))

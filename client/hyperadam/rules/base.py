@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -57,6 +58,8 @@ class Rule(ABC, Generic[StateT]):
     """Name of the rule in specs and Θ files."""
     per_tensor_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the state with one number a parameter, not one a coordinate."""
+    non_negative_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the state whose numbers are 0 or more after any steps."""
 
     @property
     @abstractmethod
@@ -81,7 +84,7 @@ class Rule(ABC, Generic[StateT]):
 
     @abstractmethod
     def init_state(self, w: Tensor, shapes: Shapes | None = None) -> StateT:
-        """The state before the first step.
+        """The state before the first step. Fields with a number a coordinate are 0.
 
         Args:
             w: the weights at the start, shape `(*batch, p)`; the state has its device and dtype.
@@ -102,6 +105,12 @@ class Rule(ABC, Generic[StateT]):
             The direction `d`, shape `(*batch, p)`, and the new state. Differentiable in `theta` and
             `state`.
         """
+
+    @cached_property
+    def state_fields(self) -> tuple[str, ...]:
+        """Names of the fields of a state."""
+        fields: tuple[str, ...] = self.init_state(torch.empty(1, device="meta"))._fields  # type: ignore[attr-defined]
+        return fields
 
     @property
     def stands_still(self) -> bool:

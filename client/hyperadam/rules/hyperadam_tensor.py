@@ -131,6 +131,9 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     """
 
     kind = "hyperadam-tensor"
+    non_negative_fields = frozenset(
+        {"v", "beta_hat", "gamma_hat", "means", "n_steps", "start_rms", "length"}
+    )
     inits = ("ensemble",)
     per_tensor_fields = frozenset(
         {"beta_hat", "gamma_hat", "means", "n_steps", "start_rms", "traits", "length"}

@@ -96,6 +96,7 @@ class RNNpropRule(Rule[RNNpropState]):
     """The RNNprop update as a pure function; see the module's docstring for the equations."""
 
     kind = "rnnprop"
+    non_negative_fields = frozenset({"v", "beta1_hat", "beta2_hat"})
     inits = ("paper",)
 
     def __init__(self, spec: RNNpropSpec | None = None) -> None:

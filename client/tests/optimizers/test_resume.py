@@ -189,10 +189,46 @@ class TestRefusals:
             f"theta_sha256 of the state dict is {other}",
         )
 
-    def test_another_optimizer(self) -> None:
+    def test_another_theta_in_a_group(self) -> None:
+        other = make(seed=1)[1].state_dict()["theta_sha256"]
         self.refused(
-            lambda state: state.pop("theta_sha256"),
-            "no theta_sha256: it is not from a learned optimizer",
+            lambda state: state["param_groups"][1].update(theta_sha256=other),
+            f"theta_sha256 of the state dict is {other}",
+        )
+
+    def test_another_optimizer(self) -> None:
+        def remove_digests(state: dict[str, Any]) -> None:
+            for place in (state, *state["param_groups"]):
+                del place["theta_sha256"]
+
+        self.refused(remove_digests, "no theta_sha256: it is not from a learned optimizer")
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_numbers_that_are_not_finite(self, value: float) -> None:
+        self.refused(
+            lambda state: state["state"][1]["m"].fill_(value),
+            "state m of parameter 1 has values that are not finite",
+        )
+
+    def test_numbers_below_0_where_no_step_leaves_them(self) -> None:
+        self.refused(
+            lambda state: state["state"][1]["v"].fill_(-1.0),
+            "state v of parameter 1 has values below 0",
+        )
+
+    def test_what_is_no_tensor_of_real_numbers(self) -> None:
+        self.refused(
+            lambda state: state["state"][1].update(v=[0.0]),
+            "state v of parameter 1 must be a tensor of real numbers, got list",
+        )
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("lr", float("nan")), ("weight_decay", -1.0), ("n_steps", -3)]
+    )
+    def test_a_rate_that_no_group_has(self, field: str, value: float) -> None:
+        self.refused(
+            lambda state: state["param_groups"][1].update({field: value}),
+            f"group 1 of the state dict: {field} must be",
         )
 
     def test_a_missing_field(self) -> None:
@@ -211,12 +247,6 @@ class TestRefusals:
         self.refused(
             lambda state: state["param_groups"][1]["params"].pop(), "doesn't match the size"
         )
-
-    def test_assigning_state(self) -> None:
-        model, optimizer = make()
-        train(model, optimizer, range(1))
-        with pytest.raises(AttributeError, match="use load_state_dict"):
-            optimizer.state = optimizer.state
 
 
 def test_load_hooks_see_what_is_loaded() -> None:

@@ -201,6 +201,25 @@ class RuleContract:
         assert vector.grad is not None
         assert vector.grad.isfinite().all()
 
+    def test_a_state_begins_at_0_in_every_coordinate(self, rule: Rule[Any]) -> None:
+        """Optimizers begin without asking, in memory of their own."""
+        state = rule.init_state(torch.randn(2, self.p))
+        assert state._fields == rule.state_fields
+        for name, field in state._asdict().items():
+            if name not in rule.per_tensor_fields:
+                assert field.shape[-1] == self.p
+                assert not field.any()
+
+    @pytest.mark.parametrize("n_steps", [0, 6])
+    def test_fields_that_are_never_negative_are_not(self, rule: Rule[Any], n_steps: int) -> None:
+        theta = draw_theta(rule)
+        state = rule.init_state(torch.randn(self.p, dtype=torch.float64))
+        for gradient in draw_gradients(n_steps, self.p):
+            _, state = rule.update(theta, gradient, state)
+        assert rule.non_negative_fields <= set(rule.state_fields)
+        for name in rule.non_negative_fields:
+            assert not (getattr(state, name) < 0).any()
+
     def test_spec_describes_the_rule(self, rule: Rule[Any]) -> None:
         copy = rule_from_spec(asdict(rule.spec))
         assert type(copy) is type(rule)

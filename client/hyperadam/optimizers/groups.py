@@ -1,0 +1,104 @@
+"""The groups of a learned optimizer: which rate each has, and what frameworks do to it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hyperadam.rates import KNOBS, Rate
+
+
+def read_rate(group: Mapping[str, Any]) -> Rate:
+    """The rate that a group has now. Its fields may be numbers of Python, NumPy or torch.
+
+    Raises:
+        ValueError: a field is missing or out of its bounds; the message begins with its name.
+    """
+    if "lr" not in group:
+        raise ValueError("lr is missing in a group of parameters")
+    names = [name for name in ("lr", *KNOBS) if name in group]
+    return Rate.from_fields({name: read_number(group[name]) for name in names})
+
+
+def read_number(value: Any) -> Any:
+    """A tensor or an array of one number as a number; anything else as it is."""
+    is_one_number = (isinstance(value, Tensor) and value.numel() == 1) or (
+        isinstance(value, np.generic | np.ndarray) and value.size == 1
+    )
+    return value.item() if is_one_number else value
+
+
+def check_loaded_groups(groups: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse groups of a state dict that no optimizer has written.
+
+    Raises:
+        ValueError: naming the group and the field.
+    """
+    for number, group in enumerate(groups):
+        try:
+            read_rate(group)
+        except ValueError as error:
+            raise ValueError(f"group {number} of the state dict: {error}") from None
+        n_steps = group.get("n_steps", 0)
+        is_count = isinstance(n_steps, int) and not isinstance(n_steps, bool) and n_steps >= 0
+        if not is_count:
+            raise ValueError(
+                f"group {number} of the state dict: n_steps must be a whole number of at least 0, "
+                f"got {n_steps!r}"
+            )
+
+
+class ScheduleWatch:
+    """Warns once when a scheduler changes the rate of a group that has a schedule of its own."""
+
+    def __init__(self) -> None:
+        self._has_warned = False
+
+    def see_step(self, group: Mapping[str, Any], rate: Rate) -> None:
+        """To be called in every step, for each group that moves.
+
+        Args:
+            group: has `initial_lr` if one of torch's schedulers is on it.
+            rate: what the group has now.
+        """
+        if self._has_warned or "initial_lr" not in group:
+            return
+        initial = read_number(group["initial_lr"])
+        is_changed = not math.isclose(initial, rate.lr, rel_tol=1e-9)
+        has_own = rate.warmup_steps > 1 or rate.decay_after > 0
+        if not (is_changed and has_own):
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"a scheduler changes lr (from {initial:.3g} to {rate.lr:.3g}), on top of Θ's own "
+            f"schedule (warmup_steps={rate.warmup_steps}, decay_after={rate.decay_after}): steps "
+            "get shorter twice. Leave the scheduler out (Hugging Face: "
+            "lr_scheduler_type='constant'), or pass warmup_steps=0, decay_after=0 to the optimizer",
+            stacklevel=2,
+        )
+
+
+def warn_of_lost_decay(groups: Sequence[Any], theirs: float) -> None:
+    """Warn where every group turns off the weight decay that Θ was trained with, as frameworks do
+    that fill in a default of their own.
+
+    Args:
+        groups: as they were given to the optimizer.
+        theirs: Θ's weight decay.
+    """
+    are_dicts = bool(groups) and all(isinstance(group, dict) for group in groups)
+    if not are_dicts or not theirs:
+        return
+    if all(read_number(group.get("weight_decay")) == 0 for group in groups):
+        warnings.warn(
+            f"every group of parameters sets weight_decay=0, and Θ was trained with {theirs:g}. "
+            "Frameworks fill in their own default (Hugging Face: pass weight_decay="
+            f"{theirs:g} to TrainingArguments). If you mean it, pass weight_decay=0 to the "
+            "optimizer",
+            stacklevel=3,
+        )

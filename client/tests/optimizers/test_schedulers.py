@@ -1,0 +1,203 @@
+"""Schedules of others on top of Θ's own, what of it is in effect, and what a group may hold. AdamW
+is the control wherever it has the same."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from every_optimizer import (
+    Make,
+    every_learned,
+    every_optimizer,
+    flatten,
+    make_adamw,
+    make_hyperadam,
+    make_model,
+    make_tensor,
+    set_random_gradients,
+    train,
+)
+from hyperadam import HyperAdam, Theta
+from small_run import make_theta
+from torch.optim import AdamW, lr_scheduler
+
+
+def make_scheduled_theta(**fields: Any) -> Theta:
+    theta = make_theta()
+    fields = {"warmup_steps": 3, "decay_after": 4, **fields}
+    return Theta(theta.rule, theta.tensors, replace(theta.rate, **fields))
+
+
+SCHEDULERS: dict[str, Any] = {
+    "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=10),
+    "linear": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 - step / 10),
+    "one cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.02, 10, cycle_momentum=False),
+    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.02, 3, cycle_momentum=False),
+}
+
+
+def run(
+    optimizer: torch.optim.Optimizer, model: Any, scheduler: Any, n_steps: int = 6
+) -> list[str]:
+    """The warnings of a run."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for step in range(n_steps):
+            train(model, optimizer, range(step, step + 1))
+            if scheduler is not None:
+                scheduler.step()
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULERS.values()), ids=list(SCHEDULERS))
+class TestASchedulerOnTopOfThetas:
+    def test_is_said_once_with_advice(self, schedule: Any) -> None:
+        model = make_model()
+        optimizer = HyperAdam(model.parameters(), make_scheduled_theta())
+        (said,) = run(optimizer, model, schedule(optimizer))
+        assert "on top of Θ's own schedule (warmup_steps=3, decay_after=4)" in said
+        assert "pass warmup_steps=0, decay_after=0" in said
+
+    def test_is_nothing_to_speak_of_when_the_advice_is_taken(self, schedule: Any) -> None:
+        model = make_model()
+        theta = make_scheduled_theta()
+        optimizer = HyperAdam(model.parameters(), theta, warmup_steps=0, decay_after=0)
+        assert run(optimizer, model, schedule(optimizer)) == []
+
+    def test_is_nothing_to_speak_of_with_the_control(self, schedule: Any) -> None:
+        model = make_model()
+        optimizer = make_adamw(model.parameters(), betas=(0.9, 0.99))
+        assert run(optimizer, model, schedule(optimizer)) == []
+
+
+def test_a_constant_scheduler_and_a_rate_set_by_hand_are_nothing_to_speak_of() -> None:
+    model = make_model()
+    optimizer = HyperAdam(model.parameters(), make_scheduled_theta())
+    assert run(optimizer, model, lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)) == []
+    optimizer = HyperAdam(model.parameters(), make_scheduled_theta())
+    optimizer.param_groups[0]["lr"] = 0.001
+    assert run(optimizer, model, None) == []
+
+
+def test_cycling_a_momentum_that_is_not_there_is_refused_by_torch() -> None:
+    """AdamW has one to cycle; a learned optimizer has learned its own."""
+    optimizer = HyperAdam(make_model().parameters(), make_scheduled_theta())
+    with pytest.raises(ValueError, match="cycle_momentum"):
+        lr_scheduler.OneCycleLR(optimizer, 0.02, 10)
+
+
+class TestWeightDecayThatAFrameworkFillsIn:
+    def test_is_said(self) -> None:
+        groups = [{"params": make_model().parameters(), "weight_decay": 0.0}]
+        with pytest.warns(UserWarning, match=r"sets weight_decay=0, and Θ was trained with 0\.08"):
+            HyperAdam(groups, make_scheduled_theta(weight_decay=0.08))
+
+    def test_is_the_callers_will_if_said_to_the_optimizer_or_for_some(self) -> None:
+        theta = make_scheduled_theta(weight_decay=0.08)
+        model = make_model()
+        first = {"params": model[0].parameters(), "weight_decay": 0.0}
+        HyperAdam([first, {"params": model[2].parameters()}], theta)
+        groups = [{"params": make_model().parameters(), "weight_decay": 0.0}]
+        HyperAdam(groups, theta, weight_decay=0.0)
+
+
+class TestEffectiveRate:
+    def test_is_what_the_next_step_has(self) -> None:
+        model = make_model()
+        theta = make_scheduled_theta()
+        optimizer = HyperAdam([{"params": model.parameters(), "lr": 0.02}], theta)
+        rates = []
+        for step in range(6):
+            rates.append(optimizer.effective_lr(optimizer.param_groups[0]))
+            train(model, optimizer, range(step, step + 1))
+        shares = [1 / 3, 2 / 3, 1, 1, math.sqrt(4 / 5), math.sqrt(4 / 6)]
+        assert rates == pytest.approx([0.02 * share for share in shares])
+
+
+NUMBERS = [np.float32(0.02), np.float64(0.02), torch.tensor(0.02)]
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=lambda value: type(value).__name__)
+@every_optimizer
+def test_a_rate_may_be_any_kind_of_number(make: Make, value: Any) -> None:
+    ends = []
+    for lr in (value, float(value)):
+        model = make_model()
+        optimizer = make(model.parameters(), lr=lr)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+        run(optimizer, model, scheduler)
+        ends.append(flatten(model))
+    torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-6)
+
+
+def test_a_schedule_may_be_of_numpy_and_torch() -> None:
+    whole = {"warmup_steps": np.int64(3), "decay_after": torch.tensor(4)}
+    ends = []
+    for knobs in (whole, {"warmup_steps": 3, "decay_after": 4}):
+        model = make_model()
+        train(model, HyperAdam(model.parameters(), make_theta(), **knobs), range(6))
+        ends.append(flatten(model))
+    assert torch.equal(*ends)
+
+
+@every_optimizer
+def test_maximize_climbs(make: Make) -> None:
+    ends = []
+    for maximize in (False, True):
+        model = make_model()
+        optimizer = make(model.parameters(), maximize=maximize)
+        for step in range(3):
+            set_random_gradients(model.parameters(), step)
+            for parameter in model.parameters():
+                assert parameter.grad is not None
+                parameter.grad *= -1 if maximize else 1
+            optimizer.step()
+        ends.append(flatten(model))
+    assert torch.equal(*ends)
+    assert not torch.equal(ends[0], flatten(make_model()))
+
+
+@pytest.mark.parametrize("make", [make_adamw, make_hyperadam, make_tensor])
+def test_maximize_of_one_group_is_its_own(make: Make) -> None:
+    model = make_model()
+    first = {"params": list(model[0].parameters()), "maximize": True}
+    optimizer = make([first, {"params": list(model[2].parameters())}])
+    before = flatten(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    moved = flatten(model) - before
+    assert bool((moved[:20] > 0).all())
+    assert bool((moved[20:] < 0).all())
+
+
+@every_learned
+def test_a_step_that_is_not_finite_may_be_skipped(make: Make) -> None:
+    """AdamW has no such thing: its weights are NaN from then on."""
+    model = make_model()
+    control = make_model()
+    optimizer: Any = make(model.parameters(), skip_nonfinite=True)
+    others_optimizer = make(control.parameters())
+    for step in range(4):
+        set_random_gradients(control.parameters(), step)
+        others_optimizer.step()
+        train(model, optimizer, range(step, step + 1))
+        before = flatten(model)
+        model[0].weight.grad[0, 0] = torch.nan
+        optimizer.step()
+        assert torch.equal(flatten(model), before)
+    assert torch.equal(flatten(model), flatten(control))
+    assert optimizer.n_skipped_steps == 4
+
+    spoilt = make_model()
+    adamw = AdamW(spoilt.parameters())
+    set_random_gradients(spoilt.parameters(), 0)
+    spoilt[0].weight.grad[0, 0] = torch.nan
+    adamw.step()
+    assert not flatten(spoilt).isfinite().all()
