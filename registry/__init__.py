@@ -11,9 +11,20 @@ from registry.errors import (
     OptimizerNotFound,
     RegistryError,
     RunNotFound,
+    VersionArchived,
+    VersionInUse,
     VersionNotFound,
 )
-from registry.records import AliasChange, ArtifactInfo, Evaluation, MetricPoint, RunStatus, Version
+from registry.records import (
+    AliasChange,
+    ArtifactInfo,
+    Evaluation,
+    MetricPoint,
+    RunStatus,
+    Version,
+    VersionAction,
+    VersionChange,
+)
 
 __all__ = [
     "AliasChange",
@@ -30,6 +41,10 @@ __all__ = [
     "RunNotFound",
     "RunStatus",
     "Version",
+    "VersionAction",
+    "VersionArchived",
+    "VersionChange",
+    "VersionInUse",
     "VersionNotFound",
     "connect",
 ]

@@ -26,6 +26,7 @@ from registry.records import (
     MetricPoint,
     RunStatus,
     Version,
+    VersionChange,
 )
 
 
@@ -130,15 +131,15 @@ class Registry(ABC):
 
     @abstractmethod
     def optimizers(self) -> list[str]:
-        """Sorted names that have at least one version."""
+        """Sorted names that have at least one version that is not archived."""
 
     @abstractmethod
     def versions(self, optimizer: str) -> list[Version]:
-        """All versions, newest first; raises OptimizerNotFound."""
+        """All versions, archived ones too, newest first; raises OptimizerNotFound."""
 
     @abstractmethod
     def version(self, optimizer: str, ref: str) -> Version:
-        """By number ("3"), alias ("champion") or "latest".
+        """By number ("3"), alias ("champion") or "latest", the newest that is not archived.
 
         Raises:
             OptimizerNotFound, VersionNotFound, AliasNotFound.
@@ -175,6 +176,36 @@ class Registry(ABC):
         A version keeps its newest `registry.checks.MAX_EVALUATIONS`.
         """
 
+    @abstractmethod
+    def archive_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        """Take the version out of lists and from `latest`; once more changes nothing.
+
+        Raises:
+            VersionInUse: an alias points at it.
+        """
+
+    @abstractmethod
+    def restore_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        """Bring an archived version back; once more changes nothing."""
+
+    @abstractmethod
+    def delete_version(self, optimizer: str, number: int, *, actor: str, reason: str = "") -> None:
+        """Remove the version with its Θ file; its number is never given again. A deletion that was
+        cut off can be repeated.
+
+        Raises:
+            VersionInUse: an alias points at it.
+            VersionNotFound: it is gone already, or never was.
+        """
+
+    @abstractmethod
+    def version_history(self, optimizer: str) -> list[VersionChange]:
+        """Every archiving, restoring and deletion of the optimizer's versions, oldest first."""
+
     # --- aliases ---------------------------------------------------------------------------------
 
     @abstractmethod
@@ -198,6 +229,7 @@ class Registry(ABC):
 
         Raises:
             AliasProtected: the alias is protected, and stays so.
+            VersionArchived: the version is.
         """
 
     @abstractmethod
@@ -228,6 +260,7 @@ class Registry(ABC):
 
         Raises:
             AliasMoved: the alias points elsewhere now; ask the rule again.
+            VersionArchived: the version is.
         """
 
     @abstractmethod

@@ -23,6 +23,14 @@ class VersionNotFound(RegistryError):
     """The optimizer has no such version."""
 
 
+class VersionInUse(RegistryError):
+    """An alias points at the version that was to be put away."""
+
+
+class VersionArchived(RegistryError):
+    """No alias may point at an archived version."""
+
+
 class AliasNotFound(RegistryError):
     """The optimizer has no such alias."""
 

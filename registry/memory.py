@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 
 from hyperadam.names import check_alias, check_name
 from hyperadam.theta import Theta
@@ -14,7 +12,7 @@ from hyperadam.theta import Theta
 from registry import alias_log, checks
 from registry.contract import Registry
 from registry.errors import OptimizerNotFound, RunNotFound
-from registry.memory_runs import MemoryRun, to_milliseconds
+from registry.memory_runs import MemoryRun
 from registry.memory_versions import MemoryVersions
 from registry.records import (
     AliasChange,
@@ -23,8 +21,10 @@ from registry.records import (
     MetricPoint,
     RunStatus,
     Version,
+    VersionChange,
     theta_path,
 )
+from registry.version_log import check_not_archived
 
 
 class InMemoryRegistry(Registry):
@@ -132,25 +132,14 @@ class InMemoryRegistry(Registry):
             if existing is not None:
                 return existing
 
-            version = Version(
-                optimizer=optimizer,
-                number=versions.next_number,
-                sha256=theta.sha256,
-                size_bytes=len(data),
-                created_at=to_milliseconds(datetime.now(UTC)),
-                run_id=run_id,
-                manifest=manifest,
-                tags=checked_tags,
-            )
             if run is not None:
                 run.put(theta_path(theta.sha256), data)
-            versions.append(version, data, key)
             self._optimizers[optimizer] = versions
-            return version
+            return versions.append(data, manifest, key, theta.sha256, run_id, checked_tags)
 
     def optimizers(self) -> list[str]:
         with self._lock:
-            return sorted(self._optimizers)
+            return sorted(name for name, known in self._optimizers.items() if known.is_listed())
 
     def versions(self, optimizer: str) -> list[Version]:
         with self._lock:
@@ -174,27 +163,37 @@ class InMemoryRegistry(Registry):
         tags: Mapping[str, str | None] | None = None,
     ) -> Version:
         with self._lock:
-            versions = self._versions(optimizer)
-            version = versions.by_number(number)
-            if description is not None:
-                checks.check_description(description)
-                version = replace(version, description=description)
-            version = replace(version, tags=checks.merge_tags(version.tags, tags))
-            versions.replace(version)
-            return version
+            return self._versions(optimizer).annotate(number, description, tags)
 
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
         checks.encode_summary(evaluation)
-        time = to_milliseconds(evaluation.evaluated_at)
         with self._lock:
-            versions = self._versions(optimizer)
-            version = versions.by_number(number)
-            evaluations = [old for old in version.evaluations if old.key != evaluation.key]
-            evaluations.append(replace(evaluation, evaluated_at=time))
-            newest = sorted(evaluations, key=checks.age)[-checks.MAX_EVALUATIONS :]
-            version = replace(version, evaluations=tuple(newest))
-            versions.replace(version)
-            return version
+            return self._versions(optimizer).attach(number, evaluation)
+
+    def archive_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        with self._lock:
+            return self._versions(optimizer).change(number, "archived", actor, reason)
+
+    def restore_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        with self._lock:
+            return self._versions(optimizer).change(number, "restored", actor, reason)
+
+    def delete_version(self, optimizer: str, number: int, *, actor: str, reason: str = "") -> None:
+        with self._lock:
+            version = self._versions(optimizer).delete(number, actor, reason)
+            file = (version.run_id, version.sha256)
+            others = (known.newest_first() for known in self._optimizers.values())
+            is_shared = any((v.run_id, v.sha256) == file for some in others for v in some)
+            if version.run_id in self._runs and not is_shared:
+                self._runs[version.run_id].delete(theta_path(version.sha256))
+
+    def version_history(self, optimizer: str) -> list[VersionChange]:
+        with self._lock:
+            return list(self._known(optimizer).version_changes)
 
     def set_alias(
         self,
@@ -209,7 +208,7 @@ class InMemoryRegistry(Registry):
         check_alias(alias)
         with self._lock:
             versions = self._versions(optimizer)
-            versions.by_number(number)
+            check_not_archived(versions.by_number(number))
             log = versions.alias_changes
             change = alias_log.plan_move(
                 log, alias, number, actor=actor, reason=reason, protected=protected
@@ -238,7 +237,7 @@ class InMemoryRegistry(Registry):
         check_alias(alias)
         with self._lock:
             versions = self._versions(optimizer)
-            versions.by_number(number)
+            check_not_archived(versions.by_number(number))
             log = versions.alias_changes
             change = alias_log.plan_promotion(
                 log, alias, number, expected=expected, actor=actor, reason=reason
@@ -257,6 +256,13 @@ class InMemoryRegistry(Registry):
         return self._runs[run_id]
 
     def _versions(self, optimizer: str) -> MemoryVersions:
+        known = self._known(optimizer)
+        if not known.newest_first():
+            raise OptimizerNotFound(f"no optimizer is named {optimizer!r}")
+        return known
+
+    def _known(self, optimizer: str) -> MemoryVersions:
+        """The same, where its versions may all be deleted."""
         if check_name(optimizer, "optimizer") not in self._optimizers:
             raise OptimizerNotFound(f"no optimizer is named {optimizer!r}")
         return self._optimizers[optimizer]

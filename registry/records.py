@@ -64,6 +64,8 @@ class Version:
     """Oldest first."""
     aliases: tuple[str, ...] = ()
     """Sorted. `latest` is not an alias but always means the highest number."""
+    archived: bool = False
+    """Whether it is in no list and never `latest`; whoever names it has it."""
     damage: str | None = None
     """What is wrong with its stored row, where that cannot be read; the manifest is empty then."""
 
@@ -82,6 +84,22 @@ class AliasChange:
     changed_at: datetime
     protected: bool = False
     """Whether from then on only `promote` moves it."""
+
+
+VersionAction = Literal["archived", "restored", "deleted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionChange:
+    """One entry of the history of what became of versions."""
+
+    number: int
+    action: VersionAction
+    sha256: str
+    """Of the version: what is left of a deleted one."""
+    actor: str
+    reason: str
+    changed_at: datetime
 
 
 THETA_FOLDER: Final = "theta"

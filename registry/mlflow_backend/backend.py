@@ -18,7 +18,9 @@ from registry.mlflow_backend.bytes_cache import BytesCache
 from registry.mlflow_backend.connection import open_store
 from registry.mlflow_backend.errors import translate_errors
 from registry.mlflow_backend.metrics import Metrics
+from registry.mlflow_backend.models import Models
 from registry.mlflow_backend.notes import Notes
+from registry.mlflow_backend.removals import Removals
 from registry.mlflow_backend.runs import Runs
 from registry.mlflow_backend.versions import Versions
 from registry.records import (
@@ -29,7 +31,9 @@ from registry.records import (
     MetricPoint,
     RunStatus,
     Version,
+    VersionChange,
 )
+from registry.version_log import check_not_archived
 
 MAX_CACHED_BYTES: Final = 64 * 2**20
 
@@ -42,7 +46,9 @@ class MLflowRegistry(Registry):
         self._runs = Runs(self._store)
         self._metrics = Metrics(self._store)
         self._artifacts = Artifacts(self._store.client, self._runs)
-        self._versions = Versions(self._store, self._runs, self._artifacts)
+        self._models = Models(self._store)
+        self._versions = Versions(self._store, self._models, self._runs, self._artifacts)
+        self._removals = Removals(self._store, self._models, self._versions, self._artifacts)
         self._notes = Notes(self._store, self._versions)
         self._cache = BytesCache(MAX_CACHED_BYTES)
 
@@ -147,6 +153,25 @@ class MLflowRegistry(Registry):
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
         return self._notes.attach(optimizer, number, evaluation)
 
+    def archive_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        self._removals.change(optimizer, number, "archived", actor, reason)
+        return self._versions.by_ref(optimizer, str(number))
+
+    def restore_version(
+        self, optimizer: str, number: int, *, actor: str, reason: str = ""
+    ) -> Version:
+        self._removals.change(optimizer, number, "restored", actor, reason)
+        return self._versions.by_ref(optimizer, str(number))
+
+    def delete_version(self, optimizer: str, number: int, *, actor: str, reason: str = "") -> None:
+        self._removals.delete(optimizer, number, actor, reason)
+        self._cache.drop((optimizer, number))
+
+    def version_history(self, optimizer: str) -> list[VersionChange]:
+        return self._models.read_version_log(optimizer)
+
     def set_alias(
         self,
         optimizer: str,
@@ -210,15 +235,16 @@ class MLflowRegistry(Registry):
         The version must exist, or where none is named, any version of the optimizer.
         """
         check_alias(alias)
-        self._versions.by_ref(optimizer, "latest" if number is None else str(number))
-
+        self._versions.check_any(optimizer)
         with translate_errors(), self._store.locks.hold(optimizer):
-            log = self._versions.read_alias_log(optimizer)
+            if number is not None:
+                check_not_archived(self._versions.by_ref(optimizer, str(number)))
+            log = self._models.read_alias_log(optimizer)
             change = plan(log)
             if change is not None:
                 aliases.append(self._store.client, optimizer, log, change)
             return change is not None
 
     def alias_history(self, optimizer: str) -> list[AliasChange]:
-        self._versions.by_ref(optimizer, "latest")
-        return self._versions.read_alias_log(optimizer)
+        self._versions.check_any(optimizer)
+        return self._models.read_alias_log(optimizer)

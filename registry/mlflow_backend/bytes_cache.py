@@ -22,6 +22,10 @@ class BytesCache:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
+    def drop(self, key: tuple[str, int]) -> None:
+        with self._lock:
+            self._bytes -= len(self._values.pop(key, b""))
+
     def put(self, key: tuple[str, int], value: bytes) -> None:
         with self._lock:
             replaced = self._values.pop(key, b"")

@@ -15,6 +15,7 @@ from registry import checks
 from registry.alias_log import find_aliases
 from registry.mlflow_backend.runs import KEY_TAG
 from registry.records import Evaluation, Version
+from registry.version_log import Standing
 
 SHA256_TAG: Final = "hyperadam.sha256"
 SIZE_TAG: Final = "hyperadam.size_bytes"
@@ -45,8 +46,8 @@ def is_ours(version: ModelVersion) -> bool:
     return {KEY_TAG, SHA256_TAG, SIZE_TAG, MANIFEST_TAG} <= version.tags.keys()
 
 
-def read_version(version: ModelVersion, targets: Mapping[str, int]) -> Version:
-    """The version that tags describe; `targets` says where the optimizer's aliases point.
+def read_version(version: ModelVersion, standing: Standing) -> Version:
+    """The version that tags describe; `standing` says what the optimizer's logs say of it.
 
     Tags that cannot be read, which others may have written, damage their own version alone.
     """
@@ -72,7 +73,8 @@ def read_version(version: ModelVersion, targets: Mapping[str, int]) -> Version:
         description=version.description or "",
         tags=free_tags(version.tags),
         evaluations=evaluations,
-        aliases=find_aliases(targets, number),
+        aliases=find_aliases(standing.targets, number),
+        archived=number in standing.archived,
         damage=damage,
     )
 

@@ -11,29 +11,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 from hyperadam.names import check_name
 from hyperadam.theta import Theta
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModelTag
-from sqlalchemy import select
 
 from registry import checks
-from registry.alias_log import find_aliases, resolve_aliases
 from registry.errors import (
     AliasNotFound,
     ArtifactNotFound,
-    OptimizerNotFound,
     RegistryError,
     VersionNotFound,
 )
-from registry.mlflow_backend.aliases import read_log
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import Store
 from registry.mlflow_backend.errors import translate_errors
+from registry.mlflow_backend.models import OPTIMIZER_TAG, Models, no_optimizer
 from registry.mlflow_backend.runs import KEY_TAG, Runs
 from registry.mlflow_backend.version_tags import (
     SHA256_TAG,
@@ -41,10 +36,9 @@ from registry.mlflow_backend.version_tags import (
     is_ours,
     read_version,
 )
-from registry.records import AliasChange, Version, theta_path
+from registry.records import Version, theta_path
+from registry.version_log import Standing
 
-OPTIMIZER_TAG: Final = "hyperadam.optimizer"
-"""On registered models: here are versions of ours."""
 MAX_NUMBER: Final = 2**31 - 1
 """MLflow's column for version numbers holds no more."""
 
@@ -54,8 +48,9 @@ _PAGE: Final = 1000
 class Versions:
     """Numbered, immutable Θ files under optimizers' names."""
 
-    def __init__(self, store: Store, runs: Runs, artifacts: Artifacts) -> None:
+    def __init__(self, store: Store, models: Models, runs: Runs, artifacts: Artifacts) -> None:
         self._store = store
+        self._models = models
         self._runs = runs
         self._artifacts = artifacts
         self._place = lru_cache(maxsize=1024)(self._read_place)
@@ -83,7 +78,7 @@ class Versions:
         home_run_id = run_id or self._open_upload(optimizer, key)
         self._artifacts.put(home_run_id, theta_path(theta.sha256), data)
         with translate_errors(), self._store.locks.hold(optimizer):
-            self._ensure_model(optimizer)
+            self._models.ensure(optimizer)
             existing = self._find_by_key(optimizer, key, theta.sha256)
             if existing is not None:
                 return existing
@@ -96,40 +91,52 @@ class Versions:
         return sorted(model.name for model in models if self._has_versions(model))
 
     def newest_first(self, optimizer: str) -> list[Version]:
-        targets = resolve_aliases(self.read_alias_log(optimizer))
+        standing = self._models.read_standing(optimizer)
         with translate_errors():
             pages = _pages(
                 self._store.client.search_model_versions,
                 filter_string=f"name = '{optimizer}'",
             )
-            versions = [read_version(version, targets) for version in pages if is_ours(version)]
+            versions = [read_version(version, standing) for version in pages if is_ours(version)]
+        versions = [version for version in versions if version.number not in standing.deleted]
         if not versions:
-            raise _no_optimizer(optimizer)
+            raise no_optimizer(optimizer)
         return sorted(versions, key=lambda version: -version.number)
 
     def by_ref(self, optimizer: str, ref: str) -> Version:
         check_name(ref, "version")
-        targets = resolve_aliases(self.read_alias_log(optimizer))
+        standing = self._models.read_standing(optimizer)
         if ref == "latest":
-            return read_version(self._latest(optimizer), targets)
+            return read_version(self._find_latest(optimizer, standing), standing)
         if ref.isdigit():
-            return read_version(self.by_number(optimizer, int(ref)), targets)
-        if ref not in targets:
-            self._latest(optimizer)
+            return read_version(self._find(optimizer, int(ref), standing), standing)
+        if ref not in standing.targets:
+            self._check_any(optimizer, standing)
             raise AliasNotFound(f"optimizer {optimizer!r} has no alias {ref!r}")
-        return read_version(self.by_number(optimizer, targets[ref]), targets)
+        return read_version(self._find(optimizer, standing.targets[ref], standing), standing)
 
     def by_number(self, optimizer: str, number: int) -> ModelVersion:
+        return self._find(optimizer, number, self._models.read_standing(optimizer))
+
+    def check_any(self, optimizer: str) -> None:
+        """Raises OptimizerNotFound unless there is a version."""
+        self._check_any(optimizer, self._models.read_standing(optimizer))
+
+    def forget(self) -> None:
+        """Where files lie is asked anew: a version was deleted."""
+        self._place.cache_clear()
+
+    def _find(self, optimizer: str, number: int, standing: Standing) -> ModelVersion:
         missing = VersionNotFound(f"optimizer {optimizer!r} has no version {number}")
         try:
-            if not 1 <= number <= MAX_NUMBER:
+            if not 1 <= number <= MAX_NUMBER or number in standing.deleted:
                 raise missing
             with translate_errors(missing):
                 version = self._store.client.get_model_version(optimizer, str(number))
             if not is_ours(version):
                 raise missing
         except VersionNotFound:
-            self._latest(optimizer)
+            self._check_any(optimizer, standing)
             raise
         return version
 
@@ -146,43 +153,13 @@ class Versions:
             )
         return data
 
-    def read_alias_log(self, optimizer: str) -> list[AliasChange]:
-        """Raises OptimizerNotFound where not even a name was registered."""
-        tags = self._read_model_tags(check_name(optimizer, "optimizer"))
-        if OPTIMIZER_TAG not in tags:
-            raise _no_optimizer(optimizer)
-        return read_log(tags)
-
-    def _read_model_tags(self, optimizer: str) -> Mapping[str, str]:
-        """Tags of the registered model, if there is one. Every read of a version needs them, so
-        that a database is read directly."""
-        if self._store.engine is None:
-            model = self._find_model(optimizer)
-            return {} if model is None else model.tags
-
-        table = SqlRegisteredModelTag.__table__.c
-        query = select(table.key, table.value).where(table.name == optimizer)
-        with translate_errors(), self._store.engine.connect() as connection:
-            return {row.key: row.value for row in connection.execute(query)}
-
-    def _find_model(self, optimizer: str) -> RegisteredModel | None:
-        with translate_errors():
-            models = self._store.client.search_registered_models(
-                f"name = '{optimizer}'", max_results=1
-            )
-        return models[0] if models else None
-
-    def _ensure_model(self, optimizer: str) -> None:
-        """A registered model of that name with our mark. A model of others is taken over."""
-        if OPTIMIZER_TAG in self._read_model_tags(optimizer):
-            return
-        if self._find_model(optimizer) is None:
-            self._store.client.create_registered_model(optimizer)
-        self._store.client.set_registered_model_tag(optimizer, OPTIMIZER_TAG, "true")
-
     def _has_versions(self, model: RegisteredModel) -> bool:
-        has_ours = any(is_ours(version) for version in model.latest_versions)
-        return has_ours or self._find_newest(model.name) is not None
+        """Whether it has one that is not archived."""
+        hidden = self._models.read_standing(model.name).hidden
+        for version in model.latest_versions:
+            if is_ours(version) and int(version.version) not in hidden:
+                return True
+        return self._find_newest(model.name, hidden) is not None
 
     def _open_upload(self, optimizer: str, key: str) -> str:
         """The run that holds an uploaded Θ."""
@@ -197,40 +174,52 @@ class Versions:
             tags=dict(tags),
             await_creation_for=0,
         )
-        return read_version(version, {})
+        return read_version(version, Standing())
 
     def _find_by_key(self, optimizer: str, key: str, sha256: str) -> Version | None:
         """The version with this key, if there is one; RegistryError if it is another Θ."""
         with translate_errors():
-            versions = self._store.client.search_model_versions(
+            found = self._store.client.search_model_versions(
                 f"name = '{optimizer}' and tags.`{KEY_TAG}` = '{key}'",
-                max_results=1,
                 order_by=["version_number ASC"],
             )
+        if not found:
+            return None
+        standing = self._models.read_standing(optimizer)
+        versions = [read_version(version, standing) for version in found]
+        versions = [version for version in versions if version.number not in standing.deleted]
         if not versions:
             return None
 
-        version = read_version(versions[0], {})
+        version = versions[0]
         if version.sha256 != sha256:
             raise RegistryError(
                 f"key {key!r} was used before for another Θ, {optimizer}@{version.number}"
             )
-        targets = resolve_aliases(self.read_alias_log(optimizer))
-        return replace(version, aliases=find_aliases(targets, version.number))
+        return version
 
-    def _latest(self, optimizer: str) -> ModelVersion:
-        newest = self._find_newest(optimizer)
+    def _find_latest(self, optimizer: str, standing: Standing) -> ModelVersion:
+        newest = self._find_newest(optimizer, standing.hidden)
         if newest is None:
-            raise _no_optimizer(optimizer)
+            self._check_any(optimizer, standing)
+            raise VersionNotFound(f"every version of optimizer {optimizer!r} is archived")
         return newest
 
-    def _find_newest(self, optimizer: str) -> ModelVersion | None:
+    def _check_any(self, optimizer: str, standing: Standing) -> None:
+        if self._find_newest(optimizer, standing.deleted) is None:
+            raise no_optimizer(optimizer)
+
+    def _find_newest(self, optimizer: str, without: frozenset[int]) -> ModelVersion | None:
+        """The newest version whose number is none of these."""
         ours = f"name = '{optimizer}' and tags.`{SHA256_TAG}` LIKE '%'"
         with translate_errors():
             versions = self._store.client.search_model_versions(
-                ours, max_results=1, order_by=["version_number DESC"]
+                ours, max_results=len(without) + 1, order_by=["version_number DESC"]
             )
-        return versions[0] if versions else None
+        for version in versions:
+            if int(version.version) not in without:
+                return version
+        return None
 
     def _read_place(self, optimizer: str, number: int) -> tuple[str, str]:
         """The run that holds the version's file, and the file's digest: what never changes."""
@@ -247,7 +236,3 @@ def _pages(search: Any, **arguments: Any) -> Iterator[Any]:
         token = getattr(page, "token", None)
         if not token:
             return
-
-
-def _no_optimizer(optimizer: str) -> OptimizerNotFound:
-    return OptimizerNotFound(f"no optimizer is named {optimizer!r}")

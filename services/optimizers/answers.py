@@ -92,6 +92,7 @@ def _build_whole_answer(version: Version, job_id: str | None) -> OptimizerVersio
         lineage=describe_lineage(version, job_id),
         metrics=read_metrics(version),
         evaluations=evaluations,
+        archived=version.archived,
     )
     answer.model_dump_json()
     return answer
@@ -117,6 +118,7 @@ def _build_damaged_answer(
         ),
         metrics={},
         evaluations=[],
+        archived=version.archived,
         damage=damage.encode("utf-8", "backslashreplace").decode()[:300],
     )
 

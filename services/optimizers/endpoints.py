@@ -13,12 +13,13 @@ from hyperadam.theta import MAX_FILE_BYTES
 
 from services.container import Services
 from services.idempotency.dependencies import Submission
-from services.optimizers import downloads, schemas, service
+from services.optimizers import downloads, removals, schemas, service
 from services.optimizers.parameters import (
     READER,
     THETA_MEDIA_TYPE,
     Admin,
     Alias,
+    Archived,
     Limit,
     Name,
     NameCursor,
@@ -54,12 +55,15 @@ def list_versions(
     name: Name,
     services: Services,
     search: SearchOfRequest,
+    archived: Archived = False,
     cursor: NumberCursor = None,
     limit: Limit = 50,
 ) -> schemas.OptimizerVersionList:
     """Versions, newest first; with a search, those that it admits."""
     before = int(cursor) if cursor else None
-    return service.list_versions(services, name, search, before=before, limit=limit)
+    return service.list_versions(
+        services, name, search, archived=archived, before=before, limit=limit
+    )
 
 
 _THETA_BODY: Final[dict[str, Any]] = {
@@ -155,3 +159,4 @@ def delete_alias(
 
 
 router.include_router(downloads.router)
+router.include_router(removals.router)

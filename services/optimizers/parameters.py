@@ -51,6 +51,11 @@ NameCursor = Annotated[
 NumberCursor = Annotated[
     str | None, Query(pattern=r"^[0-9]{1,10}$", description="`next_cursor` of the page before")
 ]
+Number = Annotated[
+    int,
+    Path(ge=1, le=MAX_NUMBER, alias="ref", description="A version's number; no other name of it"),
+]
+Archived = Annotated[bool, Query(description="Archived versions as well")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 READER: Final = Depends(require("read"))

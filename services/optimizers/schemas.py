@@ -82,6 +82,8 @@ class OptimizerVersionAnswer(BaseModel):
     null: not finite."""
     evaluations: list[AttachedEvaluation]
     """Oldest first."""
+    archived: bool = False
+    """Whether it is in no list and never `latest`; whoever names it has it."""
     damage: str | None = None
     """What is wrong with the stored row, where it cannot be read whole; its manifest, tags and
     results are left out then."""
@@ -170,6 +172,29 @@ class AliasRequest(BaseModel):
     protected: Annotated[bool | None, Field(strict=True)] = None
     """True: from now on only a promotion rule moves the alias; false: that is over; null: as it
     is."""
+
+
+class RemovalRequest(BaseModel):
+    """Why a version is archived, or restored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = ""
+
+
+class VersionChangeAnswer(BaseModel):
+    number: int
+    action: Literal["archived", "restored", "deleted"]
+    sha256: str
+    actor: str
+    reason: str
+    changed_at: datetime
+
+
+class VersionHistory(BaseModel):
+    """What became of versions, oldest first; deleted ones stand here alone."""
+
+    items: list[VersionChangeAnswer]
 
 
 class AliasAnswer(BaseModel):

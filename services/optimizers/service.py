@@ -47,7 +47,8 @@ def list_optimizers(
 def _is_admitted(services: Container, name: str, search: Search) -> bool:
     if search.is_empty:
         return True
-    return any(map(search.admits, services.registry.versions(name)))
+    versions = services.registry.versions(name)
+    return any(search.admits(version) for version in versions if not version.archived)
 
 
 def show(services: Container, name: str) -> OptimizerAnswer:
@@ -57,10 +58,18 @@ def show(services: Container, name: str) -> OptimizerAnswer:
 
 
 def list_versions(
-    services: Container, name: str, search: Search, *, before: int | None, limit: int
+    services: Container,
+    name: str,
+    search: Search,
+    *,
+    archived: bool,
+    before: int | None,
+    limit: int,
 ) -> OptimizerVersionList:
-    """Versions that the search admits, newest first, below the number `before`."""
+    """Versions that the search admits, newest first, below the number `before`; archived ones only
+    where they are asked for."""
     versions = services.registry.versions(name)
+    versions = [version for version in versions if archived or not version.archived]
     if before is not None:
         versions = [version for version in versions if version.number < before]
     admitted = list(filter(search.admits, versions))

@@ -73,6 +73,11 @@ class WeightsCache:
                 self._pinned.popitem(last=False)
         return pinned
 
+    def forget(self, optimizer: str, number: int) -> None:
+        """The version is deleted. Other processes that had it in memory serve it until they end."""
+        with self._lock:
+            self._pinned.pop((optimizer, number), None)
+
     def recall_file(self, pinned: PinnedVersion) -> bytes | None:
         """The version's file, if it is in memory. Never asks the registry."""
         with self._lock:

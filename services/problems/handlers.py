@@ -26,6 +26,8 @@ from registry import (
     OptimizerNotFound,
     RegistryError,
     RunNotFound,
+    VersionArchived,
+    VersionInUse,
     VersionNotFound,
 )
 from services.problems.document import encode_document, find_request_id, respond
@@ -51,6 +53,7 @@ _NOT_FOUND: Final = (
     RunNotFound,
     ArtifactNotFound,
 )
+_IN_THE_WAY: Final = (AliasProtected, AliasMoved, VersionInUse, VersionArchived)
 
 _NEWER_PHRASES: Final = frozenset({"Content Too Large", "Range Not Satisfiable"})
 """The framework's names of 413 and 416 (RFC 9110), which differ from the standard library's."""
@@ -123,7 +126,7 @@ async def _answer_unexpected(request: Request, _error: Exception) -> Response:
 def _from_registry(error: Exception) -> Problem:
     if isinstance(error, _NOT_FOUND):
         return NotFound(str(error))
-    if isinstance(error, (AliasProtected, AliasMoved)):
+    if isinstance(error, _IN_THE_WAY):
         return Conflict(str(error))
     log.error("registry.failed", error=str(error), exc_info=error)
     return Unavailable("The registry cannot answer now.", headers={"Retry-After": "1"})

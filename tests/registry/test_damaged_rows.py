@@ -16,6 +16,7 @@ from registry.mlflow_backend.version_tags import (
     SIZE_TAG,
     read_version,
 )
+from registry.version_log import Standing
 
 
 def make_row(**changes: str) -> Any:
@@ -44,5 +45,5 @@ def test_a_damaged_row_is_named(changes: dict[str, str]) -> None:
 
 
 def test_a_whole_row_is_not() -> None:
-    assert read_version(make_row(), {}).damage is None
-    assert read_version(make_row(**{SIZE_TAG: "many"}), {}).size_bytes == 0
+    assert read_version(make_row(), Standing()).damage is None
+    assert read_version(make_row(**{SIZE_TAG: "many"}), Standing()).size_bytes == 0

@@ -7,6 +7,7 @@ from registry.memory import InMemoryRegistry
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
 from tests.registry.notes_contract import NotesContract
+from tests.registry.removal_contract import RemovalContract
 
 
 @pytest.fixture
@@ -23,6 +24,10 @@ class TestInMemoryAliases(AliasContract):
 
 
 class TestInMemoryNotes(NotesContract):
+    pass
+
+
+class TestInMemoryRemovals(RemovalContract):
     pass
 
 

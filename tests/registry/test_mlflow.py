@@ -20,6 +20,7 @@ from registry.records import theta_path
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
 from tests.registry.notes_contract import NotesContract
+from tests.registry.removal_contract import RemovalContract
 from tests.registry.thetas import make_theta
 
 pytestmark = pytest.mark.slow
@@ -40,6 +41,10 @@ class TestMLflowAliases(AliasContract):
 
 
 class TestMLflowNotes(NotesContract):
+    pass
+
+
+class TestMLflowRemovals(RemovalContract):
     pass
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.cache import ThetaCache
 from hyperadam.api.errors import BadAnswer, DamagedDownload, ServerUnreachable
-from hyperadam.api.models import Aliases, Comparison, Optimizer, Version
+from hyperadam.api.models import Comparison, Optimizer, Version
 from hyperadam.api.session import Session, join_path
+from hyperadam.api.standing import AsyncStanding
 from hyperadam.api.streams import download, download_to
 from hyperadam.names import split_ref
 
@@ -25,7 +26,7 @@ MAX_THETA_SECONDS: Final = 900.0
 _LOG: Final = logging.getLogger("hyperadam")
 
 
-class AsyncOptimizers:
+class AsyncOptimizers(AsyncStanding):
     """The learned optimizers of a server. Each call raises the exceptions of
     `hyperadam.api.errors`.
 
@@ -33,7 +34,7 @@ class AsyncOptimizers:
     """
 
     def __init__(self, session: Session, cache: ThetaCache) -> None:
-        self._session = session
+        super().__init__(session)
         self._cache = cache
 
     def list(
@@ -55,6 +56,7 @@ class AsyncOptimizers:
         tags: Sequence[str] = (),
         rule: str | None = None,
         metrics: Sequence[str] = (),
+        archived: bool = False,
         limit: int | None = None,
     ) -> AsyncGenerator[Version]:
         """Its versions, newest first.
@@ -63,10 +65,13 @@ class AsyncOptimizers:
             tags: those that must all be there, each as `name:value`, or `name` for any value.
             rule: the kind of update rule.
             metrics: bounds that must all hold, as in `validation_loss<=0.3` or `table1/relu<=0.25`.
+            archived: archived ones as well.
             limit: the most that are wanted.
         """
         path = join_path("optimizers", name, "versions")
         params = _make_search_params(tags, rule, metrics)
+        if archived:
+            params["archived"] = "true"
         return self._session.fetch_pages(Version, path, params, limit=limit)
 
     async def version(self, name: str, ref: str | int = "latest") -> Version:
@@ -152,40 +157,6 @@ class AsyncOptimizers:
         """Where `pull` keeps the Θ file with this digest."""
         return self._cache.locate_file(sha256)
 
-    async def aliases(self, name: str) -> Aliases:
-        """Its aliases, and every change of them."""
-        return await self._session.get(Aliases, join_path("optimizers", name, "aliases"))
-
-    async def set_alias(
-        self,
-        name: str,
-        alias: str,
-        version: int,
-        *,
-        reason: str | None = None,
-        protected: bool | None = None,
-    ) -> Version:
-        """Create or move an alias; the reason goes into its history.
-
-        Args:
-            protected: True: from now on only promotion rules move it; False: that is over; None: as
-                it is.
-
-        Raises:
-            Conflict: it is protected, and stays so.
-        """
-        fields = {"version": version, "reason": reason, "protected": protected}
-        body = {field: value for field, value in fields.items() if value is not None}
-        path = join_path("optimizers", name, "aliases", alias)
-        response = await self._session.request("PUT", path, body=body)
-        return self._session.decode_record(Version, response)
-
-    async def delete_alias(self, name: str, alias: str, *, reason: str | None = None) -> None:
-        """Remove an alias; the version stays. Raises NotFound when there is none, Conflict when it
-        is protected."""
-        path = join_path("optimizers", name, "aliases", alias)
-        await self._session.request("DELETE", path, params={"reason": reason})
-
     async def _resolve(self, name: str, ref: str, *, retry: bool) -> Version:
         path = join_path("optimizers", name, "versions", ref)
         response = await self._session.request("GET", path, retry=retry)
@@ -230,6 +201,10 @@ class Optimizers:
     aliases = blocking(AsyncOptimizers.aliases)
     set_alias = blocking(AsyncOptimizers.set_alias)
     delete_alias = blocking(AsyncOptimizers.delete_alias)
+    archive = blocking(AsyncOptimizers.archive)
+    restore = blocking(AsyncOptimizers.restore)
+    delete = blocking(AsyncOptimizers.delete)
+    history = blocking(AsyncOptimizers.history)
 
     def cached_file(self, sha256: str) -> Path:
         """Where `pull` keeps the Θ file with this digest."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hyperadam import __version__
-from hyperadam.cli import evaluation, jobs, optimizers, study
+from hyperadam.cli import evaluation, jobs, optimizers, removals, study
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
 app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch, change, export.")
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
+app.add_typer(removals.app, name="version", help="Archive, restore and delete versions.")
 app.command("pull")(optimizers.pull)
 app.command("push")(optimizers.push)
 app.command("versions")(optimizers.list_versions)

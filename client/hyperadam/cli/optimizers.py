@@ -98,6 +98,7 @@ def list_versions(
         list[str] | None,
         typer.Option(help="Those within a bound: validation_loss<=0.3, table1/relu<=0.25."),
     ] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones as well.")] = False,
     as_json: Json = False,
 ) -> None:
     """List an optimizer's versions, newest first, or all optimizers; options narrow the search
@@ -111,7 +112,7 @@ def list_versions(
             raw = [optimizer.raw for optimizer in optimizers]
             table = make_optimizers_table(optimizers)
         else:
-            versions = list(client.optimizers.versions(name, **search))
+            versions = list(client.optimizers.versions(name, archived=archived, **search))
             raw = [version.raw for version in versions]
             table = make_versions_table(versions)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MetaTrainingResult,
         Optimizer,
         Version,
+        VersionHistory,
     )
 
 _STATE_STYLES: Final[Mapping[str, str]] = {
@@ -209,6 +210,19 @@ def make_history_table(aliases: Aliases) -> Table:
             change.alias,
             _format_version_number(change.old_version),
             _format_version_number(change.new_version),
+            change.actor,
+            change.reason,
+        )
+    return table
+
+
+def make_version_history_table(history: VersionHistory) -> Table:
+    table = make_table("changed (UTC)", "version", "became", "by", "reason")
+    for change in history.items:
+        table.add_row(
+            format_time(change.changed_at),
+            str(change.number),
+            change.action,
             change.actor,
             change.reason,
         )

@@ -165,3 +165,10 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
 
     print_json({"name": "Θ [bold]", "n": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"name": "Θ [bold]", "n": [1, None]}
+
+
+@pytest.mark.parametrize("name", ["archive", "restore", "delete"])
+def test_a_version_is_put_away_by_its_number_alone(name: str) -> None:
+    result = command("version", name, "hyperadam@champion")
+    assert result.returncode != 0
+    assert "name the version by its number" in result.stderr

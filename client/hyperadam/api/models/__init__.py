@@ -38,6 +38,8 @@ from hyperadam.api.models.versions import (
     Lineage,
     Optimizer,
     Version,
+    VersionChange,
+    VersionHistory,
 )
 
 __all__ = [
@@ -70,5 +72,7 @@ __all__ = [
     "Result",
     "TaskComparison",
     "Version",
+    "VersionChange",
+    "VersionHistory",
     "VersionRef",
 ]

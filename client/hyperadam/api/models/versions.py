@@ -67,6 +67,8 @@ class Version(Record):
     finite."""
     evaluations: tuple[AttachedEvaluation, ...] = ()
     """Oldest first."""
+    archived: bool = False
+    """Whether it is in no list and never `latest`."""
     damage: str | None = None
     """What is wrong with the server's row of it, where that cannot be read."""
 
@@ -81,3 +83,24 @@ class Optimizer(Record):
     name: Name
     latest: Version
     aliases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionChange(Record):
+    """One archiving, restoring or deletion of a version."""
+
+    number: Number
+    action: str
+    """archived, restored or deleted."""
+    sha256: Digest
+    """Of the version: what is left of a deleted one."""
+    actor: str
+    changed_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionHistory(Record):
+    """What became of an optimizer's versions, oldest first."""
+
+    items: tuple[VersionChange, ...]

@@ -1,0 +1,107 @@
+"""Archiving, restoring and deleting versions.
+
+A version stays while an alias points at it or a job that has not ended names it. What is deleted
+leaves its number, its digest, who did it and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+
+from services.container import Container, Services
+from services.jobs.lifecycle import ENDED, State
+from services.jobs.tables import Job
+from services.optimizers import schemas
+from services.optimizers.answers import answer_version
+from services.optimizers.parameters import READER, Admin, Name, Number
+from services.problems import Conflict
+from services.strict_routes import StrictRoute
+
+router = APIRouter(route_class=StrictRoute)
+
+
+@router.post("/{name}/versions/{ref}/archive")
+def archive(
+    name: Name,
+    number: Number,
+    body: schemas.RemovalRequest,
+    services: Services,
+    principal: Admin,
+) -> schemas.OptimizerVersionAnswer:
+    """Take a version out of lists and from `latest`; its file stays, for whoever names it."""
+    check_unneeded(services, name, number)
+    version = services.registry.archive_version(
+        name, number, actor=principal.name, reason=body.reason
+    )
+    return answer_version(services, version)
+
+
+@router.post("/{name}/versions/{ref}/restore")
+def restore(
+    name: Name,
+    number: Number,
+    body: schemas.RemovalRequest,
+    services: Services,
+    principal: Admin,
+) -> schemas.OptimizerVersionAnswer:
+    """Bring an archived version back."""
+    version = services.registry.restore_version(
+        name, number, actor=principal.name, reason=body.reason
+    )
+    return answer_version(services, version)
+
+
+@router.delete("/{name}/versions/{ref}", status_code=204)
+def delete(
+    name: Name,
+    number: Number,
+    services: Services,
+    principal: Admin,
+    reason: Annotated[schemas.Reason, Query()] = "",
+) -> None:
+    """Delete a version with its file; its number is never given again."""
+    check_unneeded(services, name, number)
+    services.registry.delete_version(name, number, actor=principal.name, reason=reason)
+    services.weights.forget(name, number)
+
+
+@router.get("/{name}/history", dependencies=[READER])
+def list_history(name: Name, services: Services) -> schemas.VersionHistory:
+    """What became of versions: each archiving, restoring and deletion, with who and why."""
+    changes = services.registry.version_history(name)
+    items = [schemas.VersionChangeAnswer(**asdict(change)) for change in changes]
+    return schemas.VersionHistory(items=items)
+
+
+def check_unneeded(services: Container, name: str, number: int) -> None:
+    """No job that has not ended names the version.
+
+    Raises:
+        Conflict: one does.
+    """
+    reference = f"{name}@{number}"
+    ended = [state.value for state in ENDED]
+    with services.database.read() as session:
+        query = select(Job.id, Job.state, Job.spec).where(Job.state.not_in(ended))
+        for job_id, state, spec in session.execute(query):
+            if reference in list_texts(spec):
+                message = f"The job {job_id} needs {reference}: cancel it, or wait for its end."
+                raise Conflict(message, state=State(state))
+
+
+def list_texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value; a complete spec names versions by number."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
