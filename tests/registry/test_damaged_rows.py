@@ -38,7 +38,7 @@ def make_row(**changes: str) -> Any:
     ],
 )
 def test_a_damaged_row_is_named(changes: dict[str, str]) -> None:
-    version = read_version(make_row(**changes), {"champion": 1})
+    version = read_version(make_row(**changes), Standing(targets={"champion": 1}))
     assert version.damage is not None
     assert "cannot be read" in version.damage
     assert (version.number, version.aliases) == (1, ("champion",))
