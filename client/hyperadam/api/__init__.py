@@ -59,6 +59,8 @@ from hyperadam.api.models import (
     Result,
     TaskComparison,
     Version,
+    VersionChange,
+    VersionHistory,
     VersionRef,
 )
 from hyperadam.api.retry import RetryPolicy
@@ -122,6 +124,8 @@ __all__ = [
     "UnsupportedMediaType",
     "ValidationFailed",
     "Version",
+    "VersionChange",
+    "VersionHistory",
     "VersionRef",
     "pull",
     "resolve_settings",
