@@ -1,8 +1,9 @@
 """Compiles the C sources of `native/` at first use, once for each user, machine type, J and dtype.
 
-The library goes to the user's cache under the digest of all that decides its bytes: sources, flags,
-compiler and CPU. It is written aside and renamed, so processes may race. As the file will be loaded
-as code, its folder must be this user's alone.
+The library goes to the user's cache under three digests: of what decides what it does (sources,
+flags, CPU), of the compiler, and of its own bytes. It is written aside and renamed, so processes
+may race; one that was cut short or overwritten is not what its name says, and is made again. As the
+file will be loaded as code, its folder must be this user's alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ COMPILE_SECONDS: Final = 120
 _ARITHMETIC: Final = ("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 """Never -ffast-math: NaN, infinity and the signs of zeros stay what they are."""
 _FLAGS: Final = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-w", *_ARITHMETIC)
+_SUFFIX: Final = ".so"
 _TUNING: Final = (("-march=native",), ("-mcpu=native",), ())
 """Tried in turn: not every compiler knows every one of them on every architecture."""
 
@@ -46,25 +48,42 @@ def compile_library(n_candidates: int, double: bool, *, source: str = "hyperadam
         source: the file of `native/` that is compiled.
 
     Raises:
-        BuildError: no working compiler, or no cache folder that is safe to load code from.
+        BuildError: no working compiler and no library of one, or no cache folder that is safe to
+            load code from.
     """
+    defines: tuple[str, ...] = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}")
+    if double:
+        defines = (*defines, "-DDOUBLE")
+    stem = "cell" if source == "hyperadam.c" else Path(source).stem
     try:
         folder = make_private_folder(settings.find_cache_dir() / "kernels")
-        command = _find_compiler()
-        defines: tuple[str, ...] = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}")
-        if double:
-            defines = (*defines, "-DDOUBLE")
-
         with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
-            digest = _digest_sources(sources, command, defines)
-            stem = "cell" if source == "hyperadam.c" else Path(source).stem
-            target = folder / f"{stem}-{digest}.so"
-            if not target.exists():
-                _run_compiler(command, defines, sources / source, target)
+            stem = f"{stem}-{_digest_sources(sources, defines)}"
+            try:
+                command = _find_compiler()
+                stem = f"{stem}-{_hash(repr((command, _read_version(command))).encode())[:8]}"
+            except (BuildError, OSError, subprocess.SubprocessError):
+                # What another compiler made of the same sources does the same.
+                library = find_library(folder, stem)
+                if library is None:
+                    raise
+                return library
+            library = find_library(folder, stem)
+            return library or _run_compiler(command, defines, sources / source, folder, stem)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise BuildError(str(error)) from error
-    _check_owner(target)
-    return target
+
+
+def find_library(folder: Path, stem: str) -> Path | None:
+    """A library whose name begins so and whose bytes are those that its name says; those with
+    others are removed."""
+    for path in sorted(folder.glob(f"{stem}-*{_SUFFIX}")):
+        _check_owner(path)
+        expected = path.name.removesuffix(_SUFFIX).rpartition("-")[2]
+        if _hash(path.read_bytes()) == expected:
+            return path
+        path.unlink(missing_ok=True)
+    return None
 
 
 def make_private_folder(folder: Path) -> Path:
@@ -80,6 +99,8 @@ def make_private_folder(folder: Path) -> Path:
 
 
 def _check_owner(path: Path) -> None:
+    if not hasattr(os, "geteuid"):
+        return  # Windows: a profile's folders are its user's, and modes say nothing.
     status = path.lstat()
     is_link = stat.S_ISLNK(status.st_mode)
     is_anothers = status.st_uid != os.geteuid()
@@ -93,18 +114,24 @@ def _find_compiler() -> tuple[str, ...]:
     preferred = settings.read_compiler()
     names = [preferred] if preferred else ["cc", "gcc", "clang"]
     for name in names:
-        command = tuple(shlex.split(name))
+        try:
+            command = tuple(shlex.split(name))
+        except ValueError as error:
+            raise BuildError(f"CC is not a command: {error}, got {name!r}") from None
         if command and shutil.which(command[0]):
             return command
     raise BuildError(f"no C compiler found ({preferred or 'cc, gcc, clang'})")
 
 
-def _digest_sources(sources: Path, command: tuple[str, ...], defines: tuple[str, ...]) -> str:
-    choices = (command, _read_version(command), _FLAGS, _TUNING, defines, _describe_cpu())
-    digest = hashlib.sha256(repr(choices).encode())
-    for path in sorted(sources.glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:32]
+def _digest_sources(sources: Path, defines: tuple[str, ...]) -> str:
+    choices = (_FLAGS, _TUNING, defines, _describe_cpu())
+    paths = sorted(sources.glob("*.[ch]"))
+    texts = [path.name.encode() + b"\0" + path.read_bytes() for path in paths]
+    return _hash(b"".join([repr(choices).encode(), *texts]))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 @cache
@@ -131,10 +158,15 @@ def _describe_cpu() -> str:
 
 
 def _run_compiler(
-    command: tuple[str, ...], defines: tuple[str, ...], source: Path, target: Path
-) -> None:
-    """Tries the tunings in turn. The library is written aside and put in place when it is whole."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".building-", suffix=".so")
+    command: tuple[str, ...], defines: tuple[str, ...], source: Path, folder: Path, stem: str
+) -> Path:
+    """Tries the tunings in turn. The library is written aside and put in place when it is whole.
+
+    Args:
+        folder: where it is put.
+        stem: what its name begins with.
+    """
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".building-", suffix=_SUFFIX)
     os.close(handle)
     partial = Path(name)
     try:
@@ -150,8 +182,9 @@ def _run_compiler(
             )
             if result.returncode == 0:
                 partial.chmod(0o700)
+                target = folder / f"{stem}-{_hash(partial.read_bytes())}{_SUFFIX}"
                 partial.replace(target)
-                return
+                return target
         raise BuildError(f"{shlex.join(command)} failed: {result.stderr.strip()[-500:]}")
     finally:
         partial.unlink(missing_ok=True)

@@ -84,6 +84,48 @@ def test_code_is_never_loaded_from_where_others_can_write(cache: Path, tmp_path:
         build.compile_library(2, double=False)
 
 
+@pytest.mark.usefixtures("needs_compiler")
+@pytest.mark.parametrize("damage", ["cut short", "emptied", "zeroed"])
+def test_a_damaged_library_is_made_again(cache: Path, damage: str) -> None:
+    """Loading it would end the process (SIGBUS), or fail in every run."""
+    path = build.compile_library(2, double=False)
+    whole = path.read_bytes()
+    rests = {"cut short": whole[: len(whole) // 2], "emptied": b"", "zeroed": bytes(len(whole))}
+    path.write_bytes(rests[damage])
+    again = build.compile_library(2, double=False)
+    assert ctypes.CDLL(str(again)).block_size() == build.BLOCK
+    assert list(cache.iterdir()) == [again]
+
+
+@pytest.mark.usefixtures("needs_compiler")
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false", 'gcc "'])
+def test_without_a_working_compiler_what_another_made_is_used(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    path = build.compile_library(2, double=False)
+    monkeypatch.setenv("CC", compiler)
+    assert build.compile_library(2, double=False) == path
+    with pytest.raises(build.BuildError):
+        build.compile_library(3, double=False)
+    assert list(cache.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_compiler_with_an_open_quote_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", 'gcc "')
+    with pytest.raises(build.BuildError, match="CC is not a command: No closing quotation"):
+        build.compile_library(2, double=False)
+
+
+def test_where_users_have_no_numbers_folders_are_made(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(os, "geteuid")
+    assert build.make_private_folder(cache).is_dir()
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
 def test_another_users_folder_is_refused(cache: Path) -> None:
     cache.mkdir(parents=True, mode=0o700)
