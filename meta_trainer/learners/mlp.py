@@ -7,16 +7,19 @@ from itertools import pairwise
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from meta_trainer.learners.base import Classifier, Shapes
+from meta_trainer.learners.mlp_derivatives import (
+    ACTIVATIONS,
+    Layer,
+    compute_gradients,
+    multiply_hessians,
+    run_forward,
+)
 
 ACTIVATION_FUNCTIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "elu": F.elu,
-    "tanh": torch.tanh,
+    name: activation.function for name, activation in ACTIVATIONS.items()
 }
 
 
@@ -39,7 +42,7 @@ class MLP(Classifier):
         self.sizes = tuple(sizes)
         self.activation = activation
         self.initialization = initialization
-        self._function = ACTIVATION_FUNCTIONS[activation]
+        self._activation = ACTIVATIONS[activation]
         self._lengths: list[int] = []
         for n_in, n_out in pairwise(self.sizes):
             self._lengths += [n_in * n_out, n_out]
@@ -56,12 +59,44 @@ class MLP(Classifier):
         return shapes
 
     def logits(self, w: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        parts = iter(w.split(self._lengths, dim=1))
         x = inputs
-        for layer, (n_in, n_out) in enumerate(pairwise(self.sizes)):
-            if layer > 0:
-                x = self._function(x)
-            weight = next(parts).view(-1, n_in, n_out)
-            bias = next(parts)
-            x = torch.baddbmm(bias[:, None], x, weight)
+        for number, layer in enumerate(self._split_layers(w)):
+            if number > 0:
+                x = self._activation.function(x)
+            x = torch.baddbmm(layer.bias, x, layer.weight)
         return x
+
+    @torch.no_grad()
+    def losses_and_gradients(
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        noise: Tensor | None = None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        layers = self._split_layers(w)
+        forward = run_forward(layers, self._activation, inputs, targets)
+        return forward.losses, compute_gradients(layers, self._activation, forward, targets)
+
+    @torch.no_grad()
+    def hessian_products(
+        self,
+        w: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        vectors: Tensor,
+        noise: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor:
+        layers = self._split_layers(w)
+        directions = self._split_layers(vectors)
+        forward = run_forward(layers, self._activation, inputs, targets)
+        return multiply_hessians(layers, directions, self._activation, forward, targets)
+
+    def _split_layers(self, w: Tensor) -> list[Layer]:
+        """Views of w (L, p)."""
+        parts = iter(w.split(self._lengths, dim=1))
+        layers: list[Layer] = []
+        for n_in, n_out in pairwise(self.sizes):
+            weight = next(parts).view(-1, n_in, n_out)
+            layers.append(Layer(weight, next(parts)[:, None]))
+        return layers

@@ -45,6 +45,31 @@ def test_shapes_are_those_of_each_layer(learner: Learner, expected: list[tuple[i
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_derivatives_are_those_of_autograd(
+    activation: str, hidden: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    """Bit for bit, with targets of the same class and logits that are far apart."""
+    learner = MLP((6, *hidden, 5), activation)
+    generator = make_generator(0, "derivatives")
+    w = learner.start([make_generator(0, "w", i) for i in range(2)], 3.0, dtype)
+    inputs = torch.randn(2, 7, 6, generator=generator).to(dtype)
+    targets = torch.randint(2, (2, 7), generator=generator)
+    losses, gradients = learner.losses_and_gradients(w, inputs, targets)
+    expected, expected_gradients = Learner.losses_and_gradients(learner, w, inputs, targets)
+    assert torch.equal(losses, expected)
+    assert torch.equal(gradients, expected_gradients)
+
+    vectors = torch.randn(w.shape, generator=generator).to(dtype)
+    products = learner.hessian_products(w, inputs, targets, vectors)
+    expected_products = Learner.hessian_products(learner, w, inputs, targets, vectors)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+    difference = (products - expected_products).abs().max()
+    assert difference <= tolerance * expected_products.abs().max()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
 def test_batched_mlp_equals_one_module_at_a_time(activation: str, hidden: tuple[int, ...]) -> None:
     learner = MLP((6, *hidden, 5), activation)
     n_learners = 3
