@@ -8,8 +8,21 @@ layouts that torchvision or the official sites write. Nothing is downloaded unle
 """
 
 from meta_trainer.datasets.base import Data, Dataset, DatasetMissing, TensorData
+from meta_trainer.datasets.characters import Characters, MaskedCharacters
 from meta_trainer.datasets.language import Language
 from meta_trainer.datasets.load import load
 from meta_trainer.datasets.sequences import SineSequences
+from meta_trainer.datasets.tables import TableRows
 
-__all__ = ["Data", "Dataset", "DatasetMissing", "Language", "SineSequences", "TensorData", "load"]
+__all__ = [
+    "Characters",
+    "Data",
+    "Dataset",
+    "DatasetMissing",
+    "Language",
+    "MaskedCharacters",
+    "SineSequences",
+    "TableRows",
+    "TensorData",
+    "load",
+]

@@ -44,6 +44,7 @@ from meta_trainer.specs.estimators import (
 )
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
+from meta_trainer.specs.field_tasks import FieldImageTaskSpec, FieldTaskSpec
 from meta_trainer.specs.lineage import check_continuation, check_parent
 from meta_trainer.specs.meta_optimizer import MetaOptimizerSpec
 from meta_trainer.specs.meta_training import MetaTrainingSpec
@@ -80,6 +81,8 @@ __all__ = [
     "ESSpec",
     "EstimatorSpec",
     "EvaluationSpec",
+    "FieldImageTaskSpec",
+    "FieldTaskSpec",
     "ImageNetworkTaskSpec",
     "Init",
     "JobSpec",

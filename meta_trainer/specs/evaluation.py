@@ -53,8 +53,8 @@ class EvaluationSpec(JobSpec):
     n_tuning_starts: int = Field(default=8, ge=1, le=100)
     """Other starts, on which the baselines' rates are tuned."""
     horizon: int = Field(default=100, ge=1, le=10_000)
-    """Steps of a run; some of `longer` and `unseen` take a fifth. In `timing`, updates that are
-    timed together."""
+    """Steps of a run; some of `longer` and `unseen` take a fifth, and those of `field` are also
+    measured after 300. In `timing`, updates that are timed together."""
     baselines: Annotated[tuple[BaselineName, ...], Field(max_length=len(BASELINES))] = (
         FULL_BASELINES
     )

@@ -15,7 +15,7 @@ from meta_trainer.specs.suites import SUITES
 SUITES_OF_LOSSES: Final = tuple(
     name
     for name, suite in SUITES.items()
-    if suite.measure == "final loss" and suite.learners and not suite.varied
+    if suite.measure == "final loss" and suite.learners and not suite.varied and suite.may_decide
 )
 
 

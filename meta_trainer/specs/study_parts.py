@@ -23,9 +23,11 @@ class ValidationObjective(Spec):
 
 
 def _check_score_suite(value: str) -> str:
-    suites_of_losses = [name for name, suite in SUITES.items() if suite.measure == "final loss"]
-    if value not in suites_of_losses:
-        raise ValueError(f"suite must be one of {', '.join(suites_of_losses)}, got {value!r}")
+    deciding = [
+        name for name, suite in SUITES.items() if suite.measure == "final loss" and suite.may_decide
+    ]
+    if value not in deciding:
+        raise ValueError(f"suite must be one of {', '.join(deciding)}, got {value!r}")
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from meta_trainer.specs.base import DatasetName, Spec
+from meta_trainer.specs.field_tasks import FieldImageTaskSpec, FieldTaskSpec
 from meta_trainer.specs.plain_tasks import BatchSize, InitStd, PlainTaskSpec
 
 ImageNetwork = Literal["autoencoder", "residual", "gru", "vision-transformer"]
@@ -35,5 +36,6 @@ class LanguageTaskSpec(Spec):
 
 
 AnyTaskSpec = Annotated[
-    PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec, Field(discriminator="kind")
+    PlainTaskSpec | ImageNetworkTaskSpec | LanguageTaskSpec | FieldTaskSpec | FieldImageTaskSpec,
+    Field(discriminator="kind"),
 ]

@@ -9,6 +9,7 @@ import torch
 
 from meta_trainer.datasets import Data
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
+from meta_trainer.learners.field import field_image_network, field_network
 from meta_trainer.specs import AnyTaskSpec
 from meta_trainer.tasks.data import find_data
 from meta_trainer.tasks.optimizees import Supervised
@@ -31,6 +32,10 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
         task.network, images.image_shape, images.n_classes
     ),
     "language": lambda *_: language_model(),
+    "field": lambda task, _: field_network(task.network),
+    "field-image": lambda task, images: field_image_network(
+        task.network, images.image_shape, images.n_classes
+    ),
 }
 """The network for a task and its data, by the `kind` of the task's spec."""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
-from meta_trainer.specs import AnyTaskSpec, DatasetName, LanguageTaskSpec, LSTMTaskSpec
+from meta_trainer.learners.field import find_field_data
+from meta_trainer.specs import (
+    AnyTaskSpec,
+    DatasetName,
+    FieldTaskSpec,
+    LanguageTaskSpec,
+    LSTMTaskSpec,
+)
 
 
 def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, Data]:
@@ -59,5 +66,7 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return SineSequences(task.noise_std)
         case LanguageTaskSpec():
             return Language()
+        case FieldTaskSpec():
+            return find_field_data(task.network)
         case _:
             return task.dataset

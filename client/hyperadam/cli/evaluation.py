@@ -22,8 +22,8 @@ def evaluate(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="table1 (default), table2, table3, deep-mlp, cnn-100, longer, unseen, timing, "
-            "ablation-state, ablation-tricks, ablation-j, or all of them."
+            help="table1 (default), table2, table3, deep-mlp, cnn-100, longer, unseen, field, "
+            "timing, ablation-state, ablation-tricks, ablation-j, or all of them."
         ),
     ] = None,
     quick: Annotated[

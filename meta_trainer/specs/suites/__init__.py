@@ -10,6 +10,7 @@ from meta_trainer.specs.suites.all import ALL
 from meta_trainer.specs.suites.base import Axis, OnTest, Size, Suite, SuiteLearner, Task, Varied
 from meta_trainer.specs.suites.cnn_100 import CNN_100
 from meta_trainer.specs.suites.deep_mlp import DEEP_MLP
+from meta_trainer.specs.suites.field import FIELD
 from meta_trainer.specs.suites.longer import LONGER
 from meta_trainer.specs.suites.table1 import TABLE1
 from meta_trainer.specs.suites.table2 import TABLE2
@@ -26,6 +27,7 @@ SUITES: Final[dict[str, Suite]] = {
     "cnn-100": CNN_100,
     "longer": LONGER,
     "unseen": UNSEEN,
+    "field": FIELD,
     "timing": TIMING,
     "ablation-state": ABLATION_STATE,
     "ablation-tricks": ABLATION_TRICKS,

@@ -82,6 +82,10 @@ class Suite:
     parts: tuple[float, ...] = (1.0,)
     """The fractions of the evaluation's horizon after which learners are measured, each a task of
     its own."""
+    also_at: tuple[int, ...] = ()
+    """Numbers of steps after which they are measured as well, where the horizon is longer."""
+    may_decide: bool = True
+    """Whether a promotion or a study may choose a Θ by it."""
     also_on: Mapping[str, tuple[DatasetName, ...]] = field(default_factory=dict)
     """Datasets on which a learner is run besides the evaluation's; the quick size leaves them
     out."""
@@ -101,13 +105,23 @@ class Suite:
 
     def tasks(self, *, dataset: DatasetName, horizon: int, quick: bool) -> tuple[Task, ...]:
         """The tasks of one evaluation; quick ones have smaller minibatches."""
-        horizons = sorted({max(1, round(horizon * part)) for part in self.parts})
+        horizons = self._list_horizons(horizon)
         tasks = []
         for stream, learner in self._list_streams(dataset, quick=quick):
             for n_steps in horizons:
-                name = f"{stream}-{n_steps}" if len(self.parts) > 1 else stream
+                name = f"{stream}-{n_steps}" if self._has_several_horizons else stream
                 tasks.append(Task(name, learner, n_steps, stream))
         return tuple(tasks)
+
+    @property
+    def _has_several_horizons(self) -> bool:
+        return len(self.parts) > 1 or bool(self.also_at)
+
+    def _list_horizons(self, horizon: int) -> list[int]:
+        """After how many steps each learner is measured, rising."""
+        parts = {max(1, round(horizon * part)) for part in self.parts}
+        earlier = {n_steps for n_steps in self.also_at if n_steps < horizon}
+        return sorted(parts | earlier)
 
     def _list_streams(
         self, dataset: DatasetName, *, quick: bool

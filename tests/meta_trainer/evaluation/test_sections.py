@@ -75,7 +75,7 @@ def test_what_cannot_be_run_is_told_and_the_rest_is_one_page(recorder: Any) -> N
     assert result["left_out"] == dict.fromkeys(
         ("table3", "cnn-100", "longer"), "dataset 'mnist' is missing"
     )
-    assert result["sections"] == ["table1", "table2", "deep-mlp", "unseen", "timing"]
+    assert result["sections"] == ["table1", "table2", "deep-mlp", "unseen", "field", "timing"]
     assert [row["task"] for row in result["rows"]] == [f"{name}/one" for name in result["sections"]]
     report = files["report.md"].decode()
     assert report.startswith(f"# {ALL.title}\n")
@@ -93,7 +93,8 @@ def test_progress_is_that_of_the_whole(recorder: Any) -> None:
     assert (progress[0], progress[-1]) == (0.0, 1.0)
     labels = [data["label"] for kind, data in recorder.events if kind == "cell"]
     assert labels == [
-        f"{name}: one: adam" for name in ("table1", "table2", "deep-mlp", "unseen", "timing")
+        f"{name}: one: adam"
+        for name in ("table1", "table2", "deep-mlp", "unseen", "field", "timing")
     ]
     assert [data["suite"] for kind, data in recorder.events if kind == "section.left-out"] == [
         "table3",
