@@ -6,7 +6,7 @@ see how the tensor's moments stand to each other, not its single gradients. With
 mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, …:
 
     r_j = ½ log⟨m̂_j²⟩ / ⟨v̂⟩,  r_g = ½ log⟨g²⟩ / ⟨v̂⟩     of step t − 1; 0 where ⟨v̂⟩ is 0
-    x   = [r_1 … r_J, r_g, log t, min(t / 20, 1), log fan-in, role]
+    x   = [r_1 … r_J, r_g, log t, min(t / 20, 1), log fan-in, log gain, role]
     h   = tanh(W_x x + b_x)                              StateCell
     β_j = σ(W_β h + b_β)_j,   γ = σ(b_γ)                 AdamCell
     ρ_j = b_j e^{(W_ρ h)_j}                              WeightCell
@@ -17,9 +17,13 @@ mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, �
     v   ← γ v + (1 − γ) g²             γ̂   ← γ γ̂ + 1 − γ              v̂   = v / γ̂
     d   = ℓ Σ_j ρ_j m̂_j / √(v̂ + ε)     within ± b before it is multiplied by ℓ; 0 where g is 0
 
+The gain is what the start does to the size of a layer's inputs, ⟨w_0²⟩^½ times the root of the
+fan-in: about 1 at the usual starts, and 2.8 where 784 inputs have weights of N(0, 0.1²). Of vectors
+and tensors that start at 0 it counts as 1.
+
 All that step t needs of a tensor as a whole is of step t − 1: one pass over the coordinates is
-enough. Directions depend on the unit neither of the loss nor, but for vectors and tensors that
-start at 0, of the weights: α is 1.
+enough. Directions do not depend on the unit of the loss, and steps follow that of the weights but
+for what Θ makes of the gain: α is 1.
 
 The role is read from the shape: of no or one dimension a vector; of two a matrix; of three a stack
 of matrices, (n, out, in); of more a kernel. Θ is a few hundred numbers.
@@ -126,8 +130,9 @@ class Cells(NamedTuple):
 class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     """The update as a pure function; see the module's docstring for the equations.
 
-    Exactly scale invariant up to ε: with c·g in place of g, c > 0, directions stay; with c·w_0 in
-    place of w_0, those of matrices, stacks and kernels are c times as long.
+    Exactly scale invariant up to ε: with c·g in place of g, c > 0, directions stay. With c·w_0 in
+    place of w_0, those of matrices, stacks and kernels are c times as long, but for what Θ makes of
+    their gain; untrained, it makes nothing of it.
     """
 
     kind = "hyperadam-tensor"
@@ -154,7 +159,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
         j = self.spec.n_candidates
         n_hidden = self.spec.n_hidden
-        n_features = j + 3 + N_TRAITS
+        n_features = j + 4 + N_TRAITS
         return {
             "state_cell.weight": (n_hidden, n_features),
             "state_cell.bias": (n_hidden,),
@@ -272,7 +277,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         return Cells(beta, gamma, rho, self._step_length(theta, hidden, state))
 
     def _features(self, state: HyperAdamTensorState) -> Tensor:
-        """x, each of about the size of 1; shape (J + 8, *batch, k)."""
+        """x, each of about the size of 1; shape (J + 9, *batch, k)."""
         j = self.spec.n_candidates
         v_hat = state.means[j : j + 1]
         ratios = torch.cat([state.means[:j], state.means[j + 1 :]]) / (v_hat + self.spec.epsilon)
@@ -282,20 +287,30 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         t = state.n_steps + 1
         long_clock = t.log() / 4 - 0.7
         short_clock = (t / WARMUP).clamp(max=1) - 0.5
-        log_fan_in = state.traits[:1] / 5 - 0.7
-        return torch.cat([logs / 2, long_clock, short_clock, log_fan_in, state.traits[1:]])
+        log_fan_in = state.traits[:1]
+        has_gain = is_relative(state)
+        log_gain = torch.where(has_gain, state.start_rms, 1.0).log() + log_fan_in / 2
+        log_gain = torch.where(has_gain, log_gain, 0.0)
+        clocks = [long_clock, short_clock]
+        return torch.cat([logs / 2, *clocks, log_fan_in / 5 - 0.7, log_gain / 2, state.traits[1:]])
 
     def _step_length(self, theta: Tensors, hidden: Tensor, state: HyperAdamTensorState) -> Tensor:
         """ℓ of each tensor; shape (1, *batch, k)."""
         log_lengths = theta["length.bias"]
         roles = state.traits[1:]
-        is_relative = (state.start_rms > 0) & (roles[-1:] < 0.5)
+        follows_start = is_relative(state)
 
         of_role = linear(log_lengths[None], roles, log_lengths.new_zeros(1))
-        log_length = torch.where(is_relative, of_role, log_lengths[-1])
+        log_length = torch.where(follows_start, of_role, log_lengths[-1])
         log_length = linear(theta["length.weight"], hidden, log_length)
-        unit = torch.where(is_relative, state.start_rms, 1.0)
+        unit = torch.where(follows_start, state.start_rms, 1.0)
         return log_length.exp() * unit
+
+
+def is_relative(state: HyperAdamTensorState) -> Tensor:
+    """Whether a tensor's steps are relative to its start; shape (1, *batch, k)."""
+    is_vector = state.traits[-1:] > 0.5
+    return (state.start_rms > 0) & ~is_vector
 
 
 def read_lengths(state: HyperAdamTensorState) -> list[int]:

@@ -16,11 +16,11 @@ from small_run import make_parameters, set_gradients
 from torch import Tensor, nn
 
 
-def make_theta(**options: int) -> Theta:
+def make_theta(noise: float = 0.1, **options: int) -> Theta:
     rule = HyperAdamTensorRule(HyperAdamTensorSpec(**options))
     generator = torch.Generator().manual_seed(0)
     vector = rule.pack(rule.init_theta(generator))
-    vector = vector + 0.1 * torch.randn(len(vector), generator=generator)
+    vector = vector + noise * torch.randn(len(vector), generator=generator)
     return Theta.from_vector(rule, vector, rate=Rate(lr=1.0, warmup_steps=3, decay_after=4))
 
 
@@ -68,7 +68,7 @@ def test_steps_follow_the_weights_at_a_parameters_first_step() -> None:
     steps = []
     for scale in (1.0, 4.0):
         weight = nn.Parameter(scale * torch.ones(2, 2))
-        optimizer = HyperAdam([weight], make_theta())
+        optimizer = HyperAdam([weight], make_theta(noise=0.0))
         optimizer.step()  # without a gradient: nothing begins
         with torch.no_grad():
             weight.mul_(2.0)

@@ -116,9 +116,12 @@ def test_directions_do_not_depend_on_the_scale_of_the_loss(scale: float) -> None
 
 
 def test_directions_scale_with_the_weights_at_the_start() -> None:
-    """Those of vectors, and of what starts at 0, have a length of their own."""
+    """Those of vectors, and of what starts at 0, have a length of their own. Θ is one that makes
+    nothing of the gain."""
     rule = HyperAdamTensorRule()
     theta, w, gradients = draw_theta(rule), draw_start(), draw_gradients(N_STEPS, P)
+    gain = rule.spec.n_candidates + 4
+    theta["state_cell.weight"][:, gain] = 0.0
     directions = run_tensors(rule, theta, w, gradients)
     scales = torch.ones(P, dtype=torch.float64)
     scales[:6] = 8.0

@@ -63,6 +63,7 @@ class TensorOracle:
             self.fan_in = shape[2]
         else:
             self.fan_in = prod(shape[1:])
+        self.is_relative = self.role != 3 and self.start_rms > 0
 
     def run(self, gradients: Array) -> Array:
         """Directions of all steps, (T, length)."""
@@ -89,7 +90,9 @@ class TensorOracle:
         """h of step t."""
         role = [float(self.role == number) for number in range(4)]
         clocks = [log(t) / 4 - 0.7, min(t / 20, 1) - 0.5]
-        x = np.array([*(ratios / 2), *clocks, log(self.fan_in) / 5 - 0.7, *role])
+        log_gain = log(self.start_rms * self.fan_in**0.5) if self.is_relative else 0.0
+        shape = [log(self.fan_in) / 5 - 0.7, log_gain / 2]
+        x = np.array([*(ratios / 2), *clocks, *shape, *role])
         return np.tanh(self.theta["state_cell.weight"] @ x + self.theta["state_cell.bias"])
 
     def combine(self, hidden: Array, m_hat: Array, v_hat: Array, gradient: Array) -> Array:
@@ -100,10 +103,9 @@ class TensorOracle:
         mixture[gradient == 0] = 0.0
         bound = self.spec["direction_bound"]
 
-        is_relative = self.role != 3 and self.start_rms > 0
-        bias = self.theta["length.bias"][self.role if is_relative else 3]
+        bias = self.theta["length.bias"][self.role if self.is_relative else 3]
         length = np.exp(bias + self.theta["length.weight"][0] @ hidden)
-        unit = self.start_rms if is_relative else 1.0
+        unit = self.start_rms if self.is_relative else 1.0
         return np.asarray(unit * length * np.clip(mixture, -bound, bound))
 
 

@@ -1,7 +1,7 @@
 /* The three cells of the rule whose cells are a tensor's, forward and backward, in double whatever `real` is: they are
  * a few hundred numbers a tensor, and what they say is rounded once.
  *
- *     x = [r_1 … r_J, r_g, clocks, fan-in, role]   h = tanh(W_x x + b_x)
+ *     x = [r_1 … r_J, r_g, clocks, fan-in, gain, role]   h = tanh(W_x x + b_x)
  *     β = σ(W_β h + b_β)   γ = σ(b_γ)   ρ_j = b_j e^{(W_ρ h)_j}   ℓ = k e^{w_k h} unit
  *
  * The equations in full are in `hyperadam.rules.hyperadam_tensor`.
@@ -10,7 +10,7 @@
 #include "vector.h"
 
 enum { N_ROLES = 4, VECTOR_ROLE = N_ROLES - 1 };
-enum { LONG_CLOCK = J + 1, SHORT_CLOCK, FAN_IN, ROLE, FEATURES = ROLE + N_ROLES };
+enum { LONG_CLOCK = J + 1, SHORT_CLOCK, FAN_IN, GAIN, ROLE, FEATURES = ROLE + N_ROLES };
 enum { V_MEAN = J, G_MEAN, MEANS };  /* of m̂_j² (J of them), of v̂, of g² */
 enum { LARGEST_HIDDEN = 256 };
 #define RATIO_FLOOR 1e-8
@@ -90,7 +90,9 @@ static void gather_features(const TensorProblem *problem, TensorState state, int
     }
     x[LONG_CLOCK] = log(t) / 4 - 0.7;
     x[SHORT_CLOCK] = (t < WARMUP ? t / WARMUP : 1) - 0.5;
-    x[FAN_IN] = (double)problem->traits[cell] / 5 - 0.7;
+    const double log_fan_in = (double)problem->traits[cell];
+    x[FAN_IN] = log_fan_in / 5 - 0.7;
+    x[GAIN] = is_relative(problem, cell) ? (log((double)problem->start_rms[cell]) + log_fan_in / 2) / 2 : 0;
     for (int role = 0; role < N_ROLES; role++) x[ROLE + role] = (double)problem->traits[(1 + role) * n_cells + cell];
 }
 
