@@ -37,6 +37,10 @@ class Registry(ABC):
     def close(self) -> None:
         """Close idle connections, as before a shutdown; a later call opens new ones."""
 
+    @abstractmethod
+    def identity(self) -> str:
+        """What this registry is known by: the same at another place, and for a copy of it."""
+
     # --- runs ------------------------------------------------------------------------------------
 
     @abstractmethod

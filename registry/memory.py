@@ -35,6 +35,10 @@ class InMemoryRegistry(Registry):
         self._runs: dict[str, MemoryRun] = {}
         self._run_ids_by_key: dict[str, str] = {}
         self._optimizers: dict[str, MemoryVersions] = {}
+        self._identity = uuid.uuid4().hex
+
+    def identity(self) -> str:
+        return self._identity
 
     def open_run(
         self,

@@ -72,17 +72,13 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
     """Run the REST API alone; any number of such processes may serve one database."""
     settings = _read_settings(host=host, port=port)
     _configure_logs(settings)
-    from registry import connect
     from services.container import Container
-    from services.database.base import Database
-    from services.database.migrations import upgrade
     from services.serving import ApiServer, format_url, listen
+    from services.stores import open_stores
 
     with _report_briefly():
         listener = listen(settings.host, settings.port)
-        database = Database(settings.database_url)
-        upgrade(database)
-        registry = connect(settings.tracking_uri, settings.artifact_location)
+        database, registry = open_stores(settings)
 
     def on_ready() -> None:
         logging.getLogger("services.cli").info("ready at %s", format_url(listener))
@@ -97,11 +93,9 @@ def reconciler() -> None:
     """Run the reconciler alone; of several, one works and the others stand by."""
     settings = _read_settings()
     _configure_logs(settings)
-    from registry import connect
-    from services.database.base import Database
-    from services.database.migrations import upgrade
     from services.executors.make import make_executor
     from services.reconciler.loop import Reconciler
+    from services.stores import open_stores
 
     if settings.executor == "ray" and not settings.ray_address:
         _fail(
@@ -113,27 +107,22 @@ def reconciler() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with _report_briefly():
-        database = Database(settings.database_url)
-        upgrade(database)
-        registry = connect(settings.tracking_uri, settings.artifact_location)
+        database, registry = open_stores(settings)
 
     Reconciler(settings, database, registry, make_executor(settings)).run(stop)
     database.dispose()
 
 
 @app.command()
-def migrate() -> None:
-    """Bring the job store's tables, and the registry's, up to date."""
-    settings = _read_settings()
-    from registry import connect
-    from services.database.base import Database
-    from services.database.migrations import upgrade
+def migrate(home: HomeOption = None) -> None:
+    """Bring the job store's tables, and the registry's, up to date; make what is not there yet."""
+    settings = _read_settings(home=home)
+    from services.stores import open_stores
 
     with _report_briefly():
-        database = Database(settings.database_url)
-        upgrade(database)
+        database, registry = open_stores(settings)
+        registry.close()
         database.dispose()
-        connect(settings.tracking_uri, settings.artifact_location)
     console.print("The tables are up to date.")
 
 
@@ -227,11 +216,12 @@ def _report_briefly() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from registry import RegistryError
+    from services.database.facts import ForeignRegistry
     from services.serving import CannotListen
 
     try:
         yield
-    except CannotListen as error:
+    except (CannotListen, ForeignRegistry) as error:
         _fail(str(error))
     except RegistryError as error:
         _fail(f"the registry cannot be opened: {error}")

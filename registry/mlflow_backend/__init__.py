@@ -4,6 +4,7 @@ imports MLflow.
 
     connection.py       opens the store (SQLite in WAL mode, Postgres, or an MLflow server), and
                         survives a fork
+    places.py           where files lie, also after a move of them all
     locks.py            one writer at a time for what MLflow cannot do atomically
     runs.py, metrics.py, artifacts.py
                         the record of a job

@@ -14,7 +14,6 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -22,6 +21,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from registry import checks
 from registry.errors import ArtifactNotFound, RegistryError
 from registry.mlflow_backend.errors import translate_errors
+from registry.mlflow_backend.places import local_folder
 from registry.mlflow_backend.runs import Runs
 from registry.records import ArtifactInfo
 
@@ -35,7 +35,7 @@ class Artifacts:
 
     def put(self, run_id: str, path: str, data: bytes) -> None:
         checks.check_artifact_path(path)
-        root = _local_folder(self._runs.artifact_uri(run_id))
+        root = local_folder(self._runs.artifact_uri(run_id))
         if root is None:
             self._upload(run_id, path, data)
             return
@@ -46,7 +46,7 @@ class Artifacts:
 
     def get(self, run_id: str, path: str) -> bytes:
         checks.check_artifact_path(path)
-        root = _local_folder(self._runs.artifact_uri(run_id))
+        root = local_folder(self._runs.artifact_uri(run_id))
         if root is None:
             return self._download(run_id, path)
         try:
@@ -57,14 +57,14 @@ class Artifacts:
     def list_files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
         if folder:
             checks.check_artifact_path(folder)
-        root = _local_folder(self._runs.artifact_uri(run_id))
+        root = local_folder(self._runs.artifact_uri(run_id))
         files = self._list_remote(run_id, folder) if root is None else _list_local(root, folder)
         return sorted(files, key=lambda info: info.path)
 
     def delete(self, run_id: str, path: str) -> None:
         checks.check_artifact_path(path)
         uri = self._runs.artifact_uri(run_id)
-        root = _local_folder(uri)
+        root = local_folder(uri)
         if root is not None:
             with suppress(FileNotFoundError, NotADirectoryError):
                 (root / path).unlink()
@@ -105,16 +105,6 @@ class Artifacts:
         with translate_errors():
             siblings = self._client.list_artifacts(run_id, folder or None)
         return any(info.path == path and not info.is_dir for info in siblings)
-
-
-def _local_folder(uri: str) -> Path | None:
-    """The folder that a local path or file: URI names; None for a store elsewhere."""
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    if parts.scheme:
-        return None
-    return Path(uri)
 
 
 def _write_whole(target: Path, data: bytes) -> None:

@@ -55,6 +55,9 @@ class MLflowRegistry(Registry):
     def close(self) -> None:
         self._store.close()
 
+    def identity(self) -> str:
+        return self._store.identity
+
     def open_run(
         self,
         key: str,

@@ -1,8 +1,9 @@
 """Opening the store that a tracking URI names, and our experiment in it.
 
-A SQLite file is created in WAL mode before MLflow opens it, so that readers and one writer do not
-wait for each other. First connections take a lock, since MLflow's migrations of an empty database
-must not run twice at once. Connection pools do not survive a fork: a child starts with empty ones.
+A SQLite file is made under another name, in WAL mode, and gets its own when its tables are there:
+MLflow cannot go on where the making of its tables was cut off. First connections take a lock, since
+MLflow's migrations of an empty database must not run twice at once. Connection pools do not survive
+a fork: a child starts with empty ones.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
@@ -28,8 +31,10 @@ from sqlalchemy.exc import ArgumentError
 from registry.errors import RegistryError
 from registry.mlflow_backend.errors import ALREADY_EXISTS, translate_errors
 from registry.mlflow_backend.locks import FileLocks, LeaseLocks, Locks, PostgresLocks
+from registry.mlflow_backend.places import FOLDER, NOWHERE_ELSE, Place, find_place
 
 EXPERIMENT: Final = "hyperadam"
+IDENTITY_TAG: Final = "hyperadam.registry"
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
@@ -39,10 +44,20 @@ class Store:
     """An open tracking store."""
 
     client: MlflowClient
-    experiment_id: str
+    experiment: Experiment
     locks: Locks
     engine: Engine | None
     """For reads that `MlflowClient` cannot express; None behind an MLflow server."""
+    place: Place = NOWHERE_ELSE
+
+    @property
+    def experiment_id(self) -> str:
+        return str(self.experiment.experiment_id)
+
+    @property
+    def identity(self) -> str:
+        """What this registry is known by, also as a copy or at another place."""
+        return str(self.experiment.tags[IDENTITY_TAG])
 
     def close(self) -> None:
         """Close the pooled connections to this database; the next use opens new ones."""
@@ -60,8 +75,8 @@ def open_store(tracking_uri: str, artifact_location: str) -> Store:
         return _open_postgres(tracking_uri, artifact_location)
     if scheme in ("http", "https"):
         client = MlflowClient(tracking_uri, tracking_uri)
-        experiment_id = _ensure_experiment(client, artifact_location)
-        return Store(client, experiment_id, LeaseLocks(client), engine=None)
+        experiment = _ensure_experiment(client, artifact_location)
+        return Store(client, experiment, LeaseLocks(client), engine=None)
     raise ValueError(
         "tracking_uri must begin with sqlite:///, postgresql+psycopg://, http://, https:// or "
         f"memory://, got the scheme {scheme!r}"
@@ -77,16 +92,48 @@ def _open_sqlite(uri: str, artifact_location: str) -> Store:
 
     path = Path(database).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    artifact_location = artifact_location or str(path.parent / "artifacts")
+    requested = _absolute(artifact_location)
     locks = FileLocks(path.with_name(f"{path.name}.lock"))
     absolute_uri = f"sqlite:///{path}"
 
-    with locks.hold("connect"):
-        with closing(sqlite3.connect(path, timeout=60)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+    with locks.hold("connect"), _name_file(path):
+        if not path.exists():
+            _make_sqlite(path)
         client = open_migrated_client(absolute_uri)
-        experiment_id = _ensure_experiment(client, artifact_location)
-    return Store(client, experiment_id, locks, _make_engine(absolute_uri))
+        experiment = _ensure_experiment(client, requested or str(path.parent / FOLDER))
+        place = find_place(client, experiment, path, requested)
+    return Store(client, experiment, locks, _make_engine(absolute_uri), place)
+
+
+def _make_sqlite(path: Path) -> None:
+    """A file with all of MLflow's tables: whole, or not there."""
+    part = path.with_name(f".{path.name}.part")
+    for left in path.parent.glob(f"{part.name}*"):
+        left.unlink()
+    uri = f"sqlite:///{part}"
+    with closing(sqlite3.connect(part, timeout=60)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    open_migrated_client(uri)
+    for engines in (TrackingStore._engine_map, ModelStore._engine_map):
+        engine = engines.get(uri)
+        if engine is not None:
+            engine.dispose()
+    with closing(sqlite3.connect(part, timeout=60)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    part.replace(path)
+
+
+@contextmanager
+def _name_file(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be opened.
+
+    Raises:
+        RegistryError: it cannot.
+    """
+    try:
+        yield
+    except (RegistryError, sqlite3.Error) as error:
+        raise RegistryError(f"{path} cannot be opened: {error}") from error
 
 
 def _open_postgres(uri: str, artifact_location: str) -> Store:
@@ -102,8 +149,8 @@ def _open_postgres(uri: str, artifact_location: str) -> Store:
             raise ValueError(
                 "artifact_location must be given for a new registry on Postgres: a folder or URI"
             )
-        experiment_id = _ensure_experiment(client, artifact_location)
-    return Store(client, experiment_id, locks, engine)
+        experiment = _ensure_experiment(client, artifact_location)
+    return Store(client, experiment, locks, engine)
 
 
 def _make_engine(uri: str) -> Engine:
@@ -121,24 +168,33 @@ def open_migrated_client(uri: str) -> MlflowClient:
         return client
 
 
-def _ensure_experiment(client: MlflowClient, artifact_location: str) -> str:
-    """The id of our experiment, created if there is none; where two create it at once, the id of
-    the first."""
+def _ensure_experiment(client: MlflowClient, artifact_location: str) -> Experiment:
+    """Our experiment with its identity, created if there is none; where two create it at once, that
+    of the first."""
+    experiment = _find_experiment(client, artifact_location)
+    if IDENTITY_TAG not in experiment.tags:
+        with translate_errors():
+            client.set_experiment_tag(experiment.experiment_id, IDENTITY_TAG, uuid.uuid4().hex)
+        experiment = _find_experiment(client, artifact_location)
+    return experiment
+
+
+def _find_experiment(client: MlflowClient, artifact_location: str) -> Experiment:
     location = _absolute(artifact_location) or None
     with translate_errors():
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             try:
-                return str(client.create_experiment(EXPERIMENT, location))
+                client.create_experiment(EXPERIMENT, location)
             except MlflowException as error:
                 if error.error_code != ALREADY_EXISTS:
                     raise
-                experiment = client.get_experiment_by_name(EXPERIMENT)
+            experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None or experiment.lifecycle_stage != "active":
             raise RegistryError(
                 f"the experiment {EXPERIMENT!r} was deleted in MLflow: restore it there"
             )
-        return str(experiment.experiment_id)
+        return experiment
 
 
 def _absolute(artifact_location: str) -> str:

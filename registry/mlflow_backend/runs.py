@@ -109,7 +109,7 @@ class Runs:
         is_ours = info.experiment_id == self._store.experiment_id
         if not is_ours or info.lifecycle_stage != "active":
             raise _not_found(run_id)
-        return str(info.artifact_uri)
+        return self._store.place.find(str(info.artifact_uri))
 
 
 def _not_found(run_id: str) -> RunNotFound:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 
 from services.auth import tables as auth
+from services.database import facts
 from services.database.base import Base
 from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
 from services.reconciler import tables as reconciler
 
-TABLE_MODULES = (auth, idempotency, jobs, reconciler)
+TABLE_MODULES = (auth, facts, idempotency, jobs, reconciler)
 
 
 def load_metadata() -> MetaData:

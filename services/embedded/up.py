@@ -13,10 +13,7 @@ from functools import partial
 
 from rich.console import Console
 
-from registry import connect
 from services.container import Container
-from services.database.base import Database
-from services.database.migrations import upgrade
 from services.embedded.home import Home
 from services.embedded.ray_cluster import EmbeddedRay
 from services.executors.contract import Executor
@@ -26,6 +23,7 @@ from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
 from services.serving import ApiServer, format_url, listen
 from services.settings import Settings
+from services.stores import open_stores
 
 FIRST_KEY_NAME = "admin"
 
@@ -38,9 +36,7 @@ def up(settings: Settings, home: Home, console: Console) -> None:
     """
     with listen(settings.host, settings.port) as listener, _open_executor(settings) as executor:
         with console.status("Opening the job store and the registry …"):
-            database = Database(settings.database_url)
-            upgrade(database)
-            registry = connect(settings.tracking_uri, settings.artifact_location)
+            database, registry = open_stores(settings)
 
         services = Container(settings=settings, database=database, registry=registry)
         new_key = _ensure_key(services, home)
