@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ class ThetaError(ValueError):
     """The bytes are not a valid Θ file; the message names the part that is wrong."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Theta:
     """A learned optimizer's parameters together with the rule that runs them.
 
@@ -103,6 +104,27 @@ class Theta:
         views = rule.unpack(vector.detach().to("cpu", torch.float32))
         tensors = {name: view.clone() for name, view in views.items()}
         return cls(rule, tensors, rate, dict(provenance or {}))
+
+    def __repr__(self) -> str:
+        """On one line: its rule, its size, its rate and the beginning of its digest."""
+        return (
+            f"Theta(rule={self.rule.kind!r}, n_theta={self.rule.n_theta}, lr={self.lr:g}, "
+            f"sha256={self.sha256[:12]!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: rule, rate and digest as a table."""
+        rows = {
+            "rule": self.rule.kind,
+            "numbers": self.rule.n_theta,
+            **self.rate.to_fields(),
+            "sha256": self.sha256,
+        }
+        cells = [
+            f"<tr><th>{escape(str(name))}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+        ]
+        return f"<table><caption>Θ</caption>{''.join(cells)}</table>"
 
     @property
     def lr(self) -> float:

@@ -9,16 +9,16 @@ import httpx2
 
 from hyperadam import __version__
 from hyperadam.api.bridge import AsyncWire, BlockingWire, Wire, blocking, run
-from hyperadam.api.cache import ThetaCache
-from hyperadam.api.config import Settings, resolve_settings
+from hyperadam.api.config import Settings, is_loopback, read_url, resolve_settings
+from hyperadam.api.errors import ConfigurationError
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.models import Readiness
+from hyperadam.api.offline import open_cache, pull_offline
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
 from hyperadam.api.studies import AsyncStudies, Studies
-from hyperadam.settings import find_cache_dir
 
 if TYPE_CHECKING:
     from hyperadam.theta import Theta
@@ -51,7 +51,7 @@ class AsyncClient:
         self._connect(AsyncWire(http), settings.url, retry)
 
     def _connect(self, wire: Wire, url: str, retry: RetryPolicy | None) -> None:
-        cache = ThetaCache(find_cache_dir())
+        cache = open_cache()
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
         self.optimizers = AsyncOptimizers(self._session, cache)
@@ -171,7 +171,14 @@ def pull(reference: str, *, url: str | None = None, api_key: str | None = None) 
         >>> theta = hyperadam.pull("hyperadam@latest")
         >>> optimizer = hyperadam.HyperAdam(model.parameters(), theta=theta)
     """
-    with Client(url, api_key) as client:
+    try:
+        client = Client(url, api_key)
+    except ConfigurationError as error:
+        theta = pull_offline(reference, url or read_url(), error)
+        if theta is None:
+            raise
+        return theta
+    with client:
         return client.optimizers.pull(reference)
 
 
@@ -179,6 +186,8 @@ def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
     return {
         "base_url": settings.url,
         "timeout": timeout,
+        # A key for this machine stays on it: a proxy named by the environment never sees it.
+        "trust_env": not is_loopback(settings.url),
         "headers": {
             "Authorization": f"Bearer {settings.api_key}",
             "Accept": "application/json",

@@ -19,6 +19,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -78,8 +79,16 @@ def resolve_settings(
     if api_key is None and local is not None and local.url == url:
         api_key = _read_key(local.key_file)
     if api_key is None:
-        raise ConfigurationError(f"no API key for {url}: {_HOW_TO_GET_A_KEY}")
+        raise ConfigurationError(
+            f"no API key for {url}: {_describe_other_address(url, local)}{_HOW_TO_GET_A_KEY}"
+        )
     return Settings(url=url, api_key=_check_key(api_key))
+
+
+def read_url(environment: Mapping[str, str] | None = None) -> str | None:
+    """The server that the environment names."""
+    environment = os.environ if environment is None else environment
+    return environment.get(URL_VARIABLE) or None
 
 
 def find_home(environment: Mapping[str, str]) -> Path:
@@ -109,7 +118,31 @@ def check_url(url: str) -> str:
         )
     if parts.query or parts.fragment or parts.username is not None:
         raise ConfigurationError("url must not have a user, a query or a fragment")
-    return url.rstrip("/")
+    address = url.rstrip("/")
+    if parts.path.rstrip("/").endswith("/v1"):
+        raise ConfigurationError(
+            f"url must be the server's address alone, {address.removesuffix('/v1')!r} instead of "
+            f"{url!r}: /v1 is added to it"
+        )
+    return address
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL is of this very machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _describe_other_address(url: str, local: _LocalServer | None) -> str:
+    """Of a local server that may be meant, but is known by another address."""
+    if local is None or not (is_loopback(url) and is_loopback(local.url)):
+        return ""
+    return f"the key of the server on this machine belongs to {local.url}, use that address; or "
 
 
 def _check_key(api_key: str) -> str:

@@ -211,7 +211,7 @@ def make_problem_error(status: int, document: Any, headers: Mapping[str, str]) -
         request_id = headers.get("x-request-id")
 
     return error_type(
-        _read_message(body) or f"the server answered with status {status}",
+        _read_message(body) or _describe_status(status),
         status=status,
         problem=problem,
         request_id=request_id,
@@ -219,6 +219,17 @@ def make_problem_error(status: int, document: Any, headers: Mapping[str, str]) -
         document=body,
         retry_after=headers.get("retry-after"),
     )
+
+
+def _describe_status(status: int) -> str:
+    """What an answer means that says nothing else."""
+    if status in (502, 503, 504):
+        return (
+            f"a proxy or gateway answered with status {status} in place of the server: is the "
+            "server running, and does the URL lead to it? (HTTP_PROXY and HTTPS_PROXY are obeyed, "
+            "NO_PROXY says for which hosts not)"
+        )
+    return f"the server answered with status {status}"
 
 
 def _read_problem(body: Mapping[str, Any]) -> str | None:

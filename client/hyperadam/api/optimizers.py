@@ -168,15 +168,16 @@ class AsyncOptimizers(AsyncStanding):
         """The Θ file, which is in the cache from now on."""
         path = _join_weights_path(name, version.number)
         target = self._cache.locate_file(version.sha256)
-        await download_to(
-            self._session,
-            path,
-            target,
-            max_bytes=MAX_THETA_BYTES,
-            max_seconds=MAX_THETA_SECONDS,
-            sha256=version.sha256,
-        )
-        return target.read_bytes()
+        with self._cache.explain_failures():
+            await download_to(
+                self._session,
+                path,
+                target,
+                max_bytes=MAX_THETA_BYTES,
+                max_seconds=MAX_THETA_SECONDS,
+                sha256=version.sha256,
+            )
+            return target.read_bytes()
 
 
 class Optimizers:

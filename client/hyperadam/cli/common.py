@@ -74,8 +74,9 @@ def make_console(*, stderr: bool) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on one line."""
-    typer.echo(escape_json(json.dumps(value, ensure_ascii=False, default=str)))
+    """One JSON document on one line; escaped where the stream has not every letter."""
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    typer.echo(escape_json(json.dumps(value, ensure_ascii=not is_unicode, default=str)))
 
 
 def echo(text: object, *, newline: bool = True) -> None:

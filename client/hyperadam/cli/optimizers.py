@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hyperadam.cli.common import Json, UsageProblem, command, connect, echo, open_output, print_json
 from hyperadam.names import split_ref
+
+if TYPE_CHECKING:
+    from hyperadam.theta import Theta
 
 alias_app = typer.Typer(no_args_is_help=True)
 
@@ -29,9 +32,7 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Fetch a Θ into the local cache, and into a file with -o; prints where it is."""
-    with connect(ctx) as client:
-        theta = client.optimizers.pull(reference)
-        path = client.optimizers.cached_file(theta.sha256)
+    theta, path = _pull(ctx, reference)
     if output is not None:
         file_name = f"{reference.replace('@', '-')}.safetensors"
         path = output / file_name if output.is_dir() else output
@@ -48,6 +49,24 @@ def pull(
         )
     else:
         echo(path)
+
+
+def _pull(ctx: typer.Context, reference: str) -> tuple[Theta, Path]:
+    """The Θ and its file in the cache; without a server too, if it was pulled before."""
+    from hyperadam.api import ConfigurationError
+    from hyperadam.api.config import read_url
+    from hyperadam.api.offline import open_cache, pull_offline
+
+    try:
+        client = connect(ctx)
+    except ConfigurationError as error:
+        theta = pull_offline(reference, ctx.find_root().obj or read_url(), error)
+        if theta is None:
+            raise
+    else:
+        with client:
+            theta = client.optimizers.pull(reference)
+    return theta, open_cache().locate_file(theta.sha256)
 
 
 @command

@@ -13,7 +13,11 @@ from typing import Any
 
 import httpx2
 import pytest
+import torch
 from hyperadam.api import Client, RetryPolicy
+from hyperadam.rates import Rate
+from hyperadam.rules import HyperAdamRule, HyperAdamSpec
+from hyperadam.theta import Theta
 
 
 @dataclass
@@ -127,3 +131,36 @@ def client(server: Misbehaving, quick: RetryPolicy) -> Iterator[Client]:
     loopback = httpx2.HTTPTransport(verify=False)  # spares each test the reading of certificates
     with Client(server.url, "key", retry=quick, timeout=5, transport=loopback) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def theta() -> Theta:
+    rule = HyperAdamRule(HyperAdamSpec())
+    tensors = rule.init_theta(torch.Generator().manual_seed(0), "paper")
+    return Theta.from_vector(rule, rule.pack(tensors), rate=Rate(lr=0.005), provenance={"seed": 0})
+
+
+@pytest.fixture
+def version(theta: Theta) -> dict[str, Any]:
+    return {
+        "optimizer": "hyperadam",
+        "number": 3,
+        "sha256": theta.sha256,
+        "size_bytes": len(theta.to_bytes()),
+        "created_at": "2026-01-02T03:04:05Z",
+        "job_id": "job_1",
+        "manifest": theta.manifest,
+        "tags": {},
+        "aliases": ["champion"],
+    }
+
+
+@pytest.fixture
+def pulled(
+    server: Any, answer: Any, client: Client, theta: Theta, version: dict[str, Any]
+) -> Client:
+    """A client that has version 3 in its cache."""
+    server.script = [answer(200, version), answer(200, theta.to_bytes())]
+    client.optimizers.pull("hyperadam@3")
+    server.requests.clear()
+    return client

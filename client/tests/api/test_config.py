@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hyperadam.api import Client, ConfigurationError, resolve_settings
+from hyperadam.api.config import is_loopback
 
 
 def local_server(
@@ -99,6 +100,37 @@ def test_a_broken_server_file_is_named(tmp_path: Path, text: str) -> None:
 def test_bad_urls_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="url must"):
         resolve_settings(url, "key", {})
+
+
+@pytest.mark.parametrize("url", ["http://a/v1", "http://a/v1/", "https://a:8400/x/v1"])
+def test_a_url_with_the_apis_version_is_refused_with_the_right_one(url: str) -> None:
+    right = url.rstrip("/").removesuffix("/v1")
+    with pytest.raises(ConfigurationError, match=f"the server's address alone, '{right}'"):
+        resolve_settings(url, "key", {})
+
+
+def test_another_name_of_this_machine_is_told_the_address_of_the_key(tmp_path: Path) -> None:
+    local_server(tmp_path)
+    environment = {"HYPERADAM_HOME": str(tmp_path)}
+    with pytest.raises(ConfigurationError, match=r"belongs to http://127\.0\.0\.1:8400, use that"):
+        resolve_settings("http://localhost:8400", environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://127.9.9.9", True),
+        ("http://localhost", True),
+        ("http://a.localhost:80", True),
+        ("http://[::1]:1", True),
+        ("http://localhost.example", False),
+        ("http://128.0.0.1", False),
+        ("http://[::2]", False),
+    ],
+)
+def test_which_urls_are_of_this_machine(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
