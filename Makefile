@@ -47,6 +47,23 @@ test: test-fast  ## Run all tests, the quick ones first.
 test-fast: $(STAMP)  ## Run the quick tests, under a minute.
 	$(PYTEST) -m 'not slow' -n 2 --dist loadfile --durations 5
 
+# Figures that stand somewhere: made again from their data, and a sample of their runs made again from Θ.
+REPRODUCTION := docs/reproduction
+CLAIMING := README.md docs/model-card.md $(REPRODUCTION)/README.md
+REPORTS := $(patsubst %/results.json,%,$(wildcard $(REPRODUCTION)/*/results.json))
+REPORTING := $(BIN)/python -m meta_trainer.evaluation.reporting
+
+.PHONY: claims
+claims: $(STAMP)  ## Recompute README's tables and every report from their data, and a sample of the runs (make data first).
+	$(REPORTING) rebuild --check --page README.md $(REPORTS)
+	$(REPORTING) fill --check --results $(REPRODUCTION) $(CLAIMING)
+	OMP_NUM_THREADS=1 $(BIN)/python -m meta_trainer.evaluation repeat $(REPRODUCTION) $(if $(HYPERADAM_TEST_DATA),--data-dir $(HYPERADAM_TEST_DATA))
+
+.PHONY: pages
+pages: $(STAMP)  ## Write README's tables and every report's page and pictures anew from their data.
+	$(REPORTING) rebuild --page README.md $(REPORTS)
+	$(REPORTING) fill --results $(REPRODUCTION) $(CLAIMING)
+
 .PHONY: lint
 lint: $(STAMP)  ## Check style, types and import layers.
 	$(BIN)/ruff check .

@@ -15,15 +15,13 @@ from meta_trainer.driver.context import Job, JobContext
 from meta_trainer.evaluation import EvaluationData, OutcomeCache, TuningCache, evaluate
 from meta_trainer.evaluation.reporting import (
     DrawnReport,
-    Origin,
     build_report_files,
     draw_report,
     evaluate_sections,
     summarize_report,
 )
-from meta_trainer.evaluation.reporting.origin import describe_machine, write_command
+from meta_trainer.evaluation.reporting.origin import describe_origin, write_command
 from meta_trainer.recorder import Recorder
-from meta_trainer.runs.provenance import describe_code
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
 from registry import Evaluation, OptimizerNotFound, Registry, Version, VersionNotFound
@@ -75,13 +73,8 @@ def evaluate_versions(
         *_open_caches(context.cache_dir),
         find_version=partial(_find_theta, context.registry),
     )
-    origin = Origin(
-        command=write_command(spec),
-        date=datetime.now(UTC).date().isoformat(),
-        thetas={reference: version.sha256 for reference, version in versions.items()},
-        code=describe_code(),
-        machine=describe_machine(),
-    )
+    digests = {reference: version.sha256 for reference, version in versions.items()}
+    origin = describe_origin(write_command(spec), digests)
     drawn = draw_report(report, origin)
     for path, content in build_report_files(drawn).items():
         recorder.artifact(f"{folder}/{path}", content)

@@ -13,6 +13,7 @@ line, a new baseline one line); this package runs it.
     tuning_cache.py   rates, and outcomes.py what became of starts, kept by content
     report.py         what came out; ablation.py what the versions of an ablation differ in
     reporting/        tables, pictures and pages of a report: imports the rest, never the reverse
+    repeats.py        starts of a report, run once more; __main__.py is the command
 
 `evaluate` puts these together.
 """

@@ -8,6 +8,8 @@ Everything that is shown is made of `results.json`, so that it can be made again
     pages.py          Markdown and HTML; latex.py tables for a paper
     pictures.py       which pictures there are: curves.py over steps, charts.py of final values
     files.py          all files of a report; rebuild.py makes them again from results.json
+    regions.py        what other pages quote of reports: overviews.py makes it, __main__.py is the
+                      command
     result_json.py    the whole of a report as JSON; summary.py in short, as a version keeps it
     suite_all.py      the suite `all`: many reports, one page
 """

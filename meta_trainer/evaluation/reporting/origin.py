@@ -6,11 +6,13 @@ import platform
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 import torch
 
+from meta_trainer.code_version import describe_code
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
 
@@ -43,6 +45,21 @@ class Origin:
         facts += [(f"Θ {name}", f"sha256 {sha256}") for name, sha256 in self.thetas.items()]
         facts += [("code", _join(self.code)), ("machine", _join(self.machine))]
         return facts
+
+
+def describe_origin(command: str, thetas: Mapping[str, str]) -> Origin:
+    """Of what this process has made today.
+
+    Args:
+        thetas: sha256 of the files of the learned optimizers, by their names.
+    """
+    return Origin(
+        command=command,
+        date=datetime.now(UTC).date().isoformat(),
+        thetas=thetas,
+        code=describe_code(),
+        machine=describe_machine(),
+    )
 
 
 def describe_machine() -> dict[str, str]:

@@ -8,9 +8,11 @@ from html import escape
 from string import Template
 from typing import Final
 
+from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.reporting.drawn_report import DrawnReport
 from meta_trainer.evaluation.reporting.introduction import write_introduction
-from meta_trainer.evaluation.reporting.pictures import Picture
+from meta_trainer.evaluation.reporting.origin import Origin
+from meta_trainer.evaluation.reporting.pictures import Caption, Picture, list_captions
 from meta_trainer.evaluation.reporting.tables import (
     Table,
     Text,
@@ -22,29 +24,38 @@ from meta_trainer.specs.suites import ALL
 
 def render_markdown(drawn: DrawnReport) -> str:
     """The report for terminals, issues and READMEs; the pictures are expected beside it."""
-    report = drawn.shown
+    return render_markdown_of(drawn.shown, drawn.origin)
+
+
+def render_markdown_of(report: Report, origin: Origin | None) -> str:
+    """The same without a picture drawn."""
     texts = write_introduction(report)
-    return render_markdown_page(report.suite.title, texts, _list_tables(drawn), drawn.pictures)
+    tables = _list_tables(report, origin)
+    return render_markdown_page(report.suite.title, texts, tables, list_captions(report))
 
 
 def render_html(drawn: DrawnReport) -> str:
     """The same as a page, with the pictures inside."""
     report = drawn.shown
     texts = write_introduction(report)
-    return render_html_page(report.suite.title, texts, _list_tables(drawn), drawn.pictures)
+    tables = _list_tables(report, drawn.origin)
+    return render_html_page(report.suite.title, texts, tables, drawn.pictures)
 
 
-def _list_tables(drawn: DrawnReport) -> list[Table]:
+def _list_tables(report: Report, origin: Origin | None) -> list[Table]:
     """Those of the report, and where it comes from, if that is said."""
-    tables = build_tables(drawn.shown)
-    return [*tables, tabulate_origin(drawn.origin)] if drawn.origin else tables
+    tables = build_tables(report)
+    return [*tables, tabulate_origin(origin)] if origin else tables
 
 
 def render_markdown_page(
-    title: str, texts: Sequence[str], tables: Sequence[Table], pictures: Sequence[Picture]
+    title: str,
+    texts: Sequence[str],
+    tables: Sequence[Table],
+    pictures: Sequence[Picture] | Sequence[Caption],
 ) -> str:
     """Any report: what is said first, the main table, pictures, the other tables."""
-    main, *others = (f"## {table.caption}\n\n{_render_markdown_table(table)}" for table in tables)
+    main, *others = (f"## {table.caption}\n\n{render_markdown_table(table)}" for table in tables)
     images = [f"![{picture.description}]({picture.name})" for picture in pictures]
     return "\n\n".join([f"# {title}", *texts, main, *images, *others]) + "\n"
 
@@ -70,8 +81,8 @@ def render_markdown_of_sections(
         report = drawn.shown
         parts.append(f"## {report.suite.title} (`{name}`)")
         parts += write_introduction(report)
-        for table in _list_tables(drawn):
-            parts.append(f"### {table.caption}\n\n{_render_markdown_table(table)}")
+        for table in _list_tables(report, drawn.origin):
+            parts.append(f"### {table.caption}\n\n{render_markdown_table(table)}")
         for picture in drawn.pictures:
             parts.append(f"![{picture.description}]({name}/{picture.name})")
 
@@ -90,7 +101,7 @@ def render_html_of_sections(
         report = drawn.shown
         parts.append(f'<h2 id="{escape(name)}">{escape(report.suite.title)}</h2>')
         parts += _render_paragraphs(write_introduction(report))
-        for table in _list_tables(drawn):
+        for table in _list_tables(report, drawn.origin):
             parts.append(f"<h3>{escape(table.caption)}</h3>\n{_render_html_table(table)}")
         parts += map(_render_image, drawn.pictures)
 
@@ -111,7 +122,8 @@ def _render_image(picture: Picture) -> str:
     return f'<img alt="{escape(picture.description)}" src="{source}">'
 
 
-def _render_markdown_table(table: Table) -> str:
+def render_markdown_table(table: Table) -> str:
+    """Its rows below its header; the caption is left to the page."""
     rule = ["---"] * len(table.header)
     rows = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in table.rows]
     return "\n".join(map(_render_markdown_line, [table.header, rule, *rows]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -15,6 +16,15 @@ from meta_trainer.evaluation.reporting.charts import (
 )
 from meta_trainer.evaluation.reporting.curves import draw_curves
 from meta_trainer.evaluation.reporting.styles import render_pdf, render_png, render_svg
+
+
+class Caption(NamedTuple):
+    """What a page says of a picture."""
+
+    name: str
+    """Of its file."""
+    description: str
+    """For those who cannot see it."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +42,32 @@ class Picture:
 def draw_pictures(report: Report) -> list[Picture]:
     """Loss curves, preceded by final losses where tasks or versions lie along an axis; bars where
     time was measured. Bands and bars of errors are one standard error."""
-    if report.is_timing:
-        description = "Seconds per update of every optimizer"
-        return [_render("seconds", description, draw_bars(report))]
+    return [_render(caption, draw(report)) for caption, draw in _list_drawings(report)]
 
-    pictures = []
+
+def list_captions(report: Report) -> list[Caption]:
+    """What a page says of `draw_pictures`, none of which is drawn for it."""
+    return [caption for caption, _ in _list_drawings(report)]
+
+
+def _list_drawings(report: Report) -> list[tuple[Caption, Callable[[Report], Figure]]]:
+    if report.is_timing:
+        return [(Caption("seconds.png", "Seconds per update of every optimizer"), draw_bars)]
+
+    drawings = []
     axis = report.suite.axis
     if report.variants:
-        figure = draw_along_variants(report)
-        pictures.append(
-            _render("final-losses", "Final losses ± standard error along what was varied", figure)
-        )
+        description = "Final losses ± standard error along what was varied"
+        drawings.append((Caption("final-losses.png", description), draw_along_variants))
     elif axis:
         description = f"Final losses ± standard error of every optimizer by {axis.label}"
-        pictures.append(_render("final-losses", description, draw_along_axis(report)))
+        drawings.append((Caption("final-losses.png", description), draw_along_axis))
 
     description = "Loss curves ± standard error of every optimizer on every task"
-    pictures.append(_render("curves", description, draw_curves(report)))
-    return pictures
+    return [*drawings, (Caption("curves.png", description), draw_curves)]
 
 
-def _render(name: str, description: str, figure: Figure) -> Picture:
-    vector_files = {f"{name}.svg": render_svg(figure), f"{name}.pdf": render_pdf(figure)}
-    return Picture(f"{name}.png", description, render_png(figure), vector_files)
+def _render(caption: Caption, figure: Figure) -> Picture:
+    stem = caption.name.removesuffix(".png")
+    vector_files = {f"{stem}.svg": render_svg(figure), f"{stem}.pdf": render_pdf(figure)}
+    return Picture(caption.name, caption.description, render_png(figure), vector_files)
