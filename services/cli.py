@@ -6,27 +6,26 @@ Settings come from the environment (`services.settings`); options here override 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from services.settings import Settings
+from services.mistakes import fail, read_settings, report_briefly
+from services.setting_names import drop_unprefixed
 
 if TYPE_CHECKING:
     from services.auth.service import ApiKeys
     from services.embedded.home import Home
+    from services.settings import Settings
 
 console = Console()
-errors = Console(stderr=True)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The HyperAdam service.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
@@ -48,35 +47,33 @@ PortOption = Annotated[
 @app.command()
 def up(home: HomeOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Run the whole service on this machine: API, reconciler and a local Ray cluster."""
-    settings = _read_settings(home=home, host=host, port=port)
-    from services.embedded.home import Home, HomeInUse
+    ignored = drop_unprefixed(os.environ)
+    settings = read_settings(home=home, host=host, port=port)
+    from services.embedded.home import Home
 
     home_folder = Home(settings.home)
-    try:
-        with home_folder.lock(), _report_briefly():
-            _up(settings, home_folder)
-    except HomeInUse as error:
-        _fail(str(error))
+    with report_briefly(), home_folder.lock():
+        _up(settings, home_folder, ignored)
 
 
-def _up(settings: Settings, home: Home) -> None:
+def _up(settings: Settings, home: Home, ignored: list[str]) -> None:
     with console.status("Starting …"):  # the imports take seconds
         from services.embedded.up import up as run_service
 
     _configure_logs(settings)
-    run_service(settings, home, console)
+    run_service(settings, home, console, ignored)
 
 
 @app.command()
 def api(host: HostOption = None, port: PortOption = None) -> None:
     """Run the REST API alone; any number of such processes may serve one database."""
-    settings = _read_settings(host=host, port=port)
+    settings = read_settings(host=host, port=port)
     _configure_logs(settings)
     from services.container import Container
     from services.serving import ApiServer, format_url, listen
     from services.stores import open_stores
 
-    with _report_briefly():
+    with report_briefly():
         listener = listen(settings.host, settings.port)
         database, registry = open_stores(settings)
 
@@ -91,14 +88,14 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
 @app.command()
 def reconciler() -> None:
     """Run the reconciler alone; of several, one works and the others stand by."""
-    settings = _read_settings()
+    settings = read_settings()
     _configure_logs(settings)
     from services.executors.make import make_executor
     from services.reconciler.loop import Reconciler
     from services.stores import open_stores
 
     if settings.executor == "ray" and not settings.ray_address:
-        _fail(
+        fail(
             "RAY_ADDRESS is not set: the reconciler needs the URL of a Ray dashboard, "
             "or HYPERADAM_EXECUTOR=process"
         )
@@ -106,7 +103,7 @@ def reconciler() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _report_briefly():
+    with report_briefly():
         database, registry = open_stores(settings)
 
     Reconciler(settings, database, registry, make_executor(settings)).run(stop)
@@ -116,10 +113,12 @@ def reconciler() -> None:
 @app.command()
 def migrate(home: HomeOption = None) -> None:
     """Bring the job store's tables, and the registry's, up to date; make what is not there yet."""
-    settings = _read_settings(home=home)
+    if home is not None:
+        drop_unprefixed(os.environ)
+    settings = read_settings(home=home)
     from services.stores import open_stores
 
-    with _report_briefly():
+    with report_briefly():
         database, registry = open_stores(settings)
         registry.close()
         database.dispose()
@@ -147,7 +146,7 @@ def create_key(
     try:
         new = _open_api_keys(home).create(name, scope, expires_at=expires_at)
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     console.print(new.key, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -168,7 +167,7 @@ def revoke_key(
 ) -> None:
     """Make a key worthless."""
     if not _open_api_keys(home).revoke(key_id):
-        _fail(f"no API key has the id {key_id!r}")
+        fail(f"no API key has the id {key_id!r}")
     console.print(f"Revoked {key_id}.")
 
 
@@ -181,26 +180,18 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
     from services.database.base import Database
     from services.database.migrations import upgrade
 
-    settings = _read_settings(home=home)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(settings.database_url)
-    upgrade(database)
+    if home is not None:
+        drop_unprefixed(os.environ)
+    settings = read_settings(home=home)
+    if settings.keeps_jobs_at_home and not (settings.home / "jobs.db").exists():
+        fail(
+            f"there is no home in {settings.home}: "
+            f"`hyperadam-server up --home {settings.home}` makes one"
+        )
+    with report_briefly():
+        database = Database(settings.database_url)
+        upgrade(database)
     return ApiKeys(database)
-
-
-def _read_settings(**options: Any) -> Settings:
-    """The settings of the environment, with the options that are not None in their place."""
-    overrides = {name: value for name, value in options.items() if value is not None}
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        lines = ["the settings are wrong:"]
-        for problem in error.errors(include_url=False):
-            field = ".".join(map(str, problem["loc"]))
-            lines.append(f"{field}: {problem['msg']}")
-        _fail("\n".join(lines))
-    except OSError as error:
-        _fail(f"cannot read {error.filename}: {error.strerror}")
 
 
 def _configure_logs(settings: Settings) -> None:
@@ -208,30 +199,6 @@ def _configure_logs(settings: Settings) -> None:
 
     configure_logs(as_json=settings.log_json)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-@contextmanager
-def _report_briefly() -> Iterator[None]:
-    """Tell what an operator can mend in a sentence, without a traceback."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from registry import RegistryError
-    from services.database.facts import ForeignRegistry
-    from services.serving import CannotListen
-
-    try:
-        yield
-    except (CannotListen, ForeignRegistry) as error:
-        _fail(str(error))
-    except RegistryError as error:
-        _fail(f"the registry cannot be opened: {error}")
-    except SQLAlchemyError as error:
-        _fail(f"the job store cannot be opened: {str(error).splitlines()[0]}")
-
-
-def _fail(message: str) -> NoReturn:
-    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
 
 
 def main() -> None:

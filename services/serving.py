@@ -31,6 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         CannotListen: with a message for people.
     """
+    host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Nagle's algorithm holds back small answers for 40 ms. asyncio turns it off only where the
     # socket says that it is TCP.
@@ -38,9 +39,10 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from error
     return listener
 
 

@@ -1,9 +1,10 @@
 """Settings of the server: the only reader of its environment.
 
 Every field is read from `HYPERADAM_<FIELD>`. Those that users know from elsewhere are also read
-from `DATABASE_URL`, `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`. Any of these names with `_FILE` at its
-end names a file that holds the value, as container secrets do. What is not set is derived from
-`home`: a laptop needs no configuration.
+from `DATABASE_URL`, `MLFLOW_TRACKING_URI` and `RAY_ADDRESS`, but for the commands that run a whole
+service in one home (`services.setting_names`). Any of these names with `_FILE` at its end names a
+file that holds the value, as container secrets do. What is not set is derived from `home`: a laptop
+needs no configuration.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.executors.contract import REQUEST_SECONDS
-
-PREFIX: Final = "HYPERADAM_"
+from services.setting_names import PREFIX
 
 
 def _default_home() -> Path:
@@ -143,6 +143,7 @@ class Settings(BaseSettings):
                 values[name] = value
 
         home = Path(values.get("home") or _default_home()).expanduser().resolve()
+        _check_home(home)
         values["home"] = home
         defaults = _defaults_below(home)
         if values.get("tracking_uri"):
@@ -151,6 +152,11 @@ class Settings(BaseSettings):
             if not values.get(name):
                 values[name] = default
         return values
+
+    @property
+    def keeps_jobs_at_home(self) -> bool:
+        """Whether the job store is the one in `home`."""
+        return self.database_url == _defaults_below(self.home)["database_url"]
 
     @model_validator(mode="after")
     def _lease_outlasts_requests(self) -> Self:
@@ -185,6 +191,13 @@ class Settings(BaseSettings):
                 "needs the extra `tracing`: pip install 'hyperadam-server[tracing]'"
             ) from error
         return value
+
+
+def _check_home(home: Path) -> None:
+    """The databases in the home are named by URLs, in which these characters mean something."""
+    wrong = sorted(set(str(home)) & set("%?#"))
+    if wrong:
+        raise ValueError(f"home must not have {' or '.join(wrong)} in its path, got {home}")
 
 
 def _defaults_below(home: Path) -> dict[str, str]:

@@ -16,11 +16,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
+from services.own_files import open_own
 from services.secret_files import write_secret
 
 KEY_FILE: Final = "api-key"
@@ -29,6 +31,10 @@ SERVER_FILE: Final = "server.json"
 
 class HomeInUse(Exception):
     """Another service runs on this home."""
+
+
+class UnusableHome(Exception):
+    """The folder cannot be a home."""
 
 
 class Home:
@@ -45,9 +51,9 @@ class Home:
 
         Raises:
             HomeInUse: with the URL of the other service, if that says so.
+            UnusableHome: it cannot be written, is no folder, or others may write into it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.folder / "lock").open("w") as lock_file:
+        with self._open_lock() as lock_file:
             try:
                 fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -59,6 +65,22 @@ class Home:
                 yield
             finally:
                 self._server_file.unlink(missing_ok=True)
+
+    def _open_lock(self) -> IO[bytes]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.folder.stat().st_mode & stat.S_IWOTH:
+                raise UnusableHome(
+                    f"every user of this machine may write into {self.folder}: "
+                    f"`chmod o-w {self.folder}`, or take another --home"
+                )
+            return open_own(self.folder / "lock", "wb")
+        except FileExistsError as error:
+            raise UnusableHome(
+                f"{self.folder} is a file, not a folder: take another --home"
+            ) from error
+        except OSError as error:
+            raise UnusableHome(f"cannot write into {self.folder}: {error.strerror}") from error
 
     def announce(self, url: str) -> None:
         """Tell local commands where the service is."""

@@ -7,14 +7,15 @@ this one. A stop asks the running jobs for a checkpoint first; the next start go
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
 
 from services.container import Container
-from services.embedded.home import Home
+from services.embedded.banner import greet, show_ignored, show_key
+from services.embedded.home import Home, UnusableHome
 from services.embedded.ray_cluster import EmbeddedRay
 from services.executors.contract import Executor
 from services.executors.make import make_executor
@@ -28,36 +29,43 @@ from services.stores import open_stores
 FIRST_KEY_NAME = "admin"
 
 
-def up(settings: Settings, home: Home, console: Console) -> None:
+def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] = ()) -> None:
     """Run until SIGTERM or SIGINT. The home is locked by the caller.
+
+    Args:
+        ignored: variables of other programs that were there, to be told.
 
     Raises:
         CannotListen: the address is taken.
+        UnusableHome: its job store has lost what it held.
     """
     with listen(settings.host, settings.port) as listener, _open_executor(settings) as executor:
         with console.status("Opening the job store and the registry …"):
             database, registry = open_stores(settings)
 
         services = Container(settings=settings, database=database, registry=registry)
-        new_key = _ensure_key(services, home)
+        new_key = ensure_key(services, home)
         reconciler = Reconciler(settings, database, registry, executor)
         loop = threading.Thread(target=reconciler.run, args=[services.stopping], name="reconciler")
 
         def on_ready() -> None:
             home.announce(format_url(listener))
             loop.start()
-            _greet(console, format_url(listener), home, new_key)
+            greet(console, format_url(listener), settings)
+            show_key(console, home.key_file, new_key)
+            show_ignored(console, ignored)
 
-        ApiServer(services, on_ready).run(sockets=[listener])
-
-        services.stopping.set()
-        if loop.ident is not None:
-            loop.join()
-            if isinstance(executor, StandbyExecutor):
-                executor.retire()
-            with console.status("Asking running jobs for a checkpoint …"):
-                reconciler.drain()
-        database.dispose()
+        try:
+            ApiServer(services, on_ready).run(sockets=[listener])
+        finally:
+            services.stopping.set()
+            if loop.ident is not None:
+                loop.join()
+                if isinstance(executor, StandbyExecutor):
+                    executor.retire()
+                with console.status("Asking running jobs for a checkpoint …"):
+                    reconciler.drain()
+            database.dispose()
     console.print("Stopped.")
 
 
@@ -99,26 +107,20 @@ def _keep_driver_ready(settings: Settings, executor: Executor) -> Executor:
     )
 
 
-def _ensure_key(services: Container, home: Home) -> str | None:
-    """A new key that may do everything, if there is no key at all."""
-    if services.api_keys.list():
+def ensure_key(services: Container, home: Home) -> str | None:
+    """A new key that may do everything, if there never was one.
+
+    Raises:
+        UnusableHome: there was one, and the job store does not know it any more.
+    """
+    if any("admin" in key.scopes for key in services.api_keys.list()):
         return None
+    if home.key_file.exists():
+        raise UnusableHome(
+            f"{home.key_file} was made before, but the job store has no admin's key: it has lost "
+            "what it held, or is another's. Restore it from a backup, or remove the key's file "
+            "to begin anew"
+        )
     key = services.api_keys.create(FIRST_KEY_NAME, ["admin"]).key
     home.keep_key(key)
     return key
-
-
-def _greet(console: Console, url: str, home: Home, new_key: str | None) -> None:
-    ready = f"[bold]HyperAdam is ready at [link={url}]{url}[/link][/bold]"
-    console.print(f"{ready} (dashboard; REST API: {url}/docs)", soft_wrap=True)
-    console.print(f"  home     {home.folder}", highlight=False, soft_wrap=True)
-
-    if new_key is not None:
-        place = f"kept in {home.key_file}, where the command `hyperadam` finds it"
-        console.print(f"  API key  {new_key}", highlight=False, soft_wrap=True)
-        console.print(f"           shown once; {place}", soft_wrap=True)
-
-    console.print(
-        "  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.",
-        soft_wrap=True,
-    )

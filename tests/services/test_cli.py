@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,6 +39,13 @@ def runner(tmp_path: Path) -> CliRunner:
     return CliRunner(env={"HYPERADAM_HOME": str(tmp_path), "COLUMNS": "200"})
 
 
+@pytest.fixture
+def kept(migrated_sqlite: Path, tmp_path: Path) -> None:
+    """The home has a job store."""
+    shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
+
+
+@pytest.mark.usefixtures("kept")
 def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(
         app, ["keys", "create", "robot", "--scope", "submit", "--expires-in-days", "7"]
@@ -65,6 +73,7 @@ def test_keys_are_made_listed_and_revoked(runner: CliRunner, tmp_path: Path) -> 
         (["reconciler"], "RAY_ADDRESS is not set"),
     ],
 )
+@pytest.mark.usefixtures("kept")
 def test_mistakes_are_told_in_a_sentence(
     runner: CliRunner, arguments: list[str], message: str
 ) -> None:
@@ -79,6 +88,10 @@ def test_mistakes_are_told_in_a_sentence(
     [
         ("HYPERADAM_PORT", "70000", "port: "),
         ("HYPERADAM_DATABASE_PASSWORD_FILE", "/does/not/exist", "cannot read /does/not/exist"),
+        ("HYPERADAM_MAX_RUNING_JOBS", "7", "did you mean HYPERADAM_MAX_RUNNING_JOBS?"),
+        ("HYPERADAM_QUEUE", "7", "HYPERADAM_QUEUE is no setting"),
+        ("HYPERADAM_HOME", "/tmp/100%", "home must not have %"),
+        ("HYPERADAM_HOME", "/tmp/really?", "home must not have ?"),
         ("DATABASE_URL", "sqlite:////does/not/exist/jobs.db", "the job store cannot be opened"),
     ],
 )
@@ -197,7 +210,8 @@ def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) ->
         service.process.send_signal(signal.SIGTERM)
         output, _ = service.process.communicate(timeout=60)
         assert service.process.returncode == 0
-        assert (home / "api-key").read_text() in output
+        assert (home / "api-key").read_text() not in output
+        assert str(home / "api-key") in output
         assert not (home / "server.json").exists()
     with running(home) as service:
         started = _wait_for_start(service, long, attempt=2)

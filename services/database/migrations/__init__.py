@@ -10,10 +10,15 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 
 from services.database.base import Database
 
 FOLDER: Final = Path(__file__).parent
+
+
+class NewerSchema(Exception):
+    """The database has a schema that this version does not know."""
 
 
 def make_configuration(database: Database) -> Config:
@@ -28,5 +33,17 @@ def make_configuration(database: Database) -> Config:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema up to date; several processes may do so at once."""
-    command.upgrade(make_configuration(database), revision)
+    """Bring the schema up to date; several processes may do so at once.
+
+    Raises:
+        NewerSchema: a newer version of this program made it.
+    """
+    try:
+        command.upgrade(make_configuration(database), revision)
+    except CommandError as error:
+        if "Can't locate revision" not in str(error):
+            raise
+        raise NewerSchema(
+            "the job store was made by a newer version of HyperAdam: install that, "
+            "or take a backup from before"
+        ) from error
