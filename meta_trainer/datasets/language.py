@@ -40,38 +40,45 @@ _DEFINITION: Final = (
 
 
 @functools.cache
-def probabilities() -> Tensor:
-    """P(c | a, b) at [a, b, c]; shape (32, 32, 32), float64."""
-    generator = torch.Generator().manual_seed(0)
-    after_one = torch.randn(N_SYMBOLS, N_SYMBOLS, generator=generator, dtype=torch.float64)
+def probabilities(n_symbols: int = N_SYMBOLS, seed: int = 0) -> Tensor:
+    """P(c | a, b) at [a, b, c]; shape (n, n, n), float64."""
+    generator = torch.Generator().manual_seed(seed)
+    after_one = torch.randn(n_symbols, n_symbols, generator=generator, dtype=torch.float64)
     after_two = torch.randn(
-        N_SYMBOLS, N_SYMBOLS, N_SYMBOLS, generator=generator, dtype=torch.float64
+        n_symbols, n_symbols, n_symbols, generator=generator, dtype=torch.float64
     )
     return torch.softmax(2 * (after_one + after_two), dim=-1)
 
 
 @functools.cache
-def _cumulative() -> Tensor:
+def _cumulative(n_symbols: int, seed: int) -> Tensor:
     """P(symbol ≤ c | a, b) at [a, b, c], without the last c, where it is 1.
 
-    Shape (32, 32, 31), float32.
+    Shape (n, n, n − 1), float32.
     """
-    return probabilities().cumsum(-1)[..., :-1].float()
+    return probabilities(n_symbols, seed).cumsum(-1)[..., :-1].float()
 
 
 @dataclass(frozen=True)
 class Language:
     """New sentences at every draw."""
 
+    n_symbols: int = N_SYMBOLS
+    length: int = LENGTH
+    """Symbols of an input."""
+    seed: int = 0
+    """Which language: what its numbers are drawn from."""
+
     @property
     def name(self) -> str:
-        return "language"
+        is_usual = self == Language()
+        return "language" if is_usual else f"language-{self.n_symbols}-{self.length}-{self.seed}"
 
     @property
     def fingerprint(self) -> str:
         """sha256 of the definition and its numbers."""
-        digest = hashlib.sha256(f"{_DEFINITION} length {LENGTH}".encode())
-        digest.update(_cumulative().numpy().data)
+        digest = hashlib.sha256(f"{_DEFINITION} length {self.length}".encode())
+        digest.update(_cumulative(self.n_symbols, self.seed).numpy().data)
         return digest.hexdigest()
 
     def draw(
@@ -80,16 +87,19 @@ class Language:
         batch_size: int,
         dtype: torch.dtype = torch.float32,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
-        """Symbols (L, batch, 32) and what follows each of them (L, batch, 32), int64; row i from
-        generator i."""
+        """Symbols (L, batch, length) and what follows each of them (L, batch, length), int64; row i
+        from generator i."""
         first_two = torch.stack(
-            [torch.randint(N_SYMBOLS, (batch_size, 2), generator=g) for g in generators]
+            [torch.randint(self.n_symbols, (batch_size, 2), generator=g) for g in generators]
         )
-        uniform = torch.stack([torch.rand(batch_size, LENGTH - 1, generator=g) for g in generators])
+        uniform = torch.stack(
+            [torch.rand(batch_size, self.length - 1, generator=g) for g in generators]
+        )
 
+        cumulative = _cumulative(self.n_symbols, self.seed)
         symbols = list(first_two.unbind(-1))
         for u in uniform.unbind(-1):
-            below = _cumulative()[symbols[-2], symbols[-1]] <= u[..., None]
+            below = cumulative[symbols[-2], symbols[-1]] <= u[..., None]
             symbols.append(below.sum(-1))
 
         sentence = torch.stack(symbols, dim=-1)

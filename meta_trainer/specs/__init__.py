@@ -25,13 +25,7 @@ from meta_trainer.specs.base import (
 )
 from meta_trainer.specs.baselines import BaselineName
 from meta_trainer.specs.continuation import ContinueSpec
-from meta_trainer.specs.distributions import (
-    DISTRIBUTIONS,
-    CNNFamily,
-    LSTMFamily,
-    MLPFamily,
-    TaskDistribution,
-)
+from meta_trainer.specs.distributions import DISTRIBUTIONS, TaskDistribution
 from meta_trainer.specs.estimators import (
     ESSingleSpec,
     ESSpec,
@@ -43,12 +37,25 @@ from meta_trainer.specs.estimators import (
     parts_of,
 )
 from meta_trainer.specs.evaluation import EvaluationSpec
+from meta_trainer.specs.families import (
+    CNNFamily,
+    Family,
+    LSTMFamily,
+    MLPFamily,
+    NetworkFamily,
+)
 from meta_trainer.specs.faults import DivergenceSpec, JobSpec
 from meta_trainer.specs.field_tasks import FieldImageTaskSpec, FieldTaskSpec
 from meta_trainer.specs.lineage import check_continuation, check_parent
 from meta_trainer.specs.meta_optimizer import MetaOptimizerSpec
 from meta_trainer.specs.meta_training import MetaTrainingSpec
-from meta_trainer.specs.plain_tasks import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec, PlainTaskSpec
+from meta_trainer.specs.plain_tasks import (
+    CNNTaskSpec,
+    LSTMTaskSpec,
+    MLPTaskSpec,
+    NetworkTaskSpec,
+    PlainTaskSpec,
+)
 from meta_trainer.specs.presets import PRESETS, RECOMMENDED, merge
 from meta_trainer.specs.promotion import PromotionSpec
 from meta_trainer.specs.tasks import TaskSpec
@@ -81,6 +88,7 @@ __all__ = [
     "ESSpec",
     "EstimatorSpec",
     "EvaluationSpec",
+    "Family",
     "FieldImageTaskSpec",
     "FieldTaskSpec",
     "ImageNetworkTaskSpec",
@@ -97,6 +105,8 @@ __all__ = [
     "MixPart",
     "MixSpec",
     "Name",
+    "NetworkFamily",
+    "NetworkTaskSpec",
     "PESSpec",
     "PlainTaskSpec",
     "Positive",

@@ -23,6 +23,21 @@ InitStd = Annotated[float, Field(gt=0, le=10)]
 LayerCount = Annotated[int, Field(ge=1, le=2)]
 NoiseStd = Annotated[float, Field(ge=0, le=10)]
 
+NetworkName = Literal[
+    "cnn",
+    "cnn-norm",
+    "gru",
+    "lstm",
+    "attention",
+    "mixer",
+    "language",
+    "autoencoder",
+    "regression",
+]
+NetworkWidth = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
+
+SYNTHETIC: Final[frozenset[NetworkName]] = frozenset({"language", "regression"})
+"""Networks whose data is made up from seeds."""
 USUAL_INIT_STD: Final = 0.1
 """That of the paper."""
 
@@ -34,6 +49,16 @@ def start_fields(initialization: Initialization, init_std: float) -> dict[str, A
         "initialization": initialization,
         "init_std": init_std if has_scale else USUAL_INIT_STD,
     }
+
+
+def _check_scale(initialization: Initialization, init_std: float) -> None:
+    """Only `normal` has an `init_std` of one's choice."""
+    if initialization != "normal" and init_std != USUAL_INIT_STD:
+        raise FieldProblem(
+            "init_std",
+            f"init_std must not be given where initialization is {initialization!r}, "
+            "which has scales of its own",
+        )
 
 
 class MLPTaskSpec(Spec):
@@ -55,12 +80,7 @@ class MLPTaskSpec(Spec):
 
     @model_validator(mode="after")
     def _a_scale_that_counts(self) -> Self:
-        if self.initialization != "normal" and self.init_std != USUAL_INIT_STD:
-            raise FieldProblem(
-                "init_std",
-                f"init_std must not be given where initialization is "
-                f"{self.initialization!r}, which has scales of its own",
-            )
+        _check_scale(self.initialization, self.init_std)
         return self
 
 
@@ -89,4 +109,33 @@ class LSTMTaskSpec(Spec):
     init_std: InitStd = 0.1
 
 
-PlainTaskSpec = Annotated[MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, Field(discriminator="kind")]
+class NetworkTaskSpec(Spec):
+    """A network of today, of any size; the defaults are small."""
+
+    kind: Literal["network"] = "network"
+    network: NetworkName = "cnn"
+    dataset: DatasetName = "mnist5k"
+    """Of networks on images, like `side`; `language` and `regression` have data of their own."""
+    side: Side | None = 7
+    """Images are grey and averaged down to so many pixels in height and width; null: as they
+    are."""
+    width: NetworkWidth = 8
+    """Numbers that it keeps for each place."""
+    activation: Activation = "relu"
+    """Of `cnn`, `cnn-norm`, `autoencoder` and `regression`."""
+    batch_size: BatchSize = 32
+    initialization: Initialization = "torch"
+    init_std: InitStd = USUAL_INIT_STD
+    """Of `normal`: weights and biases start as N(0, init_std²)."""
+    variant: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of `regression`: which function, and which scales of inputs and targets."""
+
+    @model_validator(mode="after")
+    def _a_scale_that_counts(self) -> Self:
+        _check_scale(self.initialization, self.init_std)
+        return self
+
+
+PlainTaskSpec = Annotated[
+    MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec | NetworkTaskSpec, Field(discriminator="kind")
+]

@@ -7,12 +7,26 @@ from typing import Any, Final
 
 import torch
 
-from meta_trainer.datasets import Data
+from meta_trainer.datasets import Data, Dataset, Language
+from meta_trainer.datasets.regression import N_FEATURES
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
+from meta_trainer.learners.batched import Sizes, batched_network
 from meta_trainer.learners.field import field_image_network, field_network
-from meta_trainer.specs import AnyTaskSpec
+from meta_trainer.specs import AnyTaskSpec, NetworkTaskSpec
 from meta_trainer.tasks.data import find_data
 from meta_trainer.tasks.optimizees import Supervised
+
+
+def _measure_network(task: NetworkTaskSpec, data: Data) -> Sizes:
+    """What the shapes of a network on these data follow from."""
+    match data:
+        case Language():
+            return Sizes((1, data.length, 1), data.n_symbols, task.width)
+        case Dataset():
+            return Sizes(data.image_shape, data.n_classes, task.width, task.activation)
+        case _:
+            return Sizes((1, 1, N_FEATURES), 1, task.width, task.activation)
+
 
 LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
     "mlp": lambda task, images: MLP(
@@ -28,6 +42,9 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
         dropout=task.dropout,
     ),
     "lstm": lambda task, _: LSTM(task.n_layers, task.hidden),
+    "network": lambda task, data: batched_network(
+        task.network, _measure_network(task, data), task.initialization
+    ),
     "image-network": lambda task, images: image_network(
         task.network, images.image_shape, images.n_classes
     ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from meta_trainer.datasets import Data, Dataset, Language, SineSequences, load
+from meta_trainer.datasets import Data, Dataset, Language, Regression, SineSequences, load
 from meta_trainer.learners.field import find_field_data
 from meta_trainer.specs import (
     AnyTaskSpec,
@@ -12,7 +13,11 @@ from meta_trainer.specs import (
     FieldTaskSpec,
     LanguageTaskSpec,
     LSTMTaskSpec,
+    NetworkTaskSpec,
 )
+
+SMALL_LANGUAGE: Final = Language(n_symbols=16, length=16, seed=1)
+"""That of plain tasks: another one than evaluations have."""
 
 
 def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, Data]:
@@ -68,5 +73,9 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return Language()
         case FieldTaskSpec():
             return find_field_data(task.network)
+        case NetworkTaskSpec(network="language"):
+            return SMALL_LANGUAGE
+        case NetworkTaskSpec(network="regression"):
+            return Regression(task.variant)
         case _:
             return task.dataset

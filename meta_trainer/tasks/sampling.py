@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import torch
 
@@ -17,16 +17,21 @@ from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
     CNNFamily,
     CNNTaskSpec,
+    Family,
     LSTMFamily,
     LSTMTaskSpec,
     MLPFamily,
     MLPTaskSpec,
+    NetworkFamily,
+    NetworkTaskSpec,
     PlainTaskSpec,
     TaskDistribution,
 )
 from meta_trainer.specs.plain_tasks import start_fields
 
 Item = TypeVar("Item")
+
+MAX_VARIANT: Final = 2**31 - 1
 
 
 class Scales(NamedTuple):
@@ -99,6 +104,8 @@ def sample_task(
             return _draw_cnn(family, draws)
         case LSTMFamily():
             return _draw_lstm(family, draws)
+        case NetworkFamily():
+            return _draw_network(family, draws)
 
 
 def sample_scales(
@@ -122,9 +129,7 @@ def sample_scales(
     )
 
 
-def _draw_family(
-    distribution: TaskDistribution, draws: _Draws
-) -> MLPFamily | CNNFamily | LSTMFamily:
+def _draw_family(distribution: TaskDistribution, draws: _Draws) -> Family:
     families = distribution.families
     return draws.weighted_choice(families, [family.share for family in families])
 
@@ -163,4 +168,17 @@ def _draw_lstm(family: LSTMFamily, draws: _Draws) -> LSTMTaskSpec:
         noise_std=draws.choice(family.noise_stds),
         batch_size=draws.choice(family.batch_sizes),
         init_std=family.init_std[0],
+    )
+
+
+def _draw_network(family: NetworkFamily, draws: _Draws) -> NetworkTaskSpec:
+    return NetworkTaskSpec(
+        network=draws.choice(family.networks),
+        dataset=draws.choice(family.datasets),
+        side=draws.choice(family.sides),
+        width=draws.choice(family.widths),
+        activation=draws.choice(family.activations),
+        batch_size=draws.choice(family.batch_sizes),
+        variant=draws.integer(0, MAX_VARIANT),
+        **start_fields(draws.choice(family.initializations), family.init_std[0]),
     )

@@ -11,6 +11,7 @@ from meta_trainer.specs import (
     CNNTaskSpec,
     MetaTrainingSpec,
     MLPTaskSpec,
+    NetworkTaskSpec,
     PlainTaskSpec,
     TaskDistribution,
 )
@@ -110,5 +111,7 @@ def _label_task(task: PlainTaskSpec) -> str:
             return task.activation
         case CNNTaskSpec():
             return task.architecture
+        case NetworkTaskSpec():
+            return task.network
         case _:
             return task.kind

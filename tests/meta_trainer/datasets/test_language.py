@@ -22,6 +22,16 @@ def test_targets_follow_their_symbols() -> None:
     assert 0 <= int(symbols.min()) <= int(targets.max()) < N_SYMBOLS
 
 
+def test_a_small_one_is_another_language() -> None:
+    small = Language(n_symbols=4, length=5, seed=1)
+    symbols, targets = small.draw([make_generator(0, "language", 0)], 3)
+    assert (symbols.shape, targets.shape) == ((1, 3, 5), (1, 3, 5))
+    assert int(targets.max()) < 4
+    assert not torch.equal(probabilities(4, seed=1), probabilities(4, seed=0))
+    assert (small.name, Language().name) == ("language-4-5-1", "language")
+    assert Language().fingerprint != Language(seed=1).fingerprint
+
+
 def test_each_row_is_of_its_own_generator() -> None:
     symbols, _ = draw(0, 1)
     assert not torch.equal(symbols[0], symbols[1])

@@ -6,13 +6,22 @@ import pytest
 import torch
 
 from meta_trainer.datasets import load
-from meta_trainer.specs import CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
+from meta_trainer.specs import (
+    CNNTaskSpec,
+    LSTMTaskSpec,
+    MLPTaskSpec,
+    NetworkTaskSpec,
+    PlainTaskSpec,
+)
 from meta_trainer.tasks import build_optimizee, load_data
 from meta_trainer.tasks.optimizees import Supervised
 
-TASKS = {
+TASKS: dict[str, PlainTaskSpec] = {
     "mlp": MLPTaskSpec(hidden=(4, 3), batch_size=6),
     "mlp-7": MLPTaskSpec(hidden=(4, 3), batch_size=6, side=7, initialization="lecun"),
+    "network": NetworkTaskSpec(network="attention", width=4, batch_size=4),
+    "language": NetworkTaskSpec(network="language", width=4, batch_size=4),
+    "regression": NetworkTaskSpec(network="regression", width=4, batch_size=4, variant=3),
     "cnn": CNNTaskSpec(batch_norm=True, batch_size=3),
     "cnn-dropout": CNNTaskSpec(dropout=True, batch_size=3),
     "lstm": LSTMTaskSpec(n_layers=2, batch_size=6),
@@ -20,17 +29,15 @@ TASKS = {
 
 
 @pytest.fixture(params=TASKS)
-def task(request: pytest.FixtureRequest) -> MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec:
+def task(request: pytest.FixtureRequest) -> PlainTaskSpec:
     return TASKS[request.param]
 
 
-def learners(
-    task: MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec, *indices: int, seed: int = 0
-) -> Supervised:
+def learners(task: PlainTaskSpec, *indices: int, seed: int = 0) -> Supervised:
     return build_optimizee(task, load_data([task], None), seed, "test", [(i,) for i in indices])
 
 
-def test_batching_does_not_change_what_a_learner_sees(task: MLPTaskSpec) -> None:
+def test_batching_does_not_change_what_a_learner_sees(task: PlainTaskSpec) -> None:
     together = learners(task, 0, 1, 2)
     apart = learners(task, 2)
     w = together.start()
@@ -41,7 +48,7 @@ def test_batching_does_not_change_what_a_learner_sees(task: MLPTaskSpec) -> None
     torch.testing.assert_close(gradients[2:], own_gradients, rtol=1e-4, atol=1e-6)
 
 
-def test_runs_repeat_and_differ_by_seed_learner_and_step(task: MLPTaskSpec) -> None:
+def test_runs_repeat_and_differ_by_seed_learner_and_step(task: PlainTaskSpec) -> None:
     first = learners(task, 0, 1)
     again = learners(task, 0, 1)
     other = learners(task, 0, 1, seed=1)

@@ -16,6 +16,7 @@ from meta_trainer.specs import (
     LSTMTaskSpec,
     MetaTrainingSpec,
     MLPTaskSpec,
+    NetworkTaskSpec,
     TaskDistribution,
 )
 from meta_trainer.specs.timeline import Place, Timeline, timeline
@@ -100,6 +101,17 @@ def test_cnns_and_lstms_take_every_choice() -> None:
     cnns = {(t.architecture, t.batch_norm, t.dropout) for t in tasks if isinstance(t, CNNTaskSpec)}
     lstms = {(t.n_layers, t.noise_std) for t in tasks if isinstance(t, LSTMTaskSpec)}
     assert (len(cnns), len(lstms)) == (8, 4)
+
+
+def test_networks_take_every_choice() -> None:
+    drawn = distribution(
+        network={"networks": ["gru", "regression"], "widths": [4, 8], "sides": [7, 14]}
+    )
+    tasks = [t for i in range(N) if isinstance(t := sample_task(drawn, 0, i, 0), NetworkTaskSpec)]
+    drawn_shapes = Counter((t.network, t.width, t.side) for t in tasks)
+    assert len(drawn_shapes) == 8
+    assert all(within(n / N, 1 / 8) for n in drawn_shapes.values())
+    assert len({t.variant for t in tasks}) == N
 
 
 def test_scales_are_each_learners_own() -> None:

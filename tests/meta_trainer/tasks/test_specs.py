@@ -13,6 +13,7 @@ from meta_trainer.specs import (
     LSTMTaskSpec,
     MetaTrainingSpec,
     MLPTaskSpec,
+    NetworkTaskSpec,
 )
 
 
@@ -86,10 +87,22 @@ def test_data_of_all_that_may_be_drawn() -> None:
     }
 
 
+def test_networks_are_validated_on_by_dataset_and_kind() -> None:
+    drawn = {"networks": ["gru", "regression"], "datasets": ["mnist", "cifar10"], "widths": [12]}
+    tasks = MetaTrainingSpec.model_validate({"tasks": {"network": drawn}}).validation_tasks
+    assert [
+        (task.network, task.dataset) for task in tasks if isinstance(task, NetworkTaskSpec)
+    ] == [
+        ("gru", "mnist"),
+        ("regression", "mnist"),
+        ("gru", "cifar10"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "where", "message"),
     [
-        ({"tasks": {}}, ("tasks",), "mlp, cnn or lstm must be given"),
+        ({"tasks": {}}, ("tasks",), "mlp, cnn, lstm or network must be given"),
         ({"tasks": {"preset": "all"}}, ("tasks",), "preset must be one of paper, mlps, mixed"),
         (
             {"tasks": {"mlp": {"depth": [3, 1]}}},
@@ -135,6 +148,11 @@ def test_data_of_all_that_may_be_drawn() -> None:
             },
             ("tasks", "validation", 0, "mlp"),
             "init_std must not be given where initialization is 'gpt2'",
+        ),
+        (
+            {"tasks": {"network": {"widths": [10]}}},
+            ("tasks", "network", "widths", 0),
+            "multiple of 4",
         ),
         (
             {"tasks": {"cnn": {"architectures": ["resnet"]}}},

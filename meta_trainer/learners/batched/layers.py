@@ -1,0 +1,149 @@
+"""Layers of many learners at once. The first dimension of every tensor is the learner's."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from meta_trainer.learners.batched.base import Parameter, Parameters, Tensors
+
+KERNEL_SIZE = 3
+N_GROUPS = 4
+N_HEADS = 4
+
+
+def describe_linear(name: str, n_in: int, n_out: int) -> dict[str, Parameter]:
+    """Weight and bias."""
+    return {f"{name}.weight": Parameter((n_out, n_in)), f"{name}.bias": Parameter((n_out,))}
+
+
+def linear(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """Shape (L, …, n_out) for x (L, …, n_in)."""
+    weight = tensors[f"{name}.weight"]
+    bias = tensors[f"{name}.bias"]
+    rows = x.reshape(len(x), -1, x.shape[-1])
+    y = torch.baddbmm(bias[:, None], rows, weight.mT)
+    return y.view(*x.shape[:-1], -1)
+
+
+def describe_convolution(name: str, n_in: int, n_out: int) -> dict[str, Parameter]:
+    """Weight and bias of a 3 × 3 kernel."""
+    weight = Parameter((n_out, n_in, KERNEL_SIZE, KERNEL_SIZE))
+    return {f"{name}.weight": weight, f"{name}.bias": Parameter((n_out,))}
+
+
+def convolve(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """A convolution 3 × 3 of stride 2, with an edge of zeros, as one product of all places.
+
+    Args:
+        x: shape (L, batch, channels, height, width).
+
+    Returns:
+        Shape (L, batch, n_out, ⌈height / 2⌉, ⌈width / 2⌉).
+    """
+    n_learners, batch, _, height, width = x.shape
+    places = ((height + 1) // 2, (width + 1) // 2)
+    weight = tensors[f"{name}.weight"].flatten(2)
+    bias = tensors[f"{name}.bias"]
+
+    columns = F.unfold(x.flatten(0, 1), KERNEL_SIZE, padding=1, stride=2)
+    rows = columns.mT.reshape(n_learners, -1, weight.shape[-1])
+    y = torch.baddbmm(bias[:, None], rows, weight.mT)
+    by_channel = y.view(n_learners, batch, math.prod(places), -1).mT
+    return by_channel.reshape(n_learners, batch, -1, *places)
+
+
+def describe_norm(name: str, n: int) -> dict[str, Parameter]:
+    """Gain, which starts at 1, and offset."""
+    return {f"{name}.weight": Parameter((n,), "one"), f"{name}.bias": Parameter((n,), "zero")}
+
+
+def normalize_layer(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """Layer norm over the last dimension."""
+    y = F.layer_norm(x, x.shape[-1:])
+    shape = (len(x), *[1] * (x.dim() - 2), -1)
+    return y * tensors[f"{name}.weight"].view(shape) + tensors[f"{name}.bias"].view(shape)
+
+
+def normalize_groups(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """Group norm of the channels of x (L, batch, channels, height, width)."""
+    y = F.group_norm(x.flatten(0, 1), N_GROUPS).view(x.shape)
+    shape = (len(x), 1, -1, 1, 1)
+    return y * tensors[f"{name}.weight"].view(shape) + tensors[f"{name}.bias"].view(shape)
+
+
+def describe_transformer(width: int) -> Parameters:
+    """A layer of a transformer, with a norm before each part and one at the end."""
+    return {
+        **describe_norm("attention.norm", width),
+        **describe_linear("attention.in", width, 3 * width),
+        **describe_linear("attention.out", width, width),
+        **describe_norm("mlp.norm", width),
+        **describe_linear("mlp.in", width, 2 * width),
+        **describe_linear("mlp.out", 2 * width, width),
+        **describe_norm("norm", width),
+    }
+
+
+def transform(x: Tensor, tensors: Tensors, *, causal: bool = False) -> Tensor:
+    """The layer, for x (L, batch, places, width)."""
+    x = x + _attend(normalize_layer(x, tensors, "attention.norm"), tensors, causal=causal)
+    hidden = F.gelu(linear(normalize_layer(x, tensors, "mlp.norm"), tensors, "mlp.in"))
+    x = x + linear(hidden, tensors, "mlp.out")
+    return normalize_layer(x, tensors, "norm")
+
+
+def _attend(x: Tensor, tensors: Tensors, *, causal: bool) -> Tensor:
+    """Attention of N_HEADS heads, by plain products: they have second derivatives."""
+    projected = linear(x, tensors, "attention.in")
+    heads = projected.unflatten(-1, (3, N_HEADS, -1)).transpose(2, 4)
+    queries, keys, values = heads.unbind(3)  # each: (L, batch, heads, places, width / heads)
+
+    scores = queries @ keys.mT / math.sqrt(queries.shape[-1])
+    if causal:
+        n_places = x.shape[2]
+        is_later = torch.ones(n_places, n_places, dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(is_later, -torch.inf)
+    mixed = scores.softmax(-1) @ values
+    return linear(mixed.transpose(2, 3).flatten(3), tensors, "attention.out")
+
+
+def describe_recurrent(n_gates: int, n_in: int, hidden: int) -> Parameters:
+    """Weights of inputs and of states, with a bias each, as `nn.GRU` and `nn.LSTM` have them."""
+    return {
+        **describe_linear("inputs", n_in, n_gates * hidden),
+        **describe_linear("states", hidden, n_gates * hidden),
+    }
+
+
+def run_gru(sequence: Tensor, tensors: Tensors) -> Tensor:
+    """The last state (L, batch, hidden) of a GRU (Cho et al., 2014) over (L, batch, length, n_in),
+    by torch's equations."""
+    by_input = linear(sequence, tensors, "inputs")
+    hidden = by_input.shape[-1] // 3
+    state = by_input.new_zeros(*by_input.shape[:2], hidden)
+    for part in by_input.unbind(2):
+        by_state = linear(state, tensors, "states")
+        sums = part[..., : 2 * hidden] + by_state[..., : 2 * hidden]
+        reset, update = sums.sigmoid().chunk(2, dim=-1)
+        new = torch.tanh(part[..., 2 * hidden :] + reset * by_state[..., 2 * hidden :])
+        state = new + update * (state - new)
+    return state
+
+
+def run_lstm(sequence: Tensor, tensors: Tensors) -> Tensor:
+    """The last hidden state (L, batch, hidden) of an LSTM (Hochreiter and Schmidhuber, 1997) over
+    (L, batch, length, n_in); gates stand in torch's order."""
+    by_input = linear(sequence, tensors, "inputs")
+    hidden = by_input.shape[-1] // 4
+    state = by_input.new_zeros(*by_input.shape[:2], hidden)
+    memory = state
+    for part in by_input.unbind(2):
+        gates = part + linear(state, tensors, "states")
+        enter, keep, new, leave = gates.chunk(4, dim=-1)
+        memory = keep.sigmoid() * memory + enter.sigmoid() * new.tanh()
+        state = leave.sigmoid() * memory.tanh()
+    return state

@@ -1,0 +1,242 @@
+"""Networks of today, of any size: how each is built from its layers. Images come as flat as
+`Dataset` draws them; `width` is how many numbers a network keeps for each place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from meta_trainer.learners.batched.base import BatchedNetwork, Parameter, Parameters, Tensors
+from meta_trainer.learners.batched.layers import (
+    convolve,
+    describe_convolution,
+    describe_linear,
+    describe_norm,
+    describe_recurrent,
+    describe_transformer,
+    linear,
+    normalize_groups,
+    normalize_layer,
+    run_gru,
+    run_lstm,
+    transform,
+)
+from meta_trainer.learners.batched.sizes import Sizes
+
+Forward = Callable[[Tensors, Tensor], Tensor]
+"""From parameters and inputs (L, batch, …) to outputs (L, batch, …)."""
+ExampleLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From outputs, inputs and targets to the loss of each example, shape (L, batch)."""
+
+
+class _Composed(BatchedNetwork):
+    """Parameters, what is done with them, and a loss."""
+
+    def __init__(
+        self, parameters: Parameters, forward: Forward, loss: ExampleLoss, initialization: str
+    ) -> None:
+        super().__init__(parameters, initialization)
+        self._forward = forward
+        self._loss = loss
+
+    def compute_outputs(self, tensors: Tensors, inputs: Tensor) -> Tensor:
+        return self._forward(tensors, inputs)
+
+    def compute_losses(self, outputs: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        return self._loss(outputs, inputs, targets)
+
+
+def _build_cnn(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """Two convolutions of stride 2, and a linear layer on all places."""
+    channels, height, width = sizes.image_shape
+    n_places = ((height + 3) // 4) * ((width + 3) // 4)
+    parameters = {
+        **describe_convolution("first", channels, sizes.width),
+        **describe_convolution("second", sizes.width, sizes.width),
+        **describe_linear("head", n_places * sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = sizes.activate(convolve(sizes.read_image(inputs), tensors, "first"))
+        x = sizes.activate(convolve(x, tensors, "second"))
+        return linear(x.flatten(2), tensors, "head")
+
+    return parameters, forward
+
+
+def _build_normed_cnn(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """Two convolutions of stride 2 with group norm (Wu and He, 2018), and a linear layer on the
+    mean over places."""
+    parameters = {
+        **describe_convolution("first", sizes.image_shape[0], sizes.width),
+        **describe_norm("first.norm", sizes.width),
+        **describe_convolution("second", sizes.width, sizes.width),
+        **describe_norm("second.norm", sizes.width),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = convolve(sizes.read_image(inputs), tensors, "first")
+        x = sizes.activate(normalize_groups(x, tensors, "first.norm"))
+        x = convolve(x, tensors, "second")
+        x = sizes.activate(normalize_groups(x, tensors, "second.norm"))
+        return linear(x.mean((3, 4)), tensors, "head")
+
+    return parameters, forward
+
+
+def _build_gru(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """A GRU that reads an image row by row."""
+    parameters = {
+        **describe_recurrent(3, sizes.row_length, sizes.width),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+    return parameters, lambda tensors, inputs: linear(
+        run_gru(sizes.read_rows(inputs), tensors), tensors, "head"
+    )
+
+
+def _build_lstm(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """An LSTM that reads an image row by row."""
+    parameters = {
+        **describe_recurrent(4, sizes.row_length, sizes.width),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+    return parameters, lambda tensors, inputs: linear(
+        run_lstm(sizes.read_rows(inputs), tensors), tensors, "head"
+    )
+
+
+def _build_attention(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """A layer of a transformer over the rows of an image, with places as `nn.Parameter`s of three
+    dimensions, as most write them."""
+    n_places = sizes.image_shape[1]
+    parameters = {
+        **describe_linear("embed", sizes.row_length, sizes.width),
+        "places": Parameter((1, n_places, sizes.width), "places"),
+        **describe_transformer(sizes.width),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = linear(sizes.read_rows(inputs), tensors, "embed") + tensors["places"]
+        return linear(transform(x, tensors).mean(2), tensors, "head")
+
+    return parameters, forward
+
+
+def _build_mixer(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """A layer of a mixer (Tolstikhin et al., 2021) over the rows of an image: an MLP across places
+    and one across numbers, both beside a shortcut."""
+    n_places = sizes.image_shape[1]
+    width = sizes.width
+    parameters = {
+        **describe_linear("embed", sizes.row_length, width),
+        **describe_norm("places.norm", width),
+        **describe_linear("places.in", n_places, 2 * n_places),
+        **describe_linear("places.out", 2 * n_places, n_places),
+        **describe_norm("mlp.norm", width),
+        **describe_linear("mlp.in", width, 2 * width),
+        **describe_linear("mlp.out", 2 * width, width),
+        **describe_linear("head", width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = linear(sizes.read_rows(inputs), tensors, "embed")
+        across = F.gelu(linear(normalize_layer(x, tensors, "places.norm").mT, tensors, "places.in"))
+        x = x + linear(across, tensors, "places.out").mT
+        inner = F.gelu(linear(normalize_layer(x, tensors, "mlp.norm"), tensors, "mlp.in"))
+        x = x + linear(inner, tensors, "mlp.out")
+        return linear(x.mean(2), tensors, "head")
+
+    return parameters, forward
+
+
+def _build_language(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """A causal layer of a transformer over symbols, whose embedding starts as N(0, 1)."""
+    n_places = sizes.image_shape[1]
+    parameters = {
+        "embed": Parameter((sizes.n_outputs, sizes.width), "unit"),
+        "places": Parameter((n_places, sizes.width), "places"),
+        **describe_transformer(sizes.width),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, symbols: Tensor) -> Tensor:
+        one_hot = F.one_hot(symbols, sizes.n_outputs).to(tensors["embed"].dtype)
+        embedded = (one_hot.flatten(1, 2) @ tensors["embed"]).view(*symbols.shape, -1)
+        x = embedded + tensors["places"][:, None]
+        return linear(transform(x, tensors, causal=True), tensors, "head")
+
+    return parameters, forward
+
+
+def _build_autoencoder(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """features → 2 width → width / 2 → 2 width → features."""
+    ends = (sizes.n_features, 2 * sizes.width, sizes.width // 2, 2 * sizes.width, sizes.n_features)
+    return _build_layers(ends, sizes)
+
+
+def _build_regression(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """features → width → width → 1."""
+    return _build_layers((sizes.n_features, sizes.width, sizes.width, sizes.n_outputs), sizes)
+
+
+def _build_layers(ends: tuple[int, ...], sizes: Sizes) -> tuple[Parameters, Forward]:
+    """Linear layers with an activation between them."""
+    n_layers = len(ends) - 1
+    parameters: dict[str, Parameter] = {}
+    for i in range(n_layers):
+        parameters |= describe_linear(f"layer{i}", ends[i], ends[i + 1])
+
+    def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
+        x = linear(inputs, tensors, "layer0")
+        for i in range(1, n_layers):
+            x = linear(sizes.activate(x), tensors, f"layer{i}")
+        return x
+
+    return parameters, forward
+
+
+def _compute_cross_entropy(logits: Tensor, _: Tensor, targets: Tensor) -> Tensor:
+    """Of one target for each example, or the mean over several."""
+    losses = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
+    return losses.view(*targets.shape[:2], -1).mean(-1)
+
+
+def _compute_missing(outputs: Tensor, inputs: Tensor, _: Tensor) -> Tensor:
+    return (outputs - inputs).square().mean(-1)
+
+
+def _compute_squared_error(outputs: Tensor, _: Tensor, targets: Tensor) -> Tensor:
+    return (outputs[..., 0] - targets).square()
+
+
+NETWORKS: Final[dict[str, tuple[Callable[[Sizes], tuple[Parameters, Forward]], ExampleLoss]]] = {
+    "cnn": (_build_cnn, _compute_cross_entropy),
+    "cnn-norm": (_build_normed_cnn, _compute_cross_entropy),
+    "gru": (_build_gru, _compute_cross_entropy),
+    "lstm": (_build_lstm, _compute_cross_entropy),
+    "attention": (_build_attention, _compute_cross_entropy),
+    "mixer": (_build_mixer, _compute_cross_entropy),
+    "language": (_build_language, _compute_cross_entropy),
+    "autoencoder": (_build_autoencoder, _compute_missing),
+    "regression": (_build_regression, _compute_squared_error),
+}
+"""What builds each network, and its loss, by name."""
+
+
+def batched_network(name: str, sizes: Sizes, initialization: str = "normal") -> BatchedNetwork:
+    """One of `NETWORKS`.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
+    build, loss = NETWORKS[name]
+    parameters, forward = build(sizes)
+    return _Composed(parameters, forward, loss, initialization)

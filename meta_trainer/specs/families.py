@@ -1,0 +1,192 @@
+"""Families of learners: the ranges [lowest, highest] and lists of choices that a distribution draws
+plain tasks from."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from meta_trainer.specs.base import (
+    Activation,
+    Architecture,
+    DatasetName,
+    Initialization,
+    Side,
+    Spec,
+)
+from meta_trainer.specs.plain_tasks import (
+    SYNTHETIC,
+    BatchSize,
+    CNNTaskSpec,
+    InitStd,
+    LayerCount,
+    LSTMTaskSpec,
+    MLPTaskSpec,
+    NetworkName,
+    NetworkTaskSpec,
+    NetworkWidth,
+    NoiseStd,
+    PlainTaskSpec,
+    Width,
+    start_fields,
+)
+
+Number = TypeVar("Number", int, float)
+Item = TypeVar("Item")
+
+MAX_CHOICES: Final = 16
+
+
+def _ordered(value: tuple[Number, Number]) -> tuple[Number, Number]:
+    if value[0] > value[1]:
+        raise ValueError(f"a range is [lowest, highest], got {list(value)}")
+    return value
+
+
+def _choices(value: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not 1 <= len(value) <= MAX_CHOICES:
+        raise ValueError(f"there must be 1 to {MAX_CHOICES} choices, got {len(value)}")
+    if len(set(value)) < len(value):
+        raise ValueError(f"choices must differ from each other, got {list(value)}")
+    return value
+
+
+Range = Annotated[tuple[Number, Number], AfterValidator(_ordered)]
+Choices = Annotated[tuple[Item, ...], AfterValidator(_choices)]
+
+Depth = Annotated[int, Field(ge=0, le=12)]
+Hidden = Annotated[int, Field(ge=1, le=256)]
+Share = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class _Family(Spec):
+    share: Share = 1.0
+    """How often the kind is drawn, in proportion to the shares of the others."""
+    batch_sizes: Choices[BatchSize] = (128,)
+    init_std: Range[InitStd] = (0.1, 0.1)
+    """Log-uniform, for every learner."""
+
+
+class MLPFamily(_Family):
+    """Multilayer perceptrons."""
+
+    datasets: Choices[DatasetName] = ("mnist5k",)
+    activations: Choices[Activation] = ("sigmoid",)
+    depth: Range[Depth] = (1, 1)
+    """Hidden layers, uniform."""
+    width: Range[Width] = (20, 20)
+    """Of each hidden layer on its own, log-uniform."""
+    sides: Choices[Side | None] = (None,)
+    """Images are averaged down to so many pixels in height and width; null: as they are."""
+    initializations: Choices[Initialization] = ("normal",)
+    """`init_std` is for `normal` alone."""
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """One task for each dataset and activation, in the middle of the ranges."""
+        depth = (self.depth[0] + self.depth[1]) // 2
+        hidden = (_find_middle(self.width),) * depth
+        fields: dict[str, Any] = {
+            "hidden": hidden,
+            "side": self.sides[0],
+            **_list_common_fields(self),
+        }
+        fields |= start_fields(self.initializations[0], fields["init_std"])
+        combinations = product(self.datasets, self.activations)
+        return [
+            MLPTaskSpec(dataset=dataset, activation=activation, **fields)
+            for dataset, activation in combinations
+        ]
+
+
+class CNNFamily(_Family):
+    """Convolutional networks."""
+
+    datasets: Choices[DatasetName] = ("mnist5k",)
+    architectures: Choices[Architecture] = ("cnn-1",)
+    batch_norm: Choices[bool] = (False,)
+    dropout: Choices[bool] = (False,)
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """One task for each dataset and architecture."""
+        fields: dict[str, Any] = {
+            "batch_norm": self.batch_norm[0],
+            "dropout": self.dropout[0],
+            **_list_common_fields(self),
+        }
+        combinations = product(self.datasets, self.architectures)
+        return [
+            CNNTaskSpec(dataset=dataset, architecture=architecture, **fields)
+            for dataset, architecture in combinations
+        ]
+
+
+class LSTMFamily(_Family):
+    """Recurrent networks that predict sequences."""
+
+    n_layers: Choices[LayerCount] = (1,)
+    hidden: Range[Hidden] = (20, 20)
+    """Log-uniform."""
+    noise_stds: Choices[NoiseStd] = (0.1,)
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """One task for each number of layers and noise."""
+        hidden = _find_middle(self.hidden)
+        fields: dict[str, Any] = {"hidden": hidden, **_list_common_fields(self)}
+        combinations = product(self.n_layers, self.noise_stds)
+        return [
+            LSTMTaskSpec(n_layers=n_layers, noise_std=noise_std, **fields)
+            for n_layers, noise_std in combinations
+        ]
+
+
+class NetworkFamily(_Family):
+    """Networks of today, of any size (`meta_trainer.learners.batched`)."""
+
+    networks: Choices[NetworkName] = ("cnn",)
+    datasets: Choices[DatasetName] = ("mnist5k",)
+    """Of networks on images, like `sides`."""
+    sides: Choices[Side | None] = (7,)
+    widths: Choices[NetworkWidth] = (8,)
+    """Numbers that a network keeps for each place."""
+    activations: Choices[Activation] = ("relu",)
+    """Of `cnn`, `cnn-norm`, `autoencoder` and `regression`."""
+    initializations: Choices[Initialization] = ("torch",)
+    """`init_std` is for `normal` alone."""
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """One task for each dataset and network, with the first of the other choices."""
+        fields: dict[str, Any] = {
+            "side": self.sides[0],
+            "width": self.widths[0],
+            "activation": self.activations[0],
+            **_list_common_fields(self),
+        }
+        fields |= start_fields(self.initializations[0], fields["init_std"])
+        tasks: dict[PlainTaskSpec, None] = {}
+        for dataset, network in product(self.datasets, self.networks):
+            of_images = network not in SYNTHETIC
+            source = dataset if of_images else self.datasets[0]
+            tasks[NetworkTaskSpec(network=network, dataset=source, **fields)] = None
+        return list(tasks)
+
+
+Family = MLPFamily | CNNFamily | LSTMFamily | NetworkFamily
+
+
+def _list_common_fields(family: _Family) -> dict[str, Any]:
+    """What the typical tasks of every family have."""
+    init_std = _compute_geometric_mean(family.init_std)
+    return {"batch_size": family.batch_sizes[0], "init_std": init_std}
+
+
+def _compute_geometric_mean(bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return low if low == high else math.sqrt(low * high)
+
+
+def _find_middle(bounds: tuple[int, int]) -> int:
+    low, high = bounds
+    return round(math.sqrt(low * high))

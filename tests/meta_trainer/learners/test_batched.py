@@ -1,0 +1,183 @@
+"""Networks as products over learners give what torch's own modules give, and have their second
+derivatives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from meta_trainer.learners.batched import Sizes, batched_network
+from meta_trainer.learners.batched.networks import NETWORKS
+from meta_trainer.learners.module import ModuleLearner
+
+N_LEARNERS, BATCH, SIDE, WIDTH = 2, 3, 7, 4
+IMAGES = Sizes((1, SIDE, SIDE), 10, WIDTH, "tanh")
+OTHERS = {
+    "language": Sizes((1, 6, 1), 5, WIDTH),
+    "regression": Sizes((1, 1, 8), 1, WIDTH, "tanh"),
+}
+
+
+class Recurrent(nn.Module):
+    """torch's own recurrent layer over rows."""
+
+    def __init__(self, kind: type[nn.GRU] | type[nn.LSTM]) -> None:
+        super().__init__()
+        self.layer = kind(SIDE, WIDTH, batch_first=True)
+        self.head = nn.Linear(WIDTH, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        outputs, _ = self.layer(images.view(-1, SIDE, SIDE))
+        logits: Tensor = self.head(outputs[:, -1])
+        return logits
+
+
+class Attention(nn.Module):
+    """torch's own layer of a transformer over rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(SIDE, WIDTH)
+        self.places = nn.Parameter(torch.zeros(1, SIDE, WIDTH))
+        self.layer = nn.TransformerEncoderLayer(
+            WIDTH, 4, 2 * WIDTH, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        self.norm = nn.LayerNorm(WIDTH)
+        self.head = nn.Linear(WIDTH, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.embed(images.view(-1, SIDE, SIDE)) + self.places
+        logits: Tensor = self.head(self.norm(self.layer(x)).mean(1))
+        return logits
+
+
+def make_convolutions(*, normed: bool) -> nn.Module:
+    norms = [nn.GroupNorm(4, WIDTH) if normed else nn.Identity() for _ in range(2)]
+    pool = [nn.AdaptiveAvgPool2d(1)] if normed else []
+    return nn.Sequential(
+        nn.Unflatten(1, (1, SIDE, SIDE)),
+        nn.Conv2d(1, WIDTH, 3, 2, padding=1),
+        norms[0],
+        nn.Tanh(),
+        nn.Conv2d(WIDTH, WIDTH, 3, 2, padding=1),
+        norms[1],
+        nn.Tanh(),
+        *pool,
+        nn.Flatten(),
+        nn.Linear(WIDTH if normed else 4 * WIDTH, 10),
+    )
+
+
+MODULES = {
+    "cnn": lambda: make_convolutions(normed=False),
+    "cnn-norm": lambda: make_convolutions(normed=True),
+    "gru": lambda: Recurrent(nn.GRU),
+    "lstm": lambda: Recurrent(nn.LSTM),
+    "attention": Attention,
+}
+ORDER = {
+    "gru": ("layer.weight_ih_l0", "layer.bias_ih_l0", "layer.weight_hh_l0", "layer.bias_hh_l0"),
+    "lstm": ("layer.weight_ih_l0", "layer.bias_ih_l0", "layer.weight_hh_l0", "layer.bias_hh_l0"),
+    "attention": (
+        "embed.weight",
+        "embed.bias",
+        "places",
+        "layer.norm1.weight",
+        "layer.norm1.bias",
+        "layer.self_attn.in_proj_weight",
+        "layer.self_attn.in_proj_bias",
+        "layer.self_attn.out_proj.weight",
+        "layer.self_attn.out_proj.bias",
+        "layer.norm2.weight",
+        "layer.norm2.bias",
+        "layer.linear1.weight",
+        "layer.linear1.bias",
+        "layer.linear2.weight",
+        "layer.linear2.bias",
+        "norm.weight",
+        "norm.bias",
+    ),
+}
+"""Theirs in our order; then follows the head. Others have the same."""
+
+
+def generators() -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(i) for i in range(N_LEARNERS)]
+
+
+def draw_examples(name: str) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(1)
+    sizes = OTHERS.get(name, IMAGES)
+    if name == "language":
+        symbols = torch.randint(sizes.n_outputs, (N_LEARNERS, BATCH, 7), generator=g)
+        return symbols[..., :-1], symbols[..., 1:]
+    shape = (N_LEARNERS, BATCH, sizes.n_features)
+    inputs = torch.rand(shape, generator=g, dtype=torch.float64)
+    if name == "regression":
+        return inputs, inputs.sum(-1)
+    return inputs, torch.randint(10, (N_LEARNERS, BATCH), generator=g)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_is_torchs_own(name: str) -> None:
+    theirs = ModuleLearner(MODULES[name], nn.functional.cross_entropy, together=False)
+    ours = batched_network(name, IMAGES)
+    w = ours.start(generators(), 0.5, torch.float64)
+    w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
+
+    names = [*ORDER.get(name, ()), "head.weight", "head.bias"]
+    if name not in ORDER:
+        names = [n for n, _ in MODULES[name]().named_parameters()]
+    parts = dict(zip(names, ours.name_parameters(w).values(), strict=True))
+    in_their_order = [n for n, _ in MODULES[name]().named_parameters()]
+    their_w = torch.cat([parts[n].flatten(1) for n in in_their_order], dim=1)
+    assert their_w.shape == (N_LEARNERS, theirs.n_coordinates)
+
+    examples = draw_examples(name)
+    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_has_second_derivatives_and_learners_apart(name: str) -> None:
+    learner = batched_network(name, OTHERS.get(name, IMAGES), "torch")
+    examples = draw_examples(name)
+    w = learner.start(generators(), 0.1, torch.float64)
+    way = torch.randn(w.shape, generator=generators()[1], dtype=torch.float64)
+    ahead = learner.losses_and_gradients(w + 1e-6 * way, *examples)[1]
+    behind = learner.losses_and_gradients(w - 1e-6 * way, *examples)[1]
+    products = learner.hessian_products(w, *examples, way)
+    torch.testing.assert_close(products, (ahead - behind) / 2e-6, rtol=1e-4, atol=1e-6)
+
+    alone = learner.losses(w[1:], *(part[1:] for part in examples))
+    torch.testing.assert_close(learner.losses(w, *examples)[1:], alone)
+    assert learner.example_losses(w, *examples).shape == (N_LEARNERS, BATCH)
+
+
+def test_parts_that_have_a_start_of_their_own() -> None:
+    sizes = Sizes((1, 16, 1), 64, 32)
+    learner = batched_network("language", sizes, "gpt2")
+    parts = learner.name_parameters(learner.start(generators(), 0.1, torch.float32))
+    assert float(parts["embed"].std()) == pytest.approx(1, rel=0.05)
+    assert float(parts["places"].std()) == pytest.approx(0.02, rel=0.1)
+    assert float(parts["attention.in.weight"].std()) == pytest.approx(0.02, rel=0.05)
+    assert parts["norm.weight"].eq(1).all()
+    assert not parts["norm.bias"].any()
+
+
+def test_causal_attention_does_not_look_ahead() -> None:
+    learner = batched_network("language", OTHERS["language"], "torch")
+    w = learner.start(generators(), 0.1, torch.float64)
+    symbols, following = draw_examples("language")
+    changed = symbols.clone()
+    changed[..., -1] = (changed[..., -1] + 1) % 5
+    tensors = learner.name_parameters(w)
+    before, after = (learner.compute_outputs(tensors, seen) for seen in (symbols, changed))
+    assert before.shape == (*following.shape, 5)
+    torch.testing.assert_close(before[:, :, :-1], after[:, :, :-1])
+    assert not torch.allclose(before[:, :, -1], after[:, :, -1])
+
+
+def test_an_unknown_one_is_named() -> None:
+    with pytest.raises(ValueError, match=r"network must be one of cnn, .* got 'resnet'"):
+        batched_network("resnet", IMAGES)
