@@ -10,20 +10,20 @@ mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, �
     h   = tanh(W_x x + b_x)                              StateCell
     β_j = σ(W_β h + b_β)_j,   γ = σ(b_γ)                 AdamCell
     ρ_j = b_j e^{(W_ρ h)_j}                              WeightCell
-    ℓ   = k_role e^{w_k h} ⟨w_0²⟩^½                      how long a step is
-        = k_vector e^{w_k h}                             of vectors, and where w_0 is 0
+    ℓ   = k_role e^{w_k h} ⟨w_0²⟩^½ gain^a (fan-in / 64)^b    how long a step is
+        = k_vector e^{w_k h}                                  of vectors, and where w_0 is 0
 
     m_j ← β_j m_j + (1 − β_j) g        β̂_j ← β_j β̂_j + 1 − β_j        m̂_j = m_j / β̂_j
     v   ← γ v + (1 − γ) g²             γ̂   ← γ γ̂ + 1 − γ              v̂   = v / γ̂
     d   = ℓ Σ_j ρ_j m̂_j / √(v̂ + ε)     within ± b before it is multiplied by ℓ; 0 where g is 0
 
 The gain is what the start does to the size of a layer's inputs, ⟨w_0²⟩^½ times the root of the
-fan-in: about 1 at the usual starts, and 2.8 where 784 inputs have weights of N(0, 0.1²). Of vectors
-and tensors that start at 0 it counts as 1.
+fan-in: about 1 at the usual starts, and 2.8 where 784 inputs have weights of N(0, 0.1²). With a = 0
+steps follow the weights at the start; with a = −1, b = 0 they follow 1 / √fan-in, which is what the
+weights of a layer that keeps the size of its inputs have.
 
 All that step t needs of a tensor as a whole is of step t − 1: one pass over the coordinates is
-enough. Directions do not depend on the unit of the loss, and steps follow that of the weights but
-for what Θ makes of the gain: α is 1.
+enough. Directions do not depend on the unit of the loss: α is 1.
 
 The role is read from the shape: of no or one dimension a vector; of two a matrix; of three a stack
 of matrices, (n, out, in); of more a kernel. Θ is a few hundred numbers.
@@ -59,6 +59,7 @@ RATIO_FLOOR: Final = 1e-8
 """Added to ratios of means before their logarithm: r is at least −9.2."""
 WARMUP: Final = 20
 """Steps after which the short clock stands still."""
+USUAL_FAN_IN: Final = 64
 LENGTH_BASE: Final = 2**20
 """Lengths are kept as two numbers to this base: float32 holds no whole number above 2^24."""
 
@@ -131,8 +132,8 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     """The update as a pure function; see the module's docstring for the equations.
 
     Exactly scale invariant up to ε: with c·g in place of g, c > 0, directions stay. With c·w_0 in
-    place of w_0, those of matrices, stacks and kernels are c times as long, but for what Θ makes of
-    their gain; untrained, it makes nothing of it.
+    place of w_0, those of matrices, stacks and kernels are c^{1 + a} times as long, but for what
+    the cells make of the gain; untrained, they make nothing of it.
     """
 
     kind = "hyperadam-tensor"
@@ -169,14 +170,15 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             "weight_cell.bias": (j,),
             "length.weight": (1, n_hidden),
             "length.bias": (len(ROLES),),  # log k of each role
+            "length.exponents": (2,),  # a, b
         }
 
     def init_theta(self, generator: torch.Generator, init: str = "ensemble") -> dict[str, Tensor]:
         """A fresh Θ.
 
         `ensemble`: β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100, γ = 0.99, ρ_j = 4/J, steps of
-        0.06 of w_0's root mean square, and of 0.004 for vectors. The StateCell's weights are normal
-        of std 0.3, and what reads it has weights 0: untrained, it is the mean of J Adams.
+        0.06 (⟨w_0²⟩ / fan-in)^¼, and of 0.004 for vectors. The StateCell's weights are normal of
+        std 0.3, and what reads it has weights 0: untrained, it is the mean of J Adams.
         """
         check_choice("init", init, self.inits)
         j = self.spec.n_candidates
@@ -190,6 +192,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         theta["weight_cell.bias"].fill_(4 / j)
         lengths = [0.004 if role == "vector" else 0.06 for role in ROLES]
         theta["length.bias"].copy_(torch.tensor(lengths, dtype=torch.float64).log())
+        theta["length.exponents"].copy_(torch.tensor([-0.5, 0.0]))
         return theta
 
     def init_state(self, w: Tensor, shapes: Shapes | None = None) -> HyperAdamTensorState:
@@ -287,12 +290,10 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         t = state.n_steps + 1
         long_clock = t.log() / 4 - 0.7
         short_clock = (t / WARMUP).clamp(max=1) - 0.5
-        log_fan_in = state.traits[:1]
-        has_gain = is_relative(state)
-        log_gain = torch.where(has_gain, state.start_rms, 1.0).log() + log_fan_in / 2
-        log_gain = torch.where(has_gain, log_gain, 0.0)
+        log_gain, log_fan_in = describe_start(state)
         clocks = [long_clock, short_clock]
-        return torch.cat([logs / 2, *clocks, log_fan_in / 5 - 0.7, log_gain / 2, state.traits[1:]])
+        start = [log_fan_in / 5 - 0.7, log_gain / 2]
+        return torch.cat([logs / 2, *clocks, *start, state.traits[1:]])
 
     def _step_length(self, theta: Tensors, hidden: Tensor, state: HyperAdamTensorState) -> Tensor:
         """ℓ of each tensor; shape (1, *batch, k)."""
@@ -301,10 +302,22 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         follows_start = is_relative(state)
 
         of_role = linear(log_lengths[None], roles, log_lengths.new_zeros(1))
-        log_length = torch.where(follows_start, of_role, log_lengths[-1])
+        log_gain, log_fan_in = describe_start(state)
+        of_gain, of_fan_in = theta["length.exponents"]
+        of_start = of_gain * log_gain + of_fan_in * (log_fan_in - math.log(USUAL_FAN_IN))
+        log_length = torch.where(follows_start, of_role + of_start, log_lengths[-1])
         log_length = linear(theta["length.weight"], hidden, log_length)
         unit = torch.where(follows_start, state.start_rms, 1.0)
         return log_length.exp() * unit
+
+
+def describe_start(state: HyperAdamTensorState) -> tuple[Tensor, Tensor]:
+    """log gain, 0 of tensors whose steps are not relative to their start, and log fan-in; each of
+    shape (1, *batch, k)."""
+    has_gain = is_relative(state)
+    log_fan_in = state.traits[:1]
+    log_gain = torch.where(has_gain, state.start_rms, 1.0).log() + log_fan_in / 2
+    return torch.where(has_gain, log_gain, 0.0), log_fan_in
 
 
 def is_relative(state: HyperAdamTensorState) -> Tensor:

@@ -116,16 +116,17 @@ def test_directions_do_not_depend_on_the_scale_of_the_loss(scale: float) -> None
 
 
 def test_directions_scale_with_the_weights_at_the_start() -> None:
-    """Those of vectors, and of what starts at 0, have a length of their own. Θ is one that makes
-    nothing of the gain."""
+    """Those of vectors, and of what starts at 0, have a length of their own. Θ is one whose
+    cells make nothing of the gain."""
     rule = HyperAdamTensorRule()
     theta, w, gradients = draw_theta(rule), draw_start(), draw_gradients(N_STEPS, P)
     gain = rule.spec.n_candidates + 4
     theta["state_cell.weight"][:, gain] = 0.0
     directions = run_tensors(rule, theta, w, gradients)
     scales = torch.ones(P, dtype=torch.float64)
-    scales[:6] = 8.0
-    scales[11:25] = 8.0
+    of_weights = 8 ** (1 + theta["length.exponents"][0])
+    scales[:6] = of_weights
+    scales[11:25] = of_weights
     torch.testing.assert_close(run_tensors(rule, theta, 8 * w, gradients), scales * directions)
 
 
@@ -140,8 +141,8 @@ def test_untrained_it_is_an_ensemble_of_adams_with_relative_steps() -> None:
         expected += weighted_mean(gradients, 1 - 1 / tau) / v_hat.sqrt()
     torch.testing.assert_close(directions[-1, 6:11], 0.004 * expected[6:11])
     torch.testing.assert_close(directions[-1, -4:], 0.004 * expected[-4:])
-    rms = w[:6].square().mean().sqrt()
-    torch.testing.assert_close(directions[-1, :6], 0.06 * rms * expected[:6])
+    length = 0.06 * (w[:6].square().mean() / SHAPES[0][1]) ** 0.25
+    torch.testing.assert_close(directions[-1, :6], length * expected[:6])
 
 
 def weighted_mean(past: Tensor, decay: float) -> Tensor:

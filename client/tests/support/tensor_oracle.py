@@ -64,6 +64,7 @@ class TensorOracle:
         else:
             self.fan_in = prod(shape[1:])
         self.is_relative = self.role != 3 and self.start_rms > 0
+        self.gain = self.start_rms * self.fan_in**0.5 if self.is_relative else 1.0
 
     def run(self, gradients: Array) -> Array:
         """Directions of all steps, (T, length)."""
@@ -90,8 +91,7 @@ class TensorOracle:
         """h of step t."""
         role = [float(self.role == number) for number in range(4)]
         clocks = [log(t) / 4 - 0.7, min(t / 20, 1) - 0.5]
-        log_gain = log(self.start_rms * self.fan_in**0.5) if self.is_relative else 0.0
-        shape = [log(self.fan_in) / 5 - 0.7, log_gain / 2]
+        shape = [log(self.fan_in) / 5 - 0.7, log(self.gain) / 2]
         x = np.array([*(ratios / 2), *clocks, *shape, *role])
         return np.tanh(self.theta["state_cell.weight"] @ x + self.theta["state_cell.bias"])
 
@@ -105,7 +105,10 @@ class TensorOracle:
 
         bias = self.theta["length.bias"][self.role if self.is_relative else 3]
         length = np.exp(bias + self.theta["length.weight"][0] @ hidden)
-        unit = self.start_rms if self.is_relative else 1.0
+        unit = 1.0
+        if self.is_relative:
+            a, b = self.theta["length.exponents"]
+            unit = self.start_rms * self.gain**a * (self.fan_in / 64) ** b
         return np.asarray(unit * length * np.clip(mixture, -bound, bound))
 
 

@@ -2,7 +2,7 @@
  * a few hundred numbers a tensor, and what they say is rounded once.
  *
  *     x = [r_1 … r_J, r_g, clocks, fan-in, gain, role]   h = tanh(W_x x + b_x)
- *     β = σ(W_β h + b_β)   γ = σ(b_γ)   ρ_j = b_j e^{(W_ρ h)_j}   ℓ = k e^{w_k h} unit
+ *     β = σ(W_β h + b_β)   γ = σ(b_γ)   ρ_j = b_j e^{(W_ρ h)_j}   ℓ = k e^{w_k h} unit gain^a (fan-in / 64)^b
  *
  * The equations in full are in `hyperadam.rules.hyperadam_tensor`.
  */
@@ -15,6 +15,7 @@ enum { V_MEAN = J, G_MEAN, MEANS };  /* of m̂_j² (J of them), of v̂, of g² *
 enum { LARGEST_HIDDEN = 256 };
 #define RATIO_FLOOR 1e-8
 #define WARMUP 20
+#define USUAL_FAN_IN 64
 
 /* Learners of the same tensors side by side. A cell is one tensor of one learner. */
 typedef struct {
@@ -32,11 +33,12 @@ typedef struct {
 
 /* Where the parts of Θ, or of its gradient, lie in the flat vector. */
 typedef struct {
-    double *state_weight, *state_bias, *adam_weight, *adam_bias, *weight_weight, *weight_bias, *length_weight, *length_bias;
+    double *state_weight, *state_bias, *adam_weight, *adam_bias, *weight_weight, *weight_bias, *length_weight, *length_bias, *length_exponents;
 } ThetaParts;
 
 typedef struct {
     double features[FEATURES], hidden[LARGEST_HIDDEN], beta[J], complement[J], gamma, gamma_complement, growth[J], rho[J], length;
+    double log_gain, log_fan_in;
     double ratios[J + 1], v_mean; /* of m̂_j², then of g², to v̂ */
 } Cells;
 
@@ -55,10 +57,11 @@ static ThetaParts part_theta(double *vector, int64_t n_hidden) {
     parts.weight_bias = parts.weight_weight + J * n_hidden;
     parts.length_weight = parts.weight_bias + J;
     parts.length_bias = parts.length_weight + n_hidden;
+    parts.length_exponents = parts.length_bias + N_ROLES;
     return parts;
 }
 
-static int64_t count_theta(int64_t n_hidden) { return n_hidden * (FEATURES + 2 * J + 2) + 2 * J + 1 + N_ROLES; }
+static int64_t count_theta(int64_t n_hidden) { return n_hidden * (FEATURES + 2 * J + 2) + 2 * J + 1 + N_ROLES + 2; }
 
 static int64_t count_cells(const TensorProblem *problem) { return problem->n_learners * problem->n_tensors; }
 
@@ -90,16 +93,19 @@ static void gather_features(const TensorProblem *problem, TensorState state, int
     }
     x[LONG_CLOCK] = log(t) / 4 - 0.7;
     x[SHORT_CLOCK] = (t < WARMUP ? t / WARMUP : 1) - 0.5;
-    const double log_fan_in = (double)problem->traits[cell];
-    x[FAN_IN] = log_fan_in / 5 - 0.7;
-    x[GAIN] = is_relative(problem, cell) ? (log((double)problem->start_rms[cell]) + log_fan_in / 2) / 2 : 0;
+    cells->log_fan_in = (double)problem->traits[cell];
+    cells->log_gain = is_relative(problem, cell) ? log((double)problem->start_rms[cell]) + cells->log_fan_in / 2 : 0;
+    x[FAN_IN] = cells->log_fan_in / 5 - 0.7;
+    x[GAIN] = cells->log_gain / 2;
     for (int role = 0; role < N_ROLES; role++) x[ROLE + role] = (double)problem->traits[(1 + role) * n_cells + cell];
 }
 
 static double compute_length(const TensorProblem *problem, ThetaParts theta, int64_t cell, const Cells *cells) {
     const int relative = is_relative(problem, cell);
     const double of_role = dot(theta.length_bias, cells->features + ROLE, N_ROLES);
-    const double log_length = relative ? of_role : theta.length_bias[VECTOR_ROLE];
+    const double of_start = theta.length_exponents[0] * cells->log_gain +
+                            theta.length_exponents[1] * (cells->log_fan_in - log(USUAL_FAN_IN));
+    const double log_length = relative ? of_role + of_start : theta.length_bias[VECTOR_ROLE];
     const double unit = relative ? (double)problem->start_rms[cell] : 1;
     return unit * exp(log_length + dot(theta.length_weight, cells->hidden, problem->n_hidden));
 }
@@ -156,8 +162,11 @@ static void cells_backward(const TensorProblem *problem, ThetaParts theta, int64
     const double log_length_bar = bar->length * cells->length;
     add_scaled(total.length_weight, log_length_bar, cells->hidden, n_hidden);
     add_scaled(hidden_bar, log_length_bar, theta.length_weight, n_hidden);
-    if (is_relative(problem, cell)) add_scaled(total.length_bias, log_length_bar, cells->features + ROLE, N_ROLES);
-    else total.length_bias[VECTOR_ROLE] += log_length_bar;
+    if (is_relative(problem, cell)) {
+        add_scaled(total.length_bias, log_length_bar, cells->features + ROLE, N_ROLES);
+        total.length_exponents[0] += log_length_bar * cells->log_gain;
+        total.length_exponents[1] += log_length_bar * (cells->log_fan_in - log(USUAL_FAN_IN));
+    } else total.length_bias[VECTOR_ROLE] += log_length_bar;
 
     for (int64_t unit = 0; unit < n_hidden; unit++) {
         const double sum_bar = hidden_bar[unit] * (1 - cells->hidden[unit] * cells->hidden[unit]);
