@@ -30,6 +30,8 @@ from typing import Any, Final, Literal, Self, TypedDict
 import torch
 from torch import Tensor
 
+from hyperadam.shapes import fan_in, places
+
 
 def _knob(
     part: Literal["schedule", "share", "decay"],
@@ -220,6 +222,7 @@ def move_parameters(
     rate: Rate,
     step: int,
     shares: list[float] | list[Tensor] | None,
+    decays: Sequence[float | Tensor] | None = None,
 ) -> None:
     """w ← (1 − α_t λ) w − α_t share d, in place, for every parameter: the only place where w moves.
 
@@ -230,12 +233,29 @@ def move_parameters(
         step: t, how many steps lie behind.
         shares: of each parameter a number, or a tensor that its direction is multiplied by; None:
             all are 1.
+        decays: which part of λ each parameter has: 0, 1, or a tensor of them that its shape can be
+            multiplied by; None: all of it.
     """
     if rate.weight_decay:
-        torch._foreach_mul_(parameters, rate.retention(step))
+        _decay_parameters(parameters, rate.retention(step), decays)
     if shares is not None:
         torch._foreach_mul_(directions, shares)
     torch._foreach_add_(parameters, directions, alpha=-rate.at(step))
+
+
+def _decay_parameters(
+    parameters: list[Tensor], retention: float, decays: Sequence[float | Tensor] | None
+) -> None:
+    """w ← retention · w, of the parts that decay."""
+    whole = parameters
+    if decays is not None:
+        pairs = list(zip(parameters, decays, strict=True))
+        whole = [parameter for parameter, part in pairs if not isinstance(part, Tensor) and part]
+        for parameter, part in pairs:
+            if isinstance(part, Tensor):
+                parameter.mul_(1 - (1 - retention) * part)
+    if whole:
+        torch._foreach_mul_(whole, retention)
 
 
 def moved_parameters(
@@ -268,23 +288,6 @@ def direction_adjoints(
     alphas = torch.tensor([rate.at(step) for step in steps], dtype=torch.float64)
     result = adjoints * -alphas[:, None, None].to(adjoints)
     return result if shares is None else result * shares
-
-
-def fan_in(shape: Sequence[int]) -> int:
-    """How many inputs a parameter of this shape weighs in each of its sums, as in `torch.nn.init`.
-
-    Of a matrix (out, in) its columns; of a kernel (out, in, …) its channels times its places; 1 of
-    a bias or a scale.
-    """
-    return max(1, math.prod(shape[1:]))
-
-
-def places(shape: Sequence[int]) -> int:
-    """From how many places a parameter of this shape takes each channel.
-
-    9 of a kernel (out, in, 3, 3); 1 of a matrix, a bias or a scale.
-    """
-    return max(1, math.prod(shape[2:]))
 
 
 def _check(name: str, value: Any, largest: float, default: Any) -> None:

@@ -12,11 +12,10 @@ from hyperadam.rates import (
     Rate,
     RateKnobs,
     direction_adjoints,
-    fan_in,
     move_parameters,
     moved_parameters,
-    places,
 )
+from hyperadam.shapes import fan_in, places
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LinearLR
 

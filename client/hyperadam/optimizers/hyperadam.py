@@ -49,8 +49,9 @@ class HyperAdam(LearnedOptimizer):
         theta: what meta-training learned; None is `hyperadam.pretrained()`.
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not
             tuned to the loss; None is the rate that Θ was trained with.
-        weight_decay: λ, decoupled; w ← w − lr_t λ w. This and what follows: None is what Θ says, 0
-            none; a group may set its own; each group counts its own steps.
+        weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. This and what
+            follows: None is what Θ says, 0 none; a group may set its own; each group counts its own
+            steps.
         warmup_steps: W, steps over which the rate rises to `lr`.
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it
             fall, pass 0.
@@ -61,6 +62,8 @@ class HyperAdam(LearnedOptimizer):
         base_places: P; kernels of more places (nine of 3×3) have P / places of the rate.
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of
             float32's memory.
+        maximize: climb instead of descend; a group may set its own.
+        skip_nonfinite: leave steps out whose gradient is not finite, instead of raising.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the
     gradient's buffer; J + 1 of kind `hyperadam-tensor` (J = 4: 20 bytes, and 10).

@@ -37,6 +37,7 @@ from hyperadam.optimizers.groups import (
     read_rate,
     warn_of_lost_decay,
 )
+from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.rates import KNOBS, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
@@ -78,7 +79,11 @@ class LearnedOptimizer(Optimizer):
       share of it by its shape, with `base_fan_in`, `least_fan_in` and `base_places`
       (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
       on top of it, which one warning says; `effective_lr(group)` is what comes out.
-    - **Weight decay** is decoupled, as AdamW's; by default Θ's own.
+    - **Weight decay** is decoupled, as AdamW's; by default Θ's own. Unlike AdamW's it leaves
+      vectors (biases, scales) and rows of matrices without a gradient (embeddings of what was not
+      seen) as they are; a group with `decay_all=True` decays as a whole.
+    - **Layouts** are read from shapes (`hyperadam.shapes`); a group with `transposed=True` has
+      weights that are stored (in, out, …), as transposed convolutions and GPT-2's `Conv1D` do.
     - **New groups** (`add_param_group`) start from the rule's first state, with a warm-up of their
       own.
     """
@@ -108,7 +113,13 @@ class LearnedOptimizer(Optimizer):
         self._open_run()
 
         groups: Any = params if isinstance(params, Tensor) else list(params)
-        others = {"n_steps": 0, "maximize": maximize, DIGEST: self._theta.sha256}
+        others = {
+            "n_steps": 0,
+            "maximize": maximize,
+            "decay_all": False,
+            "transposed": False,
+            DIGEST: self._theta.sha256,
+        }
         super().__init__(groups, {**self._default_rate(lr, knobs), **others})
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
@@ -247,11 +258,12 @@ class LearnedOptimizer(Optimizer):
             self._flat.forget()
         else:
             self._open_run()
-        # What is younger than a checkpoint is off: it began without it.
-        younger = dict.fromkeys((*KNOBS, "n_steps"), 0) | {"maximize": False}
+        # What is younger than a checkpoint is as it was before: it began so.
+        switches = {"maximize": False, "decay_all": True, "transposed": False}
+        younger = {**dict.fromkeys((*KNOBS, "n_steps"), 0), **switches}
         for group in self.param_groups:
-            for name, off in younger.items():
-                group.setdefault(name, off)
+            for name, value in younger.items():
+                group.setdefault(name, value)
             group[DIGEST] = self._theta.sha256
 
     def _parameters(self) -> Iterator[Tensor]:
@@ -296,9 +308,9 @@ class LearnedOptimizer(Optimizer):
         for group, parameters, directions in self._split_by_group(vector):
             rate = read_rate(group)
             self._watch.see_step(group, rate)
-            shares = [rate.share(parameter.shape) for parameter in parameters]
-            less_than_all = shares if min(shares) < 1 else None
-            move_parameters(parameters, directions, rate, group["n_steps"], less_than_all)
+            shares = find_shares(parameters, rate, group)
+            decays = find_decays(parameters, rate, group)
+            move_parameters(parameters, directions, rate, group["n_steps"], shares, decays)
             group["n_steps"] += 1
 
     def _default_rate(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from hyperadam.rates import fan_in
+from hyperadam.shapes import fan_in
 
 ROLES: Final = ("matrix", "stack", "kernel", "vector")
 N_TRAITS: Final = 1 + len(ROLES)

@@ -89,7 +89,7 @@ class TestStep:
                 {"params": parameters[:1]},
                 {"params": parameters[1:2], "lr": 0.2},
                 {"params": parameters[2:3], "lr": 0.0},
-                {"params": parameters[3:], "weight_decay": 0.5},
+                {"params": parameters[3:], "weight_decay": 0.5, "decay_all": True},
             ],
             make_theta(),
             lr=0.1,

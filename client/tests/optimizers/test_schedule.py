@@ -82,15 +82,15 @@ class TestWarmUp:
         assert [group["n_steps"] for group in optimizer.param_groups] == [1, 0]
 
     def test_weight_decay_warms_up_too(self) -> None:
-        weight = nn.Parameter(torch.full((4,), 2.0))
+        weight = nn.Parameter(torch.full((4, 1), 2.0))
         plain = nn.Parameter(weight.detach().clone())
         for parameter, decay in ((weight, 0.5), (plain, 0.0)):
             optimizer = HyperAdam(
                 [parameter], make_theta(), lr=0.1, weight_decay=decay, warmup_steps=5
             )
-            parameter.grad = torch.ones(4)
+            parameter.grad = torch.ones(4, 1)
             optimizer.step()
-        torch.testing.assert_close(plain - weight, torch.full((4,), 0.1 / 5 * 0.5 * 2.0))
+        torch.testing.assert_close(plain - weight, torch.full((4, 1), 0.1 / 5 * 0.5 * 2.0))
 
 
 class TestDecay:
