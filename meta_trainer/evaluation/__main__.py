@@ -5,7 +5,8 @@ python -m meta_trainer.evaluation repeat FOLDER [--data-dir DIR]
 
 `run` takes the spec of an evaluation job, or the `results.json` of a report, which is made again as
 a whole. A version `NAME@1` is the pretrained Θ of that name, or the file that `--theta` gives it.
-`repeat` runs a sample of all reports of a folder again, and fails where a start ends elsewhere.
+`repeat` runs a sample of all reports of a folder again, and fails where a start ends elsewhere;
+what it has no data for, it names.
 """
 
 from __future__ import annotations
@@ -24,8 +25,14 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 from pydantic import ValidationError
 
+from meta_trainer.datasets import DatasetMissing
 from meta_trainer.evaluation import EvaluationData, OutcomeCache, TuningCache, evaluate
-from meta_trainer.evaluation.repeats import Repeated, Repetition, read_sample
+from meta_trainer.evaluation.repeats import (
+    Repeated,
+    Repetition,
+    SampleOfReport,
+    read_sample,
+)
 from meta_trainer.evaluation.reporting import build_report_files, draw_report
 from meta_trainer.evaluation.reporting.origin import describe_origin
 from meta_trainer.recorder import LogRecorder
@@ -94,15 +101,26 @@ def repeat(
     n_wrong = 0
     try:
         for name, sample in read_sample(folder).items():
-            for repeated in repetition.repeat(name, sample):
-                typer.echo(_describe(repeated))
-                n_wrong += not repeated.is_right
+            n_wrong += _repeat(repetition, name, sample)
     except (OSError, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     if n_wrong:
         typer.echo(f"{n_wrong} rows do not end where results.json says", err=True)
         raise typer.Exit(1)
+
+
+def _repeat(repetition: Repetition, name: str, sample: SampleOfReport) -> int:
+    """How many rows of a report do not end as recorded; a report whose data is not here is told and
+    left out."""
+    n_wrong = 0
+    try:
+        for repeated in repetition.repeat(name, sample):
+            typer.echo(_describe(repeated))
+            n_wrong += not repeated.is_right
+    except DatasetMissing as error:
+        typer.echo(f"{name}: NOT run again, for its data is not here: {error}")
+    return n_wrong
 
 
 def _describe(repeated: Repeated) -> str:

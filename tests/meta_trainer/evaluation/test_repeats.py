@@ -151,6 +151,17 @@ def test_the_command_fails_where_a_start_ends_elsewhere(results: Path, tmp_path:
     assert f"small, sigmoid, {NAME}: NOT as recorded" in wrong.output
 
 
+def test_what_there_is_no_data_for_is_told(results: Path, tmp_path: Path) -> None:
+    def move_to_mnist(content: Any) -> None:
+        content["spec"]["dataset"] = "mnist"
+
+    folder = change_results(results, tmp_path, move_to_mnist)
+    (folder / "sample.json").write_bytes((results / "sample.json").read_bytes())
+    answer = CliRunner().invoke(app, ["repeat", str(folder), "--data-dir", str(tmp_path)])
+    assert answer.exit_code == 0
+    assert "small: NOT run again, for its data is not here: dataset 'mnist'" in answer.output
+
+
 @pytest.mark.slow
 def test_a_report_is_made_again_from_its_own_file(results: Path, tmp_path: Path) -> None:
     arguments = ["run", str(results / "small/results.json"), "--out", str(tmp_path)]
