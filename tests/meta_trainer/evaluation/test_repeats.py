@@ -36,8 +36,8 @@ SMALL = {
     "quick": True,
     "untrained": True,
     "learners": ["sigmoid"],
-    "horizon": 2,
-    "n_starts": 3,
+    "horizon": 1,
+    "n_starts": 2,
     "n_tuning_starts": 1,
     "baselines": ["adam"],
 }
@@ -118,7 +118,7 @@ def test_another_theta_is_refused(results: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "told"),
-    [("tasks", ("tanh",), "tasks must be of sigmoid, got 'tanh'"), ("n_starts", 4, "at most 3")],
+    [("tasks", ("tanh",), "tasks must be of sigmoid, got 'tanh'"), ("n_starts", 3, "at most 2")],
 )
 def test_a_sample_of_what_is_not_there_is_refused(
     results: Path, field: str, value: Any, told: str
