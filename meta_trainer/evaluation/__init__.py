@@ -5,7 +5,7 @@ line, a new baseline one line); this package runs it.
 
     data.py           what the learners of a suite are trained and tested on
     contestants.py    the optimizers that are compared; baselines.py runs torch.optim's on many
-                      learners at once
+                      learners at once, untuned.py those of packages at their defaults
     plan.py           which cells an evaluation is made of, and which rows they go to
     plan_run.py       tune, run, keep; cell_queue.py hands cells to a runner
     cells.py          the units of work that a runner carries out; testing.py, timing.py, tuning.py

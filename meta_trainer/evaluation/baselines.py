@@ -36,8 +36,18 @@ class HandDesignedState(NamedTuple):
 class HandDesigned:
     """A baseline as the `InnerOptimizer` of L learners at L rates."""
 
-    def __init__(self, baseline: Baseline, rates: Sequence[float]) -> None:
+    def __init__(
+        self, baseline: Baseline, rates: Sequence[float], n_steps: int | None = None
+    ) -> None:
+        """
+        Args:
+            rates: one for each learner.
+            n_steps: how long the run will be; only a baseline with a course must know it.
+        """
+        if baseline.course is not None and n_steps is None:
+            raise ValueError("a baseline with a course must know how long its run is")
         self._baseline = baseline
+        self._n_steps = n_steps
         self._rates = tuple(rates)
         self._distinct_rates = tuple(dict.fromkeys(self._rates))
         """One for each parameter group."""
@@ -63,7 +73,7 @@ class HandDesigned:
         for row, row_gradient in zip(state.rows, gradient, strict=True):
             row.grad = row_gradient
         for group, schedule in zip(state.optimizer.param_groups, self._schedules, strict=True):
-            group["lr"] = schedule.at(state.n_steps)
+            group["lr"] = schedule.at(state.n_steps) * self._follow_course(state.n_steps)
         state.optimizer.step()
 
         if state.shares is None:
@@ -71,6 +81,16 @@ class HandDesigned:
         else:
             moved = decayed.lerp(state.parameters, state.shares)
         return moved, state._replace(n_steps=state.n_steps + 1)
+
+    def final_weights(self, w: Tensor, state: HandDesignedState) -> Tensor:  # noqa: ARG002
+        return w
+
+    def _follow_course(self, step: int) -> float:
+        """What is left of the rate at a step."""
+        course = self._baseline.course
+        if course is None or self._n_steps is None:
+            return 1.0
+        return course.at(step, self._n_steps)
 
     def _decay(self, w: Tensor, step: int) -> Tensor:
         """(1 − α_t λ) w, of all coordinates alike, as Θ's rate has it."""

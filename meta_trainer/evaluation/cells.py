@@ -7,7 +7,7 @@ several horizons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,8 +21,9 @@ from meta_trainer.evaluation.baselines import HandDesigned
 from meta_trainer.evaluation.data import EvaluationData
 from meta_trainer.evaluation.testing import measure_on_test
 from meta_trainer.evaluation.tuning import Tuned, tune
+from meta_trainer.evaluation.untuned import Untuned
 from meta_trainer.learners import Classifier
-from meta_trainer.specs.baselines import Baseline, GridRange
+from meta_trainer.specs.baselines import Baseline, GridRange, UntunedBaseline
 from meta_trainer.specs.suites import SuiteLearner
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
@@ -90,9 +91,22 @@ def run_baseline(
     baseline: Baseline,
     rate: float,
 ) -> list[Outcome]:
-    """A baseline from some starts, all at one rate."""
-    optimizer = HandDesigned(baseline, [rate] * len(starts))
+    """A baseline from some starts, all at one rate. One with a course runs to one horizon."""
+    if baseline.course is not None and len(horizons) > 1:
+        raise ValueError(f"a course over {horizons[-1]} steps is none over {horizons[0]}")
+    optimizer = HandDesigned(baseline, [rate] * len(starts), horizons[-1])
     return _run(setting, data, starts, horizons, optimizer)
+
+
+def run_untuned(
+    setting: Setting,
+    data: EvaluationData,
+    starts: range,
+    horizons: Sequence[int],
+    baseline: UntunedBaseline,
+) -> list[Outcome]:
+    """A baseline from some starts, at its defaults."""
+    return _run(setting, data, starts, horizons, Untuned(baseline))
 
 
 def run_tuning(
@@ -104,7 +118,9 @@ def run_tuning(
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
     make_optimizer = partial(HandDesigned, baseline)
-    return _tune(setting, data, n_starts, horizons, baseline.grid, make_optimizer)
+    make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
+    with one_thread():
+        return tune(baseline.grid, make_optimizer, make_optimizee, horizons, baseline.stride)
 
 
 def run_learned_tuning(
@@ -118,18 +134,11 @@ def run_learned_tuning(
     grid: GridRange,
 ) -> dict[int, Tuned]:
     """The α of a learned optimizer by horizon, under the schedule of `rate`."""
-    make_optimizer = partial(Learned, rule_from_spec(rule_spec), theta, rate)
-    return _tune(setting, data, n_starts, horizons, grid, make_optimizer)
+    rule = rule_from_spec(rule_spec)
 
+    def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:  # noqa: ARG001
+        return Learned(rule, theta, rate, rates)
 
-def _tune(
-    setting: Setting,
-    data: EvaluationData,
-    n_starts: int,
-    horizons: Sequence[int],
-    grid: GridRange,
-    make_optimizer: Callable[[Sequence[float]], InnerOptimizer],
-) -> dict[int, Tuned]:
     make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():
         return tune(grid, make_optimizer, make_optimizee, horizons)

@@ -1,7 +1,8 @@
 """The optimizers of an evaluation: what runs each of them, and what decides its numbers.
 
 A contestant is one row of every task: a learned optimizer at its own α, the same at an α that is
-tuned for each task, what either was before meta-training, or a baseline, which is always tuned.
+tuned for each task, what either was before meta-training, a baseline whose rate is tuned, or one at
+its package's defaults.
 """
 
 from __future__ import annotations
@@ -21,11 +22,19 @@ from meta_trainer.evaluation.cells import (
     run_learned,
     run_learned_tuning,
     run_tuning,
+    run_untuned,
 )
 from meta_trainer.evaluation.rate_trials import LARGEST_EXPONENT, SMALLEST_EXPONENT
+from meta_trainer.evaluation.untuned import find_package_version
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.specs.baselines import BASELINES, Baseline, GridRange
+from meta_trainer.specs.baselines import (
+    BASELINES,
+    AnyBaseline,
+    Baseline,
+    GridRange,
+    UntunedBaseline,
+)
 
 Kind = Literal["learned", "untrained", "baseline"]
 
@@ -143,6 +152,31 @@ class BaselineContestant(Contestant):
         return Cell(label, run_tuning, (*arguments, self.baseline))
 
 
+@dataclass(frozen=True)
+class UntunedContestant(Contestant):
+    """A baseline at its package's defaults."""
+
+    baseline: UntunedBaseline
+    version: str
+    """Of the package."""
+
+    @property
+    def kind(self) -> Kind:
+        return "baseline"
+
+    def content(self) -> dict[str, Any]:
+        return {**self.baseline.content(), "version": self.version}
+
+    def tuning_content(self) -> dict[str, Any]:
+        raise NotImplementedError(f"{self.name} has no rate to tune")
+
+    def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:  # noqa: ARG002
+        return Cell(label, run_untuned, (*arguments, self.baseline))
+
+    def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
+        raise NotImplementedError(f"{self.name} has no rate to tune")
+
+
 def list_contestants(
     spec: EvaluationSpec,
     thetas: Mapping[str, Theta],
@@ -154,6 +188,9 @@ def list_contestants(
 
     Args:
         starts: of learned optimizers, what they were before meta-training, by their names.
+
+    Raises:
+        PackageMissing: a baseline's package is not installed.
     """
     rates = {name: spec.rate_of(theta) for name, theta in thetas.items()}
     learned = [
@@ -180,7 +217,7 @@ def list_contestants(
         for name, start in starts.items()
     ]
     baselines = [
-        BaselineContestant(name, baseline.schedule, True, baseline)
+        _make_baseline_contestant(name, baseline)
         for name, baseline in resolve_baselines(spec.baselines, rates).items()
     ]
     tuned = map(_tune_alpha, learned) if spec.tune_learned else ()
@@ -188,12 +225,19 @@ def list_contestants(
     return [*learned, *tuned, *untrained, *tuned_untrained, *baselines]
 
 
+def _make_baseline_contestant(name: str, baseline: AnyBaseline) -> Contestant:
+    if isinstance(baseline, Baseline):
+        return BaselineContestant(name, baseline.schedule, True, baseline)
+    version = find_package_version(baseline)
+    return UntunedContestant(name, Rate(lr=baseline.rate), False, baseline, version)
+
+
 def _tune_alpha(contestant: LearnedContestant) -> LearnedContestant:
     """The same at an α of each task."""
     return replace(contestant, name=f"{contestant.name}, α tuned", is_tuned=True)
 
 
-def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[str, Baseline]:
+def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[str, AnyBaseline]:
     """The baselines as they are run, by the names of their rows.
 
     A scheduled one has the schedule of the Θ beside it, with several Θ one row for each schedule;
@@ -203,10 +247,10 @@ def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[s
         rates: of the learned optimizers, by their names.
     """
     asked = {name: BASELINES[name] for name in names}
-    contents = [baseline.content() for baseline in asked.values() if not baseline.takes]
-    resolved: dict[str, Baseline] = {}
+    contents = [baseline.content() for baseline in asked.values() if not _is_scheduled(baseline)]
+    resolved: dict[str, AnyBaseline] = {}
     for name, baseline in asked.items():
-        if not baseline.takes:
+        if not isinstance(baseline, Baseline) or not baseline.takes:
             resolved[name] = baseline
             continue
 
@@ -220,3 +264,8 @@ def resolve_baselines(names: Sequence[str], rates: Mapping[str, Rate]) -> dict[s
             row = name if len(scheduled) == 1 else f"{name} ({theta})"
             resolved[row] = beside
     return resolved
+
+
+def _is_scheduled(baseline: AnyBaseline) -> bool:
+    """Whether it takes its schedule from a Θ."""
+    return isinstance(baseline, Baseline) and bool(baseline.takes)

@@ -24,7 +24,7 @@ from meta_trainer.evaluation.untrained import FindVersion, StartUnknown, rebuild
 from meta_trainer.recorder import Recorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs import EvaluationSpec
-from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.baselines import BASELINES, UntunedBaseline
 from meta_trainer.specs.suites import SUITES
 
 
@@ -50,6 +50,7 @@ def evaluate(
 
     Raises:
         Stopped: `should_stop` said so between two cells.
+        PackageMissing: a baseline's package is not installed.
         NotAnAblation: the suite is one, and the versions cannot be compared by what it varies.
     """
     suite = SUITES[spec.suite]
@@ -125,7 +126,15 @@ def _make_timing_row(task: str, name: str, theta: Theta | None, seconds: list[fl
         optimizer=name,
         learned=None if theta is None else name,
         kind="baseline" if theta is None else "learned",
-        rate=theta.rate if theta else Rate(lr=rate_at(BASELINES[name].grid[0])),
+        rate=theta.rate if theta else Rate(lr=_find_timed_rate(name)),
         finals=torch.tensor(seconds, dtype=torch.float64),
         curves=torch.empty(0, len(seconds), dtype=torch.float64),
     )
+
+
+def _find_timed_rate(name: str) -> float:
+    """The rate that a baseline is timed at."""
+    baseline = BASELINES[name]
+    if isinstance(baseline, UntunedBaseline):
+        return baseline.rate
+    return rate_at(baseline.grid[0])

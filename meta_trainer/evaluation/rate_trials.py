@@ -20,8 +20,9 @@ from meta_trainer.unrolls.rollout import InnerOptimizer, rollout
 SMALLEST_EXPONENT: Final = -40  # a rate of 1e-6
 LARGEST_EXPONENT: Final = 20  # a rate of 1,024
 
-MakeOptimizer = Callable[[Sequence[float]], InnerOptimizer]
-"""Gives the optimizer that moves each learner at its own of these rates."""
+MakeOptimizer = Callable[[Sequence[float], int], InnerOptimizer]
+"""Gives the optimizer that moves each learner at its own of these rates, for a run of so many
+steps."""
 MakeOptimizee = Callable[[int, int], Optimizee]
 """Gives n copies of a batch of tuning starts as one optimizee, copy after copy."""
 
@@ -111,7 +112,8 @@ class RateTrials:
         optimizee = self._make_optimizee(n_copies, batch)
         n_starts = len(optimizee.start()) // n_copies
         rates = [rate_at(exponent) for exponent in exponents for _ in range(n_starts)]
-        result = rollout(self._make_optimizer(rates), optimizee, self._n_steps)
+        optimizer = self._make_optimizer(rates, self._n_steps)
+        result = rollout(optimizer, optimizee, self._n_steps)
         losses_by_copy = result.final_losses.view(n_copies, n_starts)
         for exponent, losses in zip(exponents, losses_by_copy, strict=True):
             self._batches[exponent].append(losses)

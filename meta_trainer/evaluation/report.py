@@ -170,8 +170,13 @@ class Report:
         return min(self.of_task(task), key=lambda row: row.rank)
 
     def best_baseline(self, task: str) -> Row | None:
-        """The tuned baseline that is the one to beat; None if none was run."""
-        baselines = [row for row in self.of_task(task) if row.kind == "baseline"]
+        """The tuned baseline that is the one to beat; None if none was run. Where seconds were
+        measured, none is tuned, and all count."""
+        baselines = [
+            row
+            for row in self.of_task(task)
+            if row.kind == "baseline" and (row.tuned is not None or self.is_timing)
+        ]
         return min(baselines, key=lambda row: row.rank, default=None)
 
     def compare_with_best_baseline(self, row: Row) -> Difference | None:

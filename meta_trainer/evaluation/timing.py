@@ -16,8 +16,9 @@ from torch.optim import Optimizer
 
 from meta_trainer.datasets import Data
 from meta_trainer.evaluation.rate_trials import rate_at
+from meta_trainer.evaluation.untuned import open_optimizers
 from meta_trainer.learners import MLP
-from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.baselines import BASELINES, UntunedBaseline
 from meta_trainer.specs.suites import Task
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.training.units import one_thread
@@ -54,10 +55,10 @@ def time_updates(
             raise TypeError(f"task {task.name} must be an MLP to be timed, got {kind}")
         sizes = optimizee.learner.sizes
 
-        optimizers: dict[str, Optimizer] = {}
+        optimizers: dict[str, list[Optimizer]] = {}
         for name, file in thetas.items():
             parameters = _make_parameters(sizes, start[0], gradient[0])
-            optimizers[name] = _make_learned(parameters, Theta.from_bytes(file))
+            optimizers[name] = [_make_learned(parameters, Theta.from_bytes(file))]
         for name in baselines:
             parameters = _make_parameters(sizes, start[0], gradient[0])
             optimizers[name] = _make_baseline(parameters, name)
@@ -89,20 +90,27 @@ def _make_learned(parameters: list[torch.nn.Parameter], theta: Theta) -> Optimiz
     return optimizer(parameters, theta)
 
 
-def _make_baseline(parameters: list[torch.nn.Parameter], name: str) -> Optimizer:
+def _make_baseline(parameters: list[torch.nn.Parameter], name: str) -> list[Optimizer]:
     """As it comes, at some rate: the time does not depend on it."""
     baseline = BASELINES[name]
+    if isinstance(baseline, UntunedBaseline):
+        return open_optimizers(baseline.optimizer, parameters)
     rate = rate_at(baseline.grid[0])
-    return baseline.optimizer(parameters, lr=rate, **baseline.arguments)  # type: ignore[call-arg]
+    return [baseline.optimizer(parameters, lr=rate, **baseline.arguments)]  # type: ignore[call-arg]
 
 
-def _time_in_turn(optimizers: Mapping[str, Optimizer], n_updates: int) -> dict[str, float]:
+def _time_in_turn(optimizers: Mapping[str, list[Optimizer]], n_updates: int) -> dict[str, float]:
     """Seconds per update of each, one after the other."""
     return {name: _time(optimizer, n_updates) for name, optimizer in optimizers.items()}
 
 
-def _time(optimizer: Optimizer, n_updates: int) -> float:
+def _time(optimizers: Sequence[Optimizer], n_updates: int) -> float:
+    """
+    Args:
+        optimizers: which together have all parameters.
+    """
     begin = time.perf_counter()
     for _ in range(n_updates):
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
     return (time.perf_counter() - begin) / n_updates

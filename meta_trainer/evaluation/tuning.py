@@ -14,6 +14,8 @@ neighbours have run on all of its starts.
 A long horizon is first searched at a fifth of it, and again at a fifth of that, down to some
 hundred steps: the best rate there is where the search at the next longer horizon begins, with its
 two neighbours alone. `tuning_cache` keeps what was found.
+
+A baseline may have a stride: then neighbours are so many places apart, from the beginning.
 """
 
 from __future__ import annotations
@@ -112,6 +114,7 @@ def tune(
     make_optimizer: MakeOptimizer,
     make_optimizee: MakeOptimizee,
     horizons: Collection[int],
+    stride: int = 1,
 ) -> dict[int, Tuned]:
     """For each horizon the rate with the lowest mean final loss; of equal ones the smallest.
 
@@ -120,30 +123,31 @@ def tune(
         make_optimizer: for learners side by side, each at a rate of its own.
         make_optimizee: for copies of a batch of tuning starts; all rates that are tried at a time
             run as one.
+        stride: places between neighbours where the search ends; more than 1: it begins there, too.
     """
     tuned_by_horizon: dict[int, Tuned] = {}
-    first = list(range(grid[0], grid[1] + 1, _STRIDES[0]))
-    strides: tuple[int, ...] = _STRIDES
+    strides: tuple[int, ...] = _STRIDES if stride == 1 else (stride,)
+    first = list(range(grid[0], grid[1] + 1, strides[0]))
 
     for n_steps in build_ladder(horizons):
         trials = RateTrials(make_optimizer, make_optimizee, n_steps)
         trials.run(first, 1)
-        for stride in strides:
-            trials.search_neighbours(1, stride)
+        for width in strides:
+            trials.search_neighbours(1, width)
 
-        n_batches = _settle(trials) if n_steps in horizons else 1
+        n_batches = _settle(trials, stride) if n_steps in horizons else 1
         best = trials.find_best(n_batches)
         if n_steps in horizons:
             tuned_by_horizon[n_steps] = _describe(trials, best, n_batches)
 
         # The next longer horizon begins beside the best of this one.
-        first = clamp((best - 1, best, best + 1))
-        strides = _STRIDES[-1:]
+        first = clamp((best - stride, best, best + stride))
+        strides = (stride,)
 
     return tuned_by_horizon
 
 
-def _settle(trials: RateTrials) -> int:
+def _settle(trials: RateTrials, stride: int) -> int:
     """More starts for as long as noise leaves open which rate is the best.
 
     Returns:
@@ -156,7 +160,7 @@ def _settle(trials: RateTrials) -> int:
         if contenders == [best]:
             break
         trials.run(contenders, n_more)
-        trials.search_neighbours(n_more)
+        trials.search_neighbours(n_more, stride)
         n_batches = n_more
     return n_batches
 

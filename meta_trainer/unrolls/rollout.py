@@ -27,6 +27,10 @@ class InnerOptimizer(Protocol):
         """New parameters (L, p) and state; `gradient` (L, p) is taken at `w`. The state passed in
         is used up."""
 
+    def final_weights(self, w: Tensor, state: Any) -> Tensor:
+        """What a run that ends at w gives, (L, p): w, or what the optimizer has averaged. The run
+        can go on from w."""
+
 
 class LearnedState(NamedTuple):
     """What a learned optimizer carries from step to step."""
@@ -66,6 +70,9 @@ class Learned:
         moved = self._move(w, direction, state)
         return moved, LearnedState(rule_state, state.n_steps + 1, state.shares)
 
+    def final_weights(self, w: Tensor, state: LearnedState) -> Tensor:  # noqa: ARG002
+        return w
+
     def _move(self, w: Tensor, direction: Tensor, state: LearnedState) -> Tensor:
         if self._rates is None:
             return moved_parameters(w, direction, self._rate, state.n_steps, state.shares)
@@ -84,10 +91,10 @@ class Rollout(NamedTuple):
     """Loss at w_t on the minibatch of step t, t = 0 … T − 1; shape (T, L), float64; not finite once
     diverged."""
     final_losses: Tensor
-    """Mean loss at w_T over the minibatches of the run; shape (L,), float64; NaN where it is not
-    finite."""
+    """Mean loss at the final weights over the minibatches of the run; shape (L,), float64; NaN
+    where it is not finite."""
     parameters: Tensor
-    """w_T, shape (L, p)."""
+    """The final weights: w_T, or what the optimizer has averaged; shape (L, p)."""
 
 
 def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Rollout:
@@ -111,8 +118,8 @@ def rollouts(
         curves[step] = losses
         w, state = optimizer.step(w, gradients, state)
         if step + 1 in horizons:
-            final = optimizee.final_losses(w, step + 1)
-            results.append(
-                Rollout(curves[: step + 1], torch.where(final.isfinite(), final, torch.nan), w)
-            )
+            weights = optimizer.final_weights(w, state)
+            final = optimizee.final_losses(weights, step + 1)
+            finite = torch.where(final.isfinite(), final, torch.nan)
+            results.append(Rollout(curves[: step + 1], finite, weights))
     return results

@@ -8,7 +8,7 @@ from typing import Final
 from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.specs.baselines import BASELINES
+from meta_trainer.specs.baselines import BASELINES, Baseline, UntunedBaseline
 
 
 def write_introduction(report: Report) -> list[str]:
@@ -81,7 +81,30 @@ def _describe_rates(report: Report) -> str:
         "starts, and on up to four times as many where noise left the best open; learned "
         f"optimizers run at their own rate everywhere{beside if spec.tune_learned else ''}."
     )
-    return " ".join([tuning, *_describe_schedules(report)])
+    return " ".join([tuning, *_describe_others(report), *_describe_schedules(report)])
+
+
+def _describe_others(report: Report) -> list[str]:
+    """Baselines whose rates are not only a number: a sentence for those with a course, and one for
+    those at their defaults."""
+    baselines = {name: BASELINES.get(name) for name in report.optimizers}
+    untuned = [
+        name for name, baseline in baselines.items() if isinstance(baseline, UntunedBaseline)
+    ]
+    with_course = [
+        name
+        for name, baseline in baselines.items()
+        if isinstance(baseline, Baseline) and baseline.course is not None
+    ]
+    sentences = []
+    if with_course:
+        names = ", ".join(with_course)
+        sentences.append(
+            f"The rate of {names} rises over 5 % of a run, and falls to 0 as a cosine."
+        )
+    if untuned:
+        sentences.append(f"Not tuned, at their defaults: {', '.join(untuned)}.")
+    return sentences
 
 
 def _describe_schedules(report: Report) -> list[str]:
@@ -103,7 +126,8 @@ def _takes_schedule(row: Row) -> bool:
     if row.kind != "baseline":
         return False
     name, _, _ = row.optimizer.partition(" (")
-    return name in BASELINES and bool(BASELINES[name].takes)
+    baseline = BASELINES.get(name)
+    return isinstance(baseline, Baseline) and bool(baseline.takes)
 
 
 def _has_rate_of_its_own(row: Row) -> bool:

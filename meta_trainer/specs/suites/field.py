@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from meta_trainer.specs.baselines import FIELD_BASELINES
 from meta_trainer.specs.field_tasks import (
     FieldImageNetwork,
     FieldImageTaskSpec,
@@ -28,6 +29,6 @@ FIELD: Final = Suite(
     learners={**_ON_IMAGES, **_ON_MADE_UP_DATA},
     also_at=(300,),
     may_decide=False,
-    size=Size(horizon=2_000, n_starts=8),
+    size=Size(horizon=2_000, n_starts=8, baselines=FIELD_BASELINES),
     quick=quick_size(),
 )
