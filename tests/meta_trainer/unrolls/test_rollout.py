@@ -94,7 +94,8 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
         torch.nn.Parameter(part.view(shape).clone())
         for part, shape in zip(parts, shapes, strict=True)
     ]
-    optimizer = HyperAdam(parameters, Theta.from_vector(rule, vector, rate=rate))
+    groups = [{"params": parameters, "decay_all": True}]  # as in a rollout
+    optimizer = HyperAdam(groups, Theta.from_vector(rule, vector, rate=rate))
     for step in range(7):
         w = torch.cat([parameter.detach().flatten() for parameter in parameters])
         gradient = optimizee.losses_and_gradients(w[None], step)[1][0].split(
