@@ -31,8 +31,8 @@ SMALL: dict[str, Any] = {
     "rule": {"n_candidates": 2, "n_hidden": 3},
     "task": {"hidden": [3], "batch_size": 8, "activations": ["tanh", "relu"]},
     "unroll": {"horizon": 5},
-    "validation": {"every_episodes": 1, "n_learners": 2},
-    "n_episodes": 3,
+    "validation": {"every_episodes": 1, "n_learners": 1},
+    "n_episodes": 2,
     "checkpoint_every_updates": 1,
 }
 SHAPES = [(5, 4), (5,), (2, 3, 2), (2, 2, 1, 1)]

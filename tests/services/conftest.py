@@ -17,12 +17,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from registry.memory import InMemoryRegistry
-from services.app import create_app
 from services.container import Container
 from services.database.base import Database
 from services.database.migrations import upgrade
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
+from tests.services.application import share_application
 from tests.services.support import PlayedExecutor, Stage
 
 
@@ -95,7 +95,8 @@ def services(settings: Settings, database: Database, registry: InMemoryRegistry)
 def client(services: Container) -> Iterator[TestClient]:
     """The real application, with a key that may do everything."""
     key = services.api_keys.create("tester", ["admin"]).key
-    with TestClient(create_app(services), headers={"Authorization": f"Bearer {key}"}) as client:
+    headers = {"Authorization": f"Bearer {key}"}
+    with TestClient(share_application(services), headers=headers) as client:
         yield client
 
 

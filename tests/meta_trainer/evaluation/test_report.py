@@ -14,6 +14,8 @@ from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.reporting import report_to_json, summarize_report
+from meta_trainer.evaluation.reporting.files import build_texts
+from meta_trainer.evaluation.reporting.results import Results
 from meta_trainer.evaluation.tuning import Tuned
 from meta_trainer.specs import EvaluationSpec, MLPTaskSpec
 from meta_trainer.specs.suites import Size, Suite
@@ -107,7 +109,8 @@ def test_verdicts_are_those_of_the_paired_differences(
 def test_the_paper_stands_beside_its_own_tasks_alone(report: Report, other: dict[str, Any]) -> None:
     fields = report.spec.model_dump() | other
     elsewhere = replace(report, spec=EvaluationSpec.model_validate(fields))
-    assert "paper" not in table_lines(files_of(elsewhere))[0]
+    texts = build_texts(Results(elsewhere, None))
+    assert "paper" not in table_lines(texts)[0]
     assert report_to_json(elsewhere)["paper"]["final_losses"] == {}
 
 

@@ -29,7 +29,14 @@ from tests.meta_trainer.conftest import TINY, MemoryRecorder
 from tests.meta_trainer.driver.jobs import read_done, read_events
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
-CONSTANT = merge(TINY, {"meta_optimizer": {"schedule": "constant"}, "n_episodes": 2})
+CONSTANT = merge(
+    TINY,
+    {
+        "meta_optimizer": {"schedule": "constant"},
+        "n_episodes": 2,
+        "validation": {"n_learners": 1},
+    },
+)
 """2 episodes of 2 periods, whose rates do not depend on how many follow."""
 
 

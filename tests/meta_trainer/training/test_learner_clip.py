@@ -106,6 +106,10 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
 EACH_ESTIMATOR = pytest.mark.parametrize("given", ESTIMATORS.values(), ids=ESTIMATORS)
 
 
+ONE_LEARNER = {"validation": {"n_learners": 1}}
+"""Validation is not what is looked at here, and takes as long as the updates."""
+
+
 def clipping(
     spec: MetaTrainingSpec, factor: float, given: dict[str, Any] | None = None
 ) -> MetaTrainingSpec:
@@ -137,7 +141,7 @@ def test_the_gradients_of_learners_add_up_to_that_of_their_chunk(
 def test_resumes_bit_for_bit(
     given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
-    spec = clipping(tiny_spec, 0.5, given)
+    spec = clipping(tiny_spec, 0.5, {"n_episodes": 2, **ONE_LEARNER, **given})
     whole = train(spec, recorder)
     assert sum(recorder.series("n_clipped").values()) > 0
     for update in {1, whole.n_updates - 1}:
@@ -181,7 +185,8 @@ def test_a_learner_with_a_huge_gradient_has_no_more_than_its_share(
 ) -> None:
     """The update's gradient is hardly longer than a usual one, from the first update on."""
     c = 2.0
-    spec = clipping(tiny_spec, c, {"estimator": {"kind": "tbptt", "order": order}})
+    given = {"estimator": {"kind": "tbptt", "order": order}, **ONE_LEARNER}
+    spec = clipping(tiny_spec, c, given)
     train(spec, recorder)
     usual = max(norms(recorder))
     exploding = type(recorder)()
@@ -203,7 +208,7 @@ def test_a_learner_whose_gradient_is_not_finite_leaves_the_others_of_its_chunk(
     tiny_spec: MetaTrainingSpec, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explode(monkeypatch, math.inf)
-    spec = clipping(tiny_spec, 2.0)
+    spec = clipping(tiny_spec, 2.0, ONE_LEARNER)
     trained = train(spec, recorder)
     assert trained.final_theta.isfinite().all()
     assert set(recorder.series("n_diverged").values()) == {1.0}
@@ -214,7 +219,7 @@ def test_a_learner_whose_gradient_is_not_finite_leaves_the_others_of_its_chunk(
 
 def test_checkpoints_without_norms_load(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
     """Those of today, and of jobs that do not clip."""
-    spec = clipping(tiny_spec, 2.0)
+    spec = clipping(tiny_spec, 2.0, ONE_LEARNER)
     train(spec, recorder)
     rule = make_rule(spec.rule)
     checkpoint = Checkpoint.from_bytes(recorder.checkpoints[2], rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,9 +15,10 @@ from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
-from meta_trainer.training.result import Stopped
+from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from meta_trainer.unrolls.episodes import EpisodeState
+from tests.meta_trainer.conftest import TINY, MemoryRecorder
 
 
 def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) -> Any:
@@ -27,8 +28,24 @@ def train(spec: MetaTrainingSpec, recorder: Any, resume: bytes | None = None) ->
     return training.run()
 
 
-def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
-    first = train(tiny_spec, recorder)
+class Whole(NamedTuple):
+    """A job from its start to its end."""
+
+    trained: Trained
+    recorder: MemoryRecorder
+
+
+@pytest.fixture(scope="module")
+def whole() -> Whole:
+    """The tiny job, trained once for all who only look at it."""
+    recorder = MemoryRecorder()
+    return Whole(train(MetaTrainingSpec.model_validate(TINY), recorder), recorder)
+
+
+def test_same_spec_gives_the_same_theta(
+    tiny_spec: MetaTrainingSpec, recorder: Any, whole: Whole
+) -> None:
+    first = whole.trained
     second = train(tiny_spec, recorder)
     assert torch.equal(first.theta, second.theta)
     assert torch.equal(first.final_theta, second.final_theta)
@@ -36,39 +53,40 @@ def test_same_spec_gives_the_same_theta(tiny_spec: MetaTrainingSpec, recorder: A
 
 
 def test_the_meta_rate_has_fallen_at_the_last_update(
-    tiny_spec: MetaTrainingSpec, recorder: Any
+    tiny_spec: MetaTrainingSpec, whole: Whole
 ) -> None:
-    train(tiny_spec, recorder)
-    rates = recorder.series("meta_rate")
+    rates = whole.recorder.series("meta_rate")
     meta_optimizer = tiny_spec.meta_optimizer
     final_rate = meta_optimizer.rate * meta_optimizer.final_fraction
     assert rates[meta_optimizer.warmup_updates] == pytest.approx(meta_optimizer.rate)
     assert rates[tiny_spec.n_updates] == pytest.approx(final_rate)
 
 
-def test_another_seed_gives_another_theta(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+def test_another_seed_gives_another_theta(
+    tiny_spec: MetaTrainingSpec, recorder: Any, whole: Whole
+) -> None:
     other = tiny_spec.model_copy(update={"seed": 8})
-    assert not torch.equal(
-        train(tiny_spec, recorder).final_theta, train(other, recorder).final_theta
-    )
+    assert not torch.equal(whole.trained.final_theta, train(other, recorder).final_theta)
 
 
 def test_resumes_bit_for_bit_from_every_checkpoint(
-    tiny_spec: MetaTrainingSpec, recorder: Any
+    tiny_spec: MetaTrainingSpec, whole: Whole
 ) -> None:
-    whole = train(tiny_spec, recorder)
+    trained, recorder = whole
     meta_loss = recorder.series("meta_loss")
     assert sorted(recorder.checkpoints) == list(range(1, tiny_spec.n_updates + 1))
     for update, data in list(recorder.checkpoints.items()):
         resumed_recorder = type(recorder)()
         resumed = train(tiny_spec, resumed_recorder, resume=data)
-        assert torch.equal(resumed.final_theta, whole.final_theta)
-        assert torch.equal(resumed.theta, whole.theta)
-        assert (resumed.best_update, resumed.best_loss) == (whole.best_update, whole.best_loss)
+        assert torch.equal(resumed.final_theta, trained.final_theta)
+        assert torch.equal(resumed.theta, trained.theta)
+        assert (resumed.best_update, resumed.best_loss) == (trained.best_update, trained.best_loss)
         rest = {later: loss for later, loss in meta_loss.items() if later > update}
         assert resumed_recorder.series("meta_loss") == rest
 
 
+ONE_LEARNER = {"validation": {"n_learners": 1}}
+"""Of a job whose validation is not what is looked at: it takes as long as the updates."""
 PES = {"kind": "pes", "n_pairs": 2, "sigma": 0.1}
 ESTIMATORS: list[dict[str, Any]] = [
     {"unroll": {"period": None}, "estimator": {"kind": "es", "n_pairs": 2}},
@@ -101,7 +119,7 @@ def test_resumes_bit_for_bit_with_every_estimator(
 ) -> None:
     """PES' and ES-Single's particles are in the middle of an episode in these checkpoints."""
     base = tiny_spec.model_dump(exclude={"estimator"})
-    spec = MetaTrainingSpec.model_validate(merge(base, {"n_episodes": 2, **fields}))
+    spec = MetaTrainingSpec.model_validate(merge(base, {"n_episodes": 2, **ONE_LEARNER, **fields}))
     whole = train(spec, recorder)
     assert not torch.equal(whole.final_theta, whole.initial_theta)
     assert whole.n_updates == (2 if spec.unroll.period is None else 4)
@@ -139,21 +157,23 @@ def test_a_period_leaves_the_state_it_is_given_as_it_was(
     assert not torch.equal(second.losses, first.losses)
 
 
-def test_stops_with_a_checkpoint_and_goes_on(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+def test_stops_with_a_checkpoint_and_goes_on(
+    tiny_spec: MetaTrainingSpec, recorder: Any, whole: Whole
+) -> None:
+    """And ends as the job that makes a checkpoint after every update."""
     spec = tiny_spec.model_copy(update={"checkpoint_every_updates": 1000})
     training = MetaTraining(spec, load("mnist5k"), InProcessRunner(), recorder)
     with pytest.raises(Stopped):
         training.run(should_stop=lambda: training.update == 3)
     assert list(recorder.checkpoints) == [3]
     resumed = train(spec, type(recorder)(), resume=recorder.checkpoints[3])
-    assert torch.equal(resumed.final_theta, train(spec, type(recorder)()).final_theta)
+    assert torch.equal(resumed.final_theta, whole.trained.final_theta)
 
 
 def test_refuses_foreign_and_damaged_checkpoints(
-    tiny_spec: MetaTrainingSpec, recorder: Any
+    tiny_spec: MetaTrainingSpec, recorder: Any, whole: Whole
 ) -> None:
-    train(tiny_spec, recorder)
-    data = recorder.checkpoints[3]
+    data = whole.recorder.checkpoints[3]
     with pytest.raises(CheckpointError, match="another spec"):
         train(tiny_spec.model_copy(update={"seed": 8}), recorder, resume=data)
     flipped = bytearray(data)
@@ -163,8 +183,8 @@ def test_refuses_foreign_and_damaged_checkpoints(
             train(tiny_spec, recorder, resume=damaged)
 
 
-def test_checkpoint_round_trip(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
-    train(tiny_spec, recorder)
+def test_checkpoint_round_trip(tiny_spec: MetaTrainingSpec, whole: Whole) -> None:
+    recorder = whole.recorder
     rule = make_rule(tiny_spec.rule)
     for update, n_states in ((3, 2), (4, 0)):
         checkpoint = Checkpoint.from_bytes(recorder.checkpoints[update], rule)
@@ -174,8 +194,8 @@ def test_checkpoint_round_trip(tiny_spec: MetaTrainingSpec, recorder: Any) -> No
         )  # one tensor order, one header
 
 
-def test_validation_keeps_the_best(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
-    trained = train(tiny_spec, recorder)
+def test_validation_keeps_the_best(whole: Whole) -> None:
+    trained, recorder = whole
     series = recorder.series("validation_loss")
     assert sorted(series) == [0, 2, 4, 6]
     assert trained.best_loss == min(series.values())
@@ -213,15 +233,15 @@ def test_learns(recorder: Any) -> None:
             "meta_optimizer": {"rate": 0.05, "warmup_updates": 0},
             "n_learners": 4,
             "n_episodes": 8,
-            "validation": {"every_episodes": 4},
+            "validation": {"every_episodes": 4, "n_learners": 4},
         }
     )
     trained = train(spec, recorder)
     assert trained.best_loss < trained.initial_loss - 0.2
 
 
-def test_reports_what_a_follower_needs(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
-    train(tiny_spec, recorder)
+def test_reports_what_a_follower_needs(tiny_spec: MetaTrainingSpec, whole: Whole) -> None:
+    recorder = whole.recorder
     kinds = [kind for kind, _ in recorder.events]
     assert kinds[0] == "started"
     assert {"progress", "validation", "checkpoint"} <= set(kinds)

@@ -11,9 +11,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
-from services.app import create_app
 from services.auth.dependencies import get_required_scope
 from services.container import Container
+from tests.services.application import share_application
 from tests.services.support import list_error_fields
 
 PUBLIC = {
@@ -49,7 +49,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, set[str], list[str]]]:
 
 @pytest.fixture
 def app(services: Container) -> FastAPI:
-    return create_app(services)
+    return share_application(services)
 
 
 def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
@@ -89,7 +89,7 @@ def test_aliases_and_keys_are_for_admins(app: FastAPI) -> None:
 
 @pytest.fixture
 def anonymous(services: Container) -> Iterator[TestClient]:
-    with TestClient(create_app(services)) as client:
+    with TestClient(share_application(services)) as client:
         yield client
 
 

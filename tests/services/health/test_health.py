@@ -10,17 +10,17 @@ from unittest.mock import patch
 import pytest
 from fastapi.testclient import TestClient
 
-from services.app import create_app
 from services.container import Container
 from services.health.checks import Examiner
 from services.reconciler.lease import LeaseHolder
+from tests.services.application import share_application
 
 SECRET = "postgresql://me:hunter2@host/db"
 
 
 @pytest.fixture
 def anonymous(services: Container) -> Iterator[TestClient]:
-    with TestClient(create_app(services)) as client:
+    with TestClient(share_application(services)) as client:
         yield client
 
 
