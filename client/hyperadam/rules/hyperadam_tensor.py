@@ -177,7 +177,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         """A fresh Θ.
 
         `ensemble`: β_j = 1 − 1/τ_j with τ log-spaced over 1.1…100, γ = 0.99, ρ_j = 4/J, steps of
-        0.06 (⟨w_0²⟩ / fan-in)^¼, and of 0.004 for vectors. The StateCell's weights are normal of
+        0.03 (⟨w_0²⟩ / fan-in)^¼, and of 0.004 for vectors. The StateCell's weights are normal of
         std 0.3, and what reads it has weights 0: untrained, it is the mean of J Adams.
         """
         check_choice("init", init, self.inits)
@@ -190,7 +190,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         theta["adam_cell.bias"][:j] = compute_decay_logits(1.1, 100, j)
         theta["adam_cell.bias"][j:] = compute_decay_logits(100, 100, 1)
         theta["weight_cell.bias"].fill_(4 / j)
-        lengths = [0.004 if role == "vector" else 0.06 for role in ROLES]
+        lengths = [0.004 if role == "vector" else 0.03 for role in ROLES]
         theta["length.bias"].copy_(torch.tensor(lengths, dtype=torch.float64).log())
         theta["length.exponents"].copy_(torch.tensor([-0.5, 0.0]))
         return theta

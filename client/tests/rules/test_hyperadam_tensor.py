@@ -141,7 +141,7 @@ def test_untrained_it_is_an_ensemble_of_adams_with_relative_steps() -> None:
         expected += weighted_mean(gradients, 1 - 1 / tau) / v_hat.sqrt()
     torch.testing.assert_close(directions[-1, 6:11], 0.004 * expected[6:11])
     torch.testing.assert_close(directions[-1, -4:], 0.004 * expected[-4:])
-    length = 0.06 * (w[:6].square().mean() / SHAPES[0][1]) ** 0.25
+    length = 0.03 * (w[:6].square().mean() / SHAPES[0][1]) ** 0.25
     torch.testing.assert_close(directions[-1, :6], length * expected[:6])
 
 
