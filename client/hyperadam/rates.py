@@ -185,6 +185,11 @@ class Rate:
             share = share * self.base_places / n_places
         return share
 
+    @property
+    def has_shares(self) -> bool:
+        """Whether any parameter has less than all of α_t."""
+        return any((self.base_fan_in, self.least_fan_in, self.base_places))
+
     def shares(self, shapes: Sequence[Sequence[int]] | None, like: Tensor) -> Tensor | None:
         """The same, coordinate by coordinate; shape (p,). None where all are 1.
 
@@ -224,7 +229,8 @@ def move_parameters(
     shares: list[float] | list[Tensor] | None,
     decays: Sequence[float | Tensor] | None = None,
 ) -> None:
-    """w ← (1 − α_t λ) w − α_t share d, in place, for every parameter: the only place where w moves.
+    """w ← (1 − α_t λ) w − α_t share d, in place, for every parameter: the only place where w moves,
+    beside `hyperadam.kernels.Mover`, which does the same within a step.
 
     Args:
         parameters: w; moved.
@@ -249,13 +255,20 @@ def _decay_parameters(
     """w ← retention · w, of the parts that decay."""
     whole = parameters
     if decays is not None:
-        pairs = list(zip(parameters, decays, strict=True))
+        pairs = zip(parameters, decays, strict=True)
         whole = [parameter for parameter, part in pairs if not isinstance(part, Tensor) and part]
-        for parameter, part in pairs:
-            if isinstance(part, Tensor):
-                parameter.mul_(1 - (1 - retention) * part)
+        decay_parts(parameters, retention, decays)
     if whole:
         torch._foreach_mul_(whole, retention)
+
+
+def decay_parts(
+    parameters: Sequence[Tensor], retention: float, decays: Sequence[float | Tensor]
+) -> None:
+    """The same of those alone whose part is a tensor."""
+    for parameter, part in zip(parameters, decays, strict=True):
+        if isinstance(part, Tensor):
+            parameter.mul_(1 - (1 - retention) * part)
 
 
 def moved_parameters(

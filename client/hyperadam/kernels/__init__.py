@@ -13,12 +13,14 @@ choose by rule, dtype and device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.cpu_tensor import open_tensor_stepper
+from hyperadam.kernels.cpu_tensor_move import Pace, open_tensor_mover
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorTape
 from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
@@ -31,12 +33,15 @@ from hyperadam.kernels.tensor_library import choose_tensor_kernel
 from hyperadam.rules import Rule
 
 __all__ = [
+    "Mover",
+    "Pace",
     "ReferenceStepper",
     "ReferenceStepwiseTape",
     "ReferenceTape",
     "Stepper",
     "StepwiseTape",
     "Tape",
+    "open_mover",
     "open_stepper",
     "open_stepwise_tape",
     "open_tape",
@@ -84,6 +89,27 @@ class Stepper(Protocol):
         (`out_state=state`: in place)."""
 
 
+class Mover(Protocol):
+    """Whole steps of an optimizer, straight on its parameters, for a fixed Θ."""
+
+    def fits(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> bool:
+        """Whether these can be moved so."""
+
+    def measure_norm(self, gradients: Sequence[Tensor]) -> float:
+        """Euclidean, over all of them; not finite if any coordinate is not, or if its square
+        overflows the dtype."""
+
+    def move(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        state: Any,
+        pace: Pace,
+    ) -> None:
+        """w ← (1 − α_t λ) w − α_t share d, and the state's step, both in place; the state is over
+        all coordinates, parameter after parameter."""
+
+
 def open_tape(
     rule: Rule[Any],
     theta: Tensor,  # shape: (n_theta,)
@@ -115,6 +141,15 @@ def open_stepper(
         return ReferenceStepper(rule, theta)
     limits = KernelLimits.of(rule)
     return LimitedStepper(fused, limits) if limits else fused
+
+
+def open_mover(
+    rule: Rule[Any],
+    theta: Tensor,  # shape: (n_theta,)
+) -> Mover | None:
+    """A mover for Θ, or None where there is none: a stepper does the same then, beside
+    `hyperadam.rates.move_parameters`."""
+    return open_tensor_mover(rule, theta)
 
 
 def _open_fused_tape(rule: Rule[Any], theta: Tensor, state: Any) -> Tape | None:

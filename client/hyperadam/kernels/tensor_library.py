@@ -4,7 +4,7 @@ learners: `native/tensor.c`, for one J and dtype."""
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -25,6 +25,7 @@ MOVING_FIELDS: Final = ("m", "v", "beta_hat", "gamma_hat", "means", "n_steps")
 """Fields that a step changes, in the order of `TensorState` of tensor_cells.h."""
 _DTYPES: Final = (torch.float32, torch.float64)
 _POINTER: Final = ctypes.c_void_p
+_INT: Final = ctypes.c_int64
 
 
 class TensorArguments(ctypes.Structure):
@@ -56,15 +57,24 @@ class TensorLibrary:
             self._loaded = ctypes.CDLL(str(path))
         except OSError as error:
             raise BuildError(f"the compiled kernel cannot be loaded: {error}") from error
-        self.step = self._find_function("tensor_step", 6)
-        self.tape_step = self._find_function("tensor_tape_step", 6)
-        self.tape_backward_step = self._find_function("tensor_tape_backward_step", 9)
+        self.step = self._find_function("tensor_step", [_POINTER] * 6)
+        self.tape_step = self._find_function("tensor_tape_step", [_POINTER] * 6)
+        self.tape_backward_step = self._find_function("tensor_tape_backward_step", [_POINTER] * 9)
 
-    def _find_function(self, name: str, n_arguments: int) -> Callable[..., None]:
-        function: Any = getattr(self._loaded, name)
-        function.argtypes = [_POINTER] * n_arguments
-        function.restype = None
-        return function  # type: ignore[no-any-return]
+        self.norm = self._find_function("tensor_norm", [_POINTER, _POINTER, _INT], ctypes.c_double)
+        self.move_prepare = self._find_function("tensor_move_prepare", [_POINTER] * 5)
+        self.move_segments = self._find_function(
+            "tensor_move_segments", [_POINTER] * 5 + [_INT] * 2
+        )
+        self.move_finish = self._find_function("tensor_move_finish", [_POINTER] * 5)
+        self.segment: int = self._find_function("tensor_segment", [], _INT)()
+        self.move_workspace = self._find_function("tensor_move_workspace", [_INT], _INT)
+
+    def _find_function(self, name: str, arguments: list[Any], result: Any = None) -> Any:
+        function = getattr(self._loaded, name)
+        function.argtypes = arguments
+        function.restype = result
+        return function
 
 
 @cache
@@ -124,6 +134,7 @@ class TensorLayout:
         lengths = read_lengths(state)
         if sum(lengths) != self.shape[-1] or min(lengths) < 0:
             raise ValueError(f"state is of {lengths} coordinates, gradient has {self.shape[-1]}")
+        self.lengths = lengths
         self.n_learners = prod(self.shape[:-1])
         self.n_tensors = len(lengths)
         self.constants = {name: getattr(state, name) for name in ("start_rms", "traits", "length")}

@@ -81,7 +81,7 @@ def explain_not_finite(vector: FlatVector, groups: Sequence[Mapping[str, Any]]) 
                 f"gradient of parameter {name} has values that are not finite; nothing was changed"
             )
     return (
-        f"gradient is too large: its squared norm overflows {vector.buffer.dtype}; "
+        f"gradient is too large: its squared norm overflows {vector.like.dtype}; "
         "nothing was changed"
     )
 

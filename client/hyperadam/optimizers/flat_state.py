@@ -9,6 +9,7 @@ there, or other parameters move, are flat fields made anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from operator import is_
 from typing import Any, Final
 
 import torch
@@ -36,7 +37,8 @@ class FlatState:
         """Let go of the flat fields: the next step makes them of what stands in the state."""
         self._vector: FlatVector | None = None
         self._joined: Any = None
-        self._views: dict[str, list[tuple[Tensor, int]]] = {}
+        self._views: dict[str, list[Tensor]] = {}
+        self._places: dict[str, list[int]] = {}
 
     def over(self, vector: FlatVector, dtype: torch.dtype, state: State) -> Any:
         """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those
@@ -55,29 +57,29 @@ class FlatState:
         assert self._vector is not None
         entries = [state.get(parameter, {}) for parameter in self._vector.parameters]
         for name, views in self._views.items():
-            for entry, (view, address) in zip(entries, views, strict=True):
-                if entry.get(name) is not view or view.data_ptr() != address:
-                    return False
+            standing = [entry.get(name) for entry in entries]
+            if not all(map(is_, standing, views)) or _list_addresses(views) != self._places[name]:
+                return False
         return True
 
     def _join(self, vector: FlatVector, dtype: torch.dtype, state: State) -> None:
         """Flat fields for the vector, field by field: beside the state, memory for one field is
         enough."""
         begun = [
-            self._find_fields(parameter, index, vector.buffer, state)
+            self._find_fields(parameter, index, vector.like, state)
             for index, parameter in enumerate(vector.parameters)
         ]
         left_views = self._find_left_views(vector)
         self.forget()
 
         shapes = [parameter.shape for parameter in vector.parameters]
-        n_coordinates = len(vector.buffer)
+        n_coordinates = vector.n_coordinates
         template = self._rule.init_state(torch.empty(n_coordinates, device="meta"), shapes)
         joined = {}
         for name, field in template._asdict().items():
             is_per_tensor = name in self._rule.per_tensor_fields
-            stored = vector.buffer.dtype if is_per_tensor else dtype
-            flat = vector.buffer.new_zeros(field.shape, dtype=stored)
+            stored = vector.like.dtype if is_per_tensor else dtype
+            flat = vector.like.new_zeros(field.shape, dtype=stored)
             sizes = [1] * len(shapes) if is_per_tensor else vector.sizes
             views = []
             for parameter, part, fields in zip(
@@ -87,9 +89,10 @@ class FlatState:
                 if name in fields:
                     view.copy_(fields.pop(name))
                 state.setdefault(parameter, {})[name] = view
-                views.append((view, view.data_ptr()))
+                views.append(view)
             joined[name] = flat
             self._views[name] = views
+            self._places[name] = _list_addresses(views)
             _clone_views(name, left_views, state)
 
         self._vector = vector
@@ -121,9 +124,13 @@ class FlatState:
         for name, views in self._views.items():
             pairs = zip(self._vector.parameters, views, strict=True)
             left[name] = [
-                (parameter, view) for parameter, (view, _) in pairs if id(parameter) not in staying
+                (parameter, view) for parameter, view in pairs if id(parameter) not in staying
             ]
         return left
+
+
+def _list_addresses(views: list[Tensor]) -> list[int]:
+    return list(map(Tensor.data_ptr, views))
 
 
 def _clone_views(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from hyperadam.rates import KNOBS, Rate
+from hyperadam.kernels import Pace
+from hyperadam.optimizers.layouts import find_decays, find_shares
+from hyperadam.rates import KNOBS, Rate, decay_parts
 
 
 def read_rate(group: Mapping[str, Any]) -> Rate:
@@ -31,6 +33,69 @@ def read_number(value: Any) -> Any:
         isinstance(value, np.generic | np.ndarray) and value.size == 1
     )
     return value.item() if is_one_number else value
+
+
+class GroupStep(NamedTuple):
+    """What a group does in one step."""
+
+    rate: Rate
+    n_steps: int
+    """Steps that lie behind the group."""
+    parameters: list[Tensor]
+    """Those that move."""
+    shares: list[float] | None
+    """What each has of α_t; None: all of it."""
+    decays: list[float | Tensor] | None
+    """Which part of the weight decay each has; None: all of it."""
+
+
+def find_moving(groups: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], list[Tensor]]]:
+    """Each group with its parameters that have gradients, if any."""
+    for group in groups:
+        parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if parameters:
+            yield group, parameters
+
+
+def take_steps(groups: Sequence[dict[str, Any]], watch: ScheduleWatch) -> list[GroupStep]:
+    """The step of every group that moves, which from now on lies behind it.
+
+    Raises:
+        ValueError: a field of a rate is out of its bounds; no step was counted.
+    """
+    steps = []
+    moving = list(find_moving(groups))
+    for group, parameters in moving:
+        rate = read_rate(group)
+        watch.see_step(group, rate)
+        shares = find_shares(parameters, rate, group)
+        decays = find_decays(parameters, rate, group)
+        steps.append(GroupStep(rate, group["n_steps"], parameters, shares, decays))
+    for group, _ in moving:
+        group["n_steps"] += 1
+    return steps
+
+
+def decay_rows(steps: Sequence[GroupStep]) -> None:
+    """The decay of parameters of which only some rows have it, which `compute_pace` leaves out."""
+    for step in steps:
+        if step.decays is not None:
+            decay_parts(step.parameters, step.rate.retention(step.n_steps), step.decays)
+
+
+def compute_pace(steps: Sequence[GroupStep]) -> Pace:
+    """How far each parameter goes, in the order of the groups."""
+    rates: list[float] = []
+    retentions: list[float] = []
+    for step in steps:
+        alpha = step.rate.at(step.n_steps)
+        retention = step.rate.retention(step.n_steps)
+        ones: list[float] = [1.0] * len(step.parameters)
+        rates += [alpha * share for share in step.shares or ones]
+        for part in step.decays or ones:
+            decays = part if isinstance(part, float) else 0.0
+            retentions.append(retention if decays else 1.0)
+    return Pace(rates, retentions)
 
 
 def check_loaded_groups(groups: Sequence[Mapping[str, Any]]) -> None:

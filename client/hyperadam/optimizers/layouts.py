@@ -20,6 +20,8 @@ def find_shares(
     Args:
         group: has `transposed`: its weights are stored (in, out, …).
     """
+    if not rate.has_shares:
+        return None
     shapes = [parameter.shape for parameter in parameters]
     if group["transposed"]:
         shapes = [torch.Size(swap_ends(shape)) for shape in shapes]

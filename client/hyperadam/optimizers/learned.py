@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from hyperadam.kernels import Stepper, open_stepper
+from hyperadam.kernels import Mover, Stepper, open_mover, open_stepper
 from hyperadam.optimizers.arithmetic import exact_arithmetic
 from hyperadam.optimizers.checkpoint import DIGEST, check_same_theta, copy_entries, read_state
 from hyperadam.optimizers.checks import (
@@ -32,12 +32,16 @@ from hyperadam.optimizers.checks import (
 from hyperadam.optimizers.flat import FlatVector, one_device
 from hyperadam.optimizers.flat_state import FlatState
 from hyperadam.optimizers.groups import (
+    GroupStep,
     ScheduleWatch,
     check_loaded_groups,
+    compute_pace,
+    decay_rows,
+    find_moving,
     read_rate,
+    take_steps,
     warn_of_lost_decay,
 )
-from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.rates import KNOBS, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
@@ -129,6 +133,7 @@ class LearnedOptimizer(Optimizer):
         self._flat = FlatState(self._theta.rule)
         self._vector: FlatVector | None = None
         self._stepper: Stepper | None = None
+        self._mover: Mover | None = None
         self._watch = ScheduleWatch()
         self._n_skipped_steps = 0
 
@@ -184,13 +189,26 @@ class LearnedOptimizer(Optimizer):
         return loss
 
     def _step(self, moving: list[Tensor]) -> None:
-        vector, stepper = self._read_gradients(moving)
-        if not math.isfinite(vector.norm()):
+        gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
+        check_strided(gradients, type(self).__name__)
+        vector, stepper = self._find_vector(moving)
+        mover = self._mover
+        if mover is not None and (self._maximizes() or not mover.fits(moving, gradients)):
+            mover = None
+
+        norm = self._gather(vector, gradients) if mover is None else mover.measure_norm(gradients)
+        if not math.isfinite(norm):
+            self._gather(vector, gradients)
             if not self._skip_nonfinite:
                 raise FloatingPointError(explain_not_finite(vector, self.param_groups))
             self._n_skipped_steps += 1
             return
-        state = self._flat.over(vector, self._state_dtype or vector.buffer.dtype, self.state)
+        state = self._flat.over(vector, self._state_dtype or vector.like.dtype, self.state)
+        if mover is not None:
+            steps = self._take_steps()
+            decay_rows(steps)
+            mover.move(moving, gradients, state, compute_pace(steps))
+            return
         stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
         self._move(vector)
 
@@ -269,49 +287,47 @@ class LearnedOptimizer(Optimizer):
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def _read_gradients(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
-        """The gradients in one vector, and what steps over it; both anew when other parameters
+    def _find_vector(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
+        """The vector of these parameters, and what steps over it; both anew when other parameters
         move."""
-        gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
-        check_strided(gradients, type(self).__name__)
-
         dtype = self._computation_dtype(moving)
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             check_dtypes(moving, type(self).__name__)
             self._vector = FlatVector(moving, dtype)
-            theta = self._theta.vector.to(self._vector.buffer)
+            theta = self._theta.vector.to(self._vector.like)
             self._stepper = open_stepper(self._theta.rule, theta)
-
-        torch._foreach_copy_(self._vector.views, gradients)
-        for group, _, views in self._split_by_group(self._vector):
-            if group["maximize"]:
-                torch._foreach_neg_(views)
+            self._mover = open_mover(self._theta.rule, theta)
         return self._vector, self._stepper
+
+    def _gather(self, vector: FlatVector, gradients: list[Tensor]) -> float:
+        """Fills the vector with what is descended; its norm."""
+        torch._foreach_copy_(vector.views, gradients)
+        views = iter(vector.views)
+        for group, parameters in find_moving(self.param_groups):
+            own_views = list(islice(views, len(parameters)))
+            if group["maximize"]:
+                torch._foreach_neg_(own_views)
+        return vector.norm()
+
+    def _maximizes(self) -> bool:
+        return any(group["maximize"] for group in self.param_groups)
 
     def _computation_dtype(self, moving: list[Tensor]) -> torch.dtype:
         trained = chain(find_trainable(self._parameters()), moving)
         any_double = any(parameter.dtype == torch.float64 for parameter in trained)
         return torch.float64 if any_double else torch.float32
 
-    def _split_by_group(
-        self, vector: FlatVector
-    ) -> Iterator[tuple[dict[str, Any], list[Tensor], list[Tensor]]]:
-        """Each group with its parameters that have gradients, if any, and their views."""
-        views = iter(vector.views)
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                yield group, parameters, list(islice(views, len(parameters)))
-
     def _move(self, vector: FlatVector) -> None:
         """Move every group at its own rate; the vector holds the directions, which are used up."""
-        for group, parameters, directions in self._split_by_group(vector):
-            rate = read_rate(group)
-            self._watch.see_step(group, rate)
-            shares = find_shares(parameters, rate, group)
-            decays = find_decays(parameters, rate, group)
-            move_parameters(parameters, directions, rate, group["n_steps"], shares, decays)
-            group["n_steps"] += 1
+        views = iter(vector.views)
+        for step in self._take_steps():
+            directions = list(islice(views, len(step.parameters)))
+            move_parameters(
+                step.parameters, directions, step.rate, step.n_steps, step.shares, step.decays
+            )
+
+    def _take_steps(self) -> list[GroupStep]:
+        return take_steps(self.param_groups, self._watch)
 
     def _default_rate(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:
         """The fields of Θ's own rate, but for those that were given."""

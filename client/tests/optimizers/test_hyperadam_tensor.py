@@ -194,3 +194,43 @@ def test_trains_a_network_from_its_untrained_theta() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.2 * losses[0]
+
+
+@pytest.mark.usefixtures("needs_compiler")
+@pytest.mark.parametrize("state_dtype", [None, torch.bfloat16])
+def test_steps_in_place_are_those_of_other_layouts(state_dtype: torch.dtype | None) -> None:
+    """Whose gradients go by a vector of their own, as maximized and strided ones do."""
+    theta = make_theta()
+    finals = []
+    for is_straight in (True, False):
+        model, optimizer = make(theta, state_dtype=state_dtype)
+        for step in range(6):
+            for index, parameter in enumerate(model.parameters()):
+                generator = torch.Generator().manual_seed(10 * step + index)
+                gradient = torch.randn(parameter.shape, generator=generator)
+                gradient[0] = 0.0  # of a matrix, a row that does not decay
+                parameter.grad = gradient if is_straight else -gradient
+            for group in optimizer.param_groups:
+                group["maximize"] = not is_straight
+            optimizer.step()
+        assert optimizer._vector is not None
+        assert ("buffer" in vars(optimizer._vector)) is not is_straight
+        finals.append(flatten(list(model.parameters())))
+    tolerance = 1e-5 if state_dtype is None else 1e-2
+    torch.testing.assert_close(finals[0], finals[1], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, 3e19])
+def test_a_step_in_place_that_is_not_finite_changes_nothing(bad: float) -> None:
+    model, optimizer = make(make_theta())
+    train(model, optimizer, range(1, 3))
+    before = copy.deepcopy(optimizer.state_dict())
+    w = flatten(list(model.parameters()))
+    list(model.parameters())[-1].grad[-1] = bad  # type: ignore[index]
+    with pytest.raises(FloatingPointError, match=r"not finite|too large"):
+        optimizer.step()
+    assert torch.equal(flatten(list(model.parameters())), w)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for number, fields in before["state"].items():
+        assert all(torch.equal(after["state"][number][name], x) for name, x in fields.items())

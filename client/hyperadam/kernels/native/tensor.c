@@ -2,6 +2,7 @@
  * step by step. One pass over the coordinates each; all that a step needs of a tensor as a whole is of the step before.
  */
 #include "tensor_backward.h"
+#include "tensor_move.c"
 
 /* A state as the tape keeps it: its fields one after the other. */
 static TensorState open_slot(const TensorProblem *problem, real *slot) {
@@ -33,27 +34,6 @@ static void next_place(const TensorProblem *problem, Place *place) {
     place->length = problem->lengths[place->tensor];
 }
 
-/* β̂ and γ̂ after the step, and the coefficients of its pass. */
-static void prepare_step(const TensorProblem *problem, const Cells *cells, TensorState old, int64_t cell, double *beta_hat,
-                         double *gamma_hat, Coefficients *c) {
-    const int64_t n_cells = count_cells(problem);
-    *gamma_hat = 1 + cells->gamma * ((double)old.gamma_hat[cell] - 1);
-    for (int j = 0; j < J; j++) {
-        beta_hat[j] = 1 + cells->beta[j] * ((double)old.beta_hat[j * n_cells + cell] - 1);
-        c->beta[j] = splat((real)cells->beta[j]);
-        c->complement[j] = splat((real)cells->complement[j]);
-        c->weight[j] = splat((real)(cells->rho[j] / beta_hat[j]));
-    }
-    c->gamma = splat((real)cells->gamma);
-    c->gamma_complement = splat((real)cells->gamma_complement);
-    c->inverse_gamma_hat = splat((real)(1 / *gamma_hat));
-    c->epsilon = splat((real)problem->epsilon);
-    c->bound = splat((real)problem->bound);
-    c->length = splat((real)cells->length);
-}
-
-static double count_coordinates(Place place) { return place.length > 1 ? (double)place.length : 1; }
-
 static void step_tensors(const TensorProblem *problem, ThetaParts theta, const real *g, TensorState old, TensorState new,
                          real *direction) {
     const int64_t n_cells = count_cells(problem);
@@ -73,15 +53,8 @@ static void step_tensors(const TensorProblem *problem, ThetaParts theta, const r
         }
         step_coordinates(&c, &rows, place.length, totals);
 
-        const double n = count_coordinates(place);
-        for (int j = 0; j < J; j++) {
-            new.beta_hat[j * n_cells + cell] = (real)beta_hat[j];
-            new.means[j * n_cells + cell] = (real)(totals[j] / n / (beta_hat[j] * beta_hat[j]));
-        }
-        new.gamma_hat[cell] = (real)gamma_hat;
-        new.means[V_MEAN * n_cells + cell] = (real)(totals[V_MEAN] / n / gamma_hat);
-        new.means[G_MEAN * n_cells + cell] = (real)(totals[G_MEAN] / n);
         new.n_steps[cell] = old.n_steps[cell] + 1;
+        finish_step(problem, new, cell, beta_hat, gamma_hat, totals, place.length);
     }
 }
 
@@ -153,7 +126,7 @@ void tensor_tape_backward_step(const TensorProblem *problem, const double *theta
         run_cells(problem, parts, before, cell, &cells);
         prepare_step(problem, &cells, before, cell, beta_hat, &gamma_hat, &c.step);
         for (int r = 0; r < MEANS; r++) means_bar[r] = (double)bar.means[r * n_cells + cell];
-        prepare_backward(beta_hat, gamma_hat, means_bar, count_coordinates(place), &c);
+        prepare_backward(beta_hat, gamma_hat, means_bar, at_least_one(place.length), &c);
 
         BackRows rows = {.g = g + at, .v = before.v + at, .upstream = upstream + at, .v_bar = bar.v + at, .g_bar = g_bar + at};
         for (int j = 0; j < J; j++) {

@@ -20,23 +20,30 @@ typedef real loose __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real
 INLINE vec read_vec(const real *p) { return *(const loose *)p; }
 INLINE void write_vec(real *p, vec x) { *(loose *)p = x; }
 
-/* One vector of coordinates, `i` numbers into the rows. */
-INLINE void step_vector(const Coefficients *c, const Rows *rows, int64_t i, vec sums[MEANS]) {
-    const vec zero = splat(0), g = read_vec(rows->g + i), square = g * g;
+/* Moves m and v of one vector of coordinates, and gives d / ℓ. */
+INLINE vec advance(const Coefficients *c, vec g, vec m[J], vec *v, vec sums[MEANS]) {
+    const vec zero = splat(0), square = g * g;
     vec mixture = zero;
     UNROLL for (int j = 0; j < J; j++) {
-        const vec m = c->beta[j] * read_vec(rows->m[j] + i) + c->complement[j] * g;
-        write_vec(rows->m_out[j] + i, m);
-        mixture += c->weight[j] * m;
-        sums[j] += m * m;
+        m[j] = c->beta[j] * m[j] + c->complement[j] * g;
+        mixture += c->weight[j] * m[j];
+        sums[j] += m[j] * m[j];
     }
-    const vec v = c->gamma * read_vec(rows->v + i) + c->gamma_complement * square;
-    write_vec(rows->v_out + i, v);
-    sums[V_MEAN] += v;
+    *v = c->gamma * *v + c->gamma_complement * square;
+    sums[V_MEAN] += *v;
     sums[G_MEAN] += square;
-    mixture *= v_rsqrt(v * c->inverse_gamma_hat + c->epsilon);
-    mixture = where(g == zero, zero, v_max(-c->bound, v_min(c->bound, mixture)));
-    write_vec(rows->direction + i, c->length * mixture);
+    mixture *= v_rsqrt(*v * c->inverse_gamma_hat + c->epsilon);
+    return where(g == zero, zero, v_max(-c->bound, v_min(c->bound, mixture)));
+}
+
+/* One vector of coordinates, `i` numbers into the rows. */
+INLINE void step_vector(const Coefficients *c, const Rows *rows, int64_t i, vec sums[MEANS]) {
+    vec m[J], v = read_vec(rows->v + i);
+    UNROLL for (int j = 0; j < J; j++) m[j] = read_vec(rows->m[j] + i);
+    const vec bounded = advance(c, read_vec(rows->g + i), m, &v, sums);
+    UNROLL for (int j = 0; j < J; j++) write_vec(rows->m_out[j] + i, m[j]);
+    write_vec(rows->v_out + i, v);
+    write_vec(rows->direction + i, c->length * bounded);
 }
 
 /* The last few coordinates, beside zeros: they add nothing to sums. */
@@ -66,4 +73,39 @@ static void step_coordinates(const Coefficients *c, const Rows *rows, int64_t le
         if (i < end) step_rest(c, rows, i, (int)(end - i), sums);
         for (int r = 0; r < MEANS; r++) totals[r] += sum_lanes(sums[r]);
     }
+}
+
+/* β̂ and γ̂ after the step, and the coefficients of its pass. */
+static void prepare_step(const TensorProblem *problem, const Cells *cells, TensorState old, int64_t cell, double *beta_hat,
+                         double *gamma_hat, Coefficients *c) {
+    const int64_t n_cells = count_cells(problem);
+    *gamma_hat = 1 + cells->gamma * ((double)old.gamma_hat[cell] - 1);
+    for (int j = 0; j < J; j++) {
+        beta_hat[j] = 1 + cells->beta[j] * ((double)old.beta_hat[j * n_cells + cell] - 1);
+        c->beta[j] = splat((real)cells->beta[j]);
+        c->complement[j] = splat((real)cells->complement[j]);
+        c->weight[j] = splat((real)(cells->rho[j] / beta_hat[j]));
+    }
+    c->gamma = splat((real)cells->gamma);
+    c->gamma_complement = splat((real)cells->gamma_complement);
+    c->inverse_gamma_hat = splat((real)(1 / *gamma_hat));
+    c->epsilon = splat((real)problem->epsilon);
+    c->bound = splat((real)problem->bound);
+    c->length = splat((real)cells->length);
+}
+
+INLINE double at_least_one(int64_t length) { return length > 1 ? (double)length : 1; }
+
+/* The numbers of one cell after its pass, but for n_steps. */
+static void finish_step(const TensorProblem *problem, TensorState new, int64_t cell, const double *beta_hat, double gamma_hat,
+                        const double *totals, int64_t length) {
+    const int64_t n_cells = count_cells(problem);
+    const double n = at_least_one(length);
+    for (int j = 0; j < J; j++) {
+        new.beta_hat[j * n_cells + cell] = (real)beta_hat[j];
+        new.means[j * n_cells + cell] = (real)(totals[j] / n / (beta_hat[j] * beta_hat[j]));
+    }
+    new.gamma_hat[cell] = (real)gamma_hat;
+    new.means[V_MEAN * n_cells + cell] = (real)(totals[V_MEAN] / n / gamma_hat);
+    new.means[G_MEAN * n_cells + cell] = (real)(totals[G_MEAN] / n);
 }
