@@ -82,6 +82,54 @@ class TaskDistribution(Spec):
         return [family for family in families if family]
 
 
+_IMAGES: Final = ["mnist", "fashion_mnist", "cifar10"]
+_STARTS: Final = ["normal", "torch", "gpt2", "lecun"]
+
+_TINY_FAMILIES: Final[dict[str, dict[str, Any]]] = {
+    "mlp": {
+        "share": 3,
+        "datasets": _IMAGES,
+        "activations": ACTIVATIONS,
+        "depth": [1, 3],
+        "width": [8, 32],
+        "batch_sizes": [8, 32, 128],
+        "init_std": [0.05, 0.2],
+        "sides": [7, 14],
+        "initializations": _STARTS,
+    },
+    "network": {
+        "share": 2,
+        "networks": [
+            "cnn",
+            "cnn-norm",
+            "gru",
+            "lstm",
+            "attention",
+            "language",
+            "autoencoder",
+            "regression",
+        ],
+        "datasets": _IMAGES,
+        "activations": ACTIVATIONS,
+        "widths": [4, 8, 12, 16],
+        "batch_sizes": [8, 16, 32, 64],
+        "init_std": [0.05, 0.2],
+        "initializations": _STARTS,
+    },
+}
+_FULL_SIZE: Final[list[dict[str, Any]]] = [
+    {"kind": "network", "network": "mixer", "dataset": "fashion_mnist", "side": None, "width": 32},
+    {"kind": "network", "network": "mixer", "dataset": "cifar10", "side": None, "width": 32},
+    {"kind": "network", "network": "autoencoder", "dataset": "mnist", "side": None, "width": 48},
+    {"kind": "mlp", "dataset": "fashion_mnist", "hidden": [100, 100], "activation": "tanh"}
+    | {"initialization": "gpt2"},
+    {"kind": "mlp", "dataset": "cifar10", "hidden": [128], "activation": "relu"}
+    | {"initialization": "torch", "batch_size": 64},
+    {"kind": "lstm", "n_layers": 1, "hidden": 32, "noise_std": 0.05, "batch_size": 64},
+]
+"""What Θ of tiny learners is chosen by: other sizes, and mostly other kinds; none of a suite's
+tasks."""
+
 _MANY_MLPS: Final[dict[str, Any]] = {
     "activations": ACTIVATIONS,
     "depth": [1, 5],
@@ -98,6 +146,7 @@ DISTRIBUTIONS: Final[dict[str, dict[str, Any]]] = {
         "random_scaling": [0, 3],
         "convex_scaling": [0, 1],
     },
+    "tiny": {**_TINY_FAMILIES, "horizon": [40, 300], "validation": _FULL_SIZE},
     "mixed": {
         "mlp": {"share": 2, **_MANY_MLPS},
         "cnn": {
@@ -111,4 +160,4 @@ DISTRIBUTIONS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """Named distributions. `paper` is the paper's single task, the same as `task` of the preset
-`paper`."""
+`paper`; `tiny` has learners of 60 to 10,000 coordinates."""

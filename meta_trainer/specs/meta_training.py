@@ -76,8 +76,9 @@ class MetaTrainingSpec(JobSpec):
         if not isinstance(data, dict):
             return data
         fields = lay_out(data)
-        has_distribution = fields.get("tasks") is not None
-        if has_distribution and "task" not in data:
+        if data.get("task") is not None and "tasks" not in data:
+            fields["tasks"] = None
+        elif fields.get("tasks") is not None and "task" not in data:
             fields["task"] = None
         return fields
 

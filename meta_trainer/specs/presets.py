@@ -73,7 +73,27 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_episodes": 12,
         "validation": {"every_episodes": 3, "n_learners": 2},
     },
+    # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds.
     "default": {
+        "rule": {"kind": "hyperadam-tensor"},
+        "tasks": {"preset": "tiny", "horizon": [30, 300]},
+        "tricks": _NO_TRICKS,
+        "estimator": {"kind": "tbptt", "order": 2},
+        "unroll": {"period": None, "meta_loss": "log", "late_weight": 1.0},
+        "meta_optimizer": {
+            "rate": 3e-3,
+            "schedule": "cosine",
+            "warmup_updates": 10,
+            "averaging": 0.9,
+            "clip_learners": 4.0,
+        },
+        "n_learners": 18,
+        "chunk_size": 3,
+        "n_episodes": 400,
+        "validation": {"every_episodes": 50, "n_learners": 4, "horizons": [100, 400]},
+    },
+    # What made `hyperadam-v0`, from which `hyperadam-v1` comes.
+    "mlps-784": {
         "task": {"dataset": "mnist", "activations": _ALL_ACTIVATIONS},
         "unroll": {"rate": {"warmup_steps": 10, "decay_after": 200, "base_fan_in": 784}},
         "tricks": _MILD_TRICKS,

@@ -23,7 +23,7 @@ _SMALL: Final[dict[str, Any]] = {
     },
     "limits": {"trials": 8},
 }
-_FULL: Final[dict[str, Any]] = {"base": {"preset": "default"}}
+_FULL: Final[dict[str, Any]] = {"base": {"preset": "mlps-784"}}
 _GRID: Final[dict[str, Any]] = {"searcher": {"kind": "grid"}, "limits": {"trials": 10_000}}
 
 

@@ -25,7 +25,7 @@ def test_fields_beside_the_others_are_those_of_the_rate() -> None:
 
 
 @pytest.mark.parametrize("unroll", [{"lr": 0.25}, {"rate": {"lr": 0.25}}])
-@pytest.mark.parametrize("base", [{"preset": "default"}, {"rule": {"kind": "rnnprop"}}])
+@pytest.mark.parametrize("base", [{"preset": "mlps-784"}, {"rule": {"kind": "rnnprop"}}])
 def test_what_is_given_lies_over_a_preset(base: dict[str, Any], unroll: dict[str, Any]) -> None:
     preset = MetaTrainingSpec.model_validate(base).unroll.rate
     spec = MetaTrainingSpec.model_validate({**base, "unroll": unroll})
@@ -84,7 +84,10 @@ def test_paths_and_stored_specs_of_before() -> None:
     ("spec", "digest"),
     [
         ({}, "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"),
-        ({"preset": "default"}, "8e237bc518fb7535d634d6f3043a3d344df800e40dbfbdb30b0efea9ce637c42"),
+        (
+            {"preset": "mlps-784"},
+            "8e237bc518fb7535d634d6f3043a3d344df800e40dbfbdb30b0efea9ce637c42",
+        ),
         (
             {"preset": "quick", "unroll": {"lr": 1e-5, "warmup_steps": 3, "weight_decay": 0.25}},
             "5e72aee4314b8984c736558e2597a977102a2618823094d323b36686610a3017",

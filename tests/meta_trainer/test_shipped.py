@@ -111,7 +111,7 @@ def test_networks_that_it_never_saw_learn_by_it(name: str) -> None:
 
 def test_the_first_has_the_rate_of_the_preset_that_made_it() -> None:
     theta = hyperadam.pretrained("hyperadam-v0")
-    assert theta.rate == MetaTrainingSpec.model_validate({"preset": "default"}).unroll.rate
+    assert theta.rate == MetaTrainingSpec.model_validate({"preset": "mlps-784"}).unroll.rate
     assert theta.provenance["spec"]["unroll"]["decay_after"] == theta.rate.decay_after > 0
 
 

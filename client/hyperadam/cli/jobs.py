@@ -50,7 +50,8 @@ def submit(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Where the spec begins: quick, default, tensor, paper, rnnprop-paper or dm-paper."
+            help="Where the spec begins: quick, default, tensor, mlps-784, paper, rnnprop-paper or "
+            "dm-paper."
         ),
     ] = None,
     values: Annotated[

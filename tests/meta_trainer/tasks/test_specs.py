@@ -103,7 +103,11 @@ def test_networks_are_validated_on_by_dataset_and_kind() -> None:
     ("given", "where", "message"),
     [
         ({"tasks": {}}, ("tasks",), "mlp, cnn, lstm or network must be given"),
-        ({"tasks": {"preset": "all"}}, ("tasks",), "preset must be one of paper, mlps, mixed"),
+        (
+            {"tasks": {"preset": "all"}},
+            ("tasks",),
+            "preset must be one of paper, mlps, tiny, mixed",
+        ),
         (
             {"tasks": {"mlp": {"depth": [3, 1]}}},
             ("tasks", "mlp", "depth"),
