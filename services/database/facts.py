@@ -6,15 +6,18 @@ result would be missing and every deletion would hit the wrong run.
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from sqlalchemy import String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from registry import Registry
 from services.database.base import Base, Database
 
 REGISTRY: Final = "registry"
+NODES: Final = "nodes"
+"""What the executor's nodes have, as JSON, where none can be added; else it is not there."""
 
 
 class ForeignRegistry(Exception):
@@ -26,6 +29,20 @@ class Fact(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+def write_fact(session: Session, name: str, value: str) -> None:
+    fact = session.get(Fact, name)
+    if fact is None:
+        session.add(Fact(name=name, value=value))
+    else:
+        fact.value = value
+
+
+def read_nodes(session: Session) -> list[dict[str, float]]:
+    """What the nodes have; empty: nothing is known, or nodes may be added."""
+    fact = session.get(Fact, NODES)
+    return [] if fact is None else list(json.loads(fact.value))
 
 
 def check_registry(database: Database, registry: Registry) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from services.executors.contract import ExecutorUnavailable
+from services.executors.surroundings import build_environment
 from services.own_files import open_own
 from services.reconciler.lease import STARTING
 from services.secret_files import write_secret
@@ -43,6 +44,8 @@ class EmbeddedRay:
         self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
         self._holder: subprocess.Popen[bytes] | None = None
         self._address = ""
+        self._failure = ""
+        """Why the last start failed; empty: it did not, or nothing is known yet."""
 
     def start(self) -> None:
         self._thread.start()
@@ -54,7 +57,7 @@ class EmbeddedRay:
             ExecutorUnavailable: it is starting.
         """
         if not self._ready.is_set():
-            raise ExecutorUnavailable(STARTING)
+            raise ExecutorUnavailable(self._failure or STARTING)
         return self._address
 
     def headers(self) -> dict[str, str]:
@@ -95,7 +98,10 @@ class EmbeddedRay:
 
             self._address = answer.readline().strip()
             if self._address:
+                self._failure = ""
                 self._ready.set()
+            elif not self._stopping.is_set():
+                self._failure = f"the local Ray cluster does not start: {self._read_log_end()}"
             with holder:  # its input is closed also where it was killed
                 if self._stopping.is_set() and holder.stdin is not None:
                     holder.stdin.close()
@@ -115,10 +121,18 @@ class EmbeddedRay:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env={**build_environment(os.environ), **environment},
+                cwd=self._home,  # Ray takes its working folder for a place of modules
                 pass_fds=[answer],
                 start_new_session=True,  # an interrupt at the terminal is for the service alone
             )
+
+    def _read_log_end(self) -> str:
+        try:
+            with open_own(self._home / "ray.log", "rb") as log:
+                return log.read()[-500:].decode("utf-8", "replace").strip()
+        except OSError as error:
+            return f"its log cannot be read: {error.strerror}"
 
     def _ensure_token(self) -> Path:
         """The file with the cluster's token, made when there is none."""

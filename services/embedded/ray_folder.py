@@ -18,10 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from services.executors.surroundings import LONGEST_TEMPORARY
+
 PREFIX: Final = "hyperadam-"
-LONGEST_PARENT: Final = 22
-"""Characters of the folder that this one is made in. Ray's sockets are below it, and the operating
-system takes 107 in a socket's whole path."""
 MAKING_SECONDS: Final = 60.0
 """A folder that is younger may not be locked yet."""
 
@@ -57,7 +56,7 @@ def make_ray_folder(parent: Path | None = None) -> Iterator[tuple[Path, int]]:
 def choose_parent() -> Path:
     """The folder for temporary files, if its name is short enough; else `/tmp`."""
     chosen = Path(tempfile.gettempdir())
-    return chosen if len(str(chosen)) <= LONGEST_PARENT else Path("/tmp")
+    return chosen if len(str(chosen)) <= LONGEST_TEMPORARY else Path("/tmp")
 
 
 def remove_left_folders(parent: Path) -> None:

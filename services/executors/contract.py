@@ -42,7 +42,7 @@ class Executor(ABC):
     def submit(self, process_id: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the process, unless this id was ever submitted.
 
-        `environment` is added to the executor's own.
+        `environment` is added to the executor's own (`services.executors.surroundings`).
         """
 
     @abstractmethod
@@ -60,6 +60,10 @@ class Executor(ABC):
     @abstractmethod
     def log(self, process_id: str, after: int = 0) -> bytes:
         """What it wrote to stdout and stderr, from byte `after` on; empty when there is none."""
+
+    def list_nodes(self) -> Sequence[Mapping[str, float]]:
+        """What each node has in all, by Ray's names of resources; empty: nothing is known."""
+        return ()
 
     def close(self) -> None:
         """Let go of connections; processes go on."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from services.executors import supervisor
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
+from services.executors.surroundings import build_environment
 from services.own_files import make_own_folder, open_own
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class ProcessExecutor(Executor):
             return
 
         command = [sys.executable, "-m", "services.executors.supervisor", str(folder), *argv]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+        environment = {**build_environment(os.environ), **environment}
         with open_own(folder / "supervisor.log", "wb") as log:
             subprocess.run(
                 command,
@@ -88,6 +89,10 @@ class ProcessExecutor(Executor):
         except PermissionError as error:
             logger.warning("the log of %s is not read: %s", process_id, error)
             return b""
+
+    def list_nodes(self) -> Sequence[Mapping[str, float]]:
+        """This machine: a study's driver makes a Ray of its own on it."""
+        return [{"CPU": float(os.cpu_count() or 1)}]
 
     def _signal(self, process_id: str, number: signal.Signals) -> None:
         folder = self._folder / process_id

@@ -27,6 +27,9 @@ from services.executors.contract import (
     ProcessStatus,
 )
 
+NODES_SECONDS: Final = 2.0
+"""Limit of a question after the nodes, which can wait for the next time."""
+
 _STATUS: Final[Mapping[JobStatus, ProcessStatus]] = {
     JobStatus.PENDING: "pending",
     JobStatus.RUNNING: "running",
@@ -116,6 +119,12 @@ class RayJobsExecutor(Executor):
         except _UnknownJob:
             return b""
 
+    def list_nodes(self) -> Sequence[Mapping[str, float]]:
+        with self._client() as client:
+            path = "/api/v0/nodes?limit=1000&detail=true"
+            response = client._do_request("GET", path, timeout=NODES_SECONDS)
+            return read_nodes(response.json())
+
     @contextmanager
     def _client(self) -> Iterator[_Client]:
         """A connected client; its exceptions become ours."""
@@ -139,6 +148,16 @@ class RayJobsExecutor(Executor):
         client = _Client(address, headers=self._headers())
         self._connected = (address, client)
         return client
+
+
+def read_nodes(answer: object) -> list[Mapping[str, float]]:
+    """The resources of the nodes that live, from an answer of Ray's state API; none of an answer
+    that makes no sense."""
+    try:
+        nodes = answer["data"]["result"]["result"]  # type: ignore[index]
+        return [dict(node["resources_total"]) for node in nodes if node["state"] == "ALIVE"]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def _shorten(error: Exception) -> str:

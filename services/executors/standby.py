@@ -100,6 +100,9 @@ class StandbyExecutor(Executor):
     def log(self, process_id: str, after: int = 0) -> bytes:
         return self._inner.log(self._find_name(process_id), after)
 
+    def list_nodes(self) -> Sequence[Mapping[str, float]]:
+        return self._inner.list_nodes()
+
     def retire(self) -> None:
         """Keep none ready from now on, and let the one that waits end."""
         self._is_retired = True

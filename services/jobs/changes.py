@@ -72,6 +72,7 @@ def apply_trigger(session: Session, job: Job, trigger: Trigger) -> bool:
         return False
     job.state = new
     job.retry_at = None
+    job.waiting_reason = None
     append_event(session, job, "job.state", {"from": old, "to": new})
     _note_trigger(job, trigger)
     _note_state(job, new)

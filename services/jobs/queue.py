@@ -56,7 +56,7 @@ def _find_next(session: Session, full_keys: Sequence[str]) -> Job | None:
     may_start = or_(Job.api_key_id.is_(None), Job.api_key_id.not_in(full_keys))
     query = (
         select(Job)
-        .where(queries.is_due(now()), may_start)
+        .where(queries.is_due(now()), may_start, Job.waiting_reason.is_(None))
         .order_by(*queries.QUEUE_ORDER)
         .limit(1)
         .with_for_update()

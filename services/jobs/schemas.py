@@ -124,6 +124,8 @@ class JobAnswer(Answer):
     attempt: int
     """Number of the newest attempt; 0 while there was none."""
     run_id: str | None
+    waiting_reason: str | None = None
+    """Why a queued job does not start although there is room: what it needs, and what there is."""
     progress: float
     eta_seconds: float | None
     error: ErrorAnswer | None

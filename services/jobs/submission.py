@@ -14,12 +14,14 @@ from meta_trainer.specs.rates import spec_of_today
 from services.auth.scopes import Principal
 from services.container import Container
 from services.database.base import now
+from services.database.facts import read_nodes
 from services.idempotency.service import Post, hash_body
 from services.jobs import schemas, service, views
 from services.jobs.continuation import pin_continuation
 from services.jobs.deadlines import check_deadline
 from services.jobs.lifecycle import State
 from services.jobs.merge_patch import apply_merge_patch
+from services.jobs.needs import describe_shortage
 from services.jobs.promotion import check_promotion
 from services.jobs.specs import AnyJobSpec, complete_spec
 from services.jobs.tables import Job
@@ -78,6 +80,7 @@ def _create_job(
     complete = complete_spec(request.kind, request.spec, services.registry)
     spec = pin_continuation(services, complete)
     check_promotion(spec, post.principal, services.registry)
+    _check_needs(services, request.kind, spec)
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -88,6 +91,18 @@ def _create_job(
     outcome = post.run_once(services.database, body_sha256, job_id, insert)
     answer = outcome.result or service.show_job(services, outcome.resource)
     return answer, outcome.result is not None
+
+
+def _check_needs(services: Container, kind: str, spec: AnyJobSpec) -> None:
+    """
+    Raises:
+        Problem: 422; no node could ever hold it, and none can be added.
+    """
+    with services.database.read() as session:
+        nodes = read_nodes(session)
+    shortage = describe_shortage(kind, spec.model_dump(mode="json"), nodes)
+    if shortage is not None:
+        raise invalid("spec.resources", shortage)
 
 
 def _draw_id() -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.database.base import Base, UtcDateTime
@@ -43,6 +43,8 @@ class Job(Base):
     """The furthest progress of any attempt that was lost."""
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Not to be started before, because its attempt was lost; None otherwise."""
+    waiting_reason: Mapped[str | None] = mapped_column(Text)
+    """Why no node can hold it as things are: it waits, and others go first; None otherwise."""
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
     """Of those that wait, the job with the highest starts first, and of equal ones the oldest."""
     deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)

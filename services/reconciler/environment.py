@@ -8,6 +8,7 @@ machine already (`driver_password_path`).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from registry.passwords import without_password
@@ -23,14 +24,19 @@ def driver_environment(settings: Settings) -> dict[str, str]:
     environment = {
         "HYPERADAM_TRACKING_URI": tracking_uri,
         "HYPERADAM_ARTIFACT_LOCATION": settings.artifact_location,
-        "HYPERADAM_DATA_DIR": settings.data_dir,
-        "HYPERADAM_CACHE_DIR": settings.cache_dir,
+        "HYPERADAM_DATA_DIR": _place(settings, settings.data_dir),
+        "HYPERADAM_CACHE_DIR": _place(settings, settings.cache_dir),
         "HYPERADAM_RUNNER": settings.runner,
     }
     if password:
         path = settings.driver_password_path or _write_password(settings, password)
         environment["HYPERADAM_TRACKING_PASSWORD_FILE"] = path
     return environment
+
+
+def _place(settings: Settings, folder: str) -> str:
+    """A folder of this machine in full, as drivers may work elsewhere; one of others as it is."""
+    return folder if settings.ray_address else str(Path(folder).resolve())
 
 
 def _write_password(settings: Settings, password: str) -> str:

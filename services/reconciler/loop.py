@@ -25,6 +25,7 @@ from services.reconciler.attempts import Attempts
 from services.reconciler.executor_health import OK, ExecutorHealth
 from services.reconciler.lease import LeaseHolder, LeaseLost
 from services.reconciler.troubles import LONGEST_PAUSE_SECONDS, Troubles
+from services.reconciler.waiting import Waiting
 from services.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Reconciler:
         self._lease = LeaseHolder(database, settings.lease_seconds)
         self._attempts = Attempts(settings, database, registry, executor, self._lease)
         self._executor_health = ExecutorHealth(executor)
+        self._waiting = Waiting(settings, database, executor, self._lease)
         self._troubles = Troubles()
         self._published_health = ""
         self._renewed_at = float("-inf")
@@ -125,6 +127,7 @@ class Reconciler:
             due = session.scalar(select(Job.seq).where(queries.is_due(now())).limit(1))
         if not due:
             return
+        self._waiting.update()
         with self._lease.guarded_write() as session:
             queue.start_due_jobs(session, QueueLimits.from_settings(self._settings))
 

@@ -35,6 +35,10 @@ class PlayedExecutor(Executor):
         self.down: str | None = None
         self.broken: dict[str, Exception] = {}
         """Process id → what is raised after its start: a crash between submission and record."""
+        self.nodes: list[dict[str, float]] = []
+
+    def list_nodes(self) -> Sequence[Mapping[str, float]]:
+        return self.nodes
 
     def check(self) -> None:
         if self.down:

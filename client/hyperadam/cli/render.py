@@ -88,6 +88,7 @@ def make_job_table(job: Job) -> Table:
         "progress": None if job.progress is None else f"{job.progress:.0%}",
         "left": None if left is None else format_duration(left),
         "place in the queue": job.queue_position,
+        "waits: it": job.waiting_reason,
         "starts in": None if starts_in is None else f"about {format_duration(starts_in)}",
         "priority": job.priority or None,
         "deadline": format_time(job.deadline) if job.deadline else None,

@@ -72,6 +72,8 @@ class Job(Record):
     error: JobError | None = None
     version: VersionRef | None = None
     queue_position: int | None = None
+    waiting_reason: str | None = None
+    """Why a queued job does not start although there is room."""
     starts_in_seconds: float | None = None
     """Estimate for a queued job."""
     retry_at: datetime | None = None
