@@ -41,6 +41,13 @@ class Registry(ABC):
     def identity(self) -> str:
         """What this registry is known by: the same at another place, and for a copy of it."""
 
+    def check_files(self) -> None:
+        """Whether files can be kept now.
+
+        Raises:
+            RegistryError: they cannot: their folder is gone, or full.
+        """
+
     # --- runs ------------------------------------------------------------------------------------
 
     @abstractmethod

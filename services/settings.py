@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     With Ray it must be more than one request to Ray may take (10 s): during a request the holder of
     the lease gives no sign of life.
     """
+    stall_seconds: float = Field(default=300.0, gt=0, le=86_400)
+    """A running attempt that leaves neither events nor log for so long is told of."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
     requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)

@@ -29,9 +29,24 @@ from registry.records import ArtifactInfo
 class Artifacts:
     """Files of runs, by run id and strict relative path."""
 
-    def __init__(self, client: MlflowClient, runs: Runs) -> None:
+    def __init__(self, client: MlflowClient, runs: Runs, root: Path | None) -> None:
         self._client = client
         self._runs = runs
+        self._root = root
+
+    def check(self) -> None:
+        """Keep a few bytes and remove them, where the files are in a local folder."""
+        root = self._root
+        if root is None:
+            return
+        probe = root / f".{uuid.uuid4().hex}.probe"
+        try:
+            probe.write_bytes(b"probe" * 1000)
+        except OSError as error:
+            raise RegistryError(f"files cannot be kept in {root}: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                probe.unlink()
 
     def put(self, run_id: str, path: str, data: bytes) -> None:
         checks.check_artifact_path(path)
@@ -53,6 +68,8 @@ class Artifacts:
             return (root / path).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise _not_found(run_id, path) from None
+        except OSError as error:
+            raise RegistryError(f"artifact {path!r} cannot be read: {error.strerror}") from error
 
     def list_files(self, run_id: str, folder: str) -> list[ArtifactInfo]:
         if folder:

@@ -45,7 +45,7 @@ class MLflowRegistry(Registry):
         self._store = open_store(tracking_uri, artifact_location)
         self._runs = Runs(self._store)
         self._metrics = Metrics(self._store)
-        self._artifacts = Artifacts(self._store.client, self._runs)
+        self._artifacts = Artifacts(self._store.client, self._runs, self._store.make_root())
         self._models = Models(self._store)
         self._versions = Versions(self._store, self._models, self._runs, self._artifacts)
         self._removals = Removals(self._store, self._models, self._versions, self._artifacts)
@@ -57,6 +57,9 @@ class MLflowRegistry(Registry):
 
     def identity(self) -> str:
         return self._store.identity
+
+    def check_files(self) -> None:
+        self._artifacts.check()
 
     def open_run(
         self,

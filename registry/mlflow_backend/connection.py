@@ -14,7 +14,7 @@ import sqlite3
 import uuid
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError
 from registry.errors import RegistryError
 from registry.mlflow_backend.errors import ALREADY_EXISTS, translate_errors
 from registry.mlflow_backend.locks import FileLocks, LeaseLocks, Locks, PostgresLocks
-from registry.mlflow_backend.places import FOLDER, NOWHERE_ELSE, Place, find_place
+from registry.mlflow_backend.places import FOLDER, NOWHERE_ELSE, Place, find_place, local_folder
 
 EXPERIMENT: Final = "hyperadam"
 IDENTITY_TAG: Final = "hyperadam.registry"
@@ -58,6 +58,15 @@ class Store:
     def identity(self) -> str:
         """What this registry is known by, also as a copy or at another place."""
         return str(self.experiment.tags[IDENTITY_TAG])
+
+    def make_root(self) -> Path | None:
+        """The local folder of all files, made if it is not there; None: they lie elsewhere."""
+        root = local_folder(self.place.now or str(self.experiment.artifact_location))
+        if root is None or self.engine is None:
+            return None
+        with suppress(OSError):  # told by whoever keeps a file
+            root.mkdir(parents=True, exist_ok=True)
+        return root
 
     def close(self) -> None:
         """Close the pooled connections to this database; the next use opens new ones."""

@@ -126,6 +126,11 @@ class ApiKeys:
         self._forget(key_id)
         return True
 
+    def is_valid(self, key_id: str) -> bool:
+        """Whether the key may still do what it may: neither revoked nor expired."""
+        record = self.get(key_id)
+        return record is not None and _is_valid(record)
+
     def recall(self, key: str) -> Principal | None:
         """The holder of a key that was verified a moment ago. Never blocks.
 

@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 _BUSY_SECONDS: Final = 30
 _SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
-    "synchronous=NORMAL",
+    "synchronous=FULL",  # what was answered 201 is there after a power failure
     "foreign_keys=ON",
     f"busy_timeout={_BUSY_SECONDS * 1000}",
 )

@@ -10,7 +10,7 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from registry import Registry
+from registry import Registry, RegistryError
 from services.database.base import Database
 from services.reconciler import lease
 
@@ -38,7 +38,7 @@ class Examiner:
         self._limiter = CapacityLimiter(MAX_THREADS)
         self._checks: dict[tuple[str, ...], Check] = {
             ("database",): lambda: _try_call("database", database.ping),
-            ("registry",): lambda: _try_call("registry", registry.optimizers),
+            ("registry",): lambda: _check_registry(registry),
             ("executor", "reconciler"): lambda: asdict(lease.status(database)),
         }
         """Parts → the check that tells of them."""
@@ -72,6 +72,16 @@ def _run_check(parts: tuple[str, ...], check: Check) -> Mapping[str, str]:
     except Exception as error:  # noqa: BLE001
         log.warning("health.check_failed", parts=parts, error=repr(error))
         return dict.fromkeys(parts, f"failed with {type(error).__name__}")
+
+
+def _check_registry(registry: Registry) -> Mapping[str, str]:
+    registry.optimizers()
+    try:
+        registry.check_files()
+    except RegistryError as error:
+        log.warning("health.no_room_for_files", error=str(error))
+        return {"registry": "its files cannot be kept: the folder is gone, read-only or full"}
+    return {"registry": OK}
 
 
 def _try_call(part: str, call: Callable[[], object]) -> Mapping[str, str]:

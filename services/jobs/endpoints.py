@@ -159,12 +159,11 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get(
-    "/{job_id}/events", dependencies=[Reader], response_model=schemas.EventList, responses=_EVENTS
-)
+@router.get("/{job_id}/events", response_model=schemas.EventList, responses=_EVENTS)
 def list_events(
     job_id: str,
     services: Services,
+    principal: Annotated[Principal, Reader],
     after: Offset = 0,
     cursor: Cursor = None,
     limit: LongLimit = 200,
@@ -176,7 +175,8 @@ def list_events(
     page = service.list_events(services, job_id, after=start, limit=limit)
     if "text/event-stream" not in accept:
         return page
-    stream = stream_events(services, job_id, int(last_event_id or start))
+    start = int(last_event_id or start)
+    stream = stream_events(services, job_id, start, principal.key_id)
     return EventSourceResponse(stream, headers=_STREAM_HEADERS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -17,6 +17,9 @@ from services.jobs.tables import Attempt, Event, Job, LogChunk
 LOG_PAGE_BYTES: Final = 1 << 20
 QUEUE_ORDER: Final = (Job.priority.desc(), Job.seq)
 """The job that starts next is the first in this order of those that may start."""
+
+LONGEST_WAIT: Final = timedelta(hours=2)
+"""No pause before a retry is longer: `backoff_seconds` is at most an hour."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EXPIRABLE: Final = [
@@ -59,8 +62,13 @@ def list_jobs(
 
 
 def is_due(moment: datetime) -> ColumnElement[bool]:
-    """Of jobs that may be started now: they are queued, and wait for no later moment."""
-    waits_no_longer = or_(Job.retry_at.is_(None), Job.retry_at <= moment)
+    """Of jobs that may be started now: they are queued, and wait for no later moment, or for one
+    that only a clock which was ahead can have written."""
+    waits_no_longer = or_(
+        Job.retry_at.is_(None),
+        Job.retry_at <= moment,
+        Job.retry_at > moment + LONGEST_WAIT,
+    )
     return and_(Job.state == State.QUEUED, waits_no_longer)
 
 

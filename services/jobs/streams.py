@@ -22,20 +22,29 @@ from services.jobs.schemas import EventAnswer
 from services.jobs.tails import GONE, POLL_SECONDS
 
 _PAGE: Final = 500
+KEY_SECONDS: Final = 5.0
+"""Time between two looks whether the key that the stream was opened with is still valid."""
 
 
-async def stream_events(services: Container, job_id: str, after: int) -> AsyncIterator[bytes]:
+async def stream_events(
+    services: Container, job_id: str, after: int, key_id: str
+) -> AsyncIterator[bytes]:
     """Wire bytes: events, and comments where nothing happens for long.
 
     It ends with the job, which is when `job.ended` is the last event that there is (a retry adds
-    more), with the job's deletion, or with the server.
+    more), with the job's deletion, with the server, or with the key's revocation.
     """
     last_sign = time.monotonic()
+    checked_at = last_sign
     yield format_sse_event(comment="events of " + job_id)
     job = await run_in_threadpool(service.show_job, services, job_id)
     is_over = State(job.state) in ENDED  # if nothing comes now, the client has `job.ended` already
     with services.tails.follow(job_id):
         while not services.stopping.is_set():
+            if time.monotonic() - checked_at >= KEY_SECONDS:
+                checked_at = time.monotonic()
+                if not await run_in_threadpool(services.api_keys.is_valid, key_id):
+                    return
             newest = await services.tails.find_newest(job_id)
             if newest == GONE:
                 return

@@ -28,6 +28,7 @@ from services.reconciler.copier import Copier
 from services.reconciler.endings import Ending, ending_of_lost, ending_of_record, read_record
 from services.reconciler.lease import LeaseHolder
 from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
+from services.reconciler.stalls import Stalls
 from services.reconciler.submitter import Submitter
 from services.settings import Settings
 
@@ -63,6 +64,7 @@ class Attempts:
         self._lease = lease
         self._submitter = Submitter(settings, database, registry, executor, lease)
         self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
+        self._stalls = Stalls(settings.stall_seconds)
         self._record_seen_at: dict[str, float] = {}
 
     def advance(self, job_id: str, *, stop: bool) -> None:
@@ -99,8 +101,10 @@ class Attempts:
         record = read_record(self._registry, run_id, snapshot.attempt)
         has_ended = status in PROCESS_ENDED
         self._copier.copy(snapshot, run_id, final=record is not None or has_ended)
+        self._tell_stall(snapshot)
 
         if record is None and has_ended:
+            self._registry.check_files()  # during an outage nothing says that there is no last word
             self._conclude_lost(snapshot, run_id, status)
         elif record is None and stop:
             self._stop(snapshot)
@@ -108,6 +112,15 @@ class Attempts:
             if not has_ended:
                 self._executor.stop(snapshot.executor_id)
             self._conclude(snapshot, run_id, record)
+
+    def _tell_stall(self, snapshot: Snapshot) -> None:
+        mark = (snapshot.event_files, snapshot.log_bytes)
+        seconds = self._stalls.look(snapshot.executor_id, mark)
+        if seconds is None:
+            return
+        logger.warning("%s has said nothing for %.0f s", snapshot.executor_id, seconds)
+        with locked_rows(self._lease, snapshot) as (session, job, _):
+            changes.append_event(session, job, "service.stalled", {"seconds": round(seconds)})
 
     def _is_overdue(self, snapshot: Snapshot) -> bool:
         """Whether the process should have ended by now, after its last word."""
@@ -122,7 +135,8 @@ class Attempts:
             logger.info("asked %s to stop", snapshot.executor_id)
             return
         grace = timedelta(seconds=self._settings.cancel_grace_seconds)
-        if now() - snapshot.stop_requested_at > grace:
+        elapsed = abs(now() - snapshot.stop_requested_at)  # the clock may have been set back
+        if elapsed > grace:
             self._executor.kill(snapshot.executor_id)
             logger.warning("killed %s: it did not stop in time", snapshot.executor_id)
 
@@ -178,5 +192,6 @@ class Attempts:
                 job.version = ingest.version_record(ending.version)
             changes.end_attempt(session, job, attempt, ending.trigger, ending.stored_error)
         self._copier.forget(snapshot.executor_id)
+        self._stalls.forget(snapshot.executor_id)
         self._record_seen_at.pop(snapshot.executor_id, None)
         logger.info("%s ended: %s, the job is %s", snapshot.executor_id, ending.trigger, state)

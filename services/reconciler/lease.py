@@ -26,6 +26,11 @@ from services.reconciler.tables import Lease
 
 NAME: Final = "reconciler"
 STARTING: Final = "starting"
+N_DURATIONS: Final = 4
+LEAST_AHEAD: Final = timedelta(minutes=2)
+"""A lease that ends after so many durations, and after so long, was written by a clock that was
+ahead: it is taken."""
+LONGEST: Final = timedelta(hours=4)
 
 
 class LeaseLost(Exception):
@@ -47,6 +52,12 @@ def status(database: Database, clock: Callable[[], datetime] = now) -> LeaseStat
     if lease is None or lease.expires_at <= clock():
         return LeaseStatus(
             reconciler="no reconciler is at work", executor="unknown without a reconciler"
+        )
+    if lease.expires_at > clock() + LONGEST:
+        end = lease.expires_at.isoformat()
+        return LeaseStatus(
+            reconciler=f"a clock was, or is, wrong: its lease ends at {end}",
+            executor=lease.executor,
         )
     return LeaseStatus(reconciler="ok", executor=lease.executor)
 
@@ -77,12 +88,16 @@ class LeaseHolder:
         if lease is None:
             lease = Lease(name=NAME)
             session.add(lease)
-        elif lease.owner != self.owner and lease.expires_at > moment:
+        elif lease.owner != self.owner and moment < lease.expires_at <= self._last_end(moment):
             return False
         lease.owner = self.owner
         lease.expires_at = moment + self._duration
         lease.executor = executor
         return True
+
+    def _last_end(self, moment: datetime) -> datetime:
+        """No lease that was taken by now ends later, unless by a clock that was ahead."""
+        return moment + max(N_DURATIONS * self._duration, LEAST_AHEAD)
 
     @contextmanager
     def guarded_write(self) -> Iterator[Session]:

@@ -14,7 +14,7 @@ import time
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry import Registry
+from registry import Registry, RegistryError
 from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
 from services.jobs import changes, queries, queue
@@ -46,6 +46,9 @@ class Reconciler:
         self._troubles = Troubles()
         self._published_health = ""
         self._renewed_at = float("-inf")
+        self._registry = registry
+        self._outage = ""
+        """What the registry said when it could keep no files; empty: it can."""
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set, then let another take over. Jobs go on."""
@@ -78,7 +81,7 @@ class Reconciler:
         if not self._executor_health.is_ok:  # jobs run on, and nothing can be known about them
             return True
         if not draining:
-            self._start_queued()
+            self._start_safely()
         job_ids = self._list_active_jobs()
         self._troubles.keep_only(job_ids)
         for job_id in job_ids:
@@ -122,14 +125,29 @@ class Reconciler:
         return True
 
     def _start_queued(self) -> None:
-        """Take jobs from the queue while there is room; submitting them comes after."""
+        """Take jobs from the queue while there is room; submitting them comes after.
+
+        Raises:
+            RegistryError: their files could not be kept; they wait.
+        """
         with self._database.read() as session:
             due = session.scalar(select(Job.seq).where(queries.is_due(now())).limit(1))
         if not due:
             return
+        self._registry.check_files()
         self._waiting.update()
         with self._lease.guarded_write() as session:
             queue.start_due_jobs(session, QueueLimits.from_settings(self._settings))
+
+    def _start_safely(self) -> None:
+        try:
+            self._start_queued()
+        except RegistryError as error:
+            if str(error) != self._outage:
+                logger.warning("no job is started: %s", error)
+            self._outage = str(error)
+        else:
+            self._outage = ""
 
     def _expire_overdue(self) -> None:
         """Let jobs fail whose deadline has passed: at once where nothing runs, else after a

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from registry import RegistryError
 from services.executors.contract import ExecutorUnavailable
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ class Trouble:
     """Of the last one."""
     n_steps: int = 0
     n_faults: int = 0
-    """Those that are not the executor's: of it, every one is forgiven."""
+    """Those that are neither the executor's nor the registry's: of these, every one is
+    forgiven."""
     refusal: str = ""
     """What the executor said, or why it said nothing, if that was the last of them."""
     retry_at: float = 0.0
@@ -43,9 +45,10 @@ class Trouble:
     def add(self, error: Exception) -> None:
         """One more step has failed."""
         refused = isinstance(error, ExecutorUnavailable)
+        is_outage = refused or type(error) is RegistryError  # its subclasses are answers
         self.message = f"{type(error).__name__}: {error}"[:2000]
         self.n_steps += 1
-        self.n_faults += not refused
+        self.n_faults += not is_outage
         self.refusal = str(error) if refused else ""
         pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**self.n_steps)
         self.retry_at = time.monotonic() + pause_seconds

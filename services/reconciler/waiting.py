@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from services.auth.tables import ApiKey
 from services.database.base import Database
 from services.database.facts import NODES, write_fact
 from services.executors.contract import Executor, ExecutorUnavailable
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 ASK_SECONDS: Final = 10.0
 """Time between two looks at the nodes."""
+REVOKED: Final = "the API key that submitted it was revoked; a clone with another key runs"
 
 
 class Waiting:
@@ -46,11 +48,19 @@ class Waiting:
         """Say of every queued job that names what it needs whether it has to wait."""
         self._ask()
         with self._database.read() as session:
-            query = select(Job.seq, Job.kind, Job.spec, Job.waiting_reason)
-            rows = session.execute(query.where(Job.state == State.QUEUED, Job.kind == "study"))
+            revoked = set(session.scalars(select(ApiKey.id).where(ApiKey.revoked_at.is_not(None))))
+            may_wait = or_(
+                Job.kind == "study",
+                Job.waiting_reason.is_not(None),
+                Job.api_key_id.in_(revoked),
+            )
+            query = select(Job.seq, Job.kind, Job.spec, Job.api_key_id, Job.waiting_reason)
+            rows = session.execute(query.where(Job.state == State.QUEUED, may_wait))
             changes = {}
-            for seq, kind, spec, before in rows:
+            for seq, kind, spec, key_id, before in rows:
                 reason = describe_shortage(kind, spec, self._nodes)
+                if key_id in revoked:
+                    reason = REVOKED
                 if reason != before:
                     changes[seq] = reason
         for seq, reason in changes.items():

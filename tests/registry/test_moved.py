@@ -57,7 +57,7 @@ def test_an_empty_copy_writes_beside_its_own_database(tmp_path: Path) -> None:
         copy.put_artifact(copy.open_run("job_1", name=""), "new", b"1")
         with closing(open_registry(tmp_path / "home")) as original:
             assert copy.identity() == original.identity()
-    assert not (tmp_path / "home" / "artifacts").exists()
+    assert list((tmp_path / "home" / "artifacts").iterdir()) == []
 
 
 def test_two_registries_are_not_one(tmp_path: Path) -> None:
@@ -77,3 +77,13 @@ def test_a_first_start_that_was_cut_off_leaves_nothing_in_the_way(tmp_path: Path
     open_registry(tmp_path).close()
     left = sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("."))
     assert left == []
+
+
+def test_a_folder_of_files_that_is_gone_is_an_outage(home: Path) -> None:
+    with closing(open_registry(home)) as registry:
+        registry.check_files()
+        (home / "artifacts").rename(home / "unmounted")
+        with pytest.raises(RegistryError, match="files cannot be kept"):
+            registry.check_files()
+        (home / "unmounted").rename(home / "artifacts")
+        registry.check_files()

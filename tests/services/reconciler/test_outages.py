@@ -1,0 +1,141 @@
+"""Clocks that were wrong, stores that are out, drivers that freeze, keys that were revoked: jobs
+wait, nothing is spent, and it is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+from sqlalchemy import text
+
+from registry import RegistryError
+from registry.memory import InMemoryRegistry
+from services.container import Container
+from services.database.base import Database, now
+from services.health.checks import Examiner
+from services.jobs import changes
+from services.jobs.streams import stream_events
+from services.reconciler import stalls, troubles
+from services.reconciler.lease import LeaseHolder, status
+from services.settings import Settings
+from tests.services.support import Stage
+
+YEAR = timedelta(days=365)
+
+
+def refuse(*_: Any) -> None:
+    raise RegistryError("files cannot be kept in /artifacts: Input/output error")
+
+
+def test_a_lease_of_a_clock_that_was_ahead_is_taken(database: Database) -> None:
+    ahead = LeaseHolder(database, 15, clock=lambda: now() + YEAR)
+    assert ahead.acquire("ok")
+    assert "a clock was, or is, wrong" in status(database).reconciler
+    assert LeaseHolder(database, 15).acquire("ok")
+    assert status(database).reconciler == "ok"
+    assert not LeaseHolder(database, 15).acquire("ok")
+
+
+def test_a_job_that_a_clock_ahead_put_off_starts(stage: Stage, database: Database) -> None:
+    job = stage.submit()
+    with database.write() as session:
+        row = changes.lock_job(session, job)
+        assert row is not None
+        row.retry_at = now() + YEAR
+    stage.tick()
+    assert stage.state(job) == "starting"
+
+
+def test_an_outage_of_the_files_spends_no_retries(
+    stage: Stage, registry: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
+    running = stage.submit()
+    stage.tick(2)
+    waiting = stage.submit()
+    with monkeypatch.context() as outage:
+        outage.setattr(registry, "check_files", refuse)
+        stage.process(running).status = "failed"
+        stage.tick(20)
+        assert stage.state(running) in {"starting", "running"}
+        assert stage.state(waiting) == "queued"
+    stage.finish(running, "succeeded")
+    stage.tick(2)
+    assert stage.state(running) == "succeeded"
+    assert stage.job(waiting)["attempt"] == 1
+
+
+def test_an_outage_at_submission_fails_no_job(
+    stage: Stage, registry: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "LONGEST_PAUSE_SECONDS", 0.0)
+    job = stage.submit()
+    with monkeypatch.context() as outage:
+        outage.setattr(registry, "put_artifact", refuse)
+        stage.tick(2 * troubles.MAX_FAULTS)
+        assert stage.state(job) == "starting"
+    stage.tick()
+    assert list(stage.executor.processes) == [f"{job}-a1"]
+
+
+def test_readyz_says_that_no_files_can_be_kept(
+    database: Database, registry: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "check_files", refuse)
+    findings = anyio.run(Examiner(database, registry).examine)
+    assert "files cannot be kept" in findings["registry"]
+
+
+def test_a_frozen_driver_is_told_once(
+    stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(stalls, "read_clock", lambda: clock[0])
+    job = stage.submit()
+    stage.tick(2)
+    stage.drive(job, ("started", {}))
+    stage.tick(2)
+    clock[0] += settings.stall_seconds + 1
+    stage.tick(3)
+    assert stage.event_types(job).count("service.stalled") == 1
+    stage.drive(job, ("progress", {"update": 1, "n_updates": 2}))
+    clock[0] += settings.stall_seconds + 1
+    stage.tick(3)
+    assert stage.event_types(job).count("service.stalled") == 1
+
+
+def test_jobs_of_a_revoked_key_wait_and_say_so(stage: Stage, services: Container) -> None:
+    key = services.api_keys.create("leaver", ["submit"])
+    headers = {"Authorization": f"Bearer {key.key}"}
+    body = {"kind": "meta-training", "spec": {"preset": "quick"}}
+    theirs = stage.client.post("/v1/jobs", json=body, headers=headers).json()["id"]
+    services.api_keys.revoke(key.record.id)
+    ours = stage.submit()
+    stage.tick(2)
+    assert (stage.state(theirs), stage.state(ours)) == ("queued", "starting")
+    assert "was revoked" in stage.job(theirs)["waiting_reason"]
+
+
+def test_streams_of_a_revoked_key_end(
+    stage: Stage, services: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.jobs.streams.KEY_SECONDS", 0.0)
+    job = stage.submit()
+    key = services.api_keys.create("leaver", ["read"])
+    services.api_keys.revoke(key.record.id)
+
+    async def read_stream() -> list[bytes]:
+        return [item async for item in stream_events(services, job, 0, key.record.id)]
+
+    [greeting] = anyio.run(read_stream)
+    assert b"events of" in greeting
+
+
+def test_what_was_answered_survives_a_power_failure(settings: Settings) -> None:
+    database = Database(settings.database_url)
+    if database.is_sqlite:
+        with database.read() as session:
+            assert session.execute(text("PRAGMA synchronous")).scalar() == 2
+    database.dispose()
