@@ -42,7 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or error
-        raise CannotListen(f"cannot listen on {host}, port {port}: {reason}") from error
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise CannotListen(f"cannot listen on {place}: {reason}") from error
     return listener
 
 

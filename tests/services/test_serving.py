@@ -42,3 +42,14 @@ def test_a_taken_port_is_a_clear_error() -> None:
             CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
         ):
             listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_of_six_is_understood_with_and_without_brackets(host: str) -> None:
+    with listen(host, 0) as listener:
+        assert format_url(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+def test_no_address_at_all_is_a_clear_error() -> None:
+    with pytest.raises(CannotListen, match="cannot listen on no host:0"):
+        listen("no host", 0)
