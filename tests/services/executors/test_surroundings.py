@@ -24,7 +24,7 @@ def test_what_other_programs_set_does_not_go_on() -> None:
         "MLFLOW_TRACKING_URI": "http://theirs",
         "DATABASE_URL": "postgresql://theirs",
         "HYPERADAM_API_KEY": "ha_secret",
-        "PYTHONSTARTUP": "/tmp/theirs.py",
+        "PYTHONSTARTUP": "/theirs.py",
         "TMPDIR": "/" + "t" * 77,
         "AWS_ACCESS_KEY_ID": "of the artifact store",
         "OMP_NUM_THREADS": "2",
@@ -41,8 +41,8 @@ def test_relative_places_of_modules_become_absolute(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    built = build_environment({"PYTHONPATH": f"lib{os.pathsep}{os.pathsep}/opt/x"})
-    assert built["PYTHONPATH"].split(os.pathsep)[:2] == [str(tmp_path / "lib"), "/opt/x"]
+    built = build_environment({"PYTHONPATH": f"lib{os.pathsep}{os.pathsep}/srv/x"})
+    assert built["PYTHONPATH"].split(os.pathsep)[:2] == [str(tmp_path / "lib"), "/srv/x"]
 
 
 def test_a_module_of_our_name_in_the_working_folder_is_not_ours(
