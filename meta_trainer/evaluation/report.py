@@ -106,6 +106,16 @@ class Difference:
             return None
         return finite_or_none(self.paired.mean / mean)
 
+    @property
+    def ratio(self) -> float:
+        """The row's mean over the other's, over the starts on which neither diverged; infinite
+        where the row diverges on more starts, NaN where nothing can be said."""
+        if self.row.n_diverged > self.other.n_diverged:
+            return math.inf
+        both = self.row.finals.isfinite() & self.other.finals.isfinite()
+        mean = float(self.other.finals[both].mean())
+        return float(self.row.finals[both].mean()) / mean if mean else math.nan
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -178,6 +188,14 @@ class Report:
             if row.kind == "baseline" and (row.tuned is not None or self.is_timing)
         ]
         return min(baselines, key=lambda row: row.rank, default=None)
+
+    @property
+    def untuned_baselines(self) -> list[str]:
+        """Baselines at their packages' defaults, by name."""
+        if self.is_timing:
+            return []
+        names = [row.optimizer for row in self.rows if row.kind == "baseline" and not row.tuned]
+        return list(dict.fromkeys(names))
 
     def compare_with_best_baseline(self, row: Row) -> Difference | None:
         """To the best tuned baseline of its task; None for that itself, or where none was run."""

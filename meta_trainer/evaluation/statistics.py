@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,6 +41,29 @@ def mean_with_error(values: Tensor) -> MeanWithError:
     mean = float(finite.mean()) if n else math.nan
     stderr = float(finite.std() / math.sqrt(n)) if n > 1 else math.nan
     return MeanWithError(mean, stderr, n)
+
+
+class RatioSummary(NamedTuple):
+    """Ratios over many tasks, the smaller the better; NaN where there is none."""
+
+    geometric_mean: float
+    median: float
+    worst: float
+
+
+def summarize_ratios(ratios: Sequence[float]) -> RatioSummary:
+    """
+    Args:
+        ratios: not negative; infinite where the optimizer diverged, NaN where nothing is known,
+            which is left out.
+    """
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    if not known:
+        return RatioSummary(math.nan, math.nan, math.nan)
+    geometric_mean = 0.0
+    if min(known) > 0:
+        geometric_mean = math.exp(sum(map(math.log, known)) / len(known))
+    return RatioSummary(geometric_mean, statistics.median(known), max(known))
 
 
 def judge(difference: MeanWithError, n_more_diverged: int = 0) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meta_trainer.evaluation.reporting.tables import Table, Text
+from meta_trainer.evaluation.reporting.table import Table, Text
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import SuiteObjective

@@ -4,7 +4,8 @@ Everything that is shown is made of `results.json`, so that it can be made again
 
     results.py        the file; origin.py says where a report comes from
     drawn_report.py   a report as it is shown, with its pictures
-    tables.py         tables; introduction.py is what is said above them
+    tables.py         tables; ratios.py are those beside baselines that nobody tunes;
+                      introduction.py is what is said above them
     pages.py          Markdown and HTML; latex.py tables for a paper
     pictures.py       which pictures there are: curves.py over steps, charts.py of final values
     files.py          all files of a report; rebuild.py makes them again from results.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from meta_trainer.evaluation.reporting.tables import Table, Text
+from meta_trainer.evaluation.reporting.table import Table, Text
 
 _SYMBOLS: Final = {
     "\\": r"\textbackslash{}",

@@ -45,6 +45,15 @@ def format_relative(fraction: float | None) -> str:
     return f"{fraction:+.1%}" if fraction < 10 else f"× {fraction + 1:.3g}"
 
 
+def format_ratio(ratio: float) -> str:
+    """How many times as much."""
+    if math.isnan(ratio):
+        return "–"
+    if math.isinf(ratio):
+        return "diverged"
+    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.3g}"
+
+
 def format_counts(verdicts: Mapping[Verdict, int]) -> str:
     """Won / tied / lost."""
     return f"{verdicts['win']} / {verdicts['tie']} / {verdicts['loss']}"

@@ -16,7 +16,7 @@ from meta_trainer.evaluation.report import Difference, Report, Row, count_verdic
 from meta_trainer.evaluation.reporting.numbers import format_counts, format_mean, format_relative
 from meta_trainer.evaluation.reporting.pages import render_markdown_table
 from meta_trainer.evaluation.reporting.results import Results
-from meta_trainer.evaluation.reporting.tables import Table, Text
+from meta_trainer.evaluation.reporting.table import Table, Text
 
 _PAPERS_OWN: Final = "HyperAdam"
 

@@ -13,12 +13,8 @@ from meta_trainer.evaluation.reporting.drawn_report import DrawnReport
 from meta_trainer.evaluation.reporting.introduction import write_introduction
 from meta_trainer.evaluation.reporting.origin import Origin
 from meta_trainer.evaluation.reporting.pictures import Caption, Picture, list_captions
-from meta_trainer.evaluation.reporting.tables import (
-    Table,
-    Text,
-    build_tables,
-    tabulate_origin,
-)
+from meta_trainer.evaluation.reporting.table import Table, Text
+from meta_trainer.evaluation.reporting.tables import build_tables, tabulate_origin
 from meta_trainer.specs.suites import ALL
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from meta_trainer.evaluation.report import Difference, Report, Row, count_verdicts
 from meta_trainer.evaluation.reporting.numbers import (
@@ -15,25 +14,8 @@ from meta_trainer.evaluation.reporting.numbers import (
     format_relative,
 )
 from meta_trainer.evaluation.reporting.origin import Origin
-
-
-@dataclass(frozen=True)
-class Text:
-    """The content of one cell of a table."""
-
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows below a header."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Text]]
-    name: str = ""
-    """Of its file."""
+from meta_trainer.evaluation.reporting.ratios import tabulate_over_tuned, tabulate_ratios_over_tasks
+from meta_trainer.evaluation.reporting.table import Table, Text
 
 
 def build_tables(report: Report) -> list[Table]:
@@ -43,6 +25,8 @@ def build_tables(report: Report) -> list[Table]:
         tables.append(_tabulate_test(report))
     if report.is_timing:
         return [*tables, _tabulate_ratios(report)]
+    if report.untuned_baselines:
+        tables += [tabulate_over_tuned(report), tabulate_ratios_over_tasks(report)]
     verdicts = _tabulate_verdicts(report)
     if verdicts.rows:
         tables.append(verdicts)

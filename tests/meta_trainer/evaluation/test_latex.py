@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meta_trainer.evaluation.reporting.latex import escape_latex, render_latex
-from meta_trainer.evaluation.reporting.tables import Table, Text
+from meta_trainer.evaluation.reporting.table import Table, Text
 
 
 def test_a_table_is_a_tabular_of_booktabs() -> None:
