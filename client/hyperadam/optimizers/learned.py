@@ -42,6 +42,7 @@ from hyperadam.optimizers.groups import (
     take_steps,
     warn_of_lost_decay,
 )
+from hyperadam.optimizers.shards import check_not_divided, check_not_flattened, check_whole
 from hyperadam.rates import KNOBS, RateKnobs, move_parameters
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
@@ -77,6 +78,8 @@ class LearnedOptimizer(Optimizer):
       that runs another Θ.
     - **Contexts.** A step computes the same inside `torch.autocast` or under another default
       device. `torch.compile` leaves it as it is: its kernels are compiled already.
+    - **Shards** (FSDP, ZeRO, tensor parallelism) are refused: norms, shares and cells are of whole
+      parameters. `DistributedDataParallel` is right as it is.
     - **Frozen parameters** (`requires_grad=False`) may be of any dtype and on any device.
     - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
       √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
@@ -116,6 +119,8 @@ class LearnedOptimizer(Optimizer):
         check_theta(self._theta, self.rule_kinds, type(self).__name__)
         self._open_run()
 
+        check_not_divided(self._theta.rule, type(self).__name__)
+        self._n_dimensions: list[int] = []
         groups: Any = params if isinstance(params, Tensor) else list(params)
         others = {
             "n_steps": 0,
@@ -226,11 +231,13 @@ class LearnedOptimizer(Optimizer):
         try:
             check_group(self.param_groups[-1], type(self).__name__)
             trainable = find_trainable(self._parameters())
+            check_whole(trainable, type(self).__name__)
             if trainable:
                 one_device(trainable)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
+        self._n_dimensions.append(_count_dimensions(self.param_groups[-1]))
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with
@@ -267,7 +274,7 @@ class LearnedOptimizer(Optimizer):
             super().load_state_dict(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_theta", "_state_dtype", "_skip_nonfinite")
+        own = ("_theta", "_state_dtype", "_skip_nonfinite", "_n_dimensions")
         return super().__getstate__() | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -293,6 +300,7 @@ class LearnedOptimizer(Optimizer):
         dtype = self._computation_dtype(moving)
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             check_dtypes(moving, type(self).__name__)
+            self._check_not_sharded(moving)
             self._vector = FlatVector(moving, dtype)
             theta = self._theta.vector.to(self._vector.like)
             self._stepper = open_stepper(self._theta.rule, theta)
@@ -311,6 +319,13 @@ class LearnedOptimizer(Optimizer):
 
     def _maximizes(self) -> bool:
         return any(group["maximize"] for group in self.param_groups)
+
+    def _check_not_sharded(self, moving: list[Tensor]) -> None:
+        check_whole(moving, type(self).__name__)
+        for number, (group, n_dimensions) in enumerate(
+            zip(self.param_groups, self._n_dimensions, strict=False)
+        ):
+            check_not_flattened(group["params"], n_dimensions, number, type(self).__name__)
 
     def _computation_dtype(self, moving: list[Tensor]) -> torch.dtype:
         trained = chain(find_trainable(self._parameters()), moving)
@@ -337,3 +352,8 @@ class LearnedOptimizer(Optimizer):
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         changes: dict[str, Any] = {"lr": lr, **knobs}
         return rate | {name: value for name, value in changes.items() if value is not None}
+
+
+def _count_dimensions(group: Mapping[str, Any]) -> int:
+    """The most that a parameter of the group has."""
+    return max((parameter.dim() for parameter in group["params"]), default=0)

@@ -58,6 +58,8 @@ class Rule(ABC, Generic[StateT]):
     """Name of the rule in specs and Θ files."""
     per_tensor_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the state with one number a parameter, not one a coordinate."""
+    joins_parameters: ClassVar[bool] = False
+    """Whether what becomes of a parameter depends on the gradients of others."""
     non_negative_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the state whose numbers are 0 or more after any steps."""
 

@@ -127,6 +127,7 @@ class HyperAdamRule(Rule[HyperAdamState]):
     """
 
     kind = "hyperadam"
+    joins_parameters = True
     non_negative_fields = frozenset({"v", "beta_hat", "gamma_hat"})
 
     def __init__(self, spec: HyperAdamSpec | None = None) -> None:

@@ -1,0 +1,113 @@
+"""Shards are refused with advice, not stepped as another optimizer. AdamW, which looks at single
+coordinates alone, may step them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from every_optimizer import (
+    Make,
+    every_learned,
+    flatten,
+    make_adamw,
+    make_hyperadam,
+    make_model,
+    make_tensor,
+    set_random_gradients,
+)
+from hyperadam import HyperAdam
+from hyperadam.optimizers.shards import ShardedParameters
+from small_run import make_theta
+from torch import nn
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """A process group of one."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@every_learned
+def test_matrices_that_became_one_vector_are_refused(make: Make) -> None:
+    """As DeepSpeed's ZeRO exchanges them."""
+    model = make_model()
+    optimizer = make(model.parameters())
+    piece = nn.Parameter(flatten(model)[:10])
+    optimizer.param_groups[0]["params"] = [piece]
+    piece.grad = torch.ones_like(piece)
+    with pytest.raises(ShardedParameters, match=r"group 0 .* use ZeRO stage 0"):
+        optimizer.step()
+
+
+def test_one_vector_is_nothing_to_the_control() -> None:
+    model = make_model()
+    optimizer = make_adamw(model.parameters())
+    piece = nn.Parameter(flatten(model)[:10])
+    optimizer.param_groups[0]["params"] = [piece]
+    piece.grad = torch.ones_like(piece)
+    before = piece.detach().clone()
+    optimizer.step()
+    assert not torch.equal(piece, before)
+
+
+@pytest.mark.parametrize("mark", ["_is_flat_param", "_fsdp_flattened"])
+def test_marks_of_fsdp_are_known(mark: str) -> None:
+    parameter = nn.Parameter(torch.ones(3))
+    setattr(parameter, mark, True)
+    with pytest.raises(ShardedParameters, match="flat shard of FSDP; use DistributedDataParallel"):
+        HyperAdam([parameter], make_theta())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("use_orig_params", [False, True])
+def test_parameters_of_fsdp_are_refused(use_orig_params: bool) -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = FullyShardedDataParallel(
+            make_model(), use_orig_params=use_orig_params, device_id=torch.device("cpu")
+        )
+    with pytest.raises(ShardedParameters, match="flat shard of FSDP"):
+        HyperAdam(model.parameters(), make_theta())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("alone")
+def test_parameters_of_fsdp2_are_refused() -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model: Any = make_model()
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+    with pytest.raises(ShardedParameters, match=r"DTensor \(FSDP2"):
+        HyperAdam(model.parameters(), make_theta())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("alone")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_an_optimizer_of_some_parameters_is_refused_where_norms_are_of_all() -> None:
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    def divide(make: Any) -> Any:
+        model = make_model()
+        set_random_gradients(model.parameters(), 0)
+        ZeroRedundancyOptimizer(model.parameters(), make).step()
+        return flatten(model)
+
+    with pytest.raises(ShardedParameters, match="use a Θ of kind 'hyperadam-tensor'"):
+        divide(make_hyperadam)
+    for make in (make_tensor, make_adamw):
+        whole = make_model()
+        set_random_gradients(whole.parameters(), 0)
+        make(whole.parameters()).step()
+        assert torch.equal(divide(make), flatten(whole))
