@@ -11,7 +11,7 @@ class HyperAdam(LearnedOptimizer):
     """J Adams with learned, state-dependent decay rates in every coordinate, mixed with learned
     weights.
 
-    Wang, Sun, Zhang, Zhang: HyperAdam: A Learnable Task-Adaptive Adam for Network Training, AAAI
+    Wang, Sun, Xu: HyperAdam: A Learnable Task-Adaptive Adam for Network Training, AAAI
     2019, Algorithm 2. With g the gradients of all parameters as ONE flat vector and Θ shared by all
     its coordinates, each step is
 

@@ -1,4 +1,4 @@
-"""HyperAdam's cell (Wang, Sun, Zhang, Zhang: HyperAdam, AAAI 2019, Algorithm 2 and Figure 1).
+"""HyperAdam's cell (Wang, Sun, Xu: HyperAdam, AAAI 2019, Algorithm 2 and Figure 1).
 
 J Adams with learned, state-dependent decay rates are run side by side in every coordinate and mixed
 with learned weights:

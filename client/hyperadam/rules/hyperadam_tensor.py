@@ -1,6 +1,6 @@
 """HyperAdam with its cells a tensor and its moments a coordinate: 4 (J + 1) bytes a coordinate.
 
-HyperAdam's three cells (`hyperadam.rules.hyperadam`; Wang, Sun, Zhang, Zhang, AAAI 2019) are run
+HyperAdam's three cells (`hyperadam.rules.hyperadam`; Wang, Sun, Xu, AAAI 2019) are run
 once for each tensor, as part of hierarchical learned optimizers is (Wichrowska et al., 2017). They
 see how the tensor's moments stand to each other, not its single gradients. With ⟨·⟩ the
 mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, …:
