@@ -16,7 +16,16 @@ from typing import Any
 
 import torch
 
-from benchmarks import batching, coordinator, deployed, floors, memory, period_rows, ray_rows
+from benchmarks import (
+    batching,
+    coordinator,
+    deployed,
+    floors,
+    memory,
+    period_rows,
+    ray_rows,
+    tensor_steps,
+)
 from benchmarks.measuring import Spread, write_json
 from benchmarks.rows import FULL, QUICK, Effort, NotMeasured, Row
 from benchmarks.verdicts import format_bound
@@ -24,6 +33,7 @@ from benchmarks.verdicts import format_bound
 ROWS = [
     *period_rows.ROWS,
     *deployed.ROWS,
+    *tensor_steps.ROWS,
     *batching.ROWS,
     *memory.ROWS,
     *ray_rows.ROWS,

@@ -13,8 +13,7 @@ import hyperadam
 import torch
 import torch.nn.functional as F
 from hyperadam.kernels import ReferenceStepper
-from hyperadam.rates import Rate
-from hyperadam.rules import HyperAdamRule, HyperAdamTensorRule
+from hyperadam.rules import HyperAdamRule
 from torch import Tensor, nn
 
 from benchmarks.floors import (
@@ -47,7 +46,7 @@ def _load_rule() -> HyperAdamRule:
     return rule
 
 
-def _make_step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], object]:
+def make_step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], object]:
     """`step()` of an optimizer over a weight, a bias and a smaller weight, p coordinates in all."""
     first = p // 2
     second = p // 100
@@ -71,9 +70,9 @@ def _measure_steps(effort: Effort) -> StepTimes:
 
     with_hyperadam, with_products, with_adam, with_plain_rule = measure_in_turn(
         effort.rounds,
-        _make_step(hyperadam.HyperAdam, p),
+        make_step(hyperadam.HyperAdam, p),
         products,
-        _make_step(torch.optim.Adam, p),
+        make_step(torch.optim.Adam, p),
         lambda: plain_stepper.step(gradient, state),
     )
     return StepTimes(with_hyperadam, with_products, with_adam, with_plain_rule, products.flops)
@@ -104,7 +103,7 @@ def _measure_on_gpu(effort: Effort) -> Measured:
         raise NotMeasured("no GPU")
     p = 1_000_000
     device = "cuda"
-    step = _make_step(hyperadam.HyperAdam, p, device)
+    step = make_step(hyperadam.HyperAdam, p, device)
 
     def finish_step() -> None:
         step()
@@ -120,7 +119,7 @@ def _measure_threads(effort: Effort) -> Measured:
     """Wall time of a step on one thread and on two, in turn; nothing else may need the cores."""
     if (os.cpu_count() or 1) < 2:
         raise NotMeasured("one core")
-    step = _make_step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000)
+    step = make_step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000)
 
     def step_on(n_threads: int) -> None:
         torch.set_num_threads(n_threads)
@@ -137,49 +136,7 @@ def _measure_threads(effort: Effort) -> Measured:
     return Measured(divide(on_one, on_two), text)
 
 
-@cache
-def _make_tensor_theta() -> hyperadam.Theta:
-    """Untrained: what it costs does not depend on what it says."""
-    rule = HyperAdamTensorRule()
-    vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(0)))
-    return hyperadam.Theta.from_vector(rule, vector, rate=Rate(lr=1.0))
-
-
-def _measure_tensor_rule(effort: Effort) -> Measured:
-    """On one thread."""
-    p = 1_000 if effort.tiny else 1_000_000
-    n_steps = 1 if effort.tiny else 20
-    with_rule = _make_step(partial(hyperadam.HyperAdam, theta=_make_tensor_theta()), p)
-    with_adam = _make_step(partial(torch.optim.Adam, fused=True), p)
-
-    def repeat(step: Callable[[], object]) -> None:
-        for _ in range(n_steps):
-            step()
-
-    n_threads_before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        repeat(with_rule)  # the first step makes the state
-        repeat(with_adam)
-        seconds, adam_seconds = measure_in_turn(
-            effort.rounds, partial(repeat, with_rule), partial(repeat, with_adam)
-        )
-    finally:
-        torch.set_num_threads(n_threads_before)
-    text = f"fused Adam: {statistics.median(adam_seconds) / n_steps * 1e3:.2f} ms"
-    return Measured(divide(seconds, adam_seconds), text)
-
-
-def _measure_tensor_state(effort: Effort) -> Measured:
-    weight = nn.Parameter(torch.randn(100 if effort.tiny else 1_000, 100))
-    weight.grad = torch.randn_like(weight)
-    optimizer = hyperadam.HyperAdam([weight], _make_tensor_theta())
-    optimizer.step()
-    n_bytes = sum(field.nbytes for field in optimizer.state[weight].values())
-    return Measured([n_bytes / weight.numel()], "Adam: 8 bytes")
-
-
-def _make_cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], None]:
+def make_cnn_step(make: MakeOptimizer, batch: int) -> Callable[[], None]:
     """Forward, backward and update of two convolutions and a linear layer, p = 33,834."""
     generator = torch.Generator().manual_seed(0)
     network = nn.Sequential(
@@ -213,8 +170,8 @@ def _measure_cnn(effort: Effort) -> Measured:
 
     with_hyperadam, with_adam = measure_in_turn(
         effort.rounds,
-        partial(repeat, _make_cnn_step(hyperadam.HyperAdam, batch)),
-        partial(repeat, _make_cnn_step(torch.optim.Adam, batch)),
+        partial(repeat, make_cnn_step(hyperadam.HyperAdam, batch)),
+        partial(repeat, make_cnn_step(torch.optim.Adam, batch)),
     )
     text = f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms"
     return Measured(divide(with_hyperadam, with_adam), text)
@@ -241,22 +198,6 @@ ROWS = [
         what="optimizer step, p = 1e6",
         compared_with="torch.optim.Adam",
         measure=_measure_over_adam,
-    ),
-    Row(
-        name="step-tensor",
-        what="step of hyperadam-tensor, p = 1e6, one thread",
-        compared_with="fused torch.optim.Adam",
-        at_least=6.0,
-        aim=2.0,
-        measure=_measure_tensor_rule,
-    ),
-    Row(
-        name="state-tensor",
-        what="state of hyperadam-tensor",
-        compared_with="bytes a coordinate",
-        at_least=20.1,
-        aim=20.1,
-        measure=_measure_tensor_state,
     ),
     Row(
         name="step-threads",
