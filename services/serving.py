@@ -14,6 +14,7 @@ import uvicorn
 
 from services.app import create_app
 from services.container import Container
+from services.patient_protocol import PatientProtocol
 
 GRACE_SECONDS: Final = 10
 """Time that requests in flight have when the server stops."""
@@ -67,6 +68,9 @@ class ApiServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            http=PatientProtocol,
+            proxy_headers=bool(services.settings.trusted_proxies),
+            forwarded_allow_ips=services.settings.trusted_proxies or None,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)

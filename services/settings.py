@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
     """0: a free one."""
+    trusted_proxies: str = ""
+    """Addresses of proxies whose `X-Forwarded-For` is believed, with commas; empty: nobody's."""
     database_url: str = Field(default="", validation_alias=_alias("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")

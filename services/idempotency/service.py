@@ -12,9 +12,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
 
 from pydantic import BaseModel
+from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,15 @@ from services.idempotency.tables import UsedKey
 from services.problems import IdempotencyMismatch
 
 T = TypeVar("T")
+
+
+KEPT: Final = timedelta(days=30)
+"""A request that is sent again later is a new one."""
+
+
+def forget_old_keys(session: Session) -> None:
+    """Remove the keys that are older than any honest repeat."""
+    session.execute(delete(UsedKey).where(UsedKey.created_at < now() - KEPT))
 
 
 @dataclass(frozen=True, kw_only=True)

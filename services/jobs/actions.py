@@ -36,7 +36,7 @@ def trigger_job(
         job = _lock_job(session, job_id)
         state = State(job.state)
         try:
-            changes.apply_trigger(session, job, trigger)
+            changes.apply_trigger(session, job, trigger, post.principal.name)
         except ImpossibleTransition as error:
             raise errors.impossible_transition(error) from error
         if trigger is Trigger.RETRY and job.deadline is not None and job.deadline <= now():

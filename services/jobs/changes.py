@@ -60,8 +60,11 @@ def append_event(
     return event
 
 
-def apply_trigger(session: Session, job: Job, trigger: Trigger) -> bool:
+def apply_trigger(session: Session, job: Job, trigger: Trigger, actor: str | None = None) -> bool:
     """Take the transition and record it as events; returns whether the state changed.
+
+    Args:
+        actor: who asked for it; None: nobody, it came about.
 
     Raises:
         ImpossibleTransition: nothing was changed.
@@ -73,7 +76,8 @@ def apply_trigger(session: Session, job: Job, trigger: Trigger) -> bool:
     job.state = new
     job.retry_at = None
     job.waiting_reason = None
-    append_event(session, job, "job.state", {"from": old, "to": new})
+    data = {"from": old, "to": new}
+    append_event(session, job, "job.state", data if actor is None else {**data, "actor": actor})
     _note_trigger(job, trigger)
     _note_state(job, new)
     if trigger is Trigger.EXPIRE and new is State.FAILED:

@@ -139,14 +139,15 @@ def upload(
     """
     theta = Theta.from_bytes(data)
     post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
-    earlier = _find_version(services, name, theta.sha256)
-    if earlier is not None:
-        return answer_version(services, earlier), False
-
     tags = {"source": "upload", "uploaded_by": post.principal.name}
     check_answer(name, theta, len(data), tags)
-    version = services.registry.create_version(name, theta, key=f"upload-{theta.sha256}", tags=tags)
-    return answer_version(services, version), True
+    with services.upload_slots.registering:  # of those that race, one is told that it was the first
+        version = _find_version(services, name, theta.sha256)
+        is_new = version is None
+        if version is None:
+            key = f"upload-{theta.sha256}"
+            version = services.registry.create_version(name, theta, key=key, tags=tags)
+    return answer_version(services, version), is_new
 
 
 def _find_version(services: Container, name: str, sha256: str) -> Version | None:

@@ -4,6 +4,7 @@ the interpreter."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -24,6 +25,8 @@ class UploadSlots:
     def __init__(self, n_slots: int) -> None:
         self._n_slots = n_slots
         self._free = asyncio.Semaphore(n_slots)
+        self.registering = threading.Lock()
+        """Held while it is found out whether a file is a version already, and made one."""
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from registry import Registry, RegistryError
 from services.database.base import Database, now
 from services.executors.contract import Executor, ExecutorUnavailable
+from services.idempotency.service import forget_old_keys
 from services.jobs import changes, queries, queue
 from services.jobs.lifecycle import Trigger
 from services.jobs.queue import QueueLimits
@@ -29,6 +31,9 @@ from services.reconciler.waiting import Waiting
 from services.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+HOUSE_SECONDS: Final = 3600.0
+"""Time between two removals of what nobody asks for any more."""
 
 
 class Reconciler:
@@ -47,6 +52,7 @@ class Reconciler:
         self._published_health = ""
         self._renewed_at = float("-inf")
         self._registry = registry
+        self._kept_house_at = float("-inf")
         self._outage = ""
         """What the registry said when it could keep no files; empty: it can."""
 
@@ -78,6 +84,7 @@ class Reconciler:
         if not self._renew():
             return False
         self._expire_overdue()
+        self._keep_house()
         if not self._executor_health.is_ok:  # jobs run on, and nothing can be known about them
             return True
         if not draining:
@@ -159,6 +166,14 @@ class Reconciler:
                 job = changes.lock_job(session, job_id)
                 if job is not None and job.deadline is not None and job.deadline <= now():
                     changes.apply_trigger_if_possible(session, job, Trigger.EXPIRE)
+
+    def _keep_house(self) -> None:
+        """Now and then, remove what nobody asks for any more."""
+        if time.monotonic() - self._kept_house_at < HOUSE_SECONDS:
+            return
+        self._kept_house_at = time.monotonic()
+        with self._lease.guarded_write() as session:
+            forget_old_keys(session)
 
     def _list_active_jobs(self) -> list[str]:
         with self._database.read() as session:
