@@ -2,13 +2,15 @@
 (`meta_trainer.driver.promotion`).
 
 Aliases are for the scope `admin`. By protecting one, an admin hands it over to rules: then any key
-that may submit jobs may ask for one, but at the suite's full size. An alias that is not protected
+that may submit jobs may ask for one, but at the suite's full size, with the usual threshold or
+a higher one, and from the usual starts. An alias that is not protected
 moves for admins' jobs alone.
 """
 
 from __future__ import annotations
 
 from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs.promotion import PromotionSpec
 from registry import OptimizerNotFound, Registry
 from registry.alias_log import find_protected
 from services.auth.scopes import Principal
@@ -31,10 +33,33 @@ def check_promotion(spec: AnyJobSpec, principal: Principal, registry: Registry) 
                 "spec.promote.quick",
                 f"alias {alias!r} is protected: only the suite's full size moves it",
             )
+        if "admin" not in principal.scopes:
+            _check_usual(spec.promote)
     elif "admin" not in principal.scopes:
         raise Forbidden(
             f"spec.promote: alias {alias!r} is not protected, hence for keys with the scope "
             "'admin'; one of them can open it to promotion rules by protecting it."
+        )
+
+
+def _check_usual(rule: PromotionSpec) -> None:
+    """Whoever chose threshold and starts by themselves could choose those that their version wins.
+
+    Raises:
+        Problem: 422 naming the field.
+    """
+    usual = PromotionSpec()
+    if rule.by_standard_errors < usual.by_standard_errors:
+        raise invalid(
+            "spec.promote.by_standard_errors",
+            f"alias {rule.alias!r} is protected: at least {usual.by_standard_errors:g}, "
+            "unless the key has the scope 'admin'",
+        )
+    if rule.seed != usual.seed:
+        raise invalid(
+            "spec.promote.seed",
+            f"alias {rule.alias!r} is protected: {usual.seed}, "
+            "unless the key has the scope 'admin'",
         )
 
 

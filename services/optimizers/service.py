@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from itertools import islice
+from typing import Final
 
 from hyperadam.names import split_ref
 from hyperadam.theta import Theta
@@ -28,6 +29,9 @@ from services.optimizers.schemas import (
 )
 from services.optimizers.search import Search
 from services.problems import invalid
+
+ORIGIN_TAGS: Final = frozenset({"source", "uploaded_by"})
+"""What an upload says of itself; nobody writes these afterwards."""
 
 
 def list_optimizers(
@@ -89,8 +93,10 @@ def annotate(
     """Describe and tag a version.
 
     Raises:
-        Problem: 422 where there would be too many tags.
+        Problem: 422 for a tag that says who uploaded it, or where there would be too many tags.
     """
+    for tag in ORIGIN_TAGS & request.tags.keys():
+        raise invalid(f"tags.{tag}", "says where the version came from, and never changes")
     number = services.registry.version(name, ref).number
     try:
         version = services.registry.annotate(

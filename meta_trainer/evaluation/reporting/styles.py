@@ -80,7 +80,7 @@ def set_log_scale(panel: Axes, bottom: float, top: float) -> None:
 
 
 def set_title(figure: Figure, title: str) -> None:
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)  # a name may have `$` in it
 
 
 def render_png(figure: Figure) -> bytes:

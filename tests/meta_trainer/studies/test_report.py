@@ -18,6 +18,7 @@ from meta_trainer.studies.analysis import (
     summarize_points,
 )
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialReport, TrialState
+from meta_trainer.studies.pictures import draw_importance
 from meta_trainer.studies.report import make_files, to_csv, to_json
 
 SPEC = StudySpec.model_validate(
@@ -164,3 +165,8 @@ def test_a_study_without_any_result_has_a_report_too() -> None:
     report_files = make_files(SPEC, ledger_of_a_failure, None, "A study")
     assert "report.html" in report_files
     assert "curves.png" not in report_files
+
+
+@pytest.mark.parametrize("name", ["costs $5 {", "$", "a$b$c", "$\\frac{$"])
+def test_a_name_is_no_formula(name: str) -> None:
+    assert draw_importance({"rate": 1.0}, name).startswith(b"\x89PNG")

@@ -72,6 +72,23 @@ def test_a_quick_suite_moves_no_protected_alias(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
+        ({"by_standard_errors": 0}, "spec.promote.by_standard_errors"),
+        ({"by_standard_errors": 1.9}, "spec.promote.by_standard_errors"),
+        ({"seed": 2}, "spec.promote.seed"),
+    ],
+)
+def test_a_submitter_does_not_choose_how_a_protected_alias_is_won(
+    client: TestClient, submitter: dict[str, str], rule: dict[str, Any], field: str
+) -> None:
+    answer = submit(client, submitter, **rule)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert submit(client, **rule).status_code == 201
+    assert submit(client, submitter, by_standard_errors=3).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
         ({"alias": "latest"}, "spec.promote.alias"),
         ({"if_better_on": "timing"}, "spec.promote.if_better_on"),
         ({"by_standard_errors": -1}, "spec.promote.by_standard_errors"),

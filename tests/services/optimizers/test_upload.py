@@ -103,3 +103,12 @@ def test_readers_may_not_upload(
     headers = BINARY | {"Authorization": f"Bearer {reader}"}
     assert client.post(PATH, content=make_theta(5).to_bytes(), headers=headers).status_code == 403
     assert registry.optimizers() == ["hyper"]
+
+
+@pytest.mark.parametrize("tag", ["uploaded_by", "source"])
+@pytest.mark.parametrize("value", ["somebody else", None])
+def test_nobody_rewrites_who_uploaded_a_version(
+    client: TestClient, tag: str, value: str | None
+) -> None:
+    answer = client.patch("/v1/optimizers/hyper/versions/1", json={"tags": {tag: value}})
+    assert (answer.status_code, list_error_fields(answer)) == (422, [f"tags.{tag}"])
