@@ -167,7 +167,9 @@ def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> Grad
     run = (period.rule, period.theta, period.optimizee, state, period.objective)
     differentiate = differentiate_period
     if part.order == 2 or period.by_learner:
-        differentiate = partial(differentiate_learners, order=part.order)
+        differentiate = partial(
+            differentiate_learners, order=part.order, loss_limit=part.loss_limit
+        )
 
     if part.truncation and part.truncation < period.n_steps:
         result = differentiate_segments(

@@ -20,6 +20,10 @@ w_t and the rule's state are kept for every step; all else is computed again.
 Derivatives of long episodes can be huge: where a learner is about to diverge, what a change of Θ
 does grows from step to step. A learner whose derivative is not finite adds nothing, and counts as
 one that diverged; `meta_optimizer.clip_learners` bounds the others.
+
+So learners with steps too long are silent, or say anything, and those with steps too short decide.
+With a loss limit c, losses count up to the first that is beyond c times that before the first step,
+and the derivative starts there: what made the loss rise is in it, the chaos that follows is not.
 """
 
 from __future__ import annotations
@@ -59,6 +63,7 @@ def differentiate_learners(
     n_steps: int,
     rate: Rate,
     order: Literal[1, 2],
+    loss_limit: float | None = None,
 ) -> PeriodResult:
     """One period that is differentiated as a whole; the gradient of each learner, shape (L,
     n_theta).
@@ -69,18 +74,21 @@ def differentiate_learners(
         rate: α, its schedule, shares and decay.
         order: 2: with the second derivatives of the learners; 1: the rows of
             `meta_trainer.estimators.tbptt.differentiate_period`.
+        loss_limit: c, above 1; None: all losses of learners that do not diverge count, and none of
+            those that do.
     """
     tape = open_stepwise_tape(rule, theta, state.rule_state)
     forward = _run_forward(tape, optimizee, state, n_steps, rate, objective)
     losses = torch.stack([evaluation.loss for evaluation in forward.scored])
-    own_adjoints = _adjoints_of_scored_losses(objective, losses, forward.scored)
+    n_counted = _count_losses(losses, state.current.loss, forward.end.current, loss_limit)
+    own_adjoints = _adjoints_of_scored_losses(objective, losses, forward.scored, n_counted)
     shares = rate.shares(optimizee.shapes, state.w)
-    is_sound = ~forward.end.current.diverged[:, None]
 
     adjoint = torch.zeros_like(state.w)
     for position in reversed(range(n_steps)):
         step = state.step + position
-        adjoint = torch.where(is_sound, adjoint + own_adjoints[position], 0.0)
+        is_followed = position + 1 < n_counted[:, None]
+        adjoint = torch.where(is_followed, adjoint, 0.0) + own_adjoints[position]
         (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
         gradient_adjoint = tape.backward_step(upstream)
         adjoint = rate.retention(step) * adjoint
@@ -125,17 +133,35 @@ def _run_forward(
     return _ForwardPass(path, scored, end)
 
 
+def _count_losses(
+    losses: Tensor,  # shape: (S, L)
+    start: Tensor,  # shape: (L,)
+    end: LossAndGradient,
+    loss_limit: float | None,
+) -> Tensor:
+    """How many of each learner's losses count, from the first on; shape (L,), int64."""
+    n_steps = len(losses)
+    if loss_limit is None:
+        return torch.where(end.diverged, 0, n_steps)
+    is_beyond = ~(losses <= loss_limit * start)  # one that is not a number, too
+    numbers = torch.arange(1, n_steps + 1)[:, None]
+    return torch.where(is_beyond, numbers, n_steps).amin(0)
+
+
 def _adjoints_of_scored_losses(
     objective: Objective,
     losses: Tensor,  # shape: (S, L)
     scored: list[LossAndGradient],
+    n_counted: Tensor,  # shape: (L,)
 ) -> Tensor:
-    """∂F/∂L ∇L at each w_t of the period, t = 1 … S, from the losses that are scored.
+    """∂F/∂L ∇L at each w_t of the period, t = 1 … S, from the losses that are scored and count.
 
     With the score `pre`, loss t was taken at w_{t−1}. Shape (S, L, p).
     """
     gradients = torch.stack([evaluation.gradient for evaluation in scored])
     adjoints = objective.derivatives(losses)[:, :, None] * gradients
+    counts = torch.arange(len(losses))[:, None] < n_counted
+    adjoints = torch.where(counts[:, :, None], adjoints, 0.0)
     if objective.score == "pre":
         return torch.cat([adjoints[1:], torch.zeros_like(adjoints[:1])])
     return adjoints

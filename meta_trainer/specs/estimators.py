@@ -6,11 +6,12 @@ perturbed Θ, or both.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from meta_trainer.specs.base import Positive, Spec
+from meta_trainer.specs.problems import FieldProblem
 
 
 class TBPTTSpec(Spec):
@@ -23,6 +24,16 @@ class TBPTTSpec(Spec):
     1.1 to 3 times the price."""
     truncation: int | None = Field(default=None, ge=1, le=100_000)
     """Steps between two cuts of the derivative; divides the period. Null: the period."""
+    loss_limit: float | None = Field(default=None, gt=1, le=1e6, allow_inf_nan=False)
+    """c, for order 2: a learner's losses count up to the first that is beyond c times that before
+    the period's first step. Then learners with steps too long have a say, too. Null: all losses of
+    learners that do not diverge, and none of those that do."""
+
+    @model_validator(mode="after")
+    def _a_limit_of_second_order(self) -> Self:
+        if self.loss_limit is not None and self.order == 1:
+            raise FieldProblem("loss_limit", "loss_limit must be null where order is 1")
+        return self
 
 
 class _Perturbed(Spec):
