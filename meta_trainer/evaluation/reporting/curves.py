@@ -23,7 +23,8 @@ from meta_trainer.evaluation.reporting.styles import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS: Final = 2
+_MANY: Final = 8
+"""Tasks beyond which panels are smaller, and more stand in a row."""
 _HEADROOM: Final = 1.2
 _LOG_FROM: Final = 3
 """Where losses span more than this factor, the axis is logarithmic."""
@@ -32,10 +33,13 @@ _LOG_FROM: Final = 3
 def draw_curves(report: Report) -> Figure:
     """All tasks in one figure. The same report gives the same."""
     tasks = report.tasks
-    n_columns = min(_COLUMNS, len(tasks))
+    are_many = len(tasks) > _MANY
+    n_columns = min(4 if are_many else 2, len(tasks))
     n_rows = math.ceil(len(tasks) / n_columns)
-    size = (5.2 * n_columns, 3.6 * n_rows + 0.7)
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    width, height = (3.2, 2.4) if are_many else (5.2, 3.6)
+    size = (width * n_columns, height * n_rows + 0.7)
+    dpi = DPI * min(1.0, math.sqrt(_MANY / len(tasks)))  # so that the file stays as large
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
 
     styles = choose_styles(report)
