@@ -13,6 +13,7 @@ from every_optimizer import (
     every_learned,
     every_optimizer,
     flatten,
+    make_adamw,
     make_model,
     set_random_gradients,
     train,
@@ -93,7 +94,10 @@ def test_a_fresh_optimizer_is_stepped_under_compile(make: Make) -> None:
             set_random_gradients(model.parameters(), number)
             step()
         ends.append(flatten(model))
-    torch.testing.assert_close(ends[1], ends[0], rtol=1e-6, atol=1e-7)
+    if make is make_adamw:  # which is compiled, and sums in another order
+        torch.testing.assert_close(ends[1], ends[0], rtol=1e-5, atol=1e-6)
+    else:
+        assert torch.equal(*ends)
     assert not torch.equal(ends[0], flatten(make_model()))
 
 
