@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tests.mutation.mutants import Mutant, draw_mutants
+from tests.mutation.mutants import Mutant, draw_mutants, find_survivors
 from tests.mutation.rooms import TESTS, find_nearest_tests
 from tests.mutation.workbench import AlreadyBroken, Outcome, Stage, Workbench
 
@@ -114,6 +114,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--room", action="append", choices=sorted(TESTS), help="only of this one; may be repeated"
     )
+    parser.add_argument("--again", type=Path, help="only the survivors of this earlier result")
     parser.add_argument("--slow", action="store_true", help="let survivors meet slow tests")
     parser.add_argument("--json", type=Path, default=TOP / "build/mutants.json", help="the result")
     return parser.parse_args()
@@ -121,8 +122,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse_arguments()
-    rooms = arguments.room or list(TESTS)
-    mutants = draw_mutants(TOP, rooms, arguments.count, arguments.seed)
+    if arguments.again:
+        mutants = find_survivors(TOP, json.loads(arguments.again.read_text()))
+    else:
+        rooms = arguments.room or list(TESTS)
+        mutants = draw_mutants(TOP, rooms, arguments.count, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         workbench = Workbench(TOP, Path(folder))
         session = Session(workbench, with_slow=arguments.slow, report=arguments.json)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import Any
 
 from tests.mutation.edits import Edit, find_edits
 
@@ -40,6 +41,25 @@ def draw_mutants(top: Path, rooms: Sequence[str], count: int, seed: int) -> list
     by_room = [_shuffled_mutants(top, room, seed) for room in rooms]
     in_turn = chain.from_iterable(zip_longest(*by_room))
     return [mutant for mutant in in_turn if mutant is not None][:count]
+
+
+def find_survivors(top: Path, trials: Sequence[Mapping[str, Any]]) -> list[Mutant]:
+    """The mutants that an earlier session's result calls survivors, as far as their lines are still
+    what they were."""
+    survivors: list[Mutant] = []
+    for trial in trials:
+        path = top / trial["path"]
+        if trial["verdict"] != "survived" or not path.exists():
+            continue
+        alike = (
+            mutant
+            for mutant in _list_mutants(top, trial["room"], path)
+            if (mutant.edit.kind, mutant.diff) == (trial["kind"], trial["diff"])
+        )
+        nearest = min(alike, key=lambda mutant: abs(mutant.edit.line - trial["line"]), default=None)
+        if nearest is not None:
+            survivors.append(nearest)
+    return survivors
 
 
 def _shuffled_mutants(top: Path, room: str, seed: int) -> list[Mutant]:

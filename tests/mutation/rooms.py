@@ -23,7 +23,11 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/meta_trainer/test_evolution.py",
         "tests/meta_trainer/training",
     ),
-    "meta_trainer/unrolls": ("tests/meta_trainer/unrolls", "tests/meta_trainer/training"),
+    "meta_trainer/unrolls": (
+        "tests/meta_trainer/unrolls",
+        "tests/meta_trainer/estimators",
+        "tests/meta_trainer/training",
+    ),
     "meta_trainer/training": ("tests/meta_trainer/training", "tests/meta_trainer/driver"),
     "meta_trainer/evaluation": ("tests/meta_trainer/evaluation", "tests/meta_trainer/driver"),
     "registry": ("tests/registry",),

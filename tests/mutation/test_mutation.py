@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.edits import find_edits
-from tests.mutation.mutants import Mutant, draw_mutants
+from tests.mutation.mutants import Mutant, draw_mutants, find_survivors
 from tests.mutation.rooms import TESTS, find_nearest_tests
 from tests.mutation.workbench import AlreadyBroken, Stage, Workbench
 
@@ -135,6 +135,27 @@ def test_a_seed_draws_the_same_mutants_from_every_room_in_turn() -> None:
     assert [mutant.room for mutant in first] == rooms * 3
     assert first == again == more[:6]
     assert first != draw_mutants(TOP, rooms, 6, seed=4)
+
+
+def test_survivors_are_found_again_where_their_line_has_moved(project: Path) -> None:
+    mutants = draw_mutants(project, ["twice.py"], 9, 0)
+    trials = [
+        {
+            "room": mutant.room,
+            "path": mutant.path,
+            "line": mutant.edit.line,
+            "kind": mutant.edit.kind,
+            "diff": mutant.diff,
+            "verdict": "survived" if mutant.edit.kind == "arithmetic" else "killed",
+        }
+        for mutant in mutants
+    ]
+    source = project / "twice.py"
+    source.write_text(f"# a line more\n{source.read_text()}")
+    (again,) = find_survivors(project, trials)
+    assert (again.edit.kind, again.edit.line) == ("arithmetic", 3)
+    source.write_text("def twice(x):\n    return x + x\n")
+    assert find_survivors(project, trials) == []
 
 
 @pytest.mark.parametrize("room", TESTS)

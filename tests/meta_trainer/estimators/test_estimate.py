@@ -50,11 +50,12 @@ def test_the_order_of_a_spec_is_that_of_the_derivative(
     )
     state = small.start()
     period = make_period(small, by_learner=by_learner)
-    gradient = estimate_gradient(TBPTTSpec(order=order), period, state).gradient
+    estimate = estimate_gradient(TBPTTSpec(order=order), period, state)
+    assert [tuple(slopes.shape) for slopes in estimate.slopes] == [(N_LEARNERS, 0)]
 
     options = {"n_steps": N_STEPS, "rate": small.rate}
     rows = differentiate_learners(*small.arguments(state), **options, order=order).gradient
     expected = rows if by_learner else rows.sum(0)
-    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(estimate.gradient, expected)
     first_order = differentiate_period(*small.arguments(state), **options).gradient
     assert torch.allclose(rows.sum(0), first_order) == (order == 1)

@@ -14,6 +14,7 @@ from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.reporting import report_to_json, summarize_report
+from meta_trainer.evaluation.reporting.curves import draw_curves
 from meta_trainer.evaluation.reporting.files import build_texts
 from meta_trainer.evaluation.reporting.results import Results
 from meta_trainer.evaluation.tuning import Tuned
@@ -184,6 +185,16 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(files: dict[str, 
     assert base64.b64encode(files["curves.png"]).decode() in page
     assert "http" not in page
     assert "nan" not in page.replace(base64.b64encode(files["curves.png"]).decode(), "")
+
+
+@pytest.mark.parametrize(("last", "scale"), [(0.5, "linear"), (1e-6, "log")])
+def test_losses_far_apart_are_drawn_on_a_logarithmic_axis(
+    report: Report, last: float, scale: str
+) -> None:
+    finals = [row("one", "adam", [last], tuned=True)]
+    curves = torch.linspace(1, last, N_STEPS, dtype=torch.float64)[:, None]
+    figure = draw_curves(replace(report, rows=[replace(finals[0], curves=curves)]))
+    assert figure.axes[0].get_yscale() == scale
 
 
 def test_the_picture_is_a_png_and_the_same_every_time(

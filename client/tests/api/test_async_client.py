@@ -1,0 +1,37 @@
+"""What both clients hand back is the same: a value, not the answer it came in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hyperadam.api import AsyncClient, Client, RetryPolicy, Version
+
+
+def test_whether_the_server_lives_is_true_or_false(
+    server: Any, answer: Any, client: Client, quick: RetryPolicy
+) -> None:
+    async def ask() -> bool:
+        async with AsyncClient(server.url, "key", retry=quick) as async_client:
+            return await async_client.live()
+
+    server.script = [answer(200, {}), answer(200, {})]
+    assert client.live() is True
+    assert asyncio.run(ask()) is True
+
+
+def test_versions_come_one_by_one(
+    server: Any, answer: Any, client: Client, quick: RetryPolicy, version: dict[str, Any]
+) -> None:
+    async def collect() -> list[Version]:
+        async with AsyncClient(server.url, "key", retry=quick) as async_client:
+            versions = async_client.optimizers.versions("hyperadam", archived=True)
+            return [item async for item in versions]
+
+    page = {"items": [version, version | {"number": 2}], "next_cursor": None}
+    server.script = [answer(200, page), answer(200, page)]
+    assert [item.number for item in client.optimizers.versions("hyperadam")] == [3, 2]
+    assert [item.number for item in asyncio.run(collect())] == [3, 2]
+    first, second = (request.path for request in server.requests)
+    assert "archived" not in first
+    assert "archived=true" in second
