@@ -13,7 +13,7 @@ def test_a_change_is_dated_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -
     class Clock(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=tz)
+            return datetime(2026, 1, 2, 3, 4, 5, 999_500, tzinfo=tz)
 
     monkeypatch.setattr(alias_log, "datetime", Clock)
     change = alias_log.plan_move([], "best", 1, actor="alice", reason="", protected=None)
