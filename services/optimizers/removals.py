@@ -12,8 +12,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from registry import Version
 from services.container import Container, Services
+from services.idempotency.dependencies import AdminPost
+from services.idempotency.service import hash_body
 from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
 from services.optimizers import schemas
@@ -27,33 +31,31 @@ router = APIRouter(route_class=StrictRoute)
 
 @router.post("/{name}/versions/{ref}/archive")
 def archive(
-    name: Name,
-    number: Number,
-    body: schemas.RemovalRequest,
-    services: Services,
-    principal: Admin,
+    name: Name, number: Number, body: schemas.RemovalRequest, services: Services, post: AdminPost
 ) -> schemas.OptimizerVersionAnswer:
     """Take a version out of lists and from `latest`; its file stays, for whoever names it."""
-    check_unneeded(services, name, number)
-    version = services.registry.archive_version(
-        name, number, actor=principal.name, reason=body.reason
-    )
-    return answer_version(services, version)
+
+    def change(_session: Session) -> Version:
+        check_unneeded(services, name, number)
+        actor = post.principal.name
+        return services.registry.archive_version(name, number, actor=actor, reason=body.reason)
+
+    outcome = post.run_once(services.database, hash_body(body), f"{name}@{number}", change)
+    return answer_version(services, outcome.result or find_version(services, name, number))
 
 
 @router.post("/{name}/versions/{ref}/restore")
 def restore(
-    name: Name,
-    number: Number,
-    body: schemas.RemovalRequest,
-    services: Services,
-    principal: Admin,
+    name: Name, number: Number, body: schemas.RemovalRequest, services: Services, post: AdminPost
 ) -> schemas.OptimizerVersionAnswer:
     """Bring an archived version back."""
-    version = services.registry.restore_version(
-        name, number, actor=principal.name, reason=body.reason
-    )
-    return answer_version(services, version)
+
+    def change(_session: Session) -> Version:
+        actor = post.principal.name
+        return services.registry.restore_version(name, number, actor=actor, reason=body.reason)
+
+    outcome = post.run_once(services.database, hash_body(body), f"{name}@{number}", change)
+    return answer_version(services, outcome.result or find_version(services, name, number))
 
 
 @router.delete("/{name}/versions/{ref}", status_code=204)
@@ -76,6 +78,11 @@ def list_history(name: Name, services: Services) -> schemas.VersionHistory:
     changes = services.registry.version_history(name)
     items = [schemas.VersionChangeAnswer(**asdict(change)) for change in changes]
     return schemas.VersionHistory(items=items)
+
+
+def find_version(services: Container, name: str, number: int) -> Version:
+    """As it is now, after an earlier request with the same key."""
+    return services.registry.version(name, str(number))
 
 
 def check_unneeded(services: Container, name: str, number: int) -> None:

@@ -73,3 +73,19 @@ def test_a_version_is_named_by_its_number(client: TestClient) -> None:
 def test_other_processes_do_not_find_it(services: Container, client: TestClient) -> None:
     client.delete(f"{HYPER}/versions/3")
     assert services.registry.version("hyper", "latest").number == 2
+
+
+def test_a_late_repeat_does_not_undo_what_came_after_it(client: TestClient) -> None:
+    key = {"Idempotency-Key": "archive-1"}
+    path = "/v1/optimizers/hyper/versions/1"
+    first = client.post(f"{path}/archive", json={"reason": "old"}, headers=key)
+    assert first.status_code == 200, first.text
+    assert client.post(f"{path}/restore", json={}).status_code == 200
+    repeat = client.post(f"{path}/archive", json={"reason": "old"}, headers=key)
+    assert (repeat.status_code, repeat.json()["number"]) == (200, 1)
+    actions = [
+        item["action"] for item in client.get("/v1/optimizers/hyper/history").json()["items"]
+    ]
+    assert actions == ["archived", "restored"]
+    other = client.post(f"{path}/archive", json={"reason": "another"}, headers=key)
+    assert other.status_code == 422
