@@ -117,7 +117,7 @@ class RuleContract:
         self, rule: Rule[Any]
     ) -> None:
         theta = draw_theta(rule)
-        gradients = 1 + draw_gradients(3, self.p).abs()  # a step of 1e-6 is small to all of them
+        gradients = 1 + draw_gradients(3, 4).abs()  # a step of 1e-6 is small to all of them
         state = rule.init_state(gradients[0])
         for gradient in gradients[:2]:
             _, state = rule.update(theta, gradient, state)
