@@ -35,3 +35,17 @@ def test_versions_come_one_by_one(
     first, second = (request.path for request in server.requests)
     assert "archived" not in first
     assert "archived=true" in second
+
+
+def test_keys_are_listed(server: Any, answer: Any, client: Client) -> None:
+    key = {
+        "id": "key_1",
+        "name": "alice",
+        "scopes": ["read"],
+        "created_at": "2026-01-02T03:04:05Z",
+        "revoked_at": None,
+        "last_used_at": None,
+        "expires_at": None,
+    }
+    server.script = [answer(200, {"items": [key], "next_cursor": None})]
+    assert [item.name for item in client.keys.list()] == ["alice"]

@@ -342,3 +342,9 @@ def test_a_field_out_of_its_range_is_refused_by_name(field: str, value: Any) -> 
 def test_spec_is_frozen() -> None:
     with pytest.raises(AttributeError):
         HyperAdamSpec().epsilon = 1.0  # type: ignore[misc]
+
+
+def test_choices_are_given_by_name() -> None:
+    """Another release may put one between two of them."""
+    with pytest.raises(TypeError, match="positional"):
+        HyperAdamSpec("hyperadam")  # type: ignore[misc]
