@@ -28,7 +28,7 @@ class LocalRuns:
 def artifacts(tmp_path: Path) -> Artifacts:
     runs: Any = LocalRuns(tmp_path)
     client: Any = None
-    return Artifacts(client, runs)
+    return Artifacts(client, runs, root=tmp_path)
 
 
 def test_files_are_listed_in_order_below_their_folder(artifacts: Artifacts, tmp_path: Path) -> None:
