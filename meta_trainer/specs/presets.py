@@ -81,7 +81,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "estimator": {"kind": "tbptt", "order": 2, "loss_limit": 2.0},
         "unroll": {"period": None, "meta_loss": "log", "late_weight": 1.0},
         "meta_optimizer": {
-            "rate": 3e-3,
+            "rate": 1e-3,
             "schedule": "cosine",
             "warmup_updates": 10,
             "averaging": 0.9,
