@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MANY: Final = 8
-"""Tasks beyond which panels are smaller, and more stand in a row."""
+"""Tasks beyond which panels are smaller, more stand in a row, and baselines have no bands."""
 _HEADROOM: Final = 1.2
 _LOG_FROM: Final = 3
 """Where losses span more than this factor, the axis is logarithmic."""
@@ -55,6 +55,7 @@ def draw_curves(report: Report) -> Figure:
 
 def _draw_task(panel: Axes, report: Report, task: str, styles: dict[str, dict[str, Any]]) -> None:
     rows = [row for row in report.of_task(task) if row.optimizer in styles]
+    are_many = len(report.tasks) > _MANY
     ceiling = _find_ceiling(rows)
     visible_means = []
     for row in rows:
@@ -66,13 +67,14 @@ def _draw_task(panel: Axes, report: Report, task: str, styles: dict[str, dict[st
         is_visible = means <= ceiling
         errors = torch.nan_to_num(_to_tensor(curve.errors))
         band = torch.where(is_visible, errors, 0.0)
-        fill_band(panel, curve.steps, means, band, style)
+        if row.kind != "baseline" or not are_many:
+            fill_band(panel, curve.steps, means, band, style)
         visible_means.append(means[is_visible])
 
     panel.set_title(task, fontsize=11)
     panel.set_xlabel("step")
     panel.set_ylabel("loss on the minibatch")
-    panel.grid(alpha=0.25, linewidth=0.5, which="both")
+    panel.grid(alpha=0.25, linewidth=0.5, which="major" if are_many else "both")
     panel.margins(x=0.01)
     _set_scale(panel, torch.cat(visible_means))
 
