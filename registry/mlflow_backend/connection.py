@@ -108,6 +108,7 @@ def _open_sqlite(uri: str, artifact_location: str) -> Store:
     with locks.hold("connect"), _name_file(path):
         if not path.exists():
             _make_sqlite(path)
+        _write_ahead(path)
         client = open_migrated_client(absolute_uri)
         experiment = _ensure_experiment(client, requested or str(path.parent / FOLDER))
         place = find_place(client, experiment, path, requested)
@@ -120,8 +121,7 @@ def _make_sqlite(path: Path) -> None:
     for left in path.parent.glob(f"{part.name}*"):
         left.unlink()
     uri = f"sqlite:///{part}"
-    with closing(sqlite3.connect(part, timeout=60)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(part)
     open_migrated_client(uri)
     for engines in (TrackingStore._engine_map, ModelStore._engine_map):
         engine = engines.get(uri)
@@ -130,6 +130,12 @@ def _make_sqlite(path: Path) -> None:
     with closing(sqlite3.connect(part, timeout=60)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     part.replace(path)
+
+
+def _write_ahead(path: Path) -> None:
+    """Put a file into WAL mode, in which readers do not wait; one that was copied may not be."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager
