@@ -224,3 +224,15 @@ class AliasContract:
         with pytest.raises(InvalidName, match="alias"):
             registry.promote("mlp", "latest", 1, expected=None, actor="job_1")
         assert registry.alias_history("mlp") == []
+
+    def test_an_optimizer_whose_versions_are_gone_has_no_alias_to_delete(
+        self, registry: Registry
+    ) -> None:
+        for number in (1, 2, 3):
+            registry.delete_version("mlp", number, actor="ann")
+        with pytest.raises(OptimizerNotFound, match="mlp"):
+            registry.delete_alias("mlp", "champion", actor="ann")
+
+    def test_an_optimizer_that_is_not_there_has_no_history(self, registry: Registry) -> None:
+        with pytest.raises(OptimizerNotFound, match="cnn"):
+            registry.alias_history("cnn")

@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from registry import ArtifactNotFound, RegistryError, VersionNotFound, connect
+from registry import (
+    ArtifactNotFound,
+    OptimizerNotFound,
+    RegistryError,
+    VersionNotFound,
+    connect,
+)
 from registry.mlflow_backend import MLflowRegistry
 from registry.records import theta_path
 from tests.registry.alias_contract import AliasContract
@@ -70,6 +76,13 @@ class TestStore:
             MlflowClient(f"sqlite:///{sqlite_path}").get_run(child).data.tags["mlflow.parentRunId"]
             == parent
         )
+
+    def test_a_model_that_others_registered_is_no_optimizer(
+        self, sqlite_registry: MLflowRegistry, sqlite_path: Path
+    ) -> None:
+        MlflowClient(f"sqlite:///{sqlite_path}").create_registered_model("theirs")
+        with pytest.raises(OptimizerNotFound, match="theirs"):
+            sqlite_registry.alias_history("theirs")
 
     def test_everything_is_there_for_another_process(
         self, open_sqlite: Callable[[], MLflowRegistry]
