@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import torch
 
@@ -25,6 +25,7 @@ from meta_trainer.datasets import load
 from meta_trainer.estimators import Period
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs.plain_tasks import NetworkName
 from meta_trainer.tasks import as_task_source, build_training_optimizee
 from meta_trainer.training.objectives import make_objective
 from meta_trainer.training.units import make_rule
@@ -32,17 +33,6 @@ from meta_trainer.training.units import make_rule
 N_LEARNERS: Final = 3
 BASIC: Final = "784-20-10"
 _BASIC_TASK: Final = {"mlp": {"activations": ["sigmoid"]}}
-_NETWORKS: Final = (
-    "cnn",
-    "cnn-norm",
-    "gru",
-    "lstm",
-    "attention",
-    "mixer",
-    "language",
-    "autoencoder",
-    "regression",
-)
 _COLUMNS = "| {:32} | {:>12} | {:>20} | {:>24} | {:>26} |"
 _HEAD = ("learner", "coordinates", "learner-steps a second", f"÷ {BASIC}", "÷ HyperAdam on it")
 
@@ -74,7 +64,7 @@ def list_learners(n_steps: int) -> list[Learner]:
         shape = {"depth": [2, 2], "width": [16, 16], "activations": ["relu"], "batch_sizes": [32]}
         tasks = {"mlp": {**shape, "sides": [side]}}
         learners.append(_make_learner(f"MLP, {side} × {side}", tasks, n_steps))
-    for network in _NETWORKS:
+    for network in get_args(NetworkName):
         tasks = {"network": {"networks": [network], "batch_sizes": [32]}}
         learners.append(_make_learner(network, tasks, n_steps))
     return learners

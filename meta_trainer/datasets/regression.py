@@ -10,13 +10,14 @@ All but z and ε are drawn once for each variant. The least loss is that of the 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
+
+from meta_trainer.datasets.definitions import digest_definition
 
 N_FEATURES: Final = 8
 _N_HIDDEN: Final = 16
@@ -67,7 +68,7 @@ class Regression:
     @property
     def fingerprint(self) -> str:
         """sha256 of the definition; there are no bytes to digest."""
-        return hashlib.sha256(f"{_DEFINITION} variant {self.variant}".encode()).hexdigest()
+        return digest_definition(f"{_DEFINITION} variant {self.variant}")
 
     def draw(
         self,

@@ -7,7 +7,6 @@ The inputs are f(0) … f(9) with noise, the target is f(10) without.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Final
 
 import torch
 from torch import Tensor
+
+from meta_trainer.datasets.definitions import digest_definition
 
 LENGTH: Final = 10
 """Numbers of an input."""
@@ -42,8 +43,7 @@ class SineSequences:
     @property
     def fingerprint(self) -> str:
         """sha256 of the definition; there are no bytes to digest."""
-        definition = f"{_DEFINITION} noise {self.noise_std!r}"
-        return hashlib.sha256(definition.encode()).hexdigest()
+        return digest_definition(f"{_DEFINITION} noise {self.noise_std!r}")
 
     def draw(
         self,

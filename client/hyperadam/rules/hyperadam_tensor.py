@@ -128,6 +128,16 @@ class Cells(NamedTuple):
     """ℓ; shape (1, *batch, k)."""
 
 
+class Start(NamedTuple):
+    """How the tensors start; each field of shape (1, *batch, k)."""
+
+    is_relative: Tensor
+    """Whether steps are relative to the start: not of vectors, nor where it is 0."""
+    log_gain: Tensor
+    """0 where steps are not relative."""
+    log_fan_in: Tensor
+
+
 class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     """The update as a pure function; see the module's docstring for the equations.
 
@@ -266,7 +276,8 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     def run_cells(self, theta: Tensors, state: HyperAdamTensorState) -> Cells:
         """What the cells say for the step after `state`."""
         j = self.spec.n_candidates
-        features = self._features(state)
+        start = describe_start(state)
+        features = self._features(state, start)
         weight = theta["state_cell.weight"]
         hidden = torch.tanh(linear(weight, features, theta["state_cell.bias"]))
 
@@ -277,9 +288,9 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         one_each = hidden.new_zeros(j)
         growth = linear(theta["weight_cell.weight"], hidden, one_each).exp()
         rho = theta["weight_cell.bias"].view(-1, *(1 for _ in hidden.shape[1:])) * growth
-        return Cells(beta, gamma, rho, self._step_length(theta, hidden, state))
+        return Cells(beta, gamma, rho, self._step_length(theta, hidden, state, start))
 
-    def _features(self, state: HyperAdamTensorState) -> Tensor:
+    def _features(self, state: HyperAdamTensorState, start: Start) -> Tensor:
         """x, each of about the size of 1; shape (J + 9, *batch, k)."""
         j = self.spec.n_candidates
         v_hat = state.means[j : j + 1]
@@ -290,40 +301,32 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         t = state.n_steps + 1
         long_clock = t.log() / 4 - 0.7
         short_clock = (t / WARMUP).clamp(max=1) - 0.5
-        log_gain, log_fan_in = describe_start(state)
         clocks = [long_clock, short_clock]
-        start = [log_fan_in / 5 - 0.7, log_gain / 2]
-        return torch.cat([logs / 2, *clocks, *start, state.traits[1:]])
+        of_start = [start.log_fan_in / 5 - 0.7, start.log_gain / 2]
+        return torch.cat([logs / 2, *clocks, *of_start, state.traits[1:]])
 
-    def _step_length(self, theta: Tensors, hidden: Tensor, state: HyperAdamTensorState) -> Tensor:
+    def _step_length(
+        self, theta: Tensors, hidden: Tensor, state: HyperAdamTensorState, start: Start
+    ) -> Tensor:
         """ℓ of each tensor; shape (1, *batch, k)."""
         log_lengths = theta["length.bias"]
         roles = state.traits[1:]
-        follows_start = is_relative(state)
-
         of_role = linear(log_lengths[None], roles, log_lengths.new_zeros(1))
-        log_gain, log_fan_in = describe_start(state)
         of_gain, of_fan_in = theta["length.exponents"]
-        of_start = of_gain * log_gain + of_fan_in * (log_fan_in - math.log(USUAL_FAN_IN))
-        log_length = torch.where(follows_start, of_role + of_start, log_lengths[-1])
+        log_widening = start.log_fan_in - math.log(USUAL_FAN_IN)
+        of_start = of_gain * start.log_gain + of_fan_in * log_widening
+        log_length = torch.where(start.is_relative, of_role + of_start, log_lengths[-1])
         log_length = linear(theta["length.weight"], hidden, log_length)
-        unit = torch.where(follows_start, state.start_rms, 1.0)
-        return log_length.exp() * unit
+        return log_length.exp() * torch.where(start.is_relative, state.start_rms, 1.0)
 
 
-def describe_start(state: HyperAdamTensorState) -> tuple[Tensor, Tensor]:
-    """log gain, 0 of tensors whose steps are not relative to their start, and log fan-in; each of
-    shape (1, *batch, k)."""
-    has_gain = is_relative(state)
-    log_fan_in = state.traits[:1]
-    log_gain = torch.where(has_gain, state.start_rms, 1.0).log() + log_fan_in / 2
-    return torch.where(has_gain, log_gain, 0.0), log_fan_in
-
-
-def is_relative(state: HyperAdamTensorState) -> Tensor:
-    """Whether a tensor's steps are relative to its start; shape (1, *batch, k)."""
+def describe_start(state: HyperAdamTensorState) -> Start:
+    """What lengths and cells are told of the tensors' starts."""
     is_vector = state.traits[-1:] > 0.5
-    return (state.start_rms > 0) & ~is_vector
+    is_relative = (state.start_rms > 0) & ~is_vector
+    log_fan_in = state.traits[:1]
+    log_gain = torch.where(is_relative, state.start_rms, 1.0).log() + log_fan_in / 2
+    return Start(is_relative, torch.where(is_relative, log_gain, 0.0), log_fan_in)
 
 
 def read_lengths(state: HyperAdamTensorState) -> list[int]:
