@@ -99,8 +99,8 @@ def take_tour(client: hyperadam.Client, home: Path) -> bool:
     assert isinstance(result, hyperadam.api.MetaTrainingResult)
     console.print(make_training_table(result))
 
-    print_heading("2  hyperadam@latest, pulled over REST, trains a network of yours")
-    theta = client.optimizers.pull("hyperadam@latest")
+    print_heading("2  quick@latest, pulled over REST, trains a network of yours")
+    theta = client.optimizers.pull("quick@latest")
     untrained_file = client.jobs.download_result(job.id, "initial.safetensors", home)
     untrained = hyperadam.Theta.load(untrained_file)
     passed = compare(theta, untrained, load("mnist5k"))
@@ -113,7 +113,7 @@ def take_tour(client: hyperadam.Client, home: Path) -> bool:
 def evaluate(client: hyperadam.Client) -> None:
     """Have the service compare the new version with tuned Adam, and show what came out."""
     spec = {
-        "optimizers": ["hyperadam@latest"],
+        "optimizers": ["quick@latest"],
         "n_starts": 4,
         "n_tuning_starts": 2,
         "baselines": ["adam", "adam-1e-12"],
@@ -230,7 +230,7 @@ def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -
     True when Θ is clearly the best.
     """
     optimizers: dict[str, MakeOptimizer] = {
-        "hyperadam@latest": lambda parameters: hyperadam.HyperAdam(parameters, theta=theta),
+        "quick@latest": lambda parameters: hyperadam.HyperAdam(parameters, theta=theta),
         "its untrained start": lambda parameters: hyperadam.HyperAdam(parameters, theta=untrained),
         "Adam, lr 1e-3": lambda parameters: torch.optim.Adam(parameters, lr=1e-3),
     }
@@ -239,9 +239,9 @@ def compare(theta: hyperadam.Theta, untrained: hyperadam.Theta, data: Dataset) -
             name: train_from_all_starts(make, data) for name, make in optimizers.items()
         }
 
-    learned_losses = final_losses.pop("hyperadam@latest")
-    table = Table("optimizer", "final loss", "minus hyperadam@latest", "", box=None, pad_edge=False)
-    table.add_row("hyperadam@latest", format_mean(learned_losses))
+    learned_losses = final_losses.pop("quick@latest")
+    table = Table("optimizer", "final loss", "minus quick@latest", "", box=None, pad_edge=False)
+    table.add_row("quick@latest", format_mean(learned_losses))
     passed = True
     for name, losses in final_losses.items():
         mean, error = mean_with_error(losses - learned_losses)

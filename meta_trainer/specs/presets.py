@@ -64,7 +64,9 @@ _NO_TRICKS: Final = {"random_scaling": 0.0, "convex_dimension": 0, "convex_scali
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
+    # A toy: its versions are nobody's `hyperadam@latest`.
     "quick": {
+        "register_as": "quick",
         "task": {"activations": _ALL_ACTIVATIONS},
         "tricks": _MILD_TRICKS,
         "meta_optimizer": {"rate": 1.5e-3, "warmup_updates": 5, "averaging": 0.8},

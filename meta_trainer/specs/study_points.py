@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from meta_trainer.specs.domains import format_value
 from meta_trainer.specs.meta_training import MetaTrainingSpec
+from meta_trainer.specs.presets import RECOMMENDED
 from meta_trainer.specs.problems import FieldProblem, plain_message
 from meta_trainer.specs.rates import path_of_today
 
@@ -25,6 +26,8 @@ def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingS
         for path in _RECOMMENDED_PATHS:
             parent, name = _find_parent(content, path)
             del parent[name]
+        if base.register_as != _recommended_name(base.rule.kind):  # it was given
+            content["register_as"] = base.register_as
 
     for path, value in values.items():
         parent, name = _find_parent(content, path_of_today(path))
@@ -38,6 +41,12 @@ def _has_other_kind(rule: Any, base: MetaTrainingSpec) -> bool:
         return False
     kind: object = rule.get("kind", base.rule.kind)
     return kind != base.rule.kind
+
+
+def _recommended_name(kind: str) -> str:
+    """What versions are called that a rule of this kind makes, where nothing else is said."""
+    name: str = RECOMMENDED[kind].get("register_as", MetaTrainingSpec().register_as)
+    return name
 
 
 def _find_parent(content: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:

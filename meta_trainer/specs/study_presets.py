@@ -66,18 +66,29 @@ _RATES: Final[dict[str, Any]] = {
     "scheduler": {"kind": "asha", "grace_updates": 4, "reduction": 2.0},
 }
 
-STUDY_PRESETS: Final[dict[str, dict[str, Any]]] = {
-    **{
-        name: merge(merge(_SMALL, question), {"seeds": [0, 1]})
-        for name, question in _ABLATIONS.items()
-    },
-    **{
-        f"{name}-full": merge(merge(_FULL, question), {"seeds": [0, 1, 2]})
-        for name, question in _ABLATIONS.items()
-    },
-    "rates": merge(_SMALL, _RATES),
-    "rates-full": merge(_FULL, _RATES | {"limits": {"trials": 32}}),
-}
+
+def _name_best(studies: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Ready studies whose best Θ has a name of its own: it is no `hyperadam@latest`."""
+    return {
+        name: merge(study, {"base": {"register_as": f"study-{name}"}})
+        for name, study in studies.items()
+    }
+
+
+STUDY_PRESETS: Final[dict[str, dict[str, Any]]] = _name_best(
+    {
+        **{
+            name: merge(merge(_SMALL, question), {"seeds": [0, 1]})
+            for name, question in _ABLATIONS.items()
+        },
+        **{
+            f"{name}-full": merge(merge(_FULL, question), {"seeds": [0, 1, 2]})
+            for name, question in _ABLATIONS.items()
+        },
+        "rates": merge(_SMALL, _RATES),
+        "rates-full": merge(_FULL, _RATES | {"limits": {"trials": 32}}),
+    }
+)
 """Named studies; `{"preset": "ablation-j", "seeds": [3]}` is the preset with the other fields laid
 over it."""
 

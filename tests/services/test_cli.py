@@ -240,7 +240,7 @@ def test_killed_service_finds_its_drivers_again(home: Path) -> None:
     with running(home) as service:
         done = service.wait(job, "succeeded")
         assert done["attempt"] == 1
-        versions = service.get("/v1/optimizers/hyperadam/versions")["items"]
+        versions = service.get("/v1/optimizers/quick/versions")["items"]
         assert [version["number"] for version in versions] == [1]
         events = service.get(f"/v1/jobs/{job}/events?limit=1000")["items"]
         assert [event["id"] for event in events] == list(range(1, len(events) + 1))

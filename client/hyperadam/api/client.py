@@ -117,7 +117,7 @@ class Client:
         ...     job = client.jobs.submit("meta-training", {"preset": "quick"})
         ...     for event in client.jobs.follow(job.id):
         ...         print(event.type, event.data)
-        ...     theta = client.optimizers.pull("hyperadam@latest")
+        ...     theta = client.optimizers.pull("quick@latest")
     """
 
     def __init__(

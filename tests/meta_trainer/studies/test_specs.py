@@ -148,6 +148,23 @@ def test_a_rule_of_another_kind_brings_its_recommendations() -> None:
     )
 
 
+def test_a_name_that_was_given_stays_with_a_rule_of_another_kind() -> None:
+    spec = StudySpec.model_validate(
+        {
+            "base": {"register_as": "mine"},
+            "space": {"rule": choice({"kind": "hyperadam"}, {"kind": "rnnprop"})},
+        }
+    )
+    assert spec.trial_spec({"rule": {"kind": "rnnprop"}}, seed=0).register_as == "mine"
+
+
+@pytest.mark.parametrize("name", STUDY_PRESETS)
+def test_a_ready_study_takes_no_latest_of_others(name: str) -> None:
+    assert StudySpec.model_validate({"preset": name}).base.register_as == f"study-{name}"
+    given = StudySpec.model_validate({"preset": name, "base": {"register_as": "mine"}})
+    assert given.base.register_as == "mine"
+
+
 def test_steps_end_inside_the_domain() -> None:
     spec = StudySpec.model_validate(
         {"space": {"tricks.random_scaling": {"kind": "uniform", "low": 0, "high": 1, "step": 0.3}}}

@@ -29,7 +29,10 @@ def submitter(services: Container) -> dict[str, str]:
 def submit(client: TestClient, headers: dict[str, str] | None = None, **rule: Any) -> Any:
     return client.post(
         "/v1/jobs",
-        json={"kind": "meta-training", "spec": {"preset": "quick", "promote": rule}},
+        json={
+            "kind": "meta-training",
+            "spec": {"preset": "quick", "register_as": "hyperadam", "promote": rule},
+        },
         headers=headers,
     )
 
