@@ -42,4 +42,5 @@ def create_app(services: Container) -> FastAPI:
     observability.install(app, services)
     for part in (jobs, studies, optimizers, auth, health, dashboard, reference):
         app.include_router(part.router)
+    app.include_router(auth.sessions)
     return app

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from registry import Registry
 from services.auth.service import ApiKeys
+from services.auth.sessions import Sessions
 from services.auth.throttling import RateLimits
 from services.database.base import Database
 from services.health.checks import Examiner
@@ -39,6 +40,10 @@ class Container:
     @cached_property
     def api_keys(self) -> ApiKeys:
         return ApiKeys(self.database)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(self.database, self.api_keys, self.settings.session_seconds)
 
     @cached_property
     def rate_limits(self) -> RateLimits:

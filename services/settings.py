@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     """A running attempt that leaves neither events nor log for so long is told of."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
+    session_seconds: float = Field(default=28_800.0, ge=60, le=604_800)
+    """How long a browser stays signed in."""
     requests_per_second: float = Field(default=1000.0, ge=0, le=1e6)
     """Requests that one process takes from one API key, on average; 0: as many as come."""
     writes_per_second: float = Field(default=50.0, ge=0, le=1e6)

@@ -46,17 +46,24 @@ class StaticFile:
         return Response(self.data, headers=headers, media_type=self.media_type)
 
 
-def read_files(entries: Iterable[Traversable]) -> dict[str, StaticFile]:
-    """Name → file, of those whose suffix has a media type here."""
-    files = {}
+def read_files(entries: Iterable[Traversable], below: str = "") -> dict[str, StaticFile]:
+    """Name → file, of those whose suffix has a media type here; folders with all that is in them.
+
+    Args:
+        below: what the names begin with.
+    """
+    files: dict[str, StaticFile] = {}
     for entry in entries:
+        if entry.is_dir():
+            files |= read_files(entry.iterdir(), f"{below}{entry.name}/")
+            continue
         suffix = "." + entry.name.rpartition(".")[2]
         if suffix not in MEDIA_TYPES:
             continue
 
         data = entry.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        files[entry.name] = StaticFile(
+        files[below + entry.name] = StaticFile(
             data=data, media_type=MEDIA_TYPES[suffix], etag=f'"{digest[:32]}"'
         )
     return files
@@ -87,7 +94,7 @@ def make_router(
     async def show_page(if_none_match: IfNoneMatch = "") -> Response:
         return load_files()[page].answer(policy, if_none_match)
 
-    @router.get(f"{folder}/{{name}}")
+    @router.get(f"{folder}/{{name:path}}")
     async def send_file(name: str, if_none_match: IfNoneMatch = "") -> Response:
         files = load_files()
         if name not in files:

@@ -1,4 +1,7 @@
-"""`require(scope)`: the guard that every endpoint declares, and what OpenAPI says of it."""
+"""`require(scope)`: the guard that every endpoint declares, and what OpenAPI says of it.
+
+Who asks is known by an API key in the header, or by the cookie of a session in a browser.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from services.auth import cookies
 from services.auth.scopes import Principal, Scope
 from services.container import Container, Services
 from services.problems import Forbidden, TooManyRequests, Unauthorized
@@ -18,7 +22,6 @@ from services.problems import Forbidden, TooManyRequests, Unauthorized
 __all__ = ["Principal", "get_required_scope", "require"]
 
 _REALM: Final = 'Bearer realm="hyperadam"'
-_READ_METHODS: Final = frozenset({"GET", "HEAD"})
 _BEARER: Final = HTTPBearer(
     scheme_name="ApiKey",
     bearerFormat="ha_ID_SECRET",
@@ -26,7 +29,16 @@ _BEARER: Final = HTTPBearer(
     auto_error=False,
 )
 
+_COOKIE: Final = APIKeyCookie(
+    name=cookies.COOKIE,
+    scheme_name="Session",
+    description="The session of a browser, opened by `PUT /v1/session`. What changes something "
+    f"needs the header `{cookies.HEADER}: {cookies.HEADER_VALUE}` with it.",
+    auto_error=False,
+)
+
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+Token = Annotated[str | None, Depends(_COOKIE)]
 
 
 class _Require:
@@ -36,19 +48,13 @@ class _Require:
         self.scope: Final[Scope] = scope
 
     async def __call__(
-        self, request: Request, services: Services, credentials: Credentials
+        self, request: Request, services: Services, credentials: Credentials, token: Token
     ) -> Principal:
-        if credentials is None or credentials.scheme.lower() != "bearer":
-            raise Unauthorized(
-                "Send an API key in the header 'Authorization: Bearer KEY'.",
-                headers={"WWW-Authenticate": _REALM},
-            )
-        principal = await _find_principal(services, credentials.credentials)
-        if principal is None:
-            raise Unauthorized(
-                "The API key is not known, was revoked or has expired.",
-                headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
-            )
+        if token and "authorization" not in request.headers:
+            cookies.check_origin(request)
+            principal = await _find_session(services, token)
+        else:
+            principal = await _find_bearer(services, credentials)
         request.state.actor = principal.name
         self._check_rate(request, services, principal)
         if self.scope not in principal.scopes:
@@ -62,7 +68,7 @@ class _Require:
     def _check_rate(self, request: Request, services: Container, principal: Principal) -> None:
         limits = services.rate_limits
         limits_of_request = [limits.requests]
-        if request.method not in _READ_METHODS:
+        if request.method not in cookies.READ_METHODS:
             limits_of_request.append(limits.writes)
 
         wait = max(limit.seconds_to_wait(principal.key_id) for limit in limits_of_request)
@@ -72,6 +78,33 @@ class _Require:
                 "from one key.",
                 headers={"Retry-After": str(math.ceil(wait))},
             )
+
+
+async def _find_bearer(
+    services: Container, credentials: HTTPAuthorizationCredentials | None
+) -> Principal:
+    if credentials is None or credentials.scheme.lower() != "bearer":
+        raise Unauthorized(
+            "Send an API key in the header 'Authorization: Bearer KEY'.",
+            headers={"WWW-Authenticate": _REALM},
+        )
+    principal = await _find_principal(services, credentials.credentials)
+    if principal is None:
+        raise Unauthorized(
+            "The API key is not known, was revoked or has expired.",
+            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+        )
+    return principal
+
+
+async def _find_session(services: Container, token: str) -> Principal:
+    principal = await run_in_threadpool(services.sessions.verify, token)
+    if principal is None:
+        raise Unauthorized(
+            "The session is over, or its API key is: sign in again.",
+            headers={"WWW-Authenticate": _REALM},
+        )
+    return principal
 
 
 async def _find_principal(services: Container, key: str) -> Principal | None:

@@ -1,31 +1,44 @@
-"""REST calls about API keys."""
+"""REST calls about API keys, and the sessions of browsers."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
+from services.auth import cookies
 from services.auth.dependencies import Principal, require
 from services.auth.making import make_key
-from services.auth.schemas import KeyAnswer, KeyList, KeyRequest, NewKeyAnswer, SelfAnswer
-from services.auth.scopes import SCOPES
+from services.auth.schemas import (
+    KeyAnswer,
+    KeyList,
+    KeyRequest,
+    NewKeyAnswer,
+    SelfAnswer,
+    SessionAnswer,
+)
+from services.auth.scopes import SCOPES, Scope
 from services.container import Services
 from services.idempotency.dependencies import AdminPost
-from services.problems import NotFound
+from services.problems import Forbidden, NotFound
 from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
+sessions = APIRouter(prefix="/v1/session", tags=["session"], route_class=StrictRoute)
 
 Admin = Depends(require("admin"))
+Reader = Annotated[Principal, Depends(require("read"))]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]
 
 
 @router.get("/self")
-def show_self(principal: Annotated[Principal, Depends(require("read"))]) -> SelfAnswer:
+def show_self(principal: Reader) -> SelfAnswer:
     """The key that asks, and what it may do."""
-    scopes = [scope for scope in SCOPES if scope in principal.scopes]
-    return SelfAnswer(id=principal.key_id, name=principal.name, scopes=scopes)
+    return SelfAnswer(id=principal.key_id, name=principal.name, scopes=_list_scopes(principal))
+
+
+def _list_scopes(principal: Principal) -> list[Scope]:
+    return [scope for scope in SCOPES if scope in principal.scopes]
 
 
 @router.get("", dependencies=[Admin])
@@ -57,3 +70,36 @@ def revoke(key_id: KeyId, services: Services) -> None:
     """Revoke a key. The other processes of the service follow within seconds."""
     if not services.api_keys.revoke(key_id):
         raise NotFound(f"no API key has the id {key_id!r}")
+
+
+@sessions.put("")
+def sign_in(
+    request: Request, response: Response, services: Services, principal: Reader
+) -> SessionAnswer:
+    """Open a session with the key in the header `Authorization`: the answer sets its cookie, which
+    scripts cannot read. It lasts for some hours, and no session prolongs itself."""
+    if "authorization" not in request.headers:
+        raise Forbidden("A session is opened with an API key, not with a session.")
+    new = services.sessions.open(principal)
+    cookies.set_cookie(request, response, new)
+    response.headers["Cache-Control"] = "no-store"
+    return SessionAnswer(
+        id=principal.key_id,
+        name=principal.name,
+        scopes=_list_scopes(principal),
+        expires_at=new.expires_at,
+    )
+
+
+@sessions.delete("", status_code=204)
+def sign_out(
+    request: Request,
+    response: Response,
+    services: Services,
+    principal: Reader,  # noqa: ARG001
+) -> None:
+    """End the session of the request's cookie; its token is worth nothing from now on."""
+    token = request.cookies.get(cookies.COOKIE)
+    if token:
+        services.sessions.close(token)
+    cookies.delete_cookie(request, response)

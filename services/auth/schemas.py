@@ -61,6 +61,17 @@ class KeyList(BaseModel):
     items: list[KeyAnswer]
 
 
+class SessionAnswer(BaseModel):
+    """A browser's session, of which it keeps the cookie."""
+
+    id: str
+    """Of the key that it was opened with."""
+    name: str
+    scopes: list[Scope]
+    """With all that they imply."""
+    expires_at: datetime
+
+
 class SelfAnswer(BaseModel):
     """The key that asks."""
 

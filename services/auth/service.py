@@ -128,8 +128,14 @@ class ApiKeys:
 
     def is_valid(self, key_id: str) -> bool:
         """Whether the key may still do what it may: neither revoked nor expired."""
+        return self.find_holder(key_id) is not None
+
+    def find_holder(self, key_id: str) -> Principal | None:
+        """Who holds the key; None when it is unknown, revoked or expired."""
         record = self.get(key_id)
-        return record is not None and _is_valid(record)
+        if record is None or not _is_valid(record):
+            return None
+        return Principal(key_id=key_id, name=record.name, scopes=add_implied(record.scopes))
 
     def recall(self, key: str) -> Principal | None:
         """The holder of a key that was verified a moment ago. Never blocks.

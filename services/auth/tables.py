@@ -1,6 +1,7 @@
-"""Table of API keys.
+"""Tables of API keys, and of the sessions of browsers that were opened with them.
 
-The key itself is never stored: only its hash, and a prefix by which people recognise it.
+Neither keys nor tokens are ever stored: only their hashes, and of a key a prefix by which people
+recognise it.
 """
 
 from __future__ import annotations
@@ -26,3 +27,13 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Worthless from then on; None: never by itself."""
+
+
+class BrowserSession(Base):
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the token, SHA-256."""
+    key_id: Mapped[str] = mapped_column(String(40), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
