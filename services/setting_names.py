@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from difflib import get_close_matches
 from typing import Final
+
+from services.near_names import find_near
 
 PREFIX: Final = "HYPERADAM_"
 UNPREFIXED: Final = ("DATABASE_URL", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
@@ -33,8 +34,8 @@ def describe_unknown(environment: Mapping[str, str], fields: Iterable[str]) -> l
             continue
         if name in known | OF_OTHERS or name.removesuffix("_FILE") in known:
             continue
-        near = get_close_matches(name, known | OF_OTHERS, n=1, cutoff=0.8)
-        hint = f": did you mean {near[0]}?" if near else ""
+        near = find_near(name, known | OF_OTHERS, cutoff=0.8)
+        hint = f": did you mean {near}?" if near else ""
         sentences.append(f"{name} is no setting{hint}")
     return sentences
 

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     """Jobs that are active at a time; the others wait in the queue."""
     max_running_jobs_per_key: int = Field(default=0, ge=0, le=10_000)
     """Of these, jobs that were submitted with the same API key; 0: as many as in all."""
+    queue_order: Literal["fair", "oldest"] = "fair"
+    """Which of the queued jobs of one priority starts next: `fair`, API keys take turns; `oldest`,
+    the oldest job, whoever's it is."""
     max_attempts: int = Field(default=5, ge=1, le=1000)
     """Attempts of a job that may be lost in a row; then it fails. Progress restarts the count."""
     cancel_grace_seconds: float = Field(default=60.0, gt=0, le=86_400)

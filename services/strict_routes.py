@@ -18,6 +18,7 @@ from fastapi.params import Query
 from fastapi.routing import APIRoute
 from hyperadam import strict_json
 
+from services.near_names import find_near
 from services.problems import invalid
 
 _MAX_BYTES: Final = 2**30
@@ -68,9 +69,18 @@ async def _check_parameters(request: Request) -> None:
     """After all other dependencies: who has no key is told that first."""
     names = request.scope["route"].query_names
     unknown = sorted(set(request.query_params) - names)
-    if names and unknown:
-        known = ", ".join(sorted(names))
-        raise invalid(unknown[0] or "query", f"is no parameter here; there are {known}")
+    if unknown:
+        raise invalid(unknown[0] or "query", describe_unknown_parameter(unknown[0], names))
+
+
+def describe_unknown_parameter(name: str, names: frozenset[str]) -> str:
+    """What is wrong with a query parameter that an operation does not have."""
+    if not names:
+        return "is no parameter here: this operation takes none"
+    near = find_near(name, names)
+    if near is not None:
+        return f"is no parameter here: did you mean {near}?"
+    return f"is no parameter here; there are {', '.join(sorted(names))}"
 
 
 _CHECK_PARAMETERS: Final = Depends(_check_parameters)

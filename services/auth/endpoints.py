@@ -20,6 +20,7 @@ from services.auth.schemas import (
 from services.auth.scopes import SCOPES, Scope
 from services.container import Services
 from services.idempotency.dependencies import AdminPost
+from services.pages import PageCursor, PageLimit, cut_page
 from services.problems import Forbidden, NotFound
 from services.strict_routes import StrictRoute
 
@@ -42,10 +43,11 @@ def _list_scopes(principal: Principal) -> list[Scope]:
 
 
 @router.get("", dependencies=[Admin])
-def list_keys(services: Services) -> KeyList:
-    """All keys, revoked ones too, oldest first."""
-    records = services.api_keys.list()
-    return KeyList(items=[KeyAnswer.of(record) for record in records])
+def list_keys(services: Services, cursor: PageCursor = None, limit: PageLimit = 200) -> KeyList:
+    """Keys, revoked ones too, oldest first."""
+    page = cut_page(services.api_keys.list(), cursor, limit)
+    items = [KeyAnswer.of(record) for record in page.items]
+    return KeyList(items=items, next_cursor=page.next_cursor)
 
 
 @router.post(

@@ -59,6 +59,7 @@ class NewKeyAnswer(KeyAnswer):
 
 class KeyList(BaseModel):
     items: list[KeyAnswer]
+    next_cursor: str | None = None
 
 
 class SessionAnswer(BaseModel):

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.sse import EventSourceResponse
+from pydantic import AfterValidator, AwareDatetime
 
 from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.jobs import actions, results, schemas, service, submission, thinning
+from services.jobs.filters import JobFilter, check_moment
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
 from services.strict_routes import StrictRoute
@@ -28,6 +30,19 @@ LongLimit = Annotated[int, Query(ge=1, le=10_000)]
 Accept = Annotated[str, Header()]
 Label = Annotated[
     str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[^\x00-\x1f\x7f]*$", max_length=300)
+]
+_PLAIN: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
+NamePart = Annotated[
+    str | None,
+    Query(pattern=_PLAIN, description="Part of the name, in any case of letters"),
+]
+Actor = Annotated[
+    str | None, Query(pattern=_PLAIN, description="Name of the key that submitted it")
+]
+Moment = Annotated[
+    AwareDatetime | None,
+    Query(description="A moment with its time zone, as 2026-11-29T08:00:00Z"),
+    AfterValidator(check_moment),
 ]
 Offset = Annotated[int, Query(ge=0, lt=2**31)]
 Step = Annotated[int, Query(ge=-1, lt=2**63)]
@@ -76,19 +91,26 @@ def list_jobs(
     kind: Annotated[list[schemas.Kind], Query()] = [],  # noqa: B006
     state: Annotated[list[State], Query()] = [],  # noqa: B006
     label: Annotated[list[Label], Query(max_length=8)] = [],  # noqa: B006
+    name: NamePart = None,
+    actor: Actor = None,
+    created_after: Moment = None,
+    created_before: Moment = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> schemas.JobList:
     """Jobs, newest first. A filter that is given twice admits both; labels must all be there
     (`label=name:text`)."""
-    return service.list_jobs(
-        services,
+    chosen = JobFilter(
         kinds=kind,
         states=state,
         labels=label,
-        cursor=int(cursor) if cursor else None,
-        limit=limit,
+        name=name,
+        actor=actor,
+        created_after=created_after,
+        created_before=created_before,
     )
+    before = int(cursor) if cursor else None
+    return service.list_jobs(services, chosen, cursor=before, limit=limit)
 
 
 @router.get("/{job_id}", dependencies=[Reader])

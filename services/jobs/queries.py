@@ -15,8 +15,6 @@ from services.jobs.lifecycle import ACTIVE, ENDED, State
 from services.jobs.tables import Attempt, Event, Job, LogChunk
 
 LOG_PAGE_BYTES: Final = 1 << 20
-QUEUE_ORDER: Final = (Job.priority.desc(), Job.seq)
-"""The job that starts next is the first in this order of those that may start."""
 
 LONGEST_WAIT: Final = timedelta(hours=2)
 """No pause before a retry is longer: `backoff_seconds` is at most an hour."""
@@ -41,21 +39,13 @@ def find_job(session: Session, job_id: str, *, lock: bool = False) -> Job | None
 
 def list_jobs(
     session: Session,
+    conditions: Sequence[ColumnElement[bool]],
     *,
-    kinds: Sequence[str] = (),
-    states: Sequence[str] = (),
-    labels: Sequence[tuple[str, str]] = (),
     before: int | None = None,
     limit: int,
 ) -> list[Job]:
     """Newest first, those submitted before the cursor."""
-    query = select(Job).order_by(Job.seq.desc()).limit(limit)
-    if kinds:
-        query = query.where(Job.kind.in_(kinds))
-    if states:
-        query = query.where(Job.state.in_(states))
-    for key, value in labels:
-        query = query.where(Job.labels[key].as_string() == value)
+    query = select(Job).where(*conditions).order_by(Job.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(Job.seq < before)
     return list(session.scalars(query))

@@ -4,10 +4,10 @@ and answers with wire models. (What lies in a job's run is read by `results`.)""
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
 
 from services.container import Container
 from services.jobs import queries, schemas, views
+from services.jobs.filters import JobFilter
 
 
 def show_job(services: Container, job_id: str) -> schemas.JobAnswer:
@@ -18,35 +18,17 @@ def show_job(services: Container, job_id: str) -> schemas.JobAnswer:
 
 
 def list_jobs(
-    services: Container,
-    *,
-    kinds: Sequence[str],
-    states: Sequence[str],
-    labels: Sequence[str],
-    cursor: int | None,
-    limit: int,
+    services: Container, chosen: JobFilter, *, cursor: int | None, limit: int
 ) -> schemas.JobList:
-    """A page of the jobs that pass the filters; `labels` are of the form `name:value`."""
+    """A page of the jobs that pass the filter."""
     with services.database.read() as session:
-        rows = queries.list_jobs(
-            session,
-            kinds=kinds,
-            states=states,
-            labels=[_split_label(label) for label in labels],
-            before=cursor,
-            limit=limit + 1,
-        )
+        rows = queries.list_jobs(session, chosen.conditions(), before=cursor, limit=limit + 1)
         items = views.make_answers(services, session, rows[:limit])
     has_more = len(rows) > limit
     return schemas.JobList(
         items=items,
         next_cursor=str(rows[limit - 1].seq) if has_more else None,
     )
-
-
-def _split_label(label: str) -> tuple[str, str]:
-    name, _, value = label.partition(":")
-    return name, value
 
 
 def list_events(services: Container, job_id: str, *, after: int, limit: int) -> schemas.EventList:

@@ -46,7 +46,7 @@ class Job(Base):
     waiting_reason: Mapped[str | None] = mapped_column(Text)
     """Why no node can hold it as things are: it waits, and others go first; None otherwise."""
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Of those that wait, the job with the highest starts first, and of equal ones the oldest."""
+    """Of those that wait, the job with the highest starts first; of equal ones, see `shares`."""
     deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """A job that has not ended by then fails."""
     cloned_from: Mapped[str | None] = mapped_column(String(40))
@@ -58,9 +58,21 @@ class Job(Base):
         Index(None, "state", "seq"),
         Index(None, "kind", "seq"),
         Index("ix_jobs_queue", "state", priority.desc(), "seq"),
+        Index("ix_jobs_shares", "state", "priority", "api_key_id", "seq"),
         Index(None, "run_id"),
         Index(None, "state", "deadline"),
     )
+
+
+class KeyTurn(Base):
+    """When each API key last had its turn in the queue: turns are counted, so no clock matters."""
+
+    __tablename__ = "key_turns"
+
+    api_key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Empty: of jobs whose key was not recorded."""
+    turn: Mapped[int]
+    """Of all starts of jobs, the number of this key's last one."""
 
 
 class Attempt(Base):

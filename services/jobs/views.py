@@ -17,7 +17,8 @@ def make_answers(
 ) -> list[schemas.JobAnswer]:
     """The jobs on the wire, in the same order."""
     session.flush()
-    positions = queue.find_positions(session, jobs)
+    is_fair = services.settings.queue_order == "fair"
+    positions = queue.find_positions(session, jobs, is_fair=is_fair)
     n_slots = services.settings.max_running_jobs
     waits = waiting_times.estimate_starts(session, positions, n_slots)
     answers = []

@@ -13,6 +13,7 @@ from services.optimizers.conditional import Unsatisfiable, is_current, parse_ran
 from services.optimizers.parameters import READER, THETA_MEDIA_TYPE, Name, Ref
 from services.optimizers.weights import PinnedVersion
 from services.problems import RangeNotSatisfiable
+from services.strict_routes import StrictRoute
 
 PATH: Final = "/{name}/versions/{ref}/weights"
 _CACHE_FOR_EVER: Final = "private, max-age=31536000, immutable"
@@ -23,7 +24,7 @@ _BINARY: Final[dict[str, Any]] = {
 }
 _NOT_MODIFIED: Final = {"description": "The client has this version"}
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 IfNoneMatch = Annotated[list[str], Header(description="Entity tags, or `*`")]
 Range = Annotated[str | None, Header(alias="Range", description="One range of bytes")]

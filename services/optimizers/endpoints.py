@@ -30,6 +30,7 @@ from services.optimizers.parameters import (
 )
 from services.optimizers.search import SearchOfRequest
 from services.optimizers.upload_slots import read_body
+from services.pages import PageCursor, PageLimit
 from services.problems import UnsupportedMediaType
 from services.strict_routes import StrictRoute
 
@@ -133,9 +134,11 @@ def compare(name: Name, ref: Ref, to: Reference, services: Services) -> schemas.
 
 
 @router.get("/{name}/aliases", dependencies=[READER])
-def list_aliases(name: Name, services: Services) -> schemas.AliasList:
-    """Aliases, and the history of their moves."""
-    return service.list_aliases(services, name)
+def list_aliases(
+    name: Name, services: Services, cursor: PageCursor = None, limit: PageLimit = 1000
+) -> schemas.AliasList:
+    """Aliases, and the history of their moves, page by page."""
+    return service.list_aliases(services, name, cursor=cursor, limit=limit)
 
 
 @router.put("/{name}/aliases/{alias}")

@@ -23,6 +23,7 @@ from services.jobs.tables import Job
 from services.optimizers import schemas
 from services.optimizers.answers import answer_version
 from services.optimizers.parameters import READER, Admin, Name, Number
+from services.pages import PageCursor, PageLimit, cut_page
 from services.problems import Conflict
 from services.strict_routes import StrictRoute
 
@@ -73,11 +74,13 @@ def delete(
 
 
 @router.get("/{name}/history", dependencies=[READER])
-def list_history(name: Name, services: Services) -> schemas.VersionHistory:
+def list_history(
+    name: Name, services: Services, cursor: PageCursor = None, limit: PageLimit = 1000
+) -> schemas.VersionHistory:
     """What became of versions: each archiving, restoring and deletion, with who and why."""
-    changes = services.registry.version_history(name)
-    items = [schemas.VersionChangeAnswer(**asdict(change)) for change in changes]
-    return schemas.VersionHistory(items=items)
+    page = cut_page(services.registry.version_history(name), cursor, limit)
+    items = [schemas.VersionChangeAnswer(**asdict(change)) for change in page.items]
+    return schemas.VersionHistory(items=items, next_cursor=page.next_cursor)
 
 
 def find_version(services: Container, name: str, number: int) -> Version:

@@ -195,6 +195,7 @@ class VersionHistory(BaseModel):
     """What became of versions, oldest first; deleted ones stand here alone."""
 
     items: list[VersionChangeAnswer]
+    next_cursor: str | None = None
 
 
 class AliasAnswer(BaseModel):
@@ -214,7 +215,9 @@ class AliasChangeAnswer(BaseModel):
 
 
 class AliasList(BaseModel):
-    """The aliases now, and every change, oldest first."""
+    """The aliases now, and a page of their changes, oldest first."""
 
     items: list[AliasAnswer]
     history: list[AliasChangeAnswer]
+    next_cursor: str | None = None
+    """Of the history; null after its last page."""

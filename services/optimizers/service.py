@@ -28,6 +28,7 @@ from services.optimizers.schemas import (
     OptimizerVersionList,
 )
 from services.optimizers.search import Search
+from services.pages import cut_page
 from services.problems import invalid
 
 ORIGIN_TAGS: Final = frozenset({"source", "uploaded_by"})
@@ -185,12 +186,16 @@ def move_alias(
     return answer_version(services, version)
 
 
-def list_aliases(services: Container, name: str) -> AliasList:
+def list_aliases(
+    services: Container, name: str, *, cursor: str | None = None, limit: int = 1000
+) -> AliasList:
+    """All aliases, and a page of their history."""
     history = services.registry.alias_history(name)
     protected_aliases = find_protected(history)
     aliases = [
         AliasAnswer(alias=alias, version=number, protected=alias in protected_aliases)
         for alias, number in sorted(resolve_aliases(history).items())
     ]
-    changes = [AliasChangeAnswer(**asdict(change)) for change in history]
-    return AliasList(items=aliases, history=changes)
+    page = cut_page(history, cursor, limit)
+    changes = [AliasChangeAnswer(**asdict(change)) for change in page.items]
+    return AliasList(items=aliases, history=changes, next_cursor=page.next_cursor)

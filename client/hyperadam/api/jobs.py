@@ -81,11 +81,31 @@ class AsyncJobs:
         kind: str | None = None,
         state: str | None = None,
         label: str | None = None,
+        name: str | None = None,
+        actor: str | None = None,
+        created_after: datetime | timedelta | None = None,
+        created_before: datetime | timedelta | None = None,
         limit: int | None = None,
     ) -> AsyncGenerator[Job]:
-        """Jobs, newest first, fetched page by page; at most `limit` of them. `label` is
-        `name:value`."""
-        params = {"kind": kind, "state": state, "label": label}
+        """Jobs, newest first, fetched page by page.
+
+        Args:
+            label: as `name:value`.
+            name: a part of the job's name, in any case of letters.
+            actor: name of the key that submitted it.
+            created_after: from this moment on; or a time from now, which is below 0.
+            created_before: before this moment.
+            limit: at most so many.
+        """
+        params = {
+            "kind": kind,
+            "state": state,
+            "label": label,
+            "name": name,
+            "actor": actor,
+            "created_after": format_moment(created_after),
+            "created_before": format_moment(created_before),
+        }
         return self._session.fetch_pages(Job, join_path("jobs"), params, limit=limit)
 
     async def get(self, job_id: str) -> Job:

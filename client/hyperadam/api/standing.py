@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from hyperadam.api.decode import decode
 from hyperadam.api.models import Aliases, Version, VersionHistory
+from hyperadam.api.pages import fetch_whole
 from hyperadam.api.session import Session, join_path
 
 
@@ -14,7 +16,8 @@ class AsyncStanding:
 
     async def aliases(self, name: str) -> Aliases:
         """Its aliases, and every change of them."""
-        return await self._session.get(Aliases, join_path("optimizers", name, "aliases"))
+        path = join_path("optimizers", name, "aliases")
+        return decode(Aliases, await fetch_whole(self._session, path, "history"))
 
     async def set_alias(
         self,
@@ -69,7 +72,8 @@ class AsyncStanding:
 
     async def history(self, name: str) -> VersionHistory:
         """Each archiving, restoring and deletion of its versions, oldest first."""
-        return await self._session.get(VersionHistory, join_path("optimizers", name, "history"))
+        path = join_path("optimizers", name, "history")
+        return decode(VersionHistory, await fetch_whole(self._session, path, "items"))
 
     async def _change(self, name: str, version: int, action: str, reason: str | None) -> Version:
         path = join_path("optimizers", name, "versions", str(version), action)

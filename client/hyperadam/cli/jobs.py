@@ -12,7 +12,7 @@ import typer
 from hyperadam.cli.common import JobId, Json, command, connect, echo, open_output, print_json
 from hyperadam.cli.following import finish, show_result, show_start
 from hyperadam.cli.results import download_files
-from hyperadam.cli.specs import build_spec, parse_labels, parse_moment
+from hyperadam.cli.specs import build_spec, parse_labels, parse_moment, parse_past
 
 if TYPE_CHECKING:
     from hyperadam.api import Client, Job, LogChunk
@@ -137,6 +137,14 @@ def list_jobs(
     kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
     state: Annotated[str | None, typer.Option(help="Only in this state.")] = None,
     label: Annotated[str | None, typer.Option(help="Only with this label, name=value.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only with this in its name.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only of the key with this name.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only those of this time (2h, 7d), or since this moment.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only older ones (2h, 7d), or before this moment.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -145,7 +153,17 @@ def list_jobs(
 
     pair = label.replace("=", ":", 1) if label else None
     with connect(ctx) as client:
-        jobs = list(client.jobs.list(kind=kind, state=state, label=pair, limit=limit))
+        chosen = client.jobs.list(
+            kind=kind,
+            state=state,
+            label=pair,
+            name=name,
+            actor=actor,
+            created_after=parse_past(since, "--since"),
+            created_before=parse_past(until, "--until"),
+            limit=limit,
+        )
+        jobs = list(chosen)
 
     if as_json:
         print_json([job.raw for job in jobs])

@@ -52,6 +52,12 @@ def parse_labels(labels: Iterable[str]) -> dict[str, str] | None:
     return pairs or None
 
 
+def parse_past(text: str | None, option: str) -> datetime | timedelta | None:
+    """As `parse_moment`, but a time (`2h`) is so long ago."""
+    moment = parse_moment(text, option)
+    return -moment if isinstance(moment, timedelta) else moment
+
+
 def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
     """A time from now (`90s`, `30m`, `2h`, `7d`) or a moment with its zone
     (`2030-01-31T18:00:00+01:00`).

@@ -17,3 +17,20 @@ def test_a_filter_with_a_typing_error_is_no_filter(
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert client.get("/v1/jobs?limit=5&state=failed&state=queued").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/v1/jobs?staet=failed", "did you mean state?"),
+        ("/v1/jobs?created_befor=x", "did you mean created_before?"),
+        ("/v1/jobs?zzz=1", "there are actor, created_after, "),
+        ("/v1/jobs/job_x?full=1", "this operation takes none"),
+        ("/v1/optimizers/hyper/versions/1/weights?version=2", "this operation takes none"),
+        ("/v1/keys/self?x=1", "this operation takes none"),
+    ],
+)
+def test_what_was_meant_is_said(client: TestClient, path: str, message: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 422
+    assert message in answer.json()["errors"][0]["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ seconds = st.floats(min_value=0, max_value=1e6)
 
 
 def limited(
-    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, **limits: int
+    stage: Stage, settings: Settings, database: Database, executor: PlayedExecutor, **limits: Any
 ) -> None:
     """Give the stage a reconciler with other limits."""
     stage.reconciler = Reconciler(
@@ -134,3 +135,87 @@ def test_what_is_not_known_is_not_told(
 ) -> None:
     assert estimate_waits(2, remaining, n_slots, typical) == waits
     assert math.inf not in estimate_waits(9, remaining, n_slots, typical)
+
+
+def submit_as(stage: Stage, key: str, n: int = 1) -> list[str]:
+    """The jobs of another key."""
+    own = stage.client.headers["Authorization"]
+    stage.client.headers["Authorization"] = f"Bearer {key}"
+    jobs = [stage.submit() for _ in range(n)]
+    stage.client.headers["Authorization"] = own
+    return jobs
+
+
+def run_all(stage: Stage, jobs: list[str]) -> list[str]:
+    """Let the jobs run to their ends; the order in which they started."""
+    started: list[str] = []
+    while len(started) < len(jobs):
+        stage.tick()
+        running = [job for job in jobs if stage.state(job) == "starting"]
+        started += [job for job in running if job not in started]
+        for job in running:
+            stage.finish(job, "succeeded")
+    return started
+
+
+def test_keys_take_turns(stage: Stage, services: Container) -> None:
+    keys = [services.api_keys.create(name, ["submit"]).key for name in "abc"]
+    many = submit_as(stage, keys[0], 4)
+    some = submit_as(stage, keys[1], 2)
+    one = submit_as(stage, keys[2])
+    jobs = [*many, *some, *one]
+    expected = [many[0], some[0], one[0], many[1], some[1], many[2], many[3]]
+    places = {job: stage.job(job)["queue_position"] for job in jobs}
+    assert sorted(jobs, key=places.__getitem__) == expected
+    listed = stage.client.get("/v1/jobs").json()["items"]
+    assert {job["id"]: job["queue_position"] for job in listed} == places
+    assert run_all(stage, jobs) == expected
+
+
+def test_a_key_that_was_served_long_ago_is_before_one_that_was_just_now(
+    stage: Stage, services: Container
+) -> None:
+    keys = [services.api_keys.create(name, ["submit"]).key for name in "ab"]
+    run_all(stage, submit_as(stage, keys[0]))
+    run_all(stage, submit_as(stage, keys[1]))
+    late = submit_as(stage, keys[1])
+    early = submit_as(stage, keys[0])
+    assert [stage.job(job)["queue_position"] for job in (*late, *early)] == [2, 1]
+    assert run_all(stage, [*late, *early]) == [*early, *late]
+
+
+def test_the_key_with_fewer_active_jobs_is_next(
+    stage: Stage,
+    services: Container,
+    settings: Settings,
+    database: Database,
+    executor: PlayedExecutor,
+) -> None:
+    limited(stage, settings, database, executor, max_running_jobs=3)
+    keys = [services.api_keys.create(name, ["submit"]).key for name in "ab"]
+    many = submit_as(stage, keys[0], 5)
+    stage.tick()
+    assert [stage.state(job) for job in many] == ["starting"] * 3 + ["queued"] * 2
+    theirs = submit_as(stage, keys[1], 3)
+    waiting = [*many[3:], *theirs]
+    places = {job: stage.job(job)["queue_position"] for job in waiting}
+    assert sorted(waiting, key=places.__getitem__) == [*theirs, *many[3:]]
+    for job in many[:2]:
+        stage.finish(job, "succeeded")
+    stage.tick(2)
+    assert [stage.state(job) for job in theirs] == ["starting", "queued", "queued"]
+    assert [stage.state(job) for job in many[3:]] == ["starting", "queued"]  # one active each
+
+
+def test_without_turns_the_oldest_is_next(
+    stage: Stage,
+    services: Container,
+    settings: Settings,
+    database: Database,
+    executor: PlayedExecutor,
+) -> None:
+    limited(stage, settings, database, executor, queue_order="oldest")
+    many = [stage.submit() for _ in range(2)]
+    other = services.api_keys.create("b", ["submit"]).key
+    theirs = submit_as(stage, other)
+    assert run_all(stage, [*many, *theirs]) == [*many, *theirs]
