@@ -168,7 +168,10 @@ def _backpropagate(part: TBPTTSpec, period: Period, state: EpisodeState) -> Grad
     differentiate = differentiate_period
     if part.order == 2 or period.by_learner:
         differentiate = partial(
-            differentiate_learners, order=part.order, loss_limit=part.loss_limit
+            differentiate_learners,
+            order=part.order,
+            loss_limit=part.loss_limit,
+            adjoint_limit=part.adjoint_limit,
         )
 
     if part.truncation and part.truncation < period.n_steps:

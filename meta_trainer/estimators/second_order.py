@@ -24,6 +24,15 @@ one that diverged; `meta_optimizer.clip_learners` bounds the others.
 So learners with steps too long are silent, or say anything, and those with steps too short decide.
 With a loss limit c, losses count up to the first that is beyond c times that before the first step,
 and the derivative starts there: what made the loss rise is in it, the chaos that follows is not.
+
+Most of what grows says nothing about Θ: it is chaos, whose sign changes with the last bit of w_0.
+With an adjoint limit a, λ_t is shortened wherever needed so that
+
+    ‖λ_t‖ ≤ a Σ_{s ≥ t} ‖∂F/∂L_s ∇L_s‖
+
+which holds by itself with a = 1 where the learner's steps bring near weights nearer. So derivatives
+stay within what the losses that follow can owe to w_t. Where steps are too long, far losses lose
+their say first, and what the near ones say is right: steps are too long.
 """
 
 from __future__ import annotations
@@ -64,6 +73,7 @@ def differentiate_learners(
     rate: Rate,
     order: Literal[1, 2],
     loss_limit: float | None = None,
+    adjoint_limit: float | None = None,
 ) -> PeriodResult:
     """One period that is differentiated as a whole; the gradient of each learner, shape (L,
     n_theta).
@@ -76,6 +86,7 @@ def differentiate_learners(
             `meta_trainer.estimators.tbptt.differentiate_period`.
         loss_limit: c, above 1; None: all losses of learners that do not diverge count, and none of
             those that do.
+        adjoint_limit: a, above 0; None: adjoints are as long as they come out.
     """
     tape = open_stepwise_tape(rule, theta, state.rule_state)
     forward = _run_forward(tape, optimizee, state, n_steps, rate, objective)
@@ -85,10 +96,13 @@ def differentiate_learners(
     shares = rate.shares(optimizee.shapes, state.w)
 
     adjoint = torch.zeros_like(state.w)
+    owed = own_adjoints.norm(dim=2).flip(0).cumsum(0).flip(0)
     for position in reversed(range(n_steps)):
         step = state.step + position
         is_followed = position + 1 < n_counted[:, None]
         adjoint = torch.where(is_followed, adjoint, 0.0) + own_adjoints[position]
+        if adjoint_limit is not None:
+            adjoint = _limit_norms(adjoint, adjoint_limit * owed[position])
         (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
         gradient_adjoint = tape.backward_step(upstream)
         adjoint = rate.retention(step) * adjoint
@@ -131,6 +145,17 @@ def _run_forward(
         score=objective.score,
     )
     return _ForwardPass(path, scored, end)
+
+
+def _limit_norms(
+    adjoint: Tensor,  # shape: (L, p)
+    limits: Tensor,  # shape: (L,)
+) -> Tensor:
+    """The adjoint of each learner, shortened to its limit; 0 where it is not finite."""
+    norms = adjoint.norm(dim=1)
+    is_within = norms <= limits
+    factors = torch.where(is_within, 1.0, limits / torch.where(is_within, 1.0, norms))
+    return torch.where(norms.isfinite()[:, None], adjoint * factors[:, None], 0.0)
 
 
 def _count_losses(

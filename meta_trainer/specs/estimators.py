@@ -28,11 +28,15 @@ class TBPTTSpec(Spec):
     """c, for order 2: a learner's losses count up to the first that is beyond c times that before
     the period's first step. Then learners with steps too long have a say, too. Null: all losses of
     learners that do not diverge, and none of those that do."""
+    adjoint_limit: float | None = Field(default=None, gt=0, le=1e6, allow_inf_nan=False)
+    """a, for order 2: the derivative with respect to the weights before a step is at most a times as
+    long as those of the losses that follow are together. Bounds what chaos adds. Null: no bound."""
 
     @model_validator(mode="after")
-    def _a_limit_of_second_order(self) -> Self:
-        if self.loss_limit is not None and self.order == 1:
-            raise FieldProblem("loss_limit", "loss_limit must be null where order is 1")
+    def _limits_are_of_second_order(self) -> Self:
+        for name in ("loss_limit", "adjoint_limit"):
+            if self.order == 1 and getattr(self, name) is not None:
+                raise FieldProblem(name, f"{name} must be null where order is 1")
         return self
 
 

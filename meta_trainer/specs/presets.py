@@ -80,7 +80,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "rule": {"kind": "hyperadam-tensor"},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
         "tricks": _NO_TRICKS,
-        "estimator": {"kind": "tbptt", "order": 2, "loss_limit": 2.0},
+        "estimator": {"kind": "tbptt", "order": 2, "loss_limit": 2.0, "adjoint_limit": 1.0},
         "unroll": {"period": None, "meta_loss": "log", "late_weight": 1.0},
         "meta_optimizer": {
             "rate": 1e-3,

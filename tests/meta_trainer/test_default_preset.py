@@ -29,7 +29,7 @@ def drawn_learners(datasets: dict[str, Dataset], n: int) -> list[Learner]:
 
 def test_it_is_exact_over_whole_episodes_of_many_lengths() -> None:
     assert DEFAULT.rule.kind == "hyperadam-tensor"
-    assert DEFAULT.estimator == TBPTTSpec(order=2, loss_limit=2.0)
+    assert DEFAULT.estimator == TBPTTSpec(order=2, loss_limit=2.0, adjoint_limit=1.0)
     assert (DEFAULT.unroll.period, DEFAULT.unroll.meta_loss) == (None, "log")
     assert (DEFAULT.n_learners, DEFAULT.n_chunks) == (18, 6)
     assert 30 <= min(DEFAULT.timeline.horizons) < 40 < 250 < max(DEFAULT.timeline.horizons) <= 300

@@ -106,6 +106,8 @@ def test_a_limit_that_no_loss_reaches_changes_nothing() -> None:
     [
         ({"kind": "tbptt", "loss_limit": 2.0}, "null where order is 1"),
         ({"kind": "tbptt", "order": 2, "loss_limit": 1.0}, "greater than 1"),
+        ({"kind": "tbptt", "adjoint_limit": 1.0}, "null where order is 1"),
+        ({"kind": "tbptt", "order": 2, "adjoint_limit": 0.0}, "greater than 0"),
     ],
 )
 def test_a_limit_that_says_nothing_is_refused(estimator: dict[str, Any], message: str) -> None:
