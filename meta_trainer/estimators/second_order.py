@@ -102,7 +102,7 @@ def differentiate_learners(
         is_followed = position + 1 < n_counted[:, None]
         adjoint = torch.where(is_followed, adjoint, 0.0) + own_adjoints[position]
         if adjoint_limit is not None:
-            adjoint = _limit_norms(adjoint, adjoint_limit * owed[position])
+            adjoint = limit_norms(adjoint, adjoint_limit * owed[position])
         (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
         gradient_adjoint = tape.backward_step(upstream)
         adjoint = rate.retention(step) * adjoint
@@ -147,7 +147,7 @@ def _run_forward(
     return _ForwardPass(path, scored, end)
 
 
-def _limit_norms(
+def limit_norms(
     adjoint: Tensor,  # shape: (L, p)
     limits: Tensor,  # shape: (L,)
 ) -> Tensor:
