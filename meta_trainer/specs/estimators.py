@@ -29,8 +29,9 @@ class TBPTTSpec(Spec):
     the period's first step. Then learners with steps too long have a say, too. Null: all losses of
     learners that do not diverge, and none of those that do."""
     adjoint_limit: float | None = Field(default=None, gt=0, le=1e6, allow_inf_nan=False)
-    """a, for order 2: the derivative with respect to the weights before a step is at most a times as
-    long as those of the losses that follow are together. Bounds what chaos adds. Null: no bound."""
+    """a, for order 2: the derivative with respect to the weights before a step is at most a times
+    as long as those of the losses that follow are together. Bounds what chaos adds. Null: no
+    bound."""
 
     @model_validator(mode="after")
     def _limits_are_of_second_order(self) -> Self:
