@@ -18,6 +18,7 @@ from services.auth.sessions import Sessions
 from services.auth.throttling import RateLimits
 from services.database.base import Database
 from services.health.checks import Examiner
+from services.health.proof import Prover
 from services.jobs.tails import Tails
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
@@ -36,6 +37,9 @@ class Container:
     registry: Registry
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the process begins to shut down; long answers (event streams) end then."""
+
+    prover: Prover | None = None
+    """Of the service of a home; the others are known by their URLs alone."""
 
     @cached_property
     def api_keys(self) -> ApiKeys:

@@ -8,6 +8,8 @@ from hyperadam.names import NAME_PATTERN, check_name, split_ref
 from hyperadam.rules import DMSpec, HyperAdamSpec, HyperAdamTensorSpec, RNNpropSpec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from meta_trainer.specs.booleans import Numeric
+
 DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Architecture = Literal["cnn-1", "cnn-2"]
@@ -34,7 +36,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Spec(BaseModel):
-    """Frozen, and refuses fields it does not know."""
+class Spec(Numeric, BaseModel):
+    """Frozen; refuses fields it does not know, and truth values for numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

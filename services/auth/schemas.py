@@ -5,20 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_serializer
 
 from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth.scopes import Scope
 from services.auth.tables import ApiKey
+from services.request_model import RequestModel
 
 
 def _plain_text(value: str) -> str:
     return check_text(value, "name", max_chars=MAX_ACTOR_CHARS)
 
 
-class KeyRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class KeyRequest(RequestModel):
     name: Annotated[
         str,
         Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"),

@@ -3,8 +3,9 @@
 | file | what |
 |---|---|
 | `lock` | held by the service while it runs |
-| `server.json` | `{"url", "pid", "api_key_file"}`, while it runs |
+| `server.json` | `{"url", "pid", "api_key_file", "proof_key_file"}`, while it runs |
 | `api-key` | the key that was made on the first start; mode 0600 |
+| `proof-key` | by which the service proves to local commands that it is this home's; mode 0600 |
 | `jobs.db`, `mlflow.db`, `artifacts/` | job store and registry |
 | `data/` | datasets |
 | `processes/`, `standby/`, `ray-token`, `ray.log` | of the executors |
@@ -16,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from services.own_files import open_own
 from services.secret_files import write_secret
 
 KEY_FILE: Final = "api-key"
+PROOF_KEY_FILE: Final = "proof-key"
 SERVER_FILE: Final = "server.json"
 
 
@@ -84,10 +87,25 @@ class Home:
 
     def announce(self, url: str) -> None:
         """Tell local commands where the service is."""
-        content = json.dumps({"url": url, "pid": os.getpid(), "api_key_file": KEY_FILE})
+        content = json.dumps(
+            {
+                "url": url,
+                "pid": os.getpid(),
+                "api_key_file": KEY_FILE,
+                "proof_key_file": PROOF_KEY_FILE,
+            }
+        )
         part = self._server_file.with_suffix(".part")
         part.write_text(content)
         part.replace(self._server_file)
+
+    def load_proof_key(self) -> str:
+        """By which the service proves itself; one and the same at every start."""
+        file = self.folder / PROOF_KEY_FILE
+        if not file.exists():
+            write_secret(file, secrets.token_hex(32))
+        with open_own(file, "rb") as opened:
+            return opened.read().decode("ascii").strip()
 
     def keep_key(self, key: str) -> None:
         """Leave the key where only this user can read it."""

@@ -20,6 +20,7 @@ from services.embedded.ray_cluster import EmbeddedRay
 from services.executors.contract import Executor
 from services.executors.make import make_executor
 from services.executors.standby import StandbyExecutor
+from services.health.proof import Prover
 from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
 from services.serving import ApiServer, format_url, listen
@@ -43,7 +44,12 @@ def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] 
         with console.status("Opening the job store and the registry …"):
             database, registry = open_stores(settings)
 
-        services = Container(settings=settings, database=database, registry=registry)
+        services = Container(
+            settings=settings,
+            database=database,
+            registry=registry,
+            prover=Prover(home.load_proof_key(), format_url(listener)),
+        )
         new_key = ensure_key(services, home)
         reconciler = Reconciler(settings, database, registry, executor)
         loop = threading.Thread(target=reconciler.run, args=[services.stopping], name="reconciler")

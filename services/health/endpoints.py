@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
+from hyperadam.api.proof import CHALLENGE_HEADER, CHALLENGE_PATTERN, PROOF_HEADER
 from pydantic import BaseModel
 
 from services.container import Services
 from services.health.checks import OK
 
 router = APIRouter(tags=["operations"])
+
+Challenge = Annotated[
+    str | None,
+    Header(
+        alias=CHALLENGE_HEADER,
+        pattern=CHALLENGE_PATTERN,
+        description="Answered by the header HyperAdam-Proof, if this is the service of a home.",
+    ),
+]
 
 
 class Alive(BaseModel):
@@ -24,8 +34,10 @@ class Readiness(BaseModel):
 
 
 @router.get("/livez")
-async def livez() -> Alive:
+async def livez(services: Services, response: Response, challenge: Challenge = None) -> Alive:
     """The process answers."""
+    if challenge is not None and services.prover is not None:
+        response.headers[PROOF_HEADER] = services.prover.prove(challenge)
     return Alive()
 
 

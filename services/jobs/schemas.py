@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.jobs.lifecycle import State
+from services.request_model import RequestModel
 
 Kind = Literal["meta-training", "evaluation", "study"]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -43,14 +44,12 @@ def _list_containers(level: Sequence[Any]) -> list[Any]:
 SpecContent = Annotated[dict[str, Any], AfterValidator(_check_depth)]
 
 
-class JobRequest(BaseModel):
+class JobRequest(RequestModel):
     """What to do. `spec` is checked by the model of its kind, after its preset is laid under it.
 
     Fields that came later are left out of a dump where they say nothing: digests of earlier
     requests stay the same.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Kind
     name: Text | None = None
@@ -62,11 +61,9 @@ class JobRequest(BaseModel):
     """A job that has not ended by then is stopped, with a checkpoint, and fails."""
 
 
-class CloneRequest(BaseModel):
+class CloneRequest(RequestModel):
     """What is to be different in a copy of a job; what is left out stays (but the deadline, which
     is not copied)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Text | None = None
     labels: dict[LabelName, Text] | None = Field(default=None, max_length=MAX_LABELS)
@@ -77,10 +74,8 @@ class CloneRequest(BaseModel):
     default."""
 
 
-class EditRequest(BaseModel):
+class EditRequest(RequestModel):
     """A JSON merge patch (RFC 7396) of what may change about a job at any time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Text | None = None
     labels: dict[LabelName, Text | None] = Field(default_factory=dict, max_length=2 * MAX_LABELS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from registry.checks import (
     MAX_DESCRIPTION_CHARS,
@@ -15,6 +15,7 @@ from registry.checks import (
     check_text,
     merge_tags,
 )
+from services.request_model import RequestModel
 
 MAX_NUMBER = 2**31 - 1
 
@@ -105,10 +106,11 @@ class OptimizerList(BaseModel):
     next_cursor: str | None
 
 
-class AnnotationRequest(BaseModel):
-    """What people say about a version; what is not named stays."""
+_NO_TAGS: Final[dict[str, str | None]] = {}
 
-    model_config = ConfigDict(extra="forbid")
+
+class AnnotationRequest(RequestModel):
+    """What people say about a version; what is not named stays."""
 
     description: Annotated[
         str | None,
@@ -117,7 +119,7 @@ class AnnotationRequest(BaseModel):
     ] = None
     tags: Annotated[
         dict[str, str | None], Field(max_length=MAX_TAGS), AfterValidator(_plain_tags)
-    ] = {}
+    ] = _NO_TAGS
     """Name → value; null removes the tag."""
 
 
@@ -164,9 +166,7 @@ class ComparisonAnswer(BaseModel):
     evaluations: list[EvaluationComparison]
 
 
-class AliasRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class AliasRequest(RequestModel):
     version: int = Field(ge=1, le=MAX_NUMBER)
     reason: Reason = ""
     protected: Annotated[bool | None, Field(strict=True)] = None
@@ -174,10 +174,8 @@ class AliasRequest(BaseModel):
     is."""
 
 
-class RemovalRequest(BaseModel):
+class RemovalRequest(RequestModel):
     """Why a version is archived, or restored."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: Reason = ""
 

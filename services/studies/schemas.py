@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from hyperadam.names import NAME_PATTERN, check_name
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+
+from services.request_model import RequestModel
 
 
-class StudyLimits(BaseModel):
+class StudyLimits(RequestModel):
     """What may be changed while a study runs; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     trials: int | None = Field(default=None, ge=1, le=10_000)
     """Meta-trainings in all."""
@@ -33,8 +33,6 @@ class StudyControl(BaseModel):
     """Whether it ends when the trials that run are finished."""
 
 
-class TrialVersionRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class TrialVersionRequest(RequestModel):
     optimizer: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
     """The name under which the trial's best Θ becomes a version."""

@@ -26,6 +26,7 @@ from hyperadam.api.errors import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    UnprovenServer,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
+    "UnprovenServer",
     "UnsupportedMediaType",
     "ValidationFailed",
     "Version",

@@ -16,6 +16,7 @@ from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.models import Readiness
 from hyperadam.api.offline import open_cache, pull_offline
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
+from hyperadam.api.proof import ProvenServer
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
 from hyperadam.api.studies import AsyncStudies, Studies
@@ -183,14 +184,17 @@ def pull(reference: str, *, url: str | None = None, api_key: str | None = None) 
 
 
 def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
+    headers = {"Accept": "application/json", "User-Agent": f"hyperadam/{__version__}"}
+    auth = None
+    if settings.proof_key is None:
+        headers["Authorization"] = f"Bearer {settings.api_key}"
+    else:
+        auth = ProvenServer(settings.url, settings.api_key, settings.proof_key)
     return {
         "base_url": settings.url,
         "timeout": timeout,
         # A key for this machine stays on it: a proxy named by the environment never sees it.
         "trust_env": not is_loopback(settings.url),
-        "headers": {
-            "Authorization": f"Bearer {settings.api_key}",
-            "Accept": "application/json",
-            "User-Agent": f"hyperadam/{__version__}",
-        },
+        "headers": headers,
+        "auth": auth,
     }

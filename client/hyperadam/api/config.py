@@ -5,11 +5,12 @@ In this order: what the caller gives, `HYPERADAM_URL` and `HYPERADAM_API_KEY`, a
 server started on this machine with `hyperadam-server up` leaves in its home (`HYPERADAM_HOME`, else
 `~/.local/share/hyperadam`):
 
-    server.json    {"url": "http://127.0.0.1:8000", "api_key_file": "api-key"}
+    server.json    {"url": "http://127.0.0.1:8000", "api_key_file": "api-key", "proof_key_file": …}
     api-key        the key; mode 0600
+    proof-key      by which the server proves that it is this home's; mode 0600
 
 A key is only ever sent to the server that it belongs to: the file's key never goes to a URL from
-elsewhere.
+elsewhere, and a server that is known from these files proves itself first (`hyperadam.api.proof`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Settings:
     url: str
     """Without a slash at the end."""
     api_key: str = field(repr=False)
+    proof_key: str | None = field(default=None, repr=False)
+    """By which the server proves itself before it gets the key; None: it was named by the user."""
 
 
 class _LocalServer(NamedTuple):
@@ -50,6 +53,8 @@ class _LocalServer(NamedTuple):
 
     url: str
     key_file: Path
+    proof_key_file: Path | None
+    """None: a version that has no proof started it."""
 
 
 def resolve_settings(
@@ -82,7 +87,8 @@ def resolve_settings(
         raise ConfigurationError(
             f"no API key for {url}: {_describe_other_address(url, local)}{_HOW_TO_GET_A_KEY}"
         )
-    return Settings(url=url, api_key=_check_key(api_key))
+    proof_key = None if local is None or local.url != url else _read_proof_key(local)
+    return Settings(url=url, api_key=_check_key(api_key), proof_key=proof_key)
 
 
 def read_url(environment: Mapping[str, str] | None = None) -> str | None:
@@ -160,11 +166,28 @@ def _read_local_server(home: Path) -> _LocalServer | None:
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
         key_file = home / str(data.get("api_key_file", "api-key"))
-        return _LocalServer(check_url(data["url"]), key_file)
+        proof_name = data.get("proof_key_file")
+        proof_key_file = home / str(proof_name) if proof_name else None
+        return _LocalServer(check_url(data["url"]), key_file, proof_key_file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{file} is not a server's address: {error}") from error
+
+
+def _read_proof_key(local: _LocalServer) -> str:
+    """
+    Raises:
+        ConfigurationError: there is none, so that any process could pass for this server.
+    """
+    proof_key = _read_key(local.proof_key_file) if local.proof_key_file else None
+    if proof_key is None:
+        raise ConfigurationError(
+            f"the server at {local.url} cannot prove that it is the one of this machine; it is of "
+            "an older version, or its files are damaged: stop it and start it again with "
+            "`hyperadam-server up`"
+        )
+    return proof_key
 
 
 def _read_key(file: Path) -> str | None:

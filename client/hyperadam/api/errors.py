@@ -32,6 +32,10 @@ class ConfigurationError(HyperAdamError):
     tell it."""
 
 
+class UnprovenServer(ConfigurationError):
+    """Something else listens where the server of this machine was; it was not sent the key."""
+
+
 class ServerUnreachable(HyperAdamError):
     """No answer: the connection was refused, broke or timed out, after all retries."""
 

@@ -14,9 +14,11 @@ def local_server(
     home: Path, url: str = "http://127.0.0.1:8400", key: str = "local-key", mode: int = 0o600
 ) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "server.json").write_text(json.dumps({"url": url, "api_key_file": "api-key"}))
-    (home / "api-key").write_text(key + "\n")
-    (home / "api-key").chmod(mode)
+    server = {"url": url, "api_key_file": "api-key", "proof_key_file": "proof-key"}
+    (home / "server.json").write_text(json.dumps(server))
+    for name, secret in {"api-key": key, "proof-key": "local-proof"}.items():
+        (home / name).write_text(secret + "\n")
+        (home / name).chmod(mode)
 
 
 def test_arguments_come_first(tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ def test_arguments_come_first(tmp_path: Path) -> None:
         "HYPERADAM_HOME": str(tmp_path),
     }
     settings = resolve_settings("https://a/", "ak", environment)
-    assert (settings.url, settings.api_key) == ("https://a", "ak")
+    assert (settings.url, settings.api_key, settings.proof_key) == ("https://a", "ak", None)
 
 
 def test_then_the_environment(tmp_path: Path) -> None:
@@ -52,7 +54,8 @@ def test_then_the_server_on_this_machine(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_local_key_goes_only_to_its_own_server(tmp_path: Path) -> None:
     local_server(tmp_path)
     home = {"HYPERADAM_HOME": str(tmp_path)}
-    assert resolve_settings("http://127.0.0.1:8400/", environment=home).api_key == "local-key"
+    settings = resolve_settings("http://127.0.0.1:8400/", environment=home)
+    assert (settings.api_key, settings.proof_key) == ("local-key", "local-proof")
     with pytest.raises(ConfigurationError, match="no API key for http://elsewhere"):
         resolve_settings("http://elsewhere", environment=home)
 
