@@ -196,8 +196,19 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
 
 def _configure_logs(settings: Settings) -> None:
     from services.observability import configure_logs
+    from services.observability.log_limits import OwnRotatingFile
 
-    configure_logs(as_json=settings.log_json)
+    handler = None
+    if settings.log_file:
+        with report_briefly():
+            handler = OwnRotatingFile(
+                Path(settings.log_file), settings.max_log_file_bytes, settings.n_log_files - 1
+            )
+    configure_logs(
+        as_json=settings.log_json,
+        lines_per_second=settings.log_lines_per_second,
+        handler=handler,
+    )
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 

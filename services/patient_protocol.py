@@ -1,20 +1,28 @@
-"""HTTP connections that cannot be held for nothing: a request's headers have a deadline, and there
-are only so many connections.
+"""HTTP connections that cannot be held for nothing: what a client has to do has deadlines, and
+there are only so many connections.
 
 Each open connection takes a descriptor, of which a process has about a thousand. Whoever began a
-thousand requests and never ended one would stop the service for everybody.
+thousand requests and never ended one, or asked and never read the answers, would stop the service
+for everybody. Where there are as many connections as may be, the one that has waited longest for
+its client gives way to a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import time
+from collections.abc import Iterator
 from typing import Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS: Final = 10.0
 """From a connection's start, or the first byte of a further request, to the end of its headers."""
+BODY_SECONDS: Final = 120.0
+"""From the end of a request's headers to the end of its body."""
+READING_SECONDS: Final = 60.0
+"""A client that takes nothing of its answer for so long has gone."""
 SPARE_DESCRIPTORS: Final = 224
 """For databases, files and logs."""
 LEAST_CONNECTIONS: Final = 64
@@ -30,33 +38,87 @@ class PatientProtocol(H11Protocol):
     """uvicorn's own protocol, with these limits."""
 
     header_seconds = HEADER_SECONDS
+    body_seconds = BODY_SECONDS
+    reading_seconds = READING_SECONDS
     max_connections = count_connections()
     _deadline: asyncio.TimerHandle | None = None
+    """For the request to arrive."""
+    _reading_deadline: asyncio.TimerHandle | None = None
+    """For the answer to be taken."""
+    _waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) > self.max_connections and not self._make_room():
             transport.close()
             return
-        self._start_deadline()
+        self._start_deadline(self.header_seconds)
 
     def data_received(self, data: bytes) -> None:
         cycle = self.cycle
         is_between_requests = cycle is None or cycle.response_complete
         if is_between_requests and self._deadline is None:
-            self._start_deadline()
+            self._start_deadline(self.header_seconds)
         super().data_received(data)
+        has_more = self.cycle is not None and self.cycle.more_body
         if self.cycle is not cycle:  # the headers are whole
             self._end_deadline()
+            if has_more:
+                self._start_deadline(self.body_seconds)
+        elif not is_between_requests and not has_more:  # the body is whole
+            self._end_deadline()
+
+    def on_response_complete(self) -> None:
+        self._waiting_since = time.monotonic()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._reading_deadline is None:
+            self._reading_deadline = self.loop.call_later(
+                self.reading_seconds, self.transport.abort
+            )
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_reading_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_deadline()
+        self._end_reading_deadline()
         super().connection_lost(exc)
 
-    def _start_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.header_seconds, self.transport.close)
+    @property
+    def waits_for_its_client(self) -> bool:
+        """Whether no request of it is whole and unanswered."""
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for its client; False: none waits."""
+        longest = min(self._list_waiting(), key=lambda peer: peer._waiting_since, default=None)
+        if longest is None:
+            return False
+        longest.transport.abort()
+        return True
+
+    def _list_waiting(self) -> Iterator[PatientProtocol]:
+        for peer in self.connections:
+            if not isinstance(peer, PatientProtocol) or peer is self:
+                continue
+            if peer.waits_for_its_client and not peer.transport.is_closing():
+                yield peer
+
+    def _start_deadline(self, seconds: float) -> None:
+        self._waiting_since = time.monotonic()
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _end_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _end_reading_deadline(self) -> None:
+        if self._reading_deadline is not None:
+            self._reading_deadline.cancel()
+            self._reading_deadline = None

@@ -71,6 +71,7 @@ class ApiServer(uvicorn.Server):
             http=PatientProtocol,
             proxy_headers=bool(services.settings.trusted_proxies),
             forwarded_allow_ips=services.settings.trusted_proxies or None,
+            timeout_keep_alive=services.settings.keep_alive_seconds,  # type: ignore[arg-type]
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)

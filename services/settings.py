@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """0: a free one."""
     trusted_proxies: str = ""
     """Addresses of proxies whose `X-Forwarded-For` is believed, with commas; empty: nobody's."""
+    keep_alive_seconds: float = Field(default=5.0, ge=0, le=3600)
+    """A connection without a request is kept open for so long."""
     database_url: str = Field(default="", validation_alias=_alias("database_url", "DATABASE_URL"))
     """Job store, as an SQLAlchemy URL; default `home/jobs.db`."""
     database_password: SecretStr = SecretStr("")
@@ -124,6 +126,17 @@ class Settings(BaseSettings):
     """Log kept of one job; what comes after is left out, with a note."""
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
+    log_file: str = ""
+    """Where the server log goes; empty: to stderr."""
+    max_log_file_bytes: int = Field(default=16 << 20, ge=1024)
+    """A log file that would become longer is put aside."""
+    n_log_files: int = Field(default=5, ge=2, le=1000)
+    """So many files are kept, the newest among them."""
+    log_lines_per_second: float = Field(default=100.0, ge=0, le=1e6)
+    """Lines of one kind in the server log, on average; what comes beyond is counted and left out.
+
+    0: as many as come.
+    """
     trace_endpoint: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
     """Where traces of requests go: an OpenTelemetry collector; empty: nowhere.
 

@@ -51,12 +51,12 @@ def _visit(node: Any, handler: GetCoreSchemaHandler, visited: set[int]) -> Any:
     visited.add(id(node))
 
     if node.get("type") == "definition-ref":
-        _visit(handler.resolve_ref_schema(node), handler, visited)  # type: ignore[arg-type]
+        _visit(handler.resolve_ref_schema(node), handler, visited)
         return node
     if _is_guarded(node):
         return node
     if _takes_boolean(node):
-        return core_schema.no_info_before_validator_function(_refuse_boolean, dict(node))  # type: ignore[arg-type]
+        return core_schema.no_info_before_validator_function(_refuse_boolean, dict(node))
     for name, member in node.items():
         if name not in _NO_SCHEMAS:
             node[name] = _visit(member, handler, visited)

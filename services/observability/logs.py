@@ -19,6 +19,8 @@ import structlog
 from hyperadam.plain_text import make_plain
 from structlog.typing import ExcInfo, Processor
 
+from services.observability.log_limits import LineLimit
+
 REDACTED: Final = "[redacted]"
 
 _SECRET_NAMES: Final = re.compile(
@@ -31,17 +33,27 @@ _SECRET_TEXTS: Final = (
 )
 
 
-def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Send everything to stderr in one form.
+def configure_logs(
+    *,
+    as_json: bool,
+    level: int = logging.INFO,
+    lines_per_second: float = 0.0,
+    handler: logging.Handler | None = None,
+) -> None:
+    """Send everything to stderr, or to another handler, in one form.
 
     This is for entry points; libraries and tests leave logging as it is.
+
+    Args:
+        lines_per_second: of one kind, at most; 0: as many as come.
     """
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_common_processors(),
-        processors=_last_processors(as_json=as_json),
+        processors=_last_processors(as_json=as_json, colors=handler is None),
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(LineLimit(lines_per_second))
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
     # our own line says more, and knows the request id
@@ -74,7 +86,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return {name: _redact_value(name, value) for name, value in event.items()}
 
 
-def _last_processors(*, as_json: bool) -> list[Processor]:
+def _last_processors(*, as_json: bool, colors: bool) -> list[Processor]:
     """What turns an event, of whatever source, into a line without secrets."""
     remove_metadata = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if as_json:
@@ -86,7 +98,7 @@ def _last_processors(*, as_json: bool) -> list[Processor]:
         ]
 
     renderer = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(),
+        colors=colors and sys.stderr.isatty(),
         exception_formatter=_format_exception,
         sort_keys=False,
     )
