@@ -10,12 +10,13 @@ g_t = ∇L(w_{t−1}) is differentiated, too. With λ_t = ∂F/∂w_t, the perio
     λ_{t−1} = k_t λ_t + ∂F/∂L_{t−1} ∇L_{t−1} + H_{t−1} ḡ_t
 
 where k_t is what weight decay leaves, and H_{t−1} the learner's Hessian at w_{t−1} on the minibatch
-of step t. H ḡ costs two to four gradients (`Learner.hessian_products`); without it, this is first
-order. With it, it is the exact derivative of the period's meta-loss, but for what the period starts
-from: w_0 and the rule's state are constants, as in first order. A whole episode in one period
-(`unroll.period` null) leaves nothing out.
+of step t (`meta_trainer.estimators.curvature`). Without H ḡ, this is first order. With it, it is
+the exact derivative of the period's meta-loss, but for what the period starts from: w_0 and the
+rule's state are constants, as in first order. A whole episode in one period (`unroll.period` null)
+leaves nothing out.
 
-w_t and the rule's state are kept for every step; all else is computed again.
+w_t and the rule's state are kept for every step, and the graphs of gradients as far as memory
+allows; all else is computed again.
 
 Derivatives of long episodes can be huge: where a learner is about to diverge, what a change of Θ
 does grows from step to step. A learner whose derivative is not finite adds nothing, and counts as
@@ -45,11 +46,12 @@ from hyperadam.rates import Rate, direction_adjoints
 from hyperadam.rules import Rule
 from torch import Tensor
 
+from meta_trainer.estimators.curvature import Curvature
 from meta_trainer.estimators.objective import Objective
 from meta_trainer.estimators.tbptt import PeriodResult
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient
-from meta_trainer.unrolls.period import PeriodEnd, run_period_steps
+from meta_trainer.unrolls.period import Measure, PeriodEnd, run_period_steps
 
 
 class _ForwardPass(NamedTuple):
@@ -89,7 +91,11 @@ def differentiate_learners(
         adjoint_limit: a, above 0; None: adjoints are as long as they come out.
     """
     tape = open_stepwise_tape(rule, theta, state.rule_state)
-    forward = _run_forward(tape, optimizee, state, n_steps, rate, objective)
+    curvature = None
+    if order == 2:
+        curvature = Curvature(optimizee, range(state.step + 1, state.step + n_steps))
+    measure = None if curvature is None else curvature.measure
+    forward = _run_forward(tape, optimizee, state, n_steps, rate, objective, measure)
     losses = torch.stack([evaluation.loss for evaluation in forward.scored])
     n_counted = _count_losses(losses, state.current.loss, forward.end.current, loss_limit)
     own_adjoints = _adjoints_of_scored_losses(objective, losses, forward.scored, n_counted)
@@ -106,9 +112,9 @@ def differentiate_learners(
         (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
         gradient_adjoint = tape.backward_step(upstream)
         adjoint = rate.retention(step) * adjoint
-        if order == 2 and position:
+        if curvature is not None and position:
             w = forward.path[position]
-            adjoint = adjoint + optimizee.hessian_products(w, step, gradient_adjoint)
+            adjoint = adjoint + curvature.multiply(w, step, gradient_adjoint)
 
     gradients = tape.theta_gradients
     is_finite = gradients.isfinite().all(1)
@@ -127,6 +133,7 @@ def _run_forward(
     n_steps: int,
     rate: Rate,
     objective: Objective,
+    measure: Measure | None,
 ) -> _ForwardPass:
     path: list[Tensor] = []
     scored: list[LossAndGradient] = []
@@ -143,6 +150,7 @@ def _run_forward(
         n_steps=n_steps,
         rate=rate,
         score=objective.score,
+        measure=measure,
     )
     return _ForwardPass(path, scored, end)
 

@@ -1,6 +1,6 @@
 """Learners: the networks that an optimizer trains, many of one shape side by side."""
 
-from meta_trainer.learners.base import Classifier, Learner, Shapes
+from meta_trainer.learners.base import Classifier, Learner, LossExpansion, Shapes
 from meta_trainer.learners.cnn import CNN
 from meta_trainer.learners.lstm import LSTM
 from meta_trainer.learners.mlp import MLP
@@ -13,6 +13,7 @@ __all__ = [
     "MLP",
     "Classifier",
     "Learner",
+    "LossExpansion",
     "ModuleLearner",
     "Shapes",
     "image_network",

@@ -6,7 +6,8 @@ Each network is a flat vector of p coordinates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,22 @@ from meta_trainer.learners.initializations import draw_start
 
 Shapes = Sequence[Sequence[int]]
 """Shapes of the parameters that lie one after the other in a flat vector."""
+
+
+class LossExpansion(NamedTuple):
+    """The losses of L learners around w, to second order; all detached.
+
+    L(w + v) ≈ L + ⟨∇L, v⟩ + ½ ⟨v, H v⟩
+    """
+
+    losses: Tensor
+    """Shape (L,)."""
+    gradients: Tensor
+    """∇L, shape (L, p)."""
+    multiply: Callable[[Tensor], Tensor]
+    """From v (L, p) to H v (L, p). Once: what it keeps for this is used up."""
+    kept: Sequence[Tensor] = ()
+    """What it keeps outside a graph of autograd, for those who count bytes."""
 
 
 class Learner(ABC):
@@ -121,35 +138,32 @@ class Learner(ABC):
             (gradients,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach(), gradients
 
-    def hessian_products(
+    def expand_losses(
         self,
         w: Tensor,
         inputs: Tensor,
         targets: Tensor,
-        vectors: Tensor,
         noise: Tensor | None = None,
-    ) -> Tensor:
-        """H v of each learner with H = ∂²L/∂w² at w, detached.
+    ) -> LossExpansion:
+        """Losses, gradients and products with H = ∂²L/∂w² at w, for the arguments of `losses`.
 
-        It is the gradient of ⟨∇L(w), v⟩ (Pearlmutter, 1994), backwards twice: two to four times the
-        time of a gradient. Forward over backward (`torch.func.jvp` of a gradient) took as long on
-        CNNs, two to four times as long on MLPs, and does not know torch's LSTM. Attention runs by
-        plain products, as its fused kernel has no second derivative.
-
-        Args:
-            vectors: v, shape (L, p); the rest as in `losses`.
-
-        Returns:
-            Shape (L, p).
+        H v is the gradient of ⟨∇L(w), v⟩ (Pearlmutter, 1994), so the graph of ∇L is kept until it
+        is asked for. Forward over backward (`torch.func.jvp` of a gradient) took as long on CNNs,
+        two to four times as long on MLPs, and does not know torch's LSTM. Attention runs by plain
+        products, as its fused kernel has no second derivative.
         """
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
             leaf = w.detach().requires_grad_()
             losses = self.losses(leaf, inputs, targets, noise)
             (gradients,) = torch.autograd.grad(losses.sum(), leaf, create_graph=True)
+
+        def multiply(vectors: Tensor) -> Tensor:
             if not gradients.requires_grad:  # a loss that is linear in w
                 return torch.zeros_like(w)
             (products,) = torch.autograd.grad(gradients, leaf, vectors, materialize_grads=True)
-        return products
+            return products
+
+        return LossExpansion(losses.detach(), gradients.detach(), multiply)
 
 
 def scale_rows(starts: Tensor, std: float | Tensor) -> Tensor:

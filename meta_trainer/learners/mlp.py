@@ -9,12 +9,12 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from meta_trainer.learners.base import Classifier, Shapes
+from meta_trainer.learners.base import Classifier, LossExpansion, Shapes
 from meta_trainer.learners.mlp_derivatives import (
     ACTIVATIONS,
     Layer,
-    compute_gradients,
     multiply_hessians,
+    run_backward,
     run_forward,
 )
 
@@ -76,21 +76,28 @@ class MLP(Classifier):
     ) -> tuple[Tensor, Tensor]:
         layers = self._split_layers(w)
         forward = run_forward(layers, self._activation, inputs, targets)
-        return forward.losses, compute_gradients(layers, self._activation, forward, targets)
+        backward = run_backward(layers, self._activation, forward, targets)
+        return forward.losses, backward.gradients
 
     @torch.no_grad()
-    def hessian_products(
+    def expand_losses(
         self,
         w: Tensor,
         inputs: Tensor,
         targets: Tensor,
-        vectors: Tensor,
         noise: Tensor | None = None,  # noqa: ARG002
-    ) -> Tensor:
+    ) -> LossExpansion:
         layers = self._split_layers(w)
-        directions = self._split_layers(vectors)
         forward = run_forward(layers, self._activation, inputs, targets)
-        return multiply_hessians(layers, directions, self._activation, forward, targets)
+        backward = run_backward(layers, self._activation, forward, targets)
+
+        @torch.no_grad()
+        def multiply(vectors: Tensor) -> Tensor:
+            directions = self._split_layers(vectors)
+            return multiply_hessians(layers, directions, self._activation, forward, backward)
+
+        kept = (*forward.sums, *forward.outputs, *backward.deltas, *backward.passed)
+        return LossExpansion(forward.losses, backward.gradients, multiply, kept)
 
     def _split_layers(self, w: Tensor) -> list[Layer]:
         """Views of w (L, p)."""

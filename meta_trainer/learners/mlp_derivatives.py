@@ -80,7 +80,7 @@ ACTIVATIONS: Final[dict[str, Activation]] = {
 }
 
 
-class Pass(NamedTuple):
+class ForwardPass(NamedTuple):
     """What a pass forward leaves."""
 
     sums: list[Tensor]
@@ -93,9 +93,20 @@ class Pass(NamedTuple):
     """Of each learner, shape (L,)."""
 
 
+class BackwardPass(NamedTuple):
+    """What a pass backward leaves."""
+
+    gradients: Tensor
+    """∇L of each learner, shape (L, p)."""
+    deltas: list[Tensor]
+    """δ_1 … δ_n, shapes (L, batch, width)."""
+    passed: list[Tensor]
+    """δ_{l+1} W_{l+1}ᵀ of l = 1 … n − 1, shapes (L, batch, width)."""
+
+
 def run_forward(
     layers: Sequence[Layer], activation: Activation, inputs: Tensor, targets: Tensor
-) -> Pass:
+) -> ForwardPass:
     """Inputs (L, batch, n_features), targets (L, batch)."""
     outputs = [inputs]
     sums: list[Tensor] = []
@@ -105,25 +116,27 @@ def run_forward(
         sums.append(torch.baddbmm(layer.bias, outputs[-1], layer.weight))
     log_p = torch.log_softmax(sums[-1].flatten(0, 1), 1)
     losses = F.nll_loss(log_p, targets.flatten(), reduction="none")
-    return Pass(sums, outputs, log_p, losses.view(targets.shape).mean(1))
+    return ForwardPass(sums, outputs, log_p, losses.view(targets.shape).mean(1))
 
 
-def compute_gradients(
-    layers: Sequence[Layer], activation: Activation, forward: Pass, targets: Tensor
-) -> Tensor:
-    """∇L of each learner, shape (L, p)."""
-    delta = _start_back(forward, targets)
+def run_backward(
+    layers: Sequence[Layer], activation: Activation, forward: ForwardPass, targets: Tensor
+) -> BackwardPass:
+    """The gradient, and what it is made of."""
+    deltas = [_start_back(forward, targets)]
+    passed: list[Tensor] = []
     parts: list[Tensor] = []
     for number in reversed(range(len(layers))):
         x = forward.outputs[number]
+        delta = deltas[-1]
         parts += [delta.sum(1), torch.bmm(x.mT, delta).flatten(1)]
         if number:
-            passed = torch.bmm(delta, layers[number].weight.mT)
-            delta = activation.backward(passed, forward.sums[number - 1], x)
-    return torch.cat(parts[::-1], 1)
+            passed.append(torch.bmm(delta, layers[number].weight.mT))
+            deltas.append(activation.backward(passed[-1], forward.sums[number - 1], x))
+    return BackwardPass(torch.cat(parts[::-1], 1), deltas[::-1], passed[::-1])
 
 
-def _start_back(forward: Pass, targets: Tensor) -> Tensor:
+def _start_back(forward: ForwardPass, targets: Tensor) -> Tensor:
     """δ_n, shape (L, batch, classes)."""
     log_p = forward.log_p
     shares = torch.zeros_like(log_p)
@@ -136,8 +149,8 @@ def multiply_hessians(
     layers: Sequence[Layer],
     directions: Sequence[Layer],
     activation: Activation,
-    forward: Pass,
-    targets: Tensor,
+    forward: ForwardPass,
+    backward: BackwardPass,
 ) -> Tensor:
     """H v of each learner, shape (L, p); `directions` are v in the places of `layers`."""
     moved_outputs: list[Tensor | None] = [None]
@@ -151,7 +164,6 @@ def multiply_hessians(
         if number + 1 < len(layers):
             moved_outputs.append(moved * activation.slope(forward.outputs[number + 1]))
 
-    delta = _start_back(forward, targets)
     moved_delta = _move_start(forward, moved_sums[-1])
     parts: list[Tensor] = []
     for number in reversed(range(len(layers))):
@@ -159,24 +171,21 @@ def multiply_hessians(
         product = torch.bmm(x.mT, moved_delta)
         moved_x = moved_outputs[number]
         if moved_x is not None:
-            product = torch.baddbmm(product, moved_x.mT, delta)
+            product = torch.baddbmm(product, moved_x.mT, backward.deltas[number])
         parts += [moved_delta.sum(1), product.flatten(1)]
         if not number:
             break
-        weight = layers[number].weight
-        passed = torch.bmm(delta, weight.mT)
-        moved_passed = torch.bmm(moved_delta, weight.mT)
-        moved_passed = torch.baddbmm(moved_passed, delta, directions[number].weight.mT)
-        slope = activation.slope(x)
-        delta = passed * slope
-        moved_delta = moved_passed * slope
+        moved_passed = torch.bmm(moved_delta, layers[number].weight.mT)
+        own_weight = directions[number].weight
+        moved_passed = torch.baddbmm(moved_passed, backward.deltas[number], own_weight.mT)
+        moved_delta = moved_passed * activation.slope(x)
         if activation.curvature is not None:
-            bent = activation.curvature(x) * passed
+            bent = activation.curvature(x) * backward.passed[number - 1]
             moved_delta = torch.addcmul(moved_delta, bent, moved_sums[number - 1])
     return torch.cat(parts[::-1], 1)
 
 
-def _move_start(forward: Pass, moved_logits: Tensor) -> Tensor:
+def _move_start(forward: ForwardPass, moved_logits: Tensor) -> Tensor:
     """R δ_n, shape (L, batch, classes)."""
     p = forward.log_p.exp().view_as(moved_logits)
     weighted = p * moved_logits

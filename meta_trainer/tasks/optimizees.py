@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from meta_trainer.datasets import Data, Dataset
-from meta_trainer.learners import Learner, Shapes
+from meta_trainer.learners import Learner, LossExpansion, Shapes
 from meta_trainer.seeds import make_generator
 
 
@@ -41,9 +41,9 @@ class Optimizee(ABC):
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Losses (L,) and gradients (L, p) of w (L, p) on the minibatch of `step`, detached."""
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        """H v at w (L, p) on the minibatch of `step`, for vectors v (L, p), with H = ∂²L/∂w² of
-        each learner; shape (L, p), detached. Asked for by back-propagation of second order."""
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        """The losses around w (L, p) on the minibatch of `step`, with products with the Hessian of
+        each learner. Asked for by back-propagation of second order."""
         raise NotImplementedError(f"{type(self).__name__} has no second derivatives")
 
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
@@ -108,9 +108,8 @@ class Supervised(Optimizee):
         generators = self._generators("noise", step)
         return *examples, self.learner.noise(generators, self.batch_size, self.dtype)
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        inputs, targets, *noise = self.draw_minibatch(step)
-        return self.learner.hessian_products(w, inputs, targets, vectors, *noise)
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        return self.learner.expand_losses(w, *self.draw_minibatch(step))
 
     def final_losses(self, w: Tensor, n_steps: int) -> Tensor:
         """The same, in one pass over all images where that is less: each image's loss, times how

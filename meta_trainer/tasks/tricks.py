@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meta_trainer.learners import Shapes
+from meta_trainer.learners import LossExpansion, Shapes
 from meta_trainer.tasks.optimizees import Optimizee
 
 
@@ -41,9 +41,14 @@ class RandomScaling(Optimizee):
         losses, gradients = self.inner.losses_and_gradients(w * self.scale, step)
         return losses, gradients * self.scale
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        """c ⊙ H(c ⊙ w) (c ⊙ v)."""
-        return self.scale * self.inner.hessian_products(w * self.scale, step, vectors * self.scale)
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        """The Hessian's products are c ⊙ H(c ⊙ w) (c ⊙ v)."""
+        inner = self.inner.expand_losses(w * self.scale, step)
+
+        def multiply(vectors: Tensor) -> Tensor:
+            return self.scale * inner.multiply(vectors * self.scale)
+
+        return inner._replace(gradients=inner.gradients * self.scale, multiply=multiply)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +85,25 @@ class WithConvex(Optimizee):
         convex_losses, convex_gradients = self._convex(z)
         return losses + convex_losses, torch.cat([gradients, convex_gradients], dim=1)
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        """Those of the two parts, which share no coordinate.
-
-        h″ = 2/k where the square is not clipped, else 0.
-        """
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        """The two parts share no coordinate, and h″ = 2/k where the square is not clipped, else
+        0."""
         learner_w, z = self._split(w)
-        learner_vectors, convex_vectors = self._split(vectors)
-        products = self.inner.hessian_products(learner_w, step, learner_vectors)
+        inner = self.inner.expand_losses(learner_w, step)
+        convex_losses, convex_gradients = self._convex(z)
         is_clipped = (z - self.target).square() >= 10
-        convex_products = (2 * convex_vectors / z.shape[1]).masked_fill(is_clipped, 0.0)
-        return torch.cat([products, convex_products], dim=1)
+
+        def multiply(vectors: Tensor) -> Tensor:
+            learner_vectors, convex_vectors = self._split(vectors)
+            convex_products = (2 * convex_vectors / z.shape[1]).masked_fill(is_clipped, 0.0)
+            return torch.cat([inner.multiply(learner_vectors), convex_products], dim=1)
+
+        return LossExpansion(
+            inner.losses + convex_losses,
+            torch.cat([inner.gradients, convex_gradients], dim=1),
+            multiply,
+            inner.kept,
+        )
 
     def _convex(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """h (L,) and its gradient (L, k)."""

@@ -97,12 +97,21 @@ def measure_learners(
     step: int,
     diverged: Tensor,  # shape: (L,)
 ) -> LossAndGradient:
-    """The learners at w on the minibatch of `step`; `diverged` are those that did so before.
+    """The learners at w on the minibatch of `step`; `diverged` are those that did so before."""
+    loss, gradient = optimizee.losses_and_gradients(w, step)
+    return isolate_diverged(loss, gradient, diverged)
+
+
+def isolate_diverged(
+    loss: Tensor,  # shape: (L,)
+    gradient: Tensor,  # shape: (L, p)
+    diverged: Tensor,  # shape: (L,)
+) -> LossAndGradient:
+    """What was measured of learners, of whom those `diverged` did so before.
 
     A learner that diverges is isolated: its gradient is zero from then on, so that it adds nothing
     to the meta-gradient and cannot carry a value that is not finite into a sum.
     """
-    loss, gradient = optimizee.losses_and_gradients(w, step)
     is_sound = loss.isfinite() & (gradient.abs().amax(1) < LARGEST_GRADIENT)
     diverged = diverged | ~is_sound
     return LossAndGradient(loss, torch.where(diverged[:, None], 0.0, gradient), diverged)

@@ -7,6 +7,7 @@ w_t = (1 − α_t λ) w_{t−1} − α_t share d_t                  (`hyperadam.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from hyperadam.rates import Rate, moved_parameters
@@ -15,6 +16,10 @@ from torch import Tensor
 from meta_trainer.specs import Score
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import EpisodeState, LossAndGradient, measure_learners
+
+Measure = Callable[[Tensor, int, Tensor], LossAndGradient]
+"""From w (L, p), a step and who has diverged (L,) to the learners there, on the step's minibatch.
+"""
 
 
 class PeriodEnd(NamedTuple):
@@ -35,6 +40,7 @@ def run_period_steps(
     n_steps: int,
     rate: Rate,
     score: Score,
+    measure: Measure | None = None,
 ) -> PeriodEnd:
     """Take S = `n_steps` steps from `state`.
 
@@ -43,14 +49,16 @@ def run_period_steps(
         visit: takes each of the S scored losses and gradients in turn.
         rate: α and its schedule, which counts from the beginning of the episode.
         score: which losses are scored; see `meta_trainer.estimators.tbptt`.
+        measure: gives the gradients that learners move by; `measure_learners` if None.
     """
+    measure = measure or partial(measure_learners, optimizee)
     w = state.w
     current = state.current
     shares = rate.shares(optimizee.shapes, w)
 
     for step in range(state.step, state.step + n_steps):
         w = moved_parameters(w, direction(w, current.gradient), rate, step, shares)
-        following = measure_learners(optimizee, w, step + 1, current.diverged)
+        following = measure(w, step + 1, current.diverged)
 
         if score == "next":
             visit(following)

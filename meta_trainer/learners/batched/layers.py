@@ -69,8 +69,12 @@ def normalize_layer(x: Tensor, tensors: Tensors, name: str) -> Tensor:
 
 
 def normalize_groups(x: Tensor, tensors: Tensors, name: str) -> Tensor:
-    """Group norm of the channels of x (L, batch, channels, height, width)."""
-    y = F.group_norm(x.flatten(0, 1), N_GROUPS).view(x.shape)
+    """Group norm of the channels of x (L, batch, channels, height, width).
+
+    It is layer norm over each group, whose second derivative does not go image by image.
+    """
+    groups = x.reshape(*x.shape[:2], N_GROUPS, -1)
+    y = F.layer_norm(groups, groups.shape[-1:]).view(x.shape)
     shape = (len(x), 1, -1, 1, 1)
     return y * tensors[f"{name}.weight"].view(shape) + tensors[f"{name}.bias"].view(shape)
 
@@ -124,13 +128,17 @@ def run_gru(sequence: Tensor, tensors: Tensors) -> Tensor:
     by torch's equations."""
     by_input = linear(sequence, tensors, "inputs")
     hidden = by_input.shape[-1] // 3
+    widths = (2 * hidden, hidden)
+    weight = tensors["states.weight"].mT
+    bias = tensors["states.bias"][:, None]
+
     state = by_input.new_zeros(*by_input.shape[:2], hidden)
-    for part in by_input.unbind(2):
-        by_state = linear(state, tensors, "states")
-        sums = part[..., : 2 * hidden] + by_state[..., : 2 * hidden]
-        reset, update = sums.sigmoid().chunk(2, dim=-1)
-        new = torch.tanh(part[..., 2 * hidden :] + reset * by_state[..., 2 * hidden :])
-        state = new + update * (state - new)
+    gates_by_input, new_by_input = (part.unbind(2) for part in by_input.split(widths, -1))
+    for gates, new in zip(gates_by_input, new_by_input, strict=True):
+        gates_by_state, new_by_state = torch.baddbmm(bias, state, weight).split(widths, -1)
+        reset, update = (gates + gates_by_state).sigmoid().chunk(2, dim=-1)
+        candidate = torch.tanh(new + reset * new_by_state)
+        state = candidate + update * (state - candidate)
     return state
 
 
@@ -139,10 +147,13 @@ def run_lstm(sequence: Tensor, tensors: Tensors) -> Tensor:
     (L, batch, length, n_in); gates stand in torch's order."""
     by_input = linear(sequence, tensors, "inputs")
     hidden = by_input.shape[-1] // 4
+    weight = tensors["states.weight"].mT
+    bias = tensors["states.bias"][:, None]
+
     state = by_input.new_zeros(*by_input.shape[:2], hidden)
     memory = state
     for part in by_input.unbind(2):
-        gates = part + linear(state, tensors, "states")
+        gates = part + torch.baddbmm(bias, state, weight)
         enter, keep, new, leave = gates.chunk(4, dim=-1)
         memory = keep.sigmoid() * memory + enter.sigmoid() * new.tanh()
         state = leave.sigmoid() * memory.tanh()

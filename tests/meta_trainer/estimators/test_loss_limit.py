@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from meta_trainer.estimators import Objective, PeriodResult, differentiate_learners
-from meta_trainer.learners import Shapes
+from meta_trainer.learners import LossExpansion, Shapes
 from meta_trainer.specs import MetaTrainingSpec, Score
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import begin_episode
@@ -52,8 +52,13 @@ class Rising(Optimizee):
         losses, gradients = self._inner.losses_and_gradients(w, step)
         return self._raise(losses, step), self._raise(gradients, step)
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        return self._raise(self._inner.hessian_products(w, step, vectors), step)
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        inner = self._inner.expand_losses(w, step)
+        return LossExpansion(
+            self._raise(inner.losses, step),
+            self._raise(inner.gradients, step),
+            lambda vectors: self._raise(inner.multiply(vectors), step),
+        )
 
 
 def differentiate(

@@ -17,6 +17,7 @@ from meta_trainer.estimators import (
     differentiate_learners,
     differentiate_period,
 )
+from meta_trainer.learners import LossExpansion
 from meta_trainer.specs import MetaLoss, Score
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.unrolls.episodes import EpisodeState, begin_episode
@@ -223,8 +224,12 @@ class BlowingUp(Optimizee):
         losses, gradients = self.inner.losses_and_gradients(w, step)
         return self._spoil(losses, step), self._spoil(gradients, step)
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        return self._spoil(self.inner.hessian_products(w, step, vectors), step)
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        losses, gradients = self.losses_and_gradients(w, step)
+        expansion = self.inner.expand_losses(w, step)
+        return LossExpansion(
+            losses, gradients, lambda vectors: self._spoil(expansion.multiply(vectors), step)
+        )
 
 
 def test_a_diverged_learner_adds_nothing() -> None:

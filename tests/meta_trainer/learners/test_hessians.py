@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, ModuleLearner, image_network
-from meta_trainer.learners.base import Shapes
+from meta_trainer.learners.base import LossExpansion, Shapes
 from meta_trainer.specs import ACTIVATIONS
 from meta_trainer.tasks.optimizees import Optimizee
 from meta_trainer.tasks.tricks import RandomScaling, WithConvex
@@ -75,7 +75,9 @@ class Minibatch:
         return self.learner.losses_and_gradients(w, *self.examples, self.noise)[1]
 
     def products(self) -> Tensor:
-        return self.learner.hessian_products(self.w, *self.examples, self.vectors, self.noise)
+        expansion = self.learner.expand_losses(self.w, *self.examples, self.noise)
+        torch.testing.assert_close(expansion.gradients, self.gradients(self.w))
+        return expansion.multiply(self.vectors)
 
 
 @pytest.mark.parametrize("learner", LEARNERS.values(), ids=LEARNERS)
@@ -103,7 +105,7 @@ def test_a_linear_loss_has_no_curvature() -> None:
     learner = ModuleLearner(lambda: nn.Linear(4, 1), lambda output, _: output.mean())
     examples = torch.ones(1, 3, 4), torch.ones(1, 3, 1)
     w = torch.ones(1, 5)
-    assert torch.equal(learner.hessian_products(w, *examples, w), torch.zeros(1, 5))
+    assert torch.equal(learner.expand_losses(w, *examples).multiply(w), torch.zeros(1, 5))
 
 
 class Quartic(Optimizee):
@@ -120,8 +122,8 @@ class Quartic(Optimizee):
     def losses_and_gradients(self, w: Tensor, step: int) -> tuple[Tensor, Tensor]:
         return self.losses(w, step), w**3
 
-    def hessian_products(self, w: Tensor, step: int, vectors: Tensor) -> Tensor:
-        return 3 * w**2 * vectors
+    def expand_losses(self, w: Tensor, step: int) -> LossExpansion:
+        return LossExpansion(self.losses(w, step), w**3, lambda vectors: 3 * w**2 * vectors)
 
 
 def test_of_both_tricks() -> None:
@@ -131,14 +133,18 @@ def test_of_both_tricks() -> None:
     optimizee = RandomScaling(WithConvex(Quartic(), target), scale)
     w, way = optimizee.start() + 0.1, torch.linspace(1, -2, 14, dtype=torch.float64).view(2, 7)
     ahead, behind = (optimizee.losses_and_gradients(w + step * way, 0)[1] for step in (1e-6, -1e-6))
-    products = optimizee.hessian_products(w, 0, way)
+    expansion = optimizee.expand_losses(w, 0)
+    losses, gradients = optimizee.losses_and_gradients(w, 0)
+    assert torch.equal(expansion.losses, losses)
+    assert torch.equal(expansion.gradients, gradients)
+    products = expansion.multiply(way)
     torch.testing.assert_close(products, (ahead - behind) / 2e-6, rtol=1e-6, atol=1e-8)
     assert products[0, 5] == products[1, 4] == 0
 
 
 def test_an_optimizee_without_second_derivatives_says_so() -> None:
     class Plain(Quartic):
-        hessian_products = Optimizee.hessian_products
+        expand_losses = Optimizee.expand_losses
 
     with pytest.raises(NotImplementedError, match="Plain has no second derivatives"):
-        Plain().hessian_products(torch.ones(2, 4), 0, torch.ones(2, 4))
+        Plain().expand_losses(torch.ones(2, 4), 0)

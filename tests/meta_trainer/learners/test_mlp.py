@@ -61,8 +61,11 @@ def test_derivatives_are_those_of_autograd(
     assert torch.equal(gradients, expected_gradients)
 
     vectors = torch.randn(w.shape, generator=generator).to(dtype)
-    products = learner.hessian_products(w, inputs, targets, vectors)
-    expected_products = Learner.hessian_products(learner, w, inputs, targets, vectors)
+    expansion = learner.expand_losses(w, inputs, targets)
+    assert torch.equal(expansion.losses, expected)
+    assert torch.equal(expansion.gradients, expected_gradients)
+    products = expansion.multiply(vectors)
+    expected_products = Learner.expand_losses(learner, w, inputs, targets).multiply(vectors)
     tolerance = 1e-12 if dtype == torch.float64 else 1e-5
     difference = (products - expected_products).abs().max()
     assert difference <= tolerance * expected_products.abs().max()
