@@ -178,6 +178,7 @@ def _format_moment(moment: datetime | None) -> str:
 def _open_api_keys(home: Path | None) -> ApiKeys:
     from services.auth.service import ApiKeys
     from services.database.base import Database
+    from services.database.marks import check_mark
     from services.database.migrations import upgrade
 
     if home is not None:
@@ -190,6 +191,7 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
         )
     with report_briefly():
         database = Database(settings.database_url)
+        check_mark(database)
         upgrade(database)
     return ApiKeys(database)
 

@@ -46,13 +46,16 @@ def report_briefly() -> Iterator[None]:
 
     from registry import RegistryError
     from services.database.facts import ForeignRegistry
+    from services.database.marks import LostWrites
     from services.database.migrations import NewerSchema
     from services.embedded.home import HomeInUse, UnusableHome
     from services.serving import CannotListen
 
     try:
         yield
-    except (CannotListen, ForeignRegistry, HomeInUse, UnusableHome, NewerSchema) as error:
+    except (CannotListen, ForeignRegistry, HomeInUse, UnusableHome) as error:
+        fail(str(error))
+    except (LostWrites, NewerSchema) as error:
         fail(str(error))
     except RegistryError as error:
         fail(f"the registry cannot be opened: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry import Registry, connect
 from services.database.base import Database
 from services.database.facts import check_registry
+from services.database.marks import check_mark
 from services.database.migrations import upgrade
 from services.settings import Settings
 
@@ -14,11 +15,13 @@ def open_stores(settings: Settings) -> tuple[Database, Registry]:
 
     Raises:
         ForeignRegistry: they are no pair.
+        LostWrites: the job store has lost what was written last.
         RegistryError, SQLAlchemyError: one of them cannot be opened.
     """
     if settings.keeps_jobs_at_home:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_url)
+    check_mark(database)
     upgrade(database)
     registry = connect(settings.tracking_uri, settings.artifact_location)
     check_registry(database, registry)

@@ -16,6 +16,8 @@ from registry import Registry
 from services.database.base import Base, Database
 
 REGISTRY: Final = "registry"
+MARK: Final = "mark"
+"""How far the store is counted on (`services.database.marks`)."""
 NODES: Final = "nodes"
 """What the executor's nodes have, as JSON, where none can be added; else it is not there."""
 

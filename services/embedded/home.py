@@ -7,6 +7,7 @@
 | `api-key` | the key that was made on the first start; mode 0600 |
 | `proof-key` | by which the service proves to local commands that it is this home's; mode 0600 |
 | `jobs.db`, `mlflow.db`, `artifacts/` | job store and registry |
+| `jobs.db.mark` | how far the job store had come: it is seen if it has lost writes |
 | `data/` | datasets |
 | `processes/`, `standby/`, `ray-token`, `ray.log` | of the executors |
 | `registry-password` | for drivers, where the registry has one; mode 0600 |

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry import Registry, RegistryError
 from services.database.base import Database, now
+from services.database.marks import advance_mark
 from services.executors.contract import Executor, ExecutorUnavailable
 from services.idempotency.service import forget_old_keys
 from services.jobs import changes, queries, queue
@@ -127,6 +128,7 @@ class Reconciler:
         if not self._lease.acquire(health):
             self._renewed_at = float("-inf")
             return False
+        advance_mark(self._database)
         self._renewed_at = time.monotonic()
         self._published_health = health
         return True

@@ -22,6 +22,10 @@ from services.embedded.ray_holder import find_free_ports
 from tests.meta_trainer.faults.cluster import Nodes
 
 N_NODES: Final = 2
+COMPILER: Final = """#!/bin/sh
+[ -e {marker} ] && exit 1
+exec cc "$@"
+"""
 SERVICES: Final = ("api", "reconciler-1", "reconciler-2")
 
 
@@ -30,9 +34,16 @@ class Service:
 
     def __init__(self, home: Path, nodes: Nodes) -> None:
         [port] = find_free_ports(1)
-        self._home = home
+        self.home: Final = home
+        self.cache: Final = home / "cache"
+        self.no_compiler: Final = home / "no-compiler"
         self.nodes = nodes
-        self._environment = {
+        self.url: Final = f"http://127.0.0.1:{port}"
+        self.clock_offset = 0.0
+        """Seconds by which the service's clock is ahead."""
+        self.run_ids: Collection[str] = ()
+        """Of the jobs that have not ended, as they were last seen."""
+        self.environment: Final = {
             **os.environ,
             "HYPERADAM_HOME": str(home),
             "HYPERADAM_PORT": str(port),
@@ -44,15 +55,23 @@ class Service:
         }
         self._run("migrate")
         key = self._run("keys", "create", "chaos", "--scope", "admin").strip()
-        self.processes = {name: self._start(name) for name in SERVICES}
+        (home / "api-key").touch(mode=0o600)
+        (home / "api-key").write_text(key)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name in SERVICES:
+            self.start(name)
         patience = RetryPolicy(n_attempts=300, max_delay_seconds=1.0)
-        self.client = Client(url=f"http://127.0.0.1:{port}", api_key=key, retry=patience)
+        self.client = Client(url=self.url, api_key=key, retry=patience)
+
+    def stop(self, name: str) -> None:
+        """kill -9."""
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     def kill(self, name: str) -> None:
         """kill -9, and another in its place."""
-        self.processes[name].kill()
-        self.processes[name].wait()
-        self.processes[name] = self._start(name)
+        self.stop(name)
+        self.start(name)
 
     def find_drivers(self, run_ids: Collection[str]) -> list[int]:
         """Ids of the processes that drive these runs."""
@@ -63,17 +82,29 @@ class Service:
                 pids.append(pid)
         return pids
 
-    def _start(self, name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "services.cli", name.partition("-")[0]]
-        with (self._home / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+    def build_command(self, name: str) -> list[str]:
+        """What runs a part of the service, on the clock as it is."""
+        part = name.partition("-")[0]
+        if not self.clock_offset:
+            return [sys.executable, "-m", "services.cli", part]
+        offset = str(self.clock_offset)
+        return [sys.executable, "-m", "tests.chaos.wrong_clock", offset, part]
+
+    def start(self, name: str) -> None:
+        """Begin a part of the service."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                self.build_command(name),
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
         return subprocess.run(
-            command, env=self._environment, check=True, capture_output=True, text=True
+            command, env=self.environment, check=True, capture_output=True, text=True
         ).stdout
 
     def close(self) -> None:
@@ -86,7 +117,13 @@ class Service:
 
 @contextmanager
 def run_service(home: Path) -> Iterator[Service]:
-    """A service on a home of its own, and a cluster of `N_NODES` worker nodes."""
+    """A service on a home of its own, and a cluster of `N_NODES` worker nodes, with a cache of
+    kernels and a compiler of their own."""
+    compiler = home / "cc"
+    compiler.write_text(COMPILER.format(marker=home / "no-compiler"))
+    compiler.chmod(0o700)
+    (home / "cache").mkdir()
+    os.environ.update({"CC": str(compiler), "XDG_CACHE_HOME": str(home / "cache")})
     nodes = Nodes(N_NODES, dashboard=True)
     try:
         service = Service(home, nodes)

@@ -24,9 +24,13 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.units import make_rule
+from tests.chaos.accidents import list_accidents
 from tests.chaos.service import N_NODES, SERVICES, Service
 
-KINDS: Final = ("worker", "node", "driver", "service")
+KILLS: Final = ("worker", "node", "driver", "service")
+"""Of what, with kill -9."""
+KINDS: Final = (*KILLS, *list_accidents())
+"""Everything that a storm draws from."""
 AT_ONCE: Final = 2
 """Jobs that are not over at any time.
 
@@ -65,6 +69,8 @@ class Outcome:
     """Why there were fewer kills than were asked for; empty: there were not."""
     trouble: str = ""
     """What was stuck; empty: nothing."""
+    complaints: list[str] = field(default_factory=list)
+    """What did not hold during an accident."""
     jobs: list[str] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
@@ -88,7 +94,8 @@ class Outcome:
         n = len(self.jobs)
         all_succeeded = self.states == {"succeeded": n}
         all_equal = self.n_versions == n == self.n_equal
-        return not self.trouble and all_succeeded and all_equal
+        has_trouble = bool(self.trouble or self.complaints)
+        return not has_trouble and all_succeeded and all_equal
 
 
 class Stuck(Exception):
@@ -188,7 +195,10 @@ class Storm:
     # --- kills ------------------------------------------------------------------------------------
 
     def _kill(self, kind: str) -> str | None:
-        """Kill a random process of this kind; says which, or None if no more kills are wanted."""
+        """Kill a random process of this kind, or let an accident happen; says which, or None if no
+        more are wanted."""
+        if kind not in KILLS:
+            return self._have_accident(kind)
         if kind == "service":
             name = self._random.choice(SERVICES)
             self._service.kill(name)
@@ -213,6 +223,13 @@ class Storm:
         if not self._wait_until(kill_process, unless=self._enough):
             return None
         return f"{kind}, process {killed[0]}"
+
+    def _have_accident(self, kind: str) -> str:
+        unfinished = self._fill_up()
+        self._service.run_ids = {job.run_id for job in unfinished if job.run_id}
+        event, complaints = list_accidents()[kind](self._service, self._random)
+        self.outcome.complaints += complaints
+        return "; ".join([event, *complaints])
 
     def _find_workers(self) -> list[int]:
         self._fill_up()

@@ -27,7 +27,7 @@ WHOLE = Outcome(
 def test_whole_storm() -> None:
     text = format_page(WHOLE, seed=3)
     assert "seed 3 |" in text
-    assert "| kills | 50 of 50 |" in text
+    assert "| kills and accidents | 50 of 50 |" in text
     assert "worker 13, node 13, driver 12, service 12" in text
     assert "12 lost, 2 succeeded; 11 went on from a checkpoint" in text
     assert f"**{WELL}**" in text
@@ -37,7 +37,7 @@ def test_storm_cut_short_says_how_many_kills_are_missing() -> None:
     text = format_page(
         replace(WHOLE, kills=Counter(worker=2, driver=1), cut_short="an interrupt"), seed=0
     )
-    assert "| kills | 3 of 50: cut short by an interrupt |" in text
+    assert "| kills and accidents | 3 of 50: cut short by an interrupt |" in text
     assert "But 47 of 50 kills were not made." in text
 
 
@@ -49,6 +49,7 @@ def test_storm_cut_short_says_how_many_kills_are_missing() -> None:
         pytest.param({"n_versions": 3}, id="a version twice"),
         pytest.param({"n_versions": 1, "n_equal": 1}, id="a version less"),
         pytest.param({"n_equal": 1}, id="another theta"),
+        pytest.param({"complaints": ["another user could /bin/ls"]}, id="a complaint"),
         pytest.param({"trouble": "nothing got further for 900 s after kill 7"}, id="stuck"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 from hyperadam import Theta
 
 from tests.chaos import storm
-from tests.chaos.storm import KINDS, Storm
+from tests.chaos.storm import KILLS, KINDS, Storm
 from tests.registry.thetas import make_theta
 
 THETA = make_theta(1)
@@ -33,6 +33,9 @@ class Played:
         self.victims: list[subprocess.Popen[bytes]] = []
         self.killed: list[str] = []
         self.gone_first = False
+        self.run_ids: set[str] = set()
+        self.accidents: list[str] = []
+        self.complaints: list[str] = []
         self.nodes = SimpleNamespace(
             numbers=[0, 1],
             kill=lambda number: self.killed.append(f"node {number}"),
@@ -50,6 +53,10 @@ class Played:
 
     def find_drivers(self, run_ids: set[str]) -> list[int]:
         return self._process() if run_ids else []
+
+    def have_accident(self, *_: Any) -> tuple[str, list[str]]:
+        self.accidents.append("an accident")
+        return "an accident", self.complaints
 
     def _process(self) -> list[int]:
         self.victims.append(subprocess.Popen(["sleep", "60"]))
@@ -95,16 +102,20 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     monkeypatch.setattr(storm, "LONGEST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(storm, "train_undisturbed", lambda seed: THETA)
     played = Played()
+    accidents = dict.fromkeys(KINDS[len(KILLS) :], played.have_accident)
+    monkeypatch.setattr(storm, "list_accidents", lambda: accidents)
     yield played
     played.close()
 
 
 def test_every_kind_has_its_share_and_all_jobs_end(played: Played) -> None:
     lines: list[str] = []
-    outcome = Storm(played, 0, lines.append).run(8)  # type: ignore[arg-type]
+    n_events = 2 * len(KINDS)
+    outcome = Storm(played, 0, lines.append).run(n_events)  # type: ignore[arg-type]
     assert outcome.is_well
     assert outcome.kills == dict.fromkeys(KINDS, 2)
-    assert len(lines) == 8
+    assert len(lines) == n_events
+    assert len(played.accidents) == n_events - 2 * len(KILLS)
     assert len(played.killed) == 4  # nodes and services; the others are processes
     assert sum(victim.wait(10) == -9 for victim in played.victims) >= 4
     assert outcome.attempts == {"lost": len(outcome.jobs), "succeeded": len(outcome.jobs)}
@@ -133,6 +144,13 @@ def test_what_is_stuck_is_told_with_what_there_is(
     outcome = Storm(played, 0).run(2)  # type: ignore[arg-type]
     assert "nothing got further" in outcome.trouble
     assert (outcome.is_well, outcome.states) == (False, {"running": 2})
+
+
+def test_a_complaint_is_not_called_well(played: Played) -> None:
+    played.complaints = ["another user could /bin/ls home"]
+    outcome = Storm(played, 0).run(len(KINDS))  # type: ignore[arg-type]
+    assert outcome.complaints == played.complaints * len(played.accidents)
+    assert not outcome.is_well
 
 
 def test_another_theta_is_found(played: Played) -> None:
