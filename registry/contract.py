@@ -77,8 +77,8 @@ class Registry(ABC):
     def delete_run(self, run_id: str) -> None:
         """Remove the run with its series and artifacts; its key may be opened anew.
 
-        Where the run made versions, their Θ files stay, and with them the run and its series. A run
-        that is missing, or half deleted, is no error.
+        Where the run made versions, their Θ files stay, and with them the run, without its series,
+        until the last of them is deleted. A run that is missing, or half deleted, is no error.
         """
 
     @abstractmethod

@@ -193,7 +193,10 @@ class InMemoryRegistry(Registry):
             others = (known.newest_first() for known in self._optimizers.values())
             is_shared = any((v.run_id, v.sha256) == file for some in others for v in some)
             if version.run_id in self._runs and not is_shared:
-                self._runs[version.run_id].delete(theta_path(version.sha256))
+                run = self._runs[version.run_id]
+                run.delete(theta_path(version.sha256))
+                if run.is_left:
+                    self.delete_run(run.run_id)
 
     def version_history(self, optimizer: str) -> list[VersionChange]:
         with self._lock:

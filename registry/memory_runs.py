@@ -16,6 +16,8 @@ class MemoryRun:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.status: RunStatus = "running"
+        self.is_left = False
+        """Whether it was deleted but for the files of its versions."""
         self._series: dict[str, dict[int, MetricPoint]] = {}
         self._artifacts: dict[str, bytes] = {}
 
@@ -59,7 +61,9 @@ class MemoryRun:
         self._artifacts.pop(path, None)
 
     def keep_only_versions(self) -> bool:
-        """Delete all artifacts but the files of versions; whether any is left."""
+        """Delete series, and all artifacts but the files of versions; whether any is left."""
+        self._series.clear()
+        self.is_left = True
         for path in list(self._artifacts):
             if not path.startswith(f"{THETA_FOLDER}/"):
                 del self._artifacts[path]

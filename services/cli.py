@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.housekeeping.command import prune
 from services.mistakes import fail, read_settings, report_briefly
 from services.setting_names import drop_unprefixed
 
@@ -30,6 +31,7 @@ console = Console()
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The HyperAdam service.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
+app.command("prune")(prune)
 
 HomeOption = Annotated[
     Path | None,

@@ -124,6 +124,21 @@ class Settings(BaseSettings):
     """Uploads of Θ files that one process takes at a time; others wait for a while."""
     max_log_bytes: int = Field(default=16 << 20, ge=1024)
     """Log kept of one job; what comes after is left out, with a note."""
+    keep_jobs_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Ended jobs are deleted so long after their end, with all but their versions of Θ; 0: never.
+    """
+    keep_logs_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Logs of ended jobs; 0: for ever."""
+    keep_events_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Events that tell how ended jobs went on (progress, checkpoints, cells); 0: for ever."""
+    keep_checkpoints_days: float = Field(default=0.0, ge=0, le=36_500)
+    """What ended jobs could go on from; 0: for ever."""
+    keep_outcomes_days: float = Field(default=180.0, ge=0, le=36_500)
+    """Tuned rates and outcomes of evaluations that nobody used since; 0: for ever."""
+    keep_processes_days: float = Field(default=1.0, ge=0, le=36_500)
+    """Folders of drivers' processes after their end; 0: for ever."""
+    keep_idempotency_keys_days: float = Field(default=30.0, ge=1, le=36_500)
+    """A request that is sent again later is a new one."""
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
     log_file: str = ""

@@ -9,6 +9,7 @@ unfinished files do, and are therefore invisible.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from contextlib import suppress
@@ -89,6 +90,19 @@ class Artifacts:
             repository: Any = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
             with translate_errors():
                 repository.delete_artifacts(path)
+
+    def remove_folders(self, run_id: str, *, with_files: bool) -> None:
+        """Of a run in a local folder: its own with all that is in it, or those that are empty."""
+        root = local_folder(self._runs.artifact_uri(run_id))
+        if root is None:
+            return
+        if with_files:
+            shutil.rmtree(root, ignore_errors=True)
+        for current, _, _ in os.walk(root, topdown=False):
+            with suppress(OSError):  # something is left in it
+                Path(current).rmdir()
+        with suppress(OSError):
+            root.parent.rmdir()
 
     def _upload(self, run_id: str, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")

@@ -48,7 +48,9 @@ class MLflowRegistry(Registry):
         self._artifacts = Artifacts(self._store.client, self._runs, self._store.make_root())
         self._models = Models(self._store)
         self._versions = Versions(self._store, self._models, self._runs, self._artifacts)
-        self._removals = Removals(self._store, self._models, self._versions, self._artifacts)
+        self._removals = Removals(
+            self._store, self._models, self._versions, self._artifacts, self._runs, self.delete_run
+        )
         self._notes = Notes(self._store, self._versions)
         self._cache = BytesCache(MAX_CACHED_BYTES)
 
@@ -86,7 +88,11 @@ class MLflowRegistry(Registry):
                 has_versions = True
             else:
                 self._artifacts.delete(run_id, file.path)
-        if not has_versions:
+        self._artifacts.remove_folders(run_id, with_files=not has_versions)
+        if has_versions:
+            self._metrics.delete(run_id)
+            self._runs.mark_left(run_id)
+        else:
             self._runs.delete(run_id)
 
     def log_metrics(self, run_id: str, points: Sequence[MetricPoint]) -> None:

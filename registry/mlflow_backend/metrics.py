@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any, Final
 
 from mlflow.entities import Metric
-from mlflow.store.tracking.dbmodels.models import SqlMetric
-from sqlalchemy import Engine, select
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
+from sqlalchemy import Engine, delete, select
 
 from registry import checks
 from registry.mlflow_backend.connection import Store
@@ -54,6 +54,16 @@ class Metrics:
 
         points = (_read_point(name, row) for row in _last_of_each_step(rows))
         return list(islice(points, limit))
+
+    def delete(self, run_id: str) -> None:
+        """Remove the run's series. An MLflow server keeps them until the run itself is gone."""
+        engine = self._store.engine
+        if engine is None:
+            return
+        with translate_errors(), engine.begin() as connection:
+            for model in (SqlMetric, SqlLatestMetric):
+                table = model.__table__
+                connection.execute(delete(table).where(table.c.run_uuid == run_id))
 
     def _read_server(self, run_id: str, name: str, after_step: int) -> Sequence[Any]:
         history = self._store.client.get_metric_history(run_id, name)

@@ -7,11 +7,15 @@ call.
 
 from __future__ import annotations
 
-from registry.errors import VersionNotFound
+from collections.abc import Callable
+from contextlib import suppress
+
+from registry.errors import RunNotFound, VersionNotFound
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import Store
 from registry.mlflow_backend.errors import translate_errors
 from registry.mlflow_backend.models import Models
+from registry.mlflow_backend.runs import Runs
 from registry.mlflow_backend.version_tags import SHA256_TAG, is_ours
 from registry.mlflow_backend.versions import Versions
 from registry.records import Version, VersionAction, theta_path
@@ -22,12 +26,20 @@ class Removals:
     """Changes of what becomes of versions."""
 
     def __init__(
-        self, store: Store, models: Models, versions: Versions, artifacts: Artifacts
+        self,
+        store: Store,
+        models: Models,
+        versions: Versions,
+        artifacts: Artifacts,
+        runs: Runs,
+        delete_run: Callable[[str], None],
     ) -> None:
         self._store = store
         self._models = models
         self._versions = versions
         self._artifacts = artifacts
+        self._runs = runs
+        self._delete_run = delete_run
 
     def change(
         self, optimizer: str, number: int, action: VersionAction, actor: str, reason: str
@@ -65,3 +77,10 @@ class Removals:
         with translate_errors():
             client.delete_model_version(optimizer, str(number))
         self._versions.forget()
+        self._remove_left_run(str(version.run_id))
+
+    def _remove_left_run(self, run_id: str) -> None:
+        """The run of a job that was deleted before goes with the last of its versions."""
+        with suppress(RunNotFound):
+            if self._runs.is_left(run_id):
+                self._delete_run(run_id)

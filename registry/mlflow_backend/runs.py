@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from mlflow.entities import ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -17,6 +17,8 @@ from registry.mlflow_backend.errors import translate_errors
 from registry.records import RunStatus
 
 KEY_TAG: Final = "hyperadam.key"
+LEFT_TAG: Final = "hyperadam.left"
+"""Of a run that was deleted but for the files of its versions."""
 
 _MLFLOW_STATUS: Final[dict[RunStatus, str]] = {
     "running": "RUNNING",
@@ -73,10 +75,24 @@ class Runs:
                 self._store.client.set_terminated(run_id, status=_MLFLOW_STATUS[status])
 
     def delete(self, run_id: str) -> None:
-        """In MLflow's way: marked as deleted, and gone for good with `mlflow gc`."""
+        """For good, as `mlflow gc` does it; behind an MLflow server only marked as deleted, and
+        gone with the next `mlflow gc` there."""
         with translate_errors(_not_found(run_id)):
             self._store.client.delete_run(run_id)
+            if self._store.engine is not None:
+                tracking: Any = self._store.client._tracking_client.store
+                tracking._hard_delete_run(run_id)
         self._location.cache_clear()
+
+    def mark_left(self, run_id: str) -> None:
+        """Note that only the files of versions are left of the run."""
+        with translate_errors(_not_found(run_id)):
+            self._store.client.set_tag(run_id, LEFT_TAG, "true")
+
+    def is_left(self, run_id: str) -> bool:
+        """Whether only the files of versions were left of the run."""
+        with translate_errors(_not_found(run_id)):
+            return LEFT_TAG in self._store.client.get_run(run_id).data.tags
 
     def artifact_uri(self, run_id: str) -> str:
         """Where the run's artifacts lie; never changes, hence remembered. Raises RunNotFound."""
@@ -85,7 +101,8 @@ class Runs:
     def metric_names(self, run_id: str) -> list[str]:
         self.artifact_uri(run_id)
         with translate_errors(_not_found(run_id)):
-            return sorted(self._store.client.get_run(run_id).data.metrics)
+            data = self._store.client.get_run(run_id).data
+        return [] if LEFT_TAG in data.tags else sorted(data.metrics)
 
     def _find(self, key: str) -> str | None:
         with translate_errors():

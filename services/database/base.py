@@ -115,6 +115,18 @@ class Database:
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
+    def shrink(self) -> None:
+        """Give the room of removed rows back to the disk; Postgres does it by itself.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: somebody else is writing for too long.
+        """
+        if not self.is_sqlite:
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def dispose(self) -> None:
         self.engine.dispose()
 

@@ -59,9 +59,10 @@ def choose_parent() -> Path:
     return chosen if len(str(chosen)) <= LONGEST_TEMPORARY else Path("/tmp")
 
 
-def remove_left_folders(parent: Path) -> None:
-    """Remove this user's folders that no cluster holds any more."""
-    for private in parent.glob(f"{PREFIX}*"):
+def list_left_folders(parent: Path) -> list[Path]:
+    """This user's folders that no cluster holds any more."""
+    left = []
+    for private in sorted(parent.glob(f"{PREFIX}*")):
         with suppress(OSError):
             status = private.lstat()
             is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
@@ -70,4 +71,13 @@ def remove_left_folders(parent: Path) -> None:
                 continue
             with (private / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(private, ignore_errors=True)
+                left.append(private)
+    return left
+
+
+def remove_left_folders(parent: Path) -> None:
+    """Remove them."""
+    for private in list_left_folders(parent):
+        with suppress(OSError), (private / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(private, ignore_errors=True)

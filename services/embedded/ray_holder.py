@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from services.embedded.ray_folder import make_ray_folder
+from services.embedded.ray_logs import prune_now_and_then
 
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 45.0
@@ -45,6 +46,7 @@ def main() -> None:
     with make_ray_folder() as (folder, lock):
         node = start_node(folder, lock, dashboard, agent, client)
         threading.Thread(target=_stop_when_input_ends, args=[node], daemon=True).start()
+        threading.Thread(target=prune_now_and_then, args=[folder], daemon=True).start()
         address = f"http://127.0.0.1:{dashboard}"
         if wait_for_answer(address, node):
             with os.fdopen(int(sys.argv[1]), "w") as answer:

@@ -12,11 +12,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,15 +24,6 @@ from services.idempotency.tables import UsedKey
 from services.problems import IdempotencyMismatch
 
 T = TypeVar("T")
-
-
-KEPT: Final = timedelta(days=30)
-"""A request that is sent again later is a new one."""
-
-
-def forget_old_keys(session: Session) -> None:
-    """Remove the keys that are older than any honest repeat."""
-    session.execute(delete(UsedKey).where(UsedKey.created_at < now() - KEPT))
 
 
 @dataclass(frozen=True, kw_only=True)

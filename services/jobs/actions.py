@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from meta_trainer.studies.ledger import list_trial_runs
-from registry import Registry
 from services.auth.scopes import Principal
 from services.container import Container
 from services.database.base import now
@@ -18,6 +16,7 @@ from services.jobs import changes, errors, schemas, service, views
 from services.jobs.deadlines import check_deadline
 from services.jobs.lifecycle import ENDED, ImpossibleTransition, State, Trigger
 from services.jobs.merge_patch import apply_merge_patch
+from services.jobs.removal import delete_runs
 from services.jobs.tables import Job
 from services.problems import invalid
 
@@ -82,15 +81,8 @@ def delete_job(services: Container, job_id: str, principal: Principal) -> None:
         if State(job.state) not in ENDED:
             raise errors.not_ended(State(job.state))
         if job.run_id is not None:
-            _delete_runs(services.registry, job.run_id)
+            delete_runs(services.registry, job.run_id)
         session.delete(job)
-
-
-def _delete_runs(registry: Registry, run_id: str) -> None:
-    """Delete a run, after those of a study's trials."""
-    for trial_run_id in list_trial_runs(registry, run_id):
-        registry.delete_run(trial_run_id)
-    registry.delete_run(run_id)
 
 
 def _lock_job(session: Session, job_id: str) -> Job:

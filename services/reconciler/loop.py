@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +18,7 @@ from registry import Registry, RegistryError
 from services.database.base import Database, now
 from services.database.marks import advance_mark
 from services.executors.contract import Executor, ExecutorUnavailable
-from services.idempotency.service import forget_old_keys
+from services.housekeeping.keeper import Housekeeper
 from services.jobs import changes, queries, queue
 from services.jobs.lifecycle import Trigger
 from services.jobs.queue import QueueLimits
@@ -32,9 +31,6 @@ from services.reconciler.waiting import Waiting
 from services.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-HOUSE_SECONDS: Final = 3600.0
-"""Time between two removals of what nobody asks for any more."""
 
 
 class Reconciler:
@@ -53,7 +49,9 @@ class Reconciler:
         self._published_health = ""
         self._renewed_at = float("-inf")
         self._registry = registry
-        self._kept_house_at = float("-inf")
+        self._housekeeper = Housekeeper(
+            settings, database, registry, write=self._lease.guarded_write
+        )
         self._outage = ""
         """What the registry said when it could keep no files; empty: it can."""
 
@@ -85,7 +83,7 @@ class Reconciler:
         if not self._renew():
             return False
         self._expire_overdue()
-        self._keep_house()
+        self._housekeeper.step()
         if not self._executor_health.is_ok:  # jobs run on, and nothing can be known about them
             return True
         if not draining:
@@ -168,14 +166,6 @@ class Reconciler:
                 job = changes.lock_job(session, job_id)
                 if job is not None and job.deadline is not None and job.deadline <= now():
                     changes.apply_trigger_if_possible(session, job, Trigger.EXPIRE)
-
-    def _keep_house(self) -> None:
-        """Now and then, remove what nobody asks for any more."""
-        if time.monotonic() - self._kept_house_at < HOUSE_SECONDS:
-            return
-        self._kept_house_at = time.monotonic()
-        with self._lease.guarded_write() as session:
-            forget_old_keys(session)
 
     def _list_active_jobs(self) -> list[str]:
         with self._database.read() as session:

@@ -109,3 +109,26 @@ class RunContract:
         assert registry.weights("o", 1) == make_theta().to_bytes()
         assert [file.path for file in registry.list_artifacts(run)] == [theta_path(made.sha256)]
         assert registry.open_run("job_1", name="") == run
+
+    def test_series_do_not_outlive_their_run(self, registry: Registry) -> None:
+        run = registry.open_run("job_1", name="")
+        other = registry.open_run("job_2", name="")
+        registry.create_version("o", make_theta(), key="job_1", run_id=run)
+        for each in (run, other):
+            registry.log_metrics(each, [point(1, 1.0)])
+        registry.delete_run(run)
+        assert registry.metric_names(run) == []
+        assert len(registry.metric_names(other)) == 1
+
+    def test_what_is_left_of_a_run_goes_with_its_last_version(self, registry: Registry) -> None:
+        run = registry.open_run("job_1", name="")
+        kept = registry.open_run("job_2", name="")
+        for seed, key in ((1, "a"), (2, "b")):
+            registry.create_version("o", make_theta(seed), key=key, run_id=run)
+        registry.create_version("o", make_theta(3), key="c", run_id=kept)
+        registry.delete_run(run)
+        for number, is_there in ((1, True), (2, False)):
+            registry.delete_version("o", number, actor="ann")
+            assert (registry.open_run("job_1", name="") == run) == is_there
+        registry.delete_version("o", 3, actor="ann")
+        assert registry.open_run("job_2", name="") == kept

@@ -26,6 +26,7 @@ from registry.records import theta_path
 from tests.registry.alias_contract import AliasContract
 from tests.registry.contract import RegistryContract
 from tests.registry.notes_contract import NotesContract
+from tests.registry.points import point
 from tests.registry.removal_contract import RemovalContract
 from tests.registry.thetas import make_theta
 
@@ -55,6 +56,20 @@ class TestMLflowRemovals(RemovalContract):
 
 
 class TestStore:
+    def test_nothing_of_a_deleted_run_is_left(
+        self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path
+    ) -> None:
+        registry = open_sqlite()
+        run = registry.open_run("job_1", name="", tags={"kind": "study"})
+        registry.log_metrics(run, [point(step, 0.5) for step in range(3)])
+        registry.put_artifact(run, "events/0001-000000.jsonl", b"{}")
+        registry.delete_run(run)
+        with closing(sqlite3.connect(sqlite_path)) as connection:
+            for table in ("runs", "metrics", "latest_metrics", "tags"):
+                query = f"SELECT count(*) FROM {table} WHERE run_uuid = ?"
+                assert connection.execute(query, [run]).fetchone() == (0,), table
+        assert [path for path in sqlite_path.parent.rglob("*") if run in str(path)] == []
+
     def test_sqlite_is_in_wal_mode_and_keeps_artifacts_beside_it(
         self, open_sqlite: Callable[[], MLflowRegistry], sqlite_path: Path
     ) -> None:

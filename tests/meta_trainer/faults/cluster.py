@@ -48,7 +48,8 @@ class Nodes:
         Args:
             dashboard: whether the head has one, which takes Ray Jobs at `dashboard_url`.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        self._private = Path(tempfile.mkdtemp(prefix="ray-"))
+        self.folder = self._private / "r"  # Ray lets everybody write into its own
         head: dict[str, Any] = {
             "num_cpus": 0,
             "object_store_memory": STORE_BYTES,
@@ -143,7 +144,7 @@ class Nodes:
     def close(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._private, ignore_errors=True)
 
 
 def patiently(start: Callable[[], Any], tries: int = 3) -> Any:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from services.database.base import Database, now
-from services.idempotency.service import KEPT
 from services.idempotency.tables import UsedKey
 from tests.services.support import Stage
 
@@ -21,7 +20,7 @@ def test_old_idempotency_keys_are_forgotten(stage: Stage, database: Database) ->
         ).raise_for_status()
     with database.write() as session:
         row = session.scalars(select(UsedKey).where(UsedKey.key == "old")).one()
-        row.created_at = now() - KEPT - timedelta(days=1)
+        row.created_at = now() - timedelta(days=31)
     stage.tick()
     with database.read() as session:
         assert session.scalars(select(UsedKey.key)).all() == ["new"]
