@@ -9,7 +9,7 @@ its reads grow stale. On Postgres the same safety comes from locking the rows th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -119,13 +119,13 @@ class Database:
         """Give the room of removed rows back to the disk; Postgres does it by itself.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: somebody else is writing for too long.
+            sqlite3.OperationalError: somebody else is writing for too long.
         """
         if not self.is_sqlite:
             return
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with closing(self.engine.raw_connection()) as connection:  # no transaction around it
+            connection.cursor().execute("VACUUM")
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def dispose(self) -> None:
         self.engine.dispose()

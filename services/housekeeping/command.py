@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from rich.table import Table
 from services.mistakes import fail, read_settings, report_briefly
 from services.near_names import find_near
 from services.setting_names import drop_unprefixed
+
+if TYPE_CHECKING:
+    from services.database.base import Database
 
 CATEGORY_NAMES = "jobs, logs, events, checkpoints, outcomes, processes, idempotency-keys"
 
@@ -89,13 +93,21 @@ def _prune(home: Path | None, wish: Wish) -> None:
             )
         table.add_row(*_prune_ray_folders(does_remove=wish.does_remove))
         if wish.does_remove:
-            database.shrink()
+            _shrink(database)
         registry.close()
         database.dispose()
     console = Console()
     console.print(table)
     if not wish.does_remove:
         console.print("Nothing was removed; --yes removes it.")
+
+
+def _shrink(database: Database) -> None:
+    """Rows leave room in their file, which new ones would take; give it back."""
+    try:
+        database.shrink()
+    except sqlite3.OperationalError as error:
+        Console(stderr=True).print(f"the job store keeps its size for now: {error}")
 
 
 def _prune_ray_folders(*, does_remove: bool) -> tuple[str, str, str, str]:
