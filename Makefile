@@ -96,11 +96,13 @@ data: $(STAMP)  ## Put the full datasets into ./data.
 	if [ -x $(DATA_BUILDER) ]; then $(DATA_BUILDER) $(DATA) $(abspath $(BIN)/python); else \
 	  for name in mnist fashion_mnist cifar10; do $(BIN)/python -m meta_trainer.datasets download $$name --data-dir $(DATA); done; fi
 
+# With kernels inside where a C compiler is; for other platforms than this: docs/releasing.md.
 .PHONY: wheels
-wheels: $(STAMP)  ## Build both wheels into ./dist.
+wheels: export HYPERADAM_COMPILE_KERNELS ?= $(if $(shell command -v cc),1,0)
+wheels: $(STAMP)  ## Build both distributions into ./dist: sources, and wheels of them.
 	rm -rf dist build client/build
-	$(BIN)/python -m build --quiet --wheel --outdir dist client
-	$(BIN)/python -m build --quiet --wheel --outdir dist .
+	$(BIN)/python -m build --quiet --outdir dist client
+	$(BIN)/python -m build --quiet --outdir dist .
 
 .PHONY: constraints
 constraints: $(STAMP)  ## Write constraints.txt from the environment, after a deliberate upgrade.

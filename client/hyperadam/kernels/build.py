@@ -1,6 +1,7 @@
-"""Compiles the C sources of `native/` at first use, once for each user, machine type, J and dtype.
+"""The compiled library for one J and dtype: the one that came with the package, or one that is made
+of the sources in `native/` at first use, once for each user and machine type.
 
-The library goes to the user's cache under three digests: of what decides what it does (sources,
+What is made goes to the user's cache under three digests: of what decides what it does (sources,
 flags, CPU), of the compiler, and of its own bytes. It is written aside and renamed, so processes
 may race; one that was cut short or overwritten is not what its name says, and is made again. As the
 file will be loaded as code, its folder must be this user's alone.
@@ -8,7 +9,6 @@ file will be loaded as code, its folder must be this user's alone.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shlex
@@ -22,17 +22,22 @@ from pathlib import Path
 from typing import Final
 
 from hyperadam import settings
+from hyperadam.kernels.ready import find_ready, is_whole
+from hyperadam.kernels.recipe import (
+    COMPILE_SECONDS,
+    FLAGS,
+    SUFFIX,
+    CompilerError,
+    Kernel,
+    digest_sources,
+    hash_bytes,
+    run_compiler,
+)
 
-BLOCK: Final = 256
-"""Coordinates that are worked on at a time: their rows stay in the second-level cache."""
-COMPILE_SECONDS: Final = 120
-
-_ARITHMETIC: Final = ("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
-"""Never -ffast-math: NaN, infinity and the signs of zeros stay what they are."""
-_FLAGS: Final = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-w", *_ARITHMETIC)
-_SUFFIX: Final = ".so"
 _TUNING: Final = (("-march=native",), ("-mcpu=native",), ())
 """Tried in turn: not every compiler knows every one of them on every architecture."""
+_COMPILERS: Final = ("cc", "gcc", "clang") if os.name == "posix" else ("clang",)
+"""GCC does not keep stacks aligned for wide vectors on Windows."""
 
 
 class BuildError(RuntimeError):
@@ -40,7 +45,7 @@ class BuildError(RuntimeError):
 
 
 def compile_library(n_candidates: int, double: bool, *, source: str = "hyperadam.c") -> Path:
-    """The compiled library for one J and dtype, from the cache or made now.
+    """The compiled library for one J and dtype: ready, from the cache, or made now.
 
     Args:
         n_candidates: J.
@@ -51,36 +56,37 @@ def compile_library(n_candidates: int, double: bool, *, source: str = "hyperadam
         BuildError: no working compiler and no library of one, or no cache folder that is safe to
             load code from.
     """
-    defines: tuple[str, ...] = (f"-DJ={n_candidates}", f"-DBLOCK={BLOCK}")
-    if double:
-        defines = (*defines, "-DDOUBLE")
-    stem = "cell" if source == "hyperadam.c" else Path(source).stem
+    kernel = Kernel(source, n_candidates, double)
     try:
-        folder = make_private_folder(settings.find_cache_dir() / "kernels")
-        with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
-            stem = f"{stem}-{_digest_sources(sources, defines)}"
-            try:
-                command = _find_compiler()
-                stem = f"{stem}-{_hash(repr((command, _read_version(command))).encode())[:8]}"
-            except (BuildError, OSError, subprocess.SubprocessError):
-                # What another compiler made of the same sources does the same.
-                library = find_library(folder, stem)
-                if library is None:
-                    raise
-                return library
-            library = find_library(folder, stem)
-            return library or _run_compiler(command, defines, sources / source, folder, stem)
+        return find_ready(kernel) or _find_or_make(kernel)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise BuildError(str(error)) from error
+
+
+def _find_or_make(kernel: Kernel) -> Path:
+    """The library in the user's cache, made now if need be."""
+    folder = make_private_folder(settings.find_cache_dir() / "kernels")
+    with resources.as_file(resources.files("hyperadam.kernels") / "native") as sources:
+        choices = repr((FLAGS, _TUNING, kernel.defines, _describe_cpu()))
+        stem = f"{kernel.stem}-{digest_sources(sources, choices)}"
+        try:
+            command = _find_compiler()
+            stem = f"{stem}-{hash_bytes(repr((command, _read_version(command))).encode())[:8]}"
+        except (BuildError, OSError, subprocess.SubprocessError):
+            # What another compiler made of the same sources does the same.
+            library = find_library(folder, stem)
+            if library is None:
+                raise
+            return library
+        return find_library(folder, stem) or _compile(command, kernel, sources, folder, stem)
 
 
 def find_library(folder: Path, stem: str) -> Path | None:
     """A library whose name begins so and whose bytes are those that its name says; those with
     others are removed."""
-    for path in sorted(folder.glob(f"{stem}-*{_SUFFIX}")):
+    for path in sorted(folder.glob(f"{stem}-*{SUFFIX}")):
         _check_owner(path)
-        expected = path.name.removesuffix(_SUFFIX).rpartition("-")[2]
-        if _hash(path.read_bytes()) == expected:
+        if is_whole(path):
             return path
         path.unlink(missing_ok=True)
     return None
@@ -112,7 +118,7 @@ def _check_owner(path: Path) -> None:
 def _find_compiler() -> tuple[str, ...]:
     """The command of a C compiler."""
     preferred = settings.read_compiler()
-    names = [preferred] if preferred else ["cc", "gcc", "clang"]
+    names = [preferred] if preferred else _COMPILERS
     for name in names:
         try:
             command = tuple(shlex.split(name))
@@ -120,18 +126,7 @@ def _find_compiler() -> tuple[str, ...]:
             raise BuildError(f"CC is not a command: {error}, got {name!r}") from None
         if command and shutil.which(command[0]):
             return command
-    raise BuildError(f"no C compiler found ({preferred or 'cc, gcc, clang'})")
-
-
-def _digest_sources(sources: Path, defines: tuple[str, ...]) -> str:
-    choices = (_FLAGS, _TUNING, defines, _describe_cpu())
-    paths = sorted(sources.glob("*.[ch]"))
-    texts = [path.name.encode() + b"\0" + path.read_bytes() for path in paths]
-    return _hash(b"".join([repr(choices).encode(), *texts]))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+    raise BuildError(f"no C compiler found ({', '.join(names)})")
 
 
 @cache
@@ -157,34 +152,31 @@ def _describe_cpu() -> str:
     return repr((platform.platform(), platform.machine(), platform.processor(), model))
 
 
-def _run_compiler(
-    command: tuple[str, ...], defines: tuple[str, ...], source: Path, folder: Path, stem: str
+def _compile(
+    command: tuple[str, ...], kernel: Kernel, sources: Path, folder: Path, stem: str
 ) -> Path:
     """Tries the tunings in turn. The library is written aside and put in place when it is whole.
 
     Args:
+        sources: the folder `native`.
         folder: where it is put.
         stem: what its name begins with.
     """
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".building-", suffix=_SUFFIX)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".building-", suffix=SUFFIX)
     os.close(handle)
     partial = Path(name)
+    position = ("-fPIC",) if os.name == "posix" else ()
     try:
         for tuning in _TUNING:
-            flags = [*_FLAGS, *tuning, *defines]
-            files = ["-o", str(partial), str(source), "-lm"]
-            result = subprocess.run(
-                [*command, *flags, *files],
-                capture_output=True,
-                text=True,
-                timeout=COMPILE_SECONDS,
-                check=False,
-            )
-            if result.returncode == 0:
-                partial.chmod(0o700)
-                target = folder / f"{stem}-{_hash(partial.read_bytes())}{_SUFFIX}"
-                partial.replace(target)
-                return target
-        raise BuildError(f"{shlex.join(command)} failed: {result.stderr.strip()[-500:]}")
+            try:
+                run_compiler(command, (*position, *tuning), kernel, sources, partial)
+            except CompilerError as error:
+                refusal = error
+                continue
+            partial.chmod(0o700)
+            target = folder / f"{stem}-{hash_bytes(partial.read_bytes())}{SUFFIX}"
+            partial.replace(target)
+            return target
+        raise refusal
     finally:
         partial.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from hyperadam.kernels import (
     library,
     open_stepper,
     open_tape,
+    recipe,
 )
 from hyperadam.rules import HyperAdamRule, HyperAdamSpec
 from hyperadam.settings import SettingsError
@@ -62,7 +63,7 @@ def test_racers_all_get_a_whole_library(cache: Path) -> None:
                 range(3),
             )
         )
-    assert block_sizes == [build.BLOCK] * 3
+    assert block_sizes == [recipe.BLOCK] * 3
     assert len(list(cache.iterdir())) == 1
 
 
@@ -93,7 +94,7 @@ def test_a_damaged_library_is_made_again(cache: Path, damage: str) -> None:
     rests = {"cut short": whole[: len(whole) // 2], "emptied": b"", "zeroed": bytes(len(whole))}
     path.write_bytes(rests[damage])
     again = build.compile_library(2, double=False)
-    assert ctypes.CDLL(str(again)).block_size() == build.BLOCK
+    assert ctypes.CDLL(str(again)).block_size() == recipe.BLOCK
     assert list(cache.iterdir()) == [again]
 
 

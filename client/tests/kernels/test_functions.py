@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hyperadam.kernels import build
+from hyperadam.kernels import recipe
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
@@ -49,8 +49,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     compiler = next(name for name in ("cc", "gcc", "clang") if shutil.which(name))
     folder = tmp_path_factory.mktemp("probe")
     (folder / "probe.c").write_text(PROBE)
-    native = Path(build.__file__).parent / "native"
-    flags = [flag for flag in build._FLAGS if flag != "-w"] + [
+    native = Path(recipe.__file__).parent / "native"
+    flags = [flag for flag in recipe.FLAGS if flag != "-w"] + [
+        "-fPIC",
         "-Wall",
         "-Wextra",
         "-Werror",
