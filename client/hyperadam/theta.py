@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from hyperadam import strict_json
+from hyperadam.hub import OnHub
 from hyperadam.rates import KNOBS, Rate
 from hyperadam.rules import Rule, RuleError, rule_from_spec
 
@@ -43,7 +44,7 @@ class ThetaError(ValueError):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Theta:
+class Theta(OnHub):
     """A learned optimizer's parameters together with the rule that runs them.
 
     Example:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ LIBRARIES = {
     "Hugging Face Trainer": "transformers",
     "Accelerate": "accelerate",
 }
+HUB = "The Hub"
+STUBS = TOP / "client" / "tests" / "support"
 
 
 def read_recipes() -> dict[str, str]:
@@ -45,7 +49,23 @@ def has_moved(names: dict[str, Any]) -> bool:
     return all(not parameter.equal(before) for parameter, before in pairs)
 
 
-@pytest.mark.parametrize("title", [title for title in RECIPES if title not in LIBRARIES])
+def test_the_hubs_recipe_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a stub: nothing of a test goes to the public one."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="not installed")
+    monkeypatch.syspath_prepend(STUBS)
+    stub: Any = importlib.import_module("stub_hub")
+    hub = stub.StubHub()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with stub.serve(hub) as endpoint:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        names = run_recipe(HUB)
+    assert has_moved(names)
+    assert list(hub.commits["org/name"][0]) == ["theta.safetensors", "README.md"]
+
+
+@pytest.mark.parametrize("title", [title for title in RECIPES if title not in (HUB, *LIBRARIES)])
 def test_a_recipe_of_torch_alone_runs_without_a_warning(title: str) -> None:
     names = run_recipe(title)
     if title != "Checkpoints":
