@@ -21,7 +21,7 @@ export HYPERADAM_TEST_DATA ?= $(if $(wildcard $(DATA)/MNIST/raw),$(abspath $(DAT
 
 .PHONY: help
 help:  ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP)  ## Make the virtual environment (every other target does it when needed).
@@ -46,6 +46,15 @@ test: test-fast  ## Run all tests, the quick ones first.
 .PHONY: test-fast
 test-fast: $(STAMP)  ## Run the quick tests, under a minute.
 	$(PYTEST) -m 'not slow' -n 2 --dist loadfile --durations 5
+
+# Their libraries are large and tied to each other's versions: they have an environment of their own.
+INTEGRATIONS := build/integrations
+.PHONY: test-integrations
+test-integrations:  ## Run recipes and callbacks with the real Lightning, Transformers and Accelerate.
+	test -x $(INTEGRATIONS)/bin/python || $(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(INTEGRATIONS)/bin/python -m pip install --quiet -e 'client[hub,test]' pytest-xdist -r tests/integrations/requirements.txt
+	OMP_NUM_THREADS=1 $(INTEGRATIONS)/bin/python -m pytest tests/integrations
 
 # Figures that stand somewhere: made again from their data, and a sample of their runs made again from Θ.
 REPRODUCTION := docs/reproduction

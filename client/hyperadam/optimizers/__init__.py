@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from hyperadam.optimizers.dm import DMOptimizer
 from hyperadam.optimizers.hyperadam import HyperAdam
+from hyperadam.optimizers.insight import TensorInsight
 from hyperadam.optimizers.learned import LearnedOptimizer
 from hyperadam.optimizers.rnnprop import RNNprop
 
-__all__ = ["DMOptimizer", "HyperAdam", "LearnedOptimizer", "RNNprop"]
+__all__ = ["DMOptimizer", "HyperAdam", "LearnedOptimizer", "RNNprop", "TensorInsight"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from hyperadam.rules.base import Rule, RuleError, Tensors
+from hyperadam.rules.base import Insight, Rule, RuleError, Tensors
 from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
 from hyperadam.rules.hyperadam_tensor import (
@@ -26,6 +26,7 @@ __all__ = [
     "HyperAdamTensorRule",
     "HyperAdamTensorSpec",
     "HyperAdamTensorState",
+    "Insight",
     "RNNpropRule",
     "RNNpropSpec",
     "RNNpropState",

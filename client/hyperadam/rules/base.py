@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,23 @@ class RuleError(ValueError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class Insight(NamedTuple):
+    """What a rule says of a state as it is, between two steps.
+
+    Decay rates and weights of the mixture are of each coordinate (k = p) or of each tensor; None
+    where a rule has none.
+    """
+
+    direction: Tensor
+    """d, of the moments and cells of the state; shape (p,)."""
+    mixture: Tensor | None = None
+    """ρ, how much each candidate counts; shape (J, k)."""
+    beta: Tensor | None = None
+    """Decay rates of first moments; shape (J, k)."""
+    gamma: Tensor | None = None
+    """Decay rates of second moments; shape (J, k), or (1, k) where there is one."""
 
 
 class Rule(ABC, Generic[StateT]):
@@ -107,6 +124,15 @@ class Rule(ABC, Generic[StateT]):
             The direction `d`, shape `(*batch, p)`, and the new state. Differentiable in `theta` and
             `state`.
         """
+
+    def look_inside(self, theta: Tensors, state: StateT) -> Insight | None:  # noqa: ARG002
+        """What Θ makes of a state, without a new gradient; None of rules that do not say.
+
+        Args:
+            theta: the tensors of Θ, of the state's dtype.
+            state: one learner's, after at least one step; it is not changed.
+        """
+        return None
 
     @cached_property
     def state_fields(self) -> tuple[str, ...]:

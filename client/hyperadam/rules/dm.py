@@ -32,7 +32,7 @@ from typing import Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Shapes, Tensors
+from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw_theta, linear
 
 _SMALLEST: Final = 2.0**-126
@@ -128,8 +128,16 @@ class DMRule(Rule[DMState]):
     ) -> tuple[Tensor, DMState]:
         x = self.prepare_inputs(gradient)
         output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
+        return self._read_direction(theta, output), DMState(hidden, cell)
+
+    def look_inside(self, theta: Tensors, state: DMState) -> Insight:
+        """The direction is the last step's."""
+        return Insight(self._read_direction(theta, state.hidden[-self.spec.n_hidden :]))
+
+    def _read_direction(self, theta: Tensors, output: Tensor) -> Tensor:
+        """d, of what the last LSTM says; shape (*batch, p)."""
         step = linear(theta["output.weight"], output, theta["output.bias"])[0]
-        return self.spec.output_scale * step, DMState(hidden, cell)
+        return self.spec.output_scale * step
 
     def prepare_inputs(self, gradient: Tensor) -> Tensor:
         """x_t, what the first LSTM sees; shape (2, *batch, p)."""

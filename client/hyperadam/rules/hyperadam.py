@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Shapes, Tensors
+from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     check_choice,
     check_ranges,
@@ -257,14 +257,29 @@ class HyperAdamRule(Rule[HyperAdamState]):
         beta_hat = torch.lerp(one, state.beta_hat, beta)
         gamma_hat = torch.lerp(one, state.gamma_hat, gamma)
 
-        rho = F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
-        direction = (rho * self._compute_moment_field(m, v, beta_hat, gamma_hat)).sum(0)
+        after = HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
+        direction = self._mix(self._run_weight_cell(theta, hidden), after)
         if self.stands_still:
             direction = direction.masked_fill(gradient == 0, 0.0)
+        return direction, after
+
+    def look_inside(self, theta: Tensors, state: HyperAdamState) -> Insight:
+        """The direction is the last step's, but for coordinates that stood still; decay rates are
+        of the present s and m."""
+        rho = self._run_weight_cell(theta, state.hidden)
+        beta, gamma = self._run_adam_cell(theta, state.hidden, state.m)
+        return Insight(self._mix(rho, state), rho, beta, gamma)
+
+    def _run_weight_cell(self, theta: Tensors, hidden: Tensor) -> Tensor:
+        """ρ_t; shape (J, *batch, p)."""
+        return F.elu(linear(theta["weight_cell.weight"], hidden, theta["weight_cell.bias"]))
+
+    def _mix(self, rho: Tensor, state: HyperAdamState) -> Tensor:
+        """Σ_j ρ_j m̂_j, within the bound; shape (*batch, p)."""
+        field = self._compute_moment_field(state.m, state.v, state.beta_hat, state.gamma_hat)
+        mixture = (rho * field).sum(0)
         bound = self.direction_bound
-        if bound:
-            direction = direction.clamp(-bound, bound)
-        return direction, HyperAdamState(hidden, cell, m, v, beta_hat, gamma_hat)
+        return mixture.clamp(-bound, bound) if bound else mixture
 
     def _run_state_cell(
         self, theta: Tensors, gradient: Tensor, state: HyperAdamState

@@ -39,7 +39,7 @@ from typing import Final, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Shapes, Tensors
+from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     check_choice,
     check_ranges,
@@ -258,20 +258,29 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         beta_hat = torch.lerp(one, state.beta_hat, cells.beta)
         gamma_hat = torch.lerp(one, state.gamma_hat, cells.gamma)
 
-        weights = spread_over_tensors(cells.rho / beta_hat, lengths)
-        v_hat = v / spread_over_tensors(gamma_hat, lengths)
-        mixture = (weights * m).sum(0) * torch.rsqrt(v_hat[0] + self.spec.epsilon)
-        bound = self.spec.direction_bound
-        mixture = mixture.masked_fill(gradient == 0, 0.0).clamp(-bound, bound)
-        direction = spread_over_tensors(cells.step_length, lengths)[0] * mixture
-
         square_means = average_over_tensors(m * m, lengths) / (beta_hat * beta_hat)
         others = average_over_tensors(torch.cat([v, squares]), lengths)
         means = torch.cat([square_means, others[:1] / gamma_hat, others[1:]])
         after = state._replace(
             m=m, v=v, beta_hat=beta_hat, gamma_hat=gamma_hat, means=means, n_steps=n_steps
         )
+        direction = self._mix(cells, after, lengths).masked_fill(gradient == 0, 0.0)
         return direction, after
+
+    def look_inside(self, theta: Tensors, state: HyperAdamTensorState) -> Insight:
+        """The moments are those of the last step, the cells those of the next."""
+        cells = self.run_cells(theta, state)
+        gamma = cells.gamma.expand(1, cells.beta.shape[-1])
+        direction = self._mix(cells, state, read_lengths(state))
+        return Insight(direction, cells.rho, cells.beta, gamma)
+
+    def _mix(self, cells: Cells, state: HyperAdamTensorState, lengths: Sequence[int]) -> Tensor:
+        """ℓ Σ_j ρ_j m̂_j / √(v̂ + ε), the sum within the bound; shape (*batch, p)."""
+        weights = spread_over_tensors(cells.rho / state.beta_hat, lengths)
+        v_hat = state.v / spread_over_tensors(state.gamma_hat, lengths)
+        mixture = (weights * state.m).sum(0) * torch.rsqrt(v_hat[0] + self.spec.epsilon)
+        bound = self.spec.direction_bound
+        return spread_over_tensors(cells.step_length, lengths)[0] * mixture.clamp(-bound, bound)
 
     def run_cells(self, theta: Tensors, state: HyperAdamTensorState) -> Cells:
         """What the cells say for the step after `state`."""

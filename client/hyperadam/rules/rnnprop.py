@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Rule, Shapes, Tensors
+from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     LSTMStack,
     check_choice,
@@ -166,6 +166,17 @@ class RNNpropRule(Rule[RNNpropState]):
         x = torch.cat([g / root, m / beta1_hat / root])
         x = F.elu(linear(theta["preprocess.weight"], x, theta["preprocess.bias"]))
         output, hidden, cell = self._lstm.step(theta, x, state.hidden, state.cell)
-        step = linear(theta["output.weight"], output, theta["output.bias"])[0]
-        direction = spec.output_scale * torch.tanh(step)
+        direction = self._read_direction(theta, output)
         return direction, RNNpropState(hidden, cell, m, v, beta1_hat, beta2_hat)
+
+    def look_inside(self, theta: Tensors, state: RNNpropState) -> Insight:
+        """The direction is the last step's; the decay rates are constants of the spec."""
+        direction = self._read_direction(theta, state.hidden[-self.spec.n_hidden :])
+        beta = torch.full_like(direction[None], self.spec.beta1)
+        gamma = torch.full_like(direction[None], self.spec.beta2)
+        return Insight(direction, None, beta, gamma)
+
+    def _read_direction(self, theta: Tensors, output: Tensor) -> Tensor:
+        """d, of what the last LSTM says; shape (*batch, p)."""
+        step = linear(theta["output.weight"], output, theta["output.bias"])[0]
+        return self.spec.output_scale * torch.tanh(step)

@@ -11,6 +11,8 @@ from hyperadam.kernels import ReferenceStepper, open_stepper
 from kernel_cases import RMS, Case, check_close, distance, run
 from torch import Tensor
 
+pytestmark = pytest.mark.usefixtures("needs_compiler")
+
 BOUND = 0.6
 """Some directions of the cases that have it would be longer, most are not."""
 CASES = [

@@ -113,6 +113,7 @@ def test_is_the_derivative_of_a_period_whose_gradients_depend_on_its_steps(
     assert all(distance(row, right) < 1e-10 for row, right in rows)
 
 
+@pytest.mark.usefixtures("needs_compiler")
 @pytest.mark.parametrize("spec", [RMS, {}, AS_PRINTED, RMS | {"normalize_state": False}], ids=str)
 @pytest.mark.parametrize("n_candidates", [1, 4, 20])
 def test_float32_is_close_to_float64(n_candidates: int, spec: dict[str, Any]) -> None:
@@ -126,6 +127,7 @@ def test_float32_is_close_to_float64(n_candidates: int, spec: dict[str, Any]) ->
     assert distance(result, expected) < 1e-4
 
 
+@pytest.mark.usefixtures("needs_compiler")
 def test_learners_and_repetitions_are_independent() -> None:
     rule = HyperAdamRule(HyperAdamSpec(n_candidates=4, **RMS))
     period = Period(rule, 300).float()
