@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hyperadam.theta import Theta as Theta
     from hyperadam.theta import ThetaError as ThetaError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "DMOptimizer": "hyperadam.optimizers",

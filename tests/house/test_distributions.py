@@ -30,6 +30,14 @@ def test_both_distributions_have_one_version() -> None:
     assert package is not None
     assert server["version"] == client["version"] == package.group(1)
     assert f"hyperadam=={client['version']}" in server["dependencies"]
+    assert f"\nversion: {client['version']}\n" in read_text(TOP / "CITATION.cff")
+
+
+def test_the_changelog_has_the_version_with_its_date() -> None:
+    version = read_toml("pyproject.toml")["project"]["version"]
+    headings = re.findall(r"^## (.+)$", read_text(TOP / "CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(version)}\] — \d{{4}}-\d{{2}}-\d{{2}}", headings[1])
 
 
 def test_constraints_pin_what_is_required_and_nothing_of_a_machine() -> None:
