@@ -22,6 +22,7 @@ from hyperadam.kernels import cpu, gpu
 from hyperadam.kernels.cpu_tensor import open_tensor_stepper
 from hyperadam.kernels.cpu_tensor_move import Pace, open_tensor_mover
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorTape
+from hyperadam.kernels.gpu_tensor import FusedGPUTensorStepper, fuse_on_gpu
 from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.kernels.stepwise import (
@@ -119,6 +120,9 @@ def open_tape(
     tensor_kernel = choose_tensor_kernel(rule, theta)
     if tensor_kernel is not None:
         return FusedTensorTape(tensor_kernel, state)
+    fused_rule = fuse_on_gpu(rule, theta)
+    if fused_rule is not None:
+        return ReferenceTape(fused_rule, theta, state)
 
     fused = _open_fused_tape(rule, theta, state)
     if fused is None:
@@ -135,6 +139,9 @@ def open_stepper(
     tensor_stepper = open_tensor_stepper(rule, theta)
     if tensor_stepper is not None:
         return tensor_stepper
+    fused_rule = fuse_on_gpu(rule, theta)
+    if fused_rule is not None:
+        return FusedGPUTensorStepper(fused_rule, theta)
 
     fused = _open_fused_stepper(rule, theta)
     if fused is None:

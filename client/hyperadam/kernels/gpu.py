@@ -68,13 +68,14 @@ def choose_kernel(rule: Rule[Any], theta: Tensor) -> Kernel | None:
         return None
     if settings.read_kernel_choice() == "off":
         return None
-    if rule.spec.n_candidates > LARGEST_J or not _has_triton():
+    if rule.spec.n_candidates > LARGEST_J or not has_triton():
         return None
     return Kernel(rule, theta.dtype, theta.device)
 
 
 @cache
-def _has_triton() -> bool:
+def has_triton() -> bool:
+    """Whether it can be imported; that it cannot is logged once."""
     try:
         import triton  # noqa: F401
     except ImportError as error:

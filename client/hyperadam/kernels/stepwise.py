@@ -23,6 +23,7 @@ from torch import Tensor
 from hyperadam.kernels import cpu
 from hyperadam.kernels.cpu_stepwise import FusedStepwiseTape
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorStepwiseTape
+from hyperadam.kernels.gpu_tensor import fuse_on_gpu
 from hyperadam.kernels.limits import KernelLimits
 from hyperadam.kernels.tensor_library import choose_tensor_kernel
 from hyperadam.rules import Rule
@@ -183,10 +184,14 @@ def open_stepwise_tape(
     state: Any,
 ) -> StepwiseTape:
     """A stepwise tape that starts from `state`, of L learners; Θ, state and gradients share dtype
-    and device. It is fused on CPUs alone, for HyperAdam and the rule with its cells a tensor."""
+    and device. It is fused for HyperAdam and the rule with its cells a tensor on CPUs; on GPUs,
+    each step of the latter is."""
     tensor_kernel = choose_tensor_kernel(rule, theta)
     if tensor_kernel is not None:
         return FusedTensorStepwiseTape(tensor_kernel, state)
+    fused_rule = fuse_on_gpu(rule, theta)
+    if fused_rule is not None:
+        return ReferenceStepwiseTape(fused_rule, theta, state)
 
     kernel = cpu.choose_kernel(rule, theta)
     if kernel is None:
