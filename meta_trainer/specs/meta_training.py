@@ -179,6 +179,16 @@ class MetaTrainingSpec(JobSpec):
         return self
 
     @model_validator(mode="after")
+    def _lengths_of_the_rule(self) -> Self:
+        if self.validation.lengths and rule_from_spec(asdict(self.rule)).log_length is None:
+            raise FieldProblem(
+                "validation.lengths",
+                f"validation.lengths must be empty for rule {self.rule.kind!r}: "
+                "the length of its steps is no part of Θ",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_chunks(self) -> Self:
         if self.n_learners % self.chunk_size:
             raise FieldProblem(

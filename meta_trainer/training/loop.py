@@ -222,15 +222,16 @@ class MetaTraining:
         update: int,
     ) -> None:
         """Measure Θ as it was after so many updates, and keep it if it is the best so far."""
-        loss = self._validation.measure_loss(theta)
+        measured = self._validation.measure(theta)
+        loss = measured.loss
         if self._initial_loss is None:
             self._initial_loss = loss
         is_best = loss < self._best.loss
         if is_best:
-            self._best = BestTheta(theta=theta, update=update, loss=loss)
+            self._best = BestTheta(theta=measured.theta, update=update, loss=loss)
 
         self._divergence_watch.note_validation(loss, self._initial_loss)
-        self._progress.report_validation(update, loss, is_best=is_best)
+        self._progress.report_validation(update, measured, is_best=is_best)
         if is_best and update:
             self._recorder.artifact(BEST_CHECKPOINT, self._make_checkpoint().to_bytes())
 

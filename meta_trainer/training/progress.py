@@ -13,6 +13,7 @@ from meta_trainer.recorder import Recorder, finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.meta_optimizer import MetaUpdate
+from meta_trainer.training.validation import Measured
 
 EVENT_INTERVAL_SECONDS: Final = 1.0
 """Between two events `progress`, at least; the metrics are of every update."""
@@ -69,10 +70,14 @@ class ProgressReporter:
         if self._is_event_due(update):
             self._send_event(update, meta_loss, period_seconds, steps_per_second)
 
-    def report_validation(self, update: int, loss: float, *, is_best: bool) -> None:
-        """The loss of Θ as it was after so many updates."""
-        self._recorder.metrics(update, {"validation_loss": loss})
-        data = {"update": update, "loss": finite_or_none(loss), "best": is_best}
+    def report_validation(self, update: int, measured: Measured, *, is_best: bool) -> None:
+        """The loss of Θ as it was after so many updates; of a line search, the length too."""
+        metrics = {"validation_loss": measured.loss}
+        data = {"update": update, "loss": finite_or_none(measured.loss), "best": is_best}
+        if self._spec.validation.lengths:
+            metrics["validation_length"] = measured.length
+            data["length"] = measured.length
+        self._recorder.metrics(update, metrics)
         self._recorder.event("validation", data)
 
     def _is_event_due(self, update: int) -> bool:

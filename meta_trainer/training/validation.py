@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,18 @@ from meta_trainer.runners import Runner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import TaskSource
 from meta_trainer.training.handles import JobHandles
-from meta_trainer.training.units import ValidationOutcome, run_validation
+from meta_trainer.training.units import ValidationOutcome, make_rule, run_validation
+
+
+class Measured(NamedTuple):
+    """A Θ with its best length of steps."""
+
+    theta: Tensor
+    """Shape (n_theta,)."""
+    loss: float
+    """Infinite if any learner diverged with each length."""
+    length: float
+    """By which its steps were lengthened; 1 without a line search."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,11 +47,30 @@ class Validation:
     ) -> None:
         self._runner = runner
         self._job = job
+        self._rule = make_rule(spec.rule)
+        self._lengths = spec.validation.lengths or (1.0,)
         self._n_tasks = source.count_validation_tasks(spec)
         self._n_means = 1 if spec.tasks is None else self._n_tasks
         self._chunks = _cut(spec.validation.n_learners, spec.chunk_size)
 
-    def measure_loss(
+    def measure(
+        self,
+        theta: Tensor,  # shape: (n_theta,)
+    ) -> Measured:
+        """The best of a Θ with each of the spec's lengths; of equal ones, the shortest."""
+        measured = [self._measure_length(theta, length) for length in self._lengths]
+        return min(measured, key=lambda one: one.loss)
+
+    def _measure_length(self, theta: Tensor, length: float) -> Measured:
+        longer = theta
+        if length != 1:
+            tensors = dict(self._rule.unpack(theta))
+            assert self._rule.log_length is not None
+            tensors[self._rule.log_length] = tensors[self._rule.log_length] + math.log(length)
+            longer = self._rule.pack(tensors)
+        return Measured(longer, self._measure_loss(longer), length)
+
+    def _measure_loss(
         self,
         theta: Tensor,  # shape: (n_theta,)
     ) -> float:

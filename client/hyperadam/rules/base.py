@@ -146,6 +146,12 @@ class Rule(ABC, Generic[StateT]):
         return False
 
     @property
+    def log_length(self) -> str | None:
+        """Name of Θ's tensor whose numbers are the logarithms of lengths of steps; None: α alone
+        says how long a step is."""
+        return None
+
+    @property
     def direction_bound(self) -> float:
         """b, where |d| ≤ b in every coordinate; 0: there is no bound."""
         return 0.0

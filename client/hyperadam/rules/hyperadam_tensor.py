@@ -183,6 +183,10 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             "length.exponents": (2,),  # a, b
         }
 
+    @property
+    def log_length(self) -> str | None:
+        return "length.bias"
+
     def init_theta(self, generator: torch.Generator, init: str = "ensemble") -> dict[str, Tensor]:
         """A fresh Θ.
 
