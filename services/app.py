@@ -15,6 +15,7 @@ from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
 from services.reference import endpoints as reference
 from services.studies import endpoints as studies
+from services.webhooks import endpoints as webhooks
 
 SUMMARY: Final = (
     "Distributed meta-training of learned optimizers, with a registry of their parameters."
@@ -40,7 +41,7 @@ def create_app(services: Container) -> FastAPI:
 
     problems.install(app)
     observability.install(app, services)
-    for part in (jobs, studies, optimizers, auth, health, dashboard, reference):
+    for part in (jobs, studies, optimizers, auth, health, dashboard, reference, webhooks):
         app.include_router(part.router)
     app.include_router(auth.sessions)
     return app

@@ -22,6 +22,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from services.executors.contract import REQUEST_SECONDS
 from services.setting_names import PREFIX
+from services.webhooks.hosts import Hosts
+from services.webhooks.signing import read_key
 
 
 def _default_home() -> Path:
@@ -139,6 +141,13 @@ class Settings(BaseSettings):
     """Folders of drivers' processes after their end; 0: for ever."""
     keep_idempotency_keys_days: float = Field(default=30.0, ge=1, le=36_500)
     """A request that is sent again later is a new one."""
+    webhook_hosts: str = ""
+    """Hosts that may be told of a job's end, with commas: `hooks.example.com`, `host:8443`,
+    `*.example.com`; empty: no webhooks."""
+    webhook_networks: str = ""
+    """Private networks in which such a host may be, with commas (`10.1.0.0/16`); empty: none."""
+    webhook_secret: SecretStr = SecretStr("")
+    """What webhooks are signed with: `whsec_` and at least 24 bytes in base64."""
     log_json: bool = False
     """Server log as JSON lines, instead of text for people."""
     log_file: str = ""
@@ -216,6 +225,14 @@ class Settings(BaseSettings):
             object.__setattr__(self, name, url)
         return self
 
+    @model_validator(mode="after")
+    def _can_send_webhooks(self) -> Self:
+        if self.webhook_hosts:
+            check_webhooks(
+                self.webhook_hosts, self.webhook_networks, self.webhook_secret.get_secret_value()
+            )
+        return self
+
     @field_validator("trace_endpoint")
     @classmethod
     def _can_trace(cls, value: str) -> str:
@@ -228,6 +245,21 @@ class Settings(BaseSettings):
                 "needs the extra `tracing`: pip install 'hyperadam-server[tracing]'"
             ) from error
         return value
+
+
+def check_webhooks(hosts: str, networks: str, secret: str) -> None:
+    """
+    Raises:
+        ValueError: one of the settings is wrong, which is named.
+    """
+    try:
+        Hosts.from_texts(hosts, networks)
+    except ValueError as error:
+        raise ValueError(f"webhook_networks: {error}") from error
+    try:
+        read_key(secret)
+    except ValueError as error:
+        raise ValueError(f"webhook_secret {error}") from error
 
 
 def _check_home(home: Path) -> None:

@@ -13,8 +13,9 @@ from services.database.base import Base
 from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
 from services.reconciler import tables as reconciler
+from services.webhooks import tables as webhooks
 
-TABLE_MODULES = (auth, facts, idempotency, jobs, reconciler)
+TABLE_MODULES = (auth, facts, idempotency, jobs, reconciler, webhooks)
 
 
 def load_metadata() -> MetaData:

@@ -18,6 +18,7 @@ from services.jobs import queries
 from services.jobs.lifecycle import ACTIVE, ENDED, TRANSITIONS, State, Trigger, next_state
 from services.jobs.retries import FIRST_SECONDS, Losses, compute_pause
 from services.jobs.tables import Attempt, Event, Job
+from services.webhooks.deliveries import add_delivery
 
 _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
     Trigger.SUCCEED: "succeeded",
@@ -84,6 +85,8 @@ def apply_trigger(session: Session, job: Job, trigger: Trigger, actor: str | Non
         job.error = _deadline_error(job)
     if new in ENDED:
         append_event(session, job, "job.ended", {"state": new})
+        if job.webhook is not None:
+            add_delivery(session, job, job.webhook)
     return True
 
 
@@ -166,10 +169,10 @@ def end_attempt(
         job.lost_attempts = losses.in_a_row
         job.lost_progress = losses.furthest
 
-    was_expiring = job.state == State.EXPIRING
+    state = State(job.state)
+    if next_state(state, trigger) is State.FAILED:  # before its end is told
+        job.error = _deadline_error(job) if state is State.EXPIRING else stored_error
     apply_trigger(session, job, trigger)
-    if job.state == State.FAILED:
-        job.error = _deadline_error(job) if was_expiring else stored_error
     if trigger in _UNLUCKY and job.state == State.QUEUED:
         _await_retry(session, job, error)
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.jobs.lifecycle import State
 from services.request_model import RequestModel
+from services.webhooks.hosts import MAX_URL_CHARS
 
 Kind = Literal["meta-training", "evaluation", "study"]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -59,6 +60,11 @@ class JobRequest(RequestModel):
     """The highest starts first."""
     deadline: AwareDatetime | None = Field(default=None, exclude_if=lambda value: value is None)
     """A job that has not ended by then is stopped, with a checkpoint, and fails."""
+    webhook: str | None = Field(
+        default=None, max_length=MAX_URL_CHARS, exclude_if=lambda value: value is None
+    )
+    """URL on a host of the operator's list that is told of each end of the job (docs/webhooks.md).
+    It is never shown again."""
 
 
 class CloneRequest(RequestModel):

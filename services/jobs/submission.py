@@ -26,6 +26,7 @@ from services.jobs.promotion import check_promotion
 from services.jobs.specs import AnyJobSpec, complete_spec
 from services.jobs.tables import Job
 from services.problems import invalid
+from services.webhooks.hosts import ForbiddenTarget, Hosts, parse_target
 
 
 def submit_job(
@@ -81,6 +82,7 @@ def _create_job(
     spec = pin_continuation(services, complete)
     check_promotion(spec, post.principal, services.registry)
     _check_needs(services, request.kind, spec)
+    check_webhook(services, request.webhook)
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -103,6 +105,20 @@ def _check_needs(services: Container, kind: str, spec: AnyJobSpec) -> None:
     shortage = describe_shortage(kind, spec.model_dump(mode="json"), nodes)
     if shortage is not None:
         raise invalid("spec.resources", shortage)
+
+
+def check_webhook(services: Container, url: str | None) -> None:
+    """
+    Raises:
+        Problem: 422; it is no URL, or of no host that the operator allows.
+    """
+    if url is None:
+        return
+    hosts = Hosts.from_texts(services.settings.webhook_hosts, services.settings.webhook_networks)
+    try:
+        hosts.check(parse_target(url))
+    except ForbiddenTarget as error:
+        raise invalid("webhook", str(error)) from error
 
 
 def _draw_id() -> str:
@@ -128,6 +144,7 @@ def _make_row(
         created_at=now(),
         priority=request.priority,
         deadline=request.deadline,
+        webhook=request.webhook,
         cloned_from=cloned_from,
         attempt=0,
         progress=0.0,

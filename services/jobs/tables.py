@@ -51,6 +51,8 @@ class Job(Base):
     """A job that has not ended by then fails."""
     cloned_from: Mapped[str | None] = mapped_column(String(40))
     """Id of the job whose spec this one began from; it may be deleted since."""
+    webhook: Mapped[str | None] = mapped_column(Text)
+    """URL that is told of its end; None: nobody is."""
     api_key_id: Mapped[str | None] = mapped_column(String(40))
     """Of the API key that submitted it, for limits by key; None where that was not recorded."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,8 +30,13 @@ from services.reconciler.lease import LeaseHolder, LeaseLost
 from services.reconciler.troubles import LONGEST_PAUSE_SECONDS, Troubles
 from services.reconciler.waiting import Waiting
 from services.settings import Settings
+from services.webhooks.courier import Courier
 
 logger = logging.getLogger(__name__)
+
+
+LONGEST_GOODBYE_SECONDS: Final = 20.0
+"""For a webhook that is on its way when the service stops."""
 
 
 class Reconciler:
@@ -48,6 +54,12 @@ class Reconciler:
         self._troubles = Troubles()
         self._published_health = ""
         self._renewed_at = float("-inf")
+        self.courier = Courier(
+            settings,
+            database,
+            write=self._lease.guarded_write,
+            holds_lease=lambda: self._renewed_at > float("-inf"),
+        )
         self._registry = registry
         self._housekeeper = Housekeeper(
             settings, database, registry, write=self._lease.guarded_write
@@ -57,9 +69,14 @@ class Reconciler:
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set, then let another take over. Jobs go on."""
+        courier = threading.Thread(
+            target=self.courier.run, args=[stop], name="courier", daemon=True
+        )
+        courier.start()
         while not stop.is_set():
             self._tick_safely()
             stop.wait(self._settings.poll_seconds)
+        courier.join(LONGEST_GOODBYE_SECONDS)
         self.release()
 
     def drain(self) -> None:

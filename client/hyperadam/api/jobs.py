@@ -45,6 +45,7 @@ class AsyncJobs:
         labels: Mapping[str, str] | None = None,
         priority: int | None = None,
         deadline: datetime | timedelta | None = None,
+        webhook: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """A new job.
@@ -56,6 +57,7 @@ class AsyncJobs:
             labels: for finding it again.
             priority: from −100 to 100; the highest of the jobs that wait starts first.
             deadline: a moment, or a time from now; a job that has not ended by then fails.
+            webhook: URL that is told of the job's end, on a host that the server's operator allows.
             idempotency_key: makes a repeat of the same submission give the same job. Made anew for
                 each call when it is not given, so that the call's own retries never make two jobs.
 
@@ -69,6 +71,7 @@ class AsyncJobs:
             "labels": labels,
             "priority": priority,
             "deadline": format_moment(deadline),
+            "webhook": webhook,
             "spec": spec,
         }
         body = {field: value for field, value in fields.items() if value is not None}

@@ -64,6 +64,9 @@ def submit(
     ] = None,
     priority: Priority = None,
     deadline: Deadline = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="URL that is told of its end; the operator allows hosts.")
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option("--idempotency-key", help="A repeat with the same key gives the same job."),
@@ -81,6 +84,7 @@ def submit(
             labels=parse_labels(labels or []),
             priority=priority,
             deadline=parse_moment(deadline, "--deadline"),
+            webhook=webhook,
             idempotency_key=key,
         )
         show_start(job, follow=follow, as_json=as_json)
