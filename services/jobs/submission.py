@@ -86,7 +86,7 @@ def _create_job(
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
-        job = _make_row(job_id, request, spec, post.principal, cloned_from)
+        job = make_row(job_id, request, spec, post.principal, cloned_from)
         session.add(job)
         return views.make_answer(services, session, job)
 
@@ -125,13 +125,14 @@ def _draw_id() -> str:
     return f"job_{b32encode(secrets.token_bytes(10)).decode().lower()}"
 
 
-def _make_row(
+def make_row(
     job_id: str,
     request: schemas.JobRequest,
     spec: AnyJobSpec,
     principal: Principal,
     cloned_from: str | None,
 ) -> Job:
+    """The row of a new job, which waits in the queue."""
     return Job(
         id=job_id,
         kind=request.kind,
