@@ -16,6 +16,7 @@ from services.jobs import actions, results, schemas, service, submission, thinni
 from services.jobs.filters import JobFilter, check_moment
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
+from services.pages import PageCursor, PageLimit
 from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -236,15 +237,19 @@ def read_log(job_id: str, services: Services, after: Offset = 0, accept: Accept 
 
 
 @router.get("/{job_id}/attempts", dependencies=[Reader])
-def list_attempts(job_id: str, services: Services) -> schemas.AttemptList:
+def list_attempts(
+    job_id: str, services: Services, cursor: PageCursor = None, limit: PageLimit = 1000
+) -> schemas.AttemptList:
     """The job's attempts, oldest first."""
-    return service.list_attempts(services, job_id)
+    return service.list_attempts(services, job_id, cursor=cursor, limit=limit)
 
 
 @router.get("/{job_id}/checkpoints", dependencies=[Reader])
-def list_checkpoints(job_id: str, services: Services) -> schemas.CheckpointList:
+def list_checkpoints(
+    job_id: str, services: Services, cursor: PageCursor = None, limit: PageLimit = 1000
+) -> schemas.CheckpointList:
     """Checkpoints that are kept."""
-    return results.list_checkpoints(services, job_id)
+    return results.list_checkpoints(services, job_id, cursor=cursor, limit=limit)
 
 
 @router.get("/{job_id}/result", dependencies=[Reader])

@@ -12,6 +12,7 @@ from registry import ArtifactNotFound, MetricPoint
 from services.container import Container
 from services.jobs import errors, schemas, service, thinning
 from services.jobs.continuation import CHECKPOINT_PATH
+from services.pages import cut_page
 
 RESULT_TYPES: Final = {
     "json": "application/json",
@@ -83,8 +84,10 @@ def _make_answer(point: MetricPoint) -> schemas.MetricAnswer:
     )
 
 
-def list_checkpoints(services: Container, job_id: str) -> schemas.CheckpointList:
-    """The checkpoints that a job keeps."""
+def list_checkpoints(
+    services: Container, job_id: str, *, cursor: str | None, limit: int
+) -> schemas.CheckpointList:
+    """A page of the checkpoints that a job keeps."""
     run_id = _find_run(services, job_id)
     files = services.registry.list_artifacts(run_id, "checkpoints") if run_id else []
     items = []
@@ -94,7 +97,8 @@ def list_checkpoints(services: Container, job_id: str) -> schemas.CheckpointList
             continue
         update = int(match[1])
         items.append(schemas.CheckpointAnswer(update=update, size_bytes=file.size_bytes))
-    return schemas.CheckpointList(items=items)
+    page = cut_page(items, cursor, limit)
+    return schemas.CheckpointList(items=list(page.items), next_cursor=page.next_cursor)
 
 
 def read_result(services: Container, job_id: str) -> schemas.ResultAnswer:

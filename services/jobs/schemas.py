@@ -197,6 +197,7 @@ class AttemptAnswer(Answer):
 
 class AttemptList(BaseModel):
     items: list[AttemptAnswer]
+    next_cursor: str | None = None
 
 
 class CheckpointAnswer(BaseModel):
@@ -206,6 +207,7 @@ class CheckpointAnswer(BaseModel):
 
 class CheckpointList(BaseModel):
     items: list[CheckpointAnswer]
+    next_cursor: str | None = None
 
 
 class ArtifactAnswer(Answer):

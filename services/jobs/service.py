@@ -8,6 +8,7 @@ import codecs
 from services.container import Container
 from services.jobs import queries, schemas, views
 from services.jobs.filters import JobFilter
+from services.pages import cut_page
 
 
 def show_job(services: Container, job_id: str) -> schemas.JobAnswer:
@@ -44,13 +45,16 @@ def list_events(services: Container, job_id: str, *, after: int, limit: int) -> 
     )
 
 
-def list_attempts(services: Container, job_id: str) -> schemas.AttemptList:
-    """A job's attempts, oldest first."""
+def list_attempts(
+    services: Container, job_id: str, *, cursor: str | None, limit: int
+) -> schemas.AttemptList:
+    """A page of a job's attempts, oldest first."""
     with services.database.read() as session:
         views.require_job(session, job_id)
         rows = queries.list_attempts(session, job_id)
-    items = [schemas.AttemptAnswer.model_validate(row) for row in rows]
-    return schemas.AttemptList(items=items)
+    page = cut_page(rows, cursor, limit)
+    items = [schemas.AttemptAnswer.model_validate(row) for row in page.items]
+    return schemas.AttemptList(items=items, next_cursor=page.next_cursor)
 
 
 def read_log_page(services: Container, job_id: str, *, after: int) -> schemas.LogAnswer:

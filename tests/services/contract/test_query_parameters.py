@@ -34,3 +34,14 @@ def test_what_was_meant_is_said(client: TestClient, path: str, message: str) -> 
     answer = client.get(path)
     assert answer.status_code == 422
     assert message in answer.json()["errors"][0]["message"]
+
+
+def test_every_list_takes_the_size_of_a_page(client: TestClient) -> None:
+    """The client asks for it, whatever the list."""
+    job = client.post("/v1/jobs", json={"kind": "meta-training", "spec": {"preset": "quick"}})
+    path = f"/v1/jobs/{job.json()['id']}"
+    lists = ["/v1/jobs", "/v1/optimizers", "/v1/keys"]
+    lists += [f"{path}/{part}" for part in ("attempts", "checkpoints", "events")]
+    for each in lists:
+        page = client.get(each, params={"limit": 200})
+        assert (page.status_code, page.json()["next_cursor"]) == (200, None), page.text
