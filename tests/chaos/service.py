@@ -104,7 +104,7 @@ class Service:
     def _run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "services.cli", *arguments]
         return subprocess.run(
-            command, env=self.environment, check=True, capture_output=True, text=True
+            command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
 
     def close(self) -> None:
