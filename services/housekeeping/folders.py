@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -37,15 +38,24 @@ class Standing:
     """Process ids of attempts that have not ended."""
 
 
-def prune_folders(database: Database, home: Path, cut: datetime, *, dry: bool) -> Finding:
-    """Remove the folders of attempts that ended before `cut`, and of jobs that are gone."""
+def prune_folders(
+    database: Database, home: Path, cut: datetime, *, dry: bool, limit: int | None = None
+) -> Finding:
+    """Remove the folders of attempts that ended before `cut`, and of jobs that are gone; at most
+    `limit` of them."""
     n_folders = n_bytes = 0
-    for folder in _list_left(_read_standing(database), home, cut):
+    for folder in islice(_list_left(_read_standing(database), home, cut), limit):
         n_folders += 1
         n_bytes += measure(folder)
         if not dry:
             shutil.rmtree(folder, ignore_errors=True)
-    return Finding(category="processes", n_items=n_folders, unit="folders", n_bytes=n_bytes)
+    return Finding(
+        category="processes",
+        n_items=n_folders,
+        unit="folders",
+        n_bytes=n_bytes,
+        n_jobs=n_folders,
+    )
 
 
 def measure(folder: Path) -> int:

@@ -46,7 +46,9 @@ class Pruner:
         if category == "outcomes":
             return prune_outcomes(Path(self.settings.cache_dir), cut, dry=self.dry)
         if category == "processes":
-            return prune_folders(self.database, self.settings.home, cut, dry=self.dry)
+            return prune_folders(
+                self.database, self.settings.home, cut, dry=self.dry, limit=self.limit
+            )
         return self._prune_keys(cut)
 
     def _prune_keys(self, cut: datetime) -> Finding:
