@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hyperadam import __version__
-from hyperadam.cli import evaluation, jobs, optimizers, removals, study
+from hyperadam.cli import evaluation, inspect, jobs, optimizers, removals, study
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
@@ -35,6 +35,7 @@ app.command("versions")(optimizers.list_versions)
 app.command("compare")(optimizers.compare)
 app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)
+app.command("inspect")(inspect.inspect)
 
 
 def main() -> None:
