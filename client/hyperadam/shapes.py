@@ -4,11 +4,13 @@
 |---|---|
 | (), (n,) and more dimensions of which at most one is not 1 | a vector: biases, scales, tokens |
 | (out, in) | a matrix |
-| (n, out, in) | a stack of matrices: experts, heads, positions |
-| (out, in, k), k < 16; (out, in, k_1, k_2, …) | a kernel over places |
+| (n, out, in), (…, n, out, in) | a stack of matrices: experts, heads, positions |
+| (out, in, k), k < 16; (out, in, k_1, k_2, …), all k_i < 33 | a kernel over places |
 
 Of three dimensions the last alone tells kernels of sequences and stacks apart: few kernels are
-wider than 15, and few matrices narrower than 16. Weights that are stored (in, out, …), as those of
+wider than 15, and few matrices narrower than 16. Of four and more, kernels are at most as wide as
+the patches of a vision transformer, 32, and at most 7 where they have one output: (1, 768, 14, 14)
+and (1, 64, 64, 768) are tables of positions. Weights that are stored (in, out, …), as those of
 transposed convolutions and of GPT-2's `Conv1D` are, look like others: whoever has such says so.
 """
 
@@ -19,6 +21,8 @@ from collections.abc import Sequence
 from typing import Final
 
 WIDEST_SEQUENCE_KERNEL: Final = 15
+WIDEST_KERNEL: Final = 32
+WIDEST_KERNEL_OF_ONE_OUTPUT: Final = 7
 
 
 def is_vector(shape: Sequence[int]) -> bool:
@@ -51,15 +55,28 @@ def places(shape: Sequence[int]) -> int:
     return max(1, math.prod(_describe_unit(shape)[1:]))
 
 
+def is_stack(shape: Sequence[int]) -> bool:
+    """Whether it is of several matrices (out, in), which are its last two dimensions."""
+    if len(shape) < 3 or is_vector(shape):
+        return False
+    n_outputs, _, *kernel = shape
+    if len(shape) == 3:
+        return shape[2] > WIDEST_SEQUENCE_KERNEL
+    widest = WIDEST_KERNEL_OF_ONE_OUTPUT if n_outputs == 1 else WIDEST_KERNEL
+    return max(kernel) > widest
+
+
 def swap_ends(shape: Sequence[int]) -> tuple[int, ...]:
-    """(out, in, …) of what is stored (in, out, …)."""
+    """(out, in, …) of what is stored (in, out, …), and (…, out, in) of a stack of (…, in, out)."""
     if len(shape) < 2:
         return tuple(shape)
+    if is_stack(shape):
+        *rest, n_in, n_out = shape
+        return (*rest, n_out, n_in)
     n_in, n_out, *kernel = shape
     return (n_out, n_in, *kernel)
 
 
 def _describe_unit(shape: Sequence[int]) -> Sequence[int]:
     """Channels, and places of each, that one output sums over."""
-    is_stack = len(shape) == 3 and shape[2] > WIDEST_SEQUENCE_KERNEL
-    return shape[2:] if is_stack else shape[1:]
+    return shape[-1:] if is_stack(shape) else shape[1:]

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
+from hyperadam.kernels.blockwise import BlockwiseStepper
 from hyperadam.kernels.cpu_tensor import open_tensor_stepper
 from hyperadam.kernels.cpu_tensor_move import Pace, open_tensor_mover
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorTape
@@ -145,7 +146,8 @@ def open_stepper(
 
     fused = _open_fused_stepper(rule, theta)
     if fused is None:
-        return ReferenceStepper(rule, theta)
+        is_pointwise = rule.is_pointwise
+        return BlockwiseStepper(rule, theta) if is_pointwise else ReferenceStepper(rule, theta)
     limits = KernelLimits.of(rule)
     return LimitedStepper(fused, limits) if limits else fused
 

@@ -70,7 +70,7 @@ def choose_kernel(rule: Rule[Any], theta: Tensor) -> Kernel | None:
 
 def is_fused(rule: Rule[Any], dtype: torch.dtype) -> TypeGuard[HyperAdamRule]:
     """Whether kernels can run the rule at all, on whatever device."""
-    if not isinstance(rule, HyperAdamRule) or dtype not in _DTYPES:
+    if not isinstance(rule, HyperAdamRule) or rule.sums is not None or dtype not in _DTYPES:
         return False
     spec = rule.spec
     is_usual_cell = spec.preprocessing and spec.lstm and not spec.normalize_lstm

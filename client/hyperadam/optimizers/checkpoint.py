@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from hyperadam.optimizers.flat_state import check_fields, check_values, holds_state
+from hyperadam.optimizers.fields import check_fields, check_values, holds_state
 from hyperadam.rules import Rule
 from hyperadam.theta import Theta
 

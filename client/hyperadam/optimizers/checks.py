@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.groups import read_rate
+from hyperadam.optimizers.pieces import find_gradient
 from hyperadam.theta import Theta
 
 PARAMETER_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -69,17 +70,25 @@ def check_strided(gradients: Sequence[Tensor], optimizer: str) -> None:
 
 
 def explain_not_finite(vector: FlatVector, groups: Sequence[Mapping[str, Any]]) -> str:
-    """Why the norm of the gradients in `vector` is not finite: the first parameter to blame."""
-    culprits = {
-        id(parameter)
-        for parameter, gradient in zip(vector.parameters, vector.views, strict=True)
-        if not gradient.isfinite().all()
-    }
+    """Why the norm of the gradients is not finite: the first parameter to blame."""
+    counts = [
+        find_gradient(parameter).isfinite().logical_not().sum() for parameter in vector.parameters
+    ]
+    culprits: set[int] = set()
+    if counts:
+        (totals,) = vector.spread.add_columns(torch.stack(counts)[None])
+        pairs = zip(vector.parameters, totals.tolist(), strict=True)
+        culprits = {id(parameter) for parameter, total in pairs if total}
     for name, parameter in _named_parameters(groups):
         if id(parameter) in culprits:
             return (
                 f"gradient of parameter {name} has values that are not finite; nothing was changed"
             )
+    if vector.spread.has_others:
+        return (
+            "gradient of a parameter in another process has values that are not finite, or too "
+            "large; nothing was changed"
+        )
     return (
         f"gradient is too large: its squared norm overflows {vector.like.dtype}; "
         "nothing was changed"

@@ -37,7 +37,9 @@ class DMOptimizer(LearnedOptimizer):
         state_dtype: None keeps the state in the dtype of computation, `torch.bfloat16` in half of
             float32's memory.
 
-    Memory: 80 numbers a coordinate (320 bytes in float32), beside the gradient's buffer.
+    Memory: 80 numbers a coordinate (320 bytes in float32) beside the gradient's buffer, Adam 2.
+    Time: in plain torch, block by block. At a million parameters a step took 0.7 s of one core,
+    fused Adam 1.6 ms, HyperAdam 0.22 s.
 
     A coordinate whose gradient is 0 may still move, as published. Everything else that is common to
     learned optimizers (missing, sparse or non-finite gradients, mixed dtypes, checkpoints) is said

@@ -9,6 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from hyperadam.optimizers.pieces import find_piece
+from hyperadam.optimizers.spread import Others, Spread
+
 
 def one_device(parameters: Iterable[Tensor]) -> torch.device:
     """The device that all parameters are on.
@@ -27,16 +30,26 @@ def one_device(parameters: Iterable[Tensor]) -> torch.device:
 
 
 class FlatVector:
-    """A buffer over all coordinates of some parameters; made when it is first needed and used again
-    in every step."""
+    """A buffer over all coordinates of some parameters that are in this process; made when it is
+    first needed and used again in every step."""
 
-    def __init__(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> None:
+    def __init__(
+        self, parameters: Sequence[Tensor], dtype: torch.dtype, others: Others | None = None
+    ) -> None:
+        """
+        Args:
+            parameters: those that move.
+            dtype: what is computed in.
+            others: processes that have other parameters, if any: there may be no parameters then.
+        """
         self.parameters = tuple(parameters)
-        self.sizes = [parameter.numel() for parameter in parameters]
+        self._shapes = [find_piece(parameter).shape for parameter in parameters]
+        self.sizes = [shape.numel() for shape in self._shapes]
         self.n_coordinates = sum(self.sizes)
-        self.like = torch.empty(0, dtype=dtype, device=one_device(parameters))
+        device = others.device if others and not parameters else one_device(parameters)
+        self.like = torch.empty(0, dtype=dtype, device=device)
         """Has the buffer's dtype and device, and no coordinates."""
-        self._shapes = [parameter.shape for parameter in parameters]
+        self.spread = Spread(parameters, self.sizes, others)
 
     @cached_property
     def buffer(self) -> Tensor:
@@ -45,7 +58,7 @@ class FlatVector:
 
     @cached_property
     def views(self) -> list[Tensor]:
-        """Of the buffer, in the shape of every parameter."""
+        """Of the buffer, in the shape of what is here of every parameter."""
         pieces = zip(self.buffer.split(self.sizes), self._shapes, strict=True)
         return [piece.view(shape) for piece, shape in pieces]
 
@@ -55,9 +68,10 @@ class FlatVector:
             return False
         triples = zip(self.parameters, parameters, self._shapes, strict=True)
         same_parameters = all(
-            mine is theirs and theirs.shape == shape for mine, theirs, shape in triples
+            mine is theirs and find_piece(theirs).shape == shape for mine, theirs, shape in triples
         )
-        return same_parameters and self.like.device == parameters[0].device
+        same_device = not parameters or self.like.device == parameters[0].device
+        return same_parameters and same_device
 
     def norm(self) -> float:
         """Euclidean; not finite if any coordinate is not, or if its square overflows the buffer's

@@ -3,19 +3,22 @@
 What is true is the optimizer's own `state`, parameter → field → tensor, as in any torch optimizer:
 it may be read, changed, cleared and replaced. For the parameters that moved in the last step its
 tensors are views of flat fields, on which the rule works in place. Only when something else stands
-there, or other parameters move, are flat fields made anew.
+there, or other parameters move, are flat fields made anew. Fields of a DTensor are DTensors that
+lie as it does, and the views are their local tensors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from operator import is_
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from hyperadam.optimizers.fields import check_fields, cut_fields, find_shape, holds_state
 from hyperadam.optimizers.flat import FlatVector
+from hyperadam.optimizers.pieces import find_piece, spread_field
 from hyperadam.rules import Rule
 
 State = MutableMapping[Tensor, Any]
@@ -23,10 +26,11 @@ State = MutableMapping[Tensor, Any]
 
 
 class FlatState:
-    """The flat fields of the parameters that moved last, and the views of them that were given out.
+    """The flat fields of the parameters that moved last, and the tensors that were given out: views
+    of them, or DTensors around those.
 
-    A field's view for a parameter is of shape (·, *parameter.shape), or (·, 1) where a rule has one
-    number a parameter.
+    A field of a parameter is of shape (·, *parameter.shape), or (·, 1) where a rule has one number
+    a parameter.
     """
 
     def __init__(self, rule: Rule[Any]) -> None:
@@ -37,6 +41,7 @@ class FlatState:
         """Let go of the flat fields: the next step makes them of what stands in the state."""
         self._vector: FlatVector | None = None
         self._joined: Any = None
+        self._given: dict[str, list[Tensor]] = {}
         self._views: dict[str, list[Tensor]] = {}
         self._places: dict[str, list[int]] = {}
 
@@ -48,154 +53,109 @@ class FlatState:
             ValueError: what stands in `state` for a parameter is not a state of the rule's.
         """
         is_current = self._vector is vector and self._joined[0].dtype == dtype
-        if not (is_current and self._views_stand_in(state)):
+        if not (is_current and self._given_stand_in(state)):
             self._join(vector, dtype, state)
         return self._joined
 
-    def _views_stand_in(self, state: State) -> bool:
+    def _given_stand_in(self, state: State) -> bool:
         """Whether nothing was replaced; what was changed in place is ours."""
         assert self._vector is not None
         entries = [state.get(parameter, {}) for parameter in self._vector.parameters]
-        for name, views in self._views.items():
+        for name, given in self._given.items():
             standing = [entry.get(name) for entry in entries]
-            if not all(map(is_, standing, views)) or _list_addresses(views) != self._places[name]:
+            places = _list_addresses(self._views[name])
+            if not all(map(is_, standing, given)) or places != self._places[name]:
                 return False
         return True
 
     def _join(self, vector: FlatVector, dtype: torch.dtype, state: State) -> None:
         """Flat fields for the vector, field by field: beside the state, memory for one field is
         enough."""
-        begun = [
-            self._find_fields(parameter, index, vector.like, state)
-            for index, parameter in enumerate(vector.parameters)
-        ]
-        left_views = self._find_left_views(vector)
+        begun = self._find_all_fields(vector, state)
+        left = self._find_left(vector)
         self.forget()
 
         shapes = [parameter.shape for parameter in vector.parameters]
-        n_coordinates = vector.n_coordinates
-        template = self._rule.init_state(torch.empty(n_coordinates, device="meta"), shapes)
+        template = self._rule.init_state(torch.empty(0, device="meta"), [(0,)])
         joined = {}
         for name, field in template._asdict().items():
             is_per_tensor = name in self._rule.per_tensor_fields
             stored = vector.like.dtype if is_per_tensor else dtype
-            flat = vector.like.new_zeros(field.shape, dtype=stored)
             sizes = [1] * len(shapes) if is_per_tensor else vector.sizes
+            flat = vector.like.new_zeros((len(field), sum(sizes)), dtype=stored)
             views = []
+            given = []
             for parameter, part, fields in zip(
                 vector.parameters, flat.split(sizes, -1), begun, strict=True
             ):
-                view = part.view(find_shape(self._rule, name, part, parameter))
+                view = part.view(find_shape(self._rule, name, part, find_piece(parameter)))
                 if name in fields:
                     view.copy_(fields.pop(name))
-                state.setdefault(parameter, {})[name] = view
                 views.append(view)
+                given.append(view if is_per_tensor else spread_field(view, parameter))
+                state.setdefault(parameter, {})[name] = given[-1]
             joined[name] = flat
+            self._given[name] = given
             self._views[name] = views
             self._places[name] = _list_addresses(views)
-            _clone_views(name, left_views, state)
+            _clone_given(name, left, state)
 
         self._vector = vector
         self._joined = template._make(joined.values())
+        if not vector.spread.is_trivial:
+            self._joined = self._rule.with_lengths(self._joined, vector.sizes)
 
-    def _find_fields(
-        self, parameter: Tensor, index: int, like: Tensor, state: State
-    ) -> dict[str, Tensor]:
-        """What a parameter's fields begin with: those that stand in the state, or, of one that has
-        none, its numbers a parameter; the others are 0."""
-        entry = state.get(parameter, {})
-        if holds_state(entry, self._rule):
-            name = f"the parameter at place {index} of those with gradients"
-            return check_fields(entry, self._rule, parameter, name)
+    def _find_all_fields(self, vector: FlatVector, state: State) -> list[dict[str, Tensor]]:
+        """What the fields of each parameter begin with: what is here of those that stand in the
+        state, or, of a parameter that has none, its numbers a parameter; the others are 0."""
+        begun: list[dict[str, Tensor]] = []
+        fresh = []
+        for index, parameter in enumerate(vector.parameters):
+            entry = state.get(parameter, {})
+            if holds_state(entry, self._rule):
+                name = f"the parameter at place {index} of those with gradients"
+                fields = check_fields(entry, self._rule, parameter, name)
+                begun.append(cut_fields(fields, self._rule, parameter, name))
+            else:
+                fresh.append(index)
+                begun.append({})
+        if fresh and self._rule.per_tensor_fields:
+            square_means = _measure_square_means(vector)
+            for index in fresh:
+                column = square_means[:, index : index + 1]
+                begun[index] = self._rule.begin_tensors(column, [vector.parameters[index].shape])
+        return begun
 
-        per_tensor = self._rule.per_tensor_fields
-        if not per_tensor:
-            return {}
-        w = parameter.detach().reshape(-1).to(like)
-        fresh = self._rule.init_state(w, [parameter.shape])._asdict()
-        return {name: fresh[name] for name in per_tensor}
-
-    def _find_left_views(self, vector: FlatVector) -> dict[str, list[tuple[Tensor, Tensor]]]:
-        """Parameters that are not in the vector, with their views of the flat fields of now."""
+    def _find_left(self, vector: FlatVector) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """Parameters that are not in the vector, with what was given out of their fields of now."""
         if self._vector is None:
             return {}
         staying = {id(parameter) for parameter in vector.parameters}
         left: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        for name, views in self._views.items():
-            pairs = zip(self._vector.parameters, views, strict=True)
+        for name, given in self._given.items():
+            pairs = zip(self._vector.parameters, given, strict=True)
             left[name] = [
-                (parameter, view) for parameter, view in pairs if id(parameter) not in staying
+                (parameter, tensor) for parameter, tensor in pairs if id(parameter) not in staying
             ]
         return left
+
+
+def _measure_square_means(vector: FlatVector) -> Tensor:
+    """⟨w²⟩ of every parameter, over all of it; shape (1, k)."""
+    means = []
+    for parameter in vector.parameters:
+        w = find_piece(parameter.detach()).reshape(-1).to(vector.like)
+        means.append((w * w).sum(-1, keepdim=True) / max(1, len(w)))
+    return vector.spread.average_columns(torch.cat(means)[None])
 
 
 def _list_addresses(views: list[Tensor]) -> list[int]:
     return list(map(Tensor.data_ptr, views))
 
 
-def _clone_views(
-    name: str, left_views: dict[str, list[tuple[Tensor, Tensor]]], state: State
-) -> None:
+def _clone_given(name: str, left: dict[str, list[tuple[Tensor, Tensor]]], state: State) -> None:
     """Give parameters that stay behind memory of their own: a view would keep all of the field."""
-    for parameter, view in left_views.pop(name, []):
+    for parameter, tensor in left.pop(name, []):
         entry = state.get(parameter, {})
-        if entry.get(name) is view:
-            entry[name] = view.clone()
-
-
-def holds_state(entry: Mapping[str, Any], rule: Rule[Any]) -> bool:
-    """Whether a parameter's entry in a state is more than what others keep there."""
-    return any(name in entry for name in rule.state_fields)
-
-
-def find_shape(rule: Rule[Any], name: str, field: Tensor, parameter: Tensor) -> tuple[int, ...]:
-    """The shape that a field of a parameter has in states and state dicts."""
-    if name in rule.per_tensor_fields:
-        return tuple(field.shape)
-    return (*field.shape[:-1], *parameter.shape)
-
-
-def check_fields(
-    entry: Mapping[str, Any], rule: Rule[Any], parameter: Tensor, name: str
-) -> dict[str, Tensor]:
-    """The rule's fields in a parameter's entry; the others in it belong to somebody else.
-
-    Args:
-        name: what errors call the parameter.
-
-    Raises:
-        ValueError: a field is missing, no tensor of real numbers, or of another shape.
-    """
-    w = torch.empty(parameter.numel(), device="meta")
-    fresh = rule.init_state(w, [parameter.shape])
-    if not set(fresh._fields) <= set(entry):
-        raise ValueError(f"state of {name} has fields {sorted(entry)}, not {sorted(fresh._fields)}")
-
-    fields = {}
-    for field_name, template in fresh._asdict().items():
-        field = entry[field_name]
-        if not isinstance(field, Tensor) or not field.is_floating_point():
-            kind = field.dtype if isinstance(field, Tensor) else type(field).__name__
-            raise ValueError(
-                f"state {field_name} of {name} must be a tensor of real numbers, got {kind}"
-            )
-        shape = find_shape(rule, field_name, template, parameter)
-        if field.shape != shape:
-            raise ValueError(
-                f"state {field_name} of {name} has shape {tuple(field.shape)}, not {shape}"
-            )
-        fields[field_name] = field
-    return fields
-
-
-def check_values(fields: Mapping[str, Tensor], rule: Rule[Any], name: str) -> None:
-    """The numbers of a parameter's fields are some that steps leave.
-
-    Raises:
-        ValueError: some are not finite, or below 0 where a rule has none such.
-    """
-    for field_name, field in fields.items():
-        if not bool(field.isfinite().all()):
-            raise ValueError(f"state {field_name} of {name} has values that are not finite")
-        if field_name in rule.non_negative_fields and bool((field < 0).any()):
-            raise ValueError(f"state {field_name} of {name} has values below 0")
+        if entry.get(name) is tensor:
+            entry[name] = tensor.clone()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hyperadam.kernels import Pace
 from hyperadam.optimizers.layouts import find_decays, find_shares
+from hyperadam.optimizers.pieces import find_piece
 from hyperadam.rates import KNOBS, Rate, decay_parts
 
 
@@ -42,7 +43,7 @@ class GroupStep(NamedTuple):
     n_steps: int
     """Steps that lie behind the group."""
     parameters: list[Tensor]
-    """Those that move."""
+    """What is in this process of those that move."""
     shares: list[float] | None
     """What each has of α_t; None: all of it."""
     decays: list[float | Tensor] | None
@@ -57,8 +58,15 @@ def find_moving(groups: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, An
             yield group, parameters
 
 
-def take_steps(groups: Sequence[dict[str, Any]], watch: ScheduleWatch) -> list[GroupStep]:
+def take_steps(
+    groups: Sequence[dict[str, Any]], watch: ScheduleWatch, *, count_empty: bool
+) -> list[GroupStep]:
     """The step of every group that moves, which from now on lies behind it.
+
+    Args:
+        groups: of an optimizer.
+        watch: is told of every step.
+        count_empty: groups without parameters count steps, too: others have their parameters.
 
     Raises:
         ValueError: a field of a rate is out of its bounds; no step was counted.
@@ -70,9 +78,13 @@ def take_steps(groups: Sequence[dict[str, Any]], watch: ScheduleWatch) -> list[G
         watch.see_step(group, rate)
         shares = find_shares(parameters, rate, group)
         decays = find_decays(parameters, rate, group)
-        steps.append(GroupStep(rate, group["n_steps"], parameters, shares, decays))
+        pieces = list(map(find_piece, parameters))
+        steps.append(GroupStep(rate, group["n_steps"], pieces, shares, decays))
     for group, _ in moving:
         group["n_steps"] += 1
+    for group in groups:
+        if count_empty and not group["params"]:
+            group["n_steps"] += 1
     return steps
 
 

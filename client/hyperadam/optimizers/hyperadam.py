@@ -64,6 +64,8 @@ class HyperAdam(LearnedOptimizer):
             float32's memory.
         maximize: climb instead of descend; a group may set its own.
         skip_nonfinite: leave steps out whose gradient is not finite, instead of raising.
+        normalize_gradients: the rule is told g / ‖g‖: a loss weight that changes in mid-run, as in
+            curricula, changes nothing. Θ was trained without.
 
     Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the
     gradient's buffer; J + 1 of kind `hyperadam-tensor` (J = 4: 20 bytes, and 10).
@@ -73,9 +75,9 @@ class HyperAdam(LearnedOptimizer):
     `HyperAdamSpec` that Θ carries, so that a Θ is run by the rule it was trained with. Schedule,
     weight decay and groups are added here.
 
-    Works with LR schedulers (`OneCycleLR` with `cycle_momentum=False`: no momentum is there to be
-    cycled) and `torch.amp.GradScaler`. What happens with missing, sparse or non-finite gradients,
-    mixed dtypes and checkpoints is said in `LearnedOptimizer`.
+    Works with LR schedulers and `torch.amp.GradScaler`. `OneCycleLR` and `CyclicLR` cycle the rate
+    alone: Θ has learned its own momentum. What happens with missing, sparse or non-finite
+    gradients, mixed dtypes and checkpoints is said in `LearnedOptimizer`.
 
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices;

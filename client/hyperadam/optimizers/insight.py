@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.flat_state import State, holds_state
+from hyperadam.optimizers.fields import holds_state
+from hyperadam.optimizers.flat_state import State
 from hyperadam.optimizers.groups import read_rate
 from hyperadam.optimizers.layouts import find_shares
 from hyperadam.rules import Rule

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hyperadam.optimizers.pieces import find_gradient, list_groups
 from hyperadam.rates import Rate
 from hyperadam.shapes import is_vector, swap_ends
 
@@ -46,10 +47,23 @@ def find_decays(
 
 
 def _find_decay(parameter: Tensor) -> float | Tensor:
+    """1, 0, or a column of them: one for each row that is in this process."""
     if is_vector(parameter.shape):
         return 0.0
-    gradient = parameter.grad
-    if parameter.dim() != 2 or gradient is None:
+    if parameter.dim() != 2 or parameter.grad is None:
         return 1.0
-    has_gradient = torch.linalg.vector_norm(gradient, ord=torch.inf, dim=1, keepdim=True) > 0
+    has_gradient = _find_largest_in_rows(parameter) > 0
     return 1.0 if bool(has_gradient.all()) else has_gradient.to(parameter.dtype)
+
+
+def _find_largest_in_rows(parameter: Tensor) -> Tensor:
+    """Of the gradient's coordinates, in absolute value; shape (rows in this process, 1)."""
+    gradient = find_gradient(parameter)
+    largest = gradient.new_zeros(len(gradient), 1)
+    if gradient.shape[1]:
+        torch.linalg.vector_norm(gradient, ord=torch.inf, dim=1, keepdim=True, out=largest)
+    for group in list_groups(parameter, dims=[1]):
+        import torch.distributed as dist
+
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX, group=group)
+    return largest

@@ -1,16 +1,14 @@
-"""What all learned optimizers share: a rule with its Θ, run as a `torch.optim.Optimizer`.
+"""What all learned optimizers share: a rule with its Θ as a `torch.optim.Optimizer`.
 
-The mathematics is the rule's own, run by the stepper that meta-training validates with
-(`hyperadam.kernels`). Here is what surrounds it: parameters in and out of one flat vector, rates
-and weight decay of groups, checkpoints, refusals.
+Here is what torch's users meet: arguments, groups, state dicts, refusals. What a step does is in
+`hyperadam.optimizers.parameter_stepper`.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, ClassVar, Unpack, overload
 
 import torch
@@ -18,7 +16,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from hyperadam.kernels import Mover, Stepper, open_mover, open_stepper
 from hyperadam.optimizers.arithmetic import exact_arithmetic
 from hyperadam.optimizers.checkpoint import DIGEST, check_same_theta, copy_entries, read_state
 from hyperadam.optimizers.checks import (
@@ -26,25 +23,19 @@ from hyperadam.optimizers.checks import (
     check_group,
     check_strided,
     check_theta,
-    explain_not_finite,
     find_trainable,
 )
-from hyperadam.optimizers.flat import FlatVector, one_device
-from hyperadam.optimizers.flat_state import FlatState
-from hyperadam.optimizers.groups import (
-    GroupStep,
-    ScheduleWatch,
-    check_loaded_groups,
-    compute_pace,
-    decay_rows,
-    find_moving,
-    read_rate,
-    take_steps,
-    warn_of_lost_decay,
-)
+from hyperadam.optimizers.flat import one_device
+from hyperadam.optimizers.groups import check_loaded_groups, read_rate, warn_of_lost_decay
 from hyperadam.optimizers.insight import TensorInsight, inspect_tensors
-from hyperadam.optimizers.shards import check_not_divided, check_not_flattened, check_whole
-from hyperadam.rates import KNOBS, RateKnobs, move_parameters
+from hyperadam.optimizers.parameter_stepper import ParameterStepper
+from hyperadam.optimizers.shards import (
+    check_known,
+    check_not_flattened,
+    count_dimensions,
+    find_others,
+)
+from hyperadam.rates import KNOBS, RateKnobs
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -65,6 +56,10 @@ class LearnedOptimizer(Optimizer):
       passed on as other optimizers do, would at once be in the state of every coordinate, for good.
       Whoever prefers to lose the step passes `skip_nonfinite=True`, and finds how many were lost in
       `n_skipped_steps`; `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
+    - **Loss weights.** Directions do not depend on the loss's scale, but first moments remember
+      the gradients before it was changed: where it falls to a thousandth in mid-run, steps follow
+      old gradients until those are forgotten. `normalize_gradients=True` divides each step's
+      gradient by its norm before the rule: then no weight matters, constant or changed.
     - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and
       computation are float64 if any that is trained is, else float32; only w is rounded to the
       parameter's dtype. With `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half
@@ -79,8 +74,10 @@ class LearnedOptimizer(Optimizer):
       that runs another Θ.
     - **Contexts.** A step computes the same inside `torch.autocast` or under another default
       device. `torch.compile` leaves it as it is: its kernels are compiled already.
-    - **Shards** (FSDP, ZeRO, tensor parallelism) are refused: norms, shares and cells are of whole
-      parameters. `DistributedDataParallel` is right as it is.
+    - **Processes.** Under FSDP2 and tensor parallelism (DTensors) norms are over all processes,
+      what shapes say is read from whole shapes, and the state lies as the parameters do; torch's
+      `ZeroRedundancyOptimizer` and `DistributedDataParallel` are right as they are. Flat shards
+      (FSDP1, DeepSpeed's ZeRO) are refused: they show no shapes.
     - **Frozen parameters** (`requires_grad=False`) may be of any dtype and on any device.
     - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
       √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
@@ -110,21 +107,24 @@ class LearnedOptimizer(Optimizer):
         state_dtype: torch.dtype | None = None,
         maximize: bool = False,
         skip_nonfinite: bool = False,
+        normalize_gradients: bool = False,
         **knobs: Unpack[RateKnobs],
     ) -> None:
         if state_dtype not in (None, torch.bfloat16):
             raise ValueError(f"state_dtype must be None or torch.bfloat16, got {state_dtype!r}")
         self._state_dtype = state_dtype
         self._skip_nonfinite = skip_nonfinite
+        self._normalize_gradients = normalize_gradients
         self._theta = pretrained(self.default_theta) if theta is None else theta
         check_theta(self._theta, self.rule_kinds, type(self).__name__)
         self._open_run()
 
-        check_not_divided(self._theta.rule, type(self).__name__)
         self._n_dimensions: list[int] = []
         groups: Any = params if isinstance(params, Tensor) else list(params)
         others = {
             "n_steps": 0,
+            # Nothing reads it: Θ has learned its own. Schedulers that cycle one write to it.
+            "momentum": 0.0,
             "maximize": maximize,
             "decay_all": False,
             "transposed": False,
@@ -136,11 +136,12 @@ class LearnedOptimizer(Optimizer):
 
     def _open_run(self) -> None:
         """What is not carried from process to process."""
-        self._flat = FlatState(self._theta.rule)
-        self._vector: FlatVector | None = None
-        self._stepper: Stepper | None = None
-        self._mover: Mover | None = None
-        self._watch = ScheduleWatch()
+        self._stepper = ParameterStepper(
+            self._theta,
+            self._state_dtype,
+            find_others(),
+            normalize_gradients=self._normalize_gradients,
+        )
         self._n_skipped_steps = 0
 
     @property
@@ -198,34 +199,25 @@ class LearnedOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
-        if moving:
-            with exact_arithmetic(moving[0].device):
-                self._step(moving)
+        if moving or not self._stepper.steps_alone:
+            self._step(moving)
         return loss
 
     def _step(self, moving: list[Tensor]) -> None:
-        gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
-        check_strided(gradients, type(self).__name__)
-        vector, stepper = self._find_vector(moving)
-        mover = self._mover
-        if mover is not None and (self._maximizes() or not mover.fits(moving, gradients)):
-            mover = None
-
-        norm = self._gather(vector, gradients) if mover is None else mover.measure_norm(gradients)
-        if not math.isfinite(norm):
-            self._gather(vector, gradients)
+        name = type(self).__name__
+        check_strided([parameter.grad for parameter in moving if parameter.grad is not None], name)
+        if not self._stepper.is_prepared(moving, self.param_groups):
+            check_dtypes(moving, name)
+            check_known(moving, name)
+            check_not_flattened(self.param_groups, self._n_dimensions, name)
+        device = moving[0].device if moving else torch.get_default_device()
+        try:
+            with exact_arithmetic(device):
+                self._stepper.step(moving, self.param_groups, self.state)
+        except FloatingPointError:
             if not self._skip_nonfinite:
-                raise FloatingPointError(explain_not_finite(vector, self.param_groups))
+                raise
             self._n_skipped_steps += 1
-            return
-        state = self._flat.over(vector, self._state_dtype or vector.like.dtype, self.state)
-        if mover is not None:
-            steps = self._take_steps()
-            decay_rows(steps)
-            mover.move(moving, gradients, state, compute_pace(steps))
-            return
-        stepper.step(vector.buffer, state, out_state=state, out=vector.buffer)
-        self._move(vector)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
@@ -241,13 +233,13 @@ class LearnedOptimizer(Optimizer):
         try:
             check_group(self.param_groups[-1], type(self).__name__)
             trainable = find_trainable(self._parameters())
-            check_whole(trainable, type(self).__name__)
+            check_known(trainable, type(self).__name__)
             if trainable:
                 one_device(trainable)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-        self._n_dimensions.append(_count_dimensions(self.param_groups[-1]))
+        self._n_dimensions.append(count_dimensions(self.param_groups[-1]))
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with
@@ -284,13 +276,19 @@ class LearnedOptimizer(Optimizer):
             super().load_state_dict(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_theta", "_state_dtype", "_skip_nonfinite", "_n_dimensions")
+        own = (
+            "_theta",
+            "_state_dtype",
+            "_skip_nonfinite",
+            "_normalize_gradients",
+            "_n_dimensions",
+        )
         return super().__getstate__() | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "_flat" in self.__dict__:
-            self._flat.forget()
+        super().__setstate__({"_normalize_gradients": False} | state)
+        if "_stepper" in self.__dict__:
+            self._stepper.forget_state()
         else:
             self._open_run()
         # What is younger than a checkpoint is as it was before: it began so.
@@ -304,56 +302,6 @@ class LearnedOptimizer(Optimizer):
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def _find_vector(self, moving: list[Tensor]) -> tuple[FlatVector, Stepper]:
-        """The vector of these parameters, and what steps over it; both anew when other parameters
-        move."""
-        dtype = self._computation_dtype(moving)
-        if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
-            check_dtypes(moving, type(self).__name__)
-            self._check_not_sharded(moving)
-            self._vector = FlatVector(moving, dtype)
-            theta = self._theta.vector.to(self._vector.like)
-            self._stepper = open_stepper(self._theta.rule, theta)
-            self._mover = open_mover(self._theta.rule, theta)
-        return self._vector, self._stepper
-
-    def _gather(self, vector: FlatVector, gradients: list[Tensor]) -> float:
-        """Fills the vector with what is descended; its norm."""
-        torch._foreach_copy_(vector.views, gradients)
-        views = iter(vector.views)
-        for group, parameters in find_moving(self.param_groups):
-            own_views = list(islice(views, len(parameters)))
-            if group["maximize"]:
-                torch._foreach_neg_(own_views)
-        return vector.norm()
-
-    def _maximizes(self) -> bool:
-        return any(group["maximize"] for group in self.param_groups)
-
-    def _check_not_sharded(self, moving: list[Tensor]) -> None:
-        check_whole(moving, type(self).__name__)
-        for number, (group, n_dimensions) in enumerate(
-            zip(self.param_groups, self._n_dimensions, strict=False)
-        ):
-            check_not_flattened(group["params"], n_dimensions, number, type(self).__name__)
-
-    def _computation_dtype(self, moving: list[Tensor]) -> torch.dtype:
-        trained = chain(find_trainable(self._parameters()), moving)
-        any_double = any(parameter.dtype == torch.float64 for parameter in trained)
-        return torch.float64 if any_double else torch.float32
-
-    def _move(self, vector: FlatVector) -> None:
-        """Move every group at its own rate; the vector holds the directions, which are used up."""
-        views = iter(vector.views)
-        for step in self._take_steps():
-            directions = list(islice(views, len(step.parameters)))
-            move_parameters(
-                step.parameters, directions, step.rate, step.n_steps, step.shares, step.decays
-            )
-
-    def _take_steps(self) -> list[GroupStep]:
-        return take_steps(self.param_groups, self._watch)
-
     def _default_rate(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:
         """The fields of Θ's own rate, but for those that were given."""
         rate = self._theta.rate.to_fields()
@@ -362,8 +310,3 @@ class LearnedOptimizer(Optimizer):
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         changes: dict[str, Any] = {"lr": lr, **knobs}
         return rate | {name: value for name, value in changes.items() if value is not None}
-
-
-def _count_dimensions(group: Mapping[str, Any]) -> int:
-    """The most that a parameter of the group has."""
-    return max((parameter.dim() for parameter in group["params"]), default=0)

@@ -1,22 +1,26 @@
-"""Shards of parameters, which a learned optimizer cannot step: it would be another optimizer.
+"""Parameters of which this process has a part: which are stepped right, and which are refused.
 
-Shares, decay and the cells of `hyperadam-tensor` are by a parameter's shape, and norms are over all
-of it, or over all parameters. A flat shard shows neither.
+DTensors (FSDP2, tensor parallelism) say what they are parts of, and torch's
+`ZeroRedundancyOptimizer` hands out whole parameters: both are stepped as one process would
+(`hyperadam.optimizers.spread`). A flat shard (FSDP1, DeepSpeed's ZeRO) shows neither shapes nor
+where a parameter ends: shares, decay, cells and norms over it would be another optimizer.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from torch import Tensor
 
-from hyperadam.rules import Rule
+from hyperadam.optimizers.pieces import is_spread
+from hyperadam.optimizers.spread import Others
 
 _ZERO: Final = "torch.distributed.optim.zero_redundancy_optimizer"
 _ADVICE: Final = (
-    "use DistributedDataParallel, or FSDP with NO_SHARD: every process then holds whole parameters"
+    "use fully_shard (FSDP2), ZeroRedundancyOptimizer or DistributedDataParallel, which show what "
+    "parameters are"
 )
 
 
@@ -24,60 +28,63 @@ class ShardedParameters(TypeError):
     """Parameters are shards; the message says of what, and what to do instead."""
 
 
-def check_whole(parameters: Iterable[Tensor], optimizer: str) -> None:
-    """Refuse shards that say what they are: of FSDP and of tensors that are spread over a mesh.
+def check_known(parameters: Iterable[Tensor], optimizer: str) -> None:
+    """Refuse shards that do not show what they are parts of.
 
     Raises:
         ShardedParameters: naming which.
     """
     for parameter in parameters:
-        if hasattr(parameter, "device_mesh") and hasattr(parameter, "placements"):
-            raise ShardedParameters(
-                f"{optimizer} cannot step a DTensor (FSDP2, tensor parallelism); {_ADVICE}"
-            )
         is_flat = bool(getattr(parameter, "_is_flat_param", False))
         if is_flat or getattr(parameter, "_fsdp_flattened", False):
             raise ShardedParameters(f"{optimizer} cannot step a flat shard of FSDP; {_ADVICE}")
+        if is_spread(parameter) and any(place.is_partial() for place in parameter.placements):
+            raise ShardedParameters(
+                f"{optimizer} cannot step a DTensor with placements {parameter.placements}: its "
+                "values are sums that were not added; redistribute it"
+            )
 
 
 def check_not_flattened(
-    parameters: Iterable[Tensor], n_dimensions: int, number: int, optimizer: str
+    groups: Sequence[Mapping[str, Any]], n_dimensions: Sequence[int], optimizer: str
 ) -> None:
-    """Refuse a group whose matrices have become vectors, as under DeepSpeed's ZeRO: it exchanges
+    """Refuse groups whose matrices have become vectors, as under DeepSpeed's ZeRO: it exchanges
     the parameters of an optimizer for one flat piece of them.
 
     Args:
-        parameters: of the group, now.
-        n_dimensions: the most that a parameter of the group had when it was added.
-        number: of the group.
+        groups: of the optimizer, now.
+        n_dimensions: of each group, the most that one of its parameters had when it was added.
+        optimizer: its name.
 
     Raises:
         ShardedParameters: naming the group.
     """
-    most = max((parameter.dim() for parameter in parameters), default=n_dimensions)
-    if n_dimensions > 1 >= most:
-        raise ShardedParameters(
-            f"group {number} had parameters of {n_dimensions} dimensions and now has vectors "
-            f"alone: a framework has flattened them (DeepSpeed ZeRO does). {optimizer} cannot step "
-            f"flat shards; use ZeRO stage 0, or {_ADVICE}"
-        )
+    pairs = zip(groups, n_dimensions, strict=False)
+    for number, (group, n_before) in enumerate(pairs):
+        most = max((parameter.dim() for parameter in group["params"]), default=n_before)
+        if n_before > 1 >= most:
+            raise ShardedParameters(
+                f"group {number} had parameters of {n_before} dimensions and now has vectors "
+                f"alone: a framework has flattened them (DeepSpeed ZeRO does). {optimizer} cannot "
+                f"step flat shards; use ZeRO stage 0, or {_ADVICE}"
+            )
 
 
-def check_not_divided(rule: Rule[Any], optimizer: str) -> None:
-    """Refuse to be one of several optimizers that each have some of a model's parameters, where
-    the rule takes norms over all of them.
+def count_dimensions(group: Mapping[str, Any]) -> int:
+    """The most that a parameter of the group has."""
+    return max((parameter.dim() for parameter in group["params"]), default=0)
 
-    Raises:
-        ShardedParameters: torch's `ZeroRedundancyOptimizer` is making this one.
-    """
-    if not rule.joins_parameters or _ZERO not in sys.modules:
-        return
+
+def find_others() -> Others | None:
+    """The processes with other parameters of the same model, where torch's
+    `ZeroRedundancyOptimizer` is making this optimizer of some of them; else None."""
+    if _ZERO not in sys.modules:
+        return None
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
         if frame.f_globals.get("__name__") == _ZERO:
-            raise ShardedParameters(
-                f"{optimizer} cannot run inside ZeroRedundancyOptimizer with a Θ of kind "
-                f"{rule.kind!r}: its norms are over all parameters, of which each process would "
-                "have some; use a Θ of kind 'hyperadam-tensor', or the optimizer without it"
-            )
+            zero = frame.f_locals["self"]
+            parameters = (p for group in zero.param_groups for p in group["params"])
+            return Others(zero.process_group, next(parameters).device)
+    return None

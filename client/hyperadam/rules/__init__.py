@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from hyperadam.rules.base import Insight, Rule, RuleError, Tensors
+from hyperadam.rules.base import CoordinateSums, Insight, Rule, RuleError, Tensors
 from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
 from hyperadam.rules.hyperadam_tensor import (
@@ -17,6 +17,7 @@ from hyperadam.rules.hyperadam_tensor import (
 from hyperadam.rules.rnnprop import RNNpropRule, RNNpropSpec, RNNpropState
 
 __all__ = [
+    "CoordinateSums",
     "DMRule",
     "DMSpec",
     "DMState",

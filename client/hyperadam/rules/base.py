@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,16 @@ StateT = TypeVar("StateT", bound=tuple[Any, ...])
 Tensors = Mapping[str, Tensor]
 Shapes = Sequence[Sequence[int]]
 """Of parameters that lie one after the other in p coordinates."""
+
+
+class CoordinateSums(Protocol):
+    """Sums over coordinates of which others have some, as processes that share a model do."""
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Over all coordinates; from (*batch, p) to (*batch, 1)."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The same, over how many there are."""
 
 
 class RuleError(ValueError):
@@ -75,6 +85,8 @@ class Rule(ABC, Generic[StateT]):
     """Name of the rule in specs and Θ files."""
     per_tensor_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the state with one number a parameter, not one a coordinate."""
+    mean_fields: ClassVar[frozenset[str]] = frozenset()
+    """Of these, the means over a parameter's coordinates."""
     joins_parameters: ClassVar[bool] = False
     """Whether what becomes of a parameter depends on the gradients of others."""
     non_negative_fields: ClassVar[frozenset[str]] = frozenset()
@@ -110,6 +122,28 @@ class Rule(ABC, Generic[StateT]):
             shapes: of the parameters in the p coordinates; None: all are one vector.
         """
 
+    def begin_tensors(
+        self,
+        square_means: Tensor,  # noqa: ARG002  shape: (1, *batch, k)
+        shapes: Shapes,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """The `per_tensor_fields` of the state before the first step, of k parameters.
+
+        Args:
+            square_means: of their weights' squares; gives dtype and device.
+            shapes: of the parameters.
+        """
+        return {}
+
+    def with_lengths(self, state: StateT, lengths: Sequence[int]) -> StateT:  # noqa: ARG002
+        """The state of parameters of which so many coordinates are in its p, not all of them."""
+        return state
+
+    def with_sums(self, sums: CoordinateSums) -> Self:  # noqa: ARG002
+        """The same rule over coordinates of which others have some; itself where no coordinate
+        depends on another."""
+        return self
+
     @abstractmethod
     def update(self, theta: Tensors, gradient: Tensor, state: StateT) -> tuple[Tensor, StateT]:
         """One step.
@@ -139,6 +173,12 @@ class Rule(ABC, Generic[StateT]):
         """Names of the fields of a state."""
         fields: tuple[str, ...] = self.init_state(torch.empty(1, device="meta"))._fields  # type: ignore[attr-defined]
         return fields
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether no coordinate depends on another, so that some may be stepped without the
+        others."""
+        return not (self.joins_parameters or self.per_tensor_fields)
 
     @property
     def stands_still(self) -> bool:

@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
+from hyperadam.rules.base import CoordinateSums, Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     check_choice,
     check_ranges,
@@ -130,12 +130,28 @@ class HyperAdamRule(Rule[HyperAdamState]):
     joins_parameters = True
     non_negative_fields = frozenset({"v", "beta_hat", "gamma_hat"})
 
-    def __init__(self, spec: HyperAdamSpec | None = None) -> None:
+    def __init__(
+        self, spec: HyperAdamSpec | None = None, sums: CoordinateSums | None = None
+    ) -> None:
+        """
+        Args:
+            spec: every choice of the cell; None: the defaults.
+            sums: over coordinates of which others have some; None: all are in one vector.
+        """
         self._spec = spec or HyperAdamSpec()
+        self._sums = sums
 
     @property
     def spec(self) -> HyperAdamSpec:
         return self._spec
+
+    @property
+    def sums(self) -> CoordinateSums | None:
+        """Over coordinates of which others have some, if they do."""
+        return self._sums
+
+    def with_sums(self, sums: CoordinateSums) -> HyperAdamRule:
+        return HyperAdamRule(self._spec, sums)
 
     @property
     def inits(self) -> tuple[str, ...]:
@@ -326,14 +342,17 @@ class HyperAdamRule(Rule[HyperAdamState]):
     def _normalize(self, x: Tensor) -> Tensor:
         """x over its norm along the last dimension (one learner's coordinates), then squashed;
         zeros stay zeros."""
-        squares = x * x
-        if self.spec.normalization == "rms":
-            square = squares.mean(-1, keepdim=True)
-        else:
-            square = squares.sum(-1, keepdim=True)
-        square = square + self.spec.norm_epsilon
+        square = self._measure_square(x) + self.spec.norm_epsilon
 
         positive = square > 0
         scale = torch.where(positive, torch.rsqrt(torch.where(positive, square, 1.0)), 0.0)
         y = x * scale
         return torch.asinh(y) if self.spec.squash == "asinh" else y
+
+    def _measure_square(self, x: Tensor) -> Tensor:
+        """‖x‖², or its mean, along the last dimension; shape (…, 1)."""
+        squares = x * x
+        is_mean = self.spec.normalization == "rms"
+        if self._sums is not None:
+            return self._sums.mean(squares) if is_mean else self._sums.sum(squares)
+        return squares.mean(-1, keepdim=True) if is_mean else squares.sum(-1, keepdim=True)

@@ -154,6 +154,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     per_tensor_fields = frozenset(
         {"beta_hat", "gamma_hat", "means", "n_steps", "start_rms", "traits", "length"}
     )
+    mean_fields = frozenset({"means"})
 
     def __init__(self, spec: HyperAdamTensorSpec | None = None) -> None:
         self._spec = spec or HyperAdamTensorSpec()
@@ -220,29 +221,46 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         shapes = [w.shape[-1:]] if shapes is None else shapes
         lengths = [math.prod(shape) for shape in shapes]
         check_lengths(lengths, w.shape[-1])
-        batch = w.shape[:-1]
-        j = self.spec.n_candidates
         wide_w = w.to(torch.promote_types(w.dtype, torch.float32))
+        square_means = average_over_tensors((wide_w * wide_w)[None], lengths)
+        return HyperAdamTensorState(
+            m=w.new_zeros((self.spec.n_candidates, *w.shape)),
+            v=w.new_zeros((1, *w.shape)),
+            **self.begin_tensors(square_means, shapes),
+        )
+
+    def begin_tensors(
+        self,
+        square_means: Tensor,  # shape: (1, *batch, k)
+        shapes: Shapes,
+    ) -> dict[str, Tensor]:
+        batch = square_means.shape[1:-1]
+        j = self.spec.n_candidates
 
         def zeros(n: int) -> Tensor:
-            return wide_w.new_zeros((n, *batch, len(lengths)))
+            return square_means.new_zeros((n, *square_means.shape[1:]))
 
         def constants(rows: Sequence[Sequence[float]]) -> Tensor:
             """One row of numbers for each tensor, the same for all learners."""
-            columns = wide_w.new_tensor(rows).T
+            columns = square_means.new_tensor(rows).T
             return columns.view(-1, *(1 for _ in batch), len(rows)).expand(-1, *batch, -1).clone()
 
-        return HyperAdamTensorState(
-            m=w.new_zeros((j, *w.shape)),
-            v=w.new_zeros((1, *w.shape)),
-            beta_hat=zeros(j),
-            gamma_hat=zeros(1),
-            means=zeros(j + 2),
-            n_steps=zeros(1),
-            start_rms=average_over_tensors((wide_w * wide_w)[None], lengths).sqrt(),
-            traits=constants([describe_traits(shape) for shape in shapes]),
-            length=constants([divmod(length, LENGTH_BASE) for length in lengths]),
-        )
+        return {
+            "beta_hat": zeros(j),
+            "gamma_hat": zeros(1),
+            "means": zeros(j + 2),
+            "n_steps": zeros(1),
+            "start_rms": square_means.sqrt(),
+            "traits": constants([describe_traits(shape) for shape in shapes]),
+            "length": constants([split_length(math.prod(shape)) for shape in shapes]),
+        }
+
+    def with_lengths(
+        self, state: HyperAdamTensorState, lengths: Sequence[int]
+    ) -> HyperAdamTensorState:
+        digits = [split_length(length) for length in lengths]
+        columns = state.length.new_tensor(digits).T
+        return state._replace(length=columns.reshape(state.length.shape))
 
     def update(
         self,
@@ -340,6 +358,11 @@ def describe_start(state: HyperAdamTensorState) -> Start:
     log_fan_in = state.traits[:1]
     log_gain = torch.where(is_relative, state.start_rms, 1.0).log() + log_fan_in / 2
     return Start(is_relative, torch.where(is_relative, log_gain, 0.0), log_fan_in)
+
+
+def split_length(length: int) -> tuple[int, int]:
+    """Quotient and rest by `LENGTH_BASE`."""
+    return divmod(length, LENGTH_BASE)
 
 
 def read_lengths(state: HyperAdamTensorState) -> list[int]:

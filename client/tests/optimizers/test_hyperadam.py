@@ -138,8 +138,8 @@ class TestStep:
         for step in range(3):
             set_gradients(parameters, step)
             optimizer.step()
-            assert optimizer._vector is not None
-            buffers.append(optimizer._vector.buffer)
+            assert optimizer._stepper.vector is not None
+            buffers.append(optimizer._stepper.vector.buffer)
         assert buffers[0] is buffers[1] is buffers[2]
 
     def test_memory_formats_and_views_are_no_matter(self) -> None:

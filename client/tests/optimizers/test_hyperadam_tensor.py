@@ -213,8 +213,8 @@ def test_steps_in_place_are_those_of_other_layouts(state_dtype: torch.dtype | No
             for group in optimizer.param_groups:
                 group["maximize"] = not is_straight
             optimizer.step()
-        assert optimizer._vector is not None
-        assert ("buffer" in vars(optimizer._vector)) is not is_straight
+        assert optimizer._stepper.vector is not None
+        assert ("buffer" in vars(optimizer._stepper.vector)) is not is_straight
         finals.append(flatten(list(model.parameters())))
     tolerance = 1e-5 if state_dtype is None else 1e-2
     torch.testing.assert_close(finals[0], finals[1], rtol=tolerance, atol=tolerance)

@@ -127,3 +127,16 @@ class TestShares:
             moved.append(float(weight.detach().norm()))
         assert moved[1] == pytest.approx(moved[0])
         assert moved[2] == pytest.approx(4 * moved[0])
+
+    @pytest.mark.parametrize("shape", [(1, 8, 8, 24), (4, 90)])
+    def test_a_group_may_have_the_whole_rate(self, shape: tuple[int, ...]) -> None:
+        """Of a table, and of kernels in rows, whose shape says that they have many inputs."""
+        moved = []
+        theta = make_rated_theta(base_fan_in=4, base_places=2)
+        for options in ({}, {"base_fan_in": 0, "base_places": 0}):
+            weight = nn.Parameter(torch.zeros(shape))
+            weight.grad = torch.ones(shape)
+            HyperAdam([{"params": [weight], **options}], theta).step()
+            moved.append(float(weight.detach().abs().max()))
+        assert moved[0] == pytest.approx(moved[1] * 4 / shape[-1])
+        assert moved[1] > 0

@@ -38,7 +38,8 @@ SCHEDULERS: dict[str, Any] = {
     "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=10),
     "linear": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 - step / 10),
     "one cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.02, 10, cycle_momentum=False),
-    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.02, 3, cycle_momentum=False),
+    "one cycle of momentum": lambda o: lr_scheduler.OneCycleLR(o, 0.02, 10),
+    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.02, 3),
 }
 
 
@@ -85,11 +86,17 @@ def test_a_constant_scheduler_and_a_rate_set_by_hand_are_nothing_to_speak_of() -
     assert run(optimizer, model, None) == []
 
 
-def test_cycling_a_momentum_that_is_not_there_is_refused_by_torch() -> None:
+@every_learned
+def test_a_momentum_that_is_cycled_is_nobodys(make: Make) -> None:
     """AdamW has one to cycle; a learned optimizer has learned its own."""
-    optimizer = HyperAdam(make_model().parameters(), make_scheduled_theta())
-    with pytest.raises(ValueError, match="cycle_momentum"):
-        lr_scheduler.OneCycleLR(optimizer, 0.02, 10)
+    ends = []
+    for cycles in (False, True):
+        model = make_model()
+        optimizer = make(model.parameters(), warmup_steps=0, decay_after=0)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.02, 10, cycle_momentum=cycles)
+        assert run(optimizer, model, scheduler) == []
+        ends.append(flatten(model))
+    assert torch.equal(*ends)
 
 
 class TestWeightDecayThatAFrameworkFillsIn:

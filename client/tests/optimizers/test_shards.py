@@ -1,11 +1,10 @@
-"""Shards are refused with advice, not stepped as another optimizer. AdamW, which looks at single
-coordinates alone, may step them."""
+"""Flat shards are refused with advice, not stepped as another optimizer. AdamW, which looks at
+single coordinates alone, may step them. What is stepped right is in `test_processes.py`."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -15,10 +14,8 @@ from every_optimizer import (
     every_learned,
     flatten,
     make_adamw,
-    make_hyperadam,
     make_model,
-    make_tensor,
-    set_random_gradients,
+    train,
 )
 from hyperadam import HyperAdam
 from hyperadam.optimizers.shards import ShardedParameters
@@ -61,7 +58,7 @@ def test_one_vector_is_nothing_to_the_control() -> None:
 def test_marks_of_fsdp_are_known(mark: str) -> None:
     parameter = nn.Parameter(torch.ones(3))
     setattr(parameter, mark, True)
-    with pytest.raises(ShardedParameters, match="flat shard of FSDP; use DistributedDataParallel"):
+    with pytest.raises(ShardedParameters, match=r"flat shard of FSDP; use fully_shard \(FSDP2\)"):
         HyperAdam([parameter], make_theta())
 
 
@@ -82,32 +79,28 @@ def test_parameters_of_fsdp_are_refused(use_orig_params: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
-def test_parameters_of_fsdp2_are_refused() -> None:
+def test_sums_that_were_not_added_are_refused() -> None:
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor, Partial
 
-    model: Any = make_model()
-    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
-    with pytest.raises(ShardedParameters, match=r"DTensor \(FSDP2"):
-        HyperAdam(model.parameters(), make_theta())
+    mesh = init_device_mesh("cpu", (1,))
+    parameter = nn.Parameter(DTensor.from_local(torch.ones(3), mesh, [Partial()]))
+    with pytest.raises(ShardedParameters, match="its values are sums that were not added"):
+        HyperAdam([parameter], make_theta())
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_an_optimizer_of_some_parameters_is_refused_where_norms_are_of_all() -> None:
-    from torch.distributed.optim import ZeroRedundancyOptimizer
+def test_a_sharded_state_is_not_taken_for_a_whole_one() -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import DTensor, Shard
 
-    def divide(make: Any) -> Any:
-        model = make_model()
-        set_random_gradients(model.parameters(), 0)
-        ZeroRedundancyOptimizer(model.parameters(), make).step()
-        return flatten(model)
-
-    with pytest.raises(ShardedParameters, match="use a Θ of kind 'hyperadam-tensor'"):
-        divide(make_hyperadam)
-    for make in (make_tensor, make_adamw):
-        whole = make_model()
-        set_random_gradients(whole.parameters(), 0)
-        make(whole.parameters()).step()
-        assert torch.equal(divide(make), flatten(whole))
+    model = make_model()
+    optimizer = HyperAdam(model.parameters(), make_theta())
+    train(model, optimizer, range(1))
+    weight = next(model.parameters())
+    mesh = init_device_mesh("cpu", (1,))
+    moment = optimizer.state[weight]["m"]
+    optimizer.state[weight]["m"] = DTensor.from_local(moment, mesh, [Shard(1)])
+    with pytest.raises(ValueError, match=r"state m of .* is a DTensor, and its parameter is none"):
+        train(model, optimizer, range(1, 2))
