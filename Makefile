@@ -89,8 +89,9 @@ load: $(STAMP)  ## Put load on a real service: downloads, 10,000 jobs, time to t
 	$(BIN)/python -m benchmarks.load --json build/load.json
 
 .PHONY: openapi
-openapi: $(STAMP)  ## Write docs/openapi.json anew, after a deliberate change of the REST API.
+openapi: $(STAMP)  ## Write docs/openapi.json and docs/specs.md anew, after a deliberate change of the REST API.
 	$(BIN)/python -m services.api_document docs/openapi.json
+	$(BIN)/python -m meta_trainer.specs.reference docs/specs.md
 
 .PHONY: chaos
 chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times (KILLS=, SEED=) while jobs run; writes docs/chaos.md.

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 from services import observability, problems
 from services.auth import endpoints as auth
+from services.catalog import document
+from services.catalog import endpoints as catalog
 from services.container import Container
 from services.dashboard import endpoints as dashboard
 from services.health import endpoints as health
@@ -39,9 +41,20 @@ def create_app(services: Container) -> FastAPI:
     )
     app.state.services = services
 
+    document.install(app)
     problems.install(app)
     observability.install(app, services)
-    for part in (jobs, studies, optimizers, auth, health, dashboard, reference, webhooks):
+    for part in (
+        jobs,
+        studies,
+        optimizers,
+        catalog,
+        auth,
+        health,
+        dashboard,
+        reference,
+        webhooks,
+    ):
         app.include_router(part.router)
     app.include_router(auth.sessions)
     return app

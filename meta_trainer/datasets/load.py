@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from meta_trainer.datasets.base import Dataset, DatasetMissing
+from meta_trainer.datasets.catalog import describe_missing
 
 _CIFAR_RECORD_BYTES: Final = 1 + 3 * 32 * 32
 
@@ -134,13 +135,7 @@ def _cifar10_python(name: str, data_dir: Path | None, split: str) -> tuple[np.nd
 
 
 def _missing(name: str, data_dir: Path | None, path: str) -> DatasetMissing:
-    problem = "no data folder is set (HYPERADAM_DATA_DIR)"
-    if data_dir:
-        problem = f"{data_dir} has no {path}"
-    return DatasetMissing(
-        f"dataset {name!r} is missing: {problem}. Get it with: "
-        f"python -m meta_trainer.datasets download {name} --data-dir {data_dir or 'DIR'}"
-    )
+    return DatasetMissing(describe_missing(name, data_dir, path))
 
 
 _READERS: Final[dict[str, Callable[[str, Path | None, str], Dataset]]] = {

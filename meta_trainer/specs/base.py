@@ -39,4 +39,4 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Spec(Numeric, BaseModel):
     """Frozen; refuses fields it does not know, and truth values for numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

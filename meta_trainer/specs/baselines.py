@@ -18,6 +18,8 @@ from hyperadam.rates import KNOBS, Rate
 from pydantic import AfterValidator, Field
 from torch.optim import Optimizer
 
+from meta_trainer.specs.plain_words import describe_choice
+
 GridRange = tuple[int, int]
 """First and last exponent k of a grid of rates 2^(k/2), both included: neighbours differ by √2."""
 
@@ -146,7 +148,7 @@ BASELINES: Final[dict[str, AnyBaseline]] = {
 
 def _check_baseline(value: str) -> str:
     if value not in BASELINES:
-        raise ValueError(f"baselines must be of {', '.join(BASELINES)}, got {value!r}")
+        raise ValueError(describe_choice("baselines", value, BASELINES))
     return value
 
 

@@ -21,6 +21,7 @@ from meta_trainer.specs.families import (
     Range,
 )
 from meta_trainer.specs.plain_tasks import PlainTaskSpec
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.problems import FieldProblem
 
 Horizon = Annotated[int, Field(ge=1, le=100_000)]
@@ -31,10 +32,14 @@ class TaskDistribution(Spec):
     """What a meta-training draws its learners from; `{"preset": NAME}` begins with one of
     `DISTRIBUTIONS`."""
 
-    mlp: MLPFamily | None = None
-    cnn: CNNFamily | None = None
-    lstm: LSTMFamily | None = None
-    network: NetworkFamily | None = None
+    mlp: MLPFamily | None = Field(default=None, examples=[{"depth": [1, 3], "width": [8, 32]}])
+    """Multilayer perceptrons; null: none are drawn."""
+    cnn: CNNFamily | None = Field(default=None, examples=[{"architectures": ["cnn-1", "cnn-2"]}])
+    """Convolutional networks of the paper; null: none are drawn."""
+    lstm: LSTMFamily | None = Field(default=None, examples=[{"n_layers": [1, 2]}])
+    """Recurrent networks of the paper; null: none are drawn."""
+    network: NetworkFamily | None = Field(default=None, examples=[{"networks": ["gru", "mixer"]}])
+    """Networks of today; null: none are drawn."""
     horizon: Range[Horizon] | None = None
     """T of an episode, drawn log-uniformly among the multiples of the period, one for all its
     chunks; if not given, `unroll.horizon`. What validation runs, `validation.horizons` says."""
@@ -56,9 +61,7 @@ class TaskDistribution(Spec):
         fields = dict(data)
         name = fields.pop("preset")
         if not isinstance(name, str) or name not in DISTRIBUTIONS:
-            raise FieldProblem(
-                "preset", f"preset must be one of {', '.join(DISTRIBUTIONS)}, got {name!r}"
-            )
+            raise FieldProblem("preset", describe_choice("preset", name, DISTRIBUTIONS))
         return {**DISTRIBUTIONS[name], **fields}
 
     @model_validator(mode="after")

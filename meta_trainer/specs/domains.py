@@ -53,9 +53,14 @@ class UniformSpec(Spec):
     `low`."""
 
     kind: Literal["uniform"] = "uniform"
-    low: Finite
-    high: Finite
-    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    low: Finite = Field(examples=[0.0])
+    """The smallest value."""
+    high: Finite = Field(examples=[2.0])
+    """The largest value, above `low`."""
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, examples=[0.5]
+    )
+    """Distance of neighbours; null: all numbers between."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -99,8 +104,10 @@ class LogUniformSpec(Spec):
     """Positive numbers whose logarithm is uniform."""
 
     kind: Literal["log-uniform"] = "log-uniform"
-    low: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    high: Finite
+    low: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(examples=[1e-4])
+    """The smallest value."""
+    high: Finite = Field(examples=[1e-2])
+    """The largest value, above `low`."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -124,10 +131,14 @@ class IntSpec(Spec):
     """Whole numbers from `low` to `high`, in steps or on a logarithmic scale."""
 
     kind: Literal["int"] = "int"
-    low: WholeNumber
-    high: WholeNumber
+    low: WholeNumber = Field(examples=[1])
+    """The smallest value."""
+    high: WholeNumber = Field(examples=[8])
+    """The largest value, above `low`."""
     step: int = Field(default=1, ge=1, le=MAX_WHOLE_NUMBER)
+    """Distance of neighbours."""
     log: bool = False
+    """Whether small values are as likely as large ones by their ratio."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -155,7 +166,10 @@ class ChoiceSpec(Spec):
     distribution."""
 
     kind: Literal["choice"] = "choice"
-    options: Annotated[tuple[JsonValue, ...], Field(min_length=2, max_length=64)]
+    options: Annotated[tuple[JsonValue, ...], Field(min_length=2, max_length=64)] = Field(
+        examples=[[10, 20]]
+    )
+    """The values, in the order of a grid."""
     labels: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=80)], ...], Field(max_length=64)
     ] = ()

@@ -87,14 +87,19 @@ class MixPart(Spec):
     """One estimator of a mix."""
 
     weight: Positive = 1.0
-    estimator: SingleEstimatorSpec
+    """How much its gradient counts in the sum."""
+    estimator: SingleEstimatorSpec = Field(examples=[{"kind": "tbptt"}])
+    """The estimator itself, which is no mix."""
 
 
 class MixSpec(Spec):
     """A weighted sum of estimators, on the same learners."""
 
     kind: Literal["mix"] = "mix"
-    parts: Annotated[tuple[MixPart, ...], Field(min_length=2, max_length=4)]
+    parts: Annotated[tuple[MixPart, ...], Field(min_length=2, max_length=4)] = Field(
+        examples=[[{"estimator": {"kind": "tbptt"}}, {"estimator": {"kind": "pes"}}]]
+    )
+    """The estimators that are summed."""
 
 
 EstimatorSpec = Annotated[

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from meta_trainer.specs.base import DatasetName, Reference, Seed
 from meta_trainer.specs.baselines import BASELINES, FULL_BASELINES, BaselineName
 from meta_trainer.specs.faults import JobSpec
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.rates import RateChanges, gather_rate
 from meta_trainer.specs.suites import ALL, SUITES, Suite, Task
@@ -22,7 +23,7 @@ _WITHOUT_TEST_SPLIT: Final = frozenset({"mnist5k"})
 
 def _check_suite(value: str) -> str:
     if value not in SUITES:
-        raise ValueError(f"suite must be one of {', '.join(SUITES)}, got {value!r}")
+        raise ValueError(describe_choice("suite", value, SUITES))
     return value
 
 
@@ -69,6 +70,7 @@ class EvaluationSpec(JobSpec):
     """Each learned optimizer's own start runs beside it, at the same rate and at a tuned one: what
     meta-training added. On at full size; `timing` has no use for it."""
     seed: Seed = 1
+    """Of starts and minibatches, which all optimizers share."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -66,6 +66,7 @@ class _Family(Spec):
     share: Share = 1.0
     """How often the kind is drawn, in proportion to the shares of the others."""
     batch_sizes: Choices[BatchSize] = (128,)
+    """Examples in a minibatch."""
     init_std: Range[InitStd] = (0.1, 0.1)
     """Log-uniform, for every learner."""
 
@@ -74,7 +75,9 @@ class MLPFamily(_Family):
     """Multilayer perceptrons."""
 
     datasets: Choices[DatasetName] = ("mnist5k",)
+    """Images that learners classify."""
     activations: Choices[Activation] = ("sigmoid",)
+    """Functions after each hidden layer."""
     depth: Range[Depth] = (1, 1)
     """Hidden layers, uniform."""
     width: Range[Width] = (20, 20)
@@ -105,9 +108,13 @@ class CNNFamily(_Family):
     """Convolutional networks."""
 
     datasets: Choices[DatasetName] = ("mnist5k",)
+    """Images that learners classify."""
     architectures: Choices[Architecture] = ("cnn-1",)
+    """`cnn-1` is c-c-p-f, `cnn-2` c-c-p-c-c-p-f-f."""
     batch_norm: Choices[bool] = (False,)
+    """Whether a batch norm stands after each convolution."""
     dropout: Choices[bool] = (False,)
+    """Whether activations are dropped at random in training."""
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each dataset and architecture."""
@@ -127,9 +134,11 @@ class LSTMFamily(_Family):
     """Recurrent networks that predict sequences."""
 
     n_layers: Choices[LayerCount] = (1,)
+    """LSTM layers, one above the other."""
     hidden: Range[Hidden] = (20, 20)
     """Log-uniform."""
     noise_stds: Choices[NoiseStd] = (0.1,)
+    """Standard deviations of the inputs' noise."""
 
     def typical(self) -> list[PlainTaskSpec]:
         """One task for each number of layers and noise."""
@@ -146,9 +155,11 @@ class NetworkFamily(_Family):
     """Networks of today, of any size (`meta_trainer.learners.batched`)."""
 
     networks: Choices[NetworkName] = ("cnn",)
+    """Which networks: see `meta_trainer.learners.batched`."""
     datasets: Choices[DatasetName] = ("mnist5k",)
     """Of networks on images, like `sides`."""
     sides: Choices[Side | None] = (7,)
+    """Images are averaged down to so many pixels in height and width; null: as they are."""
     widths: Choices[NetworkWidth] = (8,)
     """Numbers that a network keeps for each place."""
     activations: Choices[Activation] = ("relu",)

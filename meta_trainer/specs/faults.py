@@ -29,3 +29,4 @@ class DivergenceSpec(Spec):
     """After so many validations in a row whose loss is above `factor` times that of the initial Θ;
     0: never."""
     factor: float = Field(default=10.0, gt=1, le=1e12)
+    """How many times the loss of the initial Θ is too much for a validation."""

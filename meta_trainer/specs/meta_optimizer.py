@@ -13,9 +13,11 @@ class MetaOptimizerSpec(Spec):
     """Adam on Θ, with clipping and a rate schedule."""
 
     rate: float = Field(default=1e-3, gt=0, le=1)
+    """Step size of Adam on Θ, after the warm-up."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """After the warm-up: constant, or a half cosine down to `final_fraction` at the last update."""
     final_fraction: float = Field(default=0.05, ge=0, le=1)
+    """Share of `rate` that is left at the last update of a `cosine`."""
     warmup_updates: int = Field(default=10, ge=0, le=100_000)
     """Updates over which the rate rises linearly from 0."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)

@@ -53,20 +53,28 @@ class MetaTrainingSpec(JobSpec):
     tasks: TaskDistribution | None = None
     """What is trained on, as a distribution, instead of `task`."""
     tricks: TricksSpec = TricksSpec()
+    """Random scaling and the convex function (Section 4 of the paper)."""
     unroll: UnrollSpec = UnrollSpec()
+    """How episodes are run and scored."""
     estimator: EstimatorSpec = TBPTTSpec()
     """How the meta-gradient is had: `kind` is `tbptt`, `es`, `pes`, `es-single` or `mix`."""
     meta_optimizer: MetaOptimizerSpec = MetaOptimizerSpec()
+    """What moves Θ."""
     validation: ValidationSpec = ValidationSpec()
+    """What Θ is chosen by."""
     n_learners: int = Field(default=8, ge=1, le=4096)
     """Learners whose meta-gradients are averaged in one update of Θ."""
     chunk_size: int = Field(default=2, ge=1, le=256)
     """Learners run as one batch by one worker; part of the spec because it decides the order of
     sums."""
     divergence: DivergenceSpec = DivergenceSpec()
+    """When the training is stopped before its end."""
     n_episodes: int = Field(default=100, ge=1, le=1_000_000)
+    """Episodes of the whole training: how long it is."""
     checkpoint_every_updates: int = Field(default=10, ge=1, le=100_000)
+    """Updates of Θ between two checkpoints, from which a lost or paused job goes on."""
     seed: Seed = 0
+    """Everything random follows from it."""
     promote: PromotionSpec | None = None
     """Whether, and by what rule, the new version takes over an alias when the training is done."""
 

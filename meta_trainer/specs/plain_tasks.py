@@ -66,10 +66,13 @@ class MLPTaskSpec(Spec):
 
     kind: Literal["mlp"] = "mlp"
     dataset: DatasetName = "mnist5k"
+    """Images that the learner classifies."""
     activation: Activation = "sigmoid"
+    """Function after each hidden layer."""
     hidden: Annotated[tuple[Width, ...], Field(max_length=12)] = (20,)
     """Widths of the hidden layers."""
     batch_size: BatchSize = 128
+    """Examples in a minibatch."""
     init_std: InitStd = USUAL_INIT_STD
     """Weights and biases start as N(0, init_std²)."""
     side: Side | None = None
@@ -89,12 +92,17 @@ class CNNTaskSpec(Spec):
 
     kind: Literal["cnn"] = "cnn"
     dataset: DatasetName = "mnist5k"
+    """Images that the learner classifies."""
     architecture: Architecture = "cnn-1"
     """`cnn-1` is c-c-p-f, `cnn-2` c-c-p-c-c-p-f-f."""
     batch_norm: bool = False
+    """Whether a batch norm stands after each convolution."""
     dropout: bool = False
+    """Whether activations are dropped at random in training."""
     batch_size: BatchSize = 128
+    """Examples in a minibatch."""
     init_std: InitStd = 0.1
+    """Weights and biases start as N(0, init_std²)."""
 
 
 class LSTMTaskSpec(Spec):
@@ -102,11 +110,15 @@ class LSTMTaskSpec(Spec):
 
     kind: Literal["lstm"] = "lstm"
     n_layers: LayerCount = 1
+    """LSTM layers, one above the other."""
     hidden: Annotated[int, Field(ge=1, le=256)] = 20
+    """Numbers in the state of each layer."""
     noise_std: NoiseStd = 0.1
     """Standard deviation of the inputs' noise: 0.1, or 0.01 for the paper's "small noise"."""
     batch_size: BatchSize = 128
+    """Examples in a minibatch."""
     init_std: InitStd = 0.1
+    """Weights and biases start as N(0, init_std²)."""
 
 
 class NetworkTaskSpec(Spec):
@@ -114,6 +126,7 @@ class NetworkTaskSpec(Spec):
 
     kind: Literal["network"] = "network"
     network: NetworkName = "cnn"
+    """Which network: see `meta_trainer.learners.batched`."""
     dataset: DatasetName = "mnist5k"
     """Of networks on images, like `side`; `language` and `regression` have data of their own."""
     side: Side | None = 7
@@ -124,7 +137,9 @@ class NetworkTaskSpec(Spec):
     activation: Activation = "relu"
     """Of `cnn`, `cnn-norm`, `autoencoder` and `regression`."""
     batch_size: BatchSize = 32
+    """Examples in a minibatch."""
     initialization: Initialization = "torch"
+    """`normal` is N(0, init_std²), the others are `meta_trainer.learners.initializations`."""
     init_std: InitStd = USUAL_INIT_STD
     """Of `normal`: weights and biases start as N(0, init_std²)."""
     variant: Annotated[int, Field(ge=0, lt=2**31)] = 0

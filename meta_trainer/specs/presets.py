@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import gather_rates
 
@@ -167,7 +168,7 @@ def lay_out(fields: dict[str, Any]) -> dict[str, Any]:
     gathered = gather_rates(fields)
     name = gathered.pop("preset", "custom")
     if not isinstance(name, str) or name not in PRESETS:
-        raise FieldProblem("preset", f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+        raise FieldProblem("preset", describe_choice("preset", name, PRESETS))
 
     preset = PRESETS[name]
     kind_of_preset = _read_kind(preset.get("rule"))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from pydantic_core import ErrorDetails
 
+from meta_trainer.specs.plain_words import describe_error
+
 
 class FieldProblem(ValueError):
     """A rule about the fields of an object does not hold.
@@ -45,10 +47,14 @@ def blamed_field(details: ErrorDetails) -> str:
     return str(getattr(_cause(details), "field", ""))
 
 
-def plain_message(details: ErrorDetails) -> str:
-    """The sentence for people, without what pydantic puts before those of validators."""
+def plain_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str:
+    """The sentence for people: the validator's own, or pydantic's in plain words.
+
+    Args:
+        fields: names that could have been meant where one is unknown.
+    """
     cause = _cause(details)
-    return details["msg"] if cause is None else str(cause)
+    return describe_error(details, fields) if cause is None else str(cause)
 
 
 def _cause(details: ErrorDetails) -> Exception | None:

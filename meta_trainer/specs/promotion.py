@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from meta_trainer.specs.base import Seed, Spec
 from meta_trainer.specs.evaluation import EvaluationSpec
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.suites import SUITES
 
 SUITES_OF_LOSSES: Final = tuple(
@@ -21,7 +22,7 @@ SUITES_OF_LOSSES: Final = tuple(
 
 def _check_suite(value: str) -> str:
     if value not in SUITES_OF_LOSSES:
-        raise ValueError(f"suite must be one of {', '.join(SUITES_OF_LOSSES)}, got {value!r}")
+        raise ValueError(describe_choice("suite", value, SUITES_OF_LOSSES))
     return value
 
 

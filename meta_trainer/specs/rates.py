@@ -46,7 +46,12 @@ def _change_fields() -> dict[str, Any]:
     }
 
 
-RateChanges: Any = create_model("RateChanges", __base__=_RateChangesBase, **_change_fields())
+RateChanges: Any = create_model(
+    "RateChanges",
+    __base__=_RateChangesBase,
+    __doc__=_RateChangesBase.__doc__,
+    **_change_fields(),
+)
 """The fields of `Rate`, each null or a value that takes the place of Θ's own."""
 
 

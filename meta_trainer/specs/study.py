@@ -56,12 +56,17 @@ class StudySpec(Spec):
     objective: Annotated[ValidationObjective | SuiteObjective, Field(discriminator="kind")] = (
         ValidationObjective()
     )
+    """What trials are ranked by."""
     searcher: Annotated[SamplerSpec | PopulationSpec, Field(discriminator="kind")] = SamplerSpec()
+    """Who proposes points."""
     scheduler: Annotated[ASHASpec | MedianSpec | NoSchedulerSpec, Field(discriminator="kind")] = (
         NoSchedulerSpec()
     )
+    """Who stops trials before their end."""
     limits: LimitsSpec = LimitsSpec()
+    """How much the study may take."""
     resources: ResourcesSpec = ResourcesSpec()
+    """What each trial is given."""
     seeds: Annotated[tuple[Seed, ...], Field(max_length=64)] = ()
     """Of the trainings of each point, whose mean objective counts; empty: the base's own."""
     seed: Seed = 0

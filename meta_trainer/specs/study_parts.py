@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from meta_trainer.specs.base import DatasetName, Seed, Spec
 from meta_trainer.specs.evaluation import EvaluationSpec
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.suites import SUITES
 
 ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
@@ -27,7 +28,7 @@ def _check_score_suite(value: str) -> str:
         name for name, suite in SUITES.items() if suite.measure == "final loss" and suite.may_decide
     ]
     if value not in deciding:
-        raise ValueError(f"suite must be one of {', '.join(deciding)}, got {value!r}")
+        raise ValueError(describe_choice("suite", value, deciding))
     return value
 
 
@@ -40,11 +41,17 @@ class SuiteObjective(Spec):
 
     kind: Literal["suite"] = "suite"
     suite: Annotated[str, AfterValidator(_check_score_suite)] = "table1"
+    """Whose tasks the Θ is run on."""
     quick: bool = True
+    """Small minibatches, and no further datasets."""
     dataset: DatasetName = "mnist5k"
+    """What learners on images are trained on."""
     n_starts: int = Field(default=4, ge=2, le=100)
+    """Random starts of each task."""
     horizon: int = Field(default=100, ge=1, le=10_000)
+    """Steps of a run."""
     seed: Seed = 1
+    """Of starts and minibatches."""
 
     def evaluation(self, name: str) -> EvaluationSpec:
         """The evaluation of one version, without baselines."""
@@ -62,6 +69,7 @@ class SamplerSpec(Spec):
     estimator; by a Gaussian process. The last two are Optuna's and begin with random points."""
 
     kind: Literal["random", "grid", "tpe", "gp"] = "tpe"
+    """Random, all of a grid, a tree of Parzen estimators, or a Gaussian process."""
     n_startup_points: int = Field(default=6, ge=1, le=1000)
     """Random points before `tpe` and `gp` begin to learn."""
 
@@ -72,7 +80,9 @@ class PopulationSpec(Spec):
 
     kind: Literal["pbt"] = "pbt"
     population: int = Field(default=4, ge=2, le=256)
+    """Members that train side by side."""
     perturb_every_updates: int = Field(default=20, ge=1, le=100_000)
+    """Updates between two comparisons of the members."""
     quantile: float = Field(default=0.25, gt=0, le=0.5)
     """Share of the members that is replaced, and that they are replaced by."""
 
@@ -92,7 +102,9 @@ class MedianSpec(Spec):
 
     kind: Literal["median"] = "median"
     grace_updates: int = Field(default=10, ge=1, le=1_000_000)
+    """No training is stopped before."""
     min_trials: int = Field(default=3, ge=1, le=1000)
+    """Other trainings that must have come as far before one is stopped."""
 
 
 class NoSchedulerSpec(Spec):
@@ -107,6 +119,7 @@ class LimitsSpec(Spec):
     trials: int = Field(default=16, ge=1, le=10_000)
     """Meta-trainings in all, every seed counted; a grid may end earlier."""
     parallel_trials: int = Field(default=2, ge=1, le=256)
+    """Trials that train side by side."""
     wall_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """After so much time, pauses left out, trials are stopped as they are and the study ends with
     what it has."""

@@ -94,4 +94,5 @@ def check_point(base: MetaTrainingSpec, values: Mapping[str, Any], field: str) -
 def _list_reasons(error: ValidationError) -> Iterator[str]:
     for details in error.errors(include_url=False, include_input=False):
         location = ".".join(map(str, details["loc"]))
-        yield f"{location}: {details['msg']}" if location else plain_message(details)
+        message = plain_message(details)
+        yield f"{location}: {message}" if location else message

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.presets import merge
 from meta_trainer.specs.problems import FieldProblem
 
@@ -106,9 +107,7 @@ def lay_out_study(fields: dict[str, Any]) -> dict[str, Any]:
     if name is None:
         return fields
     if not isinstance(name, str) or name not in STUDY_PRESETS:
-        raise FieldProblem(
-            "preset", f"preset must be one of {', '.join(STUDY_PRESETS)}, got {name!r}"
-        )
+        raise FieldProblem("preset", describe_choice("preset", name, STUDY_PRESETS))
     preset = STUDY_PRESETS[name]
     replaced = [field for field in preset if _replaces(fields.get(field), preset[field], field)]
     base = {field: value for field, value in preset.items() if field not in replaced}

@@ -13,6 +13,7 @@ class TaskSpec(Spec):
     """The learner, its start and its data: an MLP classifier, as in Section 4 of the paper."""
 
     dataset: DatasetName = "mnist5k"
+    """Images that learners classify."""
     activations: Annotated[tuple[Activation, ...], Field(min_length=1, max_length=16)] = (
         "sigmoid",
     )
@@ -22,5 +23,6 @@ class TaskSpec(Spec):
     )
     """Widths of the hidden layers."""
     batch_size: int = Field(default=128, ge=1, le=4096)
+    """Examples in a minibatch."""
     init_std: float = Field(default=0.1, gt=0, le=10)
     """Weights and biases start as N(0, init_std²)."""

@@ -18,6 +18,7 @@ class ValidationSpec(Spec):
     loss is kept."""
 
     every_episodes: int = Field(default=10, ge=1, le=100_000)
+    """Episodes between two validations; the last episode is followed by one, too."""
     n_learners: int = Field(default=4, ge=1, le=256)
     """Learners for each activation of the task."""
     horizons: Annotated[tuple[Horizon, ...], Field(max_length=8)] = ()

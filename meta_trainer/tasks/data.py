@@ -64,6 +64,12 @@ def find_data(task: AnyTaskSpec, data: Mapping[str, Data]) -> Data:
     return dataset if side is None else dataset.pooled(side)
 
 
+def name_dataset(task: AnyTaskSpec) -> DatasetName | None:
+    """The dataset that a task reads; None where its data is made up."""
+    source = _name_or_synthetic(task)
+    return source if isinstance(source, str) else None
+
+
 def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
     """The name of a task's dataset, or the data that is made up for the task."""
     match task:

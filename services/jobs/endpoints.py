@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.sse import EventSourceResponse
 from pydantic import AfterValidator, AwareDatetime
 
 from services.auth.dependencies import Principal, require
+from services.catalog.schemas import DryRunAnswer
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.jobs import actions, results, schemas, service, submission, thinning
+from services.jobs.dry_run import try_job
 from services.jobs.filters import JobFilter, check_moment
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
@@ -49,6 +51,9 @@ Offset = Annotated[int, Query(ge=0, lt=2**31)]
 Step = Annotated[int, Query(ge=-1, lt=2**63)]
 MetricName = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 PointCount = Annotated[int | None, Query(ge=thinning.MIN_POINTS, le=10_000)]
+DryRun = Annotated[
+    bool, Query(description="Answer 200 with what would become of the job; nothing is submitted")
+]
 LastEventId = Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")]
 
 _REPEATED: dict[int | str, dict[str, Any]] = {
@@ -59,11 +64,27 @@ _REPEATED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=201, responses=_REPEATED)
+_REPEATED_OR_TRIED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": schemas.JobAnswer | DryRunAnswer,
+        "description": "A repeat: the Idempotency-Key was used with this request before; "
+        "or with `dry_run`, what would become of the job",
+    }
+}
+
+
+@router.post("", status_code=201, responses=_REPEATED_OR_TRIED, response_model=schemas.JobAnswer)
 def submit_job(
-    request: schemas.JobRequest, services: Services, post: Submission, response: Response
-) -> schemas.JobAnswer:
-    """Submit a job."""
+    request: schemas.JobRequest,
+    services: Services,
+    post: Submission,
+    response: Response,
+    dry_run: DryRun = False,
+) -> Any:
+    """Submit a job; with `dry_run`, see what would become of it."""
+    if dry_run:
+        tried = try_job(services, request, post.principal)
+        return JSONResponse(tried.model_dump(mode="json"))
     return _created(response, *submission.submit_job(services, request, post))
 
 

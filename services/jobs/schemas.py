@@ -143,6 +143,8 @@ class JobAnswer(Answer):
     retry_at: datetime | None
     """When the next attempt may start after one that was lost; null when none waits for that."""
     actor: str
+    notes: list[str] = []
+    """What was decided for the client, in sentences; only in the answer to a submission."""
 
 
 class JobList(BaseModel):

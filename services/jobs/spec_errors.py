@@ -7,24 +7,35 @@ rules were broken, they name the field to blame (`meta_trainer.specs.problems`),
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Any, get_args, get_origin
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from meta_trainer.specs.problems import blamed_field, plain_message
+from meta_trainer.specs.types import (
+    find_kind,
+    find_type_at,
+    list_field_types,
+    list_members,
+    list_paths,
+)
 from services.problems import FieldError
+
+_SAYS_A_FIELD: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
 
 def field_errors(model: type[BaseModel], error: ValidationError) -> list[FieldError]:
-    """Each error with its path below `spec`."""
-    errors = []
-    for details in error.errors(include_url=False, include_input=False):
-        path = ".".join(["spec", *_find_keys(model, details)])
-        errors.append(FieldError(path, plain_message(details)))
-    return errors
+    """Each field that is wrong, with its path below `spec`; what is wrong in several ways at once
+    is told once."""
+    messages: dict[str, list[str]] = {}
+    for details in error.errors(include_url=False):
+        keys = _find_keys(model, details)
+        path = ".".join(["spec", *keys])
+        messages.setdefault(path, []).append(plain_message(details, _list_names(model, details)))
+    return [FieldError(path, ", or ".join(parts)) for path, parts in messages.items()]
 
 
 def _find_keys(model: type[BaseModel], details: ErrorDetails) -> list[str]:
@@ -48,49 +59,30 @@ def _has_field(place: Any, field: str) -> bool:
     preset was laid under, may be refused for a field that it does not have: it is named itself.
     """
     first_key, _, _ = field.partition(".")
-    return first_key in _list_field_types(place)
+    return first_key in list_field_types(place)
+
+
+def _list_names(model: type[BaseModel], details: ErrorDetails) -> list[str]:
+    """The fields of the object that has one too many, and of the objects in it."""
+    _, place = _locate(model, details["loc"][:-1])
+    return list_paths(place)
 
 
 def _locate(model: type[Any], location: Sequence[int | str]) -> tuple[list[str], type[Any]]:
     """The keys of a location without those that tell kinds of object apart, and the type of what
     stands there."""
     keys: list[str] = []
-    place = model
+    place: Any = model
     for key in location:
-        members = {_kind(member): member for member in get_args(place)}
+        members = {find_kind(member): member for member in list_members(place)}
         if key in members:
             place = members[key]
-        else:
+        elif not _is_choice(members, key):
             keys.append(str(key))
-            place = _type_at(place, str(key))
+            place = find_type_at(place, key)
     return keys, place
 
 
-def _type_at(place: Any, key: str) -> Any:
-    """The type of a field, or of a mapping's values."""
-    if get_origin(place) is not dict:
-        return _list_field_types(place).get(key, object)
-    _, value = get_args(place)
-    if get_origin(value) is Annotated:
-        return get_args(value)[0]
-    return value
-
-
-def _kind(model: Any) -> str | None:
-    """What tells the type apart from the others of a union: the default of its field `kind`."""
-    if not _is_model(model):
-        return getattr(model, "kind", None)
-    field = model.model_fields.get("kind")
-    return field.default if field else None
-
-
-def _list_field_types(model: Any) -> dict[str, Any]:
-    if _is_model(model):
-        return {name: field.annotation for name, field in model.model_fields.items()}
-    if isinstance(model, type) and dataclasses.is_dataclass(model):
-        return {field.name: field.type for field in dataclasses.fields(model)}
-    return {}
-
-
-def _is_model(model: Any) -> bool:
-    return isinstance(model, type) and issubclass(model, BaseModel)
+def _is_choice(members: Mapping[str | None, Any], key: int | str) -> bool:
+    """Whether a key says which one of several plain types was tried, as `constrained-int` does."""
+    return len(members) > 0 and isinstance(key, str) and not _SAYS_A_FIELD.fullmatch(key)

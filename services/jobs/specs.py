@@ -7,7 +7,7 @@ stored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from hyperadam.names import split_ref
 from hyperadam.rules import RuleError, rule_from_spec
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
 from meta_trainer.specs.problems import FieldProblem, check_different
+from meta_trainer.specs.schema import SPEC_MODELS
 from meta_trainer.specs.study import StudySpec
 from registry import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
 from services.jobs.spec_errors import field_errors
@@ -22,12 +23,13 @@ from services.problems import FieldError, invalid, invalid_fields
 
 AnyJobSpec = MetaTrainingSpec | EvaluationSpec | StudySpec
 
-SPECS: Final[Mapping[str, type[AnyJobSpec]]] = {
-    "meta-training": MetaTrainingSpec,
-    "evaluation": EvaluationSpec,
-    "study": StudySpec,
-}
+SPECS: Final[Mapping[str, type[AnyJobSpec]]] = SPEC_MODELS
 _NOT_FOUND: Final = (OptimizerNotFound, VersionNotFound, AliasNotFound)
+
+
+def is_job_spec(spec: object) -> TypeGuard[AnyJobSpec]:
+    """Whether it is the spec of a whole job."""
+    return isinstance(spec, MetaTrainingSpec | EvaluationSpec | StudySpec)
 
 
 def complete_spec(kind: str, content: Mapping[str, Any], registry: Registry) -> AnyJobSpec:

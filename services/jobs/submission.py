@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from meta_trainer.specs.rates import spec_of_today
 from services.auth.scopes import Principal
+from services.catalog.datasets import check_data
 from services.container import Container
 from services.database.base import now
 from services.database.facts import read_nodes
 from services.idempotency.service import Post, hash_body
 from services.jobs import schemas, service, views
+from services.jobs.bare import describe_bare, lay_under
 from services.jobs.continuation import pin_continuation
 from services.jobs.deadlines import check_deadline
 from services.jobs.lifecycle import State
@@ -76,13 +78,8 @@ def _create_job(
 ) -> tuple[schemas.JobAnswer, bool]:
     earlier = post.find_earlier(services.database, body_sha256)
     if earlier is not None:
-        return service.show_job(services, earlier), False
-    check_deadline(request.deadline)
-    complete = complete_spec(request.kind, request.spec, services.registry)
-    spec = pin_continuation(services, complete)
-    check_promotion(spec, post.principal, services.registry)
-    _check_needs(services, request.kind, spec)
-    check_webhook(services, request.webhook)
+        return _add_notes(service.show_job(services, earlier), request), False
+    spec = check_request(services, request, post.principal)
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -92,7 +89,30 @@ def _create_job(
 
     outcome = post.run_once(services.database, body_sha256, job_id, insert)
     answer = outcome.result or service.show_job(services, outcome.resource)
-    return answer, outcome.result is not None
+    return _add_notes(answer, request), outcome.result is not None
+
+
+def check_request(
+    services: Container, request: schemas.JobRequest, principal: Principal
+) -> AnyJobSpec:
+    """The complete spec of a job that may be submitted.
+
+    Raises:
+        Problem: 422 naming the fields that are wrong, or 403.
+    """
+    check_deadline(request.deadline)
+    content = lay_under(request.kind, request.spec)
+    complete = complete_spec(request.kind, content, services.registry)
+    spec = pin_continuation(services, complete)
+    check_promotion(spec, principal, services.registry)
+    _check_needs(services, request.kind, spec)
+    check_webhook(services, request.webhook)
+    check_data(spec, services.settings)
+    return spec
+
+
+def _add_notes(job: schemas.JobAnswer, request: schemas.JobRequest) -> schemas.JobAnswer:
+    return job.model_copy(update={"notes": describe_bare(request.kind, request.spec)})
 
 
 def _check_needs(services: Container, kind: str, spec: AnyJobSpec) -> None:

@@ -12,12 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from hyperadam.names import InvalidName
 from hyperadam.theta import ThetaError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from meta_trainer.specs.problems import plain_message
 from registry import (
     AliasMoved,
     AliasNotFound,
@@ -148,8 +150,8 @@ def _make_field_error(item: Mapping[str, Any]) -> FieldError:
     if item["type"] == "json_invalid":
         place = item["loc"][-1]
         return FieldError("body", f"not valid JSON at character {place}: {item['ctx']['error']}")
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return FieldError(format_path(item["loc"]), message)
+    details = cast(ErrorDetails, {name: item[name] for name in item if name != "input"})
+    return FieldError(format_path(item["loc"]), plain_message(details))
 
 
 def format_path(location: Sequence[int | str]) -> str:

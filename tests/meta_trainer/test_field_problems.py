@@ -116,7 +116,7 @@ def test_values_that_differ_pass_and_others_name_their_field() -> None:
             "n_candidates",
             "n_candidates must be between 1 and 64, got 65",
         ),
-        (MetaTrainingSpec, {"n_episodes": 0}, "", "Input should be greater than or equal to 1"),
+        (MetaTrainingSpec, {"n_episodes": 0}, "", "must be at least 1, got 0"),
     ],
 )
 def test_field_and_message_come_back_from_pydantic(

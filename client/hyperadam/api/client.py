@@ -19,6 +19,7 @@ from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
 from hyperadam.api.proof import ProvenServer
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
+from hyperadam.api.specs import AsyncSpecs, Specs
 from hyperadam.api.studies import AsyncStudies, Studies
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class AsyncClient:
         self.optimizers = AsyncOptimizers(self._session, cache)
         self.studies = AsyncStudies(self._session)
         self.keys = AsyncKeys(self._session)
+        self.specs = AsyncSpecs(self._session)
 
     @classmethod
     def over_wire(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
@@ -137,6 +139,7 @@ class Client:
         self.optimizers = Optimizers(self._twin.optimizers)
         self.studies = Studies(self._twin.studies)
         self.keys = Keys(self._twin.keys)
+        self.specs = Specs(self._twin.specs)
 
     @property
     def url(self) -> str:

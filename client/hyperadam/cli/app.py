@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hyperadam import __version__
-from hyperadam.cli import evaluation, inspect, jobs, optimizers, removals, study
+from hyperadam.cli import catalog, evaluation, inspect, jobs, optimizers, removals, study
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
@@ -36,6 +36,8 @@ app.command("compare")(optimizers.compare)
 app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)
 app.command("inspect")(inspect.inspect)
+app.command("presets")(catalog.list_presets)
+app.command("datasets")(catalog.list_datasets)
 
 
 def main() -> None:

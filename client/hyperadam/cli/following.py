@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def show_start(job: Job, *, follow: bool, as_json: bool) -> None:
     """Tell of a job that was just submitted, of whichever kind."""
+    for note in job.notes:
+        open_errors().print(note)
     if as_json:
         print_json(job.raw)
     elif follow:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hyperadam.cli.catalog import show_dry_run
 from hyperadam.cli.common import JobId, Json, command, connect, echo, open_output, print_json
 from hyperadam.cli.following import finish, show_result, show_start
 from hyperadam.cli.results import download_files
@@ -71,12 +72,19 @@ def submit(
         str | None,
         typer.Option("--idempotency-key", help="A repeat with the same key gives the same job."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the complete spec, its cost, and what is wrong."),
+    ] = False,
     follow: Follow = False,
     as_json: Json = False,
 ) -> None:
     """Submit a job. Prints its id; with --follow, its exit code is the job's."""
     spec = build_spec(file, preset, values or [])
     with connect(ctx) as client:
+        if dry_run:
+            show_dry_run(client.specs.dry_run(kind, spec), as_json=as_json)
+            return
         job = client.jobs.submit(
             kind,
             spec,

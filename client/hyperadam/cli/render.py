@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
     from hyperadam.api import (
         Aliases,
+        Dataset,
         EvaluationResult,
         EvaluationRow,
         Job,
         MetaTrainingResult,
         Optimizer,
+        Preset,
         Version,
         VersionHistory,
     )
@@ -226,6 +228,29 @@ def make_version_history_table(history: VersionHistory) -> Table:
             change.action,
             change.actor,
             change.reason,
+        )
+    return table
+
+
+def make_presets_table(presets: Iterable[Preset]) -> Table:
+    table = make_table("kind", "preset", "about", "what it is for")
+    for preset in presets:
+        seconds = preset.cost.seconds if preset.cost else None
+        table.add_row(preset.kind, preset.name, format_duration(seconds), preset.purpose)
+    return table
+
+
+def make_datasets_table(datasets: Iterable[Dataset]) -> Table:
+    table = make_table("dataset", "there", "example", "classes", "examples", "what it is")
+    states = {True: "yes", False: "no", None: "?"}
+    for dataset in datasets:
+        table.add_row(
+            dataset.name,
+            states[dataset.available],
+            "×".join(map(str, dataset.shape)),
+            str(dataset.n_classes),
+            ", ".join(f"{n:,} {split}" for split, n in dataset.n_examples.items()),
+            dataset.title,
         )
     return table
 

@@ -27,13 +27,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
-from hyperadam.rules.layers import LSTMStack, check_choice, check_ranges, draw_theta, linear
+from hyperadam.rules.layers import LSTMStack, Ranges, check_choice, check_ranges, draw_theta, linear
 
 _SMALLEST: Final = 2.0**-126
 """The smallest normal number of float32."""
@@ -57,18 +57,18 @@ class DMSpec:
     output_scale: float = 0.1
     """What the last layer's output is multiplied by; 1e-6 to 1000."""
 
+    RANGES: ClassVar[Ranges] = {
+        "log_range": (0.1, 80),
+        "n_hidden": (1, 64),
+        "n_layers": (1, 4),
+        "forget_bias": (-100, 100),
+        "output_scale": (1e-6, 1000),
+    }
+    """The smallest and the largest value of each number."""
+
     def __post_init__(self) -> None:
         check_choice("preprocessing", self.preprocessing, ("clipped", "log-sign"))
-        check_ranges(
-            self,
-            {
-                "log_range": (0.1, 80),
-                "n_hidden": (1, 64),
-                "n_layers": (1, 4),
-                "forget_bias": (-100, 100),
-                "output_scale": (1e-6, 1000),
-            },
-        )
+        check_ranges(self, self.RANGES)
 
 
 class DMState(NamedTuple):

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,7 @@ from torch import Tensor
 
 from hyperadam.rules.base import CoordinateSums, Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
+    Ranges,
     check_choice,
     check_ranges,
     compute_decay_logits,
@@ -85,19 +86,19 @@ class HyperAdamSpec:
     as Adam's are within about ± 1. But a gradient that falls by many orders of magnitude without
     being 0, or comes back after that, has a ratio m̂/√v̂ of thousands."""
 
+    RANGES: ClassVar[Ranges] = {
+        "n_candidates": (1, 64),
+        "norm_epsilon": (0, 1),
+        "forget_bias": (-100, 100),
+        "epsilon": (1e-25, 1),
+        "direction_bound": (0, 1e6),
+    }
+    """The smallest and the largest value of each number."""
+
     def __post_init__(self) -> None:
         check_choice("normalization", self.normalization, ("euclidean", "rms"))
         check_choice("squash", self.squash, ("none", "asinh"))
-        check_ranges(
-            self,
-            {
-                "n_candidates": (1, 64),
-                "norm_epsilon": (0, 1),
-                "forget_bias": (-100, 100),
-                "epsilon": (1e-25, 1),
-                "direction_bound": (0, 1e6),
-            },
-        )
+        check_ranges(self, self.RANGES)
 
 
 class HyperAdamState(NamedTuple):

@@ -34,13 +34,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
+    Ranges,
     check_choice,
     check_ranges,
     compute_decay_logits,
@@ -79,16 +80,16 @@ class HyperAdamTensorSpec:
     direction_bound: float = 20.0
     """b, 1 to 1e6: directions are within ± b before they are multiplied by the length."""
 
+    RANGES: ClassVar[Ranges] = {
+        "n_candidates": (1, 16),
+        "n_hidden": (1, 256),
+        "epsilon": (1e-25, 1),
+        "direction_bound": (1, 1e6),
+    }
+    """The smallest and the largest value of each number."""
+
     def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {
-                "n_candidates": (1, 16),
-                "n_hidden": (1, 256),
-                "epsilon": (1e-25, 1),
-                "direction_bound": (1, 1e6),
-            },
-        )
+        check_ranges(self, self.RANGES)
 
 
 class HyperAdamTensorState(NamedTuple):

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from hyperadam.rules.base import RuleError, Tensors
 
+Ranges = Mapping[str, tuple[float, float]]
+"""The smallest and the largest value of fields by name."""
+
 
 def linear(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
     """`weight @ x + bias` over the first dimension of x; `bias` is (n_out,) or an earlier result
@@ -128,7 +131,7 @@ def safe_sqrt(x: Tensor) -> Tensor:
     return torch.where(positive, torch.sqrt(torch.where(positive, x, 1.0)), 0.0)
 
 
-def check_ranges(spec: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+def check_ranges(spec: object, ranges: Ranges) -> None:
     """Every named field of a spec lies in its closed range; NaN lies in none.
 
     Raises:

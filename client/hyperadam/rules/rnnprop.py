@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,7 @@ from torch import Tensor
 from hyperadam.rules.base import Insight, Rule, Shapes, Tensors
 from hyperadam.rules.layers import (
     LSTMStack,
+    Ranges,
     check_choice,
     check_ranges,
     draw_theta,
@@ -59,19 +60,19 @@ class RNNpropSpec:
     output_scale: float = 0.1
     """What the tanh is multiplied by: the longest step; 1e-6 to 1000."""
 
+    RANGES: ClassVar[Ranges] = {
+        "beta1": (0, 0.9999),
+        "beta2": (0, 0.9999),
+        "epsilon": (1e-16, 1),
+        "n_hidden": (1, 64),
+        "n_layers": (1, 4),
+        "forget_bias": (-100, 100),
+        "output_scale": (1e-6, 1000),
+    }
+    """The smallest and the largest value of each number."""
+
     def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {
-                "beta1": (0, 0.9999),
-                "beta2": (0, 0.9999),
-                "epsilon": (1e-16, 1),
-                "n_hidden": (1, 64),
-                "n_layers": (1, 4),
-                "forget_bias": (-100, 100),
-                "output_scale": (1e-6, 1000),
-            },
-        )
+        check_ranges(self, self.RANGES)
 
 
 class RNNpropState(NamedTuple):

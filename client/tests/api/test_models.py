@@ -18,6 +18,7 @@ from hyperadam.api.errors import PROBLEMS, make_problem_error
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
+from hyperadam.api.specs import AsyncSpecs, Specs
 from hyperadam.api.studies import AsyncStudies, Studies
 
 JOB = {
@@ -140,7 +141,13 @@ def test_validation_lists_its_fields() -> None:
 
 @pytest.mark.parametrize(
     ("blocking", "asynchronous"),
-    [(Jobs, AsyncJobs), (Optimizers, AsyncOptimizers), (Keys, AsyncKeys), (Studies, AsyncStudies)],
+    [
+        (Jobs, AsyncJobs),
+        (Keys, AsyncKeys),
+        (Optimizers, AsyncOptimizers),
+        (Specs, AsyncSpecs),
+        (Studies, AsyncStudies),
+    ],
 )
 def test_both_clients_have_the_same_methods(blocking: type, asynchronous: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:

@@ -63,7 +63,7 @@ def test_jobs_of_a_key_at_its_limit_let_others_pass(
     other = services.api_keys.create("other", ["submit"]).key
     answer = stage.client.post(
         "/v1/jobs",
-        json={"kind": "meta-training", "spec": {}},
+        json={"kind": "meta-training", "spec": {"preset": "quick"}},
         headers={"Authorization": f"Bearer {other}"},
     )
     theirs = answer.json()["id"]

@@ -32,6 +32,7 @@ from hyperadam.api.models.results import (
     MetaTrainingResult,
     Result,
 )
+from hyperadam.api.models.specs import Cost, Dataset, DryRun, Preset, SpecMistake
 from hyperadam.api.models.versions import (
     AttachedEvaluation,
     ContinuedFrom,
@@ -53,7 +54,10 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "ContinuedFrom",
+    "Cost",
+    "Dataset",
     "Difference",
+    "DryRun",
     "EvaluationComparison",
     "EvaluationResult",
     "EvaluationRow",
@@ -68,8 +72,10 @@ __all__ = [
     "MetricSeries",
     "NewApiKey",
     "Optimizer",
+    "Preset",
     "Readiness",
     "Result",
+    "SpecMistake",
     "TaskComparison",
     "Version",
     "VersionChange",

@@ -84,6 +84,8 @@ class Job(Record):
     """Id of the job whose spec this one began from."""
     actor: str | None = None
     """Name of the key that submitted it."""
+    notes: tuple[str, ...] = ()
+    """What was decided for the client; only in the answer to a submission."""
 
     @property
     def ended(self) -> bool:

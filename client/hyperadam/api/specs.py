@@ -1,0 +1,48 @@
+"""`client.specs`: what a spec may be made of, and what would become of a job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from hyperadam.api.bridge import blocking, blocking_iterator
+from hyperadam.api.models import Dataset, DryRun, Preset
+from hyperadam.api.session import Session, join_path
+
+
+class AsyncSpecs:
+    """The parts of specs. Each call raises the exceptions of `hyperadam.api.errors`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def presets(self) -> AsyncGenerator[Preset]:
+        """Named starting points, by kind."""
+        return self._session.fetch_pages(Preset, join_path("presets"), page_size=None)
+
+    def datasets(self) -> AsyncGenerator[Dataset]:
+        """Datasets that a spec may name."""
+        return self._session.fetch_pages(Dataset, join_path("datasets"), page_size=None)
+
+    async def dry_run(self, kind: str, spec: Mapping[str, Any]) -> DryRun:
+        """What would become of a job; nothing is submitted. A spec that would be refused is no
+        exception here: `errors` has the fields."""
+        response = await self._session.request(
+            "POST",
+            join_path("jobs"),
+            params={"dry_run": "true"},
+            body={"kind": kind, "spec": spec},
+            idempotent=True,
+        )
+        return self._session.decode_record(DryRun, response)
+
+
+class Specs:
+    """The parts of specs. Each call raises the exceptions of `hyperadam.api.errors`."""
+
+    def __init__(self, twin: AsyncSpecs) -> None:
+        self._twin = twin
+
+    presets = blocking_iterator(AsyncSpecs.presets)
+    datasets = blocking_iterator(AsyncSpecs.datasets)
+    dry_run = blocking(AsyncSpecs.dry_run)

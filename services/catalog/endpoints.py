@@ -1,0 +1,28 @@
+"""REST calls about what a spec may be made of. The wire is docs/rest.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Depends
+
+from services.auth.dependencies import require
+from services.catalog import datasets, schemas, service
+from services.container import Services
+from services.strict_routes import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["specs"], route_class=StrictRoute)
+
+READER: Final = Depends(require("read"))
+
+
+@router.get("/presets", dependencies=[READER])
+def list_presets(services: Services) -> schemas.PresetList:
+    """Named starting points: what each is for, what it costs, and its complete spec."""
+    return service.list_all_presets(services)
+
+
+@router.get("/datasets", dependencies=[READER])
+def list_datasets(services: Services) -> schemas.DatasetList:
+    """Datasets that a spec may name, whether they are there, and how to get those that are not."""
+    return datasets.list_data(services.settings)

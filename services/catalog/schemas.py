@@ -1,0 +1,85 @@
+"""The wire: presets, datasets and tasks, as in docs/rest.md."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class CostAnswer(BaseModel):
+    """What a job takes: estimates from its spec alone, within a factor of about three."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    n_updates: int
+    """Updates of Θ; of a study, of all its trials; 0 of an evaluation."""
+    n_learner_steps: int
+    """Steps of single learners, those of validation and tuning included."""
+    core_seconds: float
+    """Of one core."""
+    n_parallel: int
+    """Cores that the job can make use of."""
+    memory_bytes: int
+    """Of each of its processes."""
+    seconds: float
+    """On the cores that this service knows of; where it knows of none, on one."""
+
+
+class PresetAnswer(BaseModel):
+    """A named starting point."""
+
+    name: str
+    kind: Literal["meta-training", "study", "tasks"]
+    """The kind of job that it begins; `tasks`: the field of that name of a meta-training."""
+    purpose: str
+    """What it is for."""
+    cost: CostAnswer | None
+    """Null of `tasks`, which are no whole job."""
+    spec: dict[str, Any]
+    """Complete: every default written out."""
+
+
+class PresetList(BaseModel):
+    items: list[PresetAnswer]
+
+
+class DatasetAnswer(BaseModel):
+    """A dataset that a spec may name."""
+
+    name: str
+    title: str
+    available: bool | None
+    """Null: the data folder is on other machines, and nothing is known of it."""
+    how_to_get: str | None
+    """What is missing, and the command that gets it; null where it is there."""
+    shape: list[int]
+    """Of one example."""
+    n_classes: int
+    n_examples: dict[str, int]
+    """By split."""
+
+
+class DatasetList(BaseModel):
+    items: list[DatasetAnswer]
+
+
+class DryRunAnswer(BaseModel):
+    """What would become of a job that is not submitted."""
+
+    accepted: bool
+    """Whether the same request without `dry_run` would be taken."""
+    preset: str | None
+    """What the spec begins with; null where it begins with nothing but defaults."""
+    notes: list[str]
+    """What was decided for the client, in sentences."""
+    spec: dict[str, Any] | None
+    """Complete, references pinned; null where it would be refused."""
+    cost: CostAnswer | None
+    errors: list[FieldErrorAnswer]
+    """The fields for which it would be refused."""
+
+
+class FieldErrorAnswer(BaseModel):
+    field: str = Field(examples=["spec.unroll.horizon"])
+    message: str

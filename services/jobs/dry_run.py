@@ -1,0 +1,36 @@
+"""What would become of a job, without submitting it: all the checks, and nothing is written."""
+
+from __future__ import annotations
+
+from services.auth.scopes import Principal
+from services.catalog.schemas import DryRunAnswer, FieldErrorAnswer
+from services.catalog.service import count_cores, describe_cost
+from services.container import Container
+from services.jobs import schemas
+from services.jobs.bare import describe_bare, lay_under
+from services.jobs.submission import check_request
+from services.problems import Forbidden, Validation
+
+
+def try_job(services: Container, request: schemas.JobRequest, principal: Principal) -> DryRunAnswer:
+    """The complete spec and its cost, or the fields for which it would be refused."""
+    content = lay_under(request.kind, request.spec)
+    preset = content.get("preset")
+    answer = DryRunAnswer(
+        accepted=False,
+        preset=preset if isinstance(preset, str) else None,
+        notes=describe_bare(request.kind, request.spec),
+        spec=None,
+        cost=None,
+        errors=[],
+    )
+    try:
+        spec = check_request(services, request, principal)
+    except (Validation, Forbidden) as problem:
+        fields = problem.errors
+        errors = [FieldErrorAnswer(field=each.field, message=each.message) for each in fields]
+        whole = FieldErrorAnswer(field="spec", message=problem.detail)
+        return answer.model_copy(update={"errors": errors or [whole]})
+    cost = describe_cost(spec, count_cores(services))
+    changes = {"accepted": True, "spec": spec.model_dump(mode="json"), "cost": cost}
+    return answer.model_copy(update=changes)

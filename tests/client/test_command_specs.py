@@ -1,0 +1,47 @@
+"""Presets, datasets and dry runs on the command line, against the real application."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hyperadam.api import Client
+
+from tests.client.commands import read_documents, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide_terminal")]
+
+
+def test_presets_and_datasets_are_listed(client: Client) -> None:
+    table = run("presets", "--kind", "meta-training").stdout
+    assert "rnnprop-paper" in table
+    assert "ablation-j" not in table
+    [presets] = read_documents("presets", "--json")
+    assert presets == [dict(preset.raw) for preset in client.specs.presets()]
+    datasets = run("datasets").stdout
+    assert "meta_trainer.datasets download cifar10" in datasets
+    assert [each.available for each in client.specs.datasets()] == [True, False, False, False]
+
+
+def test_a_dry_run_shows_the_spec_and_its_cost_and_submits_nothing(client: Client) -> None:
+    result = run("jobs", "submit", "--preset", "quick", "--set", "seed=3", "--dry-run")
+    assert json.loads(result.stdout)["seed"] == 3
+    assert "60 updates" in result.stderr
+    assert list(client.jobs.list()) == []
+
+
+def test_a_dry_run_tells_what_is_wrong_and_what_was_meant(client: Client) -> None:
+    result = run("jobs", "submit", "--set", "unroll.horizn=3", "--dry-run", code=2)
+    assert "spec.unroll.horizn: unknown field horizn: did you mean horizon?" in result.stderr
+    [tried] = read_documents(
+        "jobs", "submit", "--set", "n_episodes=0", "--dry-run", "--json", code=2
+    )
+    assert tried["errors"] == [{"field": "spec.n_episodes", "message": "must be at least 1, got 0"}]
+    assert client.specs.dry_run("meta-training", {"n_episodes": 0}).accepted is False
+
+
+def test_a_bare_submission_says_what_it_takes(client: Client) -> None:
+    result = run("jobs", "submit", "--dry-run", code=2)  # its datasets are not here
+    assert "it begins from the preset 'default'" in result.stderr
+    assert "download mnist" in result.stderr
+    assert client.specs.dry_run("meta-training", {}).preset == "default"
