@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from hyperadam import __version__
 from rich.console import Console
 from rich.table import Table
 
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 
 console = Console()
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The HyperAdam service.")
-keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="The HyperAdam service.",
+)
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys.")
 app.add_typer(keys, name="keys")
 app.command("prune")(prune)
 
@@ -44,6 +50,24 @@ PortOption = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Port; 0: a free one [default: 8400].", show_default=False),
 ]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"hyperadam-server {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def read_options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """The HyperAdam service."""
 
 
 @app.command()

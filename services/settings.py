@@ -188,7 +188,7 @@ class Settings(BaseSettings):
             if value is not None:
                 values[name] = value
 
-        home = Path(values.get("home") or _default_home()).expanduser().resolve()
+        home = _read_home(values.get("home"))
         _check_home(home)
         values["home"] = home
         defaults = _defaults_below(home)
@@ -260,6 +260,18 @@ def check_webhooks(hosts: str, networks: str, secret: str) -> None:
         read_key(secret)
     except ValueError as error:
         raise ValueError(f"webhook_secret {error}") from error
+
+
+def _read_home(value: str | Path | None) -> Path:
+    """The folder, as an absolute path.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    try:
+        return Path(value or _default_home()).expanduser().resolve()
+    except RuntimeError as error:  # ~somebody
+        raise ValueError(f"home must be the path of a folder, got {value}: {error}") from error
 
 
 def _check_home(home: Path) -> None:

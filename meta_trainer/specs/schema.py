@@ -60,7 +60,7 @@ def list_fields(schemas: Mapping[str, Schema]) -> Iterator[tuple[str, str, Schem
 
 def _complete(name: str, schema: Schema) -> None:
     """Write what the model itself does not say into one object's schema."""
-    schema["description"] = _first_paragraph(schema.get("description", "Any JSON value."))
+    schema["description"] = first_paragraph(schema.get("description", "Any JSON value."))
     properties = schema.get("properties", {})
     if name in _PRESETS:
         schema["properties"] = {"preset": _describe_preset(_PRESETS[name]), **properties}
@@ -105,7 +105,7 @@ def _give_example(field: Schema, example: Any) -> None:
         field["examples"] = fitting[:1]
 
 
-def _first_paragraph(text: str) -> str:
+def first_paragraph(text: str) -> str:
     """A class's docstring up to its first blank line, on one line."""
     return " ".join(text.split("\n\n")[0].split())
 

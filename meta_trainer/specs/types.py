@@ -51,11 +51,16 @@ def find_type_at(place: Any, key: int | str) -> Any:
 
 
 def list_members(place: Any) -> tuple[Any, ...]:
-    """The types of a union, null left out; none where the type is no union."""
+    """The types of a union and of the unions in it, null left out; none where the type is no
+    union."""
     place = unwrap(place)
     if get_origin(place) not in (Union, UnionType):
         return ()
-    return tuple(unwrap(member) for member in get_args(place) if member is not NoneType)
+    members: list[Any] = []
+    for member in get_args(place):
+        if member is not NoneType:
+            members += list_members(member) or (unwrap(member),)
+    return tuple(members)
 
 
 def find_kind(model: Any) -> str | None:

@@ -5,5 +5,6 @@
 | `endpoints.py` | the REST calls |
 | `service.py` | what they answer with |
 | `datasets.py` | which data this service has, and the refusal of a job whose data is not there |
+| `tasks.py` | rules, kinds of tasks, suites and baselines |
 | `document.py` | the specs' schemas in `/openapi.json` |
 """

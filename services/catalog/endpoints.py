@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Depends
 
 from services.auth.dependencies import require
-from services.catalog import datasets, schemas, service
+from services.catalog import datasets, schemas, service, tasks
 from services.container import Services
 from services.strict_routes import StrictRoute
 
@@ -26,3 +26,9 @@ def list_presets(services: Services) -> schemas.PresetList:
 def list_datasets(services: Services) -> schemas.DatasetList:
     """Datasets that a spec may name, whether they are there, and how to get those that are not."""
     return datasets.list_data(services.settings)
+
+
+@router.get("/tasks", dependencies=[READER])
+def list_tasks() -> schemas.TaskCatalog:
+    """Rules that can be learned, tasks to learn on, suites and baselines to compare with."""
+    return tasks.list_tasks()

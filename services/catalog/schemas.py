@@ -64,6 +64,48 @@ class DatasetList(BaseModel):
     items: list[DatasetAnswer]
 
 
+class RuleAnswer(BaseModel):
+    """An update rule whose Θ can be meta-trained."""
+
+    kind: str
+    inits: list[str]
+    """What its Θ may start as; the first is the usual one."""
+    purpose: str
+
+
+class TaskKindAnswer(BaseModel):
+    """A kind of task, whose fields are those of its model in `/openapi.json`."""
+
+    kind: str
+    model: str
+    purpose: str
+    trainable: bool
+    """False: evaluations alone have it."""
+
+
+class SuiteAnswer(BaseModel):
+    """A named set of tasks that evaluations run."""
+
+    name: str
+    title: str
+    learners: list[str]
+    may_decide: bool
+    """Whether a promotion or a study may choose a Θ by it."""
+
+
+class TaskCatalog(BaseModel):
+    """What can be learned, on what, and beside what."""
+
+    rules: list[RuleAnswer]
+    tasks: list[TaskKindAnswer]
+    families: list[str]
+    """The families of a task distribution, as fields of `tasks`."""
+    networks: list[str]
+    """Of tasks of the kind `network`."""
+    suites: list[SuiteAnswer]
+    baselines: list[str]
+
+
 class DryRunAnswer(BaseModel):
     """What would become of a job that is not submitted."""
 

@@ -45,3 +45,30 @@ def test_a_bare_submission_says_what_it_takes(client: Client) -> None:
     assert "it begins from the preset 'default'" in result.stderr
     assert "download mnist" in result.stderr
     assert client.specs.dry_run("meta-training", {}).preset == "default"
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(client: Client) -> None:
+    job_id = client.jobs.submit("meta-training", {"preset": "quick"}).id
+    assert job_id in run("jobs", "show", job_id[:9]).stdout
+    assert job_id in run("jobs", "show", job_id[4:9]).stdout
+    assert "no job's id begins with" in run("jobs", "show", "job_222222222", code=2).stderr
+
+
+def test_a_shell_is_offered_what_the_server_has(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import click
+    from hyperadam.cli import completion
+
+    monkeypatch.setattr(completion, "SECONDS", 60.0)
+    ctx = click.Context(click.Command("hyperadam"))
+    job_id = client.jobs.submit("meta-training", {"preset": "quick"}).id
+    assert completion.complete_jobs(ctx, "job_") == [job_id]  # type: ignore[arg-type]
+    assert completion.complete_presets(ctx, "rnn") == ["rnnprop-paper"]  # type: ignore[arg-type]
+    assert completion.complete_suites(ctx, "abl") == [  # type: ignore[arg-type]
+        "ablation-state",
+        "ablation-tricks",
+        "ablation-j",
+    ]
+    assert completion.complete_baselines(ctx, "sg") == ["sgd"]  # type: ignore[arg-type]
+    assert completion.complete_datasets(ctx, "ci") == ["cifar10"]  # type: ignore[arg-type]

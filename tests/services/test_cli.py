@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from hyperadam import __version__
 from typer.testing import CliRunner
 
 from services.auth.service import ApiKeys
@@ -92,6 +93,7 @@ def test_mistakes_are_told_in_a_sentence(
         ("HYPERADAM_QUEUE", "7", "HYPERADAM_QUEUE is no setting"),
         ("HYPERADAM_HOME", "/tmp/100%", "home must not have %"),
         ("HYPERADAM_HOME", "/tmp/really?", "home must not have ?"),
+        ("HYPERADAM_HOME", "~nobody-here/x", "home must be the path of a folder"),
         ("DATABASE_URL", "sqlite:////does/not/exist/jobs.db", "the job store cannot be opened"),
     ],
 )
@@ -101,6 +103,14 @@ def test_wrong_settings_are_told_in_a_sentence(
     result = runner.invoke(app, ["migrate"], env={variable: value})
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_it_says_its_version(runner: CliRunner) -> None:
+    assert runner.invoke(app, ["--version"]).stdout == f"hyperadam-server {__version__}\n"
+
+
+def test_brackets_in_help_are_text(runner: CliRunner) -> None:
+    assert "[default: 127.0.0.1]" in runner.invoke(app, ["up", "--help"]).stdout
 
 
 def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path: Path) -> None:

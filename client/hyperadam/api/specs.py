@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from hyperadam.api.bridge import blocking, blocking_iterator
-from hyperadam.api.models import Dataset, DryRun, Preset
+from hyperadam.api.models import Dataset, DryRun, Preset, TaskCatalog
 from hyperadam.api.session import Session, join_path
 
 
@@ -23,6 +23,10 @@ class AsyncSpecs:
     def datasets(self) -> AsyncGenerator[Dataset]:
         """Datasets that a spec may name."""
         return self._session.fetch_pages(Dataset, join_path("datasets"), page_size=None)
+
+    async def tasks(self) -> TaskCatalog:
+        """Tasks to learn on, suites and baselines to compare with."""
+        return await self._session.get(TaskCatalog, join_path("tasks"))
 
     async def dry_run(self, kind: str, spec: Mapping[str, Any]) -> DryRun:
         """What would become of a job; nothing is submitted. A spec that would be refused is no
@@ -45,4 +49,5 @@ class Specs:
 
     presets = blocking_iterator(AsyncSpecs.presets)
     datasets = blocking_iterator(AsyncSpecs.datasets)
+    tasks = blocking(AsyncSpecs.tasks)
     dry_run = blocking(AsyncSpecs.dry_run)

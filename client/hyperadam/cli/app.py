@@ -24,6 +24,7 @@ app = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # [10, 20] in a help text is no markup
 )
 app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
 app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch, change, export.")

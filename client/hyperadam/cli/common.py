@@ -34,7 +34,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+
+
+def _find_job(ctx: typer.Context, text: str) -> str:
+    """Typer's way from what was typed to a job's id."""
+    from hyperadam.cli.job_ids import find_job_id, is_whole
+
+    if is_whole(text) or ctx.resilient_parsing:
+        return text
+    return command(find_job_id)(ctx, text)
+
+
+def _complete_job(ctx: typer.Context, incomplete: str) -> list[str]:
+    from hyperadam.cli.completion import complete_jobs
+
+    return complete_jobs(ctx, incomplete)
+
+
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="The job's id, or as much of its beginning as tells it apart.",
+        callback=_find_job,
+        autocompletion=_complete_job,
+    ),
+]
 
 
 class UsageProblem(Exception):

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hyperadam.cli.render import format_number, format_time, make_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hyperadam.api import (
         Comparison,
         Difference,
@@ -18,9 +16,10 @@ if TYPE_CHECKING:
         MetricComparison,
         Version,
     )
+    from hyperadam.cli.tables import FittedTable
 
 
-def make_comparison_tables(comparison: Comparison) -> Iterator[Table]:
+def make_comparison_tables(comparison: Comparison) -> Iterator[FittedTable]:
     """What both are, where they differ, and what was measured; a part without anything to show is
     left out."""
     sides = (str(comparison.left), str(comparison.right))
@@ -35,7 +34,7 @@ def make_comparison_tables(comparison: Comparison) -> Iterator[Table]:
         yield _make_evaluation_table(evaluation, sides)
 
 
-def _make_about_table(comparison: Comparison, sides: tuple[str, str]) -> Table:
+def _make_about_table(comparison: Comparison, sides: tuple[str, str]) -> FittedTable:
     left = _describe_version(comparison.left)
     right = _describe_version(comparison.right)
     table = make_table("", *sides)
@@ -57,7 +56,7 @@ def _describe_version(version: Version) -> dict[str, str]:
 
 def _make_difference_table(
     title: str, differences: Sequence[Difference], sides: tuple[str, str]
-) -> Table:
+) -> FittedTable:
     table = make_table("field", *sides, title=f"{title}: what differs")
     for difference in differences:
         left = _format_value(difference.left)
@@ -66,14 +65,14 @@ def _make_difference_table(
     return table
 
 
-def _make_metric_table(metrics: Sequence[MetricComparison], sides: tuple[str, str]) -> Table:
+def _make_metric_table(metrics: Sequence[MetricComparison], sides: tuple[str, str]) -> FittedTable:
     table = make_table("metric", *sides, title="metrics")
     for metric in metrics:
         table.add_row(metric.metric, format_number(metric.left), format_number(metric.right))
     return table
 
 
-def _make_evaluation_table(evaluation: EvaluationComparison, sides: tuple[str, str]) -> Table:
+def _make_evaluation_table(evaluation: EvaluationComparison, sides: tuple[str, str]) -> FittedTable:
     settings = evaluation.settings
     quick = " (quick)" if settings.get("quick") else ""
     starts = f"{settings.get('n_starts')} starts"

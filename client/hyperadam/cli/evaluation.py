@@ -8,6 +8,12 @@ from typing import Annotated
 import typer
 
 from hyperadam.cli.common import Json, command, connect, echo, open_errors, print_json
+from hyperadam.cli.completion import (
+    complete_baselines,
+    complete_datasets,
+    complete_optimizers,
+    complete_suites,
+)
 from hyperadam.cli.following import finish
 from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec
@@ -17,13 +23,19 @@ from hyperadam.cli.specs import build_spec
 def evaluate(
     ctx: typer.Context,
     references: Annotated[
-        list[str], typer.Argument(metavar="NAME@REF...", help="Versions of learned optimizers.")
+        list[str],
+        typer.Argument(
+            metavar="NAME@REF...",
+            help="Versions of learned optimizers.",
+            autocompletion=complete_optimizers,
+        ),
     ],
     suite: Annotated[
         str | None,
         typer.Option(
             help="table1 (default), table2, table3, deep-mlp, cnn-100, longer, unseen, field, "
-            "timing, ablation-state, ablation-tricks, ablation-j, or all of them."
+            "timing, ablation-state, ablation-tricks, ablation-j, or all of them.",
+            autocompletion=complete_suites,
         ),
     ] = None,
     quick: Annotated[
@@ -33,7 +45,10 @@ def evaluate(
         list[str] | None, typer.Option(help="Only this learner of the suite; may be repeated.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="mnist5k, mnist, fashion_mnist or cifar10.")
+        str | None,
+        typer.Option(
+            help="mnist5k, mnist, fashion_mnist or cifar10.", autocompletion=complete_datasets
+        ),
     ] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="Steps of a run.")] = None,
     starts: Annotated[
@@ -43,7 +58,11 @@ def evaluate(
         int | None, typer.Option(min=1, help="Other starts, that rates are tuned on.")
     ] = None,
     baseline: Annotated[
-        list[str] | None, typer.Option(help="In place of the suite's own; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="In place of the suite's own; may be repeated.",
+            autocompletion=complete_baselines,
+        ),
     ] = None,
     tune_learned: Annotated[
         bool,

@@ -11,6 +11,7 @@ import typer
 
 from hyperadam.cli.catalog import show_dry_run
 from hyperadam.cli.common import JobId, Json, command, connect, echo, open_output, print_json
+from hyperadam.cli.completion import complete_presets
 from hyperadam.cli.following import finish, show_result, show_start
 from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec, parse_labels, parse_moment, parse_past
@@ -18,6 +19,7 @@ from hyperadam.cli.specs import build_spec, parse_labels, parse_moment, parse_pa
 if TYPE_CHECKING:
     from hyperadam.api import Client, Job, LogChunk
 
+KINDS: Final = ("meta-training", "evaluation", "study")
 LOG_POLL_SECONDS: Final = 1.0
 
 Priority = Annotated[
@@ -43,7 +45,10 @@ app = typer.Typer(no_args_is_help=True)
 def submit(
     ctx: typer.Context,
     kind: Annotated[
-        str, typer.Argument(help="meta-training, evaluation or study.")
+        str,
+        typer.Argument(
+            help="meta-training, evaluation or study.", autocompletion=lambda: list(KINDS)
+        ),
     ] = "meta-training",
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="The spec, as JSON; - is standard input.")
@@ -51,8 +56,8 @@ def submit(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Where the spec begins: quick, default, tensor, mlps-784, paper, rnnprop-paper or "
-            "dm-paper."
+            help="Where the spec begins: `hyperadam presets` lists them.",
+            autocompletion=complete_presets,
         ),
     ] = None,
     values: Annotated[

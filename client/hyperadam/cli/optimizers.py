@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyperadam.cli.common import Json, UsageProblem, command, connect, echo, open_output, print_json
+from hyperadam.cli.completion import complete_optimizers
 from hyperadam.names import split_ref
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 alias_app = typer.Typer(no_args_is_help=True)
 
-OptimizerName = Annotated[str, typer.Argument(metavar="NAME", help="The optimizer.")]
+OptimizerName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The optimizer.", autocompletion=complete_optimizers),
+]
 AliasName = Annotated[str, typer.Argument(metavar="ALIAS")]
 Reason = Annotated[str | None, typer.Option(help="Goes into the alias's history.")]
 
@@ -24,7 +28,12 @@ Reason = Annotated[str | None, typer.Option(help="Goes into the alias's history.
 def pull(
     ctx: typer.Context,
     reference: Annotated[
-        str, typer.Argument(metavar="NAME@REF", help="REF: a number, an alias or latest.")
+        str,
+        typer.Argument(
+            metavar="NAME@REF",
+            help="REF: a number, an alias or latest.",
+            autocompletion=complete_optimizers,
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the Θ file here.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Version,
         VersionHistory,
     )
+    from hyperadam.cli.tables import Column, FittedTable
 
 _STATE_STYLES: Final[Mapping[str, str]] = {
     "succeeded": "green",
@@ -63,8 +64,18 @@ def format_time(time: datetime | None) -> str:
     return "–" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def make_jobs_table(jobs: Iterable[Job]) -> Table:
-    table = make_table("job", "kind", "name", "state", "progress", "created (UTC)", "version")
+def make_jobs_table(jobs: Iterable[Job]) -> FittedTable:
+    from hyperadam.cli.tables import optional, whole
+
+    table = make_table(
+        whole("job"),
+        whole("kind", rank=2),
+        optional("name", rank=1),
+        whole("state"),
+        whole("progress", rank=4),
+        whole("created (UTC)", rank=3),
+        whole("version", rank=5),
+    )
     for job in jobs:
         table.add_row(
             job.id,
@@ -121,7 +132,7 @@ def make_training_table(result: MetaTrainingResult) -> Table:
     )
 
 
-def make_evaluation_table(result: EvaluationResult) -> Table:
+def make_evaluation_table(result: EvaluationResult) -> FittedTable:
     """Final loss by task and optimizer, mean ± standard error; the best of each task in bold."""
     names = list(dict.fromkeys(row.optimizer for row in result.rows))
     table = make_table("task", title=_describe_evaluation(result))
@@ -169,8 +180,10 @@ def _format_loss_value(value: float) -> str:
     return f"{value:.4f}" if is_ordinary else f"{value:.3g}"
 
 
-def make_optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
-    table = make_table("optimizer", "latest", "created (UTC)", "aliases")
+def make_optimizers_table(optimizers: Iterable[Optimizer]) -> FittedTable:
+    from hyperadam.cli.tables import whole
+
+    table = make_table(whole("optimizer"), whole("latest"), whole("created (UTC)", 1), "aliases")
     for optimizer in optimizers:
         latest = optimizer.latest
         aliases = sorted(optimizer.aliases.items())
@@ -183,8 +196,17 @@ def make_optimizers_table(optimizers: Iterable[Optimizer]) -> Table:
     return table
 
 
-def make_versions_table(versions: Iterable[Version]) -> Table:
-    table = make_table("version", "aliases", "created (UTC)", "job", "bytes", "sha256")
+def make_versions_table(versions: Iterable[Version]) -> FittedTable:
+    from hyperadam.cli.tables import whole
+
+    table = make_table(
+        whole("version"),
+        "aliases",
+        whole("created (UTC)", rank=1),
+        whole("job", rank=2),
+        whole("bytes", rank=4),
+        whole("sha256", rank=3),
+    )
     for version in versions:
         table.add_row(
             str(version),
@@ -197,7 +219,7 @@ def make_versions_table(versions: Iterable[Version]) -> Table:
     return table
 
 
-def make_aliases_table(aliases: Aliases) -> Table:
+def make_aliases_table(aliases: Aliases) -> FittedTable:
     table = make_table("alias", "version", "moved by", title="aliases")
     for alias in aliases.items:
         movers = "promotion rules" if alias.protected else "admins"
@@ -205,7 +227,7 @@ def make_aliases_table(aliases: Aliases) -> Table:
     return table
 
 
-def make_history_table(aliases: Aliases) -> Table:
+def make_history_table(aliases: Aliases) -> FittedTable:
     table = make_table("changed (UTC)", "alias", "from", "to", "by", "reason", title="history")
     for change in aliases.history:
         table.add_row(
@@ -219,7 +241,7 @@ def make_history_table(aliases: Aliases) -> Table:
     return table
 
 
-def make_version_history_table(history: VersionHistory) -> Table:
+def make_version_history_table(history: VersionHistory) -> FittedTable:
     table = make_table("changed (UTC)", "version", "became", "by", "reason")
     for change in history.items:
         table.add_row(
@@ -232,16 +254,27 @@ def make_version_history_table(history: VersionHistory) -> Table:
     return table
 
 
-def make_presets_table(presets: Iterable[Preset]) -> Table:
-    table = make_table("kind", "preset", "about", "what it is for")
+def make_presets_table(presets: Iterable[Preset]) -> FittedTable:
+    from hyperadam.cli.tables import whole
+
+    table = make_table(whole("kind"), whole("preset"), whole("about"), "what it is for")
     for preset in presets:
         seconds = preset.cost.seconds if preset.cost else None
         table.add_row(preset.kind, preset.name, format_duration(seconds), preset.purpose)
     return table
 
 
-def make_datasets_table(datasets: Iterable[Dataset]) -> Table:
-    table = make_table("dataset", "there", "example", "classes", "examples", "what it is")
+def make_datasets_table(datasets: Iterable[Dataset]) -> FittedTable:
+    from hyperadam.cli.tables import whole
+
+    table = make_table(
+        whole("dataset"),
+        whole("there"),
+        whole("example", rank=2),
+        whole("classes", rank=3),
+        whole("examples", rank=4),
+        "what it is",
+    )
     states = {True: "yes", False: "no", None: "?"}
     for dataset in datasets:
         table.add_row(
@@ -259,15 +292,11 @@ def _format_version_number(number: int | None) -> str:
     return "–" if number is None else str(number)
 
 
-def make_table(*columns: str, title: str | None = None) -> Table:
+def make_table(*columns: Column | str, title: str | None = None) -> FittedTable:
     """An empty table with these columns."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from hyperadam.cli.tables import FittedTable
 
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    return FittedTable(*columns, title=title)
 
 
 def _make_fact_table(facts: Mapping[str, Any]) -> Table:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hyperadam.cli.render import format_duration, format_number, make_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hyperadam.api import Event, StudyResult, StudyTrial
+    from hyperadam.cli.tables import FittedTable
 
 
-def make_study_table(result: StudyResult) -> Table:
+def make_study_table(result: StudyResult) -> FittedTable:
     """Ranked trials first, then those without an objective, in the order of their numbers."""
+    from hyperadam.cli.tables import whole
+
     title = f"{result.objective}; smaller is better"
     if result.version is not None:
         title += f"; the best is {result.version}"
     table = make_table(
-        "rank", "trial", *result.space, "seed", "objective", "updates", "state", "time", title=title
+        whole("rank"),
+        whole("trial"),
+        whole("objective"),
+        *shorten_paths(result.space),
+        whole("state", rank=1),
+        whole("updates", rank=2),
+        whole("seed", rank=3),
+        whole("time", rank=4),
+        title=title,
     )
     ranks = {number: rank for rank, number in enumerate(result.leaderboard, 1)}
     last_rank = len(ranks) + 1
@@ -33,6 +42,13 @@ def make_study_table(result: StudyResult) -> Table:
         style = "bold" if trial.number == result.best_trial else ""
         table.add_row(*cells, style=style)
     return table
+
+
+def shorten_paths(paths: Sequence[str]) -> list[str]:
+    """The last parts of dotted paths, as long as they tell the paths apart."""
+    last_parts = [path.rpartition(".")[2] for path in paths]
+    is_clear = len(set(last_parts)) == len(paths)
+    return last_parts if is_clear else list(paths)
 
 
 def format_event(event: Event) -> str | None:
@@ -66,11 +82,11 @@ def _make_row(trial: StudyTrial, rank: int | None, space: tuple[str, ...]) -> li
     return [
         "" if rank is None else str(rank),
         str(trial.number),
-        *(_format_value(trial.values.get(path)) for path in space),
-        str(trial.seed),
         format_number(trial.objective),
-        f"{trial.updates}/{trial.n_updates}",
+        *(_format_value(trial.values.get(path)) for path in space),
         trial.state,
+        f"{trial.updates}/{trial.n_updates}",
+        str(trial.seed),
         format_duration(trial.seconds),
     ]
 

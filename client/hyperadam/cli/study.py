@@ -20,6 +20,7 @@ from hyperadam.cli.common import (
     open_output,
     print_json,
 )
+from hyperadam.cli.completion import complete_studies
 from hyperadam.cli.following import explain_interrupt, show_failure, show_start
 from hyperadam.cli.results import download_files
 from hyperadam.cli.specs import build_spec, parse_json
@@ -48,7 +49,10 @@ def run(
     ctx: typer.Context,
     preset: Annotated[
         str | None,
-        typer.Argument(help="A ready study: rates, ablation-j, ablation-state or ablation-tricks."),
+        typer.Argument(
+            help="A ready study: rates, ablation-j, ablation-state or ablation-tricks.",
+            autocompletion=complete_studies,
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="The ready study at full size, which needs MNIST.")

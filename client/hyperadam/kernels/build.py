@@ -15,6 +15,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from importlib import resources
@@ -152,6 +153,13 @@ def _describe_cpu() -> str:
     return repr((platform.platform(), platform.machine(), platform.processor(), model))
 
 
+def _tell_of_compiling(source: str) -> None:
+    """A line for people who wait; none in a log or a pipe."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        note = f"hyperadam: compiling {source} for this machine, once; it takes some seconds"
+        sys.stderr.write(f"{note}\n")
+
+
 def _compile(
     command: tuple[str, ...], kernel: Kernel, sources: Path, folder: Path, stem: str
 ) -> Path:
@@ -162,6 +170,7 @@ def _compile(
         folder: where it is put.
         stem: what its name begins with.
     """
+    _tell_of_compiling(kernel.source)
     handle, name = tempfile.mkstemp(dir=folder, prefix=".building-", suffix=SUFFIX)
     os.close(handle)
     partial = Path(name)

@@ -142,7 +142,7 @@ def test_a_bare_submission_takes_the_default_preset_and_says_so(
     assert said["spec"]["rule"]["kind"] == "hyperadam"
 
 
-@pytest.mark.parametrize("path", ["/v1/presets", "/v1/datasets"])
+@pytest.mark.parametrize("path", ["/v1/presets", "/v1/datasets", "/v1/tasks"])
 def test_they_need_a_key(services: Container, client: TestClient, path: str) -> None:
     assert client.get(path, headers={"Authorization": ""}).status_code == 401
 
@@ -165,3 +165,18 @@ def test_openapi_has_every_field_of_every_spec() -> None:
         assert request["properties"]["kind"]["const"] == kind
         spec = request["properties"]["spec"]["$ref"].rpartition("/")[2]
         assert spec == SPEC_MODELS[kind].__name__
+
+
+def test_tasks_rules_and_suites_are_listed(client: TestClient) -> None:
+    catalog = client.get("/v1/tasks").json()
+    assert [rule["kind"] for rule in catalog["rules"]] == [
+        "hyperadam",
+        "rnnprop",
+        "dm",
+        "hyperadam-tensor",
+    ]
+    assert {rule["kind"]: rule["inits"][0] for rule in catalog["rules"]}["dm"] == "paper"
+    kinds = {task["kind"]: task["trainable"] for task in catalog["tasks"]}
+    assert (kinds["mlp"], kinds["field"]) == (True, False)
+    assert catalog["families"] == ["mlp", "cnn", "lstm", "network"]
+    assert "table1" in [suite["name"] for suite in catalog["suites"]]

@@ -32,7 +32,16 @@ from hyperadam.api.models.results import (
     MetaTrainingResult,
     Result,
 )
-from hyperadam.api.models.specs import Cost, Dataset, DryRun, Preset, SpecMistake
+from hyperadam.api.models.specs import (
+    Cost,
+    Dataset,
+    DryRun,
+    Preset,
+    SpecMistake,
+    Suite,
+    TaskCatalog,
+    TaskKind,
+)
 from hyperadam.api.models.versions import (
     AttachedEvaluation,
     ContinuedFrom,
@@ -76,7 +85,10 @@ __all__ = [
     "Readiness",
     "Result",
     "SpecMistake",
+    "Suite",
+    "TaskCatalog",
     "TaskComparison",
+    "TaskKind",
     "Version",
     "VersionChange",
     "VersionHistory",

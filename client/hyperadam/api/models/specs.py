@@ -55,6 +55,37 @@ class Dataset(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suite(Record):
+    """A named set of tasks that evaluations run."""
+
+    name: str
+    title: str
+    learners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskKind(Record):
+    """A kind of task, whose fields are those of its model in the server's `/openapi.json`."""
+
+    kind: str
+    model: str
+    purpose: str
+    trainable: bool = True
+    """False: evaluations alone have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCatalog(Record):
+    """What can be learned, on what, and beside what."""
+
+    tasks: tuple[TaskKind, ...] = ()
+    families: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    suites: tuple[Suite, ...] = ()
+    baselines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpecMistake(Record):
     """A field for which a job would be refused."""
 
