@@ -141,8 +141,12 @@ class Registry(ABC):
         """
 
     @abstractmethod
-    def optimizers(self) -> list[str]:
-        """Sorted names that have at least one version that is not archived."""
+    def optimizers(self, *, unlisted: bool = False) -> list[str]:
+        """Sorted names that have at least one version that is not archived.
+
+        Args:
+            unlisted: also those of which all versions are archived or deleted.
+        """
 
     @abstractmethod
     def versions(self, optimizer: str) -> list[Version]:

@@ -141,9 +141,10 @@ class InMemoryRegistry(Registry):
             self._optimizers[optimizer] = versions
             return versions.append(data, manifest, key, theta.sha256, run_id, checked_tags)
 
-    def optimizers(self) -> list[str]:
+    def optimizers(self, *, unlisted: bool = False) -> list[str]:
         with self._lock:
-            return sorted(name for name, known in self._optimizers.items() if known.is_listed())
+            optimizers = self._optimizers.items()
+            return sorted(name for name, known in optimizers if unlisted or known.is_listed())
 
     def versions(self, optimizer: str) -> list[Version]:
         with self._lock:

@@ -17,6 +17,7 @@ from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
 from services.reference import endpoints as reference
 from services.studies import endpoints as studies
+from services.system import endpoints as system
 from services.webhooks import endpoints as webhooks
 
 SUMMARY: Final = (
@@ -57,4 +58,5 @@ def create_app(services: Container) -> FastAPI:
     ):
         app.include_router(part.router)
     app.include_router(auth.sessions)
+    app.include_router(system.router)
     return app

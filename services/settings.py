@@ -62,6 +62,8 @@ class Settings(BaseSettings):
         default="", validation_alias=_alias("tracking_uri", "MLFLOW_TRACKING_URI")
     )
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
+    mlflow_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+    """Where people find MLflow's own pages over this registry; empty: nowhere."""
     artifact_location: str = ""
     """Where runs keep their files.
 

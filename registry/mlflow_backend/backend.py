@@ -136,8 +136,8 @@ class MLflowRegistry(Registry):
     ) -> Version:
         return self._versions.create(optimizer, theta, key, run_id, tags)
 
-    def optimizers(self) -> list[str]:
-        return self._versions.list_optimizers()
+    def optimizers(self, *, unlisted: bool = False) -> list[str]:
+        return self._versions.list_optimizers(unlisted=unlisted)
 
     def versions(self, optimizer: str) -> list[Version]:
         return self._versions.newest_first(optimizer)

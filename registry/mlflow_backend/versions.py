@@ -84,11 +84,11 @@ class Versions:
                 return existing
             return self._register(optimizer, home_run_id, all_tags)
 
-    def list_optimizers(self) -> list[str]:
+    def list_optimizers(self, *, unlisted: bool) -> list[str]:
         with translate_errors():
             ours = f"tags.`{OPTIMIZER_TAG}` = 'true'"
             models = list(_pages(self._store.client.search_registered_models, filter_string=ours))
-        return sorted(model.name for model in models if self._has_versions(model))
+        return sorted(model.name for model in models if unlisted or self._has_versions(model))
 
     def newest_first(self, optimizer: str) -> list[Version]:
         standing = self._models.read_standing(optimizer)

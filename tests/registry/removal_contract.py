@@ -63,6 +63,8 @@ class RemovalContract:
         with pytest.raises(OptimizerNotFound):
             two.versions("other")
         assert len(two.version_history("other")) == 1
+        assert "other" not in two.optimizers()
+        assert "other" in two.optimizers(unlisted=True)
 
     def test_what_an_alias_points_at_stays(self, two: Registry) -> None:
         two.set_alias("mlp", "champion", 2, actor="ann")

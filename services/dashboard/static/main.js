@@ -1,18 +1,22 @@
-// Asks for a key, then shows the page that the address names: #/jobs, #/jobs/ID, #/optimizers,
-// #/optimizers/NAME.
+// Asks for a key, then shows the page that the address names.
 
-import { get, key } from "/dashboard/api.js";
-import { h } from "/dashboard/dom.js";
-import { jobPage } from "/dashboard/job.js";
-import { jobsPage } from "/dashboard/jobs.js";
-import { optimizerPage, optimizersPage } from "/dashboard/optimizers.js";
+import { get, remove } from "./lib/api.js";
+import { h } from "./lib/dom.js";
+import { read } from "./lib/router.js";
+import { explain } from "./parts/notice.js";
+import { jobPage } from "./pages/job.js";
+import { jobsPage } from "./pages/jobs.js";
+import { optimizerPage } from "./pages/optimizer.js";
+import { optimizersPage } from "./pages/optimizers.js";
+import { signInPage } from "./pages/signin.js";
+import { submitPage } from "./pages/submit.js";
+import { systemPage } from "./pages/system.js";
+import { versionPage } from "./pages/version.js";
 
-const PAGES = { jobs: [jobsPage, jobPage], optimizers: [optimizersPage, optimizerPage] };
-const KEY_HELP =
-  "This service needs an API key. The first start of the server showed one; " +
-  "it is kept in this tab only.";
+const LISTS = { jobs: jobsPage, evaluations: jobsPage, studies: jobsPage, submit: submitPage, optimizers: optimizersPage, system: systemPage };
 const content = document.getElementById("content");
 let holder = null;
+let systemAnswer = null;
 let pageInView = new AbortController();
 
 async function route() {
@@ -20,61 +24,53 @@ async function route() {
   pageInView = new AbortController();
   const { signal } = pageInView;
   content.replaceChildren();
-  if (!key.get()) return askForKey();
   try {
-    holder ??= await get("/v1/keys/self", { signal });
+    holder ??= await get("v1/keys/self");
+    if (signal.aborted) return;
     showHolder();
-    const [section, id] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
-    const pages = PAGES[section] || PAGES.jobs;
-    markSection(PAGES[section] ? section : "jobs");
-    document.title = id ? `${id} · HyperAdam` : "HyperAdam";
-    await pages[id ? 1 : 0](content, { holder, signal, id });
+    const { steps } = read();
+    const section = LISTS[steps[0]] ? steps[0] : "jobs";
+    markSection(section);
+    document.title = `${steps[1] ?? document.querySelector("nav [aria-current]").textContent} · HyperAdam`;
+    const page = choosePage(section, steps);
+    const [, id, , ref] = steps;
+    await page(content, { holder, signal, section, id, ref, system, reload: route });
   } catch (error) {
     if (signal.aborted || error.status === 401) return;
     content.append(h("p", { class: "card empty bad", role: "alert" }, explain(error)));
   }
 }
 
-function explain(error) {
-  return error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
+function choosePage(section, steps) {
+  if (section === "jobs" && steps[1]) return jobPage;
+  if (section === "optimizers" && steps[3]) return versionPage;
+  if (section === "optimizers" && steps[1]) return optimizerPage;
+  return LISTS[section];
 }
 
-function askForKey(message = "") {
-  const input = h("input", {
-    id: "key",
-    type: "password",
-    autocomplete: "off",
-    spellcheck: "false",
-    required: true,
-    "aria-describedby": "key-help",
-  });
-  const form = h("form", { class: "card sign-in" },
-    h("h1", {}, "HyperAdam"),
-    h("p", { id: "key-help" }, KEY_HELP),
-    message && h("p", { class: "bad", role: "alert" }, message),
-    h("label", { for: "key" }, "API key"),
-    input,
-    h("button", { class: "main" }, "Open"),
-  );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    key.set(input.value.trim());
-    route();
-  });
-  content.replaceChildren(form);
-  input.focus();
+// What the service says of itself, asked for once.
+async function system() {
+  systemAnswer ??= await get("v1/system");
+  return systemAnswer;
 }
 
-function signOut(message) {
-  key.forget();
+function signIn(message) {
   holder = null;
   pageInView.abort();
   document.getElementById("holder").hidden = true;
-  askForKey(message);
+  signInPage(content, (answer) => {
+    holder = answer;
+    route();
+  }, message);
+}
+
+async function signOut() {
+  await remove("v1/session").catch(() => null);
+  signIn("");
 }
 
 function showHolder() {
-  document.getElementById("holder-name").textContent = holder.name;
+  document.getElementById("holder-name").textContent = `${holder.name} (${holder.scopes.at(-1)})`;
   document.getElementById("holder").hidden = false;
 }
 
@@ -85,10 +81,12 @@ function markSection(section) {
   }
 }
 
-document.getElementById("sign-out").addEventListener("click", () => signOut(""));
-window.addEventListener("hyperadam:unauthorized", (event) => signOut(event.detail));
+document.getElementById("sign-out").addEventListener("click", signOut);
+document.getElementById("skip").addEventListener("click", () => content.focus());
+window.addEventListener("hyperadam:unauthorized", (event) => {
+  signIn(holder ? event.detail : "");
+});
 window.addEventListener("hashchange", async () => {
-  if (location.hash === "#content") return;
   content.focus();
   await route();
 });

@@ -18,6 +18,9 @@ from typing import Any, Final
 
 BINARY: Final = shutil.which("chromium") or shutil.which("google-chrome")
 
+AXE: Final = Path(__file__).with_name("vendor") / "axe.min.js"
+"""axe-core 4.11.0 as the npm registry has it, under the Mozilla Public License 2.0."""
+
 _FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -120,12 +123,58 @@ class Chromium:
     def text(self) -> str:
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
-    def click(self, label: str) -> None:
+    def click_in_form(self, label: str) -> None:
+        """The same, of the page's form alone."""
+        self.click(label, within="form.submit ")
+
+    def click_in_dialog(self, label: str) -> None:
+        """The same, of the open dialog alone."""
+        self.click(label, within="dialog ")
+
+    def click(self, label: str, *, within: str = "") -> None:
         """Press the button or link that has exactly this text."""
-        elements = "[...document.querySelectorAll('button, a')]"
+        elements = f"[...document.querySelectorAll('{within}button, {within}a')]"
         element = f"{elements}.find((e) => e.textContent.trim() === {json.dumps(label)})"
         self.wait_for(f"Boolean({element})")
         self.evaluate(f"{element}.click()")
+
+    def fill(self, label: str, text: str) -> None:
+        """Write into the field, or choose in the list, that has exactly this label."""
+        labels = "[...document.querySelectorAll('label')]"
+        control = f"{labels}.find((e) => e.textContent.trim() === {json.dumps(label)})?.control"
+        self.wait_for(f"Boolean({control})")
+        self.evaluate(
+            f"((control) => {{ control.value = {json.dumps(text)};"
+            "control.dispatchEvent(new Event('input', {bubbles: true}));"
+            f"control.dispatchEvent(new Event('change', {{bubbles: true}})); }})({control})"
+        )
+
+    def wait_for_text(self, text: str, seconds: float = 15) -> None:
+        """Until the page shows it."""
+        self.wait_for(f"document.body?.innerText.includes({json.dumps(text)})", seconds)
+
+    def resize(self, width: int, height: int = 900, *, is_dark: bool = False) -> None:
+        """Another window, in light or in dark."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def list_violations(self) -> list[str]:
+        """What axe-core objects to on the page: rule and elements."""
+        if not self.evaluate("'axe' in window"):
+            self.evaluate(f"{AXE.read_text('utf-8')};0")
+        tags = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
+        found = self.evaluate(
+            f"axe.run(document, {{runOnly: {tags}}}).then(({{violations}}) => violations.map("
+            "({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`))"
+        )
+        return list(found)
 
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))

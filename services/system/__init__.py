@@ -1,0 +1,1 @@
+"""What the service says of itself: queue, machines, versions, and who did what."""
