@@ -52,5 +52,5 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "validation": [{"kind": "mlp", "hidden": [32, 32]}],
     },
     "UnrollSpec": {"curriculum": {"initial": 20, "growth": 0.5}},
-    "ValidationSpec": {"horizons": [100, 400]},
+    "ValidationSpec": {"horizons": [100, 400], "lengths": [0.7, 1.0, 1.4]},
 }
