@@ -27,9 +27,11 @@ help:  ## Show this list.
 setup: $(STAMP)  ## Make the virtual environment (every other target does it when needed).
 
 # torch goes first and alone, by its exact version: that takes the CPU build where the package index offers one.
-$(STAMP): pyproject.toml client/pyproject.toml constraints.txt
+# What requirements.lock has a digest of is installed by it, the rest by version.
+$(STAMP): pyproject.toml client/pyproject.toml constraints.txt requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./client -e '.[dev]'
 	touch $@
 
@@ -120,8 +122,35 @@ constraints: $(STAMP)  ## Write constraints.txt from the environment, after a de
 	{ echo "# The versions that were tested together; made by \`make constraints\`."; cat constraints.new; } > constraints.txt
 	rm constraints.new
 
+# Tools of the supply chain have an environment of their own: they are no part of what they look at.
+TOOLS := $(VENV)-tools
+TOOLS_STAMP := $(TOOLS)/.installed
+BY_THE_MACHINE := ^(\#|torch==|torchvision==|triton==)
+$(TOOLS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet 'uv>=0.13,<1' 'pip-audit>=2.10,<3' 'cyclonedx-bom>=7.5,<8'
+	touch $@
+
+LOCK := $(TOOLS)/bin/uv pip compile --quiet --no-deps --generate-hashes --no-annotate --no-header --python-version 3.11
+.PHONY: lock
+lock: $(STAMP) $(TOOLS_STAMP)  ## Write requirements.lock and deploy/requirements.lock: constraints.txt with digests.
+	mkdir -p build
+	grep -vE '$(BY_THE_MACHINE)' constraints.txt > build/all.in
+	$(BIN)/python deploy/runtime_pins.py constraints.txt > build/runtime.in
+	$(LOCK) build/all.in -o requirements.lock
+	$(LOCK) build/runtime.in -o deploy/requirements.lock
+
+.PHONY: sbom
+sbom: $(STAMP) $(TOOLS_STAMP)  ## Write build/sbom.json, the list of all parts (CycloneDX).
+	mkdir -p build
+	$(TOOLS)/bin/cyclonedx-py environment --output-format JSON --output-file build/sbom.json --pyproject pyproject.toml $(BIN)/python
+
+.PHONY: audit
+audit: $(TOOLS_STAMP)  ## Look for known vulnerabilities in what deploy/requirements.lock names; says so where nothing can be looked up.
+	.ci/audit $(TOOLS)/bin/pip-audit deploy/requirements.lock || test $$? = 3
+
 .PHONY: clean
 clean:  ## Remove everything that was made here, except ./data.
-	rm -rf $(VENV) build dist client/build client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-tools build dist client/build client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +

@@ -29,6 +29,7 @@ MAX_MANIFEST_CHARS: Final = 90_000
 MAX_EVALUATIONS: Final = 50
 """Evaluations that a version keeps."""
 MAX_SUMMARY_CHARS: Final = 50_000
+_SIGNATURE: Final = re.compile(r"[a-z0-9-]{1,20}:[0-9a-f]{1,64}:[A-Za-z0-9+/=]{1,1000}")
 RESERVED_TAG_PREFIXES: Final = ("hyperadam.", "mlflow.")
 
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
@@ -105,6 +106,13 @@ def merge_tags(tags: Mapping[str, str], changes: Mapping[str, str | None] | None
         else:
             merged[name] = value
     return check_tags(merged)
+
+
+def check_signature(text: str) -> str:
+    """A signature in one line."""
+    if not _SIGNATURE.fullmatch(text):
+        raise ValueError(f"signature must be algorithm:key:base64, got {text!r:.100}")
+    return text
 
 
 def check_description(description: str) -> str:

@@ -192,6 +192,11 @@ class Registry(ABC):
         """
 
     @abstractmethod
+    def sign_version(self, optimizer: str, number: int, signature: str) -> Version:
+        """Keep a signature of the version, in place of one that it has (safe to repeat after a
+        crash)."""
+
+    @abstractmethod
     def archive_version(
         self, optimizer: str, number: int, *, actor: str, reason: str = ""
     ) -> Version:

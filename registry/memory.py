@@ -175,6 +175,11 @@ class InMemoryRegistry(Registry):
         with self._lock:
             return self._versions(optimizer).attach(number, evaluation)
 
+    def sign_version(self, optimizer: str, number: int, signature: str) -> Version:
+        checks.check_signature(signature)
+        with self._lock:
+            return self._versions(optimizer).sign(number, signature)
+
     def archive_version(
         self, optimizer: str, number: int, *, actor: str, reason: str = ""
     ) -> Version:

@@ -89,6 +89,10 @@ class MemoryVersions:
         self._replace(version)
         return version
 
+    def sign(self, number: int, signature: str) -> Version:
+        self._replace(replace(self.by_number(number), signature=signature))
+        return self.by_number(number)
+
     def change(self, number: int, action: VersionAction, actor: str, reason: str) -> Version:
         """Archive or restore a version."""
         change = plan_change(self.by_number(number), action, actor=actor, reason=reason)

@@ -66,6 +66,8 @@ class Version:
     """Sorted. `latest` is not an alias but always means the highest number."""
     archived: bool = False
     """Whether it is in no list and never `latest`; whoever names it has it."""
+    signature: str | None = None
+    """By the operator, as `hyperadam.signatures.Signature.as_text` writes it; None: not signed."""
     damage: str | None = None
     """What is wrong with its stored row, where that cannot be read; the manifest is empty then."""
 

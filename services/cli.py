@@ -151,6 +151,31 @@ def migrate(home: HomeOption = None) -> None:
     console.print("The tables are up to date.")
 
 
+@app.command("signing-key")
+def make_signing_key(
+    file: Annotated[
+        Path, typer.Argument(help="Where the private key goes; must not be there yet.")
+    ],
+    name: Annotated[str, typer.Option(help="Whose key it is, for those who trust it.")] = "",
+) -> None:
+    """Make a key that signs versions; prints the line by which clients trust it.
+
+    The service signs with it where HYPERADAM_SIGNING_KEY_FILE names its file.
+    """
+    from hyperadam.signatures import format_key, make_key_id
+
+    from services.secret_files import write_secret
+    from services.signing import make_private_key
+
+    if file.exists():
+        fail(f"{file} is there already: a key is never overwritten")
+    pem, public_bytes = make_private_key()
+    with report_briefly():
+        write_secret(file, pem)
+    line = format_key(public_bytes, name or make_key_id(public_bytes))
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="Whose key it is; stands in jobs and histories.")],

@@ -23,6 +23,7 @@ from services.jobs.tails import Tails
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
 from services.settings import Settings
+from services.signing import Signer, make_signer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,11 @@ class Container:
     @cached_property
     def tails(self) -> Tails:
         return Tails(self.database)
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """None where the operator has set no key."""
+        return make_signer(self.settings)
 
     @cached_property
     def upload_slots(self) -> UploadSlots:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import time
-from collections.abc import Iterator
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 HEADER_SECONDS: Final = 10.0
 """From a connection's start, or the first byte of a further request, to the end of its headers."""
@@ -34,6 +34,9 @@ def count_connections() -> int:
     return max(LEAST_CONNECTIONS, soft_limit - SPARE_DESCRIPTORS)
 
 
+_WAITING: Final[WeakKeyDictionary[ServerState, dict[PatientProtocol, None]]] = WeakKeyDictionary()
+
+
 class PatientProtocol(H11Protocol):
     """uvicorn's own protocol, with these limits."""
 
@@ -45,13 +48,13 @@ class PatientProtocol(H11Protocol):
     """For the request to arrive."""
     _reading_deadline: asyncio.TimerHandle | None = None
     """For the answer to be taken."""
-    _waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.max_connections and not self._make_room():
             transport.close()
             return
+        self._wait()
         self._start_deadline(self.header_seconds)
 
     def data_received(self, data: bytes) -> None:
@@ -64,12 +67,16 @@ class PatientProtocol(H11Protocol):
         if self.cycle is not cycle:  # the headers are whole
             self._end_deadline()
             if has_more:
+                self._wait()
                 self._start_deadline(self.body_seconds)
+            elif not self.cycle.response_complete:
+                self._stop_waiting()
         elif not is_between_requests and not has_more:  # the body is whole
             self._end_deadline()
+            self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        self._waiting_since = time.monotonic()
+        self._wait()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -84,33 +91,35 @@ class PatientProtocol(H11Protocol):
         self._end_reading_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
         self._end_deadline()
         self._end_reading_deadline()
         super().connection_lost(exc)
 
     @property
-    def waits_for_its_client(self) -> bool:
-        """Whether no request of it is whole and unanswered."""
-        cycle = self.cycle
-        return cycle is None or cycle.response_complete or cycle.more_body
+    def _waiting(self) -> dict[PatientProtocol, None]:
+        """Connections of this server that have no whole request which is not answered; those that
+        have waited longest for their client come first."""
+        return _WAITING.setdefault(self.server_state, {})
+
+    def _wait(self) -> None:
+        """From now on this connection waits for its client."""
+        self._stop_waiting()
+        self._waiting[self] = None
+
+    def _stop_waiting(self) -> None:
+        self._waiting.pop(self, None)
 
     def _make_room(self) -> bool:
         """Close the connection that has waited longest for its client; False: none waits."""
-        longest = min(self._list_waiting(), key=lambda peer: peer._waiting_since, default=None)
+        longest = next(iter(self._waiting), None)
         if longest is None:
             return False
+        longest._stop_waiting()
         longest.transport.abort()
         return True
 
-    def _list_waiting(self) -> Iterator[PatientProtocol]:
-        for peer in self.connections:
-            if not isinstance(peer, PatientProtocol) or peer is self:
-                continue
-            if peer.waits_for_its_client and not peer.transport.is_closing():
-                yield peer
-
     def _start_deadline(self, seconds: float) -> None:
-        self._waiting_since = time.monotonic()
         self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _end_deadline(self) -> None:

@@ -42,7 +42,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default_factory=_default_home)
@@ -81,6 +85,11 @@ class Settings(BaseSettings):
 
     Default: one in `home`, which trainers of this machine can read. The environment of trainers,
     which Ray shows, never holds the password.
+    """
+    signing_key: SecretStr = SecretStr("")
+    """Ed25519 key in PEM that signs each version that is registered; empty: none is signed.
+
+    `HYPERADAM_SIGNING_KEY_FILE` names its file; `hyperadam-server signing-key` makes one.
     """
     ray_address: str = Field(default="", validation_alias=_alias("ray_address", "RAY_ADDRESS"))
     """A Ray cluster's dashboard (`http://head:8265`); empty: a local Ray is started by `up`."""
@@ -234,6 +243,15 @@ class Settings(BaseSettings):
                 self.webhook_hosts, self.webhook_networks, self.webhook_secret.get_secret_value()
             )
         return self
+
+    @field_validator("signing_key")
+    @classmethod
+    def _can_sign(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            from services.signing import Signer  # its libraries take time, which most can spare
+
+            Signer(value.get_secret_value())
+        return value
 
     @field_validator("trace_endpoint")
     @classmethod

@@ -11,12 +11,12 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.load import measures
+from benchmarks.load import durability, liveness, measures
 from benchmarks.load.figures import HEAD, Figure
 from benchmarks.load.service import Service, fill_store, run_service
 from benchmarks.measuring import write_json
@@ -53,10 +53,24 @@ def measure_first_update(load: Load) -> Iterator[Figure]:
         yield measures.measure_first_update(service, "the same, no driver kept ready")
 
 
+def measure_liveness(load: Load) -> Iterator[Figure]:
+    with ExitStack() as stack:
+        with liveness.usual_descriptors():
+            service = stack.enter_context(_run_service(load, 0, standby=False))
+        yield from liveness.measure_liveness(service, load.n_requests)
+
+
+def measure_durability(load: Load) -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield from durability.measure_durability(Path(folder), load.n_requests)
+
+
 PARTS: Final[dict[str, Callable[[Load], Iterator[Figure]]]] = {
     "downloads": measure_downloads,
     "reads": measure_reads,
     "first-update": measure_first_update,
+    "liveness": measure_liveness,
+    "durability": measure_durability,
 }
 
 

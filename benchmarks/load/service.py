@@ -40,7 +40,7 @@ def fill_store(home: Path, n_jobs: int) -> None:
     with database.write() as session:
         for first in range(0, n_jobs, 1000):
             numbers = range(first, min(first + 1000, n_jobs))
-            jobs = [_make_job(number, spec) for number in numbers]
+            jobs = [make_job_row(number, spec) for number in numbers]
             events = [
                 _make_event(number, event_id)
                 for number in numbers
@@ -51,7 +51,7 @@ def fill_store(home: Path, n_jobs: int) -> None:
     database.dispose()
 
 
-def _make_job(number: int, spec: dict[str, Any]) -> dict[str, Any]:
+def make_job_row(number: int, spec: dict[str, Any]) -> dict[str, Any]:
     moment = now()
     return {
         "id": make_job_id(number),

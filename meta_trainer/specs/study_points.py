@@ -13,7 +13,7 @@ from meta_trainer.specs.presets import RECOMMENDED
 from meta_trainer.specs.problems import FieldProblem, plain_message
 from meta_trainer.specs.rates import path_of_today
 
-_FIXED_PATHS: Final = ("seed", "register_as", "promote")
+_FIXED_PATHS: Final = ("seed", "register_as", "promote", "continue_from")
 _RECOMMENDED_PATHS: Final = ("init", "register_as", "unroll.rate.lr")
 """What a rule of another kind brings along."""
 

@@ -165,6 +165,9 @@ class MLflowRegistry(Registry):
     def attach_evaluation(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:
         return self._notes.attach(optimizer, number, evaluation)
 
+    def sign_version(self, optimizer: str, number: int, signature: str) -> Version:
+        return self._notes.sign(optimizer, number, signature)
+
     def archive_version(
         self, optimizer: str, number: int, *, actor: str, reason: str = ""
     ) -> Version:

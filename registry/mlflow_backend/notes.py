@@ -15,7 +15,7 @@ from hyperadam.names import check_name
 from registry import checks
 from registry.mlflow_backend.connection import Store
 from registry.mlflow_backend.errors import translate_errors
-from registry.mlflow_backend.version_tags import EVALUATION_PREFIX, free_tags
+from registry.mlflow_backend.version_tags import EVALUATION_PREFIX, SIGNATURE_TAG, free_tags
 from registry.mlflow_backend.versions import Versions
 from registry.records import Evaluation, Version
 
@@ -51,6 +51,16 @@ class Notes:
                     client.set_model_version_tag(*version, key=name, value=after[name])
             if description is not None:
                 client.update_model_version(*version, description=description)
+        return self._versions.by_ref(optimizer, str(number))
+
+    def sign(self, optimizer: str, number: int, signature: str) -> Version:
+        checks.check_signature(signature)
+        check_name(optimizer, "optimizer")
+        self._versions.by_number(optimizer, number)
+        with translate_errors(), self._store.locks.hold(optimizer):
+            self._store.client.set_model_version_tag(
+                optimizer, str(number), key=SIGNATURE_TAG, value=signature
+            )
         return self._versions.by_ref(optimizer, str(number))
 
     def attach(self, optimizer: str, number: int, evaluation: Evaluation) -> Version:

@@ -21,6 +21,7 @@ SHA256_TAG: Final = "hyperadam.sha256"
 SIZE_TAG: Final = "hyperadam.size_bytes"
 MANIFEST_TAG: Final = "hyperadam.manifest"
 RUN_TAG: Final = "hyperadam.run_id"
+SIGNATURE_TAG: Final = "hyperadam.signature"
 EVALUATION_PREFIX: Final = "hyperadam.evaluation."
 """Of tags with an evaluation's summary; the rest of their names is its key."""
 
@@ -75,6 +76,7 @@ def read_version(version: ModelVersion, standing: Standing) -> Version:
         evaluations=evaluations,
         aliases=find_aliases(standing.targets, number),
         archived=number in standing.archived,
+        signature=version.tags.get(SIGNATURE_TAG),
         damage=damage,
     )
 

@@ -8,9 +8,11 @@ its reads grow stale. On Postgres the same safety comes from locking the rows th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, text
@@ -126,6 +128,13 @@ class Database:
         with closing(self.engine.raw_connection()) as connection:  # no transaction around it
             connection.cursor().execute("VACUUM")
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def count_free_bytes(self) -> int | None:
+        """Room on the disk of the database's file; None: it is not a file of this machine."""
+        file = self.engine.url.database
+        if not self.is_sqlite or not file:
+            return None
+        return shutil.disk_usage(Path(file).parent).free
 
     def dispose(self) -> None:
         self.engine.dispose()

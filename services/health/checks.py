@@ -22,6 +22,9 @@ MAX_THREADS: Final = 8
 When all threads hang, further checks count as unanswered instead of piling up.
 """
 
+LEAST_FREE_BYTES: Final = 2**20
+"""With less room on the job store's disk, nothing is promised of a write."""
+
 Check = Callable[[], Mapping[str, str]]
 """Gives, of each part that it looks at, `ok` or what is wrong with it."""
 
@@ -37,7 +40,7 @@ class Examiner:
         self._limit_seconds = limit_seconds
         self._limiter = CapacityLimiter(MAX_THREADS)
         self._checks: dict[tuple[str, ...], Check] = {
-            ("database",): lambda: _try_call("database", database.ping),
+            ("database",): lambda: _check_database(database),
             ("registry",): lambda: _check_registry(registry),
             ("executor", "reconciler"): lambda: asdict(lease.status(database)),
         }
@@ -84,6 +87,9 @@ def _check_registry(registry: Registry) -> Mapping[str, str]:
     return {"registry": OK}
 
 
-def _try_call(part: str, call: Callable[[], object]) -> Mapping[str, str]:
-    call()
-    return {part: OK}
+def _check_database(database: Database) -> Mapping[str, str]:
+    database.ping()
+    n_free_bytes = database.count_free_bytes()
+    if n_free_bytes is not None and n_free_bytes < LEAST_FREE_BYTES:
+        return {"database": "nothing can be written: its disk is full"}
+    return {"database": OK}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.sse import EventSourceResponse
 from pydantic import AfterValidator, AwareDatetime
@@ -18,6 +18,7 @@ from services.jobs.dry_run import try_job
 from services.jobs.filters import JobFilter, check_moment
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
+from services.links import make_location
 from services.pages import PageCursor, PageLimit
 from services.strict_routes import StrictRoute
 
@@ -75,7 +76,8 @@ _REPEATED_OR_TRIED: dict[int | str, dict[str, Any]] = {
 
 @router.post("", status_code=201, responses=_REPEATED_OR_TRIED, response_model=schemas.JobAnswer)
 def submit_job(
-    request: schemas.JobRequest,
+    body: schemas.JobRequest,
+    request: Request,
     services: Services,
     post: Submission,
     response: Response,
@@ -83,27 +85,30 @@ def submit_job(
 ) -> Any:
     """Submit a job; with `dry_run`, see what would become of it."""
     if dry_run:
-        tried = try_job(services, request, post.principal)
+        tried = try_job(services, body, post.principal)
         return JSONResponse(tried.model_dump(mode="json"))
-    return _created(response, *submission.submit_job(services, request, post))
+    return _created(request, response, *submission.submit_job(services, body, post))
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=_REPEATED)
 def clone_job(
     job_id: str,
-    request: schemas.CloneRequest,
+    body: schemas.CloneRequest,
+    request: Request,
     services: Services,
     post: Submission,
     response: Response,
 ) -> schemas.JobAnswer:
     """Submit a job like this one but for what the body says; it knows its original
     (`cloned_from`)."""
-    return _created(response, *submission.clone_job(services, job_id, request, post))
+    return _created(request, response, *submission.clone_job(services, job_id, body, post))
 
 
-def _created(response: Response, job: schemas.JobAnswer, is_new: bool) -> schemas.JobAnswer:
+def _created(
+    request: Request, response: Response, job: schemas.JobAnswer, is_new: bool
+) -> schemas.JobAnswer:
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = make_location(request, f"/v1/jobs/{job.id}")
     return job
 
 

@@ -14,9 +14,11 @@ from hyperadam.rules import RuleError, rule_from_spec
 from pydantic import ValidationError
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
+from meta_trainer.specs.domains import ChoiceSpec, format_value
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.schema import SPEC_MODELS
 from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_points import at_point
 from registry import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
 from services.jobs.spec_errors import field_errors
 from services.problems import FieldError, invalid, invalid_fields
@@ -24,6 +26,7 @@ from services.problems import FieldError, invalid, invalid_fields
 AnyJobSpec = MetaTrainingSpec | EvaluationSpec | StudySpec
 
 SPECS: Final[Mapping[str, type[AnyJobSpec]]] = SPEC_MODELS
+_PARENT: Final = "parent"
 _NOT_FOUND: Final = (OptimizerNotFound, VersionNotFound, AliasNotFound)
 
 
@@ -42,9 +45,9 @@ def complete_spec(kind: str, content: Mapping[str, Any], registry: Registry) -> 
     if isinstance(spec, EvaluationSpec):
         return _pin_optimizers(spec, registry)
     if isinstance(spec, MetaTrainingSpec):
-        return _pin_parent(spec, registry, "spec")
-    base = _pin_parent(spec.base, registry, "spec.base")
-    return spec.model_copy(update={"base": base})
+        return _pin_parent(spec, registry, "spec.parent")
+    base = _pin_parent(spec.base, registry, "spec.base.parent")
+    return _pin_parents_of_trials(spec.model_copy(update={"base": base}), registry)
 
 
 def _validate(model: type[AnyJobSpec], content: Mapping[str, Any]) -> AnyJobSpec:
@@ -74,12 +77,43 @@ def _pin_optimizers(spec: EvaluationSpec, registry: Registry) -> EvaluationSpec:
     return spec.model_copy(update={"optimizers": tuple(pinned)})
 
 
-def _pin_parent(spec: MetaTrainingSpec, registry: Registry, path: str) -> MetaTrainingSpec:
-    """The meta-training, which stands at `path`, with its parent by number; its rule must be the
-    parent's.
+def _pin_parents_of_trials(spec: StudySpec, registry: Registry) -> StudySpec:
+    """The study with the parents among which its space chooses by number.
 
     Raises:
-        Problem: 422, naming the field `parent`.
+        Problem: 422, naming the option.
+    """
+    domain = spec.space.get(_PARENT)
+    if not isinstance(domain, ChoiceSpec):
+        return spec
+    options: list[Any] = []
+    for index, option in enumerate(domain.options):
+        trial = at_point(spec.base, {_PARENT: option})
+        pinned = _pin_parent(
+            trial,
+            registry,
+            f"spec.space.{_PARENT}.options.{index}",
+            any_rule=any(path.split(".")[0] == "rule" for path in spec.space),
+        )
+        options.append(pinned.parent)
+    if len(set(options)) < len(options):
+        raise invalid(f"spec.space.{_PARENT}.options", "two of them are one and the same version")
+    labels = domain.labels or tuple(map(format_value, domain.options))
+    pinned_domain = domain.model_copy(update={"options": tuple(options), "labels": labels})
+    return spec.model_copy(update={"space": {**spec.space, _PARENT: pinned_domain}})
+
+
+def _pin_parent(
+    spec: MetaTrainingSpec, registry: Registry, field: str, *, any_rule: bool = False
+) -> MetaTrainingSpec:
+    """The meta-training with its parent by number; its rule must be the parent's.
+
+    Args:
+        field: where the parent stands, for errors.
+        any_rule: the rule is not settled yet.
+
+    Raises:
+        Problem: 422, naming the field.
     """
     if spec.parent is None:
         return spec
@@ -87,12 +121,13 @@ def _pin_parent(spec: MetaTrainingSpec, registry: Registry, path: str) -> MetaTr
         name, ref = split_ref(spec.parent)
         version = registry.version(name, ref)
         if version.damage is not None:
-            raise invalid(f"{path}.parent", f"{spec.parent!r} is damaged: {version.damage}")
-        check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
+            raise invalid(field, f"{spec.parent!r} is damaged: {version.damage}")
+        if not any_rule:
+            check_parent(spec, rule_from_spec(version.manifest["rule"]).spec)
     except _NOT_FOUND as error:
-        raise invalid(f"{path}.parent", f"no version {spec.parent!r}: {error}") from error
+        raise invalid(field, f"no version {spec.parent!r}: {error}") from error
     except (FieldProblem, RuleError) as error:
-        raise invalid(f"{path}.parent", str(error)) from error
+        raise invalid(field, str(error)) from error
     return spec.model_copy(update={"parent": f"{name}@{version.number}"})
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import structlog
+from hyperadam.signatures import Signature
 from hyperadam.theta import Theta, ThetaError
 from sqlalchemy import select
 
@@ -18,7 +19,12 @@ from registry import Version
 from services.container import Container
 from services.jobs.tables import Job
 from services.optimizers.lineage import describe_lineage, read_metrics
-from services.optimizers.schemas import AttachedEvaluation, LineageAnswer, OptimizerVersionAnswer
+from services.optimizers.schemas import (
+    AttachedEvaluation,
+    LineageAnswer,
+    OptimizerVersionAnswer,
+    SignatureAnswer,
+)
 
 _UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError)
 log = structlog.get_logger(__name__)
@@ -93,9 +99,21 @@ def _build_whole_answer(version: Version, job_id: str | None) -> OptimizerVersio
         metrics=read_metrics(version),
         evaluations=evaluations,
         archived=version.archived,
+        signature=_read_signature(version),
     )
     answer.model_dump_json()
     return answer
+
+
+def _read_signature(version: Version) -> SignatureAnswer | None:
+    """None where there is none, or none that can be read: it proves nothing then."""
+    if version.signature is None:
+        return None
+    try:
+        return SignatureAnswer.model_validate(Signature.from_text(version.signature))
+    except ValueError:
+        log.warning("version.signature_unreadable", version=f"{version.optimizer}@{version.number}")
+        return None
 
 
 def _build_damaged_answer(
@@ -119,6 +137,7 @@ def _build_damaged_answer(
         metrics={},
         evaluations=[],
         archived=version.archived,
+        signature=None,
         damage=damage.encode("utf-8", "backslashreplace").decode()[:300],
     )
 

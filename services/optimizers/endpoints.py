@@ -13,6 +13,7 @@ from hyperadam.theta import MAX_FILE_BYTES
 
 from services.container import Services
 from services.idempotency.dependencies import Submission
+from services.links import make_location
 from services.optimizers import downloads, removals, schemas, service
 from services.optimizers.parameters import (
     READER,
@@ -104,7 +105,8 @@ async def upload(
         data = await read_body(request)
         answer, is_new = await run_in_threadpool(service.upload, services, name, data, post)
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"/v1/optimizers/{name}/versions/{answer.number}"
+    path = f"/v1/optimizers/{name}/versions/{answer.number}"
+    response.headers["Location"] = make_location(request, path)
     return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from registry.checks import (
     MAX_DESCRIPTION_CHARS,
@@ -63,6 +63,18 @@ class AttachedEvaluation(BaseModel):
     summary: dict[str, Any]
 
 
+class SignatureAnswer(BaseModel):
+    """The operator's signature of a version: `hyperadam.signatures` says of what."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    algorithm: str
+    key_id: str
+    """The first 16 hex digits of the public key's SHA-256."""
+    value: str
+    """Base64."""
+
+
 class OptimizerVersionAnswer(BaseModel):
     """One immutable Θ under an optimizer's name, with what is known and said about it."""
 
@@ -85,6 +97,8 @@ class OptimizerVersionAnswer(BaseModel):
     """Oldest first."""
     archived: bool = False
     """Whether it is in no list and never `latest`; whoever names it has it."""
+    signature: SignatureAnswer | None = None
+    """Null where the operator's key has not signed it."""
     damage: str | None = None
     """What is wrong with the stored row, where it cannot be read whole; its manifest, tags and
     results are left out then."""

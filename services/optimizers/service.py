@@ -154,6 +154,8 @@ def upload(
         if version is None:
             key = f"upload-{theta.sha256}"
             version = services.registry.create_version(name, theta, key=key, tags=tags)
+    if services.signer is not None:
+        version = services.signer.sign_version(services.registry, version)
     return answer_version(services, version), is_new
 
 

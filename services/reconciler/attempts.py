@@ -31,6 +31,7 @@ from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
 from services.reconciler.stalls import Stalls
 from services.reconciler.submitter import Submitter
 from services.settings import Settings
+from services.signing import make_signer
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Attempts:
         self._submitter = Submitter(settings, database, registry, executor, lease)
         self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
         self._stalls = Stalls(settings.stall_seconds)
+        self._signer = make_signer(settings)
         self._record_seen_at: dict[str, float] = {}
 
     def advance(self, job_id: str, *, stop: bool) -> None:
@@ -179,10 +181,22 @@ class Attempts:
         bound_of_job = int(snapshot.spec.get("max_attempts", bound))
         return losses.in_a_row < min(bound_of_job, bound)
 
+    def _sign(self, record: Mapping[str, Any]) -> None:
+        """Sign the version of a job that succeeds, as the registry has it."""
+        if self._signer is None:
+            return
+        version = self._registry.version(record["optimizer"], str(record["number"]))
+        if version.sha256 != record["sha256"]:
+            logger.error("%s@%s is not what its driver says", version.optimizer, version.number)
+            return
+        self._signer.sign_version(self._registry, version)
+
     def _end(self, snapshot: Snapshot, ending: Ending, run_id: str | None = None) -> None:
         state = next_state(snapshot.state, ending.trigger)
         if run_id is not None and state in _RUN_STATUS:
             self._registry.close_run(run_id, _RUN_STATUS[state])
+        if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
+            self._sign(ingest.version_record(ending.version))
         with locked_rows(self._lease, snapshot) as (session, job, attempt):
             if next_state(State(job.state), ending.trigger) is not state:
                 return  # asked for something else meanwhile: the next step takes that into account

@@ -1,9 +1,8 @@
 """Events as drivers write them: files in the run, numbered 0, 1, 2, … without gaps, one JSON object
-a line."""
+a line. A gap is a file that was lost."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -13,12 +12,14 @@ from typing import Any, Final
 
 from registry import ArtifactNotFound, Registry
 from services.database.base import now
+from services.reconciler.driver_json import read_driver_json
 
 logger = logging.getLogger(__name__)
 
 MAX_FILES: Final = 64
 """Event files that are read, and copied in one transaction."""
 
+_PATH: Final = re.compile(r"events/(?P<attempt>\d{4,})-(?P<number>\d{6,})\.jsonl")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 _TYPES_OF_THE_SERVICE: Final = ("job.", "service.")
 """Beginnings of the names of events that only the service writes."""
@@ -44,6 +45,16 @@ def read_event_files(registry: Registry, run_id: str, attempt: int, first: int) 
     return files
 
 
+def find_next_file(registry: Registry, run_id: str, attempt: int, first: int) -> int | None:
+    """The lowest number from `first` on of which there is a file; None: there is none."""
+    numbers = []
+    for file in registry.list_artifacts(run_id, "events"):
+        match = _PATH.fullmatch(file.path)
+        if match is not None and int(match["attempt"]) == attempt:
+            numbers.append(int(match["number"]))
+    return min((number for number in numbers if number >= first), default=None)
+
+
 def parse_events(file: bytes) -> Iterator[DriverEvent]:
     """The file's events; a line that is none is logged and left out."""
     for line in file.splitlines():
@@ -60,7 +71,7 @@ def _parse_event(line: bytes) -> DriverEvent:
     Raises:
         ValueError, TypeError, KeyError: the line is no event of a driver.
     """
-    content = json.loads(line)
+    content = read_driver_json(line)
     kind = content["type"]
     time = datetime.fromisoformat(content["time"])
     data = content.get("data") or {}

@@ -3,7 +3,6 @@ lack of one. Pure rules; `attempts` carries them out."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from registry import ArtifactNotFound, Registry
 from services.executors.contract import ProcessStatus
 from services.jobs.lifecycle import Trigger
+from services.reconciler.driver_json import read_driver_json
 
 _TRIGGERS: Final[Mapping[str, Trigger]] = {
     "succeeded": Trigger.SUCCEED,
@@ -40,12 +40,15 @@ class Ending:
 
 
 def read_record(registry: Registry, run_id: str, attempt: int) -> dict[str, Any] | None:
-    """The driver's last word, `done.json`; None while there is none."""
+    """The driver's last word, `done.json`; None while there is none, empty where it is damaged."""
     try:
         content = registry.get_artifact(run_id, f"attempts/{attempt:04d}/done.json")
     except ArtifactNotFound:
         return None
-    record = json.loads(content)
+    try:
+        record = read_driver_json(content)
+    except ValueError:
+        return {}
     return record if isinstance(record, dict) else {}
 
 

@@ -34,6 +34,14 @@ def add_events(rows: LockedRows, files: list[bytes]) -> None:
     attempt.event_files += len(files)
 
 
+def skip_lost_files(rows: LockedRows, n_lost: int) -> None:
+    """Go on after files that are not there while later ones are, and tell of it."""
+    session, job, attempt = rows
+    data = {"first_file": attempt.event_files, "n_files": n_lost}
+    changes.append_event(session, job, "service.events_lost", data)
+    attempt.event_files += n_lost
+
+
 def _note_progress(job: Job, attempt: Attempt, event: DriverEvent) -> None:
     data = event.data
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.jobs.schemas import VersionAnswer
+from services.links import make_location
 from services.strict_routes import StrictRoute
 from services.studies import schemas, service
 
@@ -52,13 +53,15 @@ def limit(
 def register(
     job_id: str,
     number: Annotated[int, Path(ge=0, lt=10_000)],
-    request: schemas.TrialVersionRequest,
+    body: schemas.TrialVersionRequest,
+    request: Request,
     services: Services,
     post: Submission,
     response: Response,
 ) -> VersionAnswer:
     """Make the best Θ of a trial a version of an optimizer, whether it won or not."""
-    version, made_now = service.register(services, job_id, number, request, post)
+    version, made_now = service.register(services, job_id, number, body, post)
     response.status_code = 201 if made_now else 200
-    response.headers["Location"] = f"/v1/optimizers/{version.optimizer}/versions/{version.number}"
+    path = f"/v1/optimizers/{version.optimizer}/versions/{version.number}"
+    response.headers["Location"] = make_location(request, path)
     return version

@@ -78,6 +78,8 @@ def register(
         version = services.registry.create_version(
             request.optimizer, theta, key=key, run_id=job.run_id
         )
+        if services.signer is not None:
+            services.signer.sign_version(services.registry, version)
         return schemas.VersionAnswer(
             optimizer=version.optimizer, number=version.number, sha256=version.sha256
         )

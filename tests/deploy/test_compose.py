@@ -35,6 +35,11 @@ def environment(name: str) -> dict[str, str]:
     return SERVICES[name].get("environment", {})
 
 
+def expand(text: str) -> str:
+    """A value with the defaults of its variables."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 def accepted_by_settings() -> set[str]:
     """Names of variables that `Settings` reads."""
     names: set[str] = set()
@@ -79,13 +84,37 @@ def test_everything_but_the_api_is_on_a_network_without_a_way_out() -> None:
 @every_service
 def test_a_service_has_an_image_a_user_a_health_check_and_a_restart_policy(name: str) -> None:
     service = SERVICES[name]
-    assert re.fullmatch(r"[a-z0-9/-]+:[\w.-]+", service["image"])
-    assert not service["image"].endswith(":latest")
+    image = expand(service["image"])
+    assert re.fullmatch(r"[a-z0-9/-]+:[\w.-]+", image)
+    assert not image.endswith(":latest")
     assert service["user"] not in ("", "root", "0", "0:0")
     assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
     assert name == "api" or "healthcheck" in service, "only the API's check stands in the image"
     assert "no-new-privileges:true" in service["security_opt"]
     assert not service.get("privileged")
+
+
+@every_service
+def test_a_service_writes_into_volumes_and_memory_alone_and_has_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert any(mount.startswith("/tmp:") for mount in service["tmpfs"])
+    assert re.fullmatch(r"\d+g", expand(service["mem_limit"]))
+    assert float(expand(str(service["cpus"]))) > 0
+    assert 0 < service["pids_limit"] <= 8192
+
+
+@our_services
+def test_what_is_compiled_at_first_use_can_be_run(name: str) -> None:
+    [home] = [mount for mount in SERVICES[name]["tmpfs"] if mount.startswith("/run/hyperadam:")]
+    assert "exec" in home.partition(":")[2].split(",")
+
+
+def test_images_can_be_pinned_by_digest() -> None:
+    assert SERVICES["postgres"]["image"].startswith("${HYPERADAM_POSTGRES_IMAGE:-")
+    for name in OURS:
+        base = SERVICES[name]["build"]["args"]["PYTHON_IMAGE"]
+        assert base.startswith("${HYPERADAM_PYTHON_IMAGE:-python:3.11")
 
 
 @our_services
@@ -140,7 +169,7 @@ def test_what_a_service_waits_for_exists_and_can_become_so(name: str) -> None:
 @every_service
 def test_volumes_are_declared_or_files_of_the_project(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
-        source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
+        source = expand(volume).split(":")[0]
         is_declared = source in COMPOSE["volumes"]
         is_of_the_project = source == "./data" or (TOP / source).is_file()
         assert is_declared or is_of_the_project, volume

@@ -39,6 +39,18 @@ class NotesContract:
             assert registry.version("mlp", "1").description == text
         assert registry.version("mlp", "2").description == ""
 
+    def test_a_signature_is_kept_and_replaced(self, registry: Registry) -> None:
+        assert registry.version("mlp", "1").signature is None
+        for signature in ("ed25519:ab12:AAAA", "ed25519:cd34:BBBB"):
+            assert registry.sign_version("mlp", 1, signature).signature == signature
+            assert registry.versions("mlp")[1].signature == signature
+        assert registry.version("mlp", "2").signature is None
+        assert dict(registry.version("mlp", "1").tags) == {"team": "a", "env": "test"}
+        with pytest.raises(VersionNotFound):
+            registry.sign_version("mlp", 9, "ed25519:ab12:AAAA")
+        with pytest.raises(ValueError, match="signature must be"):
+            registry.sign_version("mlp", 1, "two words")
+
     def test_tags_are_added_changed_and_removed(self, registry: Registry) -> None:
         changed = registry.annotate(
             "mlp", 1, tags={"env": "prod", "team": None, "new": "", "absent": None}

@@ -28,6 +28,7 @@ from hyperadam.api.errors import (
     Unavailable,
     UnprovenServer,
     UnsupportedMediaType,
+    UntrustedVersion,
     ValidationFailed,
 )
 from hyperadam.api.models import (
@@ -140,6 +141,7 @@ __all__ = [
     "Unavailable",
     "UnprovenServer",
     "UnsupportedMediaType",
+    "UntrustedVersion",
     "ValidationFailed",
     "Version",
     "VersionChange",

@@ -3,6 +3,7 @@
 
     theta/<sha256>.safetensors            the file
     versions/<server>/<name>/<number>     the sha256 of a version that was pulled
+    signatures/<sha256 of its statement>  the signature of a version that had one
 
 A damaged file is deleted and fetched again. With its digest known, a pinned version can be used
 without the server. A version is immutable on its server, but a new server may stand at an old URL:
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from hyperadam.api.errors import ConfigurationError
 from hyperadam.names import check_digest, check_name
+from hyperadam.signatures import Signature, make_statement
 
 
 class ThetaCache:
@@ -71,6 +73,28 @@ class ThetaCache:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(check_digest(sha256), encoding="ascii")
             partial.replace(target)
+
+    def keep_signature(self, name: str, number: int, sha256: str, signature: Signature) -> None:
+        """Note who has signed a version."""
+        target = self._locate_signature(name, number, sha256)
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+        with self.explain_failures():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(signature.as_text(), encoding="ascii")
+            partial.replace(target)
+
+    def recall_signature(self, name: str, number: int, sha256: str) -> Signature | None:
+        """The signature of a version, if it had one when it was pulled."""
+        with self.explain_failures():
+            try:
+                text = self._locate_signature(name, number, sha256).read_text(encoding="ascii")
+                return Signature.from_text(text)
+            except (FileNotFoundError, ValueError):
+                return None
+
+    def _locate_signature(self, name: str, number: int, sha256: str) -> Path:
+        digest = hashlib.sha256(make_statement(name, number, sha256)).hexdigest()
+        return self.folder / "signatures" / digest
 
     def recall(self, url: str, name: str, number: str) -> str | None:
         """The digest of a version of a server, if it was pulled before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -9,7 +11,14 @@ import httpx2
 
 from hyperadam import __version__
 from hyperadam.api.bridge import AsyncWire, BlockingWire, Wire, blocking, run
-from hyperadam.api.config import Settings, is_loopback, read_url, resolve_settings
+from hyperadam.api.config import (
+    Settings,
+    find_certificates,
+    is_loopback,
+    load_trust_policy,
+    read_url,
+    resolve_settings,
+)
 from hyperadam.api.errors import ConfigurationError
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
@@ -21,6 +30,7 @@ from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
 from hyperadam.api.specs import AsyncSpecs, Specs
 from hyperadam.api.studies import AsyncStudies, Studies
+from hyperadam.api.trust import Trust
 
 if TYPE_CHECKING:
     from hyperadam.theta import Theta
@@ -47,25 +57,31 @@ class AsyncClient:
         timeout: float = TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        trusted_keys: Path | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
         http = httpx2.AsyncClient(**_choose_options(settings, timeout), transport=transport)
-        self._connect(AsyncWire(http), settings.url, retry)
+        self._connect(AsyncWire(http), settings.url, retry, trusted_keys)
 
-    def _connect(self, wire: Wire, url: str, retry: RetryPolicy | None) -> None:
+    def _connect(
+        self, wire: Wire, url: str, retry: RetryPolicy | None, trusted_keys: Path | None
+    ) -> None:
         cache = open_cache()
+        trust = Trust(load_trust_policy(trusted_keys), cache)
         self._session = Session(wire, url, retry or RetryPolicy())
         self.jobs = AsyncJobs(self._session)
-        self.optimizers = AsyncOptimizers(self._session, cache)
+        self.optimizers = AsyncOptimizers(self._session, cache, trust)
         self.studies = AsyncStudies(self._session)
         self.keys = AsyncKeys(self._session)
         self.specs = AsyncSpecs(self._session)
 
     @classmethod
-    def over_wire(cls, wire: Wire, url: str, retry: RetryPolicy | None) -> Self:
+    def over_wire(
+        cls, wire: Wire, url: str, retry: RetryPolicy | None, trusted_keys: Path | None = None
+    ) -> Self:
         """A client over an open wire, which may be a blocking one: the twin of a `Client`."""
         client = cls.__new__(cls)
-        client._connect(wire, url, retry)
+        client._connect(wire, url, retry, trusted_keys)
         return client
 
     @property
@@ -111,6 +127,8 @@ class Client:
         timeout: seconds that the server may be silent during a call.
         retry: how failures that may pass are met.
         transport: an `httpx2` transport in place of the network.
+        trusted_keys: a file of keys, one of which must have signed whatever is pulled; default:
+            the one that `HYPERADAM_TRUSTED_KEYS` names, if it does (`hyperadam.signatures`).
 
     Raises:
         ConfigurationError: no server or no key is known; the message says how to give one.
@@ -131,10 +149,11 @@ class Client:
         timeout: float = TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
         transport: httpx2.BaseTransport | None = None,
+        trusted_keys: Path | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
         http = httpx2.Client(**_choose_options(settings, timeout), transport=transport)
-        self._twin = AsyncClient.over_wire(BlockingWire(http), settings.url, retry)
+        self._twin = AsyncClient.over_wire(BlockingWire(http), settings.url, retry, trusted_keys)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
         self.studies = Studies(self._twin.studies)
@@ -186,6 +205,27 @@ def pull(reference: str, *, url: str | None = None, api_key: str | None = None) 
         return client.optimizers.pull(reference)
 
 
+def _choose_verification(url: str) -> ssl.SSLContext | bool:
+    """What certificates of the server are checked against; True: the system's.
+
+    Raises:
+        ConfigurationError: the environment names certificates that cannot be read.
+    """
+    if not url.startswith("https:"):
+        return True
+    certificates = find_certificates()
+    if certificates is None:
+        return True
+    is_folder = certificates.is_dir()
+    try:
+        return ssl.create_default_context(
+            cafile=None if is_folder else str(certificates),
+            capath=str(certificates) if is_folder else None,
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"{certificates} holds no certificates: {error}") from error
+
+
 def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
     headers = {"Accept": "application/json", "User-Agent": f"hyperadam/{__version__}"}
     auth = None
@@ -198,6 +238,7 @@ def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
         "timeout": timeout,
         # A key for this machine stays on it: a proxy named by the environment never sees it.
         "trust_env": not is_loopback(settings.url),
+        "verify": _choose_verification(settings.url),
         "headers": headers,
         "auth": auth,
     }

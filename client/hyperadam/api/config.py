@@ -26,10 +26,19 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from hyperadam.api.errors import ConfigurationError
+from hyperadam.signatures import SignatureProblem, TrustPolicy
 
 URL_VARIABLE: Final = "HYPERADAM_URL"
 KEY_VARIABLE: Final = "HYPERADAM_API_KEY"
 HOME_VARIABLE: Final = "HYPERADAM_HOME"
+TRUST_VARIABLE: Final = "HYPERADAM_TRUSTED_KEYS"
+CERTIFICATE_VARIABLES: Final = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_DIR",
+)
+"""In this order: what OpenSSL, requests and curl are told by."""
 
 _HOW_TO_GET_A_KEY: Final = (
     f"set {KEY_VARIABLE}, or pass api_key. `hyperadam-server up` shows a first key when it starts "
@@ -95,6 +104,42 @@ def read_url(environment: Mapping[str, str] | None = None) -> str | None:
     """The server that the environment names."""
     environment = os.environ if environment is None else environment
     return environment.get(URL_VARIABLE) or None
+
+
+def load_trust_policy(
+    file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> TrustPolicy | None:
+    """Whose signatures pulled versions must have: keys in `file`, else in that which the
+    environment names; None: nobody asks for one.
+
+    Raises:
+        ConfigurationError: there is a file, and it cannot be read or names no key.
+    """
+    environment = os.environ if environment is None else environment
+    place = file or environment.get(TRUST_VARIABLE) or None
+    if place is None:
+        return None
+    try:
+        return TrustPolicy.load(Path(place).expanduser())
+    except SignatureProblem as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def find_certificates(environment: Mapping[str, str] | None = None) -> Path | None:
+    """The file or folder of certificates that servers are checked against; None: the system's.
+
+    Raises:
+        ConfigurationError: the one that the environment names is not there.
+    """
+    environment = os.environ if environment is None else environment
+    for variable in CERTIFICATE_VARIABLES:
+        value = environment.get(variable)
+        if not value:
+            continue
+        if not Path(value).exists():
+            raise ConfigurationError(f"{variable} names {value}, which is not there")
+        return Path(value)
+    return None
 
 
 def find_home(environment: Mapping[str, str]) -> Path:

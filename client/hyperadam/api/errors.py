@@ -32,6 +32,10 @@ class ConfigurationError(HyperAdamError):
     tell it."""
 
 
+class UntrustedVersion(HyperAdamError):
+    """A version is not signed by a key that is trusted, or that cannot be found out."""
+
+
 class UnprovenServer(ConfigurationError):
     """Something else listens where the server of this machine was; it was not sent the key."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hyperadam.api.bridge import blocking, blocking_iterator
 from hyperadam.api.decode import Record, decode
+from hyperadam.api.event_stream import OutageListener, Patience, follow_events
 from hyperadam.api.models import (
     Attempt,
     Checkpoint,
@@ -25,7 +26,7 @@ from hyperadam.api.models import (
 )
 from hyperadam.api.moments import format_moment
 from hyperadam.api.session import Session, join_path
-from hyperadam.api.streams import download_to, follow_events
+from hyperadam.api.streams import download_to
 
 MAX_ARTIFACT_BYTES: Final = 256 * 2**20
 
@@ -200,13 +201,27 @@ class AsyncJobs:
         async for event in events:
             yield event
 
-    async def follow(self, job_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
+    async def follow(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        outage_seconds: float | None = None,
+        on_outage: OutageListener | None = None,
+    ) -> AsyncGenerator[Event]:
         """The events after number `after`, as they happen, up to the job's end.
 
         Survives broken connections and restarts of the server: each event comes once, in order.
+
+        Args:
+            outage_seconds: how long the server may be away; None: as many failures in a row as the
+                client's `RetryPolicy` allows, some 40 s.
+            on_outage: called once for each outage that is waited for, with the error.
         """
         job = join_path("jobs", job_id)
-        async for event in follow_events(self._session, f"{job}/events", job, after=after):
+        patience = Patience(seconds=outage_seconds, on_outage=on_outage)
+        path = f"{job}/events"
+        async for event in follow_events(self._session, path, job, after=after, patience=patience):
             yield event
 
     async def wait(self, job_id: str) -> Job:

@@ -6,7 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from hyperadam.api.cache import ThetaCache
+from hyperadam.api.config import load_trust_policy
 from hyperadam.api.errors import ConfigurationError
+from hyperadam.api.trust import Trust
 from hyperadam.names import split_ref
 from hyperadam.settings import find_cache_dir
 
@@ -36,6 +38,9 @@ def pull_offline(reference: str, url: str | None, reason: ConfigurationError) ->
         reference: `name@number`; with anything else than a number there is none.
         url: the server, if it is known; else of any server, if all mean the same by it.
         reason: why the server cannot be asked.
+
+    Raises:
+        UntrustedVersion: the environment names trusted keys, and none of them has signed it.
     """
     from hyperadam.theta import Theta
 
@@ -49,7 +54,8 @@ def pull_offline(reference: str, url: str | None, reason: ConfigurationError) ->
     else:
         sha256 = cache.recall(url.rstrip("/"), name, number)
     data = None if sha256 is None else cache.get(sha256)
-    if data is None:
+    if data is None or sha256 is None:
         return None
+    Trust(load_trust_policy(), cache).check_cached(name, int(number), sha256)
     _LOG.warning("%s; using version %s of %s from the local cache", reason, number, name)
     return Theta.from_bytes(data)

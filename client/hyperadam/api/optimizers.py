@@ -15,6 +15,7 @@ from hyperadam.api.models import Comparison, Optimizer, Version
 from hyperadam.api.session import Session, join_path
 from hyperadam.api.standing import AsyncStanding
 from hyperadam.api.streams import download, download_to
+from hyperadam.api.trust import Trust, VerifiedVersion
 from hyperadam.names import split_ref
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ class AsyncOptimizers(AsyncStanding):
     A `ref` is a version's number, an alias, or `latest`.
     """
 
-    def __init__(self, session: Session, cache: ThetaCache) -> None:
+    def __init__(self, session: Session, cache: ThetaCache, trust: Trust) -> None:
         super().__init__(session)
         self._cache = cache
+        self._trust = trust
 
     def list(
         self, *, tags: Sequence[str] = (), rule: str | None = None, metrics: Sequence[str] = ()
@@ -101,13 +103,49 @@ class AsyncOptimizers(AsyncStanding):
         return await self._session.get(Comparison, path, {"to": f"{right_name}@{right_ref}"})
 
     async def weights(self, name: str, ref: str | int = "latest") -> bytes:
-        """The Θ file, verified against the digest that the server announces."""
+        """The Θ file, verified against the digest that the server announces, and by its signature
+        where the client asks for one."""
         sink = BytesIO()
+        sha256 = None
+        if self._trust.asks_for_signatures:
+            version = await self.version(name, ref)
+            self._trust.check_version(version)
+            ref = version.number
+            sha256 = version.sha256
         path = _join_weights_path(name, ref)
         await download(
-            self._session, path, sink, max_bytes=MAX_THETA_BYTES, max_seconds=MAX_THETA_SECONDS
+            self._session,
+            path,
+            sink,
+            max_bytes=MAX_THETA_BYTES,
+            max_seconds=MAX_THETA_SECONDS,
+            sha256=sha256,
         )
         return sink.getvalue()
+
+    async def verify(self, reference: str, *, trusted_keys: Path | None = None) -> VerifiedVersion:
+        """Whose signature the version `name@ref` has, checked over every byte of its file.
+
+        Args:
+            trusted_keys: a file of keys, in place of the client's own.
+
+        Raises:
+            UntrustedVersion: it is not signed by one of them.
+            DamagedDownload: the file that arrives is not the one that was signed.
+            ConfigurationError: no keys are named at all.
+        """
+        version = await self._resolve(*split_ref(reference), retry=True)
+        verified = self._trust.verify(version, trusted_keys)
+        path = _join_weights_path(version.optimizer, version.number)
+        await download(
+            self._session,
+            path,
+            BytesIO(),
+            max_bytes=MAX_THETA_BYTES,
+            max_seconds=MAX_THETA_SECONDS,
+            sha256=version.sha256,
+        )
+        return verified
 
     async def pull(self, reference: str) -> Theta:
         """The Θ of `name@ref`, verified, from the server or from the local cache.
@@ -119,6 +157,7 @@ class AsyncOptimizers(AsyncStanding):
             NotFound: there is no such version.
             DamagedDownload: what arrives is not what the registry says, or is not a Θ file.
             BadAnswer: the server answers with another version than was pinned, or not as promised.
+            UntrustedVersion: the client asks for a signature, and it has none that is trusted.
             ServerUnreachable: and the version is not pinned by number, or not in the cache.
         """
         name, ref = split_ref(reference)
@@ -130,11 +169,13 @@ class AsyncOptimizers(AsyncStanding):
             version = await self._resolve(name, ref, retry=pulled_sha256 is None)
         except ServerUnreachable as error:
             data = self._cache.get(pulled_sha256) if pulled_sha256 else None
-            if data is None:
+            if data is None or pulled_sha256 is None:
                 raise
+            self._trust.check_cached(name, int(ref), pulled_sha256)
             _LOG.warning("%s; using version %s of %s from the local cache", error, ref, name)
             return _decode_theta(data, reference)
 
+        self._trust.check_version(version)
         data = self._cache.get(version.sha256)
         if data is None:
             data = await self._download_version(name, version)
@@ -197,6 +238,7 @@ class Optimizers:
     annotate = blocking(AsyncOptimizers.annotate)
     compare = blocking(AsyncOptimizers.compare)
     weights = blocking(AsyncOptimizers.weights)
+    verify = blocking(AsyncOptimizers.verify)
     pull = blocking(AsyncOptimizers.pull)
     push = blocking(AsyncOptimizers.push)
     aliases = blocking(AsyncOptimizers.aliases)

@@ -1,5 +1,4 @@
-"""Bodies that arrive piece by piece: files, checked by their digest, and the live events of a
-job."""
+"""Files that arrive piece by piece, checked by their digest."""
 
 from __future__ import annotations
 
@@ -7,23 +6,15 @@ import hashlib
 import math
 import time
 import uuid
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import httpx2
 
-from hyperadam.api.decode import decode
-from hyperadam.api.errors import BadAnswer, DamagedDownload, HyperAdamError, ServerUnreachable
-from hyperadam.api.models import Event, Job
-from hyperadam.api.session import Session, read_answer_json
-from hyperadam.strict_json import StrictJSONError
+from hyperadam.api.errors import BadAnswer, DamagedDownload
+from hyperadam.api.session import Session
 
-LAST_EVENT: Final = "job.ended"
-QUIET_SECONDS: Final = 60.0
-"""A live stream that sends nothing for so long, not even a comment, is taken for broken."""
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -161,80 +152,3 @@ def _read_sha256(etag: str) -> str | None:
     """The digest that an entity tag is, if it is one."""
     tag = etag.strip('"')
     return tag if len(tag) == 64 and _HEX.issuperset(tag) else None
-
-
-async def follow_events(
-    session: Session, path: str, job_path: str, *, after: int
-) -> AsyncGenerator[Event]:
-    """A job's events after number `after`, as they happen, up to and with its last: each exactly
-    once, in order.
-
-    A connection that ends or breaks before the last event is opened again with `Last-Event-ID`. It
-    gives up after as many failures in a row as the policy allows; an event, or a connection that
-    lived for a while, ends the row.
-    """
-    policy = replace(session.policy, n_attempts=session.policy.n_follow_attempts)
-    last_id = after
-    failures = 0
-    n_empty = 0
-    while True:
-        opened_at = time.monotonic()
-        first_id = last_id
-        is_over = False
-        try:
-            async with aclosing(_connect(session, path, last_id)) as events:
-                async for event in events:
-                    last_id = event.id
-                    failures = 0
-                    is_over = event.type == LAST_EVENT
-                    yield event
-        except HyperAdamError as error:
-            lived_seconds = time.monotonic() - opened_at
-            failures = 1 if lived_seconds >= policy.healthy_seconds else failures + 1
-            delay = policy.delay_seconds(error, failures)
-            if delay is None:
-                raise
-        else:
-            if is_over:  # an end that was followed by a retry is not the stream's
-                return
-            n_empty = n_empty + 1 if last_id == first_id else 0
-            if n_empty:
-                has_ended = await _has_ended(session, job_path)
-                if has_ended and n_empty > 1:
-                    return
-            delay = policy.backoff_seconds(n_empty + 1)
-        await session.wire.sleep(delay)
-
-
-async def _has_ended(session: Session, job_path: str) -> bool:
-    job = await session.get(Job, job_path)
-    return job.ended
-
-
-async def _connect(session: Session, path: str, last_id: int) -> AsyncGenerator[Event]:
-    """The events of one connection; what it repeats is left out, and a gap is a broken
-    connection."""
-    headers = {"Accept": "text/event-stream"}
-    if last_id:
-        headers["Last-Event-ID"] = str(last_id)
-    opened = session.open(path, headers=headers, timeout=QUIET_SECONDS)
-    async with opened as response, aclosing(session.wire.read_server_events(response)) as events:
-        async for message in events:
-            if not message.data:
-                continue
-            event = decode(Event, _read_payload(message), "event")
-            if event.id <= last_id:
-                continue
-            if event.id != last_id + 1:
-                raise ServerUnreachable(
-                    f"event {last_id + 1} of {path} is missing from the stream", maybe_done=True
-                )
-            last_id = event.id
-            yield event
-
-
-def _read_payload(message: httpx2.ServerSentEvent) -> object:
-    try:
-        return read_answer_json(message.data.encode("utf-8", "surrogatepass"))
-    except StrictJSONError as error:
-        raise BadAnswer(f"event {message.id!r} is not JSON") from error

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from hyperadam import __version__
-from hyperadam.cli import catalog, evaluation, inspect, jobs, optimizers, removals, study
+from hyperadam.cli import (
+    catalog,
+    evaluation,
+    inspect,
+    jobs,
+    optimizers,
+    removals,
+    study,
+    verification,
+)
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
@@ -33,6 +42,7 @@ app.add_typer(removals.app, name="version", help="Archive, restore and delete ve
 app.command("pull")(optimizers.pull)
 app.command("push")(optimizers.push)
 app.command("versions")(optimizers.list_versions)
+app.command("verify")(verification.verify)
 app.command("compare")(optimizers.compare)
 app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)

@@ -26,6 +26,8 @@ USAGE: Final = 2
 NO_ACCESS: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
+_GATEWAY_STATUSES: Final = (502, 503, 504)
+"""What a proxy answers in place of a server that is away."""
 
 PLAIN_WIDTH: Final = 200
 """Characters in a line of a table where there is no terminal."""
@@ -34,6 +36,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Wait = Annotated[
+    str,
+    typer.Option(
+        "--wait", metavar="TIME", help="How long the server may be away while it is shown: 90s, 2h."
+    ),
+]
+DEFAULT_WAIT: Final = "1h"
 
 
 def _find_job(ctx: typer.Context, text: str) -> str:
@@ -121,17 +130,17 @@ def command(function: Callable[P, T]) -> Callable[P, T]:
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            code = _choose_exit_code(error)
+            code = choose_exit_code(error)
             if code is None:
                 raise
-            _report(error)
+            report_error(error)
             raise typer.Exit(code) from error
 
     return guarded
 
 
-def _choose_exit_code(error: Exception) -> int | None:
-    """None: not foreseen, a bug."""
+def choose_exit_code(error: Exception) -> int | None:
+    """What the command ends with; None: not foreseen, a bug."""
     from hyperadam.api import errors
     from hyperadam.names import InvalidName
 
@@ -145,14 +154,16 @@ def _choose_exit_code(error: Exception) -> int | None:
     )
     if isinstance(error, usage):
         return USAGE
-    if isinstance(error, no_access):
+    is_gateway = isinstance(error, errors.ApiError) and error.status in _GATEWAY_STATUSES
+    if is_gateway or isinstance(error, no_access):
         return NO_ACCESS
     if isinstance(error, errors.HyperAdamError):
         return REFUSED
     return None
 
 
-def _report(error: Exception) -> None:
+def report_error(error: Exception) -> None:
+    """One line on standard error."""
     from rich.text import Text
 
     from hyperadam.api.errors import ApiError, HyperAdamError

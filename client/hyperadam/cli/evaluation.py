@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, echo, open_errors, print_json
+from hyperadam.cli.common import (
+    DEFAULT_WAIT,
+    Json,
+    Wait,
+    command,
+    connect,
+    echo,
+    open_errors,
+    print_json,
+)
 from hyperadam.cli.completion import (
     complete_baselines,
     complete_datasets,
@@ -16,7 +25,7 @@ from hyperadam.cli.completion import (
 )
 from hyperadam.cli.following import finish
 from hyperadam.cli.results import download_files
-from hyperadam.cli.specs import build_spec
+from hyperadam.cli.specs import build_spec, parse_seconds
 
 
 @command
@@ -82,6 +91,7 @@ def evaluate(
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
     ] = True,
+    wait: Wait = DEFAULT_WAIT,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Put the report, curves and JSON into this folder."),
@@ -91,6 +101,7 @@ def evaluate(
     """Run learned optimizers beside tuned baselines; prints final losses, mean ± standard error."""
     if output is not None and not follow:
         raise typer.BadParameter("needs --follow", param_hint="--output")
+    outage_seconds = parse_seconds(wait, "--wait")
     given = {
         "suite": suite,
         "quick": quick or None,
@@ -112,7 +123,7 @@ def evaluate(
         elif not follow:
             echo(job.id)
         if follow:
-            finish(client, job, as_json=as_json)
+            finish(client, job, as_json=as_json, outage_seconds=outage_seconds)
         if output is not None:
             for path in download_files(client, job.id, output):
                 open_errors().print(f"wrote {path}")

@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hyperadam.cli.catalog import show_dry_run
-from hyperadam.cli.common import JobId, Json, command, connect, echo, open_output, print_json
+from hyperadam.cli.common import (
+    DEFAULT_WAIT,
+    JobId,
+    Json,
+    Wait,
+    command,
+    connect,
+    echo,
+    open_output,
+    print_json,
+)
 from hyperadam.cli.completion import complete_presets
 from hyperadam.cli.following import finish, show_result, show_start
 from hyperadam.cli.results import download_files
-from hyperadam.cli.specs import build_spec, parse_labels, parse_moment, parse_past
+from hyperadam.cli.specs import build_spec, parse_labels, parse_moment, parse_past, parse_seconds
 
 if TYPE_CHECKING:
     from hyperadam.api import Client, Job, LogChunk
@@ -82,10 +92,12 @@ def submit(
         typer.Option("--dry-run", help="Show the complete spec, its cost, and what is wrong."),
     ] = False,
     follow: Follow = False,
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Submit a job. Prints its id; with --follow, its exit code is the job's."""
     spec = build_spec(file, preset, values or [])
+    outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:
         if dry_run:
             show_dry_run(client.specs.dry_run(kind, spec), as_json=as_json)
@@ -102,7 +114,7 @@ def submit(
         )
         show_start(job, follow=follow, as_json=as_json)
         if follow:
-            finish(client, job, as_json=as_json)
+            finish(client, job, as_json=as_json, outage_seconds=outage_seconds)
 
 
 @app.command()
@@ -129,10 +141,12 @@ def clone(
     priority: Priority = None,
     deadline: Deadline = None,
     follow: Follow = False,
+    wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
 ) -> None:
     """Submit a job like another one, with changes. Prints its id."""
     patch = build_spec(file, None, values or [])
+    outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:
         job = client.jobs.clone(
             job_id,
@@ -144,7 +158,7 @@ def clone(
         )
         show_start(job, follow=follow, as_json=as_json)
         if follow:
-            finish(client, job, as_json=as_json)
+            finish(client, job, as_json=as_json, outage_seconds=outage_seconds)
 
 
 @app.command("list")
@@ -225,10 +239,14 @@ def download_result(
 
 @app.command()
 @command
-def follow(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+def follow(
+    ctx: typer.Context, job_id: JobId, wait: Wait = DEFAULT_WAIT, as_json: Json = False
+) -> None:
     """Show a job until it has ended; the exit code is the job's. With --json, one event a line."""
+    outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:
-        finish(client, client.jobs.get(job_id), as_json=as_json)
+        job = client.jobs.get(job_id)
+        finish(client, job, as_json=as_json, outage_seconds=outage_seconds)
 
 
 @app.command()

@@ -68,10 +68,9 @@ def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
     if text is None:
         return None
 
-    duration = _DURATION.fullmatch(text)
+    duration = _read_duration(text)
     if duration is not None:
-        number, unit = duration.groups()
-        return timedelta(**{_UNITS[unit]: float(number)})
+        return duration
 
     try:
         moment = datetime.fromisoformat(text)
@@ -83,6 +82,26 @@ def parse_moment(text: str | None, option: str) -> datetime | timedelta | None:
             f"got {text!r}"
         )
     return moment
+
+
+def parse_seconds(text: str, option: str) -> float:
+    """A time such as `90s`, in seconds.
+
+    Raises:
+        UsageProblem: it is none; `option` is named.
+    """
+    duration = _read_duration(text)
+    if duration is None:
+        raise UsageProblem(f"{option} takes a time (90s, 30m, 2h, 7d), got {text!r}")
+    return duration.total_seconds()
+
+
+def _read_duration(text: str) -> timedelta | None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    number, unit = match.groups()
+    return timedelta(**{_UNITS[unit]: float(number)})
 
 
 _DURATION: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)([smhd])")

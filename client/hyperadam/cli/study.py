@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,12 @@ import typer
 
 from hyperadam.cli import jobs
 from hyperadam.cli.common import (
+    DEFAULT_WAIT,
     JOB_FAILED,
     JobId,
     Json,
     UsageProblem,
+    Wait,
     command,
     connect,
     echo,
@@ -21,12 +24,12 @@ from hyperadam.cli.common import (
     print_json,
 )
 from hyperadam.cli.completion import complete_studies
-from hyperadam.cli.following import explain_interrupt, show_failure, show_start
+from hyperadam.cli.following import explain_end, follow_patiently, show_failure, show_start
 from hyperadam.cli.results import download_files
-from hyperadam.cli.specs import build_spec, parse_json
+from hyperadam.cli.specs import build_spec, parse_json, parse_seconds
 
 if TYPE_CHECKING:
-    from hyperadam.api import Client, Job, StudyControl
+    from hyperadam.api import Client, Event, Job, StudyControl
 
 app = typer.Typer(no_args_is_help=True)
 app.command("pause")(jobs.pause)
@@ -76,6 +79,7 @@ def run(
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
     ] = True,
+    wait: Wait = DEFAULT_WAIT,
     output: Folder = None,
     as_json: Json = False,
 ) -> None:
@@ -83,6 +87,7 @@ def run(
     if output is not None and not follow:
         raise typer.BadParameter("needs --follow", param_hint="--output")
 
+    outage_seconds = parse_seconds(wait, "--wait")
     preset_name = f"{preset}-full" if preset and full else preset
     spec = build_spec(file, preset_name, values or [])
     if space:
@@ -93,7 +98,7 @@ def run(
         job = client.jobs.submit("study", spec, name=name or preset)
         show_start(job, follow=follow, as_json=as_json)
         if follow:
-            _follow(client, job, as_json=as_json)
+            _follow(client, job, as_json=as_json, outage_seconds=outage_seconds)
         if output is not None:
             _export(client, job.id, output)
 
@@ -114,11 +119,15 @@ def show(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 
 @app.command("follow")
 @command
-def follow_study(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+def follow_study(
+    ctx: typer.Context, job_id: JobId, wait: Wait = DEFAULT_WAIT, as_json: Json = False
+) -> None:
     """Show a study's leaderboard until it has ended; the exit code is the job's. With --json, one
     event a line."""
+    outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:
-        _follow(client, client.jobs.get(job_id), as_json=as_json)
+        job = client.jobs.get(job_id)
+        _follow(client, job, as_json=as_json, outage_seconds=outage_seconds)
 
 
 @app.command()
@@ -194,11 +203,12 @@ def _parse_domain(text: str) -> tuple[str, Any]:
     return path, parse_json(value)
 
 
-def _follow(client: Client, job: Job, *, as_json: bool) -> None:
+def _follow(client: Client, job: Job, *, as_json: bool, outage_seconds: float) -> None:
     """Show the study until it has ended; exits with the job's code where that is not 0."""
-    with explain_interrupt(job, "study", "study follow"):
-        _show_events(client, job, as_json=as_json)
-    job = client.jobs.get(job.id)
+    with explain_end(job, "study", "study follow"):
+        events = follow_patiently(client, job, outage_seconds)
+        _show_events(client, job, events, as_json=as_json)
+        job = client.jobs.get(job.id)
     if job.state != "succeeded":
         show_failure(job)
         raise typer.Exit(JOB_FAILED)
@@ -208,14 +218,14 @@ def _follow(client: Client, job: Job, *, as_json: bool) -> None:
         open_output().print(make_study_table(client.studies.result(job.id)))
 
 
-def _show_events(client: Client, job: Job, *, as_json: bool) -> None:
+def _show_events(client: Client, job: Job, events: Iterable[Event], *, as_json: bool) -> None:
     from rich.live import Live
 
     from hyperadam.cli.render_study import format_event, make_study_table
 
     console = open_errors()
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        for event in client.jobs.follow(job.id):
+        for event in events:
             line = format_event(event)
             if as_json:
                 print_json(event.raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -126,10 +126,10 @@ class JobView:
         return parts
 
 
-def follow_job(client: Client, job: Job, console: Console) -> Job:
-    """Show the job until it has ended; returns it as it then is."""
+def follow_job(client: Client, job: Job, following: Generator[Event], console: Console) -> Job:
+    """Show the job by its events until it has ended; returns it as it then is."""
     view = JobView(f"{job.kind} {job.name or job.id}", job.state)
-    with closing(client.jobs.follow(job.id)) as events:
+    with closing(following) as events:
         if console.is_terminal:
             _follow_live(view, events, console)
         else:

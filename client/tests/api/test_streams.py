@@ -17,6 +17,7 @@ from hyperadam.api import (
     Event,
     RetryPolicy,
     ServerUnreachable,
+    Unavailable,
 )
 
 TIME = "2026-01-02T03:04:05Z"
@@ -192,3 +193,31 @@ def test_an_endless_download_is_refused(
     server.script = [answer(200, b"x" * 5000)]
     with pytest.raises(BadAnswer, match="1000 bytes"):
         client.optimizers.weights("hyperadam")
+
+
+def test_an_outage_is_waited_for_and_told_once(server: Any, answer: Any, client: Client) -> None:
+    unavailable = answer(status=503, body={"detail": "starting"})
+    server.script = [answer(200, stream(event(1)), SSE, lost=100)]
+    server.script += [unavailable] * 8  # twice what the policy allows
+    server.script += [answer(200, stream(event(2), event(3), event(4), ENDED), SSE)]
+    told: list[str] = []
+    events = client.jobs.follow("job_1", outage_seconds=30, on_outage=lambda e: told.append(str(e)))
+    assert numbers(events) == [1, 2, 3, 4, 5]
+    assert told == ["starting"]
+
+
+def test_an_outage_has_a_bound(server: Any, answer: Any, client: Client) -> None:
+    body = {"type": "/problems/unavailable", "detail": "starting"}
+    server.script = [answer(status=503, body=body)]
+    with pytest.raises(Unavailable):
+        list(client.jobs.follow("job_1", outage_seconds=0))
+
+
+def test_a_stream_that_a_stopping_server_ends_is_waited_for(
+    server: Any, answer: Any, client: Client
+) -> None:
+    """The server is gone when it is asked whether the job has ended."""
+    gone = [answer(drop=True)] * 4
+    server.script = [answer(200, stream(), SSE), *gone]
+    server.script += [answer(200, stream(*map(event, range(1, 5)), ENDED), SSE)]
+    assert numbers(client.jobs.follow("job_1", outage_seconds=30)) == [1, 2, 3, 4, 5]

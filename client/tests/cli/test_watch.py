@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
-from hyperadam.api import EvaluationResult, Event, Job
+from hyperadam.api import (
+    ApiError,
+    EvaluationResult,
+    Event,
+    Job,
+    NotFound,
+    ServerUnreachable,
+    Unavailable,
+)
 from hyperadam.api.decode import decode
 from hyperadam.cli import following, render, watch
 from rich.console import Console
@@ -41,10 +49,11 @@ HISTORY = [
 ]
 
 
-class FakeJobs:
-    def follow(self, job_id: str) -> Iterator[Event]:
-        yield from HISTORY
+def play_history() -> Generator[Event]:
+    yield from HISTORY
 
+
+class FakeJobs:
     def get(self, job_id: str) -> Job:
         return Job(id=job_id, kind="meta-training", state="succeeded", spec={}, created_at=NOW)
 
@@ -57,7 +66,7 @@ def show(terminal: bool) -> str:
         color_system="standard" if terminal else None,
     )
     client: Any = SimpleNamespace(jobs=FakeJobs())
-    assert watch.follow_job(client, JOB, console).state == "succeeded"
+    assert watch.follow_job(client, JOB, play_history(), console).state == "succeeded"
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -187,12 +196,36 @@ def test_durations(seconds: float | None, text: str) -> None:
     assert render.format_duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerUnreachable("cannot reach http://x: gone", maybe_done=True),
+        Unavailable("starting", status=503),
+        ApiError("a gateway", status=502),
+    ],
+)
+def test_who_gives_up_on_a_server_reads_last_how_to_see_the_job_again(
+    capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    with pytest.raises(typer.Exit) as left, following.explain_end(JOB, "job", "jobs follow"):
+        raise error
+    assert left.value.exit_code == 3
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: {error}")
+    assert last == "nobody has stopped the job; `hyperadam jobs follow job_1` shows it again"
+
+
+def test_what_the_server_refuses_is_not_an_end_of_the_view() -> None:
+    with pytest.raises(NotFound), following.explain_end(JOB, "job", "jobs follow"):
+        raise NotFound("no such job", status=404)
+
+
 def test_an_interrupt_leaves_the_job_at_work_and_says_how_to_see_it_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with (
         pytest.raises(typer.Exit) as left,
-        following.explain_interrupt(JOB, "study", "study follow"),
+        following.explain_end(JOB, "study", "study follow"),
     ):
         raise KeyboardInterrupt
     assert left.value.exit_code == 130

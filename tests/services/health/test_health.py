@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -72,6 +73,18 @@ def test_a_failing_part_is_named_and_its_secrets_are_not(
     assert answer.json()["checks"]["registry"] == "failed with OSError"
     assert answer.json()["checks"]["database"] == "ok"
     assert "hunter2" not in answer.text
+
+
+def test_a_full_disk_is_named(
+    anonymous: TestClient, services: Container, at_work: LeaseHolder
+) -> None:
+    if not services.database.is_sqlite:
+        pytest.skip("the disk of a database server is its own affair")
+    full = shutil.disk_usage("/")._replace(free=4096)
+    with patch("services.database.base.shutil.disk_usage", return_value=full):
+        answer = anonymous.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == "nothing can be written: its disk is full"
 
 
 async def examine(examiner: Examiner) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 from fastapi.testclient import TestClient
 from hyperadam.theta import MAX_FILE_BYTES
@@ -19,7 +21,8 @@ def test_an_upload_comes_back_to_the_byte(client: TestClient) -> None:
     data = make_theta(5).to_bytes()
     answer = client.post(PATH, content=data, headers=BINARY)
     assert answer.status_code == 201
-    assert answer.headers["Location"] == f"{PATH}/1"
+    assert answer.headers["Location"] == "versions/1"
+    assert urljoin(f"http://x/below{PATH}", "versions/1") == f"http://x/below{PATH}/1"
     version = answer.json()
     assert (version["optimizer"], version["number"], version["job_id"]) == ("mine", 1, None)
     assert version["tags"] == {"source": "upload", "uploaded_by": "tester"}

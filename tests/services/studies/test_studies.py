@@ -53,6 +53,46 @@ def test_a_wrong_space_names_its_field(
     assert list_error_fields(answer) == [field]
 
 
+def submit_with_parents(client: TestClient, *options: str | None) -> Any:
+    space = {"parent": {"kind": "choice", "options": [*options]}}
+    base = {"rule": {**make_theta().manifest["rule"]}}
+    return client.post("/v1/jobs", json={"kind": "study", "spec": {"space": space, "base": base}})
+
+
+def test_parents_in_a_space_are_resolved_on_submission(
+    client: TestClient, registry: InMemoryRegistry
+) -> None:
+    for seed in (1, 2):
+        registry.create_version("mine", make_theta(seed), key=f"k{seed}")
+    registry.set_alias("mine", "best", 1, actor="me")
+
+    answer = submit_with_parents(client, "mine@best", "nobody@1", "mine@9")
+    assert answer.status_code == 422
+    assert list_error_fields(answer) == ["spec.space.parent.options.1"]
+
+    answer = submit_with_parents(client, "mine@best", "mine@latest", None)
+    assert answer.status_code == 201, answer.text
+    domain = answer.json()["spec"]["space"]["parent"]
+    assert domain["options"] == ["mine@1", "mine@2", None]
+    assert domain["labels"] == ["mine@best", "mine@latest", "null"]
+
+
+def test_two_names_of_one_parent_are_no_choice(
+    client: TestClient, registry: InMemoryRegistry
+) -> None:
+    registry.create_version("mine", make_theta(1), key="k")
+    answer = submit_with_parents(client, "mine@1", "mine@latest")
+    assert list_error_fields(answer) == ["spec.space.parent.options"]
+
+
+@pytest.mark.parametrize("path", ["continue_from", "promote"])
+def test_what_a_study_may_not_do_is_not_in_its_space_either(client: TestClient, path: str) -> None:
+    option = {"job": "job_aaaaaaaaaaaaaaaa", "checkpoint": 3}
+    space = {path: {"kind": "choice", "options": [None, option]}}
+    answer = client.post("/v1/jobs", json={"kind": "study", "spec": {"space": space}})
+    assert list_error_fields(answer) == [f"spec.space.{path}"]
+
+
 def test_a_spec_is_stored_complete(client: TestClient) -> None:
     job = client.get(f"/v1/jobs/{submit(client)}").json()
     assert job["spec"]["base"]["unroll"]["horizon"] == 100

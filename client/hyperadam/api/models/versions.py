@@ -69,6 +69,8 @@ class Version(Record):
     """Oldest first."""
     archived: bool = False
     """Whether it is in no list and never `latest`."""
+    signature: Mapping[str, Any] | None = None
+    """By the operator of the server: `hyperadam.signatures` checks it."""
     damage: str | None = None
     """What is wrong with the server's row of it, where that cannot be read."""
 
