@@ -11,7 +11,8 @@ Of three dimensions the last alone tells kernels of sequences and stacks apart: 
 wider than 15, and few matrices narrower than 16. Of four and more, kernels are at most as wide as
 the patches of a vision transformer, 32, and at most 7 where they have one output: (1, 768, 14, 14)
 and (1, 64, 64, 768) are tables of positions. Weights that are stored (in, out, …), as those of
-transposed convolutions and of GPT-2's `Conv1D` are, look like others: whoever has such says so.
+transposed convolutions and of GPT-2's `Conv1D` are, look like others: whoever has such says so. So
+does whoever has narrow stacks of four dimensions, or a wide kernel over a sequence.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Final
 WIDEST_SEQUENCE_KERNEL: Final = 15
 WIDEST_KERNEL: Final = 32
 WIDEST_KERNEL_OF_ONE_OUTPUT: Final = 7
+LEAST_DIMENSIONS: Final = {"vector": 0, "matrix": 2, "stack": 3, "kernel": 3}
+"""Of a parameter that is said to have a role."""
 
 
 def is_vector(shape: Sequence[int]) -> bool:
@@ -75,6 +78,58 @@ def swap_ends(shape: Sequence[int]) -> tuple[int, ...]:
         return (*rest, n_out, n_in)
     n_in, n_out, *kernel = shape
     return (n_out, n_in, *kernel)
+
+
+def read_shape(
+    shape: Sequence[int], role: str | None = None, *, transposed: bool = False
+) -> tuple[int, ...]:
+    """The shape, of as many numbers, of a parameter that looks like what this one is.
+
+    (n,) of a vector; (out, rest) of a matrix; (all dimensions but the last two, out, in) of a
+    stack; (out, in, k, 1) of a kernel over a sequence.
+
+    Args:
+        shape: as it is stored.
+        role: one of `LEAST_DIMENSIONS`; None: what the shape looks like.
+        transposed: it is stored (in, out, …), each matrix of a stack (in, out).
+
+    Raises:
+        ValueError: there is no such role, or no parameter of this shape has it.
+    """
+    if role is not None:
+        check_role(shape, role)
+    if role == "stack":
+        n_out, n_in = shape[-2:]
+        unit = (n_in, n_out) if transposed else (n_out, n_in)
+        return (math.prod(shape[:-2]), *unit)
+
+    straight = tuple(shape)
+    if transposed:
+        straight = (shape[1], shape[0], *shape[2:]) if role == "kernel" else swap_ends(shape)
+    if role == "vector":
+        return (math.prod(straight),)
+    if role == "matrix":
+        return (straight[0], math.prod(straight[1:]))
+    if role == "kernel" and len(straight) == 3:
+        return (*straight, 1)
+    return straight
+
+
+def check_role(shape: Sequence[int], role: object) -> None:
+    """Refuse a role that a parameter of this shape cannot have.
+
+    Raises:
+        ValueError: there is no such role, or no parameter of this shape has it.
+    """
+    if not isinstance(role, str) or role not in LEAST_DIMENSIONS:
+        raise ValueError(f"role must be None or one of {', '.join(LEAST_DIMENSIONS)}, got {role!r}")
+    if len(shape) < LEAST_DIMENSIONS[role]:
+        raise ValueError(
+            f"role {role!r} needs {LEAST_DIMENSIONS[role]} dimensions, got a parameter of shape "
+            f"{tuple(shape)}"
+        )
+    if role == "kernel" and is_stack((*shape, 1)):
+        raise ValueError(f"no kernel is as wide as a parameter of shape {tuple(shape)}")
 
 
 def _describe_unit(shape: Sequence[int]) -> Sequence[int]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
-from hyperadam.shapes import fan_in, is_vector, places, swap_ends
+from hyperadam.rules.roles import describe_traits, find_role
+from hyperadam.shapes import fan_in, is_vector, places, read_shape, swap_ends
 from torch import nn
 
 LAYERS: list[tuple[str, nn.Module, int, int]] = [
@@ -76,3 +80,49 @@ def test_swapped_ends_are_those_of_the_straight_layer(layer: nn.Module) -> None:
     assert swapped == tuple(torch.transpose(weight, 0, 1).shape)
     assert fan_in(swapped) == 4 * places(weight.shape)
     assert swap_ends((5,)) == (5,)
+
+
+@pytest.mark.parametrize(
+    ("shape", "role", "transposed", "expected"),
+    [
+        ((2, 4, 3, 5), "stack", False, (8, 3, 5)),  # experts of each layer
+        ((2, 3, 5), "stack", True, (2, 5, 3)),  # each stored (in, out)
+        ((6, 2, 8), "kernel", False, (6, 2, 8, 1)),  # over a sequence
+        ((2, 6, 8), "kernel", True, (6, 2, 8, 1)),
+        ((6, 2, 8), "matrix", False, (6, 16)),  # patches of an image
+        ((8, 6), "matrix", True, (6, 8)),
+        ((1, 7, 8), "vector", False, (56,)),  # places, without weights
+        ((5,), "vector", True, (5,)),
+    ],
+)
+def test_a_role_says_what_the_shape_does_not(
+    shape: tuple[int, ...], role: str, transposed: bool, expected: tuple[int, ...]
+) -> None:
+    read = read_shape(shape, role, transposed=transposed)
+    assert read == expected
+    assert find_role(read) == role
+    assert is_vector(read) == (role == "vector")
+    inputs = {"vector": 1, "kernel": 16}.get(role, expected[-1])
+    assert describe_traits(read)[0] == pytest.approx(math.log(inputs))
+
+
+def test_without_a_role_a_shape_is_what_it_looks_like() -> None:
+    assert read_shape((4, 3)) == (4, 3)
+    assert read_shape((3, 4, 5, 5), transposed=True) == (4, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "role", "message"),
+    [
+        ((4, 3), "stack", r"role 'stack' needs 3 dimensions, .* shape \(4, 3\)"),
+        ((4,), "matrix", "role 'matrix' needs 2 dimensions"),
+        ((4, 3), "embedding", "role must be None or one of vector, matrix, stack, kernel"),
+        ((4, 3), 2, "role must be None or one of"),
+        ((4, 3, 40), "kernel", r"no kernel is as wide as .* shape \(4, 3, 40\)"),
+    ],
+)
+def test_refuses_a_role_that_a_shape_cannot_have(
+    shape: tuple[int, ...], role: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_shape(shape, role)

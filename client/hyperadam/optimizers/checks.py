@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.groups import read_rate
+from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient
 from hyperadam.theta import Theta
 
@@ -36,11 +37,14 @@ def check_group(group: Mapping[str, Any], optimizer: str) -> None:
     """Refuse a group of parameters. What is frozen in it is nobody's business.
 
     Raises:
-        ValueError: a field of its rate is out of its bounds.
+        ValueError: a field of its rate is out of its bounds, or its role is none that its
+            parameters can have.
         TypeError: a parameter is not of a real floating dtype.
     """
     read_rate(group)
-    check_dtypes(find_trainable(group["params"]), optimizer)
+    trainable = find_trainable(group["params"])
+    check_dtypes(trainable, optimizer)
+    read_shapes(trainable, group)
 
 
 def find_trainable(parameters: Iterable[Tensor]) -> list[Tensor]:

@@ -9,7 +9,7 @@ lie as it does, and the views are their local tensors.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from operator import is_
 from typing import Any, Final
 
@@ -45,16 +45,28 @@ class FlatState:
         self._views: dict[str, list[Tensor]] = {}
         self._places: dict[str, list[int]] = {}
 
-    def over(self, vector: FlatVector, dtype: torch.dtype, state: State) -> Any:
+    def over(
+        self,
+        vector: FlatVector,
+        dtype: torch.dtype,
+        state: State,
+        shapes: Sequence[Sequence[int]],
+    ) -> Any:
         """The state of the vector's parameters, in its order and in `dtype`; a fresh one for those
         that have none.
+
+        Args:
+            vector: the parameters.
+            dtype: what fields with a number a coordinate are stored in.
+            state: of the optimizer.
+            shapes: how that of each parameter is to be read, where its state is fresh.
 
         Raises:
             ValueError: what stands in `state` for a parameter is not a state of the rule's.
         """
         is_current = self._vector is vector and self._joined[0].dtype == dtype
         if not (is_current and self._given_stand_in(state)):
-            self._join(vector, dtype, state)
+            self._join(vector, dtype, state, shapes)
         return self._joined
 
     def _given_stand_in(self, state: State) -> bool:
@@ -68,20 +80,25 @@ class FlatState:
                 return False
         return True
 
-    def _join(self, vector: FlatVector, dtype: torch.dtype, state: State) -> None:
+    def _join(
+        self,
+        vector: FlatVector,
+        dtype: torch.dtype,
+        state: State,
+        shapes: Sequence[Sequence[int]],
+    ) -> None:
         """Flat fields for the vector, field by field: beside the state, memory for one field is
         enough."""
-        begun = self._find_all_fields(vector, state)
+        begun = self._find_all_fields(vector, state, shapes)
         left = self._find_left(vector)
         self.forget()
 
-        shapes = [parameter.shape for parameter in vector.parameters]
         template = self._rule.init_state(torch.empty(0, device="meta"), [(0,)])
         joined = {}
         for name, field in template._asdict().items():
             is_per_tensor = name in self._rule.per_tensor_fields
             stored = vector.like.dtype if is_per_tensor else dtype
-            sizes = [1] * len(shapes) if is_per_tensor else vector.sizes
+            sizes = [1] * len(vector.sizes) if is_per_tensor else vector.sizes
             flat = vector.like.new_zeros((len(field), sum(sizes)), dtype=stored)
             views = []
             given = []
@@ -105,7 +122,9 @@ class FlatState:
         if not vector.spread.is_trivial:
             self._joined = self._rule.with_lengths(self._joined, vector.sizes)
 
-    def _find_all_fields(self, vector: FlatVector, state: State) -> list[dict[str, Tensor]]:
+    def _find_all_fields(
+        self, vector: FlatVector, state: State, shapes: Sequence[Sequence[int]]
+    ) -> list[dict[str, Tensor]]:
         """What the fields of each parameter begin with: what is here of those that stand in the
         state, or, of a parameter that has none, its numbers a parameter; the others are 0."""
         begun: list[dict[str, Tensor]] = []
@@ -123,7 +142,7 @@ class FlatState:
             square_means = _measure_square_means(vector)
             for index in fresh:
                 column = square_means[:, index : index + 1]
-                begun[index] = self._rule.begin_tensors(column, [vector.parameters[index].shape])
+                begun[index] = self._rule.begin_tensors(column, [shapes[index]])
         return begun
 
     def _find_left(self, vector: FlatVector) -> dict[str, list[tuple[Tensor, Tensor]]]:

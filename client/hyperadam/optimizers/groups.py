@@ -14,6 +14,7 @@ from hyperadam.kernels import Pace
 from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.optimizers.pieces import find_piece
 from hyperadam.rates import KNOBS, Rate, decay_parts
+from hyperadam.shapes import LEAST_DIMENSIONS
 
 
 def read_rate(group: Mapping[str, Any]) -> Rate:
@@ -128,6 +129,9 @@ def check_loaded_groups(groups: Sequence[Mapping[str, Any]]) -> None:
                 f"group {number} of the state dict: n_steps must be a whole number of at least 0, "
                 f"got {n_steps!r}"
             )
+        role = group.get("role")
+        if role is not None and role not in LEAST_DIMENSIONS:
+            raise ValueError(f"group {number} of the state dict has role {role!r}, which is none")
 
 
 class ScheduleWatch:

@@ -1,4 +1,4 @@
-"""Which part of a group's rate and of its decay each of its parameters has."""
+"""What the parameters of a group are, and which part of its rate and of its decay each has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from torch import Tensor
 
 from hyperadam.optimizers.pieces import find_gradient, list_groups
 from hyperadam.rates import Rate
-from hyperadam.shapes import is_vector, swap_ends
+from hyperadam.shapes import is_vector, read_shape
+
+
+def read_shapes(parameters: Sequence[Tensor], group: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """The shape of each parameter as its group says that it is to be read.
+
+    Args:
+        parameters: some of the group's.
+        group: has `role` and `transposed`; see `hyperadam.shapes.read_shape`.
+    """
+    role = group["role"]
+    transposed = group["transposed"]
+    return [read_shape(parameter.shape, role, transposed=transposed) for parameter in parameters]
 
 
 def find_shares(
@@ -19,13 +31,13 @@ def find_shares(
     """What each parameter has of α_t; None where all have all.
 
     Args:
-        group: has `transposed`: its weights are stored (in, out, …).
+        group: has `role` and `transposed`; a matrix of a stack has the share that it has alone.
     """
     if not rate.has_shares:
         return None
-    shapes = [parameter.shape for parameter in parameters]
-    if group["transposed"]:
-        shapes = [torch.Size(swap_ends(shape)) for shape in shapes]
+    shapes = read_shapes(parameters, group)
+    if group["role"] == "stack":
+        shapes = [shape[-2:] for shape in shapes]
     shares = [rate.share(shape) for shape in shapes]
     return shares if min(shares) < 1 else None
 
@@ -39,17 +51,17 @@ def find_decays(
     without a gradient have none: embeddings of what was not seen stay as they are.
 
     Args:
-        group: has `decay_all`: every parameter decays as a whole.
+        group: has `decay_all`: every parameter decays as a whole; `role` and `transposed`.
     """
     if group["decay_all"] or not rate.weight_decay:
         return None
-    return [_find_decay(parameter) for parameter in parameters]
+    shapes = read_shapes(parameters, group)
+    pairs = zip(parameters, shapes, strict=True)
+    return [0.0 if is_vector(shape) else _find_decay(parameter) for parameter, shape in pairs]
 
 
 def _find_decay(parameter: Tensor) -> float | Tensor:
     """1, 0, or a column of them: one for each row that is in this process."""
-    if is_vector(parameter.shape):
-        return 0.0
     if parameter.dim() != 2 or parameter.grad is None:
         return 1.0
     has_gradient = _find_largest_in_rows(parameter) > 0

@@ -88,7 +88,9 @@ class LearnedOptimizer(Optimizer):
       vectors (biases, scales) and rows of matrices without a gradient (embeddings of what was not
       seen) as they are; a group with `decay_all=True` decays as a whole.
     - **Layouts** are read from shapes (`hyperadam.shapes`); a group with `transposed=True` has
-      weights that are stored (in, out, …), as transposed convolutions and GPT-2's `Conv1D` do.
+      weights that are stored (in, out, …), as transposed convolutions and GPT-2's `Conv1D` do,
+      and one with a `role` ('vector', 'matrix', 'stack', 'kernel') says what its parameters are. A
+      rule with its cells a tensor reads them when a parameter's state begins.
     - **New groups** (`add_param_group`) start from the rule's first state, with a warm-up of their
       own.
     """
@@ -128,6 +130,7 @@ class LearnedOptimizer(Optimizer):
             "maximize": maximize,
             "decay_all": False,
             "transposed": False,
+            "role": None,
             DIGEST: self._theta.sha256,
         }
         super().__init__(groups, {**self._default_rate(lr, knobs), **others})
@@ -225,7 +228,8 @@ class LearnedOptimizer(Optimizer):
 
         Raises:
             ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
-                number in its range (`hyperadam.rates`), or the devices differ.
+                number in its range (`hyperadam.rates`), its `role` is none that its parameters
+                can have, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
         super().add_param_group(param_group)
@@ -292,7 +296,7 @@ class LearnedOptimizer(Optimizer):
         else:
             self._open_run()
         # What is younger than a checkpoint is as it was before: it began so.
-        switches = {"maximize": False, "decay_all": True, "transposed": False}
+        switches = {"maximize": False, "decay_all": True, "transposed": False, "role": None}
         younger = {**dict.fromkeys((*KNOBS, "n_steps"), 0), **switches}
         for group in self.param_groups:
             for name, value in younger.items():

@@ -26,6 +26,7 @@ from hyperadam.optimizers.groups import (
     find_moving,
     take_steps,
 )
+from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient, find_piece
 from hyperadam.optimizers.spread import Others
 from hyperadam.rates import move_parameters
@@ -61,6 +62,7 @@ class ParameterStepper:
         self._flat: Final = FlatState(theta.rule)
         self._watch: Final = ScheduleWatch()
         self._vector: FlatVector | None = None
+        self._shapes: list[tuple[int, ...]] = []
         self._stepper: Stepper | None = None
         self._mover: Mover | None = None
 
@@ -113,7 +115,8 @@ class ParameterStepper:
 
         if self._normalizes and norm > 0:
             vector.buffer.div_(norm)
-        flat = self._flat.over(vector, self._state_dtype or vector.like.dtype, state)
+        dtype = self._state_dtype or vector.like.dtype
+        flat = self._flat.over(vector, dtype, state, self._shapes)
         if mover is not None:
             steps = self._take_steps(groups)
             decay_rows(steps)
@@ -129,6 +132,11 @@ class ParameterStepper:
         dtype = find_dtype(groups, moving)
         if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
             self._vector = FlatVector(moving, dtype, self._others)
+            self._shapes = [
+                shape
+                for group, parameters in find_moving(groups)
+                for shape in read_shapes(parameters, group)
+            ]
             theta = self._theta.vector.to(self._vector.like)
             rule = self._theta.rule
             if not self._vector.spread.is_trivial:

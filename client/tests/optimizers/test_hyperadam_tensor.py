@@ -4,6 +4,7 @@ a tensor, and steps follow the weights."""
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from pathlib import Path
 
@@ -234,3 +235,29 @@ def test_a_step_in_place_that_is_not_finite_changes_nothing(bad: float) -> None:
     assert after["param_groups"] == before["param_groups"]
     for number, fields in before["state"].items():
         assert all(torch.equal(after["state"][number][name], x) for name, x in fields.items())
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "straight"),
+    [
+        ((16, 3), {"transposed": True}, (3, 16)),
+        ((2, 5, 4, 3), {"role": "stack"}, (10, 4, 3)),
+        ((4, 3, 5), {"role": "kernel"}, (4, 3, 5, 1)),
+        ((4, 3), {"role": "vector"}, (12,)),
+    ],
+)
+def test_a_group_says_what_its_cells_are_told(
+    shape: tuple[int, ...], options: dict[str, object], straight: tuple[int, ...]
+) -> None:
+    """Its traits are those of a parameter that looks so, and another one's than it looks."""
+    theta = make_theta()
+    numbers = torch.randn(math.prod(shape), generator=torch.Generator().manual_seed(1))
+    traits = []
+    for group in ({"shape": shape, **options}, {"shape": straight}, {"shape": shape}):
+        weight = nn.Parameter(numbers.clone().view(group.pop("shape")))  # type: ignore[arg-type]
+        weight.grad = torch.ones_like(weight)
+        optimizer = HyperAdam([{"params": [weight], **group}], theta)
+        optimizer.step()
+        traits.append(optimizer.state[weight]["traits"])
+    assert torch.equal(traits[0], traits[1])
+    assert not torch.equal(traits[0], traits[2])

@@ -52,6 +52,9 @@ class TestWeightDecay:
     def test_is_of_all_where_a_group_says_so(self) -> None:
         assert self.find_decayed(decay_all=True) == [True] * 5
 
+    def test_is_of_none_that_a_group_calls_vectors(self) -> None:
+        assert self.find_decayed(role="vector") == [False] * 5
+
     def test_of_the_control_is_of_all(self) -> None:
         parameters = [nn.Parameter(torch.full(shape, 3.0)) for shape in self.SHAPES]
         step_still(make_adamw(parameters, weight_decay=2.0, eps=1.0), parameters)
@@ -81,7 +84,7 @@ class TestWeightDecay:
         optimizer = HyperAdam(parameters, make_theta(), lr=0.1, weight_decay=2.0)
         step_still(optimizer, parameters)
         saved = copy.deepcopy(optimizer.state_dict())
-        for name in ("decay_all", "transposed", "maximize"):
+        for name in ("decay_all", "transposed", "maximize", "role"):
             del saved["param_groups"][0][name]
         optimizer.load_state_dict(saved)
         before = parameters[2].detach().clone()
@@ -140,3 +143,37 @@ class TestShares:
             moved.append(float(weight.detach().abs().max()))
         assert moved[0] == pytest.approx(moved[1] * 4 / shape[-1])
         assert moved[1] > 0
+
+    @pytest.mark.parametrize(
+        ("shape", "options", "straight"),
+        [
+            ((2, 5, 4, 3), {"role": "stack"}, (40, 3)),
+            ((2, 5, 3, 4), {"role": "stack", "transposed": True}, (40, 3)),
+            ((16, 3, 2), {"role": "matrix"}, (16, 6)),
+            ((4, 3, 20), {"role": "kernel"}, (4, 3, 20, 1)),
+            ((6, 4), {"role": "vector"}, (24,)),
+        ],
+    )
+    def test_a_group_says_what_its_shapes_do_not(
+        self, shape: tuple[int, ...], options: dict[str, Any], straight: tuple[int, ...]
+    ) -> None:
+        theta = make_rated_theta(base_fan_in=2, least_fan_in=4, base_places=3)
+        moved = []
+        for group in ({"shape": shape, **options}, {"shape": straight}):
+            weight = nn.Parameter(torch.zeros(group.pop("shape")))
+            weight.grad = torch.ones_like(weight)
+            HyperAdam([{"params": [weight], **group}], theta).step()
+            moved.append(weight.detach().flatten())
+        assert moved[0].any()
+        assert torch.equal(moved[0], moved[1])
+
+
+def test_a_role_that_a_parameter_cannot_have_is_refused() -> None:
+    weight = nn.Parameter(torch.zeros(3, 4))
+    with pytest.raises(ValueError, match=r"role 'kernel' needs 3 dimensions"):
+        HyperAdam([{"params": [weight], "role": "kernel"}], make_theta())
+    optimizer = HyperAdam([weight], make_theta())
+    saved = copy.deepcopy(optimizer.state_dict())
+    saved["param_groups"][0]["role"] = "embedding"
+    with pytest.raises(ValueError, match=r"group 0 of the state dict has role 'embedding'"):
+        optimizer.load_state_dict(saved)
