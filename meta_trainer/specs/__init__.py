@@ -39,6 +39,7 @@ from meta_trainer.specs.estimators import (
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.families import (
     CNNFamily,
+    DescribedFamily,
     Family,
     LSTMFamily,
     MLPFamily,
@@ -51,6 +52,7 @@ from meta_trainer.specs.meta_optimizer import MetaOptimizerSpec
 from meta_trainer.specs.meta_training import MetaTrainingSpec
 from meta_trainer.specs.plain_tasks import (
     CNNTaskSpec,
+    DescribedTaskSpec,
     LSTMTaskSpec,
     MLPTaskSpec,
     NetworkTaskSpec,
@@ -83,6 +85,8 @@ __all__ = [
     "ContinueSpec",
     "CurriculumSpec",
     "DatasetName",
+    "DescribedFamily",
+    "DescribedTaskSpec",
     "DivergenceSpec",
     "ESSingleSpec",
     "ESSpec",

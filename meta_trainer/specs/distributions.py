@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from meta_trainer.specs.base import ACTIVATIONS, Spec
 from meta_trainer.specs.families import (
     CNNFamily,
+    DescribedFamily,
     Family,
     LSTMFamily,
     MLPFamily,
@@ -40,6 +41,12 @@ class TaskDistribution(Spec):
     """Recurrent networks of the paper; null: none are drawn."""
     network: NetworkFamily | None = Field(default=None, examples=[{"networks": ["gru", "mixer"]}])
     """Networks of today; null: none are drawn."""
+    described: DescribedFamily | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        examples=[{"networks": [[{"kind": "conv"}, {"kind": "pool"}]]}],
+    )
+    """Networks that are described block by block; null: none are drawn."""
     horizon: Range[Horizon] | None = None
     """T of an episode, drawn log-uniformly among the multiples of the period, one for all its
     chunks; if not given, `unroll.horizon`. What validation runs, `validation.horizons` says."""
@@ -67,7 +74,7 @@ class TaskDistribution(Spec):
     @model_validator(mode="after")
     def _something_to_draw(self) -> Self:
         if not self.families:
-            raise FieldProblem("", "mlp, cnn, lstm or network must be given")
+            raise FieldProblem("", "mlp, cnn, lstm, network or described must be given")
         return self
 
     @model_validator(mode="after")
@@ -81,7 +88,7 @@ class TaskDistribution(Spec):
     @property
     def families(self) -> list[Family]:
         """Those that are drawn from, in a fixed order."""
-        families = (self.mlp, self.cnn, self.lstm, self.network)
+        families = (self.mlp, self.cnn, self.lstm, self.network, self.described)
         return [family for family in families if family]
 
 

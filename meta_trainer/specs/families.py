@@ -20,7 +20,9 @@ from meta_trainer.specs.base import (
 from meta_trainer.specs.plain_tasks import (
     SYNTHETIC,
     BatchSize,
+    Blocks,
     CNNTaskSpec,
+    DescribedTaskSpec,
     InitStd,
     LayerCount,
     LSTMTaskSpec,
@@ -184,7 +186,30 @@ class NetworkFamily(_Family):
         return list(tasks)
 
 
-Family = MLPFamily | CNNFamily | LSTMFamily | NetworkFamily
+class DescribedFamily(_Family):
+    """Networks that are described block by block."""
+
+    networks: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=MAX_CHOICES)] = Field(
+        examples=[[[{"kind": "linear", "width": 16}]]]
+    )
+    """The blocks of each network."""
+    datasets: Choices[DatasetName] = ("mnist5k",)
+    """Images that learners classify."""
+    sides: Choices[Side | None] = (7,)
+    """Images are averaged down to so many pixels in height and width; null: as they are."""
+    init_std: Range[InitStd] = (1.0, 1.0)
+    """Times the start that torch gives each layer; log-uniform, for every learner."""
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """One task for each dataset and network, with the first of the other choices."""
+        fields: dict[str, Any] = {"side": self.sides[0], **_list_common_fields(self)}
+        return [
+            DescribedTaskSpec(dataset=dataset, blocks=blocks, **fields)
+            for dataset, blocks in product(self.datasets, self.networks)
+        ]
+
+
+Family = MLPFamily | CNNFamily | LSTMFamily | NetworkFamily | DescribedFamily
 
 
 def _list_common_fields(family: _Family) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from meta_trainer.specs.base import (
     Side,
     Spec,
 )
+from meta_trainer.specs.blocks import MAX_BLOCKS, Block
 from meta_trainer.specs.problems import FieldProblem
 
 Width = Annotated[int, Field(ge=1, le=1024)]
@@ -151,6 +152,30 @@ class NetworkTaskSpec(Spec):
         return self
 
 
+Blocks = Annotated[tuple[Block, ...], Field(max_length=MAX_BLOCKS)]
+
+
+class DescribedTaskSpec(Spec):
+    """A network that is described block by block, and classifies images; a dense layer to the
+    classes follows the last block. Blocks start as torch's layers do."""
+
+    kind: Literal["described"] = "described"
+    blocks: Blocks = Field(
+        examples=[[{"kind": "conv", "channels": 8}, {"kind": "pool"}, {"kind": "linear"}]]
+    )
+    """One after the other, from the image on."""
+    dataset: DatasetName = "mnist5k"
+    """Images that the learner classifies."""
+    side: Side | None = 7
+    """Images are grey and averaged down to so many pixels in height and width; null: as they
+    are."""
+    batch_size: BatchSize = 32
+    """Examples in a minibatch."""
+    init_std: InitStd = 1.0
+    """Times the start that torch gives each layer."""
+
+
 PlainTaskSpec = Annotated[
-    MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec | NetworkTaskSpec, Field(discriminator="kind")
+    MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec | NetworkTaskSpec | DescribedTaskSpec,
+    Field(discriminator="kind"),
 ]

@@ -11,6 +11,7 @@ from meta_trainer.datasets import Data, Dataset, Language
 from meta_trainer.datasets.regression import N_FEATURES
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
 from meta_trainer.learners.batched import Sizes, batched_network
+from meta_trainer.learners.described import described_network
 from meta_trainer.learners.field import field_image_network, field_network
 from meta_trainer.specs import AnyTaskSpec, NetworkTaskSpec
 from meta_trainer.tasks.data import find_data
@@ -44,6 +45,9 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
     "lstm": lambda task, _: LSTM(task.n_layers, task.hidden),
     "network": lambda task, data: batched_network(
         task.network, _measure_network(task, data), task.initialization
+    ),
+    "described": lambda task, images: described_network(
+        task.blocks, images.image_shape, images.n_classes
     ),
     "image-network": lambda task, images: image_network(
         task.network, images.image_shape, images.n_classes

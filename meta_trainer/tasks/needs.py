@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from meta_trainer.specs import AnyTaskSpec, EvaluationSpec, MetaTrainingSpec
+from meta_trainer.specs import (
+    AnyTaskSpec,
+    DescribedTaskSpec,
+    EvaluationSpec,
+    MetaTrainingSpec,
+)
+from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import SuiteObjective
+from meta_trainer.tasks.costs import count_coordinates
 from meta_trainer.tasks.data import name_dataset
 
 
@@ -22,6 +29,25 @@ def list_datasets(spec: MetaTrainingSpec | EvaluationSpec | StudySpec) -> dict[s
             if name is not None:
                 wanted.setdefault(name, field)
     return wanted
+
+
+def check_networks(spec: MetaTrainingSpec | EvaluationSpec | StudySpec) -> None:
+    """Networks that the spec describes can be built.
+
+    Raises:
+        FieldProblem: naming where the tasks stand; the message has the block.
+    """
+    for field, tasks in _list_tasks(spec):
+        for task in tasks:
+            if isinstance(task, DescribedTaskSpec):
+                _check_network(task, field)
+
+
+def _check_network(task: DescribedTaskSpec, field: str) -> None:
+    try:
+        count_coordinates(task)
+    except FieldProblem as problem:
+        raise FieldProblem(field, problem.message) from problem
 
 
 def _list_tasks(

@@ -17,6 +17,8 @@ from meta_trainer.seeds import make_generator
 from meta_trainer.specs import (
     CNNFamily,
     CNNTaskSpec,
+    DescribedFamily,
+    DescribedTaskSpec,
     Family,
     LSTMFamily,
     LSTMTaskSpec,
@@ -106,6 +108,8 @@ def sample_task(
             return _draw_lstm(family, draws)
         case NetworkFamily():
             return _draw_network(family, draws)
+        case DescribedFamily():
+            return _draw_described(family, draws)
 
 
 def sample_scales(
@@ -166,6 +170,16 @@ def _draw_lstm(family: LSTMFamily, draws: _Draws) -> LSTMTaskSpec:
         n_layers=draws.choice(family.n_layers),
         hidden=draws.log_integer(*family.hidden),
         noise_std=draws.choice(family.noise_stds),
+        batch_size=draws.choice(family.batch_sizes),
+        init_std=family.init_std[0],
+    )
+
+
+def _draw_described(family: DescribedFamily, draws: _Draws) -> DescribedTaskSpec:
+    return DescribedTaskSpec(
+        blocks=draws.choice(family.networks),
+        dataset=draws.choice(family.datasets),
+        side=draws.choice(family.sides),
         batch_size=draws.choice(family.batch_sizes),
         init_std=family.init_std[0],
     )

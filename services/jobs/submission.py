@@ -10,7 +10,9 @@ from base64 import b32encode
 
 from sqlalchemy.orm import Session
 
+from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import spec_of_today
+from meta_trainer.tasks.needs import check_networks
 from services.auth.scopes import Principal
 from services.catalog.datasets import check_data
 from services.container import Container
@@ -108,7 +110,19 @@ def check_request(
     _check_needs(services, request.kind, spec)
     check_webhook(services, request.webhook)
     check_data(spec, services.settings)
+    _check_described(spec)
     return spec
+
+
+def _check_described(spec: AnyJobSpec) -> None:
+    """
+    Raises:
+        Problem: 422; a network that it describes does not fit together.
+    """
+    try:
+        check_networks(spec)
+    except FieldProblem as problem:
+        raise invalid(f"spec.{problem.field}", problem.message) from problem
 
 
 def _add_notes(job: schemas.JobAnswer, request: schemas.JobRequest) -> schemas.JobAnswer:

@@ -178,5 +178,15 @@ def test_tasks_rules_and_suites_are_listed(client: TestClient) -> None:
     assert {rule["kind"]: rule["inits"][0] for rule in catalog["rules"]}["dm"] == "paper"
     kinds = {task["kind"]: task["trainable"] for task in catalog["tasks"]}
     assert (kinds["mlp"], kinds["field"]) == (True, False)
-    assert catalog["families"] == ["mlp", "cnn", "lstm", "network"]
+    assert catalog["families"] == ["mlp", "cnn", "lstm", "network", "described"]
     assert "table1" in [suite["name"] for suite in catalog["suites"]]
+
+
+def test_a_described_network_that_does_not_fit_together_is_refused(client: TestClient) -> None:
+    blocks = [{"kind": "linear"}, {"kind": "conv"}]
+    content = {"tasks": {"described": {"networks": [blocks]}}}
+    tried = try_spec(client, content)
+    assert [error["field"] for error in tried["errors"]] == ["spec.tasks"]
+    assert "blocks.1 is a conv" in tried["errors"][0]["message"]
+    blocks.reverse()
+    assert try_spec(client, content)["accepted"]
