@@ -24,6 +24,7 @@ async function route() {
   pageInView = new AbortController();
   const { signal } = pageInView;
   content.replaceChildren();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   try {
     holder ??= await get("v1/keys/self");
     if (signal.aborted) return;

@@ -250,16 +250,22 @@ def clone(browser: Chromium) -> None:
 
 
 def archive(browser: Chromium) -> None:
-    """The version of the clone; the champion is in use, and says so."""
-    for number, told in ((1, "champion"), (2, "walked@2 is archived")):
-        go(browser, f"#/optimizers/walked/versions/{number}", f"walked@{number}")
-        browser.click("Archive")
-        browser.fill("Reason", "only a walk")
-        browser.click_in_dialog("Archive")
-        browser.wait_for_text(told)
+    """The version of the clone; the champion is in use, and the dialog says so."""
+    ask_to_archive(browser, 1)
+    refusal = "document.querySelector('dialog .bad')?.textContent"
+    browser.wait_for(f"{refusal}.includes('champion')")
+    ask_to_archive(browser, 2)
+    browser.wait_for_text("walked@2 is archived")
     go(browser, "#/optimizers/walked", "walked")
     browser.wait_for_text("walked@1")
     assert "walked@2" not in browser.evaluate("document.querySelector('main table').innerText")
+
+
+def ask_to_archive(browser: Chromium, number: int) -> None:
+    go(browser, f"#/optimizers/walked/versions/{number}", f"walked@{number}")
+    browser.click("Archive")
+    browser.fill("Reason", "only a walk")
+    browser.click_in_dialog("Archive")
 
 
 def wait_for_state(browser: Chromium, state: str) -> None:
