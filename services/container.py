@@ -22,6 +22,7 @@ from services.health.proof import Prover
 from services.jobs.tails import Tails
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
+from services.reconciler.lease import LeaseWatch
 from services.settings import Settings
 from services.signing import Signer, make_signer
 
@@ -55,8 +56,12 @@ class Container:
         return RateLimits(self.settings)
 
     @cached_property
+    def lease(self) -> LeaseWatch:
+        return LeaseWatch(self.database, self.settings.lease_seconds)
+
+    @cached_property
     def health(self) -> Examiner:
-        return Examiner(self.database, self.registry)
+        return Examiner(self.database, self.registry, self.lease)
 
     @cached_property
     def tails(self) -> Tails:

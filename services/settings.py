@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     """
     stall_seconds: float = Field(default=300.0, gt=0, le=86_400)
     """A running attempt that leaves neither events nor log for so long is told of."""
+    freeze_seconds: float = Field(default=90.0, ge=60, le=86_400)
+    """A driver that gives no sign of life for so long is told of; it gives one every 15 s."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=600)
     """Longest silence on an event stream."""
     session_seconds: float = Field(default=28_800.0, ge=60, le=604_800)

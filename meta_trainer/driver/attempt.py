@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from meta_trainer.driver.context import Job, JobContext
+from meta_trainer.driver.heartbeat import beating
 from meta_trainer.driver.jobs import carry_out_job
 from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner, Runner, WorkLost
@@ -33,6 +34,17 @@ def run_attempt(
     Args:
         runner: None: the one that the settings name.
     """
+    with beating(registry, run_id, attempt):
+        return _run_attempt(registry, run_id, attempt, settings, runner)
+
+
+def _run_attempt(
+    registry: Registry,
+    run_id: str,
+    attempt: int,
+    settings: DriverSettings,
+    runner: Runner | None,
+) -> bool:
     recorder = RunRecorder(registry, run_id, attempt)
     stop = threading.Event()
     previous_handler = _set_on_sigterm(stop)

@@ -112,6 +112,15 @@ class Database:
         with self._writers.begin() as session:
             yield session
 
+    def read_clock(self, session: Session) -> datetime:
+        """The database's own time, which is one for all that share it."""
+        if self.is_sqlite:
+            moment = session.scalar(text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')"))
+            return datetime.fromisoformat(str(moment)).replace(tzinfo=UTC)
+        moment = session.scalar(text("SELECT clock_timestamp()"))
+        assert isinstance(moment, datetime)
+        return moment.astimezone(UTC)
+
     def ping(self) -> None:
         """Raises `sqlalchemy.exc.SQLAlchemyError` when the database does not answer."""
         with self.read() as session:

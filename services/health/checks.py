@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 
 from registry import Registry, RegistryError
 from services.database.base import Database
-from services.reconciler import lease
+from services.reconciler.lease import LeaseWatch
 
 OK: Final = "ok"
 LIMIT_SECONDS: Final = 2.0
@@ -35,14 +35,18 @@ class Examiner:
     """Examines what one process of the service depends on."""
 
     def __init__(
-        self, database: Database, registry: Registry, limit_seconds: float = LIMIT_SECONDS
+        self,
+        database: Database,
+        registry: Registry,
+        lease: LeaseWatch,
+        limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         self._limit_seconds = limit_seconds
         self._limiter = CapacityLimiter(MAX_THREADS)
         self._checks: dict[tuple[str, ...], Check] = {
             ("database",): lambda: _check_database(database),
             ("registry",): lambda: _check_registry(registry),
-            ("executor", "reconciler"): lambda: asdict(lease.status(database)),
+            ("executor", "reconciler"): lambda: asdict(lease.look()),
         }
         """Parts → the check that tells of them."""
 

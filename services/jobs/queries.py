@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.jobs.lifecycle import ACTIVE, ENDED, State
+from services.jobs.retries import FIRST_SECONDS, compute_pause
 from services.jobs.tables import Attempt, Event, Job, LogChunk
 
 LOG_PAGE_BYTES: Final = 1 << 20
-
-LONGEST_WAIT: Final = timedelta(hours=2)
-"""No pause before a retry is longer: `backoff_seconds` is at most an hour."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EXPIRABLE: Final = [
@@ -52,14 +50,22 @@ def list_jobs(
 
 
 def is_due(moment: datetime) -> ColumnElement[bool]:
-    """Of jobs that may be started now: they are queued, and wait for no later moment, or for one
-    that only a clock which was ahead can have written."""
-    waits_no_longer = or_(
-        Job.retry_at.is_(None),
-        Job.retry_at <= moment,
-        Job.retry_at > moment + LONGEST_WAIT,
-    )
+    """Of jobs that may be started now: they are queued, and wait for no later moment."""
+    waits_no_longer = or_(Job.retry_at.is_(None), Job.retry_at <= moment)
     return and_(Job.state == State.QUEUED, waits_no_longer)
+
+
+def list_misdated(session: Session, moment: datetime) -> list[int]:
+    """Jobs, by `seq`, whose pause ends later than any pause of theirs that began by now: a clock
+    was ahead, or was set back since."""
+    columns = (Job.seq, Job.retry_at, Job.lost_attempts, Job.spec)
+    query = select(*columns).where(Job.state == State.QUEUED, Job.retry_at > moment)
+    misdated = []
+    for seq, retry_at, lost_attempts, spec in session.execute(query):
+        pause = compute_pause(lost_attempts, spec.get("backoff_seconds", FIRST_SECONDS))
+        if retry_at > moment + pause:
+            misdated.append(seq)
+    return misdated
 
 
 def list_overdue(session: Session, moment: datetime) -> list[str]:

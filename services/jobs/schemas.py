@@ -126,7 +126,8 @@ class JobAnswer(Answer):
     """Number of the newest attempt; 0 while there was none."""
     run_id: str | None
     waiting_reason: str | None = None
-    """Why a queued job does not start although there is room: what it needs, and what there is."""
+    """Why a job does not go on: what it needs and what there is, whose key was revoked, or since
+    when its driver gives no sign of life."""
     progress: float
     eta_seconds: float | None
     error: ErrorAnswer | None

@@ -37,7 +37,7 @@ def install(app: FastAPI, services: Container) -> None:
 
     metrics = Metrics()
     metrics.streams.set_function(lambda: services.tails.n_streams)
-    metrics.registry.register(JobsCollector(services.database))
+    metrics.registry.register(JobsCollector(services.database, services.lease))
     app.state.metrics = metrics
 
     app.include_router(endpoints.router)

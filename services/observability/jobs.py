@@ -20,7 +20,7 @@ from services.database.base import Database, now
 from services.health.checks import OK
 from services.jobs.lifecycle import ACTIVE, State
 from services.jobs.tables import Attempt, Event, Job
-from services.reconciler import lease
+from services.reconciler.lease import LeaseStatus, LeaseWatch
 
 MAX_ACTIVE_JOBS: Final = 100
 """Labels by job are given for the newest active ones only."""
@@ -48,8 +48,9 @@ log = structlog.get_logger(__name__)
 class JobsCollector(Collector):
     """Jobs by state, waits in the queue, the reconciler and its executor, and the active jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: LeaseWatch) -> None:
         self._database = database
+        self._lease = lease
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand: registering must not ask a database that may not be there yet."""
@@ -65,7 +66,7 @@ class JobsCollector(Collector):
                     _measure_waits(session),
                     *_measure_active_jobs(session),
                 ]
-            figures += _check_parts(self._database)
+            figures += _check_parts(self._lease.look())
         except SQLAlchemyError as error:
             log.warning("metrics.database_failed", error=type(error).__name__)
             figures = []
@@ -126,8 +127,7 @@ def _list_waits(session: Session) -> list[float]:
     return [(started_at - submitted_at).total_seconds() for submitted_at, started_at in rows]
 
 
-def _check_parts(database: Database) -> Sequence[Metric]:
-    status = lease.status(database)
+def _check_parts(status: LeaseStatus) -> Sequence[Metric]:
     return [
         GaugeMetricFamily(
             "hyperadam_reconciler_up",

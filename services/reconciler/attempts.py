@@ -12,11 +12,10 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
 from registry import Registry, RunStatus
-from services.database.base import Database, now
+from services.database.base import Database
 from services.executors.contract import ENDED as PROCESS_ENDED
 from services.executors.contract import Executor, ProcessStatus
 from services.jobs import changes, queries
@@ -25,7 +24,13 @@ from services.jobs.retries import Losses, is_final
 from services.jobs.tables import Attempt, Job
 from services.reconciler import ingest
 from services.reconciler.copier import Copier
-from services.reconciler.endings import Ending, ending_of_lost, ending_of_record, read_record
+from services.reconciler.endings import (
+    Ending,
+    ending_of_lost,
+    ending_of_record,
+    read_record,
+    read_sign_of_life,
+)
 from services.reconciler.lease import LeaseHolder
 from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
 from services.reconciler.stalls import Stalls
@@ -65,9 +70,11 @@ class Attempts:
         self._lease = lease
         self._submitter = Submitter(settings, database, registry, executor, lease)
         self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
-        self._stalls = Stalls(settings.stall_seconds)
         self._signer = make_signer(settings)
+        self._stalls = Stalls(settings.stall_seconds, settings.freeze_seconds)
         self._record_seen_at: dict[str, float] = {}
+        self._stop_seen_at: dict[str, float] = {}
+        """When attempts were first seen that had been asked to stop; on the monotonic clock."""
 
     def advance(self, job_id: str, *, stop: bool) -> None:
         """One step of the job's attempt; `stop`: whether it is to end even though nobody asked that
@@ -103,7 +110,7 @@ class Attempts:
         record = read_record(self._registry, run_id, snapshot.attempt)
         has_ended = status in PROCESS_ENDED
         self._copier.copy(snapshot, run_id, final=record is not None or has_ended)
-        self._tell_stall(snapshot)
+        self._tell_stall(snapshot, run_id)
 
         if record is None and has_ended:
             self._registry.check_files()  # during an outage nothing says that there is no last word
@@ -115,14 +122,21 @@ class Attempts:
                 self._executor.stop(snapshot.executor_id)
             self._conclude(snapshot, run_id, record)
 
-    def _tell_stall(self, snapshot: Snapshot) -> None:
-        mark = (snapshot.event_files, snapshot.log_bytes)
-        seconds = self._stalls.look(snapshot.executor_id, mark)
-        if seconds is None:
-            return
-        logger.warning("%s has said nothing for %.0f s", snapshot.executor_id, seconds)
-        with locked_rows(self._lease, snapshot) as (session, job, _):
-            changes.append_event(session, job, "service.stalled", {"seconds": round(seconds)})
+    def _tell_stall(self, snapshot: Snapshot, run_id: str) -> None:
+        stall = self._stalls.look(
+            snapshot.executor_id,
+            (snapshot.event_files, snapshot.log_bytes),
+            lambda: read_sign_of_life(self._registry, run_id, snapshot.attempt),
+        )
+        if stall is not None:
+            logger.warning("%s stalls: %s", snapshot.executor_id, stall.reason)
+            data = {"seconds": round(stall.seconds), "reason": stall.reason}
+            with locked_rows(self._lease, snapshot) as (session, job, _):
+                changes.append_event(session, job, "service.stalled", data)
+                job.waiting_reason = stall.reason
+        elif snapshot.waiting_reason is not None and self._stalls.goes_on(snapshot.executor_id):
+            with locked_rows(self._lease, snapshot) as rows:
+                rows.job.waiting_reason = None
 
     def _is_overdue(self, snapshot: Snapshot) -> bool:
         """Whether the process should have ended by now, after its last word."""
@@ -136,9 +150,8 @@ class Attempts:
                 changes.record_stop_request(rows.attempt)
             logger.info("asked %s to stop", snapshot.executor_id)
             return
-        grace = timedelta(seconds=self._settings.cancel_grace_seconds)
-        elapsed = abs(now() - snapshot.stop_requested_at)  # the clock may have been set back
-        if elapsed > grace:
+        seen_at = self._stop_seen_at.setdefault(snapshot.executor_id, time.monotonic())
+        if time.monotonic() - seen_at > self._settings.cancel_grace_seconds:
             self._executor.kill(snapshot.executor_id)
             logger.warning("killed %s: it did not stop in time", snapshot.executor_id)
 
@@ -208,4 +221,5 @@ class Attempts:
         self._copier.forget(snapshot.executor_id)
         self._stalls.forget(snapshot.executor_id)
         self._record_seen_at.pop(snapshot.executor_id, None)
+        self._stop_seen_at.pop(snapshot.executor_id, None)
         logger.info("%s ended: %s, the job is %s", snapshot.executor_id, ending.trigger, state)

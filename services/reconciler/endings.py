@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from meta_trainer.driver.heartbeat import alive_path
 from registry import ArtifactNotFound, Registry
 from services.executors.contract import ProcessStatus
 from services.jobs.lifecycle import Trigger
@@ -50,6 +51,14 @@ def read_record(registry: Registry, run_id: str, attempt: int) -> dict[str, Any]
     except ValueError:
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def read_sign_of_life(registry: Registry, run_id: str, attempt: int) -> bytes | None:
+    """The driver's newest one; None: it has left none."""
+    try:
+        return registry.get_artifact(run_id, alive_path(attempt))
+    except ArtifactNotFound:
+        return None
 
 
 def ending_of_record(record: Mapping[str, Any]) -> Ending:

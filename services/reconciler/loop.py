@@ -21,7 +21,7 @@ from services.database.marks import advance_mark
 from services.executors.contract import Executor, ExecutorUnavailable
 from services.housekeeping.keeper import Housekeeper
 from services.jobs import changes, queries, queue
-from services.jobs.lifecycle import Trigger
+from services.jobs.lifecycle import State, Trigger
 from services.jobs.queue import QueueLimits
 from services.jobs.tables import Job
 from services.reconciler.attempts import Attempts
@@ -154,6 +154,7 @@ class Reconciler:
         Raises:
             RegistryError: their files could not be kept; they wait.
         """
+        self._mend_pauses()
         with self._database.read() as session:
             due = session.scalar(select(Job.seq).where(queries.is_due(now())).limit(1))
         if not due:
@@ -162,6 +163,16 @@ class Reconciler:
         self._waiting.update()
         with self._lease.guarded_write() as session:
             queue.start_due_jobs(session, QueueLimits.from_settings(self._settings))
+
+    def _mend_pauses(self) -> None:
+        """A job whose pause was written by a clock that was ahead waits no longer."""
+        with self._database.read() as session:
+            misdated = queries.list_misdated(session, now())
+        for seq in misdated:
+            with self._lease.guarded_write() as session:
+                job = session.get(Job, seq, with_for_update=True)
+                if job is not None and job.state == State.QUEUED:
+                    job.retry_at = None
 
     def _start_safely(self) -> None:
         try:

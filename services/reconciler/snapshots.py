@@ -39,6 +39,7 @@ class Snapshot:
     """What the executor knows the attempt's process by."""
     submitted_at: datetime | None
     stop_requested_at: datetime | None
+    waiting_reason: str | None
     event_files: int
     """Event files of the attempt that were copied."""
     log_bytes: int
@@ -76,6 +77,7 @@ def read_snapshot(session: Session, job_id: str) -> Snapshot | None:
         executor_id=attempt.executor_id,
         submitted_at=attempt.submitted_at,
         stop_requested_at=attempt.stop_requested_at,
+        waiting_reason=job.waiting_reason,
         event_files=attempt.event_files,
         log_bytes=attempt.log_bytes,
     )

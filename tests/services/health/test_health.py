@@ -96,7 +96,7 @@ def test_a_hanging_part_is_named_in_bounded_time(services: Container, at_work: L
 
     release = threading.Event()
     with patch.object(services.registry, "optimizers", side_effect=lambda: release.wait(30)):
-        examiner = Examiner(services.database, services.registry, limit_seconds=0.2)
+        examiner = Examiner(services.database, services.registry, services.lease, limit_seconds=0.2)
         began = time.monotonic()
         outcomes = [anyio.run(examine, examiner) for _ in range(2)]
         assert time.monotonic() - began < 3

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from services.database.base import Database
-from services.reconciler.lease import LeaseHolder, LeaseLost, status
+from services.database.base import Database, now
+from services.reconciler import lease
+from services.reconciler.lease import LeaseHolder, LeaseLost, LeaseWatch
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
@@ -17,9 +20,9 @@ def test_only_the_holder_of_the_lease_works(
     second = Reconciler(settings, database, stage.registry, executor)
     assert stage.reconciler.tick() is True
     assert second.tick() is False
-    assert status(database).reconciler == "ok"
+    assert LeaseWatch(database, 15).look().reconciler == "ok"
     stage.reconciler.release()
-    assert status(database).reconciler != "ok"
+    assert LeaseWatch(database, 15).look().reconciler != "ok"
     assert second.tick() is True
 
 
@@ -39,3 +42,33 @@ def test_lease_is_taken_over_after_its_end_and_the_old_holder_cannot_write(
     old.release()
     with new.guarded_write():
         pass
+
+
+def test_a_lease_whose_clock_was_set_back_is_over_when_it_stands_still(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(lease.time, "monotonic", lambda: seconds[0])
+    killed = LeaseHolder(database, 15, clock=lambda _: now() + timedelta(minutes=1))
+    assert killed.acquire("ok")
+    new = LeaseHolder(database, 15)
+    watch = LeaseWatch(database, 15)
+    for seconds[0] in (0.0, 14.0):
+        assert not new.acquire("ok")
+        assert watch.look().reconciler == "ok"
+    seconds[0] = 15.0
+    assert "no reconciler is at work" in watch.look().reconciler
+    assert new.acquire("ok")
+    assert watch.look().reconciler == "ok"
+
+
+def test_a_lease_that_is_renewed_is_held_whatever_the_clock_says(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(lease.time, "monotonic", lambda: seconds[0])
+    living = LeaseHolder(database, 15, clock=lambda _: now() + timedelta(minutes=1))
+    new = LeaseHolder(database, 15)
+    for seconds[0] in range(0, 60, 5):
+        assert living.acquire("ok")
+        assert not new.acquire("ok")

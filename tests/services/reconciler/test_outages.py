@@ -10,6 +10,7 @@ import anyio
 import pytest
 from sqlalchemy import text
 
+from meta_trainer.driver.heartbeat import alive_path
 from registry import RegistryError
 from registry.memory import InMemoryRegistry
 from services.container import Container
@@ -18,7 +19,7 @@ from services.health.checks import Examiner
 from services.jobs import changes
 from services.jobs.streams import stream_events
 from services.reconciler import stalls, troubles
-from services.reconciler.lease import LeaseHolder, status
+from services.reconciler.lease import LeaseHolder, LeaseWatch
 from services.settings import Settings
 from tests.services.support import Stage
 
@@ -30,20 +31,23 @@ def refuse(*_: Any) -> None:
 
 
 def test_a_lease_of_a_clock_that_was_ahead_is_taken(database: Database) -> None:
-    ahead = LeaseHolder(database, 15, clock=lambda: now() + YEAR)
+    ahead = LeaseHolder(database, 15, clock=lambda _: now() + YEAR)
     assert ahead.acquire("ok")
-    assert "a clock was, or is, wrong" in status(database).reconciler
+    assert "a clock was, or is, wrong" in LeaseWatch(database, 15).look().reconciler
     assert LeaseHolder(database, 15).acquire("ok")
-    assert status(database).reconciler == "ok"
+    assert LeaseWatch(database, 15).look().reconciler == "ok"
     assert not LeaseHolder(database, 15).acquire("ok")
 
 
-def test_a_job_that_a_clock_ahead_put_off_starts(stage: Stage, database: Database) -> None:
+@pytest.mark.parametrize("ahead", [YEAR, timedelta(minutes=10)])
+def test_a_job_that_a_clock_ahead_put_off_starts(
+    stage: Stage, database: Database, ahead: timedelta
+) -> None:
     job = stage.submit()
     with database.write() as session:
         row = changes.lock_job(session, job)
         assert row is not None
-        row.retry_at = now() + YEAR
+        row.retry_at = now() + ahead
     stage.tick()
     assert stage.state(job) == "starting"
 
@@ -84,11 +88,11 @@ def test_readyz_says_that_no_files_can_be_kept(
     database: Database, registry: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "check_files", refuse)
-    findings = anyio.run(Examiner(database, registry).examine)
+    findings = anyio.run(Examiner(database, registry, LeaseWatch(database, 15)).examine)
     assert "files cannot be kept" in findings["registry"]
 
 
-def test_a_frozen_driver_is_told_once(
+def test_a_driver_that_says_nothing_is_told_of_once(
     stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
@@ -100,10 +104,41 @@ def test_a_frozen_driver_is_told_once(
     clock[0] += settings.stall_seconds + 1
     stage.tick(3)
     assert stage.event_types(job).count("service.stalled") == 1
+    assert stage.job(job)["waiting_reason"] == "its driver has said nothing for 301 s"
     stage.drive(job, ("progress", {"update": 1, "n_updates": 2}))
-    clock[0] += settings.stall_seconds + 1
+    stage.tick(3)
+    assert stage.job(job)["waiting_reason"] is None
+    clock[0] += settings.stall_seconds - 1
     stage.tick(3)
     assert stage.event_types(job).count("service.stalled") == 1
+
+
+def test_a_driver_frozen_for_two_minutes_is_told_of(
+    stage: Stage, registry: InMemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(stalls, "read_clock", lambda: clock[0])
+    job = stage.submit()
+    stage.tick(2)
+
+    def beat() -> None:
+        content = f'{{"beats": {clock[0]}}}'.encode()
+        registry.put_artifact(stage.run_id(job), alive_path(1), content)
+
+    for _ in range(8):  # a long step: it lives
+        clock[0] += 15
+        beat()
+        stage.tick(2)
+    assert "service.stalled" not in stage.event_types(job)
+    for _ in range(8):  # two minutes in a SIGSTOP
+        clock[0] += 15
+        stage.tick(2)
+    assert stage.event_types(job).count("service.stalled") == 1
+    assert "no sign of life for" in stage.job(job)["waiting_reason"]
+    beat()
+    clock[0] += 15
+    stage.tick(2)
+    assert stage.job(job)["waiting_reason"] is None
 
 
 def test_jobs_of_a_revoked_key_wait_and_say_so(stage: Stage, services: Container) -> None:

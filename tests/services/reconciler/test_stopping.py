@@ -10,29 +10,27 @@ from sqlalchemy import update
 
 from services.database.base import Database, now
 from services.jobs.tables import Attempt
+from services.reconciler import attempts
 from services.settings import Settings
 from tests.services.support import Stage
 
 
-def asked_to_stop(database: Database, seconds_ago: float) -> None:
-    """Let the only attempt have been asked to stop so long ago."""
-    moment = now() - timedelta(seconds=seconds_ago)
-    with database.write() as session:
-        session.execute(update(Attempt).values(stop_requested_at=moment))
-
-
 def test_a_driver_is_killed_when_its_grace_is_over_and_no_later(
-    stage: Stage, settings: Settings, database: Database
+    stage: Stage, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grace = settings.cancel_grace_seconds
+    seconds = [100.0]
+    monkeypatch.setattr(attempts.time, "monotonic", lambda: seconds[0])
     job = stage.submit()
     stage.tick()
     stage.act(job, "cancel")
-    stage.tick()
-    asked_to_stop(database, seconds_ago=0.9 * grace)
+    stage.tick(2)
+    with database.write() as session:  # a clock that was set ahead meanwhile is no end of the grace
+        moment = now() - timedelta(days=365)
+        session.execute(update(Attempt).values(stop_requested_at=moment))
+    seconds[0] += 0.9 * settings.cancel_grace_seconds
     stage.tick()
     assert stage.process(job).signals == ["stop"]
-    asked_to_stop(database, seconds_ago=1.1 * grace)
+    seconds[0] += 0.2 * settings.cancel_grace_seconds
     stage.tick()
     assert stage.process(job).signals == ["stop", "kill"]
 

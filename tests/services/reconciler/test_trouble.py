@@ -7,7 +7,7 @@ import pytest
 
 from services.database.base import Database
 from services.reconciler import executor_health, troubles
-from services.reconciler.lease import status
+from services.reconciler.lease import LeaseWatch
 from services.reconciler.loop import Reconciler
 from services.settings import Settings
 from tests.services.support import PlayedExecutor, Stage
@@ -75,11 +75,11 @@ def test_unreachable_executor_loses_nothing_and_is_told(
     running = stage.submit()
     waiting = stage.submit()
     stage.tick()
-    assert status(database).executor == "ok"
+    assert LeaseWatch(database, 15).look().executor == "ok"
     stage.executor.down = "Ray does not answer"
     stage.tick(2)
     assert [stage.state(job) for job in (running, waiting)] == ["starting", "queued"]
-    assert status(database).executor == "Ray does not answer"
+    assert LeaseWatch(database, 15).look().executor == "Ray does not answer"
     stage.executor.down = None
     stage.finish(running, "succeeded")
     stage.tick(2)
