@@ -13,7 +13,7 @@ from meta_trainer.driver.context import Job, JobContext
 from meta_trainer.driver.heartbeat import beating
 from meta_trainer.driver.jobs import carry_out_job
 from meta_trainer.driver.settings import DriverSettings
-from meta_trainer.runners import InProcessRunner, Runner, WorkLost
+from meta_trainer.runners import InProcessRunner, NoRoom, Runner, WorkLost
 from meta_trainer.runs import failures
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.training.result import Stopped
@@ -53,6 +53,8 @@ def _run_attempt(
         runner = runner or make_runner(settings)
         runner.listen(recorder.event_at_once)
         _set_on_sigterm(stop)  # again: `ray.init` puts a handler of its own there, which exits
+        if job.kind != "study":  # its trials are placed one by one
+            runner.await_room(stop.is_set)
         context = JobContext(
             registry=registry,
             connect=partial(connect, settings.tracking_uri, settings.artifact_location),
@@ -66,6 +68,8 @@ def _run_attempt(
         outcome = carry_out_job(job, context)
     except Stopped:
         recorder.done({"outcome": "stopped"})
+    except NoRoom as shortage:
+        _record_shortage(recorder, str(shortage), was_asked_to_stop=stop.is_set())
     except WorkLost:  # no last word: the machines failed, not the job, so another attempt follows
         logger.exception("attempt %d is lost", attempt)
         recorder.flush()
@@ -98,6 +102,15 @@ def make_runner(settings: DriverSettings) -> Runner:
 def _set_on_sigterm(stop: threading.Event) -> Any:
     """Let SIGTERM set the event; returns the handler before it."""
     return signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+
+def _record_shortage(recorder: RunRecorder, reason: str, *, was_asked_to_stop: bool) -> None:
+    """The attempt makes room for other jobs; its own waits."""
+    if was_asked_to_stop:
+        recorder.done({"outcome": "stopped"})
+        return
+    recorder.event("waiting", {"reason": reason})
+    recorder.done({"outcome": "waiting", "reason": reason})
 
 
 def _record_failure(recorder: RunRecorder, error: Exception) -> None:

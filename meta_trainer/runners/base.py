@@ -22,6 +22,11 @@ class WorkLost(Exception):
     """
 
 
+class NoRoom(Exception):
+    """The cluster has no room for the work now; the message says what is needed and what there
+    is."""
+
+
 class Runner(ABC):
     """Carries out calls of module-level pure functions. Order of calls and of workers never shows
     in results."""
@@ -63,6 +68,13 @@ class Runner(ABC):
 
         The events are `workers` (`{"n", "before"}`; 0: the job waits for one) and `call.repeated`
         (`{"call", "seconds"}`: it took so long that it was begun again elsewhere).
+        """
+
+    def await_room(self, should_stop: Callable[[], bool]) -> None:
+        """Return as soon as a call has found a place.
+
+        Raises:
+            NoRoom: it found none for long, or was asked to stop before it had one.
         """
 
     def close(self) -> None:

@@ -10,6 +10,16 @@ import ray
 RECOUNT_SECONDS: Final = 1.0
 """Between two looks at whether places came or went."""
 
+ROOM_SECONDS: Final = 60.0
+"""After so long without a place for anything, the work makes room for others and waits."""
+
+
+def describe_shortage(needs: str, seconds: float) -> str:
+    """Why nothing could be placed for so long, for people."""
+    n_all = ray.cluster_resources().get("CPU", 0.0)
+    n_free = ray.available_resources().get("CPU", 0.0)
+    return f"{needs}; of the cluster's {n_all:g} CPUs {n_free:g} are free (for {seconds:.0f} s)"
+
 
 class Change(NamedTuple):
     """Places for calls came or went."""

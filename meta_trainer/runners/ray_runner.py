@@ -22,9 +22,9 @@ from weakref import WeakSet
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from meta_trainer.runners.base import EventListener, Handle, Runner, WorkLost
+from meta_trainer.runners.base import EventListener, Handle, NoRoom, Runner, WorkLost
 from meta_trainer.runners.ray_calls import Call, CallResult, CallTask, get_reference
-from meta_trainer.runners.ray_places import Places
+from meta_trainer.runners.ray_places import ROOM_SECONDS, Places, describe_shortage
 from meta_trainer.runners.ray_tensors import register_tensors
 
 POLL_SECONDS: Final = 0.25
@@ -79,6 +79,16 @@ class RayRunner(Runner):
 
     def listen(self, listener: EventListener) -> None:
         self._listener = listener
+
+    def await_room(self, should_stop: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        probe = ray.remote(num_cpus=self._cpus_per_call)(_do_nothing).remote()
+        while not ray.wait([probe], timeout=POLL_SECONDS)[0]:
+            seconds = time.monotonic() - began
+            if seconds > ROOM_SECONDS or should_stop():
+                ray.cancel(probe, force=True)
+                needs = f"{self._cpus_per_call:g} CPUs"
+                raise NoRoom(describe_shortage(f"a worker needs {needs}", seconds))
 
     def put(self, value: Any) -> Handle:
         return ray.put(value)
@@ -209,6 +219,10 @@ class RayRunner(Runner):
                 self._look_at_workers()
             except RayError as error:
                 raise WorkLost(f"a value cannot be made again: {_summarize(error)}") from error
+
+
+def _do_nothing() -> None:
+    """What a worker does to show that it has a place."""
 
 
 def _has_ended(handle: Handle) -> bool:

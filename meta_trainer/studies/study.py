@@ -47,6 +47,7 @@ class Study:
 
         Raises:
             Stopped: as asked, after checkpoints of the trials under way.
+            NoRoom: no trial found a place on the cluster.
             StudyFailed: too many trials failed, or none gave a finite objective.
         """
         conductor = Conductor(
@@ -63,9 +64,11 @@ class Study:
             "resumed_trials": len(conductor.ledger.trials),
         }
         self.recorder.event("study.started", progress)
-        if not conductor.over:
-            self._run_trials(conductor)
-        conductor.close()
+        try:
+            if not conductor.over:
+                self._run_trials(conductor)
+        finally:
+            conductor.close()
 
         if conductor.paused and not conductor.complete:
             n_ended = sum(trial.ended for trial in conductor.ledger.trials)

@@ -8,7 +8,7 @@ transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
     Trigger.SUCCEED: "succeeded",
     Trigger.FAIL: "failed",
     Trigger.STOP: "stopped",
+    Trigger.HOLD: "stopped",
     Trigger.LOSE: "lost",
     Trigger.GIVE_UP: "lost",
     Trigger.FALTER: "failed",
@@ -31,6 +32,8 @@ _ATTEMPT_STATES: Final[Mapping[Trigger, str]] = {
 _UNLUCKY: Final = frozenset({Trigger.LOSE, Trigger.GIVE_UP, Trigger.FALTER})
 """Ends of attempts that are counted, and after which another may follow."""
 
+ROOM_PAUSE: Final = timedelta(minutes=1)
+"""Time before a job whose attempt found no room looks for it again."""
 _WORKING: Final = ACTIVE - {State.STARTING}
 """States in which the newest estimate of the time left still means something."""
 
@@ -61,11 +64,18 @@ def append_event(
     return event
 
 
-def apply_trigger(session: Session, job: Job, trigger: Trigger, actor: str | None = None) -> bool:
+def apply_trigger(
+    session: Session,
+    job: Job,
+    trigger: Trigger,
+    actor: str | None = None,
+    reason: str | None = None,
+) -> bool:
     """Take the transition and record it as events; returns whether the state changed.
 
     Args:
         actor: who asked for it; None: nobody, it came about.
+        reason: why a job is to wait.
 
     Raises:
         ImpossibleTransition: nothing was changed.
@@ -76,9 +86,10 @@ def apply_trigger(session: Session, job: Job, trigger: Trigger, actor: str | Non
         return False
     job.state = new
     job.retry_at = None
-    job.waiting_reason = None
-    data = {"from": old, "to": new}
-    append_event(session, job, "job.state", data if actor is None else {**data, "actor": actor})
+    job.waiting_reason = reason if new is State.WAITING else None
+    data = {"from": old, "to": new, "actor": actor, "reason": job.waiting_reason}
+    said = {name: value for name, value in data.items() if value is not None}
+    append_event(session, job, "job.state", said)
     _note_trigger(job, trigger)
     _note_state(job, new)
     if trigger is Trigger.EXPIRE and new is State.FAILED:
@@ -156,8 +167,13 @@ def end_attempt(
     attempt: Attempt,
     trigger: Trigger,
     error: Mapping[str, Any] | None = None,
+    reason: str | None = None,
 ) -> None:
-    """The attempt's last word, and what it means for the job."""
+    """The attempt's last word, and what it means for the job.
+
+    Args:
+        reason: why the job is to wait.
+    """
     stored_error = dict(error) if error else None
     attempt.state = _ATTEMPT_STATES[trigger]
     attempt.ended_at = now()
@@ -172,7 +188,9 @@ def end_attempt(
     state = State(job.state)
     if next_state(state, trigger) is State.FAILED:  # before its end is told
         job.error = _deadline_error(job) if state is State.EXPIRING else stored_error
-    apply_trigger(session, job, trigger)
+    apply_trigger(session, job, trigger, reason=reason)
+    if job.state == State.WAITING:
+        job.retry_at = now() + ROOM_PAUSE
     if trigger in _UNLUCKY and job.state == State.QUEUED:
         _await_retry(session, job, error)
 

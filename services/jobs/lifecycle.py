@@ -6,10 +6,12 @@
       ├──────────────────┼──────────────────┘
       │                  ├──▶ cancelling ──▶ cancelled
       │                  └──▶ expiring ──▶ failed
-      └── retry: of a failed or cancelled job
+      ├── retry: of a failed or cancelled job
+      └──▶ waiting: for nodes that could hold it, or because its key was revoked; back when it may
 
-(A queued job is paused or cancelled at once, and expires at once; so does a paused one. A job whose
-attempt was lost goes back into the queue, as one that was stopped without having been asked to.)
+(A queued job is paused or cancelled at once, and expires at once; so does one that is paused or
+waits. A job whose attempt was lost goes back into the queue, as one that was stopped without having
+been asked to. An attempt that finds no room on the cluster ends, and its job waits.)
 
 Whatever may happen to a job is a `Trigger`; a pair that the table does not name is impossible.
 Requests of people (pause, resume, cancel, retry), the deadline (expire) and the ends of attempts
@@ -25,6 +27,8 @@ from typing import Final
 
 class State(StrEnum):
     QUEUED = "queued"
+    WAITING = "waiting"
+    """It cannot start as things are, for a reason that is told; others go first."""
     STARTING = "starting"
     RUNNING = "running"
     PAUSING = "pausing"
@@ -42,6 +46,10 @@ class Trigger(StrEnum):
 
     START = "start"
     """The reconciler takes it from the queue."""
+    HOLD = "hold"
+    """It cannot start, or its attempt found no room."""
+    ADMIT = "admit"
+    """What it waited for is there."""
     RUN = "run"
     """Its driver works."""
     PAUSE = "pause"
@@ -84,6 +92,14 @@ STOPPING: Final = frozenset({State.PAUSING, State.CANCELLING, State.EXPIRING})
 TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
     State.QUEUED: {
         Trigger.START: State.STARTING,
+        Trigger.HOLD: State.WAITING,
+        Trigger.PAUSE: State.PAUSED,
+        Trigger.CANCEL: State.CANCELLED,
+        Trigger.EXPIRE: State.FAILED,
+    },
+    State.WAITING: {
+        Trigger.HOLD: State.WAITING,
+        Trigger.ADMIT: State.QUEUED,
         Trigger.PAUSE: State.PAUSED,
         Trigger.CANCEL: State.CANCELLED,
         Trigger.EXPIRE: State.FAILED,
@@ -95,6 +111,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
+        Trigger.HOLD: State.WAITING,
         Trigger.STOP: State.QUEUED,
         Trigger.LOSE: State.QUEUED,
         Trigger.GIVE_UP: State.FAILED,
@@ -107,6 +124,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
+        Trigger.HOLD: State.WAITING,
         Trigger.STOP: State.QUEUED,
         Trigger.LOSE: State.QUEUED,
         Trigger.GIVE_UP: State.FAILED,
@@ -119,6 +137,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
+        Trigger.HOLD: State.PAUSED,
         Trigger.STOP: State.PAUSED,
         Trigger.LOSE: State.PAUSED,
         Trigger.GIVE_UP: State.PAUSED,
@@ -135,6 +154,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.CANCEL: State.CANCELLING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.CANCELLED,
+        Trigger.HOLD: State.CANCELLED,
         Trigger.STOP: State.CANCELLED,
         Trigger.LOSE: State.CANCELLED,
         Trigger.GIVE_UP: State.CANCELLED,
@@ -146,6 +166,7 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.EXPIRE: State.EXPIRING,
         Trigger.SUCCEED: State.SUCCEEDED,
         Trigger.FAIL: State.FAILED,
+        Trigger.HOLD: State.FAILED,
         Trigger.STOP: State.FAILED,
         Trigger.LOSE: State.FAILED,
         Trigger.GIVE_UP: State.FAILED,

@@ -217,7 +217,9 @@ class Attempts:
                 job.run_id = run_id
             if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
                 job.version = ingest.version_record(ending.version)
-            changes.end_attempt(session, job, attempt, ending.trigger, ending.stored_error)
+            changes.end_attempt(
+                session, job, attempt, ending.trigger, ending.stored_error, ending.reason
+            )
         self._copier.forget(snapshot.executor_id)
         self._stalls.forget(snapshot.executor_id)
         self._record_seen_at.pop(snapshot.executor_id, None)

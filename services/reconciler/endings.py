@@ -16,6 +16,7 @@ from services.reconciler.driver_json import read_driver_json
 _TRIGGERS: Final[Mapping[str, Trigger]] = {
     "succeeded": Trigger.SUCCEED,
     "stopped": Trigger.STOP,
+    "waiting": Trigger.HOLD,
     "failed": Trigger.FAIL,
 }
 """By the outcome in `done.json`."""
@@ -31,6 +32,8 @@ class Ending:
     error: Mapping[str, Any] | None = None
     version: object = None
     """What the driver says of the version that it registered; not checked."""
+    reason: str | None = None
+    """Why its job is to wait."""
 
     @property
     def stored_error(self) -> dict[str, Any] | None:
@@ -70,6 +73,8 @@ def ending_of_record(record: Mapping[str, Any]) -> Ending:
         return Ending(trigger=Trigger.FAIL, error=error)
     if trigger is Trigger.FAIL:
         return Ending(trigger=trigger, error=_error_of_record(record))
+    if trigger is Trigger.HOLD:
+        return Ending(trigger=trigger, reason=str(record.get("reason", "no room"))[:1000])
     return Ending(trigger=trigger, version=record.get("version"))
 
 

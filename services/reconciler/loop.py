@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry import Registry, RegistryError
@@ -28,7 +28,7 @@ from services.reconciler.attempts import Attempts
 from services.reconciler.executor_health import OK, ExecutorHealth
 from services.reconciler.lease import LeaseHolder, LeaseLost
 from services.reconciler.troubles import LONGEST_PAUSE_SECONDS, Troubles
-from services.reconciler.waiting import Waiting
+from services.reconciler.waiting import IS_WAITING, Waiting
 from services.settings import Settings
 from services.webhooks.courier import Courier
 
@@ -156,7 +156,8 @@ class Reconciler:
         """
         self._mend_pauses()
         with self._database.read() as session:
-            due = session.scalar(select(Job.seq).where(queries.is_due(now())).limit(1))
+            may_start = or_(queries.is_due(now()), IS_WAITING)
+            due = session.scalar(select(Job.seq).where(may_start).limit(1))
         if not due:
             return
         self._registry.check_files()

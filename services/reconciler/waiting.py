@@ -1,4 +1,5 @@
-"""Jobs that no node could hold: they wait in the queue with the reason, and others go first.
+"""Jobs that cannot start as things are: they wait with the reason, and others go first. No node
+could hold them, their attempt found no room, or their key was revoked.
 
 What the executor has is asked now and then. Where nothing can be added to it (a machine of its
 own), it is published in the job store, so that the API refuses such a job at once.
@@ -9,16 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from services.auth.tables import ApiKey
-from services.database.base import Database
+from services.database.base import Database, now
 from services.database.facts import NODES, write_fact
 from services.executors.contract import Executor, ExecutorUnavailable
-from services.jobs.lifecycle import State
+from services.jobs import changes
+from services.jobs.lifecycle import State, Trigger
 from services.jobs.needs import describe_shortage
 from services.jobs.tables import Job
 from services.reconciler.lease import LeaseHolder
@@ -30,9 +32,11 @@ ASK_SECONDS: Final = 10.0
 """Time between two looks at the nodes."""
 REVOKED: Final = "the API key that submitted it was revoked; a clone with another key runs"
 
+IS_WAITING: Final = Job.state == State.WAITING
+
 
 class Waiting:
-    """Keeps `waiting_reason` of queued jobs as the nodes are."""
+    """Moves jobs between the queue and the state `waiting`."""
 
     def __init__(
         self, settings: Settings, database: Database, executor: Executor, lease: LeaseHolder
@@ -45,30 +49,41 @@ class Waiting:
         self._asked_at = float("-inf")
 
     def update(self) -> None:
-        """Say of every queued job that names what it needs whether it has to wait."""
+        """Let jobs wait that cannot start as things are, and come back that can."""
         self._ask()
         with self._database.read() as session:
             revoked = set(session.scalars(select(ApiKey.id).where(ApiKey.revoked_at.is_not(None))))
-            may_wait = or_(
-                Job.kind == "study",
-                Job.waiting_reason.is_not(None),
-                Job.api_key_id.in_(revoked),
-            )
-            query = select(Job.seq, Job.kind, Job.spec, Job.api_key_id, Job.waiting_reason)
-            rows = session.execute(query.where(Job.state == State.QUEUED, may_wait))
-            changes = {}
-            for seq, kind, spec, key_id, before in rows:
-                reason = describe_shortage(kind, spec, self._nodes)
-                if key_id in revoked:
-                    reason = REVOKED
-                if reason != before:
-                    changes[seq] = reason
-        for seq, reason in changes.items():
-            with self._lease.guarded_write() as session:
-                job = session.get(Job, seq, with_for_update=True)
-                if job is not None and job.state == State.QUEUED:
-                    job.waiting_reason = reason
-                    logger.info("%s waits: %s", job.id, reason or "no longer")
+            may_wait = or_(Job.kind == "study", Job.api_key_id.in_(revoked))
+            is_queued = and_(Job.state == State.QUEUED, may_wait)
+            rows = list(session.scalars(select(Job).where(or_(is_queued, IS_WAITING))))
+        for row in rows:
+            reason = self._find_reason(row, revoked)
+            if reason != row.waiting_reason or (reason is None) == (row.state == State.WAITING):
+                self._change(row.seq, reason)
+
+    def _find_reason(self, job: Job, revoked: Collection[str]) -> str | None:
+        """Why the job has to wait now; None: it need not."""
+        if job.api_key_id in revoked:
+            return REVOKED
+        shortage = describe_shortage(job.kind, job.spec, self._nodes)
+        if shortage is not None:
+            return shortage
+        if job.state == State.WAITING and job.retry_at is not None:  # it found no room
+            moment = now()
+            is_pausing = moment < job.retry_at <= moment + changes.ROOM_PAUSE
+            return job.waiting_reason if is_pausing else None
+        return None
+
+    def _change(self, seq: int, reason: str | None) -> None:
+        with self._lease.guarded_write() as session:
+            job = session.get(Job, seq, with_for_update=True)
+            if job is None or job.state not in (State.QUEUED, State.WAITING):
+                return
+            if reason is None:
+                changes.apply_trigger_if_possible(session, job, Trigger.ADMIT)
+            elif not changes.apply_trigger(session, job, Trigger.HOLD, reason=reason):
+                job.waiting_reason = reason
+            logger.info("%s waits: %s", job.id, reason or "no longer")
 
     def _ask(self) -> None:
         if time.monotonic() - self._asked_at < ASK_SECONDS:

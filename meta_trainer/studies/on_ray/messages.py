@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from time import monotonic as read_clock
+from typing import Any, Final
 
 from ray import tune
 from ray.tune.search import Searcher
 
+from meta_trainer.runners import NoRoom
+from meta_trainer.runners.ray_places import ROOM_SECONDS, describe_shortage
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.ledger import TrialRecord
 from meta_trainer.studies.trial import Progress
+
+PENDING: Final = "PENDING"
+RUNNING: Final = "RUNNING"
+"""Tune's words for trials without a place, and with one."""
+
+
+class NothingRuns(Exception):
+    """Trials are to stop, and those that are left have no place: nothing is to be waited for."""
 
 
 class _Unsaved:
@@ -29,6 +40,8 @@ class Watcher(_Unsaved, tune.Callback):
         self._numbers: dict[str, int] = {}
         """Of the trials, by Tune's ids."""
         self._newest_progress: dict[str, Progress] = {}
+        self._began_at = read_clock()
+        self._had_room = False
 
     def begin_trial(self, trial_id: str, trial: TrialRecord) -> dict[str, Any]:
         """The configuration by which Tune knows a trial."""
@@ -51,10 +64,36 @@ class Watcher(_Unsaved, tune.Callback):
         self.conductor.note_end(self._numbers[trial_id], stopped=was_stopped)
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        """
+        Raises:
+            NoRoom: no trial found a place in this attempt.
+            NothingRuns: trials are to stop, and none of those that are left has a place.
+        """
         self.conductor.look()
-        if self.conductor.interrupting and not self._is_switched:
+        self._had_room = self._had_room or any(trial.status != PENDING for trial in trials)
+        if self.conductor.interrupting:
+            self._interrupt(trials)
+        elif trials and not self._had_room:
+            self._look_for_room()
+
+    def _interrupt(self, trials: list[Any]) -> None:
+        if not self._is_switched:
             self._is_switched = True
             self._switch.turn_on.remote()
+        waiting = [trial for trial in trials if trial.status == PENDING]
+        are_left = any(trial.status == RUNNING for trial in trials)
+        if waiting and not are_left:
+            for trial in waiting:
+                self.conductor.note_end(self._numbers[trial.trial_id])
+            raise NothingRuns
+
+    def _look_for_room(self) -> None:
+        seconds = read_clock() - self._began_at
+        if seconds > ROOM_SECONDS:
+            resources = self.conductor.spec.resources
+            needs = f"a trial needs {resources.cpus + resources.workers:g} CPUs"
+            others = [f"{amount:g} of {name!r}" for name, amount in resources.custom.items()]
+            raise NoRoom(describe_shortage(", ".join([needs, *others]), seconds))
 
     def on_trial_result(
         self,

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from ray import tune
 
 from meta_trainer.specs.study_parts import ResourcesSpec
 from meta_trainer.studies.conductor import Conductor
-from meta_trainer.studies.on_ray.messages import Proposals, Watcher
+from meta_trainer.studies.on_ray.messages import NothingRuns, Proposals, Watcher
 from meta_trainer.studies.on_ray.schedulers import make_scheduler
 from meta_trainer.studies.on_ray.trainable import Switch, Tools, TrialTrainable
 
@@ -40,6 +40,9 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
     Args:
         folder: for Tune's own files; with PBT and several machines, one that all of them see. None:
             a temporary one.
+
+    Raises:
+        NoRoom: no trial found a place.
     """
     with _connected(), _tune_folder(folder) as storage:
         _silence_tune()
@@ -50,7 +53,8 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
             tune_config=_make_tune_config(conductor, watcher),
             run_config=_make_run_config(conductor, watcher, storage),
         )
-        tuner.fit()
+        with suppress(NothingRuns):
+            tuner.fit()
 
 
 def _silence_tune() -> None:

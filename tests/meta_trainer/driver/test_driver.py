@@ -20,7 +20,7 @@ from hyperadam.theta import Theta
 from meta_trainer.driver import attempt as driver_attempt
 from meta_trainer.driver.attempt import run_attempt
 from meta_trainer.driver.settings import DriverSettings
-from meta_trainer.runners import InProcessRunner
+from meta_trainer.runners import InProcessRunner, NoRoom
 from meta_trainer.runs.run_recorder import RunRecorder
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
@@ -55,6 +55,23 @@ def test_a_training_leaves_everything_in_its_run() -> None:
     kinds = [event["type"] for event in read_events(registry, run_id)]
     assert kinds[0] == "started"
     assert kinds[-2:] == ["version", "finished"]
+
+
+@pytest.mark.parametrize(("is_stopped", "outcome"), [(False, "waiting"), (True, "stopped")])
+def test_an_attempt_without_room_ends_and_says_why(is_stopped: bool, outcome: str) -> None:
+    class Full(InProcessRunner):
+        def await_room(self, should_stop: Callable[[], bool]) -> None:
+            if is_stopped:
+                os.kill(os.getpid(), signal.SIGTERM)
+            assert should_stop() is is_stopped
+            raise NoRoom("a worker needs 1 CPUs; of the cluster's 2 CPUs 0 are free")
+
+    registry = connect("memory://")
+    run_id = open_job(registry)
+    assert run_attempt(registry, run_id, 1, SETTINGS, Full())
+    record = read_done(registry, run_id)
+    assert record["outcome"] == outcome
+    assert ("of the cluster's 2 CPUs" in record.get("reason", "")) is not is_stopped
 
 
 def test_what_a_checkpoint_is_beyond_has_been_told_when_it_is_there() -> None:

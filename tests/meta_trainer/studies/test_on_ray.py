@@ -81,6 +81,14 @@ def run_on_ray(
     return Ledger.load(registry, run_id)
 
 
+def test_a_study_without_a_place_is_paused_at_once(two_nodes: None, store: Any) -> None:
+    began = time.monotonic()
+    spec = tiny_study(resources={"cpus": 64})
+    ledger = run_on_ray(spec, store, enough=lambda ledger: bool(ledger.trials))
+    assert time.monotonic() - began < 30
+    assert not any(trial.ended for trial in ledger.trials)
+
+
 def nodes_of(ledger: Ledger) -> set[str]:
     return {trial.node for trial in ledger.trials if trial.node is not None}
 

@@ -19,7 +19,7 @@ from services.jobs.lifecycle import (
     next_state,
 )
 
-ENDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE, Trigger.GIVE_UP)
+ENDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE, Trigger.GIVE_UP, Trigger.FALTER)
 """Of attempts."""
 
 
@@ -98,6 +98,13 @@ def test_a_lost_attempt_never_ends_a_job_that_was_not_to_end(triggers: list[Trig
         assert (next_state(state, Trigger.LOSE) in ENDED) == (
             state in {State.CANCELLING, State.EXPIRING}
         )
+
+
+def test_a_job_that_waits_starts_only_from_the_queue() -> None:
+    assert next_state(State.RUNNING, Trigger.HOLD) is State.WAITING
+    assert next_state(State.CANCELLING, Trigger.HOLD) is State.CANCELLED
+    assert Trigger.START not in TRANSITIONS[State.WAITING]
+    assert next_state(State.WAITING, Trigger.ADMIT) is State.QUEUED
 
 
 def test_every_state_is_in_the_table_and_can_end() -> None:

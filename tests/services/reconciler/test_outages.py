@@ -149,7 +149,7 @@ def test_jobs_of_a_revoked_key_wait_and_say_so(stage: Stage, services: Container
     services.api_keys.revoke(key.record.id)
     ours = stage.submit()
     stage.tick(2)
-    assert (stage.state(theirs), stage.state(ours)) == ("queued", "starting")
+    assert (stage.state(theirs), stage.state(ours)) == ("waiting", "starting")
     assert "was revoked" in stage.job(theirs)["waiting_reason"]
 
 

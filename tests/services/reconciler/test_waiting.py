@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from services.database.base import Database, now
 from services.executors.ray_jobs import read_nodes
 from services.jobs.needs import describe_shortage
+from services.jobs.tables import Job
 from services.reconciler import waiting
 from tests.services.support import Stage, list_error_fields
 
@@ -62,13 +66,57 @@ def test_a_study_that_no_node_holds_lets_others_pass(
     other = stage.submit()
     stage.executor.nodes = SMALL
     stage.tick(2)
-    assert (stage.state(study), stage.state(other)) == ("queued", "starting")
+    assert (stage.state(study), stage.state(other)) == ("waiting", "starting")
     assert stage.job(study)["waiting_reason"] == "needs 64 CPUs; the largest node has 2"
     stage.executor.nodes = [*SMALL, {"CPU": 64.0}]
     stage.finish(other, "succeeded")
     stage.tick(4)
     assert stage.state(study) == "starting"
     assert stage.job(study)["waiting_reason"] is None
+
+
+def test_an_attempt_that_finds_no_room_gives_its_slot_to_others(
+    stage: Stage, database: Database
+) -> None:
+    study = stage.submit("study", spec=STUDY)
+    other = stage.submit()
+    stage.tick(2)
+    stage.drive(study, ("study.started", {"n_trials": 16}))
+    reason = "a trial needs 1 CPUs; of the cluster's 2 CPUs 0 are free (for 60 s)"
+    stage.finish(study, "waiting", reason=reason)
+    stage.tick(3)
+    assert (stage.state(study), stage.state(other)) == ("waiting", "starting")
+    job = stage.job(study)
+    assert (job["waiting_reason"], job["queue_position"]) == (reason, None)
+    change = [event["data"] for event in stage.events(study) if event["type"] == "job.state"][-1]
+    assert change == {"from": "running", "to": "waiting", "reason": reason}
+    stage.finish(other, "succeeded")
+    with database.write() as session:
+        session.execute(update(Job).values(retry_at=now()))
+    stage.tick(3)
+    assert (stage.state(study), stage.job(study)["attempt"]) == ("starting", 2)
+    assert stage.job(study)["waiting_reason"] is None
+
+
+def test_a_clock_that_was_ahead_lets_it_wait_no_longer(stage: Stage, database: Database) -> None:
+    study = stage.submit("study", spec=STUDY)
+    stage.tick(2)
+    stage.finish(study, "waiting", reason="no room")
+    stage.tick()
+    assert stage.state(study) == "waiting"
+    with database.write() as session:
+        session.execute(update(Job).values(retry_at=now() + timedelta(days=365)))
+    stage.tick(2)
+    assert stage.state(study) == "starting"
+
+
+@pytest.mark.parametrize(("action", "state"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_what_waits_is_cancelled_at_once(stage: Stage, action: str, state: str) -> None:
+    study = stage.submit("study", spec={**STUDY, "resources": {"cpus": 64}})
+    stage.executor.nodes = SMALL
+    stage.tick(2)
+    assert stage.state(study) == "waiting"
+    assert stage.act(study, action) == state
 
 
 def test_it_is_refused_at_once_where_no_node_can_be_added(stage: Stage) -> None:

@@ -11,6 +11,7 @@ import { notify } from "../parts/notice.js";
 
 const TRIGGERS = {
   queued: ["pause", "cancel"],
+  waiting: ["pause", "cancel"],
   starting: ["pause", "cancel"],
   running: ["pause", "cancel"],
   pausing: ["cancel"],

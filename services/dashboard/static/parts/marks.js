@@ -6,7 +6,7 @@ import { address } from "../lib/router.js";
 
 export const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 export const STATES = [
-  "queued", "starting", "running", "pausing", "paused", "cancelling", "expiring",
+  "queued", "waiting", "starting", "running", "pausing", "paused", "cancelling", "expiring",
   "succeeded", "failed", "cancelled",
 ];
 
