@@ -41,7 +41,9 @@ _LIVE_PATHS: Final = (
 """What a population may change in the middle of a training: nothing that its checkpoints have the
 shape of."""
 
-FieldPath = Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_]+){0,5}$", max_length=100)]
+FieldPath = Annotated[
+    str, Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*){0,5}$", max_length=100)
+]
 
 
 class StudySpec(Spec):

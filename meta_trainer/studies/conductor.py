@@ -59,6 +59,7 @@ class Conductor:
         """Numbers of the trials that were handed out and have not come back."""
         self._is_exhausted = False
         """Whether the searcher has no further trial."""
+        self._tell_missed_ends()
 
     @property
     def paused(self) -> bool:
@@ -144,6 +145,7 @@ class Conductor:
         trial.score = progress.score
         if progress.finished:
             trial.state = TrialState.COMPLETED
+            trial.told = False
         self._save()
 
     def note_end(self, number: int, error: str | None = None, *, stopped: bool = False) -> None:
@@ -163,10 +165,26 @@ class Conductor:
             trial.error = error
         elif not trial.ended and (stopped or time_is_up):
             trial.state = TrialState.STOPPED
+        trial.told = not trial.ended
         self._save()
         if trial.ended:
             self._close_run(trial)
             self._tell_end(trial)
+
+    def revive_failed(self) -> None:
+        """Let failed trials go on from their checkpoints: what they failed by may be mended."""
+        for trial in self.ledger.select_by_state(TrialState.FAILED):
+            trial.state = TrialState.RUNNING
+            trial.error = None
+            self._recorder.event("trial.retried", {"trial": trial.number, "update": trial.updates})
+        self._save()
+
+    def _tell_missed_ends(self) -> None:
+        """Tell of trials that ended just before an earlier attempt was killed."""
+        for trial in self.ledger.trials:
+            if trial.ended and not trial.told:
+                self._close_run(trial)
+                self._tell_end(trial)
 
     def close(self) -> None:
         """Save the time that the attempt took."""
@@ -231,6 +249,8 @@ class Conductor:
         if value is not None and math.isfinite(value):
             self._recorder.metrics(n_ended, {"objective": value})
         self._recorder.flush()
+        trial.told = True
+        self._save()
         self._publish(self.ledger)
 
     def _save(self) -> None:

@@ -79,6 +79,8 @@ class TrialRecord:
     node: str | None = None
     """Id of the node of the cluster that it last ran on."""
     error: str | None = None
+    told: bool = True
+    """Whether the events of its end are durable; those of a trial that has not ended are due."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """PBT: what else was trained with, as {update, values}, oldest first."""
 
@@ -110,6 +112,7 @@ class TrialRecord:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         fields = dict(content)
         fields["state"] = TrialState(content["state"])
+        fields.setdefault("told", True)  # as in a ledger of an earlier version
         fields["reports"] = [TrialReport.from_json(report) for report in content["reports"]]
         if content["score"] is not None:
             fields["score"] = _infinite_if_none(content["score"]["finite"])

@@ -10,13 +10,16 @@ from typing import Any
 
 from hyperadam.theta import Theta
 
+from meta_trainer.evaluation import EvaluationData
 from meta_trainer.runs.registration import describe_version, register_theta
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs.study import StudySpec
+from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies import report
 from meta_trainer.studies.analysis import find_best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, TrialState, make_trial_key
+from meta_trainer.tasks import load_data
 from meta_trainer.training.result import Stopped
 from registry import Registry
 
@@ -47,6 +50,7 @@ class Study:
 
         Raises:
             Stopped: as asked, after checkpoints of the trials under way.
+            DatasetMissing: data of the trials or of their scores is not there.
             NoRoom: no trial found a place on the cluster.
             StudyFailed: too many trials failed, or none gave a finite objective.
         """
@@ -64,6 +68,11 @@ class Study:
             "resumed_trials": len(conductor.ledger.trials),
         }
         self.recorder.event("study.started", progress)
+        self._check_data()
+        if conductor.failing or (
+            conductor.complete and find_best_trial(self.spec, conductor.ledger) is None
+        ):
+            conductor.revive_failed()
         try:
             if not conductor.over:
                 self._run_trials(conductor)
@@ -75,6 +84,16 @@ class Study:
             self.recorder.event("stopped", {"trials": n_ended})
             raise Stopped
         return self._conclude(conductor.ledger, failing=conductor.failing)
+
+    def _check_data(self) -> None:
+        """Miss data now, rather than when every trial is trained.
+
+        Raises:
+            DatasetMissing: something is not in the data folder.
+        """
+        load_data(self.spec.base.data_tasks, self.data_dir)
+        if isinstance(self.spec.objective, SuiteObjective):
+            EvaluationData.load(self.spec.objective.evaluation("trial@1"), self.data_dir)
 
     def _run_trials(self, conductor: Conductor) -> None:
         from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import

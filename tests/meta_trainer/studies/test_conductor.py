@@ -171,3 +171,44 @@ def test_the_ledger_is_json_that_comes_back(registry: Registry) -> None:
         parse_constant=lambda name: pytest.fail(name),
     )
     assert 0 < ledger.seconds < time.monotonic()
+
+
+def test_the_end_of_a_trial_is_told_though_the_driver_was_killed_before(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tiny_study(limits={"trials": 1})
+    first = make_conductor(spec, registry)
+    trial = first.begin_trial()
+    assert trial is not None
+    progress = start_trial(spec, trial, registry).advance()
+    first.note_progress(0, progress, trial.values, "here")
+    monkeypatch.setattr(Conductor, "_tell_end", lambda *_: None)  # killed after the ledger's save
+    first.note_end(0, stopped=True)
+    monkeypatch.undo()
+
+    recorder = MemoryRecorder()
+    second = make_conductor(spec, registry, recorder=recorder)
+    assert [kind for kind, _ in recorder.events] == ["trial.stopped", "cell"]
+    assert second.complete
+    recorder = MemoryRecorder()
+    make_conductor(spec, registry, recorder=recorder)
+    assert recorder.events == []
+
+
+def test_failed_trials_go_on_when_they_are_revived(registry: Registry) -> None:
+    spec = tiny_study(limits={"trials": 2, "failed_trials": 0})
+    first = make_conductor(spec, registry)
+    trial = first.begin_trial()
+    assert trial is not None
+    first.note_progress(0, start_trial(spec, trial, registry).advance(), trial.values, "here")
+    first.note_end(0, error="its data is missing")
+    assert first.failing
+    assert first.begin_trial() is None
+
+    second = make_conductor(spec, registry)
+    second.revive_failed()
+    again = second.begin_trial()
+    assert again is not None
+    assert (again.number, again.error, again.updates) == (0, None, trial.updates)
+    ledger = run_here(make_conductor(spec, registry), registry)
+    assert [t.state for t in ledger.trials] == [TrialState.COMPLETED] * 2

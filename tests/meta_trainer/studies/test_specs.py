@@ -165,6 +165,13 @@ def test_a_ready_study_takes_no_latest_of_others(name: str) -> None:
     assert given.base.register_as == "mine"
 
 
+def test_a_path_may_have_digits() -> None:
+    rule = {"kind": "rnnprop"}
+    domain = {"kind": "uniform", "low": 0.8, "high": 0.99}
+    spec = StudySpec.model_validate({"base": {"rule": rule}, "space": {"rule.beta1": domain}})
+    assert spec.trial_spec({"rule.beta1": 0.9}, seed=0).rule.beta1 == 0.9  # type: ignore[union-attr]
+
+
 def test_steps_end_inside_the_domain() -> None:
     spec = StudySpec.model_validate(
         {"space": {"tricks.random_scaling": {"kind": "uniform", "low": 0, "high": 1, "step": 0.3}}}
