@@ -12,6 +12,7 @@ from meta_trainer.driver.context import Job, JobContext
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.runs import failures, provenance
 from meta_trainer.runs.continuation import Start, load_start
+from meta_trainer.runs.kernel import keep_kernel
 from meta_trainer.runs.parents import Parent, load_parent
 from meta_trainer.runs.registration import describe_version, register_theta
 from meta_trainer.specs import MetaTrainingSpec
@@ -26,8 +27,10 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
 
     Raises:
         Stopped: as asked, after a checkpoint.
+        KernelMissing: the workers do not have the job's kernel.
     """
     spec = MetaTrainingSpec.model_validate(job.spec)
+    kernel = keep_kernel(spec, context.registry, context.run_id, context.runner)
     _check_promotion_data(spec, context)
     source = SpecTaskSource(load_data(spec.data_tasks, context.data_dir))
     parent = load_parent(spec, context.registry)
@@ -37,7 +40,7 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
     _leave_initial_theta(spec, trained, job.job_id, context)
 
     lineage = provenance.describe_training(
-        spec, source.fingerprints, trained, job.job_id, parent, start
+        spec, source.fingerprints, trained, job.job_id, parent, start, kernel
     )
     rule = make_rule(spec.rule)
     theta = Theta.from_vector(rule, trained.theta, rate=spec.unroll.rate, provenance=lineage)

@@ -20,6 +20,7 @@ def describe_training(
     job_id: str,
     parent: Parent | None = None,
     start: Start | None = None,
+    kernel: str | None = None,
 ) -> dict[str, Any]:
     """The provenance of a meta-trained Θ: job, full spec, parent, data, code, and what validation
     said.
@@ -28,6 +29,7 @@ def describe_training(
         datasets: fingerprints of the data by name.
         parent: what `spec.parent` refers to.
         start: what `spec.continue_from` refers to.
+        kernel: what ran the rule, as `meta_trainer.runs.kernel` names it.
     """
     parent_record = {"version": spec.parent, "sha256": parent.sha256} if parent else None
     return {
@@ -37,6 +39,7 @@ def describe_training(
         "spec": spec.model_dump(mode="json"),
         "datasets": dict(datasets),
         "code": describe_code(),
+        "kernel": kernel,
         "metrics": {
             "validation_loss": finite_or_none(trained.best_loss),
             "initial_validation_loss": finite_or_none(trained.initial_loss),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from hyperadam.rules import HyperAdamSpec, rule_from_spec
 from pydantic import Field, model_validator
@@ -75,6 +75,10 @@ class MetaTrainingSpec(JobSpec):
     """Updates of Θ between two checkpoints, from which a lost or paused job goes on."""
     seed: Seed = 0
     """Everything random follows from it."""
+    kernel: Literal["kept", "fused", "any"] = "kept"
+    """Of the rule: `kept`, the one that the first attempt had, so that Θ is the same bit for bit
+    whatever happens; `fused`, compiled from the first attempt on; `any`, whatever each attempt
+    has."""
     promote: PromotionSpec | None = None
     """Whether, and by what rule, the new version takes over an alias when the training is done."""
 

@@ -19,6 +19,7 @@ from hyperadam.theta import Theta
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.runs import provenance
+from meta_trainer.runs.kernel import keep_kernel
 from meta_trainer.runs.parents import load_parent
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study_parts import SuiteObjective
@@ -84,6 +85,7 @@ class RunningTrial:
         self._data_dir = data_dir
         self._is_interrupted = is_interrupted
         self._rule = make_rule(order.spec.rule)
+        self._kernel = keep_kernel(order.spec, registry, order.run_id, runner)
         self._recorder = TrialRecorder(registry, order.run_id)
         self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir))
         self._parent = load_parent(order.spec, registry)
@@ -223,6 +225,7 @@ class RunningTrial:
             Trained.from_checkpoint(checkpoint, start),
             order.study_job,
             self._parent,
+            kernel=self._kernel,
         )
         lineage["study"] = {
             "job": order.study_job,

@@ -35,6 +35,7 @@ _FIELDS_WITHOUT_EFFECT: Final = {
     "checkpoint_every_updates",
     "max_attempts",
     "backoff_seconds",
+    "kernel",
 }
 """Fields of a spec that do not change Θ."""
 _USUAL_RATE: Final = UnrollSpec().rate.to_fields()

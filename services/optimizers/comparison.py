@@ -25,7 +25,7 @@ from services.optimizers.schemas import (
     TaskComparison,
 )
 
-_LINEAGE_FIELDS: Final = ("parent", "continued_from", "datasets", "code")
+_LINEAGE_FIELDS: Final = ("parent", "continued_from", "datasets", "code", "kernel")
 
 
 def compare_specs(left: Version, right: Version) -> list[Difference]:

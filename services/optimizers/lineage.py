@@ -25,6 +25,7 @@ def describe_lineage(version: Version, job_id: str | None) -> LineageAnswer:
         continued_from=_read_continued_from(provenance.get("continued_from")),
         datasets=_select_texts(provenance.get("datasets")),
         code=_select_texts(provenance.get("code")),
+        kernel=_as_text(provenance.get("kernel")),
     )
 
 
@@ -83,6 +84,10 @@ def _read_continued_from(value: object) -> ContinuedFrom | None:
 
 def _select_texts(value: object) -> dict[str, str]:
     return {name: text for name, text in _as_mapping(value).items() if isinstance(text, str)}
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _as_mapping(value: object) -> Mapping[str, Any]:

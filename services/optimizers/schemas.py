@@ -53,6 +53,8 @@ class LineageAnswer(BaseModel):
     """Fingerprints by name."""
     code: dict[str, str]
     """Versions of this software and of the libraries beneath it."""
+    kernel: str | None = None
+    """What ran the rule in training, and on which instruction set, as `fused/AVX512`."""
 
 
 class AttachedEvaluation(BaseModel):
