@@ -10,7 +10,9 @@ them while they keep other writers out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from registry import checks
 from registry.errors import AliasMoved, AliasNotFound, AliasProtected
@@ -32,6 +34,12 @@ def find_protected(changes: Iterable[AliasChange]) -> frozenset[str]:
     return frozenset(alias for alias, change in newest.items() if change.protected)
 
 
+def find_rules(changes: Iterable[AliasChange]) -> dict[str, Mapping[str, Any]]:
+    """Alias → the rule of its own that promotions go by, of those that have one."""
+    newest = _newest_changes(changes)
+    return {alias: change.rule for alias, change in newest.items() if change.rule is not None}
+
+
 def find_aliases(targets: Mapping[str, int], number: int) -> tuple[str, ...]:
     """Sorted aliases that point at a version."""
     return tuple(sorted(alias for alias, target in targets.items() if target == number))
@@ -45,6 +53,7 @@ def plan_move(
     actor: str,
     reason: str,
     protected: bool | None,
+    rule: Mapping[str, Any] | None = None,
 ) -> AliasChange | None:
     """The change that `Registry.set_alias` makes.
 
@@ -55,11 +64,16 @@ def plan_move(
     was_protected = last is not None and last.protected
     stays_protected = was_protected if protected is None else protected
 
-    if last is not None and (last.new_version, was_protected) == (number, stays_protected):
+    old_rule = None if last is None else last.rule
+    new_rule = (old_rule if rule is None else rule) if stays_protected else None
+    old = None if last is None else (last.new_version, was_protected, old_rule)
+    if old == (number, stays_protected, new_rule):
         return None
-    if was_protected and stays_protected:
+    moves = last is None or last.new_version != number
+    if was_protected and stays_protected and moves:
         raise _protected(alias)
-    return _change(last, alias, number, actor=actor, reason=reason, protected=stays_protected)
+    change = _change(last, alias, number, actor=actor, reason=reason, protected=stays_protected)
+    return replace(change, rule=new_rule)
 
 
 def plan_deletion(
@@ -109,7 +123,8 @@ def plan_promotion(
         return None
 
     is_protected = last is not None and last.protected
-    return _change(last, alias, number, actor=actor, reason=reason, protected=is_protected)
+    change = _change(last, alias, number, actor=actor, reason=reason, protected=is_protected)
+    return replace(change, rule=None if last is None else last.rule)
 
 
 def _newest_changes(log: Iterable[AliasChange]) -> dict[str, AliasChange]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hyperadam.theta import Theta
 
@@ -238,6 +239,7 @@ class Registry(ABC):
         actor: str,
         reason: str = "",
         protected: bool | None = None,
+        rule: Mapping[str, Any] | None = None,
     ) -> Version:
         """Create or move an alias; a name made of digits, or `latest`, is refused.
 
@@ -246,6 +248,7 @@ class Registry(ABC):
         Args:
             protected: True: from now on only `promote` moves the alias. False: its protection ends,
                 and this very call may move it. None: as it is (a new alias is not protected).
+            rule: of a protected alias: the rule of its own that promotions go by. None: as it is.
 
         Raises:
             AliasProtected: the alias is protected, and stays so.

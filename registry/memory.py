@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hyperadam.names import check_alias, check_name
 from hyperadam.theta import Theta
@@ -217,6 +218,7 @@ class InMemoryRegistry(Registry):
         actor: str,
         reason: str = "",
         protected: bool | None = None,
+        rule: Mapping[str, Any] | None = None,
     ) -> Version:
         check_alias(alias)
         with self._lock:
@@ -224,7 +226,7 @@ class InMemoryRegistry(Registry):
             check_not_archived(versions.by_number(number))
             log = versions.alias_changes
             change = alias_log.plan_move(
-                log, alias, number, actor=actor, reason=reason, protected=protected
+                log, alias, number, actor=actor, reason=reason, protected=protected, rule=rule
             )
             if change is not None:
                 log.append(change)

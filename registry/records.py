@@ -86,6 +86,8 @@ class AliasChange:
     changed_at: datetime
     protected: bool = False
     """Whether from then on only `promote` moves it."""
+    rule: Mapping[str, Any] | None = None
+    """By which rule alone, where it has one of its own: JSON, the service's matter."""
 
 
 VersionAction = Literal["archived", "restored", "deleted"]

@@ -23,15 +23,23 @@ class Job:
     original_run_id: str | None = None
     """The run of the job that a meta-training continues; None: there is none, or it was deleted."""
 
+    asks: bool = False
+    """Whether the service is to be asked before an alias is moved."""
+    attach_to: tuple[str, ...] | None = None
+    """The optimizers whose versions an evaluation may attach its summary to; None: all."""
+
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         content = json.loads(data)
+        attach_to = content.get("attach_to")
         return cls(
             job_id=content.get("job_id"),
             kind=content.get("kind"),
             name=content.get("name"),
             spec=content.get("spec"),
             original_run_id=content.get("original_run_id"),
+            asks=bool(content.get("asks")),
+            attach_to=None if attach_to is None else tuple(attach_to),
         )
 
 

@@ -3,6 +3,7 @@ version that it scored."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -35,13 +36,13 @@ def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
     """
     spec = EvaluationSpec.model_validate(job.spec)
     if SUITES[spec.suite] is not ALL:
-        evaluate_versions(spec, job.job_id, context, context.recorder, "result")
+        evaluate_versions(spec, job.job_id, context, context.recorder, "result", job.attach_to)
         return {}
 
     def evaluate_section(section: EvaluationSpec, recorder: Recorder) -> DrawnReport:
         key = f"{job.job_id}:{section.suite}"
         folder = f"result/{section.suite}"
-        return evaluate_versions(section, key, context, recorder, folder)
+        return evaluate_versions(section, key, context, recorder, folder, job.attach_to)
 
     files = evaluate_sections(spec, evaluate_section, context.recorder)
     for path, content in files.items():
@@ -50,13 +51,19 @@ def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
 
 
 def evaluate_versions(
-    spec: EvaluationSpec, key: str, context: JobContext, recorder: Recorder, folder: str
+    spec: EvaluationSpec,
+    key: str,
+    context: JobContext,
+    recorder: Recorder,
+    folder: str,
+    attach_to: Collection[str] | None = None,
 ) -> DrawnReport:
     """Run an evaluation of registered versions.
 
     Args:
         key: of what it says about each version, which is attached to that version once.
         folder: of the run, for the evaluation's files.
+        attach_to: optimizers whose versions are told of it; None: all.
     """
     data = EvaluationData.load(spec, context.data_dir)
     versions = _find_versions(spec, context.registry)
@@ -80,6 +87,8 @@ def evaluate_versions(
         recorder.artifact(f"{folder}/{path}", content)
 
     for reference, version in versions.items():
+        if attach_to is not None and version.optimizer not in attach_to:
+            continue  # another's: nobody else adds to its evidence
         evaluation = Evaluation(
             key=key, evaluated_at=datetime.now(UTC), summary=summarize_report(report, reference)
         )

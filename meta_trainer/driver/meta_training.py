@@ -53,7 +53,7 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
     if spec.promote is not None:
         from meta_trainer.driver.promotion import make_promotion
 
-        make_promotion(spec.promote, version, job.job_id, context).carry_out()
+        make_promotion(spec.promote, version, job, context).carry_out()
     return {"version": describe_version(version)}
 
 

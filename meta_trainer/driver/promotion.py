@@ -11,12 +11,13 @@ the versions were running, the rule is asked again, against the new holder.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from meta_trainer.driver.context import JobContext
+from meta_trainer.driver.context import Job, JobContext
 from meta_trainer.driver.decision import Decision, judge_versions
 from meta_trainer.driver.evaluation import evaluate_versions
+from meta_trainer.driver.permission import ask_for_promotion
 from meta_trainer.evaluation.report import Report
 from meta_trainer.recorder import PartRecorder, Recorder
 from meta_trainer.specs import PromotionSpec
@@ -38,15 +39,28 @@ class Promotion:
     recorder: Recorder
     compare: Callable[[int], Report]
     """Runs the version, and after it the one with the given number, on the rule's suite."""
+    find_objection: Callable[[], str | None] = lambda: None
+    """Says why the job may no longer move the alias, if it may not."""
 
     def carry_out(self) -> Decision:
         """Decide, and move the alias if that is the decision; the event `promotion` tells of
         it."""
         while True:
-            decision = self._decide()
+            decision = self._check_rights(self._decide())
             if not decision.promoted or self._move_alias(decision):
                 self.recorder.event("promotion", asdict(decision))
                 return decision
+
+    def _check_rights(self, decision: Decision) -> Decision:
+        """The decision, unless the job may no longer carry it out."""
+        if not decision.promoted or self._has_moved_alias():
+            return decision
+        objection = self.find_objection()
+        if objection is None:
+            return decision
+        refused = replace(decision, promoted=False, why=f"not allowed: {objection}")
+        self.recorder.artifact(DECISION, refused.to_json())
+        return refused
 
     def _decide(self) -> Decision:
         champion = self._find_champion()
@@ -117,7 +131,7 @@ class Promotion:
 
 
 def make_promotion(
-    rule: PromotionSpec, version: Version, job_id: str, context: JobContext
+    rule: PromotionSpec, version: Version, job: Job, context: JobContext
 ) -> Promotion:
     """The rule with its evaluation, whose files go to `result/promotion/`."""
 
@@ -125,12 +139,19 @@ def make_promotion(
         references = tuple(f"{version.optimizer}@{number}" for number in (version.number, champion))
         spec = rule.evaluation(references)
         recorder = PartRecorder(context.recorder, "promotion")
-        return evaluate_versions(spec, job_id, context, recorder, "result/promotion").report
+        return evaluate_versions(spec, job.job_id, context, recorder, "result/promotion").report
+
+    def find_objection() -> str | None:
+        if not job.asks:
+            return None
+        attempt = context.recorder.attempt
+        return ask_for_promotion(context.registry, context.run_id, attempt, context.should_stop)
 
     return Promotion(
         rule=rule,
         version=version,
-        job_id=job_id,
+        job_id=job.job_id,
+        find_objection=find_objection,
         registry=context.registry,
         recorder=context.recorder,
         compare=compare,

@@ -24,7 +24,7 @@ class RunRecorder(Recorder):
     def __init__(self, registry: Registry, run_id: str, attempt: int) -> None:
         self._registry = registry
         self._run_id = run_id
-        self._attempt = attempt
+        self.attempt: Final = attempt
         self._points: list[MetricPoint] = []
         self._event_lines: list[str] = []
         self._n_event_files = 0
@@ -65,7 +65,7 @@ class RunRecorder(Recorder):
             self._registry.log_metrics(self._run_id, self._points)
             self._points = []
         if self._event_lines:
-            path = f"events/{self._attempt:04d}-{self._n_event_files:06d}.jsonl"
+            path = f"events/{self.attempt:04d}-{self._n_event_files:06d}.jsonl"
             content = "".join(self._event_lines).encode()
             self._registry.put_artifact(self._run_id, path, content)
             self._n_event_files += 1
@@ -74,7 +74,7 @@ class RunRecorder(Recorder):
     def done(self, record: Mapping[str, Any]) -> None:
         """The attempt's last word; everything else is made durable first."""
         self.flush()
-        path = f"attempts/{self._attempt:04d}/done.json"
+        path = f"attempts/{self.attempt:04d}/done.json"
         dated_record = {**record, "time": datetime.now(UTC).isoformat()}
         content = json.dumps(dated_record, allow_nan=False).encode()
         self._registry.put_artifact(self._run_id, path, content)

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -43,6 +43,7 @@ def read_log(tags: Mapping[str, str]) -> list[AliasChange]:
             reason=record["reason"],
             changed_at=datetime.fromisoformat(record["time"]),
             protected=record.get("protected", False),
+            rule=record.get("rule"),
         )
         changes.append(change)
         current[alias] = change.new_version
@@ -57,7 +58,7 @@ def append(
     change: AliasChange,
 ) -> None:
     """Record a change after those of `log`, and mirror it. The caller holds the lock."""
-    record = {
+    record: dict[str, Any] = {
         "alias": change.alias,
         "version": change.new_version,
         "actor": change.actor,
@@ -65,6 +66,8 @@ def append(
         "time": change.changed_at.isoformat(timespec="milliseconds"),
         "protected": change.protected,
     }
+    if change.rule is not None:
+        record["rule"] = change.rule
     key = f"{_PREFIX}{len(log) + 1:08d}.{uuid.uuid4().hex[:8]}"
     with translate_errors():
         client.set_registered_model_tag(optimizer, key, json.dumps(record, ensure_ascii=False))

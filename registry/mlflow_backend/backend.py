@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from hyperadam.names import check_alias
 from hyperadam.theta import Theta
@@ -196,6 +196,7 @@ class MLflowRegistry(Registry):
         actor: str,
         reason: str = "",
         protected: bool | None = None,
+        rule: Mapping[str, Any] | None = None,
     ) -> Version:
         plan = partial(
             alias_log.plan_move,
@@ -204,6 +205,7 @@ class MLflowRegistry(Registry):
             actor=actor,
             reason=reason,
             protected=protected,
+            rule=rule,
         )
         self._change_alias(optimizer, alias, number, plan)
         return self._versions.by_ref(optimizer, str(number))

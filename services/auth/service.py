@@ -33,7 +33,8 @@ LAST_USED_STEP: Final = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
 
-def _is_valid(record: ApiKey) -> bool:
+def is_valid_record(record: ApiKey) -> bool:
+    """Whether it is neither revoked nor expired."""
     if record.revoked_at is not None:
         return False
     return record.expires_at is None or now() < record.expires_at
@@ -133,7 +134,7 @@ class ApiKeys:
     def find_holder(self, key_id: str) -> Principal | None:
         """Who holds the key; None when it is unknown, revoked or expired."""
         record = self.get(key_id)
-        if record is None or not _is_valid(record):
+        if record is None or not is_valid_record(record):
             return None
         return Principal(key_id=key_id, name=record.name, scopes=add_implied(record.scopes))
 
@@ -159,7 +160,7 @@ class ApiKeys:
         # Compared in constant time, and against something even when there is no such row.
         stored_hash = record.hash if record is not None else ""
         is_same = hmac.compare_digest(stored_hash, keys.hash_key(key))
-        if not is_same or record is None or not _is_valid(record):
+        if not is_same or record is None or not is_valid_record(record):
             return None
 
         self._touch(record)

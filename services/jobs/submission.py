@@ -10,8 +10,10 @@ from base64 import b32encode
 
 from sqlalchemy.orm import Session
 
+from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import spec_of_today
+from meta_trainer.specs.study import StudySpec
 from meta_trainer.tasks.needs import check_networks
 from services.auth.scopes import Principal
 from services.catalog.datasets import check_data
@@ -29,6 +31,7 @@ from services.jobs.needs import describe_shortage
 from services.jobs.promotion import check_promotion
 from services.jobs.specs import AnyJobSpec, complete_spec
 from services.jobs.tables import Job
+from services.optimizers.owners import check_owner, claim_name
 from services.problems import invalid
 from services.webhooks.hosts import ForbiddenTarget, Hosts, parse_target
 
@@ -82,6 +85,9 @@ def _create_job(
     if earlier is not None:
         return _add_notes(service.show_job(services, earlier), request), False
     spec = check_request(services, request, post.principal)
+    name = _find_name(spec)
+    if name is not None:
+        claim_name(services.database, services.registry, name, post.principal)
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
@@ -105,8 +111,11 @@ def check_request(
     check_deadline(request.deadline)
     content = lay_under(request.kind, request.spec)
     complete = complete_spec(request.kind, content, services.registry)
-    spec = pin_continuation(services, complete)
-    check_promotion(spec, principal, services.registry)
+    pinned = pin_continuation(services, complete)
+    spec = check_promotion(pinned, principal, services.registry)
+    name = _find_name(spec)
+    if name is not None:
+        check_owner(services.database, services.registry, name, principal)
     _check_needs(services, request.kind, spec)
     check_webhook(services, request.webhook)
     check_data(spec, services.settings)
@@ -127,6 +136,14 @@ def _check_described(spec: AnyJobSpec) -> None:
 
 def _add_notes(job: schemas.JobAnswer, request: schemas.JobRequest) -> schemas.JobAnswer:
     return job.model_copy(update={"notes": describe_bare(request.kind, request.spec)})
+
+
+def _find_name(spec: AnyJobSpec) -> str | None:
+    """The name that the job will register under, which is its submitter's from its submission
+    on."""
+    if isinstance(spec, EvaluationSpec):
+        return None
+    return spec.base.register_as if isinstance(spec, StudySpec) else spec.register_as
 
 
 def _check_needs(services: Container, kind: str, spec: AnyJobSpec) -> None:

@@ -14,7 +14,7 @@ from hyperadam.theta import MAX_FILE_BYTES
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.links import make_location
-from services.optimizers import downloads, removals, schemas, service
+from services.optimizers import downloads, owners, removals, schemas, service
 from services.optimizers.parameters import (
     READER,
     THETA_MEDIA_TYPE,
@@ -50,6 +50,18 @@ def list_optimizers(
 def show(name: Name, services: Services) -> schemas.OptimizerAnswer:
     """One optimizer."""
     return service.show(services, name)
+
+
+@router.put("/{name}/owner")
+def hand_over(
+    name: Name,
+    body: schemas.OwnerRequest,
+    services: Services,
+    principal: Admin,  # noqa: ARG001
+) -> schemas.OwnerAnswer:
+    """Give a name to another owner: a name of API keys."""
+    owners.hand_over(services.database, name, body.owner)
+    return schemas.OwnerAnswer(name=name, owner=body.owner)
 
 
 @router.get("/{name}/versions", dependencies=[READER])
@@ -122,10 +134,11 @@ def annotate(
     ref: Ref,
     body: schemas.AnnotationRequest,
     services: Services,
-    principal: Submitter,  # noqa: ARG001
+    principal: Submitter,
 ) -> schemas.OptimizerVersionAnswer:
-    """Describe and tag a version. Its Θ and its lineage never change."""
-    return service.annotate(services, name, ref, body)
+    """Describe and tag a version, of one's own or with `admin`. Its Θ and its lineage never
+    change."""
+    return service.annotate(services, name, ref, body, principal)
 
 
 @router.get("/{name}/versions/{ref}/compare", dependencies=[READER])

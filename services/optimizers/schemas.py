@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from meta_trainer.specs.promotion import PromotionSpec
 from registry.checks import (
     MAX_DESCRIPTION_CHARS,
     MAX_REASON_CHARS,
@@ -115,6 +116,18 @@ class OptimizerAnswer(BaseModel):
     name: str
     latest: OptimizerVersionAnswer
     aliases: dict[str, int]
+    owner: str | None = None
+    """Name of the API key that, beside admins, makes versions of it; null: every key does."""
+
+
+class OwnerRequest(RequestModel):
+    owner: Annotated[str, Field(min_length=1, max_length=200)]
+    """Name of an API key, or of several that share it."""
+
+
+class OwnerAnswer(BaseModel):
+    name: str
+    owner: str
 
 
 class OptimizerList(BaseModel):
@@ -188,6 +201,9 @@ class AliasRequest(RequestModel):
     protected: Annotated[bool | None, Field(strict=True)] = None
     """True: from now on only a promotion rule moves the alias; false: that is over; null: as it
     is."""
+    rule: PromotionSpec | None = None
+    """Of a protected alias: the only rule by which promotions move it, as in a spec's `promote`
+    (without `alias`); null: as it is."""
 
 
 class RemovalRequest(RequestModel):
@@ -216,6 +232,8 @@ class AliasAnswer(BaseModel):
     alias: str
     version: int
     protected: bool
+    rule: dict[str, Any] | None = None
+    """Of its own, by which alone promotions move it; null: a job says one."""
 
 
 class AliasChangeAnswer(BaseModel):
@@ -226,6 +244,7 @@ class AliasChangeAnswer(BaseModel):
     reason: str
     changed_at: datetime
     protected: bool
+    rule: dict[str, Any] | None = None
 
 
 class AliasList(BaseModel):

@@ -10,11 +10,13 @@ from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
 from registry import OptimizerNotFound, Version
-from registry.alias_log import find_protected, resolve_aliases
+from registry.alias_log import find_protected, find_rules, resolve_aliases
+from services.auth.scopes import Principal
 from services.container import Container
 from services.idempotency.service import Post, hash_body
 from services.optimizers import comparison
 from services.optimizers.answers import answer_version, answer_versions, check_answer
+from services.optimizers.owners import check_owner, claim_name, find_owner
 from services.optimizers.schemas import (
     AliasAnswer,
     AliasChangeAnswer,
@@ -59,7 +61,12 @@ def _is_admitted(services: Container, name: str, search: Search) -> bool:
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
     aliases = resolve_aliases(services.registry.alias_history(name))
-    return OptimizerAnswer(name=name, latest=answer_version(services, latest), aliases=aliases)
+    return OptimizerAnswer(
+        name=name,
+        latest=answer_version(services, latest),
+        aliases=aliases,
+        owner=find_owner(services.database, services.registry, name),
+    )
 
 
 def list_versions(
@@ -89,13 +96,15 @@ def show_version(services: Container, name: str, ref: str) -> OptimizerVersionAn
 
 
 def annotate(
-    services: Container, name: str, ref: str, request: AnnotationRequest
+    services: Container, name: str, ref: str, request: AnnotationRequest, principal: Principal
 ) -> OptimizerVersionAnswer:
     """Describe and tag a version.
 
     Raises:
-        Problem: 422 for a tag that says who uploaded it, or where there would be too many tags.
+        Problem: 422 for a tag that says who uploaded it, or where there would be too many tags; 403
+            for a version of another's.
     """
+    check_owner(services.database, services.registry, name, principal)
     for tag in ORIGIN_TAGS & request.tags.keys():
         raise invalid(f"tags.{tag}", "says where the version came from, and never changes")
     number = services.registry.version(name, ref).number
@@ -143,8 +152,10 @@ def upload(
     Raises:
         ThetaError: the bytes are not a valid Θ file.
         IdempotencyMismatch: the key was used with other bytes.
+        Forbidden: the name is another's.
     """
     theta = Theta.from_bytes(data)
+    claim_name(services.database, services.registry, name, post.principal)
     post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
     tags = {"source": "upload", "uploaded_by": post.principal.name}
     check_answer(name, theta, len(data), tags)
@@ -176,7 +187,12 @@ def move_alias(
 
     Raises:
         AliasProtected: it is, and the request does not end that.
+        Problem: 422 for a rule of an alias that is not protected.
     """
+    history = services.registry.alias_history(name)
+    stays = request.protected is None and alias in find_protected(history)
+    if request.rule is not None and not (request.protected or stays):
+        raise invalid("rule", "is for a protected alias alone: send protected, too")
     version = services.registry.set_alias(
         name,
         alias,
@@ -184,6 +200,7 @@ def move_alias(
         actor=actor,
         reason=request.reason,
         protected=request.protected,
+        rule=None if request.rule is None else request.rule.model_dump(exclude={"alias"}),
     )
     return answer_version(services, version)
 
@@ -194,8 +211,14 @@ def list_aliases(
     """All aliases, and a page of their history."""
     history = services.registry.alias_history(name)
     protected_aliases = find_protected(history)
+    rules = find_rules(history)
     aliases = [
-        AliasAnswer(alias=alias, version=number, protected=alias in protected_aliases)
+        AliasAnswer(
+            alias=alias,
+            version=number,
+            protected=alias in protected_aliases,
+            rule=dict(rules[alias]) if alias in rules else None,
+        )
         for alias, number in sorted(resolve_aliases(history).items())
     ]
     page = cut_page(history, cursor, limit)

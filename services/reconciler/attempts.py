@@ -32,6 +32,7 @@ from services.reconciler.endings import (
     read_sign_of_life,
 )
 from services.reconciler.lease import LeaseHolder
+from services.reconciler.rights import Rights
 from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
 from services.reconciler.stalls import Stalls
 from services.reconciler.submitter import Submitter
@@ -71,6 +72,7 @@ class Attempts:
         self._submitter = Submitter(settings, database, registry, executor, lease)
         self._copier = Copier(registry, executor, lease, settings.max_log_bytes)
         self._signer = make_signer(settings)
+        self._rights = Rights(database, registry)
         self._stalls = Stalls(settings.stall_seconds, settings.freeze_seconds)
         self._record_seen_at: dict[str, float] = {}
         self._stop_seen_at: dict[str, float] = {}
@@ -111,6 +113,8 @@ class Attempts:
         has_ended = status in PROCESS_ENDED
         self._copier.copy(snapshot, run_id, final=record is not None or has_ended)
         self._tell_stall(snapshot, run_id)
+        if not has_ended:
+            self._rights.answer(snapshot, run_id)
 
         if record is None and has_ended:
             self._registry.check_files()  # during an outage nothing says that there is no last word
@@ -222,6 +226,7 @@ class Attempts:
             )
         self._copier.forget(snapshot.executor_id)
         self._stalls.forget(snapshot.executor_id)
+        self._rights.forget(snapshot.executor_id)
         self._record_seen_at.pop(snapshot.executor_id, None)
         self._stop_seen_at.pop(snapshot.executor_id, None)
         logger.info("%s ended: %s, the job is %s", snapshot.executor_id, ending.trigger, state)

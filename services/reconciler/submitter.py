@@ -7,10 +7,15 @@ import json
 import logging
 from typing import Any
 
+from hyperadam.names import split_ref
+
 from registry import Registry
+from services.auth.scopes import Principal, add_implied
+from services.auth.tables import ApiKey
 from services.database.base import Database
 from services.executors.contract import Executor
 from services.jobs import changes, queries
+from services.optimizers.owners import may_write
 from services.reconciler.environment import driver_environment
 from services.reconciler.lease import LeaseHolder
 from services.reconciler.snapshots import Snapshot, locked_rows
@@ -59,16 +64,34 @@ class Submitter:
 
     def _make_order(self, snapshot: Snapshot) -> dict[str, Any]:
         """What the driver is told by `job.json`."""
-        order = {
+        order: dict[str, Any] = {
             "job_id": snapshot.job_id,
             "kind": snapshot.kind,
             "name": snapshot.name,
             "spec": snapshot.spec,
         }
+        if snapshot.spec.get("promote"):
+            order["asks"] = True
+        if snapshot.kind == "evaluation":
+            order["attach_to"] = self._list_own(snapshot)
         continuation = snapshot.spec.get("continue_from")
         if continuation is not None:
             order["original_run_id"] = self._find_run(continuation["job"])
         return order
+
+    def _list_own(self, snapshot: Snapshot) -> list[str]:
+        """Of the optimizers that are evaluated, those whose versions its submitter may add to."""
+        with self._database.read() as session:
+            job = queries.find_job(session, snapshot.job_id)
+            key = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
+        names = sorted({split_ref(ref)[0] for ref in snapshot.spec.get("optimizers", ())})
+        if key is None:  # of an earlier version, or it is being deleted
+            return names
+        scopes = add_implied(key.scopes)
+        principal = Principal(key_id=key.id, name=key.name, scopes=scopes)
+        return [
+            name for name in names if may_write(self._database, self._registry, name, principal)
+        ]
 
     def _find_run(self, job_id: str) -> str | None:
         """The run of another job; None if it was deleted."""

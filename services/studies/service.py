@@ -21,6 +21,7 @@ from services.idempotency.service import Post, hash_body
 from services.jobs import changes, errors, schemas
 from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
+from services.optimizers.owners import claim_name
 from services.problems import Conflict, NotFound, invalid
 from services.studies.schemas import StudyControl, StudyLimits, TrialVersionRequest
 
@@ -68,8 +69,9 @@ def register(
     Returns the version, and whether this call made it.
 
     Raises:
-        Problem: 404 for a trial that there is not, or that has no Θ yet.
+        Problem: 404 for a trial that there is not, or that has no Θ yet; 403 for another's name.
     """
+    claim_name(services.database, services.registry, request.optimizer, post.principal)
 
     def change(session: Session) -> schemas.VersionAnswer:
         job = _lock_study(session, job_id)

@@ -157,6 +157,17 @@ class AliasContract:
             (3, None, False),
         ]
 
+    def test_a_protected_alias_has_a_rule_until_it_is_no_more(self, registry: Registry) -> None:
+        rule = {"suite": "table1", "by_standard_errors": 3.0}
+        stricter = {**rule, "by_standard_errors": 4.0}
+        registry.set_alias("mlp", "champion", 1, actor="ann", protected=True, rule=rule)
+        registry.set_alias("mlp", "champion", 1, actor="ann", rule=rule)
+        registry.set_alias("mlp", "champion", 1, actor="ann", rule=stricter)
+        registry.promote("mlp", "champion", 2, expected=1, actor="job_1")
+        registry.set_alias("mlp", "champion", 2, actor="ann", protected=False)
+        told = [(c.protected, c.rule) for c in registry.alias_history("mlp")]
+        assert told == [(True, rule), (True, stricter), (True, stricter), (False, None)]
+
     def test_a_rule_moves_a_protected_alias(self, registry: Registry) -> None:
         registry.set_alias("mlp", "champion", 1, actor="ann", protected=True)
         assert registry.promote("mlp", "champion", 2, expected=1, actor="job_1", reason="−3 %")

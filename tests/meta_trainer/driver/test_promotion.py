@@ -150,6 +150,7 @@ class Play:
         self.meanwhile: Callable[[], Any] = lambda: None
         """What others do while the versions run."""
         self.factor = 0.9
+        self.objection: str | None = None
 
     def carry_out(self) -> Decision:
         recorder = MemoryRecorder()
@@ -167,6 +168,7 @@ class Play:
             registry=self.registry,
             recorder=recorder,
             compare=compare,
+            find_objection=lambda: self.objection,
         ).carry_out()
         assert recorder.events == [("promotion", asdict(decision))]
         json.dumps(recorder.events, allow_nan=False)
@@ -180,6 +182,16 @@ class Play:
 @pytest.fixture
 def play() -> Play:
     return Play()
+
+
+def test_a_job_that_lost_its_rights_meanwhile_moves_nothing(play: Play) -> None:
+    play.registry.set_alias("hyper", "champion", 1, actor="ann", protected=True)
+    play.objection = "the API key was revoked"
+    decision = play.carry_out()
+    assert (decision.promoted, decision.why) == (False, "not allowed: the API key was revoked")
+    assert len(play.history) == 1
+    kept = Decision.from_json(play.registry.get_artifact(play.run_id, DECISION))
+    assert kept == decision
 
 
 def test_a_better_version_takes_over_even_what_is_protected(play: Play) -> None:

@@ -47,6 +47,7 @@ def team(registry: CountingRegistry) -> CountingRegistry:
     lineage = {
         "datasets": {"mnist5k": "ab", "odd": 3},
         "code": {"torch": "2.13.0"},
+        "kernel": "fused/AVX512",
         "parent": {"version": "team@1", "sha256": "cd"},
         "continued_from": {"job": "job_0", "update": 40, "sha256": "ef"},
     }
@@ -73,6 +74,7 @@ def test_a_version_tells_its_lineage_and_what_was_measured(
         "continued_from": {"job_id": "job_0", "update": 40},
         "datasets": {"mnist5k": "ab"},
         "code": {"torch": "2.13.0"},
+        "kernel": "fused/AVX512",
     }
     assert version["metrics"] == {"validation_loss": 0.3, "table1/relu": 0.25, "table1/elu": None}
     assert [entry["job_id"] for entry in version["evaluations"]] == ["job_b", "job_c"]
@@ -261,7 +263,7 @@ def test_a_protected_alias(client: TestClient) -> None:
     request = {"version": 2, "protected": True, "reason": "by rule"}
     assert client.put(champion, json=request).status_code == 200
     aliases = client.get(f"{HYPER}/aliases").json()["items"]
-    assert aliases == [{"alias": "champion", "version": 2, "protected": True}]
+    assert aliases == [{"alias": "champion", "version": 2, "protected": True, "rule": None}]
     for refused in (client.put(champion, json={"version": 3}), client.delete(champion)):
         assert (refused.status_code, refused.json()["type"]) == (409, "/problems/conflict")
         assert "protected" in refused.json()["detail"]
