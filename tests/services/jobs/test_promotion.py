@@ -15,7 +15,7 @@ from tests.registry.thetas import make_theta
 @pytest.fixture
 def registry() -> InMemoryRegistry:
     registry = InMemoryRegistry()
-    registry.create_version("hyperadam", make_theta(), key="k")
+    registry.create_version("hyperadam", make_theta(), key="k", tags={"uploaded_by": "submitter"})
     registry.set_alias("hyperadam", "champion", 1, actor="ann", protected=True)
     registry.set_alias("hyperadam", "stable", 1, actor="ann")
     return registry
