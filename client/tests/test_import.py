@@ -116,6 +116,7 @@ class TestPretrained:
             "hyperadam-paper",
             "hyperadam-v0",
             "hyperadam-v1",
+            "hyperadam-v2",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():
