@@ -216,7 +216,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def follow_to_success(client: hyperadam.Client, job: Job) -> Job:
     """Follow the job live, until it has succeeded."""
-    job = follow_job(client, job, console)
+    job = follow_job(client, job, client.jobs.follow(job.id), console)
     if job.state != "succeeded":
         reason = f"{job.error.type}: {job.error.message}" if job.error else "see its log"
         end_of_log = client.jobs.logs(job.id).text[-4000:]
