@@ -88,7 +88,7 @@ def test_a_spec_may_ask_for_each_and_for_no_other() -> None:
     assert spec.baselines == tuple(BASELINES)
     items = EvaluationSpec.model_json_schema()["properties"]["baselines"]["items"]
     assert items == {"type": "string", "enum": list(BASELINES)}
-    with pytest.raises(ValueError, match=r"baselines must be of adam, .*, got 'lion'"):
+    with pytest.raises(ValueError, match=r"baselines must be one of adam, .*, got 'lion'"):
         EvaluationSpec(optimizers=("a@1",), baselines=("lion",))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from fastapi.testclient import TestClient
@@ -41,7 +42,7 @@ def test_submitted_job_is_complete_and_queued(client: TestClient) -> None:
     )
     assert answer.status_code == 201
     job = answer.json()
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert urljoin("/v1/jobs", answer.headers["location"]) == f"/v1/jobs/{job['id']}"
     assert job["id"].startswith("job_")
     assert (job["kind"], job["name"], job["labels"]) == (
         "meta-training",

@@ -96,7 +96,7 @@ def test_an_alias_moves_and_its_history_says_who_and_why(client: TestClient) -> 
     assert deleted.status_code == 204
 
     answer = client.get(f"{HYPER}/aliases").json()
-    assert answer["items"] == [{"alias": "stable", "version": 1, "protected": False}]
+    assert answer["items"] == [{"alias": "stable", "version": 1, "protected": False, "rule": None}]
     members = ("alias", "old_version", "new_version", "actor", "reason")
     history = [tuple(change[member] for member in members) for change in answer["history"]]
     assert history == [
