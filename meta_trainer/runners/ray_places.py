@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import ray
+from ray.util import placement_group_table
 
 RECOUNT_SECONDS: Final = 1.0
 """Between two looks at whether places came or went."""
@@ -19,6 +21,16 @@ def describe_shortage(needs: str, seconds: float) -> str:
     n_all = ray.cluster_resources().get("CPU", 0.0)
     n_free = ray.available_resources().get("CPU", 0.0)
     return f"{needs}; of the cluster's {n_all:g} CPUs {n_free:g} are free (for {seconds:.0f} s)"
+
+
+def list_places(bundles: Sequence[Mapping[str, float]]) -> frozenset[str]:
+    """Ids of the placement groups of such bundles that have their resources. What is to run in one
+    may still be on its way, which takes long on a busy machine."""
+    return frozenset(
+        group_id
+        for group_id, group in placement_group_table().items()
+        if group["state"] == "CREATED" and list(group["bundles"].values()) == list(bundles)
+    )
 
 
 class Change(NamedTuple):

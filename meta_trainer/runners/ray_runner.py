@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.util import placement_group, remove_placement_group
 
 from meta_trainer.runners.base import EventListener, Handle, NoRoom, Runner, WorkLost
 from meta_trainer.runners.ray_calls import Call, CallResult, CallTask, get_reference
@@ -82,13 +83,15 @@ class RayRunner(Runner):
 
     def await_room(self, should_stop: Callable[[], bool]) -> None:
         began = time.monotonic()
-        probe = ray.remote(num_cpus=self._cpus_per_call)(_do_nothing).remote()
-        while not ray.wait([probe], timeout=POLL_SECONDS)[0]:
-            seconds = time.monotonic() - began
-            if seconds > ROOM_SECONDS or should_stop():
-                ray.cancel(probe, force=True)
-                needs = f"{self._cpus_per_call:g} CPUs"
-                raise NoRoom(describe_shortage(f"a worker needs {needs}", seconds))
+        place = placement_group([{"CPU": self._cpus_per_call}])  # without the start of a worker
+        try:
+            while not place.wait(POLL_SECONDS):
+                seconds = time.monotonic() - began
+                if seconds > ROOM_SECONDS or should_stop():
+                    needs = f"a worker needs {self._cpus_per_call:g} CPUs"
+                    raise NoRoom(describe_shortage(needs, seconds))
+        finally:
+            remove_placement_group(place)
 
     def put(self, value: Any) -> Handle:
         return ray.put(value)
@@ -219,10 +222,6 @@ class RayRunner(Runner):
                 self._look_at_workers()
             except RayError as error:
                 raise WorkLost(f"a value cannot be made again: {_summarize(error)}") from error
-
-
-def _do_nothing() -> None:
-    """What a worker does to show that it has a place."""
 
 
 def _has_ended(handle: Handle) -> bool:

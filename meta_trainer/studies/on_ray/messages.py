@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic as read_clock
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from meta_trainer.studies.ledger import TrialRecord
 from meta_trainer.studies.trial import Progress
 
 PENDING: Final = "PENDING"
+PAUSED: Final = "PAUSED"
 RUNNING: Final = "RUNNING"
 """Tune's words for trials without a place, and with one."""
 
@@ -33,8 +35,16 @@ class _Unsaved:
 class Watcher(_Unsaved, tune.Callback):
     """Tells the conductor what becomes of the trials, and the trials when they are to stop."""
 
-    def __init__(self, conductor: Conductor, switch: Any) -> None:
+    def __init__(
+        self, conductor: Conductor, switch: Any, has_new_place: Callable[[], bool]
+    ) -> None:
+        """
+        Args:
+            has_new_place: says whether resources were given to a trial since the beginning, even if
+                its process has not started yet.
+        """
         self.conductor = conductor
+        self._has_new_place = has_new_place
         self._switch = switch
         self._is_switched = False
         self._numbers: dict[str, int] = {}
@@ -80,7 +90,7 @@ class Watcher(_Unsaved, tune.Callback):
         if not self._is_switched:
             self._is_switched = True
             self._switch.turn_on.remote()
-        waiting = [trial for trial in trials if trial.status == PENDING]
+        waiting = [trial for trial in trials if trial.status in (PENDING, PAUSED)]
         are_left = any(trial.status == RUNNING for trial in trials)
         if waiting and not are_left:
             for trial in waiting:
@@ -89,7 +99,10 @@ class Watcher(_Unsaved, tune.Callback):
 
     def _look_for_room(self) -> None:
         seconds = read_clock() - self._began_at
-        if seconds > ROOM_SECONDS:
+        if seconds <= ROOM_SECONDS:
+            return
+        self._had_room = self._has_new_place()
+        if not self._had_room:
             resources = self.conductor.spec.resources
             needs = f"a trial needs {resources.cpus + resources.workers:g} CPUs"
             others = [f"{amount:g} of {name!r}" for name, amount in resources.custom.items()]

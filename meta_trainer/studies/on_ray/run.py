@@ -14,6 +14,7 @@ from typing import Any, Final
 import ray
 from ray import tune
 
+from meta_trainer.runners.ray_places import list_places
 from meta_trainer.specs.study_parts import ResourcesSpec
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.on_ray.messages import NothingRuns, Proposals, Watcher
@@ -47,7 +48,9 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
     with _connected(), _tune_folder(folder) as storage:
         _silence_tune()
         switch: Any = ray.remote(num_cpus=0)(Switch).remote()
-        watcher = Watcher(conductor, switch)
+        bundles = _list_bundles(conductor.spec.resources)
+        places_before = list_places(bundles)
+        watcher = Watcher(conductor, switch, lambda: bool(list_places(bundles) - places_before))
         tuner = tune.Tuner(
             _make_trainable(conductor, tools, switch),
             tune_config=_make_tune_config(conductor, watcher),
@@ -70,7 +73,7 @@ def _make_trainable(conductor: Conductor, tools: Tools, switch: Any) -> Any:
         tools=tools,
         switch=switch,
     )
-    return tune.with_resources(trainable, _make_bundles(conductor.spec.resources))
+    return tune.with_resources(trainable, _make_placement(conductor.spec.resources))
 
 
 def _make_tune_config(conductor: Conductor, watcher: Watcher) -> tune.TuneConfig:
@@ -94,12 +97,15 @@ def _make_run_config(conductor: Conductor, watcher: Watcher, storage: str) -> tu
     )
 
 
-def _make_bundles(resources: ResourcesSpec) -> tune.PlacementGroupFactory:
+def _list_bundles(resources: ResourcesSpec) -> list[dict[str, float]]:
     """One bundle for the trial's own process, one for each of its workers."""
     trial_bundle = {"CPU": resources.cpus, **resources.custom}
-    worker_bundles = [{"CPU": 1.0} for _ in range(resources.workers)]
+    return [trial_bundle, *({"CPU": 1.0} for _ in range(resources.workers))]
+
+
+def _make_placement(resources: ResourcesSpec) -> tune.PlacementGroupFactory:
     strategy = resources.placement.replace("-", "_").upper()
-    return tune.PlacementGroupFactory([trial_bundle, *worker_bundles], strategy=strategy)
+    return tune.PlacementGroupFactory(_list_bundles(resources), strategy=strategy)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_no_place_for_a_minute_is_told(seconds: list[float]) -> None:
     spec = tiny_study(resources={"cpus": 2, "custom": {"GPU": 1}})
-    watcher = Watcher(make_conductor(spec, InMemoryRegistry()), _Switch())
+    watcher = Watcher(make_conductor(spec, InMemoryRegistry()), _Switch(), lambda: False)
     trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
     watcher.on_step_begin(0, trials)
     seconds[0] = 61.0
@@ -46,10 +46,18 @@ def test_no_place_for_a_minute_is_told(seconds: list[float]) -> None:
     watcher.on_step_begin(3, trials)
 
 
+def test_a_trial_whose_process_starts_slowly_has_a_place(seconds: list[float]) -> None:
+    watcher = Watcher(make_conductor(tiny_study(), InMemoryRegistry()), _Switch(), lambda: True)
+    trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
+    watcher.on_step_begin(0, trials)
+    seconds[0] = 61.0
+    watcher.on_step_begin(1, trials)
+
+
 def test_what_has_no_place_is_not_waited_for_after_a_cancellation(seconds: list[float]) -> None:
     stop = [False]
     conductor = make_conductor(tiny_study(), InMemoryRegistry(), should_stop=lambda: stop[0])
-    watcher = Watcher(conductor, _Switch())
+    watcher = Watcher(conductor, _Switch(), lambda: False)
     Proposals(watcher).suggest("a")
     trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
     watcher.on_step_begin(0, trials)
