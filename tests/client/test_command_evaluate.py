@@ -87,7 +87,7 @@ def test_evaluate_without_following(service: Service, client: Client) -> None:
 def test_evaluate_parts_of_a_suite(service: Service, client: Client) -> None:
     service.register(1)
     part = (
-        "--suite longer --learner mlp-9 --horizon 50 --tuning-starts 2 "
+        "--suite longer --dataset mnist5k --learner mlp-9 --horizon 50 --tuning-starts 2 "
         "--set rate.warmup_steps=7 --set rate.decay_after=9 --set rate.base_fan_in=50 "
         "--set rate.least_fan_in=2 --set rate.base_places=3 --set rate.weight_decay=0.5 "
         "--baseline adam --baseline sgd --tune-learned"

@@ -51,7 +51,7 @@ def test_a_job_is_found_by_the_beginning_of_its_id(client: Client) -> None:
     job_id = client.jobs.submit("meta-training", {"preset": "quick"}).id
     assert job_id in run("jobs", "show", job_id[:9]).stdout
     assert job_id in run("jobs", "show", job_id[4:9]).stdout
-    assert "no job's id begins with" in run("jobs", "show", "job_222222222", code=2).stderr
+    assert "(not-found)" in run("jobs", "show", "job_222222222", code=4).stderr
 
 
 def test_a_shell_is_offered_what_the_server_has(

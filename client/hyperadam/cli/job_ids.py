@@ -21,17 +21,17 @@ def is_whole(text: str) -> bool:
 
 
 def find_job_id(ctx: typer.Context, text: str) -> str:
-    """The id of the one job whose id begins so, with or without `job_`.
+    """The id of the one job whose id begins so, with or without `job_`; the text where none does.
 
     Raises:
-        UsageProblem: there is none, or several.
+        UsageProblem: there are several.
     """
     prefix = f"job_{text.removeprefix('job_')}"
     with connect(ctx) as client:
         ids = [job.id for job in client.jobs.list(limit=_MAX_JOBS)]
     matches = [job_id for job_id in ids if job_id == text or job_id.startswith(prefix)]
+    if not matches:
+        return text  # the server says that there is none
     if len(matches) == 1:
         return matches[0]
-    if not matches:
-        raise UsageProblem(f"no job's id begins with {text}")
     raise UsageProblem(f"{len(matches)} jobs' ids begin with {text}: {', '.join(matches[:5])}")
