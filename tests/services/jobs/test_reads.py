@@ -94,8 +94,8 @@ def test_new_job_has_empty_records(stage: Stage) -> None:
     assert _get(stage.client, f"{base}/metrics") == {"names": []}
     assert _get(stage.client, f"{base}/metrics", name="meta_loss")["items"] == []
     assert _get(stage.client, f"{base}/logs") == {"text": "", "next": 0, "attempt": 0}
-    assert _get(stage.client, f"{base}/attempts") == {"items": []}
-    assert _get(stage.client, f"{base}/checkpoints") == {"items": []}
+    assert _get(stage.client, f"{base}/attempts") == {"items": [], "next_cursor": None}
+    assert _get(stage.client, f"{base}/checkpoints") == {"items": [], "next_cursor": None}
     assert stage.client.get(f"{base}/result").status_code == 404
 
 
@@ -174,7 +174,7 @@ def test_result_and_its_files(stage: Stage) -> None:
     page = stage.client.get(f"{base}/result/plots/page.html")
     assert "sandbox" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
-    assert _get(stage.client, f"{base}/checkpoints") == {"items": [{"update": 7, "size_bytes": 4}]}
+    assert _get(stage.client, f"{base}/checkpoints")["items"] == [{"update": 7, "size_bytes": 4}]
 
 
 @pytest.mark.parametrize(
