@@ -102,13 +102,13 @@ def differentiate_learners(
     shares = rate.shares(optimizee.shapes, state.w)
 
     adjoint = torch.zeros_like(state.w)
-    owed = own_adjoints.norm(dim=2).flip(0).cumsum(0).flip(0)
+    limits = None if adjoint_limit is None else _find_limits(own_adjoints, adjoint_limit)
     for position in reversed(range(n_steps)):
         step = state.step + position
         is_followed = position + 1 < n_counted[:, None]
         adjoint = torch.where(is_followed, adjoint, 0.0) + own_adjoints[position]
-        if adjoint_limit is not None:
-            adjoint = limit_norms(adjoint, adjoint_limit * owed[position])
+        if limits is not None:
+            adjoint = limit_norms(adjoint, limits[position])
         (upstream,) = direction_adjoints(adjoint[None], rate, step, shares)
         gradient_adjoint = tape.backward_step(upstream)
         adjoint = rate.retention(step) * adjoint
@@ -153,6 +153,15 @@ def _run_forward(
         measure=measure,
     )
     return _ForwardPass(path, scored, end)
+
+
+def _find_limits(
+    own_adjoints: Tensor,  # shape: (S, L, p)
+    adjoint_limit: float,
+) -> Tensor:
+    """How long λ_t may be: a times what the losses from t on can owe to w_t; shape (S, L)."""
+    owed: Tensor = own_adjoints.norm(dim=2).flip(0).cumsum(0).flip(0)
+    return adjoint_limit * owed
 
 
 def limit_norms(
