@@ -58,7 +58,7 @@ class WaitingRunner(Runner):
         outcome = PeriodOutcome(gradient, torch.ones(self._chunk_size))
 
         worker = min(range(self.n_workers), key=self._free_from.__getitem__)
-        state = arguments[-1]
+        state = arguments[5]
         state_moment = state.moment if state else 0.0
         begin = max(time.perf_counter(), self._free_from[worker], state_moment)
         end = begin + self._period_seconds

@@ -36,7 +36,7 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
     parent = load_parent(spec, context.registry)
     start = load_start(spec, context.registry, context.run_id, job.original_run_id)
 
-    trained = _train(spec, source, parent, start, context)
+    trained = _train(spec, source, parent, start, kernel, context)
     _leave_initial_theta(spec, trained, job.job_id, context)
 
     lineage = provenance.describe_training(
@@ -71,6 +71,7 @@ def _train(
     source: SpecTaskSource,
     parent: Parent | None,
     start: Start | None,
+    kernel: str,
     context: JobContext,
 ) -> Trained:
     training = MetaTraining(
@@ -80,6 +81,7 @@ def _train(
         context.recorder,
         parent=parent.theta if parent else None,
         start=start.checkpoint if start else None,
+        kernel=kernel,
     )
     checkpoint_path = context.recorder.restore_newest(training.restore)
     if checkpoint_path is None and start is not None:

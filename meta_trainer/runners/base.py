@@ -27,6 +27,13 @@ class NoRoom(Exception):
     is."""
 
 
+class WorkRefused(NoRoom):
+    """A worker is not fit for a call, and said so before it began; another one may be.
+
+    A function raises it. A runner with several workers tries the call again elsewhere, for a while.
+    """
+
+
 class Runner(ABC):
     """Carries out calls of module-level pure functions. Order of calls and of workers never shows
     in results."""
@@ -51,6 +58,7 @@ class Runner(ABC):
 
         Raises:
             WorkLost: a value is gone and cannot be made again.
+            WorkRefused: no worker was fit for a call.
         """
 
     def as_completed(self, handles: Iterable[Handle]) -> Iterator[tuple[int, Any]]:

@@ -35,6 +35,10 @@ class Call:
     """Those that are under way; once the call is settled, the one that ended."""
     n_begun: int = 0
     """Tasks that were begun in all."""
+    n_refused: int = 0
+    """Those of them that a worker was not fit for."""
+    refused_since: float | None = None
+    """When the first one was, by the monotonic clock."""
     is_settled: bool = False
     error: BaseException | None = None
     """What `get` of a result raises, once the call is settled."""
@@ -42,6 +46,11 @@ class Call:
     @property
     def name(self) -> str:
         return str(getattr(self.function, "__name__", self.function))
+
+    @property
+    def n_tries(self) -> int:
+        """Tasks that a worker took on."""
+        return self.n_begun - self.n_refused
 
     def begin_task(self, n_cpus: float) -> None:
         """Try it: for the first time where Ray likes, later on any node that is idle."""
@@ -55,6 +64,15 @@ class Call:
         references = [get_reference(argument) for argument in self.arguments]
         seconds, *results = remote_function.remote(*references)
         self.tasks.append(CallTask(seconds, results))
+
+    def note_refusal(self, refused: CallTask) -> float:
+        """A worker was not fit for this task; returns for how many seconds none has been."""
+        self.tasks.remove(refused)
+        self.n_refused += 1
+        now = time.monotonic()
+        if self.refused_since is None:
+            self.refused_since = now
+        return now - self.refused_since
 
     def settle(self, ended: CallTask) -> None:
         """Take this task's outcome as that of the call, and end all other tasks."""

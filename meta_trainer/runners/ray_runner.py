@@ -23,7 +23,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util import placement_group, remove_placement_group
 
-from meta_trainer.runners.base import EventListener, Handle, NoRoom, Runner, WorkLost
+from meta_trainer.runners.base import EventListener, Handle, NoRoom, Runner, WorkLost, WorkRefused
 from meta_trainer.runners.ray_calls import Call, CallResult, CallTask, get_reference
 from meta_trainer.runners.ray_places import ROOM_SECONDS, Places, describe_shortage
 from meta_trainer.runners.ray_tensors import register_tensors
@@ -36,6 +36,8 @@ LEAST_PATIENCE_SECONDS: Final = 2.0
 """No call is slow before: a new worker process imports torch first."""
 MAX_TASKS: Final = 4
 """Of one call."""
+REFUSAL_SECONDS: Final = 0.5
+"""Pause after refusals: a worker that refuses is soon idle again, and would be asked at once."""
 FETCH_SECONDS: Final = 10.0
 """Time between two looks at the workers while values are awaited."""
 _N_DURATIONS: Final = 64
@@ -149,6 +151,7 @@ class RayRunner(Runner):
             call, task = tasks[reference]
             if not call.is_settled:
                 self._take_outcome(call, task)
+        self._begin_refused([call for call in calls if not call.tasks])
 
         self._look_at_workers()
         if ended:
@@ -162,19 +165,30 @@ class RayRunner(Runner):
         try:
             self._durations[call.name].append(ray.get(ended.seconds))
         except RayError as error:
-            if isinstance(error, RayTaskError) and not isinstance(error.cause, RayError):
-                call.error = error.cause
+            cause = error.cause if isinstance(error, RayTaskError) else error
+            if isinstance(cause, WorkRefused) and call.note_refusal(ended) < ROOM_SECONDS:
+                return
+            if not isinstance(cause, RayError):
+                call.error = cause
                 call.error.__cause__ = error  # with the worker's own traceback
-            elif call.n_begun < MAX_TASKS:
+            elif call.n_tries < MAX_TASKS:
                 call.tasks.remove(ended)
                 call.begin_task(self._cpus_per_call)
                 return
             else:
-                times = f"{call.name} was lost {call.n_begun} times"
+                times = f"{call.name} was lost {call.n_tries} times"
                 call.error = WorkLost(f"{times}: {_summarize(error)}")
                 call.error.__cause__ = error
         call.settle(ended)
         self._open_calls.discard(call)
+
+    def _begin_refused(self, calls: Sequence[Call]) -> None:
+        """Try calls whose workers were not fit for them elsewhere."""
+        if not calls:
+            return
+        time.sleep(REFUSAL_SECONDS)
+        for call in calls:
+            call.begin_task(self._cpus_per_call)
 
     def _repeat_slow(self, calls: set[Call]) -> None:
         """Begin calls that are slow again, where cores are idle."""
@@ -182,7 +196,7 @@ class RayRunner(Runner):
         slow_calls = []
         for call in calls:
             is_slow = quiet_seconds > self._compute_patience(call)
-            if is_slow and call.n_begun < MAX_TASKS:
+            if is_slow and call.n_tries < MAX_TASKS:
                 slow_calls.append(call)
         if not slow_calls:
             return

@@ -11,7 +11,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer.datasets import DatasetMissing
 from meta_trainer.recorder import Recorder
-from meta_trainer.runners import WorkLost
+from meta_trainer.runners import NoRoom, WorkLost
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Stopped
@@ -37,11 +37,12 @@ def keep_failed_update(
     """Run a training within; should it fail, Θ and a checkpoint of the moment before are kept.
 
     Raises:
-        UpdateFailed: in place of an error of the training; `Stopped` and `WorkLost` are none.
+        UpdateFailed: in place of an error of the training. `Stopped`, `WorkLost` and `NoRoom` are
+            none.
     """
     try:
         yield
-    except (Stopped, WorkLost):
+    except (Stopped, WorkLost, NoRoom):
         raise
     except Exception as error:
         whereabouts = training.whereabouts

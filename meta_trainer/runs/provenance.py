@@ -29,7 +29,7 @@ def describe_training(
         datasets: fingerprints of the data by name.
         parent: what `spec.parent` refers to.
         start: what `spec.continue_from` refers to.
-        kernel: what ran the rule, as `meta_trainer.runs.kernel` names it.
+        kernel: what ran the rule, as `meta_trainer.training.kernel` names it.
     """
     parent_record = {"version": spec.parent, "sha256": parent.sha256} if parent else None
     return {

@@ -128,6 +128,7 @@ class RunningTrial:
             self._runner,
             self._recorder,
             parent=self._parent.theta if self._parent else None,
+            kernel=self._kernel,
         )
 
     def _restore(self, data: bytes) -> None:

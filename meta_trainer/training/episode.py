@@ -55,6 +55,7 @@ class EpisodeUnderWay:
                 place.episode,
                 chunk,
                 state_handle,
+                self._job.kernel,
                 n_returns=2,
             )
             outcome_handles.append(outcome_handle)

@@ -14,7 +14,12 @@ class JobHandles(NamedTuple):
 
     spec: Handle
     source: Handle
+    kernel: str | None
+    """What workers must have (`meta_trainer.training.kernel`); None: any."""
 
     @classmethod
-    def put(cls, runner: Runner, spec: MetaTrainingSpec, source: TaskSource) -> Self:
-        return cls(spec=runner.put(spec), source=runner.put(source))
+    def put(
+        cls, runner: Runner, spec: MetaTrainingSpec, source: TaskSource, kernel: str | None
+    ) -> Self:
+        demanded = None if spec.kernel == "any" else kernel
+        return cls(spec=runner.put(spec), source=runner.put(source), kernel=demanded)

@@ -55,6 +55,7 @@ class MetaTraining:
         *,
         parent: Theta | None = None,
         start: bytes | None = None,
+        kernel: str | None = None,
     ) -> None:
         """
         Args:
@@ -62,6 +63,8 @@ class MetaTraining:
                 the place of what the spec says about tasks.
             parent: the Θ that the spec's `parent` refers to.
             start: what the spec's `continue_from` refers to (`meta_trainer.runs.continuation`).
+            kernel: that of the job, which workers must have unless the spec's `kernel` is `any`;
+                None: they may have any.
 
         Raises:
             ValueError: the spec names a parent, or a start, but none was given, or the reverse; or
@@ -78,7 +81,7 @@ class MetaTraining:
             spec.meta_optimizer, self._initial_theta, spec.n_updates
         )
 
-        job = JobHandles.put(runner, spec, source)
+        job = JobHandles.put(runner, spec, source, kernel)
         self._episode = EpisodeUnderWay(runner, job, spec.n_chunks)
         self._gradient_adder = GradientAdder(spec)
         self._validation = Validation(spec, source, runner, job)
@@ -146,6 +149,7 @@ class MetaTraining:
 
         Raises:
             Stopped: `should_stop` said so.
+            KernelMissing: no worker has the job's kernel.
         """
         resumed_from = self.update or None
         self._recorder.event(

@@ -20,6 +20,7 @@ from meta_trainer.estimators import Period, estimate_gradient, meta_gradient
 from meta_trainer.specs import MetaTrainingSpec, RuleSpec
 from meta_trainer.tasks import TaskSource, build_training_optimizee
 from meta_trainer.tasks.source import select_learners
+from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.objectives import make_objective
 from meta_trainer.unrolls.episodes import EpisodeState
 from meta_trainer.unrolls.rollout import Learned, rollouts
@@ -53,8 +54,15 @@ def run_period(
     episode: int,
     chunk: int,
     state: EpisodeState | None,
+    kernel: str | None = None,
 ) -> tuple[PeriodOutcome, EpisodeState | None]:
-    """One period of one chunk; `state` is None at the beginning of an episode."""
+    """One period of one chunk; `state` is None at the beginning of an episode.
+
+    Raises:
+        KernelMissing: what runs the rule here is another kernel than this; None allows any.
+    """
+    rule = make_rule(spec.rule)
+    demand_kernel(rule, kernel)
     horizon = spec.horizon_of(episode)
     n_steps = spec.period_of(episode)
     first_step = state.step if state else 0
@@ -62,7 +70,7 @@ def run_period(
         optimizee = build_training_optimizee(spec, source, episode, chunk)
         objective = make_objective(spec.unroll, optimizee, first_step, n_steps, horizon)
         period = Period(
-            rule=make_rule(spec.rule),
+            rule=rule,
             theta=theta,
             optimizee=optimizee,
             objective=objective,
@@ -102,10 +110,17 @@ def run_validation(
     task: int,
     first: int,
     last: int,
+    kernel: str | None = None,
 ) -> ValidationOutcome:
-    """Plain episodes of the learners `first` … `last` − 1 of one validation task."""
+    """Plain episodes of the learners `first` … `last` − 1 of one validation task.
+
+    Raises:
+        KernelMissing: what runs the rule here is another kernel than this; None allows any.
+    """
+    rule = make_rule(spec.rule)
+    demand_kernel(rule, kernel)
     with one_thread():
-        optimizer = Learned(make_rule(spec.rule), theta, spec.unroll.rate)
+        optimizer = Learned(rule, theta, spec.unroll.rate)
         optimizee = source.build_validation(spec, task, range(first, last))
         results = rollouts(optimizer, optimizee, spec.validation_horizons)
         final_losses = torch.stack([result.final_losses for result in results])

@@ -99,6 +99,7 @@ class Validation:
                     task,
                     first,
                     last,
+                    self._job.kernel,
                 )
                 calls.append(call)
         outcomes: list[ValidationOutcome] = self._runner.get(calls)

@@ -29,13 +29,7 @@ from tests.chaos.service import N_NODES, SERVICES, Service
 
 KILLS: Final = ("worker", "node", "driver", "service")
 """Of what, with kill -9."""
-NOT_YET_WITHSTOOD: Final = ("kernel",)
-"""Accidents that no storm draws. A job asks its workers for their kernel where an attempt begins.
-One that joins later, while there is no compiler, rounds as plain torch does, and Θ is another."""
-KINDS: Final = (
-    *KILLS,
-    *(kind for kind in list_accidents() if kind not in NOT_YET_WITHSTOOD),
-)
+KINDS: Final = (*KILLS, *list_accidents())
 """Everything that a storm draws from."""
 AT_ONCE: Final = 2
 """Jobs that are not over at any time.
@@ -58,9 +52,12 @@ SPEC: Final[dict[str, Any]] = {
     "chunk_size": 2,
     "n_episodes": 12,
     "checkpoint_every_updates": 2,
+    "kernel": "fused",
     "max_attempts": 100,
     "backoff_seconds": 0.2,
 }
+"""The kernel is asked for: a first attempt would keep plain torch where there is no compiler, and
+end in another Θ than the undisturbed job."""
 SEEDS: Final = (1, 2, 3)
 """Jobs take these in turn."""
 

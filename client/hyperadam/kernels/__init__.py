@@ -24,6 +24,7 @@ from hyperadam.kernels.cpu_tensor import open_tensor_stepper
 from hyperadam.kernels.cpu_tensor_move import Pace, open_tensor_mover
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorTape
 from hyperadam.kernels.gpu_tensor import FusedGPUTensorStepper, fuse_on_gpu
+from hyperadam.kernels.library import load_library
 from hyperadam.kernels.limits import KernelLimits, LimitedStepper, LimitedTape
 from hyperadam.kernels.reference import ReferenceStepper, ReferenceTape
 from hyperadam.kernels.stepwise import (
@@ -31,7 +32,7 @@ from hyperadam.kernels.stepwise import (
     StepwiseTape,
     open_stepwise_tape,
 )
-from hyperadam.kernels.tensor_library import choose_tensor_kernel
+from hyperadam.kernels.tensor_library import choose_tensor_kernel, load_tensor_library
 from hyperadam.rules import Rule
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Stepper",
     "StepwiseTape",
     "Tape",
+    "forget_libraries",
     "open_mover",
     "open_stepper",
     "open_stepwise_tape",
@@ -159,6 +161,12 @@ def open_mover(
     """A mover for Θ, or None where there is none: a stepper does the same then, beside
     `hyperadam.rates.move_parameters`."""
     return open_tensor_mover(rule, theta)
+
+
+def forget_libraries() -> None:
+    """Look for compiled libraries again: what could not be made here may be made by now."""
+    load_library.cache_clear()
+    load_tensor_library.cache_clear()
 
 
 def _open_fused_tape(rule: Rule[Any], theta: Tensor, state: Any) -> Tape | None:

@@ -83,11 +83,17 @@ class Nodes:
         ray.init(address=self._cluster.address, configure_logging=False, log_to_driver=False)
         self._cluster.wait_for_nodes()
 
-    def join(self) -> int:
-        """Add a worker node; returns its number, the lowest that is free."""
+    def join(self, **environment: str) -> int:
+        """Add a worker node, whose workers have these variables besides; returns its number, the
+        lowest that is free."""
         number = next(i for i in range(100) if i not in self._nodes)
         self._nodes[number] = patiently(
-            lambda: self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=STORE_BYTES)
+            lambda: self._cluster.add_node(
+                wait=False,
+                num_cpus=1,
+                object_store_memory=STORE_BYTES,
+                env_vars=environment or None,
+            )
         )
         return number
 

@@ -33,9 +33,14 @@ the object store."""
 
 
 def train(
-    runner: Runner, recorder: MemoryRecorder, *, resume: bytes | None = None, stop_at: int = 0
+    runner: Runner,
+    recorder: MemoryRecorder,
+    *,
+    resume: bytes | None = None,
+    stop_at: int = 0,
+    kernel: str | None = None,
 ) -> Trained:
-    training = MetaTraining(SPEC, load("mnist5k"), runner, recorder)
+    training = MetaTraining(SPEC, load("mnist5k"), runner, recorder, kernel=kernel)
     if resume is not None:
         training.restore(resume)
     return training.run(lambda: training.update == stop_at)

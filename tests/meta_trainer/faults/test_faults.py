@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from meta_trainer.runners import InProcessRunner, Runner
+from meta_trainer.runners import InProcessRunner, NoRoom, Runner
 from meta_trainer.runners.ray_runner import RayRunner
+from meta_trainer.training.kernel import name_kernel
 from meta_trainer.training.result import Stopped, Trained
+from meta_trainer.training.units import make_rule
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import FORGIVEN, Nodes
-from tests.meta_trainer.faults.jobs import digest, train
+from tests.meta_trainer.faults.jobs import SPEC, digest, train
 from tests.meta_trainer.faults.vocabulary import (
     Fault,
     Faulty,
@@ -101,6 +103,24 @@ def test_chunk_of_a_slow_worker_is_run_again_elsewhere(
         runner.close()
     repeated_calls = [data["call"] for kind, data in events if kind == "call.repeated"]
     assert "run_period" in repeated_calls
+
+
+def test_a_worker_that_joins_without_the_kernel_has_no_part_in_it(
+    nodes: Nodes, undisturbed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = name_kernel(make_rule(SPEC.rule))
+    assert kernel.startswith("fused/")
+    for number in nodes.numbers:
+        nodes.kill(number)
+    other = nodes.join(HYPERADAM_KERNEL="off")
+    monkeypatch.setattr("meta_trainer.runners.ray_runner.ROOM_SECONDS", 1.0)
+    with pytest.raises(NoRoom, match=f"began with the kernel {kernel}, .* have plain"):
+        train(RayRunner(), MemoryRecorder(), kernel=kernel)
+
+    monkeypatch.undo()
+    nodes.restore(2)
+    assert digest(train(RayRunner(), MemoryRecorder(), kernel=kernel)) == undisturbed
+    nodes.kill(other)
 
 
 def test_without_any_node_the_job_waits_and_says_so(nodes: Nodes, undisturbed: str) -> None:

@@ -115,7 +115,7 @@ class Faulty(Runner):
         self, function: Callable[..., Any], *arguments: Any, n_returns: int = 1
     ) -> tuple[Handle, ...]:
         if function is run_period:
-            *_, chunk, state = arguments
+            *_, chunk, state, _kernel = arguments
             self._period += chunk == 0
             self.states[chunk] = state
             self._inflict(before_chunk=chunk)
