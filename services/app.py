@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from services import observability, problems
+from services.asgi import wrap_outermost
 from services.auth import endpoints as auth
 from services.catalog import document
 from services.catalog import endpoints as catalog
@@ -15,6 +16,7 @@ from services.dashboard import endpoints as dashboard
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
+from services.proxies.layers import answer_origins
 from services.reference import endpoints as reference
 from services.studies import endpoints as studies
 from services.system import endpoints as system
@@ -44,6 +46,9 @@ def create_app(services: Container) -> FastAPI:
 
     document.install(app)
     problems.install(app)
+    origins = services.settings.cors_origins
+    if origins:
+        wrap_outermost(app, lambda inner: answer_origins(inner, origins))
     observability.install(app, services)
     for part in (
         jobs,

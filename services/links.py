@@ -6,9 +6,10 @@ import posixpath
 
 from fastapi import Request
 
+from services.proxies.layers import find_own_path
+
 
 def make_location(request: Request, path: str) -> str:
     """The value of `Location` for a path of this service, such as `/v1/jobs/job_x`."""
-    root = request.scope.get("root_path", "")
-    folder = posixpath.dirname(request.scope["path"].removeprefix(root))
+    folder = posixpath.dirname(find_own_path(request.scope))
     return posixpath.relpath(path, folder)

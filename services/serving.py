@@ -15,6 +15,7 @@ import uvicorn
 from services.app import create_app
 from services.container import Container
 from services.patient_protocol import PatientProtocol
+from services.proxies.layers import stand_behind
 
 GRACE_SECONDS: Final = 10
 """Time that requests in flight have when the server stops."""
@@ -63,15 +64,15 @@ class ApiServer(uvicorn.Server):
     def __init__(self, services: Container, on_ready: Callable[[], None]) -> None:
         self._stopping = services.stopping
         self._on_ready = on_ready
+        settings = services.settings
         config = uvicorn.Config(
-            create_app(services),
+            stand_behind(create_app(services), settings.trusted_proxies, settings.root_path),
             log_config=None,
             access_log=False,
             server_header=False,
             http=PatientProtocol,
-            proxy_headers=bool(services.settings.trusted_proxies),
-            forwarded_allow_ips=services.settings.trusted_proxies or None,
-            timeout_keep_alive=services.settings.keep_alive_seconds,  # type: ignore[arg-type]
+            proxy_headers=False,  # `stand_behind` has the layer, below its own
+            timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         super().__init__(config)

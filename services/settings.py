@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.executors.contract import REQUEST_SECONDS
+from services.proxies.checks import check_origins, check_proxies, check_root_path
 from services.setting_names import PREFIX
 from services.webhooks.hosts import Hosts
 from services.webhooks.signing import read_key
@@ -55,7 +56,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8400, ge=0, le=65535)
     """0: a free one."""
     trusted_proxies: str = ""
-    """Addresses of proxies whose `X-Forwarded-For` is believed, with commas; empty: nobody's."""
+    """Addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Prefix` are
+    believed, with commas; `*`: everybody's; empty: nobody's."""
+    root_path: str = ""
+    """Path of the service at its proxy, such as `/hyperadam`, which the proxy may take off."""
+    cors_origins: str = ""
+    """Origins of pages that may ask with an API key, with commas: `https://lab.example.com`; `*`:
+    all; empty: none."""
     keep_alive_seconds: float = Field(default=5.0, ge=0, le=3600)
     """A connection without a request is kept open for so long."""
     database_url: str = Field(default="", validation_alias=_alias("database_url", "DATABASE_URL"))
@@ -245,6 +252,21 @@ class Settings(BaseSettings):
                 self.webhook_hosts, self.webhook_networks, self.webhook_secret.get_secret_value()
             )
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_proxies(cls, value: str) -> str:
+        return check_proxies(value)
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_root_path(cls, value: str) -> str:
+        return check_root_path(value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        return check_origins(value)
 
     @field_validator("signing_key")
     @classmethod

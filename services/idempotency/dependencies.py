@@ -11,6 +11,7 @@ from fastapi import Depends, Header, Request
 from services.auth.dependencies import Principal, require
 from services.auth.scopes import Scope
 from services.idempotency.service import Post
+from services.proxies.layers import find_own_path
 
 __all__ = ["AdminPost", "Post", "Submission", "require_post"]
 
@@ -35,7 +36,7 @@ def require_post(scope: Scope) -> Callable[..., Awaitable[Post]]:
     async def make_post(
         request: Request, key: Key = None, principal: Principal = Depends(guard)
     ) -> Post:
-        return Post(principal=principal, operation=f"POST {request.url.path}", key=key)
+        return Post(principal=principal, operation=f"POST {find_own_path(request.scope)}", key=key)
 
     return make_post
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.observability.metrics import Metrics
 from services.observability.traces import QUIET_PATHS, mark_span
+from services.proxies.layers import find_own_path
 
 HEADER: Final = "X-Request-Id"
 UNMATCHED: Final = "unmatched"
@@ -116,8 +117,8 @@ def _choose_id(scope: Scope) -> str:
 
 
 def _printable_path(scope: Scope) -> str:
-    """The path, without a character that could forge a line of the log.
+    """The path below the service's root, without a character that could forge a line of the log.
 
     The query is left out: it may hold anything.
     """
-    return quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
+    return quote(find_own_path(scope), safe="/:@!$&'()*+,;=~-._")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 
+from services.proxies.layers import find_own_path
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def mark_span(request_id: str) -> dict[str, str]:
 
 
 def _is_quiet(scope: MutableMapping[str, Any]) -> bool:
-    return scope.get("path") in QUIET_PATHS
+    return find_own_path(scope) in QUIET_PATHS
 
 
 def _make_provider(endpoint: str) -> TracerProvider:
