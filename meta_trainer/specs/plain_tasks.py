@@ -32,12 +32,13 @@ NetworkName = Literal[
     "attention",
     "mixer",
     "language",
+    "tied-language",
     "autoencoder",
     "regression",
 ]
 NetworkWidth = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
 
-SYNTHETIC: Final[frozenset[NetworkName]] = frozenset({"language", "regression"})
+SYNTHETIC: Final[frozenset[NetworkName]] = frozenset({"language", "tied-language", "regression"})
 """Networks whose data is made up from seeds."""
 USUAL_INIT_STD: Final = 0.1
 """That of the paper."""
@@ -129,7 +130,7 @@ class NetworkTaskSpec(Spec):
     network: NetworkName = "cnn"
     """Which network: see `meta_trainer.learners.batched`."""
     dataset: DatasetName = "mnist5k"
-    """Of networks on images, like `side`; `language` and `regression` have data of their own."""
+    """Of networks on images, like `side`; languages and `regression` have data of their own."""
     side: Side | None = 7
     """Images are grey and averaged down to so many pixels in height and width; null: as they
     are."""

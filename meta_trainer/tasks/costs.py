@@ -46,6 +46,7 @@ _CALL_SECONDS: Final[Mapping[str, float]] = {
     "attention": 1.6e-3,
     "mixer": 0.9e-3,
     "language": 2.4e-3,
+    "tied-language": 2.2e-3,
     "autoencoder": 0.3e-3,
     "regression": 0.25e-3,
 }

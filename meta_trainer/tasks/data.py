@@ -79,7 +79,7 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return Language()
         case FieldTaskSpec():
             return find_field_data(task.network)
-        case NetworkTaskSpec(network="language"):
+        case NetworkTaskSpec(network="language" | "tied-language"):
             return SMALL_LANGUAGE
         case NetworkTaskSpec(network="regression"):
             return Regression(task.variant)

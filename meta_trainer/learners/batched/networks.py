@@ -9,7 +9,13 @@ from typing import Final
 import torch.nn.functional as F
 from torch import Tensor
 
-from meta_trainer.learners.batched.base import BatchedNetwork, Parameter, Parameters, Tensors
+from meta_trainer.learners.batched.base import (
+    BatchedNetwork,
+    Parameter,
+    Parameters,
+    Start,
+    Tensors,
+)
 from meta_trainer.learners.batched.layers import (
     convolve,
     describe_convolution,
@@ -157,21 +163,43 @@ def _build_mixer(sizes: Sizes) -> tuple[Parameters, Forward]:
 
 def _build_language(sizes: Sizes) -> tuple[Parameters, Forward]:
     """A causal layer of a transformer over symbols, whose embedding starts as N(0, 1)."""
-    n_places = sizes.image_shape[1]
     parameters = {
-        "embed": Parameter((sizes.n_outputs, sizes.width), "unit"),
-        "places": Parameter((n_places, sizes.width), "places"),
+        **_describe_symbols(sizes, "unit"),
         **describe_transformer(sizes.width),
         **describe_linear("head", sizes.width, sizes.n_outputs),
     }
+    return parameters, lambda tensors, symbols: linear(
+        transform(_embed(symbols, tensors), tensors, causal=True), tensors, "head"
+    )
+
+
+def _build_tied_language(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """The same with its logits by the embedding itself, which starts as N(0, .02²), as GPT-2 has
+    it (Radford et al., 2019)."""
+    parameters = {**_describe_symbols(sizes, "places"), **describe_transformer(sizes.width)}
 
     def forward(tensors: Tensors, symbols: Tensor) -> Tensor:
-        one_hot = F.one_hot(symbols, sizes.n_outputs).to(tensors["embed"].dtype)
-        embedded = (one_hot.flatten(1, 2) @ tensors["embed"]).view(*symbols.shape, -1)
-        x = embedded + tensors["places"][:, None]
-        return linear(transform(x, tensors, causal=True), tensors, "head")
+        x = transform(_embed(symbols, tensors), tensors, causal=True)
+        return (x.flatten(1, 2) @ tensors["embed"].mT).view(*symbols.shape, -1)
 
     return parameters, forward
+
+
+def _describe_symbols(sizes: Sizes, start: Start) -> Parameters:
+    """Embeddings of symbols and of their places."""
+    n_places = sizes.image_shape[1]
+    return {
+        "embed": Parameter((sizes.n_outputs, sizes.width), start),
+        "places": Parameter((n_places, sizes.width), "places"),
+    }
+
+
+def _embed(symbols: Tensor, tensors: Tensors) -> Tensor:
+    """Shape (L, batch, places, width) of symbols (L, batch, places)."""
+    embed = tensors["embed"]
+    one_hot = F.one_hot(symbols, embed.shape[1]).to(embed.dtype)
+    embedded = (one_hot.flatten(1, 2) @ embed).view(*symbols.shape, -1)
+    return embedded + tensors["places"][:, None]
 
 
 def _build_autoencoder(sizes: Sizes) -> tuple[Parameters, Forward]:
@@ -223,6 +251,7 @@ NETWORKS: Final[dict[str, tuple[Callable[[Sizes], tuple[Parameters, Forward]], E
     "attention": (_build_attention, _compute_cross_entropy),
     "mixer": (_build_mixer, _compute_cross_entropy),
     "language": (_build_language, _compute_cross_entropy),
+    "tied-language": (_build_tied_language, _compute_cross_entropy),
     "autoencoder": (_build_autoencoder, _compute_missing),
     "regression": (_build_regression, _compute_squared_error),
 }

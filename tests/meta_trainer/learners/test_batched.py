@@ -13,8 +13,10 @@ from meta_trainer.learners.module import ModuleLearner
 
 N_LEARNERS, BATCH, SIDE, WIDTH = 2, 3, 7, 4
 IMAGES = Sizes((1, SIDE, SIDE), 10, WIDTH, "tanh")
+LANGUAGES = ("language", "tied-language")
 OTHERS = {
     "language": Sizes((1, 6, 1), 5, WIDTH),
+    "tied-language": Sizes((1, 6, 1), 5, WIDTH),
     "regression": Sizes((1, 1, 8), 1, WIDTH, "tanh"),
 }
 
@@ -109,7 +111,7 @@ def generators() -> list[torch.Generator]:
 def draw_examples(name: str) -> tuple[Tensor, Tensor]:
     g = torch.Generator().manual_seed(1)
     sizes = OTHERS.get(name, IMAGES)
-    if name == "language":
+    if name in LANGUAGES:
         symbols = torch.randint(sizes.n_outputs, (N_LEARNERS, BATCH, 7), generator=g)
         return symbols[..., :-1], symbols[..., 1:]
     shape = (N_LEARNERS, BATCH, sizes.n_features)
@@ -166,11 +168,17 @@ def test_parts_that_have_a_start_of_their_own() -> None:
     assert parts["norm.weight"].eq(1).all()
     assert not parts["norm.bias"].any()
 
+    tied = batched_network("tied-language", sizes, "gpt2")
+    parts = tied.name_parameters(tied.start(generators(), 0.1, torch.float32))
+    assert float(parts["embed"].std()) == pytest.approx(0.02, rel=0.05)
+    assert "head.weight" not in parts
 
-def test_causal_attention_does_not_look_ahead() -> None:
-    learner = batched_network("language", OTHERS["language"], "torch")
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_causal_attention_does_not_look_ahead(name: str) -> None:
+    learner = batched_network(name, OTHERS[name], "torch")
     w = learner.start(generators(), 0.1, torch.float64)
-    symbols, following = draw_examples("language")
+    symbols, following = draw_examples(name)
     changed = symbols.clone()
     changed[..., -1] = (changed[..., -1] + 1) % 5
     tensors = learner.name_parameters(w)

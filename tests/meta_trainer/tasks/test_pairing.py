@@ -21,6 +21,7 @@ TASKS: dict[str, PlainTaskSpec] = {
     "mlp-7": MLPTaskSpec(hidden=(4, 3), batch_size=6, side=7, initialization="lecun"),
     "network": NetworkTaskSpec(network="attention", width=4, batch_size=4),
     "language": NetworkTaskSpec(network="language", width=4, batch_size=4),
+    "tied-language": NetworkTaskSpec(network="tied-language", width=4, batch_size=4),
     "regression": NetworkTaskSpec(network="regression", width=4, batch_size=4, variant=3),
     "cnn": CNNTaskSpec(batch_norm=True, batch_size=3),
     "cnn-dropout": CNNTaskSpec(dropout=True, batch_size=3),
