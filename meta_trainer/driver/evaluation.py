@@ -14,6 +14,7 @@ from hyperadam.theta import Theta
 
 from meta_trainer.driver.context import Job, JobContext
 from meta_trainer.evaluation import EvaluationData, OutcomeCache, TuningCache, evaluate
+from meta_trainer.evaluation.kernels import find_kernels
 from meta_trainer.evaluation.reporting import (
     DrawnReport,
     build_report_files,
@@ -23,6 +24,7 @@ from meta_trainer.evaluation.reporting import (
 )
 from meta_trainer.evaluation.reporting.origin import describe_origin, write_command
 from meta_trainer.recorder import Recorder
+from meta_trainer.runs.kernel import keep_kernels
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import ALL, SUITES
 from registry import Evaluation, OptimizerNotFound, Registry, Version, VersionNotFound
@@ -33,6 +35,7 @@ def carry_out_evaluation(job: Job, context: JobContext) -> dict[str, Any]:
 
     Raises:
         Stopped: as asked.
+        KernelMissing: no worker has the kernels that the first attempt had.
     """
     spec = EvaluationSpec.model_validate(job.spec)
     if SUITES[spec.suite] is not ALL:
@@ -70,6 +73,7 @@ def evaluate_versions(
     thetas = {
         reference: _load_theta(version, context.registry) for reference, version in versions.items()
     }
+    find = partial(find_kernels, thetas, context.runner)
     report = evaluate(
         spec,
         thetas,
@@ -79,9 +83,10 @@ def evaluate_versions(
         context.should_stop,
         *_open_caches(context.cache_dir),
         find_version=partial(_find_theta, context.registry),
+        kernels=keep_kernels(find, context.registry, context.run_id),
     )
     digests = {reference: version.sha256 for reference, version in versions.items()}
-    origin = describe_origin(write_command(spec), digests)
+    origin = describe_origin(write_command(spec), digests, report.kernels)
     drawn = draw_report(report, origin)
     for path, content in build_report_files(drawn).items():
         recorder.artifact(f"{folder}/{path}", content)

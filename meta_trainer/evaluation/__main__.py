@@ -80,7 +80,7 @@ def run(
         find_version=partial(_find_version, files),
     )
     digests = {reference: each.sha256 for reference, each in thetas.items()}
-    origin = describe_origin(_write_command(spec_file, theta or ()), digests)
+    origin = describe_origin(_write_command(spec_file, theta or ()), digests, report.kernels)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in build_report_files(draw_report(report, origin)).items():
         (out / name).write_bytes(content)

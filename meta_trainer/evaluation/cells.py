@@ -1,5 +1,6 @@
 """The units of work of an evaluation: pure functions on one thread, whose results do not depend on
-where they run.
+where they run. Each takes the name of its kernel, and raises `KernelMissing` where there is another
+one; None allows any.
 
 A cell is some starts of one optimizer on one learner, or the tuning of one rate on it, at one or
 several horizons.
@@ -27,6 +28,7 @@ from meta_trainer.specs.baselines import Baseline, GridRange, UntunedBaseline
 from meta_trainer.specs.suites import SuiteLearner
 from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
+from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.units import one_thread
 from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, Rollout, rollouts
 
@@ -76,10 +78,13 @@ def run_learned(
     rule_spec: Mapping[str, Any],
     theta: Tensor,  # shape: (n_theta,)
     rate: Rate,
+    kernel: str | None = None,
 ) -> list[Outcome]:
     """A learned optimizer from some starts, in float32, as it stands after each of the horizons,
     which rise."""
-    optimizer = Learned(rule_from_spec(rule_spec), theta, rate)
+    rule = rule_from_spec(rule_spec)
+    demand_kernel(rule, kernel)
+    optimizer = Learned(rule, theta, rate)
     return _run(setting, data, starts, horizons, optimizer)
 
 
@@ -90,8 +95,10 @@ def run_baseline(
     horizons: Sequence[int],
     baseline: Baseline,
     rate: float,
+    kernel: str | None = None,
 ) -> list[Outcome]:
     """A baseline from some starts, all at one rate. One with a course runs to one horizon."""
+    demand_kernel(None, kernel)
     if baseline.course is not None and len(horizons) > 1:
         raise ValueError(f"a course over {horizons[-1]} steps is none over {horizons[0]}")
     optimizer = HandDesigned(baseline, [rate] * len(starts), horizons[-1])
@@ -104,8 +111,10 @@ def run_untuned(
     starts: range,
     horizons: Sequence[int],
     baseline: UntunedBaseline,
+    kernel: str | None = None,
 ) -> list[Outcome]:
     """A baseline from some starts, at its defaults."""
+    demand_kernel(None, kernel)
     return _run(setting, data, starts, horizons, Untuned(baseline))
 
 
@@ -115,8 +124,10 @@ def run_tuning(
     n_starts: int,
     horizons: Sequence[int],
     baseline: Baseline,
+    kernel: str | None = None,
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
+    demand_kernel(None, kernel)
     make_optimizer = partial(HandDesigned, baseline)
     make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():
@@ -132,9 +143,11 @@ def run_learned_tuning(
     theta: Tensor,  # shape: (n_theta,)
     rate: Rate,
     grid: GridRange,
+    kernel: str | None = None,
 ) -> dict[int, Tuned]:
     """The α of a learned optimizer by horizon, under the schedule of `rate`."""
     rule = rule_from_spec(rule_spec)
+    demand_kernel(rule, kernel)
 
     def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:  # noqa: ARG001
         return Learned(rule, theta, rate, rates)

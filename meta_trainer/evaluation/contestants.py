@@ -24,6 +24,7 @@ from meta_trainer.evaluation.cells import (
     run_tuning,
     run_untuned,
 )
+from meta_trainer.evaluation.kernels import OF_BASELINES
 from meta_trainer.evaluation.rate_trials import LARGEST_EXPONENT, SMALLEST_EXPONENT
 from meta_trainer.evaluation.untuned import find_package_version
 from meta_trainer.runners import Runner
@@ -52,6 +53,8 @@ class Contestant(ABC):
     """With the α of all tasks; where it is tuned, only the rest counts."""
     is_tuned: bool
     """Whether it runs at an α of each task."""
+    kernel: str
+    """What runs it: a part of what decides its numbers."""
 
     @property
     @abstractmethod
@@ -113,7 +116,8 @@ class LearnedContestant(Contestant):
         return middle - _REACH, middle + _REACH
 
     def content(self) -> dict[str, Any]:
-        return {field: self.theta.manifest[field] for field in ("rule", "tensors_sha256")}
+        made_of = {field: self.theta.manifest[field] for field in ("rule", "tensors_sha256")}
+        return {**made_of, "kernel": self.kernel}
 
     def tuning_content(self) -> dict[str, Any]:
         schedule = replace(self.rate, lr=1.0).to_fields()
@@ -121,11 +125,11 @@ class LearnedContestant(Contestant):
 
     def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
         rule_spec = asdict(self.theta.rule.spec)
-        return Cell(label, run_learned, (*arguments, rule_spec, self.vector, rate))
+        return Cell(label, run_learned, (*arguments, rule_spec, self.vector, rate, self.kernel))
 
     def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
         rule_spec = asdict(self.theta.rule.spec)
-        extended = (*arguments, rule_spec, self.vector, self.rate, self.grid)
+        extended = (*arguments, rule_spec, self.vector, self.rate, self.grid, self.kernel)
         return Cell(label, run_learned_tuning, extended)
 
 
@@ -140,16 +144,17 @@ class BaselineContestant(Contestant):
         return "baseline"
 
     def content(self) -> dict[str, Any]:
-        return self.baseline.content()
+        return {**self.baseline.content(), "kernel": self.kernel}
 
     def tuning_content(self) -> dict[str, Any]:
-        return {"baseline": self.content()}
+        """Without the kernel: a rate of the grid is chosen among means that differ by far more."""
+        return {"baseline": self.baseline.content()}
 
     def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:
-        return Cell(label, run_baseline, (*arguments, self.baseline, rate.lr))
+        return Cell(label, run_baseline, (*arguments, self.baseline, rate.lr, self.kernel))
 
     def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
-        return Cell(label, run_tuning, (*arguments, self.baseline))
+        return Cell(label, run_tuning, (*arguments, self.baseline, self.kernel))
 
 
 @dataclass(frozen=True)
@@ -165,13 +170,13 @@ class UntunedContestant(Contestant):
         return "baseline"
 
     def content(self) -> dict[str, Any]:
-        return {**self.baseline.content(), "version": self.version}
+        return {**self.baseline.content(), "version": self.version, "kernel": self.kernel}
 
     def tuning_content(self) -> dict[str, Any]:
         raise NotImplementedError(f"{self.name} has no rate to tune")
 
     def make_cell(self, label: str, arguments: tuple[Any, ...], rate: Rate) -> Cell:  # noqa: ARG002
-        return Cell(label, run_untuned, (*arguments, self.baseline))
+        return Cell(label, run_untuned, (*arguments, self.baseline, self.kernel))
 
     def make_tuning_cell(self, label: str, arguments: tuple[Any, ...]) -> Cell:
         raise NotImplementedError(f"{self.name} has no rate to tune")
@@ -182,12 +187,14 @@ def list_contestants(
     thetas: Mapping[str, Theta],
     starts: Mapping[str, Theta],
     runner: Runner,
+    kernels: Mapping[str, str],
 ) -> list[Contestant]:
     """In the order of a report's rows: learned optimizers, the same with tuned α, their starts at
     the same rate and with tuned α, baselines.
 
     Args:
         starts: of learned optimizers, what they were before meta-training, by their names.
+        kernels: as `find_kernels` gives them.
 
     Raises:
         PackageMissing: a baseline's package is not installed.
@@ -198,6 +205,7 @@ def list_contestants(
             name=name,
             rate=rates[name],
             is_tuned=False,
+            kernel=kernels[name],
             reference=name,
             theta=theta,
             vector=runner.put(theta.vector),
@@ -209,6 +217,7 @@ def list_contestants(
             name=f"{name}, untrained",
             rate=rates[name],
             is_tuned=False,
+            kernel=kernels[name],
             reference=name,
             theta=start,
             vector=runner.put(start.vector),
@@ -217,7 +226,7 @@ def list_contestants(
         for name, start in starts.items()
     ]
     baselines = [
-        _make_baseline_contestant(name, baseline)
+        _make_baseline_contestant(name, baseline, kernels[OF_BASELINES])
         for name, baseline in resolve_baselines(spec.baselines, rates).items()
     ]
     tuned = map(_tune_alpha, learned) if spec.tune_learned else ()
@@ -225,11 +234,11 @@ def list_contestants(
     return [*learned, *tuned, *untrained, *tuned_untrained, *baselines]
 
 
-def _make_baseline_contestant(name: str, baseline: AnyBaseline) -> Contestant:
+def _make_baseline_contestant(name: str, baseline: AnyBaseline, kernel: str) -> Contestant:
     if isinstance(baseline, Baseline):
-        return BaselineContestant(name, baseline.schedule, True, baseline)
+        return BaselineContestant(name, baseline.schedule, True, kernel, baseline)
     version = find_package_version(baseline)
-    return UntunedContestant(name, Rate(lr=baseline.rate), False, baseline, version)
+    return UntunedContestant(name, Rate(lr=baseline.rate), False, kernel, baseline, version)
 
 
 def _tune_alpha(contestant: LearnedContestant) -> LearnedContestant:

@@ -13,6 +13,7 @@ from meta_trainer.evaluation.ablation import read_variants
 from meta_trainer.evaluation.cell_queue import Cell, CellQueue
 from meta_trainer.evaluation.contestants import list_contestants
 from meta_trainer.evaluation.data import EvaluationData
+from meta_trainer.evaluation.kernels import find_kernels
 from meta_trainer.evaluation.outcomes import OutcomeCache
 from meta_trainer.evaluation.plan import Plan
 from meta_trainer.evaluation.plan_run import PlanRun
@@ -38,6 +39,7 @@ def evaluate(
     cache: TuningCache | None = None,
     outcome_cache: OutcomeCache | None = None,
     find_version: FindVersion = lambda _: None,
+    kernels: Mapping[str, str] | None = None,
 ) -> Report:
     """Run the spec's suite.
 
@@ -47,8 +49,11 @@ def evaluate(
         cache: where tuned rates are looked up and kept; None: every rate is tuned anew.
         outcome_cache: where what became of starts is; None: all of them run anew.
         find_version: finds versions that these were trained from, to make their starts again.
+        kernels: what is to run the optimizers, as `find_kernels` gave it before; None: what the
+            workers have.
 
     Raises:
+        KernelMissing: no worker has one of these kernels.
         Stopped: `should_stop` said so between two cells.
         PackageMissing: a baseline's package is not installed.
         NotAnAblation: the suite is one, and the versions cannot be compared by what it varies.
@@ -56,16 +61,18 @@ def evaluate(
     suite = SUITES[spec.suite]
     variants = read_variants(suite, thetas)
     in_order = {name: thetas[name] for name in variants or thetas}
+    if kernels is None:
+        kernels = find_kernels(thetas, runner)
 
     def open_queue(n_cells: int) -> CellQueue:
         return CellQueue(runner, recorder, should_stop, n_cells)
 
     unknown_starts: dict[str, str] = {}
     if suite.measure == "seconds per update":
-        rows = _time_optimizers(spec, in_order, data, open_queue)
+        rows = _time_optimizers(spec, in_order, data, kernels, open_queue)
     else:
         starts, unknown_starts = _rebuild_starts(spec, in_order, find_version)
-        contestants = list_contestants(spec, in_order, starts, runner)
+        contestants = list_contestants(spec, in_order, starts, runner, kernels)
         plan = Plan(spec, contestants, data, runner)
         run = PlanRun(plan, cache or TuningCache(), outcome_cache or OutcomeCache())
         rows = run.carry_out(open_queue)
@@ -77,6 +84,7 @@ def evaluate(
         rows=rows,
         variants=variants,
         unknown_starts=unknown_starts,
+        kernels=kernels,
     )
 
 
@@ -100,6 +108,7 @@ def _time_optimizers(
     spec: EvaluationSpec,
     thetas: Mapping[str, Theta],
     data: EvaluationData,
+    kernels: Mapping[str, str],
     open_queue: Callable[[int], CellQueue],
 ) -> list[Row]:
     """One cell for each task, one after the other, so that nothing of ours runs beside what is
@@ -109,7 +118,7 @@ def _time_optimizers(
     rows: list[Row] = []
     for task in spec.tasks:
         label = f"{task.name}: seconds per update"
-        arguments = (task, data.train, spec.seed, files, spec.baselines, spec.n_starts)
+        arguments = (task, data.train, spec.seed, files, spec.baselines, spec.n_starts, kernels)
         seconds = queue.run({label: Cell(label, time_updates, arguments)})[label]
         for name, values in seconds.items():
             rows.append(_make_timing_row(task.name, name, thetas.get(name), values))

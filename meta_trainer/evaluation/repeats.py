@@ -26,6 +26,7 @@ from torch import Tensor
 from meta_trainer.evaluation.cells import Setting
 from meta_trainer.evaluation.contestants import Contestant, list_contestants
 from meta_trainer.evaluation.data import EvaluationData
+from meta_trainer.evaluation.kernels import find_kernels
 from meta_trainer.evaluation.report import Report, Row
 from meta_trainer.evaluation.reporting.files import RESULTS
 from meta_trainer.evaluation.reporting.results import Results, decode_results
@@ -141,7 +142,10 @@ class Repetition:
                 for reference, theta in thetas.items()
                 if reference not in report.unknown_starts
             }
-        contestants = list_contestants(report.spec, thetas, starts, InProcessRunner())
+        runner = InProcessRunner()
+        contestants = list_contestants(
+            report.spec, thetas, starts, runner, find_kernels(thetas, runner)
+        )
         return {contestant.name: contestant for contestant in contestants}
 
 

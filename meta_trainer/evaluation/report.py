@@ -130,6 +130,8 @@ class Report:
     """What each version of an ablation has of the varied field."""
     unknown_starts: Mapping[str, str] = field(default_factory=dict)
     """Learned optimizers that were to stand beside their starts, and why they do not."""
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    """What ran each learned optimizer, by name, and the `baselines`; empty: not known."""
 
     @property
     def is_timing(self) -> bool:

@@ -21,6 +21,7 @@ from meta_trainer.learners import MLP
 from meta_trainer.specs.baselines import BASELINES, UntunedBaseline
 from meta_trainer.specs.suites import Task
 from meta_trainer.tasks import build_optimizee
+from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.units import one_thread
 
 _LEARNED: Final[tuple[type[LearnedOptimizer], ...]] = (HyperAdam, RNNprop, DMOptimizer)
@@ -33,6 +34,7 @@ def time_updates(
     thetas: Mapping[str, bytes],
     baselines: Sequence[str],
     n_repeats: int,
+    kernels: Mapping[str, str],
 ) -> dict[str, list[float]]:
     """Time `task.horizon` updates of each optimizer, one after the other, `n_repeats` times, after
     a round to warm up.
@@ -42,10 +44,17 @@ def time_updates(
 
     Args:
         thetas: Θ files by the names of the learned optimizers.
+        kernels: what is to run each of them.
 
     Returns:
         Seconds per update of each repeat, by optimizer.
+
+    Raises:
+        KernelMissing: another kernel runs one here.
     """
+    learned = {name: Theta.from_bytes(file) for name, file in thetas.items()}
+    for name, theta in learned.items():
+        demand_kernel(theta.rule, kernels[name])
     with one_thread():
         optimizee = build_optimizee(task.learner, data, seed, f"evaluation/{task.name}", [(0,)])
         start = optimizee.start()
@@ -56,9 +65,9 @@ def time_updates(
         sizes = optimizee.learner.sizes
 
         optimizers: dict[str, list[Optimizer]] = {}
-        for name, file in thetas.items():
+        for name, theta in learned.items():
             parameters = _make_parameters(sizes, start[0], gradient[0])
-            optimizers[name] = [_make_learned(parameters, Theta.from_bytes(file))]
+            optimizers[name] = [_make_learned(parameters, theta)]
         for name in baselines:
             parameters = _make_parameters(sizes, start[0], gradient[0])
             optimizers[name] = _make_baseline(parameters, name)

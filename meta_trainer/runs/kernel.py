@@ -8,6 +8,7 @@ its place.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -17,6 +18,8 @@ from meta_trainer.training.kernel import KernelMissing, list_kernels
 from registry import ArtifactNotFound, Registry
 
 KERNEL_PATH: Final = "kernel.json"
+KERNELS_PATH: Final = "kernels.json"
+"""Of an evaluation."""
 
 
 def keep_kernel(spec: MetaTrainingSpec, registry: Registry, run_id: str, runner: Runner) -> str:
@@ -33,7 +36,8 @@ def keep_kernel(spec: MetaTrainingSpec, registry: Registry, run_id: str, runner:
     here = ", ".join(found)
     if spec.kernel == "any":
         return here
-    kept = _load(registry, run_id)
+    first = _load(registry, run_id, KERNEL_PATH)
+    kept = None if first is None else first["kernel"]
     if kept in found:
         return kept
     if spec.kernel == "fused" and any(not name.startswith("fused/") for name in found):
@@ -47,9 +51,25 @@ def keep_kernel(spec: MetaTrainingSpec, registry: Registry, run_id: str, runner:
     return here
 
 
-def _load(registry: Registry, run_id: str) -> str | None:
-    """What the first attempt had; None: this is the first."""
+def keep_kernels(
+    find: Callable[[], Mapping[str, str]], registry: Registry, run_id: str
+) -> dict[str, str]:
+    """Those of an evaluation, which are the job's from its first attempt on.
+
+    Args:
+        find: says which the workers have.
+    """
+    kept = _load(registry, run_id, KERNELS_PATH)
+    if kept is None:
+        kept = dict(find())
+        registry.put_artifact(run_id, KERNELS_PATH, json.dumps(kept).encode())
+    return kept
+
+
+def _load(registry: Registry, run_id: str, path: str) -> dict[str, str] | None:
+    """What the first attempt wrote down; None: this is the first."""
     try:
-        return str(json.loads(registry.get_artifact(run_id, KERNEL_PATH))["kernel"])
+        kept: dict[str, str] = json.loads(registry.get_artifact(run_id, path))
     except ArtifactNotFound:
         return None
+    return kept

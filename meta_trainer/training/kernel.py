@@ -29,15 +29,18 @@ class KernelMissing(WorkRefused):
         )
 
 
-def name_kernel(rule: Rule[Any]) -> str:
+def name_kernel(rule: Rule[Any] | None) -> str:
     """What runs a rule in this process: `fused` or `plain`, and the instruction set, as torch names
-    it (`fused/AVX512`)."""
+    it (`fused/AVX512`). Without a rule it is that of torch alone."""
+    width = torch.backends.cpu.get_cpu_capability()
+    if rule is None:
+        return f"plain/{width}"
     stepper = open_stepper(rule, torch.zeros(rule.n_theta))
     is_plain = isinstance(stepper, ReferenceStepper | BlockwiseStepper)
-    return f"{'plain' if is_plain else 'fused'}/{torch.backends.cpu.get_cpu_capability()}"
+    return f"{'plain' if is_plain else 'fused'}/{width}"
 
 
-def demand_kernel(rule: Rule[Any], kernel: str | None) -> None:
+def demand_kernel(rule: Rule[Any] | None, kernel: str | None) -> None:
     """See to it that what runs a rule here is the kernel of the job.
 
     Args:
@@ -55,11 +58,12 @@ def demand_kernel(rule: Rule[Any], kernel: str | None) -> None:
         raise KernelMissing.of(kernel, here)
 
 
-def list_kernels(rule_fields: Mapping[str, Any], runner: Runner) -> list[str]:
-    """Names of the kernels that the workers have for the rule of these fields, each once."""
+def list_kernels(rule_fields: Mapping[str, Any] | None, runner: Runner) -> list[str]:
+    """Names of the kernels that the workers have for the rule of these fields, each once; without
+    them, for torch alone."""
     calls = [runner.call(_name_kernel_of, rule_fields)[0] for _ in range(runner.n_workers)]
     return sorted(set(runner.get(calls)))
 
 
-def _name_kernel_of(rule_fields: Mapping[str, Any]) -> str:
-    return name_kernel(rule_from_spec(rule_fields))
+def _name_kernel_of(rule_fields: Mapping[str, Any] | None) -> str:
+    return name_kernel(None if rule_fields is None else rule_from_spec(rule_fields))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -31,6 +31,8 @@ class Origin:
     code: Mapping[str, str]
     """Version, digest of the sources, and the libraries beneath them."""
     machine: Mapping[str, str]
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    """What ran the learned optimizers, by name, and the baselines; empty in files from before."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,14 +46,17 @@ class Origin:
         facts = [("command", self.command), ("date", self.date)]
         facts += [(f"Θ {name}", f"sha256 {sha256}") for name, sha256 in self.thetas.items()]
         facts += [("code", _join(self.code)), ("machine", _join(self.machine))]
+        if self.kernels:
+            facts.append(("kernels", _join(self.kernels)))
         return facts
 
 
-def describe_origin(command: str, thetas: Mapping[str, str]) -> Origin:
+def describe_origin(command: str, thetas: Mapping[str, str], kernels: Mapping[str, str]) -> Origin:
     """Of what this process has made today.
 
     Args:
         thetas: sha256 of the files of the learned optimizers, by their names.
+        kernels: as a report has them.
     """
     return Origin(
         command=command,
@@ -59,6 +64,7 @@ def describe_origin(command: str, thetas: Mapping[str, str]) -> Origin:
         thetas=thetas,
         code=describe_code(),
         machine=describe_machine(),
+        kernels=dict(kernels),
     )
 
 

@@ -206,6 +206,7 @@ def _decode(content: Mapping[str, Any], suite: Suite | None) -> Results:
         _row_from_json(row, optimizers[row["optimizer"]], steps[row["task"]]["curve"])
         for row in content["rows"]
     ]
+    origin = Origin.from_json(content["origin"]) if content["origin"] else None
     report = Report(
         spec=spec,
         suite=suite or SUITES[spec.suite],
@@ -214,9 +215,9 @@ def _decode(content: Mapping[str, Any], suite: Suite | None) -> Results:
         rows=rows,
         variants={name: Variant(position, label) for name, (position, label) in variants},
         unknown_starts=content["unknown_starts"],
+        kernels=origin.kernels if origin else {},
     )
-    origin = content["origin"]
-    return Results(report, Origin.from_json(origin) if origin else None)
+    return Results(report, origin)
 
 
 def _row_from_json(

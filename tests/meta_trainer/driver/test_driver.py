@@ -22,6 +22,7 @@ from meta_trainer.driver.attempt import run_attempt
 from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner, NoRoom
 from meta_trainer.runs.run_recorder import RunRecorder
+from meta_trainer.training import kernel
 from registry import ArtifactNotFound, Registry, connect
 from tests.meta_trainer.conftest import TINY
 from tests.meta_trainer.driver.jobs import open_job, read_done, read_events
@@ -97,7 +98,7 @@ def test_a_repeated_attempt_makes_no_second_version() -> None:
 
 
 @pytest.mark.slow
-def test_an_evaluation_is_attached_to_its_versions() -> None:
+def test_an_evaluation_is_attached_to_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = connect("memory://")
     for seed in (1, 2):
         registry.create_version("hyper", make_theta(seed), key=f"k{seed}")
@@ -127,6 +128,13 @@ def test_an_evaluation_is_attached_to_its_versions() -> None:
     digests = {f"hyper@{n}": registry.version("hyper", str(n)).sha256 for n in (1, 2)}
     assert origin["thetas"] == digests
     assert origin["code"]["sources_sha256"]
+    assert origin["kernels"].keys() == {"hyper@1", "hyper@2", "baselines"}
+
+    monkeypatch.setattr(kernel, "name_kernel", lambda _: "plain/other")
+    assert run_attempt(registry, run_id, 3, SETTINGS)
+    record = read_done(registry, run_id, attempt=3)
+    assert record["outcome"] == "waiting"
+    assert "the workers have plain/other" in record["reason"]
 
 
 @pytest.mark.slow

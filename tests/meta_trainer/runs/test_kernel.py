@@ -13,7 +13,7 @@ from meta_trainer.driver.attempt import run_attempt
 from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import InProcessRunner
-from meta_trainer.runs.kernel import keep_kernel
+from meta_trainer.runs.kernel import keep_kernel, keep_kernels
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training import kernel
 from meta_trainer.training.checkpoints import digest_spec
@@ -130,6 +130,13 @@ def test_a_compiler_that_is_back_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(KernelMissing):
         demand_kernel(rule, "another")
     assert forgotten
+
+
+def test_an_evaluation_keeps_those_of_its_first_attempt(registry: Registry) -> None:
+    run_id = registry.open_run("job_1", name="job")
+    first = {"hyperadam@1": "fused/AVX512", "baselines": "plain/AVX512"}
+    assert keep_kernels(lambda: first, registry, run_id) == first
+    assert keep_kernels(lambda: {"baselines": "plain/AVX2"}, registry, run_id) == first
 
 
 def test_checkpoints_from_before_go_on() -> None:
