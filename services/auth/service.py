@@ -22,6 +22,7 @@ from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth import keys
 from services.auth.scopes import Principal, add_implied
 from services.auth.tables import ApiKey
+from services.auth.validity import is_valid_record
 from services.database.base import Database, now
 
 MEMORY_SECONDS: Final = 5.0
@@ -31,13 +32,6 @@ LAST_USED_STEP: Final = timedelta(minutes=1)
 """`last_used_at` is written at most this often, so that reads stay reads."""
 
 log = structlog.get_logger(__name__)
-
-
-def is_valid_record(record: ApiKey) -> bool:
-    """Whether it is neither revoked nor expired."""
-    if record.revoked_at is not None:
-        return False
-    return record.expires_at is None or now() < record.expires_at
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@
       │                  ├──▶ cancelling ──▶ cancelled
       │                  └──▶ expiring ──▶ failed
       ├── retry: of a failed or cancelled job
-      └──▶ waiting: for nodes that could hold it, or because its key was revoked; back when it may
+      └──▶ waiting: for nodes that could hold it, or because its key has ended; back when it may
 
 (A queued job is paused or cancelled at once, and expires at once; so does one that is paused or
 waits. A job whose attempt was lost goes back into the queue, as one that was stopped without having

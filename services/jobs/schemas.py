@@ -126,8 +126,8 @@ class JobAnswer(Answer):
     """Number of the newest attempt; 0 while there was none."""
     run_id: str | None
     waiting_reason: str | None = None
-    """Why a job does not go on: what it needs and what there is, whose key was revoked, or since
-    when its driver gives no sign of life."""
+    """Why a job does not go on: what it needs and what there is, that its key was revoked or
+    has expired, or since when its driver gives no sign of life."""
     progress: float
     eta_seconds: float | None
     error: ErrorAnswer | None

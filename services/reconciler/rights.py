@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Final
 
 from meta_trainer.driver.permission import answer_path, question_path
 from meta_trainer.specs import MetaTrainingSpec
 from registry import ArtifactNotFound, Registry
 from services.auth.scopes import Principal, add_implied
-from services.auth.service import is_valid_record
 from services.auth.tables import ApiKey
+from services.auth.validity import find_end
 from services.database.base import Database
 from services.jobs import queries
 from services.jobs.promotion import check_promotion
@@ -25,8 +24,6 @@ from services.problems import Problem
 from services.reconciler.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
-
-REVOKED: Final = "the API key that submitted the job was revoked, or has expired"
 
 
 class Rights:
@@ -63,8 +60,9 @@ class Rights:
             key = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
         if key is None:
             return "nobody knows whose job it is"
-        if not is_valid_record(key):
-            return REVOKED
+        end = find_end(key)
+        if end is not None:
+            return f"the API key that submitted the job {end}"
         scopes = add_implied(key.scopes)
         principal = Principal(key_id=key.id, name=key.name, scopes=scopes)
         spec = MetaTrainingSpec.model_validate(dict(snapshot.spec))

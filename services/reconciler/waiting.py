@@ -1,5 +1,5 @@
 """Jobs that cannot start as things are: they wait with the reason, and others go first. No node
-could hold them, their attempt found no room, or their key was revoked.
+could hold them, their attempt found no room, or their key is no longer valid.
 
 What the executor has is asked now and then. Where nothing can be added to it (a machine of its
 own), it is published in the job store, so that the API refuses such a job at once.
@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import and_, or_, select
 
-from services.auth.tables import ApiKey
+from services.auth.validity import list_ended
 from services.database.base import Database, now
 from services.database.facts import NODES, write_fact
 from services.executors.contract import Executor, ExecutorUnavailable
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 ASK_SECONDS: Final = 10.0
 """Time between two looks at the nodes."""
-REVOKED: Final = "the API key that submitted it was revoked; a clone with another key runs"
 
 IS_WAITING: Final = Job.state == State.WAITING
 
@@ -52,19 +51,20 @@ class Waiting:
         """Let jobs wait that cannot start as things are, and come back that can."""
         self._ask()
         with self._database.read() as session:
-            revoked = set(session.scalars(select(ApiKey.id).where(ApiKey.revoked_at.is_not(None))))
-            may_wait = or_(Job.kind == "study", Job.api_key_id.in_(revoked))
+            ended_keys = list_ended(session)
+            may_wait = or_(Job.kind == "study", Job.api_key_id.in_(ended_keys))
             is_queued = and_(Job.state == State.QUEUED, may_wait)
             rows = list(session.scalars(select(Job).where(or_(is_queued, IS_WAITING))))
         for row in rows:
-            reason = self._find_reason(row, revoked)
+            reason = self._find_reason(row, ended_keys)
             if reason != row.waiting_reason or (reason is None) == (row.state == State.WAITING):
                 self._change(row.seq, reason)
 
-    def _find_reason(self, job: Job, revoked: Collection[str]) -> str | None:
+    def _find_reason(self, job: Job, ended_keys: Mapping[str, str]) -> str | None:
         """Why the job has to wait now; None: it need not."""
-        if job.api_key_id in revoked:
-            return REVOKED
+        end = ended_keys.get(job.api_key_id or "")
+        if end is not None:
+            return f"the API key that submitted it {end}; a clone with another key runs"
         shortage = describe_shortage(job.kind, job.spec, self._nodes)
         if shortage is not None:
             return shortage

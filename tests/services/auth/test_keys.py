@@ -51,7 +51,7 @@ def test_a_key_that_has_expired_is_nobodys_even_if_it_is_remembered(
     assert api_keys.recall(key) is not None
     clock.now += 2.0
     assert api_keys.recall(key) is None
-    with patch("services.auth.service.now", return_value=soon):
+    with patch("services.auth.validity.now", return_value=soon):
         assert api_keys.verify(key) is None
     with pytest.raises(ValueError, match="expires_at"):
         api_keys.create("late", ["read"], expires_at=now())

@@ -8,11 +8,12 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from meta_trainer.driver.heartbeat import alive_path
 from registry import RegistryError
 from registry.memory import InMemoryRegistry
+from services.auth.tables import ApiKey
 from services.container import Container
 from services.database.base import Database, now
 from services.health.checks import Examiner
@@ -141,16 +142,27 @@ def test_a_driver_frozen_for_two_minutes_is_told_of(
     assert stage.job(job)["waiting_reason"] is None
 
 
-def test_jobs_of_a_revoked_key_wait_and_say_so(stage: Stage, services: Container) -> None:
-    key = services.api_keys.create("leaver", ["submit"])
+@pytest.mark.parametrize("end", ["was revoked", "has expired"])
+def test_jobs_of_a_key_that_ended_wait_and_say_so(
+    stage: Stage, services: Container, database: Database, end: str
+) -> None:
+    expires_at = now() + timedelta(days=1)
+    key = services.api_keys.create("leaver", ["submit"], expires_at=expires_at)
     headers = {"Authorization": f"Bearer {key.key}"}
     body = {"kind": "meta-training", "spec": {"preset": "quick"}}
     theirs = stage.client.post("/v1/jobs", json=body, headers=headers).json()["id"]
-    services.api_keys.revoke(key.record.id)
+    if end == "was revoked":
+        services.api_keys.revoke(key.record.id)
+    else:
+        with database.write() as session:
+            session.execute(
+                update(ApiKey).where(ApiKey.id == key.record.id).values(expires_at=now())
+            )
     ours = stage.submit()
     stage.tick(2)
     assert (stage.state(theirs), stage.state(ours)) == ("waiting", "starting")
-    assert "was revoked" in stage.job(theirs)["waiting_reason"]
+    reason = f"the API key that submitted it {end}; a clone with another key runs"
+    assert stage.job(theirs)["waiting_reason"] == reason
 
 
 def test_streams_of_a_revoked_key_end(
