@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml client/pyproject.toml constraints.txt requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./client -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./client -e '.[dev,docs]'
 	touch $@
 
 .PHONY: demo
@@ -94,6 +94,11 @@ load: $(STAMP)  ## Put load on a real service: downloads, 10,000 jobs, time to t
 openapi: $(STAMP)  ## Write docs/openapi.json and docs/specs.md anew, after a deliberate change of the REST API.
 	$(BIN)/python -m services.api_document docs/openapi.json
 	$(BIN)/python -m meta_trainer.specs.reference docs/specs.md
+
+.PHONY: docs
+docs: $(STAMP)  ## Build the documentation into build/site, and check its links.
+	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m guide.check build/site
 
 .PHONY: chaos
 chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times (KILLS=, SEED=) while jobs run; writes docs/chaos.md.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,9 @@ _OPENINGS: Final = {
     "study": "## Study",
 }
 _MAX_DEFAULT_CHARS: Final = 60
+_MAX_CELL_CHARS: Final = 190
+"""Of a table's cell; what is longer goes on below the table."""
+_LINE_CHARS: Final = 120
 _MARK: Final = "#/$defs/"
 
 
@@ -88,19 +93,55 @@ def _list_references(schema: Any) -> Iterator[str]:
 
 
 def _render_object(name: str, schema: Schema) -> str:
-    lines = [f"### {name}", "", schema["description"]]
+    lines = [f"### {name}", "", textwrap.fill(schema["description"], _LINE_CHARS)]
     properties = schema.get("properties")
     if properties:
         lines += ["", "| field | may be | default | |", "|---|---|---|---|"]
-        lines += [_render_field(field, properties[field], schema) for field in properties]
+        notes: list[str] = []
+        lines += [_render_field(field, properties[field], schema, notes) for field in properties]
+        if notes:
+            lines += ["", *notes]
     return "\n".join(lines)
 
 
-def _render_field(name: str, field: Schema, schema: Schema) -> str:
+def _render_field(name: str, field: Schema, schema: Schema, notes: list[str]) -> str:
+    """A row.
+
+    Args:
+        notes: takes what is too long for a cell.
+    """
     is_required = name in schema.get("required", ())
     default = "must be given" if is_required else _render_default(field)
-    cells = [f"`{name}`", _render_type(field), default, field["description"]]
+    kind = _render_type(field)
+    if len(kind) > _MAX_CELL_CHARS:
+        notes.append(_wrap(f"- `{name}` may be {kind}."))
+        kind = "see below"
+    text, rest = _split_sentences(field["description"])
+    if rest:
+        notes.append(_wrap(f"- `{name}`: {rest}"))
+    cells = [f"`{name}`", kind, default, text]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _split_sentences(text: str) -> tuple[str, str]:
+    """As much of a text as a cell takes, and the rest."""
+    text = " ".join(text.split())
+    if len(text) <= _MAX_CELL_CHARS:
+        return text, ""
+    ends = [end for mark in (". ", ": ", "; ", ", ") for end in _find_all(mark, text)]
+    cut = max(end for end in ends if end <= _MAX_CELL_CHARS)
+    sentences = [end for end in _find_all(". ", text) if end <= _MAX_CELL_CHARS]
+    cut = max(sentences, default=cut)
+    return text[:cut], text[cut:].strip()
+
+
+def _find_all(mark: str, text: str) -> list[int]:
+    """Where each mark ends, without the space after it."""
+    return [match.end() - 1 for match in re.finditer(re.escape(mark), text)]
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, _LINE_CHARS, subsequent_indent="  ", break_long_words=False)
 
 
 def _render_default(field: Schema) -> str:

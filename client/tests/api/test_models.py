@@ -110,8 +110,8 @@ def test_problem_names_are_those_of_the_documentation() -> None:
     page = Path(__file__).resolve().parents[3] / "docs" / "rest.md"
     if not page.is_file():
         pytest.skip("the client is tested without the project around it")
-    section = page.read_text("utf-8").partition("\nNames: ")[2].partition("\n")[0]
-    documented = dict(re.findall(r"`([a-z-]+)` (\d{3})", section))
+    section = page.read_text("utf-8").partition("\n## Errors\n")[2].partition("\n## ")[0]
+    documented = dict(re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \|", section, re.MULTILINE))
     assert set(documented) == set(PROBLEMS)
     for name, status in documented.items():
         error = make_problem_error(
