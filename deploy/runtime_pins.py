@@ -16,7 +16,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOTS = ("hyperadam", "hyperadam-server")
+DRIVERS = ("boto3", "google-cloud-storage")
+"""The extras `s3` and `gcs`: who deploys on several machines needs one of them."""
+ROOTS = ("hyperadam", "hyperadam-server", *DRIVERS)
 BY_THE_MACHINE = frozenset({"torch", "torchvision", "triton"})
 
 

@@ -49,6 +49,11 @@ class Registry(ABC):
             RegistryError: they cannot: their folder is gone, or full.
         """
 
+    @property
+    def gather_seconds(self) -> float:
+        """How long small files are best gathered before they are put as one."""
+        return 1.0
+
     # --- runs ------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -14,7 +14,6 @@ from registry import ArtifactNotFound, MetricPoint, Registry
 
 CHECKPOINT_FOLDER: Final = "checkpoints"
 N_CHECKPOINTS_KEPT: Final = 3
-_FLUSH_SECONDS: Final = 1.0
 
 
 class RunRecorder(Recorder):
@@ -29,6 +28,7 @@ class RunRecorder(Recorder):
         self._event_lines: list[str] = []
         self._n_event_files = 0
         self._last_flush = time.monotonic()
+        self._gather_seconds = registry.gather_seconds
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         now = datetime.now(UTC)
@@ -100,5 +100,5 @@ class RunRecorder(Recorder):
         return None
 
     def _flush_if_due(self) -> None:
-        if time.monotonic() - self._last_flush >= _FLUSH_SECONDS:
+        if time.monotonic() - self._last_flush >= self._gather_seconds:
             self.flush()

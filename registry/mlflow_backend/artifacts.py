@@ -2,8 +2,8 @@
 
 Where that place is a local folder, files are written beside their final name, flushed to the disk
 and moved into place, so that a reader sees a whole file or none (MLflow's own copy is not atomic).
-Elsewhere MLflow's repositories do it. Paths are strict, and no segment begins with a dot:
-unfinished files do, and are therefore invisible.
+Elsewhere MLflow's repositories do it (`objects.py`). Paths are strict, and no segment begins with a
+dot: unfinished files do, and are therefore invisible.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from registry import checks
 from registry.errors import ArtifactNotFound, RegistryError
-from registry.mlflow_backend.errors import translate_errors
+from registry.mlflow_backend.connection import Store
+from registry.mlflow_backend.objects import (
+    check_objects,
+    is_object_store,
+    open_repository,
+    read_object,
+    translate_failures,
+)
 from registry.mlflow_backend.places import local_folder
 from registry.mlflow_backend.runs import Runs
 from registry.records import ArtifactInfo
@@ -30,15 +35,23 @@ from registry.records import ArtifactInfo
 class Artifacts:
     """Files of runs, by run id and strict relative path."""
 
-    def __init__(self, client: MlflowClient, runs: Runs, root: Path | None) -> None:
-        self._client = client
+    def __init__(self, store: Store, runs: Runs) -> None:
+        self._client: MlflowClient = store.client
         self._runs = runs
-        self._root = root
+        self._root = store.make_root()
+        self._location = str(store.experiment.artifact_location)
+
+    @property
+    def are_objects(self) -> bool:
+        """Whether each file is an object in a bucket."""
+        return self._root is None and is_object_store(self._location)
 
     def check(self) -> None:
-        """Keep a few bytes and remove them, where the files are in a local folder."""
+        """Keep a few bytes, where all files are, and remove them."""
         root = self._root
         if root is None:
+            if local_folder(self._location) is None:  # else it is a folder of the MLflow server
+                check_objects(self._location, self._client.tracking_uri)
             return
         probe = root / f".{uuid.uuid4().hex}.probe"
         try:
@@ -87,9 +100,8 @@ class Artifacts:
             with suppress(FileNotFoundError, NotADirectoryError):
                 (root / path).unlink()
         elif self._is_remote_file(run_id, path):
-            repository: Any = get_artifact_repository(uri, tracking_uri=self._client.tracking_uri)
-            with translate_errors():
-                repository.delete_artifacts(path)
+            with translate_failures():
+                open_repository(uri, self._client.tracking_uri).delete_artifacts(path)
 
     def remove_folders(self, run_id: str, *, with_files: bool) -> None:
         """Of a run in a local folder: its own with all that is in it, or those that are empty."""
@@ -106,22 +118,28 @@ class Artifacts:
 
     def _upload(self, run_id: str, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
-        with tempfile.TemporaryDirectory() as scratch, translate_errors():
+        with tempfile.TemporaryDirectory() as scratch, translate_failures():
             file = Path(scratch, name)
             file.write_bytes(data)
             self._client.log_artifact(run_id, str(file), folder or None)
 
     def _download(self, run_id: str, path: str) -> bytes:
+        uri = self._runs.artifact_uri(run_id)
+        if is_object_store(uri):
+            data = read_object(uri, path, self._client.tracking_uri)
+            if data is None:
+                raise _not_found(run_id, path)
+            return data
         if not self._is_remote_file(run_id, path):
             raise _not_found(run_id, path)
-        with tempfile.TemporaryDirectory() as scratch, translate_errors():
+        with tempfile.TemporaryDirectory() as scratch, translate_failures():
             return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
 
     def _list_remote(self, run_id: str, folder: str) -> list[ArtifactInfo]:
         files = []
         pending = [folder]
         while pending:
-            with translate_errors():
+            with translate_failures():
                 children = self._client.list_artifacts(run_id, pending.pop() or None)
             for child in children:
                 if child.is_dir:
@@ -133,7 +151,7 @@ class Artifacts:
 
     def _is_remote_file(self, run_id: str, path: str) -> bool:
         folder, _, _ = path.rpartition("/")
-        with translate_errors():
+        with translate_failures():
             siblings = self._client.list_artifacts(run_id, folder or None)
         return any(info.path == path and not info.is_dir for info in siblings)
 

@@ -36,6 +36,8 @@ from registry.records import (
 from registry.version_log import check_not_archived
 
 MAX_CACHED_BYTES: Final = 64 * 2**20
+OBJECT_SECONDS: Final = 5.0
+"""An object store counts, and charges, each object that is put."""
 
 
 class MLflowRegistry(Registry):
@@ -45,7 +47,7 @@ class MLflowRegistry(Registry):
         self._store = open_store(tracking_uri, artifact_location)
         self._runs = Runs(self._store)
         self._metrics = Metrics(self._store)
-        self._artifacts = Artifacts(self._store.client, self._runs, self._store.make_root())
+        self._artifacts = Artifacts(self._store, self._runs)
         self._models = Models(self._store)
         self._versions = Versions(self._store, self._models, self._runs, self._artifacts)
         self._removals = Removals(
@@ -62,6 +64,10 @@ class MLflowRegistry(Registry):
 
     def check_files(self) -> None:
         self._artifacts.check()
+
+    @property
+    def gather_seconds(self) -> float:
+        return OBJECT_SECONDS if self._artifacts.are_objects else super().gather_seconds
 
     def open_run(
         self,

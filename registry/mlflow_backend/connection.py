@@ -31,6 +31,7 @@ from sqlalchemy.exc import ArgumentError
 from registry.errors import RegistryError
 from registry.mlflow_backend.errors import ALREADY_EXISTS, translate_errors
 from registry.mlflow_backend.locks import FileLocks, LeaseLocks, Locks, PostgresLocks
+from registry.mlflow_backend.objects import check_driver
 from registry.mlflow_backend.places import FOLDER, NOWHERE_ELSE, Place, find_place, local_folder
 
 EXPERIMENT: Final = "hyperadam"
@@ -77,6 +78,13 @@ class Store:
 
 def open_store(tracking_uri: str, artifact_location: str) -> Store:
     """Open (and, where it is empty, create) the store; errors as `registry.connect` says."""
+    check_driver(artifact_location)
+    store = _open(tracking_uri, artifact_location)
+    check_driver(str(store.experiment.artifact_location))
+    return store
+
+
+def _open(tracking_uri: str, artifact_location: str) -> Store:
     scheme = urlsplit(tracking_uri).scheme
     if scheme == "sqlite":
         return _open_sqlite(tracking_uri, artifact_location)

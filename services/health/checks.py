@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 import structlog
@@ -25,6 +25,9 @@ When all threads hang, further checks count as unanswered instead of piling up.
 LEAST_FREE_BYTES: Final = 2**20
 """With less room on the job store's disk, nothing is promised of a write."""
 
+Whose = Literal["service", "process"]
+"""Whose needs are looked at."""
+
 Check = Callable[[], Mapping[str, str]]
 """Gives, of each part that it looks at, `ok` or what is wrong with it."""
 
@@ -43,16 +46,24 @@ class Examiner:
     ) -> None:
         self._limit_seconds = limit_seconds
         self._limiter = CapacityLimiter(MAX_THREADS)
-        self._checks: dict[tuple[str, ...], Check] = {
+        self._own_checks: dict[tuple[str, ...], Check] = {
             ("database",): lambda: _check_database(database),
             ("registry",): lambda: _check_registry(registry),
+        }
+        """Parts that this very process needs → the check that tells of them."""
+        self._checks: dict[tuple[str, ...], Check] = {
+            **self._own_checks,
             ("executor", "reconciler"): lambda: asdict(lease.look()),
         }
-        """Parts → the check that tells of them."""
 
-    async def examine(self) -> dict[str, str]:
-        """Part → `ok`, or what is wrong with it; all checks at once."""
-        all_parts = [part for parts in self._checks for part in parts]
+    async def examine(self, whose: Whose = "service") -> dict[str, str]:
+        """Part → `ok`, or what is wrong with it; all checks at once.
+
+        Args:
+            whose: `process`: only what this process needs to answer requests.
+        """
+        checks = self._checks if whose == "service" else self._own_checks
+        all_parts = [part for parts in checks for part in parts]
         findings = dict.fromkeys(all_parts, f"no answer within {self._limit_seconds:g} s")
 
         async def run_in_time(parts: tuple[str, ...], check: Check) -> None:
@@ -64,7 +75,7 @@ class Examiner:
                 )
 
         async with anyio.create_task_group() as group:
-            for parts, check in self._checks.items():
+            for parts, check in checks.items():
                 group.start_soon(run_in_time, parts, check)
         return findings
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from hyperadam.api.proof import CHALLENGE_HEADER, CHALLENGE_PATTERN, PROOF_HEADER
 from pydantic import BaseModel
 
 from services.container import Services
-from services.health.checks import OK
+from services.health.checks import OK, Whose
 
 router = APIRouter(tags=["operations"])
 
@@ -19,6 +19,14 @@ Challenge = Annotated[
         alias=CHALLENGE_HEADER,
         pattern=CHALLENGE_PATTERN,
         description="Answered by the header HyperAdam-Proof, if this is the service of a home.",
+    ),
+]
+
+WhoseNeeds = Annotated[
+    Whose,
+    Query(
+        description="`service`: what jobs need. `process`: what this process needs to answer "
+        "requests, without reconciler and executor; for a balancer of several processes."
     ),
 ]
 
@@ -45,9 +53,9 @@ async def livez(services: Services, response: Response, challenge: Challenge = N
     "/readyz",
     responses={503: {"model": Readiness, "description": "Something that is needed is missing"}},
 )
-async def readyz(services: Services, response: Response) -> Readiness:
+async def readyz(services: Services, response: Response, of: WhoseNeeds = "service") -> Readiness:
     """Whether everything that jobs need is there; names what is not."""
-    checks = await services.health.examine()
+    checks = await services.health.examine(of)
     ready = all(finding == OK for finding in checks.values())
     response.status_code = 200 if ready else 503
     response.headers["Cache-Control"] = "no-store"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_locks_are_the_constraints_with_digests(lock: str) -> None:
 def test_every_constraint_has_a_digest() -> None:
     missing = read_pins("constraints.txt").keys() - read_pins("requirements.lock").keys()
     assert missing <= BY_THE_MACHINE, "run `make lock`"
+
+
+def test_images_hold_the_drivers_of_object_stores() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    needed = {re.split(r"[<>=]", line)[0] for name in ("s3", "gcs") for line in extras[name]}
+    assert needed
+    assert needed <= read_pins("deploy/requirements.lock").keys()
 
 
 def test_images_hold_no_tools_of_development() -> None:

@@ -56,6 +56,13 @@ def test_without_a_reconciler(anonymous: TestClient, at_work: LeaseHolder) -> No
     assert answer.json()["checks"]["database"] == "ok"
 
 
+def test_a_process_may_be_ready_where_the_service_is_not(anonymous: TestClient) -> None:
+    assert anonymous.get("/readyz").status_code == 503
+    answer = anonymous.get("/readyz", params={"of": "process"})
+    checks = dict.fromkeys(("database", "registry"), "ok")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "checks": checks})
+
+
 def test_the_executor_is_as_the_reconciler_found_it(
     anonymous: TestClient, at_work: LeaseHolder
 ) -> None:
