@@ -40,6 +40,7 @@ def create_app(services: Container) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # `document` serves it
         telemetry=observability.make_telemetry(services.settings),
     )
     app.state.services = services

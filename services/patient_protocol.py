@@ -23,6 +23,9 @@ BODY_SECONDS: Final = 120.0
 """From the end of a request's headers to the end of its body."""
 READING_SECONDS: Final = 60.0
 """A client that takes nothing of its answer for so long has gone."""
+MOST_DESCRIPTORS: Final = 2048
+"""What a process asks the system for, where it was started with fewer: while a thousand clients
+begin requests and never end them, others connect without that one has to give way to each."""
 SPARE_DESCRIPTORS: Final = 224
 """For databases, files and logs."""
 LEAST_CONNECTIONS: Final = 64
@@ -32,6 +35,17 @@ def count_connections() -> int:
     """How many connections this process may have."""
     soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(LEAST_CONNECTIONS, soft_limit - SPARE_DESCRIPTORS)
+
+
+def allow_connections() -> None:
+    """Take as many descriptors as the system gives, up to `MOST_DESCRIPTORS`, and as many
+    connections."""
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard_limit if hard_limit != resource.RLIM_INFINITY else MOST_DESCRIPTORS
+    wanted = min(MOST_DESCRIPTORS, most)
+    if soft_limit != resource.RLIM_INFINITY and soft_limit < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard_limit))
+    PatientProtocol.max_connections = min(count_connections(), MOST_DESCRIPTORS)
 
 
 _WAITING: Final[WeakKeyDictionary[ServerState, dict[PatientProtocol, None]]] = WeakKeyDictionary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,18 @@ import uvicorn
 
 from services.app import create_app
 from services.container import Container
-from services.patient_protocol import PatientProtocol
+from services.patient_protocol import PatientProtocol, allow_connections
 from services.proxies.layers import stand_behind
 
 GRACE_SECONDS: Final = 10
 """Time that requests in flight have when the server stops."""
+ACCEPTED_AT_ONCE: Final = 32
+"""Connections that the event loop takes in one go, before it turns to those that it has."""
+QUEUED: Final = 2048
+"""Connections that the system keeps until they are taken."""
+SWITCH_SECONDS: Final = 0.0005
+"""After which a thread that computes hands on the interpreter (Python's own: ten times as long).
+The event loop gives it up at every system call, and would wait so long to have it back."""
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Address of all interfaces → one by which this machine reaches itself."""
 
@@ -62,6 +70,7 @@ class ApiServer(uvicorn.Server):
     """Serves until SIGTERM or SIGINT; `run` then returns, so that its caller can stop the rest."""
 
     def __init__(self, services: Container, on_ready: Callable[[], None]) -> None:
+        allow_connections()
         self._stopping = services.stopping
         self._on_ready = on_ready
         settings = services.settings
@@ -74,11 +83,15 @@ class ApiServer(uvicorn.Server):
             proxy_headers=False,  # `stand_behind` has the layer, below its own
             timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]
             timeout_graceful_shutdown=GRACE_SECONDS,
+            backlog=ACCEPTED_AT_ONCE,
         )
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(QUEUED)  # asyncio has one number for both
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

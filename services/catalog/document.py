@@ -3,16 +3,23 @@
 
 A request's `spec` is read as a plain object first, because a preset may be laid under it; its
 schema comes from the models all the same (`meta_trainer.specs.schema`).
+
+The document is made and written as JSON once, off the event loop: it is half a megabyte, and a
+hundred clients that asked for it stopped every other answer for five seconds.
 """
 
 from __future__ import annotations
 
+import json
+import threading
+from functools import lru_cache
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from meta_trainer.specs.schema import SPEC_MODELS, build_schemas
 
+_PATH: Final = "/openapi.json"
 _REQUEST: Final = "JobRequest"
 _NAMES: Final = {
     "meta-training": "MetaTrainingRequest",
@@ -34,6 +41,26 @@ def install(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+    _serve(app)
+
+
+def _serve(app: FastAPI) -> None:
+    """Answer with the document, which says below which path the service is."""
+    making = threading.Lock()
+
+    @lru_cache(maxsize=8)
+    def encode(root_path: str) -> bytes:
+        content = app.openapi()
+        if root_path:
+            content = {**content, "servers": [{"url": root_path}]}
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def answer(request: Request) -> Response:
+        with making:
+            content = encode(request.scope.get("root_path", "").rstrip("/"))
+        return Response(content, media_type="application/json")
+
+    app.add_route(_PATH, answer, include_in_schema=False)
 
 
 def _tell_kinds_apart(schemas: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -60,6 +61,9 @@ _IN_THE_WAY: Final = (AliasProtected, AliasMoved, VersionInUse, VersionArchived)
 _NEWER_PHRASES: Final = frozenset({"Content Too Large", "Range Not Satisfiable"})
 """The framework's names of 413 and 416 (RFC 9110), which differ from the standard library's."""
 
+GONE: Final = 499
+"""The status of answers that nobody is left to read, in logs and metrics."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,6 +79,7 @@ def install(app: FastAPI) -> None:
         PoolTimeout: _from_database,
     }.items():
         app.add_exception_handler(kind, _Handler(convert))
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_unexpected)
 
@@ -88,6 +93,12 @@ class _Handler:
     async def __call__(self, request: Request, error: Exception) -> Response:
         problem = cast(Problem, self._convert(error))
         return respond(problem, request.scope)
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """The client went away before its request was whole: that is no failure of ours, and a
+    traceback for each of them would keep the event loop busy."""
+    return Response(status_code=GONE, media_type="application/problem+json")
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
