@@ -62,6 +62,7 @@ test-integrations:  ## Run recipes and callbacks with the real Lightning, Transf
 REPRODUCTION := docs/reproduction
 CLAIMING := README.md docs/model-card.md $(REPRODUCTION)/README.md
 REPORTS := $(patsubst %/results.json,%,$(wildcard $(REPRODUCTION)/*/results.json))
+RACE := $(REPRODUCTION)/table1/results.json relu
 REPORTING := $(BIN)/python -m meta_trainer.evaluation.reporting
 
 .PHONY: claims
@@ -74,6 +75,7 @@ claims: $(STAMP)  ## Recompute README's tables and every report from their data,
 pages: $(STAMP)  ## Write README's tables and every report's page and pictures anew from their data.
 	$(REPORTING) rebuild --page README.md $(REPORTS)
 	$(REPORTING) fill --results $(REPRODUCTION) $(CLAIMING)
+	$(BIN)/python -m guide.race $(RACE) docs/race.svg
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style, types and import layers.
@@ -96,9 +98,9 @@ openapi: $(STAMP)  ## Write docs/openapi.json and docs/specs.md anew, after a de
 	$(BIN)/python -m meta_trainer.specs.reference docs/specs.md
 
 .PHONY: docs
-docs: $(STAMP)  ## Build the documentation into build/site, and check its links.
+docs: $(STAMP)  ## Build the documentation into services/guide/site, where /guide has it, and check its links.
 	$(BIN)/python -m mkdocs build --strict --quiet
-	$(BIN)/python -m guide.check build/site
+	$(BIN)/python -m guide.check services/guide/site
 
 .PHONY: chaos
 chaos: $(STAMP)  ## Kill workers, nodes, drivers and services 50 times (KILLS=, SEED=) while jobs run; writes docs/chaos.md.
@@ -116,7 +118,7 @@ data: $(STAMP)  ## Put the full datasets into ./data.
 # With kernels inside where a C compiler is; for other platforms than this: docs/releasing.md.
 .PHONY: wheels
 wheels: export HYPERADAM_COMPILE_KERNELS ?= $(if $(shell command -v cc),1,0)
-wheels: $(STAMP)  ## Build both distributions into ./dist: sources, and wheels of them.
+wheels: docs  ## Build both distributions into ./dist: sources, and wheels of them.
 	rm -rf dist build client/build
 	$(BIN)/python -m build --quiet --outdir dist client
 	$(BIN)/python -m build --quiet --outdir dist .

@@ -13,6 +13,7 @@ from services.catalog import document
 from services.catalog import endpoints as catalog
 from services.container import Container
 from services.dashboard import endpoints as dashboard
+from services.guide import endpoints as guide
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
@@ -59,6 +60,7 @@ def create_app(services: Container) -> FastAPI:
         auth,
         health,
         dashboard,
+        guide,
         reference,
         webhooks,
     ):

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
         default="", validation_alias=_alias("tracking_uri", "MLFLOW_TRACKING_URI")
     )
     """Registry: an SQLAlchemy URL, or an MLflow server; default `home/mlflow.db`."""
+    guide_dir: str = ""
+    """Folder of the documentation that `/guide` serves; default: the one in the package."""
     mlflow_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
     """Where people find MLflow's own pages over this registry; empty: nowhere."""
     artifact_location: str = ""

@@ -21,6 +21,10 @@ MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".xml": "application/xml",
 }
 HEADERS: Final = {
     "Cache-Control": "no-cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,13 @@ import yaml
 
 from guide.generated.metrics import read_metrics
 from guide.outward_links import PROJECT_PAGES
+from guide.race import draw_race
 from tests.house.project import TOP, list_sources, read_text
 
 DOCS = TOP / "docs"
 MAX_LINE_CHARS = 160
 MAX_CELL_CHARS = 200
+MAX_PICTURE_BYTES = 150_000
 
 
 def is_written_by_people(path: Path) -> bool:
@@ -98,6 +101,22 @@ def test_every_event_is_listed() -> None:
     told = {name for path in sources for name in pattern.findall(read_text(path))}
     assert len(told) >= 5
     assert {name for name in told if f"`{name}`" not in page} == set()
+
+
+def test_the_picture_of_the_race_is_what_the_data_says() -> None:
+    """`make pages` draws it."""
+    [arguments] = re.findall(r"^RACE := (.+)$", read_text(TOP / "Makefile"), re.MULTILINE)
+    path, task = arguments.replace("$(REPRODUCTION)", "docs/reproduction").split()
+    results = json.loads(read_text(TOP / path))
+    assert draw_race(results, task) == read_text(DOCS / "race.svg")
+
+
+def test_pictures_are_small() -> None:
+    """But for those of reports, which have every start."""
+    pictures = [path for path in DOCS.rglob("*.*") if path.suffix in (".svg", ".png", ".webp")]
+    ours = [path for path in pictures if "reproduction" not in path.parts]
+    assert ours
+    assert [path.name for path in ours if path.stat().st_size > MAX_PICTURE_BYTES] == []
 
 
 def test_metrics_are_found() -> None:

@@ -25,6 +25,8 @@ PUBLIC = {
     "/docs/{name:path}",
     "/",
     "/dashboard/{name:path}",
+    "/guide",
+    "/guide/{name:path}",
 }
 """What anybody may call: it tells nothing about jobs, optimizers or keys beyond counts."""
 
