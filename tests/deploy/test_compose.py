@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ OURS = [name for name, service in SERVICES.items() if "build" in service]
 THIRD_PARTY_VARIABLES = {
     "RAY_AUTH_MODE",
     "RAY_AUTH_TOKEN_PATH",
+    "RAY_REDIS_ADDRESS",
+    "RAY_external_storage_namespace",
     "POSTGRES_USER",
     "POSTGRES_DB",
     "POSTGRES_PASSWORD_FILE",
@@ -75,10 +78,29 @@ def test_only_the_api_is_published_and_on_loopback_by_default() -> None:
     assert all(service.get("network_mode") is None for service in SERVICES.values())
 
 
-def test_everything_but_the_api_is_on_a_network_without_a_way_out() -> None:
-    assert COMPOSE["networks"]["inside"] == {"internal": True}
-    for name, service in SERVICES.items():
-        assert service["networks"] == (["inside", "outside"] if name == "api" else ["inside"]), name
+def test_everything_but_the_api_is_on_networks_without_a_way_out() -> None:
+    networks = {name: ["inside"] for name in SERVICES}
+    networks |= {"api": ["inside", "outside"], "ray-head": ["inside", "head"], "redis": ["head"]}
+    assert {name: service["networks"] for name, service in SERVICES.items()} == networks
+    assert COMPOSE["networks"] == {
+        "inside": {"internal": True},
+        "head": {"internal": True},
+        "outside": {},
+    }
+
+
+def test_the_head_keeps_what_it_knows_in_redis() -> None:
+    """It asks for no password, as nobody else is on its network."""
+    head = SERVICES["ray-head"]
+    assert head["environment"]["RAY_REDIS_ADDRESS"] == "redis:6379"
+    assert "redis:/data" in SERVICES["redis"]["volumes"]
+    assert head["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
+def test_images_carry_the_version() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
+    tags = {expand(SERVICES[name]["image"]).rpartition(":")[2] for name in OURS}
+    assert tags == {project["version"]}
 
 
 @every_service
