@@ -75,7 +75,7 @@ def measure_growth(home: Path, n_jobs: int, n_runs: int, theta: Theta) -> Growth
         run_id = _leave_run(registry, number, theta) if number < n_runs else None
         with database.write() as session:
             request = schemas.JobRequest(kind="meta-training", spec={"preset": "quick"})
-            principal = Principal(key_id="simulated", name="simulated", scopes=frozenset())
+            principal = Principal.of_key("simulated", "simulated", ["submit"], "default")
             job = make_row(f"job_{number:016d}", request, spec, principal, None)
             session.add(job)
             session.flush()

@@ -17,6 +17,7 @@ from services.guide import endpoints as guide
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
 from services.optimizers import endpoints as optimizers
+from services.projects import endpoints as projects
 from services.proxies.layers import answer_origins
 from services.reference import endpoints as reference
 from services.studies import endpoints as studies
@@ -58,6 +59,7 @@ def create_app(services: Container) -> FastAPI:
         optimizers,
         catalog,
         auth,
+        projects,
         health,
         dashboard,
         guide,

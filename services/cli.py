@@ -188,6 +188,9 @@ def create_key(
             min=0, max=3650, help="It is worthless after so many days.", show_default="never"
         ),
     ] = None,
+    project: Annotated[
+        str, typer.Option(help="Where its holder acts; made first by POST /v1/projects.")
+    ] = "default",
     home: HomeOption = None,
 ) -> None:
     """Make an API key and print it, alone, on one line. It cannot be shown again."""
@@ -195,7 +198,7 @@ def create_key(
     if expires_in_days is not None:
         expires_at = datetime.now(UTC) + timedelta(days=expires_in_days)
     try:
-        new = _open_api_keys(home).create(name, scope, expires_at=expires_at)
+        new = _open_api_keys(home).create(name, scope, expires_at=expires_at, project=project)
     except ValueError as error:
         fail(str(error))
     console.print(new.key, markup=False, highlight=False, soft_wrap=True)

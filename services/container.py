@@ -13,6 +13,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from registry import Registry
+from services.auth.scopes import Principal
 from services.auth.service import ApiKeys
 from services.auth.sessions import Sessions
 from services.auth.throttling import RateLimits
@@ -22,6 +23,8 @@ from services.health.proof import Prover
 from services.jobs.tails import Tails
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
+from services.projects.reach import Reach
+from services.projects.seen_versions import SeenVersions
 from services.reconciler.lease import LeaseWatch
 from services.settings import Settings
 from services.signing import Signer, make_signer
@@ -50,6 +53,14 @@ class Container:
     @cached_property
     def sessions(self) -> Sessions:
         return Sessions(self.database, self.api_keys, self.settings.session_seconds)
+
+    @cached_property
+    def reach(self) -> Reach:
+        return Reach(self.database)
+
+    def see_versions(self, principal: Principal) -> SeenVersions:
+        """The versions that the principal may read."""
+        return SeenVersions(self.registry, self.reach, principal)
 
     @cached_property
     def rate_limits(self) -> RateLimits:

@@ -1,6 +1,7 @@
 """`require(scope)`: the guard that every endpoint declares, and what OpenAPI says of it.
 
-Who asks is known by an API key in the header, or by the cookie of a session in a browser.
+Who asks is known by an API key in the header, or by the cookie of a session in a browser. What the
+path names must be of a project that the principal sees, and its scope is asked for there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Annotated, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
@@ -18,6 +19,8 @@ from services.auth import cookies
 from services.auth.scopes import Principal, Scope
 from services.container import Container, Services
 from services.problems import Forbidden, TooManyRequests, Unauthorized
+from services.projects.reach import find_thing
+from services.projects.tables import PROJECT_PATTERN
 
 __all__ = ["Principal", "get_required_scope", "require"]
 
@@ -37,6 +40,15 @@ _COOKIE: Final = APIKeyCookie(
     auto_error=False,
 )
 
+PROJECT_HEADER: Final = "HyperAdam-Project"
+ProjectName = Annotated[
+    str | None,
+    Header(
+        alias=PROJECT_HEADER,
+        pattern=PROJECT_PATTERN,
+        description="Act in this project, and see it alone, where the asker sees several.",
+    ),
+]
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Token = Annotated[str | None, Depends(_COOKIE)]
 
@@ -48,7 +60,12 @@ class _Require:
         self.scope: Final[Scope] = scope
 
     async def __call__(
-        self, request: Request, services: Services, credentials: Credentials, token: Token
+        self,
+        request: Request,
+        services: Services,
+        credentials: Credentials,
+        token: Token,
+        project: ProjectName = None,
     ) -> Principal:
         if token and "authorization" not in request.headers:
             cookies.check_origin(request)
@@ -57,6 +74,10 @@ class _Require:
             principal = await _find_bearer(services, credentials)
         request.state.actor = principal.name
         self._check_rate(request, services, principal)
+        if project is not None:
+            principal = await _confine(services, principal, project)
+        principal = await _enter(request, services, principal)
+        request.state.project = principal.project
         if self.scope not in principal.scopes:
             challenge = f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
             raise Forbidden(
@@ -78,6 +99,32 @@ class _Require:
                 "from one key.",
                 headers={"Retry-After": str(math.ceil(wait))},
             )
+
+
+async def _confine(services: Container, principal: Principal, project: str) -> Principal:
+    """The principal in the project that the request asks for."""
+    is_there = principal.sees(project) and await run_in_threadpool(
+        services.reach.has_project, project
+    )
+    if not is_there:
+        raise Forbidden(f"{principal.name!r} sees no project {project!r}.")
+    return principal.confine(project)
+
+
+async def _enter(request: Request, services: Container, principal: Principal) -> Principal:
+    """The principal in the project of what the path names."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    try:
+        thing = find_thing(request.method, path, request.path_params)
+    except LookupError:
+        if principal.places is None:
+            return principal
+        raise Forbidden("What the path names is for keys that see all projects.") from None
+    if thing is None:
+        return principal
+    if services.reach.knows(thing):
+        return services.reach.enter(thing, principal)
+    return await run_in_threadpool(services.reach.enter, thing, principal)
 
 
 async def _find_bearer(

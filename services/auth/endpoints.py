@@ -35,7 +35,13 @@ KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]
 @router.get("/self")
 def show_self(principal: Reader) -> SelfAnswer:
     """The key that asks, and what it may do."""
-    return SelfAnswer(id=principal.key_id, name=principal.name, scopes=_list_scopes(principal))
+    return SelfAnswer(
+        id=principal.key_id,
+        name=principal.name,
+        scopes=_list_scopes(principal),
+        project=principal.project,
+        sees_all=principal.places is None,
+    )
 
 
 def _list_scopes(principal: Principal) -> list[Scope]:
@@ -90,6 +96,8 @@ def sign_in(
         name=principal.name,
         scopes=_list_scopes(principal),
         expires_at=new.expires_at,
+        project=principal.project,
+        sees_all=principal.places is None,
     )
 
 

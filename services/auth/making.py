@@ -37,9 +37,14 @@ def make_key(services: Container, request: KeyRequest, post: Post) -> tuple[ApiK
 
 
 def _draw_key(services: Container, request: KeyRequest) -> NewKey:
+    if not services.reach.has_project(request.project):
+        raise invalid("project", f"there is no project {request.project!r}")
     try:
         return services.api_keys.draw(
-            request.name, sorted(request.scopes), expires_at=request.expires_at
+            request.name,
+            sorted(request.scopes),
+            expires_at=request.expires_at,
+            project=request.project,
         )
     except ValueError as error:
         raise invalid("expires_at", str(error)) from error

@@ -8,13 +8,17 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_serializer
 
 from registry.checks import MAX_ACTOR_CHARS, check_text
-from services.auth.scopes import Scope
+from services.auth.scopes import DEFAULT_PROJECT, Scope
 from services.auth.tables import ApiKey
+from services.projects.tables import PROJECT_PATTERN
 from services.request_model import RequestModel
 
 
 def _plain_text(value: str) -> str:
     return check_text(value, "name", max_chars=MAX_ACTOR_CHARS)
+
+
+ProjectName = Annotated[str, Field(pattern=PROJECT_PATTERN)]
 
 
 class KeyRequest(RequestModel):
@@ -27,6 +31,10 @@ class KeyRequest(RequestModel):
     scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({"read"})
     expires_at: AwareDatetime | None = None
     """Worthless from then on; null: never by itself."""
+    project: ProjectName = Field(
+        default=DEFAULT_PROJECT, exclude_if=lambda value: value == DEFAULT_PROJECT
+    )
+    """Where its holder acts. Without the scope `admin` it sees no other."""
 
     @field_serializer("scopes")
     def _in_order(self, scopes: frozenset[Scope]) -> list[Scope]:
@@ -44,6 +52,7 @@ class KeyAnswer(BaseModel):
     revoked_at: datetime | None
     last_used_at: datetime | None
     expires_at: datetime | None
+    project: str
 
     @classmethod
     def of(cls, record: ApiKey) -> Self:
@@ -70,6 +79,10 @@ class SessionAnswer(BaseModel):
     scopes: list[Scope]
     """With all that they imply."""
     expires_at: datetime
+    project: str
+    """Where it acts."""
+    sees_all: bool
+    """Whether it sees every project."""
 
 
 class SelfAnswer(BaseModel):
@@ -79,3 +92,7 @@ class SelfAnswer(BaseModel):
     name: str
     scopes: list[Scope]
     """With all that they imply."""
+    project: str
+    """Where it acts."""
+    sees_all: bool
+    """Whether it sees every project."""

@@ -1,25 +1,61 @@
-"""What a key may do. Scopes are ordered: `admin` implies `submit`, which implies `read`."""
+"""What a key may do, and in which projects. Scopes are ordered: `admin` implies `submit`, which
+implies `read`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Self, get_args
 
 Scope = Literal["read", "submit", "admin"]
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 """Each one implies those before it."""
 
+DEFAULT_PROJECT: Final = "default"
+"""Of what was there before there were projects, and of whatever names none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who asks: the holder of a key."""
+    """Who asks, and where."""
 
     key_id: str
     name: str
     scopes: frozenset[Scope]
-    """With everything that the key's scopes imply."""
+    """In the project where it acts, with everything that they imply."""
+    project: str
+    """Where it acts: what it makes belongs there."""
+    places: Mapping[str, frozenset[Scope]] | None
+    """What it may do in each project that it sees; None: the same in all that there are."""
+
+    @classmethod
+    def of_key(cls, key_id: str, name: str, scopes: Iterable[str], project: str) -> Self:
+        """The holder of a key: of its project alone, unless it has the scope `admin`."""
+        implied = add_implied(scopes)
+        places = None if "admin" in implied else {project: implied}
+        return cls(key_id=key_id, name=name, scopes=implied, project=project, places=places)
+
+    def sees(self, project: str) -> bool:
+        """Whether anything of the project is for it to see."""
+        return self.places is None or project in self.places
+
+    def choose(self, project: str | None = None) -> frozenset[str] | None:
+        """The projects whose things are listed for it: those that it sees, or of them the one that
+        was asked for. None: all that there are."""
+        if project is not None:
+            return frozenset([project] if self.sees(project) else [])
+        return None if self.places is None else frozenset(self.places)
+
+    def enter(self, project: str) -> Self:
+        """The same, acting in a project that it sees."""
+        scopes = self.scopes if self.places is None else self.places[project]
+        return replace(self, project=project, scopes=scopes)
+
+    def confine(self, project: str) -> Self:
+        """The same, acting in a project that it sees, and seeing no other."""
+        inside = self.enter(project)
+        return replace(inside, places={project: inside.scopes})
 
 
 def add_implied(scopes: Iterable[str]) -> frozenset[Scope]:

@@ -20,10 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth import keys
-from services.auth.scopes import Principal, add_implied
+from services.auth.scopes import DEFAULT_PROJECT, Principal, add_implied
 from services.auth.tables import ApiKey
 from services.auth.validity import is_valid_record
 from services.database.base import Database, now
+from services.projects.tables import Project
 
 MEMORY_SECONDS: Final = 5.0
 MAX_REMEMBERED: Final = 1024
@@ -32,6 +33,11 @@ LAST_USED_STEP: Final = timedelta(minutes=1)
 """`last_used_at` is written at most this often, so that reads stay reads."""
 
 log = structlog.get_logger(__name__)
+
+
+def make_principal(record: ApiKey) -> Principal:
+    """Who holds the key."""
+    return Principal.of_key(record.id, record.name, record.scopes, record.project)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +60,31 @@ class ApiKeys:
         """Hash of a key → its holder, and when to forget that."""
 
     def create(
-        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        expires_at: datetime | None = None,
+        project: str = DEFAULT_PROJECT,
     ) -> NewKey:
         """A new key.
 
         Raises:
-            ValueError: the name is empty, long or has control characters, a scope is unknown, or
-                the key would have expired already.
+            ValueError: the name is empty, long or has control characters, a scope is unknown, the
+                key would have expired already, or there is no such project.
         """
-        new = self.draw(name, scopes, expires_at=expires_at)
+        new = self.draw(name, scopes, expires_at=expires_at, project=project)
         with self._database.write() as session:
             session.add(new.record)
         return new
 
     def draw(
-        self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        expires_at: datetime | None = None,
+        project: str = DEFAULT_PROJECT,
     ) -> NewKey:
         """A new key that is not in the database yet.
 
@@ -84,6 +100,10 @@ class ApiKeys:
                 f"expires_at must be in the future, and at most {LONGEST_LIFE.days} days ahead"
             )
 
+        with self._database.read() as session:
+            if session.get(Project, project) is None:
+                raise ValueError(f"there is no project {project!r}")
+
         key = keys.draw_key()
         key_id = keys.parse_id(key)
         assert key_id is not None
@@ -95,6 +115,7 @@ class ApiKeys:
             scopes=sorted(set(scopes)),
             created_at=now(),
             expires_at=expires_at,
+            project=project,
         )
         return NewKey(key=key, record=record)
 
@@ -130,7 +151,7 @@ class ApiKeys:
         record = self.get(key_id)
         if record is None or not is_valid_record(record):
             return None
-        return Principal(key_id=key_id, name=record.name, scopes=add_implied(record.scopes))
+        return make_principal(record)
 
     def recall(self, key: str) -> Principal | None:
         """The holder of a key that was verified a moment ago. Never blocks.
@@ -158,7 +179,7 @@ class ApiKeys:
             return None
 
         self._touch(record)
-        principal = Principal(key_id=key_id, name=record.name, scopes=add_implied(record.scopes))
+        principal = make_principal(record)
         self._remember(keys.hash_key(key), principal, record.expires_at)
         return principal
 

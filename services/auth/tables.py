@@ -27,6 +27,8 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Worthless from then on; None: never by itself."""
+    project: Mapped[str] = mapped_column(String(32), default="default", server_default="default")
+    """Where its holder acts; with the scope `admin`, where by default."""
 
 
 class BrowserSession(Base):

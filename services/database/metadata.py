@@ -13,10 +13,11 @@ from services.database.base import Base
 from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
 from services.optimizers import tables as optimizers
+from services.projects import tables as projects
 from services.reconciler import tables as reconciler
 from services.webhooks import tables as webhooks
 
-TABLE_MODULES = (auth, facts, idempotency, jobs, optimizers, reconciler, webhooks)
+TABLE_MODULES = (auth, facts, idempotency, jobs, optimizers, projects, reconciler, webhooks)
 
 
 def load_metadata() -> MetaData:

@@ -19,6 +19,7 @@ from services.jobs.merge_patch import apply_merge_patch
 from services.jobs.removal import delete_runs
 from services.jobs.tables import Job
 from services.problems import invalid
+from services.projects.opening import check_open
 
 
 def trigger_job(
@@ -33,6 +34,8 @@ def trigger_job(
 
     def change(session: Session) -> schemas.JobAnswer:
         job = _lock_job(session, job_id)
+        if trigger in (Trigger.RESUME, Trigger.RETRY):
+            check_open(session, job.project)
         state = State(job.state)
         try:
             changes.apply_trigger(session, job, trigger, post.principal.name)

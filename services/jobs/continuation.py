@@ -16,6 +16,7 @@ from meta_trainer.specs import ContinueSpec, MetaTrainingSpec, check_continuatio
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.training.checkpoints import BEST_CHECKPOINT, CheckpointError, read_update
 from registry import ArtifactNotFound, Registry, RunNotFound
+from services.auth.scopes import Principal
 from services.container import Container
 from services.jobs import queries
 from services.jobs.lifecycle import ENDED, State
@@ -28,7 +29,7 @@ _JOB: Final = "spec.continue_from.job"
 _CHECKPOINT: Final = "spec.continue_from.checkpoint"
 
 
-def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
+def pin_continuation(services: Container, spec: AnyJobSpec, principal: Principal) -> AnyJobSpec:
     """The spec with the update of the checkpoint that it continues from, if it continues any.
 
     Raises:
@@ -38,7 +39,7 @@ def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
     if not isinstance(spec, MetaTrainingSpec) or spec.continue_from is None:
         return spec
     wanted = spec.continue_from
-    run_id, original = _load_original(services, wanted.job)
+    run_id, original = _load_original(services, wanted.job, principal)
     update = _find_update(services.registry, run_id, wanted)
     checkpoint = ContinueSpec(job=wanted.job, checkpoint=update)
     pinned = spec.model_copy(update={"continue_from": checkpoint})
@@ -49,11 +50,13 @@ def pin_continuation(services: Container, spec: AnyJobSpec) -> AnyJobSpec:
     return pinned
 
 
-def _load_original(services: Container, job_id: str) -> tuple[str, MetaTrainingSpec]:
+def _load_original(
+    services: Container, job_id: str, principal: Principal
+) -> tuple[str, MetaTrainingSpec]:
     """The run and the spec of the job that is to be continued."""
     with services.database.read() as session:
         job = queries.find_job(session, job_id)
-        if job is None:
+        if job is None or not principal.sees(job.project):
             raise invalid(_JOB, f"there is no job {job_id!r}")
         obstacle = _find_obstacle(job)
         if obstacle is not None:

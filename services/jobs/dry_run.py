@@ -9,6 +9,7 @@ from services.container import Container
 from services.jobs import schemas
 from services.jobs.bare import describe_bare, lay_under
 from services.jobs.submission import check_request
+from services.jobs.toys import describe_toy
 from services.problems import Forbidden, Validation
 
 
@@ -32,5 +33,7 @@ def try_job(services: Container, request: schemas.JobRequest, principal: Princip
         whole = FieldErrorAnswer(field="spec", message=problem.detail)
         return answer.model_copy(update={"errors": errors or [whole]})
     cost = describe_cost(spec, count_cores(services))
-    changes = {"accepted": True, "spec": spec.model_dump(mode="json"), "cost": cost}
+    content = spec.model_dump(mode="json")
+    notes = [*answer.notes, *describe_toy(content, principal.project)]
+    changes = {"accepted": True, "spec": content, "cost": cost, "notes": notes}
     return answer.model_copy(update=changes)

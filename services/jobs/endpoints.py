@@ -20,6 +20,7 @@ from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
 from services.links import make_location
 from services.pages import PageCursor, PageLimit
+from services.projects.tables import PROJECT_PATTERN
 from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
@@ -42,6 +43,9 @@ NamePart = Annotated[
 ]
 Actor = Annotated[
     str | None, Query(pattern=_PLAIN, description="Name of the key that submitted it")
+]
+ProjectFilter = Annotated[
+    str | None, Query(pattern=PROJECT_PATTERN, description="Of one project, of those that are seen")
 ]
 Moment = Annotated[
     AwareDatetime | None,
@@ -115,11 +119,13 @@ def _created(
 @router.get("", dependencies=[Reader])
 def list_jobs(
     services: Services,
+    principal: Annotated[Principal, Reader],
     kind: Annotated[list[schemas.Kind], Query()] = [],  # noqa: B006
     state: Annotated[list[State], Query()] = [],  # noqa: B006
     label: Annotated[list[Label], Query(max_length=8)] = [],  # noqa: B006
     name: NamePart = None,
     actor: Actor = None,
+    project: ProjectFilter = None,
     created_after: Moment = None,
     created_before: Moment = None,
     cursor: Cursor = None,
@@ -133,6 +139,7 @@ def list_jobs(
         labels=label,
         name=name,
         actor=actor,
+        projects=principal.choose(project),
         created_after=created_after,
         created_before=created_before,
     )

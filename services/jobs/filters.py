@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,6 +37,8 @@ class JobFilter:
     """Part of the job's name, in any case of letters."""
     actor: str | None = None
     """Name of the key that submitted it."""
+    projects: Collection[str] | None = None
+    """One of these; None admits all, an empty collection none."""
     created_after: datetime | None = None
     """From this moment on."""
     created_before: datetime | None = None
@@ -45,6 +47,8 @@ class JobFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same for the job store."""
         conditions: list[ColumnElement[bool]] = []
+        if self.projects is not None:
+            conditions.append(Job.project.in_(self.projects))
         if self.kinds:
             conditions.append(Job.kind.in_(self.kinds))
         if self.states:

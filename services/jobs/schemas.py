@@ -144,6 +144,7 @@ class JobAnswer(Answer):
     retry_at: datetime | None
     """When the next attempt may start after one that was lost; null when none waits for that."""
     actor: str
+    project: str
     notes: list[str] = []
     """What was decided for the client, in sentences; only in the answer to a submission."""
 

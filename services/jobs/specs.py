@@ -19,9 +19,10 @@ from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.schema import SPEC_MODELS
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_points import at_point
-from registry import AliasNotFound, OptimizerNotFound, Registry, VersionNotFound
+from registry import AliasNotFound, OptimizerNotFound, VersionNotFound
 from services.jobs.spec_errors import field_errors
 from services.problems import FieldError, invalid, invalid_fields
+from services.projects.seen_versions import VersionSource
 
 AnyJobSpec = MetaTrainingSpec | EvaluationSpec | StudySpec
 
@@ -35,7 +36,7 @@ def is_job_spec(spec: object) -> TypeGuard[AnyJobSpec]:
     return isinstance(spec, MetaTrainingSpec | EvaluationSpec | StudySpec)
 
 
-def complete_spec(kind: str, content: Mapping[str, Any], registry: Registry) -> AnyJobSpec:
+def complete_spec(kind: str, content: Mapping[str, Any], versions: VersionSource) -> AnyJobSpec:
     """The spec with every default written out and every reference pinned to a version number.
 
     Raises:
@@ -43,11 +44,11 @@ def complete_spec(kind: str, content: Mapping[str, Any], registry: Registry) -> 
     """
     spec = _validate(SPECS[kind], content)
     if isinstance(spec, EvaluationSpec):
-        return _pin_optimizers(spec, registry)
+        return _pin_optimizers(spec, versions)
     if isinstance(spec, MetaTrainingSpec):
-        return _pin_parent(spec, registry, "spec.parent")
-    base = _pin_parent(spec.base, registry, "spec.base.parent")
-    return _pin_parents_of_trials(spec.model_copy(update={"base": base}), registry)
+        return _pin_parent(spec, versions, "spec.parent")
+    base = _pin_parent(spec.base, versions, "spec.base.parent")
+    return _pin_parents_of_trials(spec.model_copy(update={"base": base}), versions)
 
 
 def _validate(model: type[AnyJobSpec], content: Mapping[str, Any]) -> AnyJobSpec:
@@ -57,13 +58,13 @@ def _validate(model: type[AnyJobSpec], content: Mapping[str, Any]) -> AnyJobSpec
         raise invalid_fields(field_errors(model, error)) from error
 
 
-def _pin_optimizers(spec: EvaluationSpec, registry: Registry) -> EvaluationSpec:
+def _pin_optimizers(spec: EvaluationSpec, versions: VersionSource) -> EvaluationSpec:
     """The evaluation of versions by number; two references may not mean the same one."""
     pinned = []
     errors = []
     for index, reference in enumerate(spec.optimizers):
         try:
-            pinned.append(_pin(reference, registry))
+            pinned.append(_pin(reference, versions))
         except _NOT_FOUND as error:
             message = f"no version {reference!r}: {error}"
             errors.append(FieldError(f"spec.optimizers.{index}", message))
@@ -77,7 +78,7 @@ def _pin_optimizers(spec: EvaluationSpec, registry: Registry) -> EvaluationSpec:
     return spec.model_copy(update={"optimizers": tuple(pinned)})
 
 
-def _pin_parents_of_trials(spec: StudySpec, registry: Registry) -> StudySpec:
+def _pin_parents_of_trials(spec: StudySpec, versions: VersionSource) -> StudySpec:
     """The study with the parents among which its space chooses by number.
 
     Raises:
@@ -91,7 +92,7 @@ def _pin_parents_of_trials(spec: StudySpec, registry: Registry) -> StudySpec:
         trial = at_point(spec.base, {_PARENT: option})
         pinned = _pin_parent(
             trial,
-            registry,
+            versions,
             f"spec.space.{_PARENT}.options.{index}",
             any_rule=any(path.split(".")[0] == "rule" for path in spec.space),
         )
@@ -104,7 +105,7 @@ def _pin_parents_of_trials(spec: StudySpec, registry: Registry) -> StudySpec:
 
 
 def _pin_parent(
-    spec: MetaTrainingSpec, registry: Registry, field: str, *, any_rule: bool = False
+    spec: MetaTrainingSpec, versions: VersionSource, field: str, *, any_rule: bool = False
 ) -> MetaTrainingSpec:
     """The meta-training with its parent by number; its rule must be the parent's.
 
@@ -119,7 +120,7 @@ def _pin_parent(
         return spec
     try:
         name, ref = split_ref(spec.parent)
-        version = registry.version(name, ref)
+        version = versions.version(name, ref)
         if version.damage is not None:
             raise invalid(field, f"{spec.parent!r} is damaged: {version.damage}")
         if not any_rule:
@@ -131,7 +132,7 @@ def _pin_parent(
     return spec.model_copy(update={"parent": f"{name}@{version.number}"})
 
 
-def _pin(reference: str, registry: Registry) -> str:
+def _pin(reference: str, versions: VersionSource) -> str:
     """The reference with the number of its version."""
     name, ref = split_ref(reference)
-    return f"{name}@{registry.version(name, ref).number}"
+    return f"{name}@{versions.version(name, ref).number}"

@@ -10,10 +10,8 @@ from base64 import b32encode
 
 from sqlalchemy.orm import Session
 
-from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import spec_of_today
-from meta_trainer.specs.study import StudySpec
 from meta_trainer.tasks.needs import check_networks
 from services.auth.scopes import Principal
 from services.catalog.datasets import check_data
@@ -31,8 +29,10 @@ from services.jobs.needs import describe_shortage
 from services.jobs.promotion import check_promotion
 from services.jobs.specs import AnyJobSpec, complete_spec
 from services.jobs.tables import Job
+from services.jobs.toys import describe_toy, find_name, name_toys
 from services.optimizers.owners import check_owner, claim_name
 from services.problems import invalid
+from services.projects.opening import check_open
 from services.webhooks.hosts import ForbiddenTarget, Hosts, parse_target
 
 
@@ -85,12 +85,13 @@ def _create_job(
     if earlier is not None:
         return _add_notes(service.show_job(services, earlier), request), False
     spec = check_request(services, request, post.principal)
-    name = _find_name(spec)
+    name = find_name(spec)
     if name is not None:
         claim_name(services.database, services.registry, name, post.principal)
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
+        check_open(session, post.principal.project)
         job = make_row(job_id, request, spec, post.principal, cloned_from)
         session.add(job)
         return views.make_answer(services, session, job)
@@ -110,10 +111,10 @@ def check_request(
     """
     check_deadline(request.deadline)
     content = lay_under(request.kind, request.spec)
-    complete = complete_spec(request.kind, content, services.registry)
-    pinned = pin_continuation(services, complete)
+    complete = complete_spec(request.kind, content, services.see_versions(principal))
+    pinned = pin_continuation(services, name_toys(complete, principal.project), principal)
     spec = check_promotion(pinned, principal, services.registry)
-    name = _find_name(spec)
+    name = find_name(spec)
     if name is not None:
         check_owner(services.database, services.registry, name, principal)
     _check_needs(services, request.kind, spec)
@@ -135,15 +136,8 @@ def _check_described(spec: AnyJobSpec) -> None:
 
 
 def _add_notes(job: schemas.JobAnswer, request: schemas.JobRequest) -> schemas.JobAnswer:
-    return job.model_copy(update={"notes": describe_bare(request.kind, request.spec)})
-
-
-def _find_name(spec: AnyJobSpec) -> str | None:
-    """The name that the job will register under, which is its submitter's from its submission
-    on."""
-    if isinstance(spec, EvaluationSpec):
-        return None
-    return spec.base.register_as if isinstance(spec, StudySpec) else spec.register_as
+    notes = describe_bare(request.kind, request.spec)
+    return job.model_copy(update={"notes": [*notes, *describe_toy(job.spec, job.project)]})
 
 
 def _check_needs(services: Container, kind: str, spec: AnyJobSpec) -> None:
@@ -193,6 +187,7 @@ def make_row(
         state=State.QUEUED,
         actor=principal.name,
         api_key_id=principal.key_id,
+        project=principal.project,
         created_at=now(),
         priority=request.priority,
         deadline=request.deadline,

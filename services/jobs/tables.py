@@ -6,7 +6,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.database.base import Base, UtcDateTime
@@ -55,6 +63,11 @@ class Job(Base):
     """URL that is told of its end; None: nobody is."""
     api_key_id: Mapped[str | None] = mapped_column(String(40))
     """Of the API key that submitted it, for limits by key; None where that was not recorded."""
+    project: Mapped[str] = mapped_column(String(32), default="default", server_default="default")
+    n_cores: Mapped[int | None]
+    """Cores that it may make use of at once; None where that was not recorded."""
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Of its files in the registry, as they were measured last."""
 
     __table_args__ = (
         Index(None, "state", "seq"),
@@ -63,6 +76,8 @@ class Job(Base):
         Index("ix_jobs_shares", "state", "priority", "api_key_id", "seq"),
         Index(None, "run_id"),
         Index(None, "state", "deadline"),
+        Index(None, "project", "seq"),
+        Index(None, "state", "project"),
     )
 
 

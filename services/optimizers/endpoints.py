@@ -25,6 +25,7 @@ from services.optimizers.parameters import (
     Name,
     NameCursor,
     NumberCursor,
+    Reader,
     Ref,
     Reference,
     Submitter,
@@ -32,7 +33,7 @@ from services.optimizers.parameters import (
 from services.optimizers.search import SearchOfRequest
 from services.optimizers.upload_slots import read_body
 from services.pages import PageCursor, PageLimit
-from services.problems import UnsupportedMediaType
+from services.problems import UnsupportedMediaType, invalid
 from services.strict_routes import StrictRoute
 
 router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"], route_class=StrictRoute)
@@ -40,10 +41,14 @@ router = APIRouter(prefix="/v1/optimizers", tags=["optimizers"], route_class=Str
 
 @router.get("", dependencies=[READER])
 def list_optimizers(
-    services: Services, search: SearchOfRequest, cursor: NameCursor = None, limit: Limit = 50
+    services: Services,
+    search: SearchOfRequest,
+    principal: Reader,
+    cursor: NameCursor = None,
+    limit: Limit = 50,
 ) -> schemas.OptimizerList:
     """Optimizers, by name; with a search, those with a version that it admits."""
-    return service.list_optimizers(services, search, cursor=cursor, limit=limit)
+    return service.list_optimizers(services, search, principal, cursor=cursor, limit=limit)
 
 
 @router.get("/{name}", dependencies=[READER])
@@ -59,9 +64,20 @@ def hand_over(
     services: Services,
     principal: Admin,  # noqa: ARG001
 ) -> schemas.OwnerAnswer:
-    """Give a name to another owner: a name of API keys."""
-    owners.hand_over(services.database, name, body.owner)
+    """Give a name to another owner, a name of API keys; with `project`, to one of that project."""
+    if body.project is not None and not services.reach.has_project(body.project):
+        raise invalid("project", f"there is no project {body.project!r}")
+    owners.hand_over(services.database, name, body.owner, body.project)
+    services.reach.forget()
     return schemas.OwnerAnswer(name=name, owner=body.owner)
+
+
+@router.put("/{name}/sharing")
+def share(
+    name: Name, body: schemas.SharingRequest, services: Services, principal: Submitter
+) -> schemas.OptimizerAnswer:
+    """Let all projects read the versions of an optimizer of one's own, or no longer."""
+    return service.share(services, name, principal, shared=body.shared)
 
 
 @router.get("/{name}/versions", dependencies=[READER])
@@ -142,10 +158,12 @@ def annotate(
 
 
 @router.get("/{name}/versions/{ref}/compare", dependencies=[READER])
-def compare(name: Name, ref: Ref, to: Reference, services: Services) -> schemas.ComparisonAnswer:
+def compare(
+    name: Name, ref: Ref, to: Reference, services: Services, principal: Reader
+) -> schemas.ComparisonAnswer:
     """This version (left) and another one (right): specs, lineage, metrics and evaluations side by
     side."""
-    return service.compare(services, name, ref, to)
+    return service.compare(services, name, ref, to, principal)
 
 
 @router.get("/{name}/aliases", dependencies=[READER])

@@ -1,12 +1,15 @@
 """Whose the name of an optimizer is: only its owner, and the scope `admin`, make versions of it,
 describe them, and attach evidence to them.
 
-The owner is the name of the API key that used it first, so that a new key of the same name takes
-over from a lost one; only admins make keys. The names of toys are everybody's.
+A name belongs to a project. Its owner there is the name of the API key that used it first, so that
+a new key of the same name takes over from a lost one; only admins make keys. The names of toys are
+everybody's in the project `default`; in another project a toy's name begins with the project's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
@@ -15,34 +18,68 @@ from sqlalchemy.dialects import postgresql, sqlite
 from meta_trainer.specs.presets import PRESETS
 from meta_trainer.specs.study_presets import STUDY_PRESETS
 from registry import OptimizerNotFound, Registry
-from services.auth.scopes import Principal
+from services.auth.scopes import DEFAULT_PROJECT, Principal
 from services.database.base import Database, now
 from services.jobs.tables import Job
 from services.optimizers.tables import OptimizerName
 from services.problems import Forbidden
+from services.projects.tables import Project
 
 COMMON_NAMES: Final = frozenset(
     [PRESETS["quick"]["register_as"]]
     + [study["base"]["register_as"] for study in STUDY_PRESETS.values()]
 )
 """What `quick` jobs and ready studies register as."""
+_EVERYBODY: Final = ""
+"""As an owner: everybody in the project."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belonging:
+    """Whose a name is."""
+
+    project: str
+    owner: str | None
+    """None: nobody's yet, or everybody's in the project."""
+
+
+def name_toy(name: str, project: str) -> str:
+    """What a toy of this name is called in a project."""
+    return name if project == DEFAULT_PROJECT else f"{project}-{name}"
+
+
+def find_belonging(database: Database, registry: Registry, name: str) -> Belonging | None:
+    """Whose the name is; None: it is free."""
+    if name in COMMON_NAMES:
+        return Belonging(project=DEFAULT_PROJECT, owner=None)
+    with database.read() as session:
+        row = session.get(OptimizerName, name)
+    if row is not None:
+        return Belonging(project=row.project, owner=row.owner or None)
+    project = _find_project_of_toy(database, name)
+    if project is not None:
+        return Belonging(project=project, owner=None)
+    return _find_maker(database, registry, name)
 
 
 def find_owner(database: Database, registry: Registry, name: str) -> str | None:
     """Whose it is; None: nobody's yet, or everybody's. Of a name from before there were owners it
     is who made its oldest version."""
-    if name in COMMON_NAMES:
-        return None
-    with database.read() as session:
-        row = session.get(OptimizerName, name)
-    return _find_maker(database, registry, name) if row is None else row.owner
+    belonging = find_belonging(database, registry, name)
+    return None if belonging is None else belonging.owner
 
 
 def may_write(database: Database, registry: Registry, name: str, principal: Principal) -> bool:
     """Whether the principal may make versions of it, describe them, and attach evidence."""
+    belonging = find_belonging(database, registry, name)
+    if belonging is None:
+        return True
+    if not principal.sees(belonging.project):
+        return False
     if "admin" in principal.scopes:
         return True
-    return find_owner(database, registry, name) in (None, principal.name)
+    is_there = belonging.project == principal.project
+    return is_there and belonging.owner in (None, principal.name)
 
 
 def check_owner(database: Database, registry: Registry, name: str, principal: Principal) -> None:
@@ -50,49 +87,101 @@ def check_owner(database: Database, registry: Registry, name: str, principal: Pr
     Raises:
         Forbidden: the name is another's.
     """
-    if not may_write(database, registry, name, principal):
-        owner = find_owner(database, registry, name)
-        raise Forbidden(
-            f"The optimizer {name!r} belongs to {owner!r}: take another name (`register_as`), "
-            "or ask a key with the scope 'admin' to hand it over."
-        )
+    if may_write(database, registry, name, principal):
+        return
+    belonging = find_belonging(database, registry, name)
+    if belonging is None or belonging.project != principal.project:  # whose it is, is not told
+        hint = f"{name_toy(name, principal.project)!r}" if name in COMMON_NAMES else "another name"
+        raise Forbidden(f"The name {name!r} is taken: take {hint} (`register_as`).")
+    raise Forbidden(
+        f"The optimizer {name!r} belongs to {belonging.owner!r}: take another name "
+        "(`register_as`), or ask a key with the scope 'admin' to hand it over."
+    )
 
 
 def claim_name(database: Database, registry: Registry, name: str, principal: Principal) -> None:
-    """Make a name that is nobody's the principal's own.
+    """Make a name that is nobody's the principal's own, in the project where it acts.
 
     Raises:
         Forbidden: it is another's.
     """
-    if name not in COMMON_NAMES and find_owner(database, registry, name) is None:
-        _insert(database, name, principal.name)
+    check_owner(database, registry, name, principal)
+    belonging = find_belonging(database, registry, name)
+    if name in COMMON_NAMES or (belonging is not None and belonging.owner is not None):
+        return
+    is_toy = _find_project_of_toy(database, name) is not None
+    place = principal.project if belonging is None else belonging.project
+    _insert(database, name, _EVERYBODY if is_toy else principal.name, place)
     check_owner(database, registry, name, principal)
 
 
-def hand_over(database: Database, name: str, owner: str) -> None:
-    """Give a name to another owner."""
+def hand_over(database: Database, name: str, owner: str, project: str | None = None) -> None:
+    """Give a name to another owner, of a project if it is to be another."""
     with database.write() as session:
         row = session.get(OptimizerName, name, with_for_update=True)
         if row is not None:
             row.owner = owner
+            row.project = project or row.project
             return
-    _insert(database, name, owner)
+    _insert(database, name, owner, project or DEFAULT_PROJECT)
 
 
-def _insert(database: Database, name: str, owner: str) -> None:
+def share_name(database: Database, registry: Registry, name: str, *, shared: bool) -> None:
+    """Let all projects read the versions of a name, or no longer."""
+    belonging = find_belonging(database, registry, name)
+    if belonging is not None:
+        _insert(database, name, belonging.owner or _EVERYBODY, belonging.project)
+    with database.write() as session:
+        row = session.get(OptimizerName, name, with_for_update=True)
+        if row is not None:
+            row.shared = shared
+
+
+def list_seen(database: Database, names: Iterable[str], principal: Principal) -> list[str]:
+    """Of names of optimizers, those whose versions the principal may read."""
+    if principal.places is None:
+        return list(names)
+    with database.read() as session:
+        rows = session.scalars(select(OptimizerName)).all()
+    is_seen = {row.name: row.shared or principal.sees(row.project) for row in rows}
+    sees_unclaimed = principal.sees(DEFAULT_PROJECT)
+    return [name for name in names if is_seen.get(name, sees_unclaimed)]
+
+
+def is_shared(database: Database, name: str) -> bool:
+    """Whether all projects may read the versions of a name."""
+    with database.read() as session:
+        row = session.get(OptimizerName, name)
+    return row is not None and row.shared
+
+
+def _insert(database: Database, name: str, owner: str, project: str) -> None:
     """Unless another was quicker."""
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
-    row = {"name": name, "owner": owner, "claimed_at": now()}
+    row = {"name": name, "owner": owner, "project": project, "claimed_at": now()}
     with database.write() as session:
         session.execute(insert(OptimizerName).values(**row).on_conflict_do_nothing())
 
 
-def _find_maker(database: Database, registry: Registry, name: str) -> str | None:
+def _find_project_of_toy(database: Database, name: str) -> str | None:
+    """The project whose toy has this name."""
+    prefixes = [name.removesuffix(f"-{toy}") for toy in COMMON_NAMES if name.endswith(f"-{toy}")]
+    if not prefixes:
+        return None
+    query = select(Project.name).where(Project.name.in_(prefixes)).order_by(Project.name).limit(1)
+    with database.read() as session:
+        return session.scalar(query)
+
+
+def _find_maker(database: Database, registry: Registry, name: str) -> Belonging | None:
+    """Of a name from before there were owners; None: it has no version."""
     try:
         oldest = registry.versions(name)[-1]
     except (OptimizerNotFound, IndexError):
         return None
     if oldest.run_id is None:
-        return oldest.tags.get("uploaded_by")
+        owner = oldest.tags.get("uploaded_by")
+        return Belonging(project=DEFAULT_PROJECT, owner=owner)
     with database.read() as session:
-        return session.scalar(select(Job.actor).where(Job.run_id == oldest.run_id))
+        maker = session.scalar(select(Job.actor).where(Job.run_id == oldest.run_id))
+    return Belonging(project=DEFAULT_PROJECT, owner=maker)

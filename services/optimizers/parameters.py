@@ -59,5 +59,6 @@ Archived = Annotated[bool, Query(description="Archived versions as well")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 READER: Final = Depends(require("read"))
+Reader = Annotated[Principal, READER]
 Submitter = Annotated[Principal, Depends(require("submit"))]
 Admin = Annotated[Principal, Depends(require("admin"))]

@@ -16,6 +16,7 @@ from registry.checks import (
     check_text,
     merge_tags,
 )
+from services.projects.tables import PROJECT_PATTERN
 from services.request_model import RequestModel
 
 MAX_NUMBER = 2**31 - 1
@@ -117,12 +118,23 @@ class OptimizerAnswer(BaseModel):
     latest: OptimizerVersionAnswer
     aliases: dict[str, int]
     owner: str | None = None
-    """Name of the API key that, beside admins, makes versions of it; null: every key does."""
+    """Name of the API key that, beside admins, makes versions of it; null: every key of its
+    project does."""
+    project: str = "default"
+    shared: bool = False
+    """Whether all projects may read its versions."""
 
 
 class OwnerRequest(RequestModel):
     owner: Annotated[str, Field(min_length=1, max_length=200)]
     """Name of an API key, or of several that share it."""
+    project: Annotated[str | None, Field(pattern=PROJECT_PATTERN)] = None
+    """The project of these keys; null: as it is."""
+
+
+class SharingRequest(RequestModel):
+    shared: bool
+    """Whether all projects may read the versions."""
 
 
 class OwnerAnswer(BaseModel):

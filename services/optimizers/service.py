@@ -11,12 +11,19 @@ from hyperadam.theta import Theta
 
 from registry import OptimizerNotFound, Version
 from registry.alias_log import find_protected, find_rules, resolve_aliases
-from services.auth.scopes import Principal
+from services.auth.scopes import DEFAULT_PROJECT, Principal
 from services.container import Container
 from services.idempotency.service import Post, hash_body
 from services.optimizers import comparison
 from services.optimizers.answers import answer_version, answer_versions, check_answer
-from services.optimizers.owners import check_owner, claim_name, find_owner
+from services.optimizers.owners import (
+    check_owner,
+    claim_name,
+    find_belonging,
+    is_shared,
+    list_seen,
+    share_name,
+)
 from services.optimizers.schemas import (
     AliasAnswer,
     AliasChangeAnswer,
@@ -32,16 +39,18 @@ from services.optimizers.schemas import (
 from services.optimizers.search import Search
 from services.pages import cut_page
 from services.problems import invalid
+from services.projects.opening import check_open
 
 ORIGIN_TAGS: Final = frozenset({"source", "uploaded_by"})
 """What an upload says of itself; nobody writes these afterwards."""
 
 
 def list_optimizers(
-    services: Container, search: Search, *, cursor: str | None, limit: int
+    services: Container, search: Search, principal: Principal, *, cursor: str | None, limit: int
 ) -> OptimizerList:
-    """Optimizers with a version that the search admits, by name, from the one after `cursor` on."""
-    names = services.registry.optimizers()
+    """Optimizers that the principal sees, with a version that the search admits, by name, from the
+    one after `cursor` on."""
+    names = list_seen(services.database, services.registry.optimizers(), principal)
     following = (name for name in names if cursor is None or name > cursor)
     admitted = (name for name in following if _is_admitted(services, name, search))
     page = list(islice(admitted, limit + 1))
@@ -61,11 +70,14 @@ def _is_admitted(services: Container, name: str, search: Search) -> bool:
 def show(services: Container, name: str) -> OptimizerAnswer:
     latest = services.registry.version(name, "latest")
     aliases = resolve_aliases(services.registry.alias_history(name))
+    belonging = find_belonging(services.database, services.registry, name)
     return OptimizerAnswer(
         name=name,
         latest=answer_version(services, latest),
         aliases=aliases,
-        owner=find_owner(services.database, services.registry, name),
+        owner=None if belonging is None else belonging.owner,
+        project=DEFAULT_PROJECT if belonging is None else belonging.project,
+        shared=is_shared(services.database, name),
     )
 
 
@@ -117,10 +129,26 @@ def annotate(
     return answer_version(services, version)
 
 
-def compare(services: Container, name: str, ref: str, reference: str) -> ComparisonAnswer:
+def share(services: Container, name: str, principal: Principal, *, shared: bool) -> OptimizerAnswer:
+    """Let all projects read the versions of an optimizer, or no longer.
+
+    Raises:
+        OptimizerNotFound: it has none.
+        Forbidden: the name is another's.
+    """
+    services.registry.versions(name)
+    check_owner(services.database, services.registry, name, principal)
+    share_name(services.database, services.registry, name, shared=shared)
+    services.reach.forget()
+    return show(services, name)
+
+
+def compare(
+    services: Container, name: str, ref: str, reference: str, principal: Principal
+) -> ComparisonAnswer:
     """This version (left) and the one that `reference`, a `name@ref`, means (right)."""
     left = services.registry.version(name, ref)
-    right = services.registry.version(*split_ref(reference))
+    right = services.see_versions(principal).version(*split_ref(reference))
     left_answer, right_answer = answer_versions(services, [left, right])
     left = _keep_readable(left, left_answer)
     right = _keep_readable(right, right_answer)
@@ -155,6 +183,8 @@ def upload(
         Forbidden: the name is another's.
     """
     theta = Theta.from_bytes(data)
+    with services.database.write() as session:
+        check_open(session, post.principal.project)
     claim_name(services.database, services.registry, name, post.principal)
     post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
     tags = {"source": "upload", "uploaded_by": post.principal.name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, Boolean, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.database.base import Base, UtcDateTime
@@ -15,5 +15,11 @@ class OptimizerName(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     owner: Mapped[str] = mapped_column(String(200))
-    """Name of the API key that used it first; keys of the same name share it."""
+    """Name of the API key that used it first; keys of the same name share it. Empty: it is
+    everybody's in its project."""
     claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    project: Mapped[str] = mapped_column(String(32), default="default", server_default="default")
+    shared: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether all projects may read its versions."""
+    uploaded_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Of its versions that were uploaded; those of jobs count with their jobs."""

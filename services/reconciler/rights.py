@@ -13,8 +13,7 @@ import logging
 from meta_trainer.driver.permission import answer_path, question_path
 from meta_trainer.specs import MetaTrainingSpec
 from registry import ArtifactNotFound, Registry
-from services.auth.scopes import Principal, add_implied
-from services.auth.tables import ApiKey
+from services.auth.submitters import find_key, find_submitter
 from services.auth.validity import find_end
 from services.database.base import Database
 from services.jobs import queries
@@ -57,14 +56,13 @@ class Rights:
         """Why the job may not move its alias now; None: it may."""
         with self._database.read() as session:
             job = queries.find_job(session, snapshot.job_id)
-            key = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
-        if key is None:
+            principal = None if job is None else find_submitter(session, job)
+            key = None if job is None else find_key(session, job)
+        if principal is None or key is None:
             return "nobody knows whose job it is"
         end = find_end(key)
         if end is not None:
             return f"the API key that submitted the job {end}"
-        scopes = add_implied(key.scopes)
-        principal = Principal(key_id=key.id, name=key.name, scopes=scopes)
         spec = MetaTrainingSpec.model_validate(dict(snapshot.spec))
         try:
             check_owner(self._database, self._registry, spec.register_as, principal)

@@ -10,8 +10,7 @@ from typing import Any
 from hyperadam.names import split_ref
 
 from registry import Registry
-from services.auth.scopes import Principal, add_implied
-from services.auth.tables import ApiKey
+from services.auth.submitters import find_submitter
 from services.database.base import Database
 from services.executors.contract import Executor
 from services.jobs import changes, queries
@@ -83,12 +82,12 @@ class Submitter:
         """Of the optimizers that are evaluated, those whose versions its submitter may add to."""
         with self._database.read() as session:
             job = queries.find_job(session, snapshot.job_id)
-            key = session.get(ApiKey, job.api_key_id) if job and job.api_key_id else None
+            principal = None if job is None else find_submitter(session, job)
         names = sorted({split_ref(ref)[0] for ref in snapshot.spec.get("optimizers", ())})
-        if key is None:  # of an earlier version, or it is being deleted
+        if job is None or job.api_key_id is None:  # being deleted, or of an earlier version
             return names
-        scopes = add_implied(key.scopes)
-        principal = Principal(key_id=key.id, name=key.name, scopes=scopes)
+        if principal is None:
+            return []
         return [
             name for name in names if may_write(self._database, self._registry, name, principal)
         ]

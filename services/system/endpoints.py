@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 
-from services.auth.dependencies import require
+from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.strict_routes import StrictRoute
 from services.system import schemas
 from services.system.audit import list_audit
 from services.system.service import describe_system
 
+READER: Final = Depends(require("read"))
+
 router = APIRouter(prefix="/v1", tags=["system"], route_class=StrictRoute)
 
 
-@router.get("/system", dependencies=[Depends(require("read"))])
-def show_system(services: Services) -> schemas.SystemAnswer:
-    """Queue, active jobs, machines, and versions of everything."""
-    return describe_system(services)
+@router.get("/system", dependencies=[READER])
+def show_system(
+    services: Services, principal: Annotated[Principal, READER]
+) -> schemas.SystemAnswer:
+    """Queue and active jobs, as far as they are seen; machines, and versions of everything."""
+    return describe_system(services, principal)
 
 
 @router.get("/audit", dependencies=[Depends(require("admin"))])

@@ -25,6 +25,7 @@ from hyperadam.api.keys import AsyncKeys, Keys
 from hyperadam.api.models import Readiness
 from hyperadam.api.offline import open_cache, pull_offline
 from hyperadam.api.optimizers import AsyncOptimizers, Optimizers
+from hyperadam.api.projects import AsyncProjects, Projects
 from hyperadam.api.proof import ProvenServer
 from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
@@ -58,9 +59,12 @@ class AsyncClient:
         retry: RetryPolicy | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         trusted_keys: Path | None = None,
+        project: str | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
-        http = httpx2.AsyncClient(**_choose_options(settings, timeout), transport=transport)
+        http = httpx2.AsyncClient(
+            **_choose_options(settings, timeout, project), transport=transport
+        )
         self._connect(AsyncWire(http), settings.url, retry, trusted_keys)
 
     def _connect(
@@ -74,6 +78,7 @@ class AsyncClient:
         self.studies = AsyncStudies(self._session)
         self.keys = AsyncKeys(self._session)
         self.specs = AsyncSpecs(self._session)
+        self.projects = AsyncProjects(self._session)
 
     @classmethod
     def over_wire(
@@ -129,6 +134,7 @@ class Client:
         transport: an `httpx2` transport in place of the network.
         trusted_keys: a file of keys, one of which must have signed whatever is pulled; default:
             the one that `HYPERADAM_TRUSTED_KEYS` names, if it does (`hyperadam.signatures`).
+        project: act in this project, and see it alone; default: that of the key.
 
     Raises:
         ConfigurationError: no server or no key is known; the message says how to give one.
@@ -150,15 +156,17 @@ class Client:
         retry: RetryPolicy | None = None,
         transport: httpx2.BaseTransport | None = None,
         trusted_keys: Path | None = None,
+        project: str | None = None,
     ) -> None:
         settings = resolve_settings(url, api_key)
-        http = httpx2.Client(**_choose_options(settings, timeout), transport=transport)
+        http = httpx2.Client(**_choose_options(settings, timeout, project), transport=transport)
         self._twin = AsyncClient.over_wire(BlockingWire(http), settings.url, retry, trusted_keys)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
         self.studies = Studies(self._twin.studies)
         self.keys = Keys(self._twin.keys)
         self.specs = Specs(self._twin.specs)
+        self.projects = Projects(self._twin.projects)
 
     @property
     def url(self) -> str:
@@ -226,8 +234,10 @@ def _choose_verification(url: str) -> ssl.SSLContext | bool:
         raise ConfigurationError(f"{certificates} holds no certificates: {error}") from error
 
 
-def _choose_options(settings: Settings, timeout: float) -> dict[str, Any]:
+def _choose_options(settings: Settings, timeout: float, project: str | None) -> dict[str, Any]:
     headers = {"Accept": "application/json", "User-Agent": f"hyperadam/{__version__}"}
+    if project is not None:
+        headers["HyperAdam-Project"] = project
     auth = None
     if settings.proof_key is None:
         headers["Authorization"] = f"Bearer {settings.api_key}"

@@ -31,6 +31,7 @@ class AsyncKeys:
         scopes: Sequence[str] = ("read",),
         *,
         expires: datetime | timedelta | None = None,
+        project: str | None = None,
     ) -> NewApiKey:
         """A new key; `.key` is shown this once.
 
@@ -38,8 +39,11 @@ class AsyncKeys:
             name: whose it is.
             scopes: read, submit, admin; each implies those before it.
             expires: a moment, or a time from now; None: never.
+            project: where its holder acts; None: `default`.
         """
         body = {"name": name, "scopes": [*scopes], "expires_at": format_moment(expires)}
+        if project is not None:
+            body["project"] = project
         response = await self._session.request("POST", join_path("keys"), body=body)
         return self._session.decode_record(NewApiKey, response)
 

@@ -15,10 +15,12 @@ from hyperadam.cli import (
     inspect,
     jobs,
     optimizers,
+    projects,
     removals,
     study,
     verification,
 )
+from hyperadam.cli.common import PROJECT
 
 _EPILOG = (
     "The server is HYPERADAM_URL with the key in HYPERADAM_API_KEY, or one that "
@@ -38,6 +40,7 @@ app = typer.Typer(
 app.add_typer(jobs.app, name="jobs", help="Submit jobs, watch them, stop them.")
 app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch, change, export.")
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
+app.add_typer(projects.app, name="projects", help="Teams that share a server.")
 app.add_typer(removals.app, name="version", help="Archive, restore and delete versions.")
 app.command("pull")(optimizers.pull)
 app.command("push")(optimizers.push)
@@ -72,6 +75,10 @@ def read_options(
     url: Annotated[
         str | None, typer.Option(help="The server's address, instead of HYPERADAM_URL.")
     ] = None,
+    project: Annotated[
+        str | None,
+        typer.Option(help="Act in this project, and see it alone, where the key sees several."),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -80,3 +87,4 @@ def read_options(
     ] = False,
 ) -> None:
     ctx.obj = url
+    ctx.meta[PROJECT] = project

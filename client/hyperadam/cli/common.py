@@ -26,6 +26,8 @@ USAGE: Final = 2
 NO_ACCESS: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
+PROJECT: Final = "hyperadam.project"
+"""Where a command's context keeps the option `--project`."""
 _GATEWAY_STATUSES: Final = (502, 503, 504)
 """What a proxy answers in place of a server that is away."""
 
@@ -79,7 +81,9 @@ def connect(ctx: typer.Context) -> Client:
     """A client of the server that the command line or the environment names."""
     from hyperadam.api import Client, RetryPolicy
 
-    return Client(ctx.find_root().obj, retry=RetryPolicy(n_attempts=3))
+    root = ctx.find_root()
+    project = root.meta.get(PROJECT)
+    return Client(root.obj, retry=RetryPolicy(n_attempts=3), project=project)
 
 
 def open_output() -> Console:

@@ -1,6 +1,6 @@
 // Asks for a key, then shows the page that the address names.
 
-import { get, remove } from "./lib/api.js";
+import { all, choose, get, remove } from "./lib/api.js";
 import { h } from "./lib/dom.js";
 import { read } from "./lib/router.js";
 import { explain } from "./parts/notice.js";
@@ -16,6 +16,8 @@ import { versionPage } from "./pages/version.js";
 const LISTS = { jobs: jobsPage, evaluations: jobsPage, studies: jobsPage, submit: submitPage, optimizers: optimizersPage, system: systemPage };
 const content = document.getElementById("content");
 let holder = null;
+const projectChoice = document.getElementById("project");
+let projects = [];
 let systemAnswer = null;
 let pageInView = new AbortController();
 
@@ -29,6 +31,7 @@ async function route() {
     holder ??= await get("v1/keys/self");
     if (signal.aborted) return;
     showHolder();
+    await showProjects(signal);
     const { steps } = read();
     const section = LISTS[steps[0]] ? steps[0] : "jobs";
     markSection(section);
@@ -57,6 +60,8 @@ async function system() {
 
 function signIn(message) {
   holder = null;
+  projects = [];
+  choose(null);
   pageInView.abort();
   document.getElementById("holder").hidden = true;
   signInPage(content, (answer) => {
@@ -75,6 +80,17 @@ function showHolder() {
   document.getElementById("holder").hidden = false;
 }
 
+// Whoever sees several projects may look at one alone; the list is asked for once.
+async function showProjects(signal) {
+  if (!holder.sees_all || projects.length) return;
+  projects = await all("v1/projects", signal);
+  projectChoice.replaceChildren(
+    h("option", { value: "" }, "all"),
+    ...projects.map(({ name }) => h("option", { value: name }, name)),
+  );
+  document.getElementById("project-choice").hidden = projects.length < 2;
+}
+
 function markSection(section) {
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#/${section}`) link.setAttribute("aria-current", "page");
@@ -82,6 +98,11 @@ function markSection(section) {
   }
 }
 
+projectChoice.addEventListener("change", () => {
+  choose(projectChoice.value);
+  systemAnswer = null;
+  route();
+});
 document.getElementById("sign-out").addEventListener("click", signOut);
 document.getElementById("skip").addEventListener("click", () => content.focus());
 window.addEventListener("hyperadam:unauthorized", (event) => {

@@ -59,7 +59,7 @@ def test_every_route_declares_one_scope_or_is_public(app: FastAPI) -> None:
     assert len(all_routes) > 25
     unguarded = {path for path, _, scopes in all_routes if not scopes}
     assert unguarded == PUBLIC
-    assert [path for path, _, scopes in all_routes if len(scopes) > 1] == []
+    assert [path for path, _, scopes in all_routes if len(set(scopes)) > 1] == []
 
 
 def test_nothing_that_writes_is_open_to_readers(app: FastAPI) -> None:
@@ -80,7 +80,7 @@ def test_every_post_takes_an_idempotency_key(app: FastAPI) -> None:
     for path, operation in posts.items():
         parameters = operation["parameters"]
         headers = [entry["name"] for entry in parameters if entry["in"] == "header"]
-        assert headers == ["Idempotency-Key"], path
+        assert "Idempotency-Key" in headers, path
         assert {"200"} < set(operation["responses"]), path
 
 
@@ -158,7 +158,13 @@ def test_keys_over_rest(client: TestClient) -> None:
     key = answer.json()["key"]
     key_id = answer.json()["id"]
     holder = client.get("/v1/keys/self", headers=bearer(key)).json()
-    assert holder == {"id": key_id, "name": "ci", "scopes": ["read", "submit"]}
+    assert holder == {
+        "id": key_id,
+        "name": "ci",
+        "scopes": ["read", "submit"],
+        "project": "default",
+        "sees_all": False,
+    }
     listed = client.get("/v1/keys")
     assert [item["name"] for item in listed.json()["items"]] == ["tester", "ci"]
     assert key not in listed.text

@@ -6,7 +6,7 @@ Each kind of thing has a file of its own.
 
 from __future__ import annotations
 
-from hyperadam.api.models.access import ApiKey, NewApiKey, Readiness
+from hyperadam.api.models.access import ApiKey, NewApiKey, Project, Readiness
 from hyperadam.api.models.aliases import Alias, AliasChange, Aliases
 from hyperadam.api.models.comparisons import (
     Comparison,
@@ -82,6 +82,7 @@ __all__ = [
     "NewApiKey",
     "Optimizer",
     "Preset",
+    "Project",
     "Readiness",
     "Result",
     "SpecMistake",

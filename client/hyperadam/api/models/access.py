@@ -18,12 +18,23 @@ class Readiness(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Project(Record):
+    """A team's own jobs, names of optimizers and keys."""
+
+    name: str
+    description: str = ""
+    created_at: datetime | None = None
+    archived_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApiKey(Record):
     """An API key, without its secret."""
 
     id: str
     name: str
     scopes: tuple[str, ...]
+    project: str = "default"
     prefix: str | None = None
     created_at: datetime | None = None
     revoked_at: datetime | None = None

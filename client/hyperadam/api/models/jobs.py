@@ -78,6 +78,7 @@ class Job(Record):
     """Estimate for a queued job."""
     retry_at: datetime | None = None
     """When the next attempt may start, after one that was lost."""
+    project: str = "default"
     priority: int = 0
     deadline: datetime | None = None
     cloned_from: str | None = None

@@ -3,6 +3,13 @@
 
 const OWN = { "X-Requested-With": "hyperadam" };
 
+let project = null;
+
+// From now on the page acts in this project, and shows it alone; null: in all that are seen.
+export function choose(name) {
+  project = name || null;
+}
+
 export class Problem extends Error {
   constructor(document, status) {
     super(document?.detail || document?.title || `The server answered with status ${status}.`);
@@ -13,7 +20,7 @@ export class Problem extends Error {
 }
 
 export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
-  const options = { method, signal, headers: { ...OWN, ...headers }, credentials: "same-origin" };
+  const options = { method, signal, headers: { ...OWN, ...(project && { "HyperAdam-Project": project }), ...headers }, credentials: "same-origin" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

@@ -21,6 +21,7 @@ export async function showKeys(box, signal) {
       { title: "Name", isWide: true, cell: (key) => key.name, value: (key) => key.name },
       { title: "Key", cell: (key) => h("span", { class: "mono" }, `${key.prefix}…`) },
       { title: "Scopes", cell: (key) => tags(key.scopes) },
+      { title: "Project", cell: (key) => key.project, value: (key) => key.project },
       { title: "Made", cell: (key) => when(key.created_at), value: (key) => key.created_at },
       { title: "Last used", cell: (key) => when(key.last_used_at), value: (key) => key.last_used_at },
       { title: "Expires", cell: (key) => when(key.expires_at), value: (key) => key.expires_at },
@@ -42,11 +43,12 @@ function make(shown, refresh) {
     fields: [
       { name: "name", label: "Whose key it is", required: true, maxlength: 200 },
       { name: "scope", label: "What it may do", kind: "select", value: "submit", options: SCOPES },
+      { name: "project", label: "Its project", value: "default" },
       { name: "days", label: "Days until it expires; empty: never", kind: "number" },
     ],
-    work: async ({ name, scope, days }) => {
+    work: async ({ name, scope, project, days }) => {
       const expires_at = days ? new Date(Date.now() + 86_400_000 * Number(days)).toISOString() : null;
-      const { key } = await post("v1/keys", { name, scopes: [scope], expires_at });
+      const { key } = await post("v1/keys", { name, scopes: [scope], expires_at, project: project || "default" });
       replace(shown, h("p", {}, "This is the key. It is shown this once:"), snippet("the new key", key));
       await refresh();
     },
