@@ -33,7 +33,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 @pytest.fixture
 def ray_head() -> Iterator[tuple[str, str]]:
     """The head of the compose file on free ports; gives its dashboard's address and the token."""
-    port, dashboard_port = find_free_ports(2)
+    port, dashboard_port, client_port = find_free_ports(3)
     token = secrets.token_hex(32)
     replacements = {
         "--port=6379": f"--port={port}",
@@ -51,6 +51,7 @@ def ray_head() -> Iterator[tuple[str, str]]:
         }
         options = [
             f"--dashboard-port={dashboard_port}",
+            f"--ray-client-server-port={client_port}",
             f"--temp-dir={folder / 'ray'}",
         ]
         with (folder / "log").open("wb") as log:
