@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from meta_trainer.specs.base import DatasetName, Seed, Spec
 from meta_trainer.specs.evaluation import EvaluationSpec
@@ -15,12 +15,26 @@ from meta_trainer.specs.suites import SUITES
 ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 
 
+def _check_direction(value: object) -> object:
+    if value == "maximize":
+        raise ValueError(
+            "direction must be minimize: every objective of a study is a loss, of which less is "
+            "better"
+        )
+    return value
+
+
+Direction = Annotated[Literal["minimize"], BeforeValidator(_check_direction)]
+
+
 class ValidationObjective(Spec):
     """A metric of the training's own validations; smaller is better."""
 
     kind: Literal["validation"] = "validation"
     metric: Literal["best_validation_loss", "validation_loss"] = "best_validation_loss"
     """The lowest loss so far (that of the Θ which is kept), or the newest."""
+    direction: Direction = "minimize"
+    """Losses are minimised; `maximize` is refused."""
 
 
 def _check_score_suite(value: str) -> str:
@@ -40,6 +54,8 @@ class SuiteObjective(Spec):
     """
 
     kind: Literal["suite"] = "suite"
+    direction: Direction = "minimize"
+    """The score is a loss, which is minimised; `maximize` is refused."""
     suite: Annotated[str, AfterValidator(_check_score_suite)] = "table1"
     """Whose tasks the Θ is run on."""
     quick: bool = True
@@ -55,7 +71,7 @@ class SuiteObjective(Spec):
 
     def evaluation(self, name: str) -> EvaluationSpec:
         """The evaluation of one version, without baselines."""
-        fields = self.model_dump(exclude={"kind"})
+        fields = self.model_dump(exclude={"kind", "direction"})
         return EvaluationSpec(optimizers=(name,), baselines=(), untrained=False, **fields)
 
     @model_validator(mode="after")

@@ -102,10 +102,11 @@ def apply_trigger(
 
 
 def _note_trigger(job: Job, trigger: Trigger) -> None:
-    """What people ask for begins the count of losses again; a retry, the job's end too."""
-    if trigger in (Trigger.RESUME, Trigger.RETRY):
+    """What people ask for begins the count of losses again; what leaves an end, the job's end
+    too."""
+    if trigger in (Trigger.RESUME, Trigger.RETRY, Trigger.EXTEND):
         job.lost_attempts = 0
-    if trigger is Trigger.RETRY:
+    if trigger in (Trigger.RETRY, Trigger.EXTEND):
         job.ended_at = None
         job.error = None
 

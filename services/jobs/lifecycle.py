@@ -6,7 +6,7 @@
       ├──────────────────┼──────────────────┘
       │                  ├──▶ cancelling ──▶ cancelled
       │                  └──▶ expiring ──▶ failed
-      ├── retry: of a failed or cancelled job
+      ├── retry: of a failed or cancelled job; extend: of a study that has ended
       └──▶ waiting: for nodes that could hold it, or because its key has ended; back when it may
 
 (A queued job is paused or cancelled at once, and expires at once; so does one that is paused or
@@ -59,6 +59,8 @@ class Trigger(StrEnum):
     """Its deadline has passed."""
     RETRY = "retry"
     """It has failed or was cancelled, and is to go on from its newest checkpoint after all."""
+    EXTEND = "extend"
+    """A study that has ended is to have more trials."""
     SUCCEED = "succeed"
     FAIL = "fail"
     STOP = "stop"
@@ -81,7 +83,8 @@ class ImpossibleTransition(Exception):
 
 
 ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
-"""States in which nothing more happens by itself; only a retry leaves them."""
+"""States in which nothing more happens by itself; only a retry, or a study's extension, leaves
+them."""
 ACTIVE: Final = frozenset(
     {State.STARTING, State.RUNNING, State.PAUSING, State.CANCELLING, State.EXPIRING}
 )
@@ -172,9 +175,9 @@ TRANSITIONS: Final[dict[State, dict[Trigger, State]]] = {
         Trigger.GIVE_UP: State.FAILED,
         Trigger.FALTER: State.FAILED,
     },
-    State.SUCCEEDED: {},
-    State.FAILED: {Trigger.RETRY: State.QUEUED},
-    State.CANCELLED: {Trigger.RETRY: State.QUEUED},
+    State.SUCCEEDED: {Trigger.EXTEND: State.QUEUED},
+    State.FAILED: {Trigger.RETRY: State.QUEUED, Trigger.EXTEND: State.QUEUED},
+    State.CANCELLED: {Trigger.RETRY: State.QUEUED, Trigger.EXTEND: State.QUEUED},
 }
 
 

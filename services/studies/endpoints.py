@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.idempotency.dependencies import Submission
-from services.jobs.schemas import VersionAnswer
+from services.jobs.schemas import JobAnswer, VersionAnswer
 from services.links import make_location
 from services.strict_routes import StrictRoute
 from services.studies import schemas, service
@@ -32,6 +32,25 @@ def stop(
     control, asked_now = service.stop(services, job_id, post)
     response.status_code = 202 if asked_now else 200
     return control
+
+
+@router.post(
+    "/extend",
+    status_code=202,
+    responses={200: {"model": JobAnswer, "description": "A repeat"}},
+)
+def extend(
+    job_id: str,
+    request: schemas.StudyExtension,
+    services: Services,
+    post: Submission,
+    response: Response,
+) -> JobAnswer:
+    """Let a study that has ended go on with more trials: a new attempt, that knows all earlier
+    ones."""
+    job, asked_now = service.extend(services, job_id, request, post)
+    response.status_code = 202 if asked_now else 200
+    return job
 
 
 @router.patch("/study")

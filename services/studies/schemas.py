@@ -24,6 +24,13 @@ class StudyLimits(RequestModel):
         return self
 
 
+class StudyExtension(RequestModel):
+    """How far a study that has ended is to go on."""
+
+    trials: int = Field(ge=1, le=10_000)
+    """Meta-trainings in all: more than there are."""
+
+
 class StudyControl(BaseModel):
     """What was asked of a study since it was submitted; null: as its spec says."""
 

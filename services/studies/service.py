@@ -17,13 +17,15 @@ from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, make_trial_key
 from registry import ArtifactNotFound, Registry
 from services.container import Container
+from services.database.base import now
 from services.idempotency.service import Post, hash_body
-from services.jobs import changes, errors, schemas
-from services.jobs.lifecycle import ENDED, State
+from services.jobs import changes, errors, schemas, views
+from services.jobs import service as jobs_service
+from services.jobs.lifecycle import ENDED, State, Trigger
 from services.jobs.tables import Job
 from services.optimizers.owners import claim_name
 from services.problems import Conflict, NotFound, invalid
-from services.studies.schemas import StudyControl, StudyLimits, TrialVersionRequest
+from services.studies.schemas import StudyControl, StudyExtension, StudyLimits, TrialVersionRequest
 
 KIND: Final = "study"
 
@@ -43,6 +45,58 @@ def stop(services: Container, job_id: str, post: Post) -> tuple[StudyControl, bo
     outcome = post.run_once(services.database, hash_body(), job_id, change)
     control = outcome.result or _load_control(services, job_id)
     return control, outcome.result is not None
+
+
+def extend(
+    services: Container, job_id: str, request: StudyExtension, post: Post
+) -> tuple[schemas.JobAnswer, bool]:
+    """Put a study that has ended back into the queue, to go on with more trials.
+
+    Returns the job, and whether it was this call that asked.
+
+    Raises:
+        Problem: 404; 409 while it has not ended, or when its time or deadline is over; 422 for no
+            more trials than there are, and for a population.
+    """
+
+    def change(session: Session) -> schemas.JobAnswer:
+        job = _lock_study(session, job_id)
+        state = State(job.state)
+        if state not in ENDED:
+            raise Conflict(
+                f"A study that is {state} has not ended: change its limits (PATCH).", state=state
+            )
+        if job.deadline is not None and job.deadline <= now():
+            raise errors.deadline_passed(state, job.deadline)
+        _check_extension(services, job, request.trials)
+        run_id = _ensure_run(services, job)
+        control = Control.load(services.registry, run_id)
+        replace(control, trials=request.trials, stopping=False).save(services.registry, run_id)
+        changes.apply_trigger(session, job, Trigger.EXTEND, post.principal.name)
+        return views.make_answer(services, session, job)
+
+    outcome = post.run_once(services.database, hash_body(request), job_id, change)
+    answer = outcome.result or jobs_service.show_job(services, outcome.resource)
+    return answer, outcome.result is not None
+
+
+def _check_extension(services: Container, job: Job, n_trials: int) -> None:
+    """
+    Raises:
+        Problem: 409 when the study has no time left; 422 when it would have no further trial.
+    """
+    if job.spec["searcher"]["kind"] == "pbt":
+        raise invalid("trials", "is the size of the population, which cannot be changed")
+    ledger = Ledger.load(services.registry, _ensure_run(services, job))
+    if n_trials <= len(ledger.trials):
+        raise invalid("trials", f"must be more than the study has, {len(ledger.trials)}")
+    limit = job.spec["limits"]["wall_seconds"]
+    if limit is not None and ledger.seconds >= limit:
+        raise Conflict(
+            f"The study has used up its {limit:g} wall_seconds: clone it with others, and let the "
+            "clone begin with what this one knows (warm_start).",
+            state=State(job.state),
+        )
 
 
 def limit(services: Container, job_id: str, request: StudyLimits) -> StudyControl:
@@ -111,7 +165,7 @@ def _find_trial_run(registry: Registry, job: Job, number: int) -> str | None:
 
 
 def _change_control(
-    services: Container, session: Session, job_id: str, changes: Mapping[str, Any]
+    services: Container, session: Session, job_id: str, asked: Mapping[str, Any]
 ) -> StudyControl:
     """Change what is asked, while the job is locked."""
     job = _lock_study(session, job_id)
@@ -119,7 +173,7 @@ def _change_control(
         raise Conflict(f"A study that is {job.state} cannot be changed.", state=State(job.state))
 
     run_id = _ensure_run(services, job)
-    control = replace(Control.load(services.registry, run_id), **changes)
+    control = replace(Control.load(services.registry, run_id), **asked)
     control.save(services.registry, run_id)
     return StudyControl(**asdict(control))
 

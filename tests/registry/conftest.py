@@ -59,7 +59,7 @@ def postgres_template(postgres: Postgres) -> str:
         "import sys; from registry.mlflow_backend.connection import open_migrated_client; "
         "open_migrated_client(sys.argv[1])"
     )
-    subprocess.run([sys.executable, "-c", code, url], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, url], check=True, timeout=300)
     return url.rpartition("/")[2]
 
 

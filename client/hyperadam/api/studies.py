@@ -9,7 +9,7 @@ from typing import Any
 
 from hyperadam.api.bridge import blocking
 from hyperadam.api.decode import Record
-from hyperadam.api.models import Result, VersionRef
+from hyperadam.api.models import Job, Result, VersionRef
 from hyperadam.api.session import Session, join_path
 
 
@@ -77,6 +77,14 @@ class AsyncStudies:
         response = await self._session.post(join_path("jobs", job_id, "stop"))
         return self._session.decode_record(StudyControl, response)
 
+    async def extend(self, job_id: str, trials: int) -> Job:
+        """Go on with a study that has ended, up to so many trials in all. Raises Conflict while it
+        has not ended."""
+        response = await self._session.post(
+            join_path("jobs", job_id, "extend"), body={"trials": trials}
+        )
+        return self._session.decode_record(Job, response)
+
     async def limit(
         self, job_id: str, *, trials: int | None = None, parallel_trials: int | None = None
     ) -> StudyControl:
@@ -104,5 +112,6 @@ class Studies:
 
     result = blocking(AsyncStudies.result)
     stop = blocking(AsyncStudies.stop)
+    extend = blocking(AsyncStudies.extend)
     limit = blocking(AsyncStudies.limit)
     register = blocking(AsyncStudies.register)

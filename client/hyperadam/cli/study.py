@@ -141,6 +141,23 @@ def stop(ctx: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 
 @app.command()
 @command
+def extend(
+    ctx: typer.Context,
+    job_id: JobId,
+    trials: Annotated[int, typer.Option(min=1, help="Meta-trainings in all: more than there are.")],
+    as_json: Json = False,
+) -> None:
+    """Go on with a study that has ended: further trials, that know all earlier ones."""
+    with connect(ctx) as client:
+        job = client.studies.extend(job_id, trials)
+    if as_json:
+        print_json(job.raw)
+    else:
+        echo(f"{job.id} {job.state}: up to {trials} trials in all")
+
+
+@app.command()
+@command
 def limit(
     ctx: typer.Context,
     job_id: JobId,

@@ -10,6 +10,7 @@ from meta_trainer.datasets import DatasetMissing
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.conductor import Conductor, StudyFailed
+from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import Ledger
 from meta_trainer.studies.study import Study
 from registry import Registry, connect
@@ -67,3 +68,22 @@ def test_a_failed_study_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outcome["version"]["number"] == 1
     run_id = registry.open_run(JOB, name="study")
     assert [trial.error for trial in Ledger.load(registry, run_id).trials] == [None]
+
+
+def test_an_extended_study_goes_on_with_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_trials(monkeypatch, lambda study, conductor: run_here(conductor, study.registry))
+    registry = connect("memory://")
+    spec = tiny_study(limits={"trials": 1})
+    assert make_study(spec, registry).carry_out()["version"]["number"] == 1
+    run_id = registry.open_run(JOB, name="study")
+    [first] = Ledger.load(registry, run_id).trials
+
+    Control(trials=3).save(registry, run_id)
+    make_study(spec, registry).carry_out()
+    extended = Ledger.load(registry, run_id).trials
+    assert len(extended) == 3
+    assert extended[0].to_json() == first.to_json()
+    whole = connect("memory://")
+    make_study(tiny_study(limits={"trials": 3}), whole).carry_out()
+    trials = Ledger.load(whole, whole.open_run(JOB, name="study")).trials
+    assert [trial.values for trial in extended] == [trial.values for trial in trials]

@@ -23,6 +23,9 @@ ENDS = (Trigger.SUCCEED, Trigger.FAIL, Trigger.STOP, Trigger.LOSE, Trigger.GIVE_
 """Of attempts."""
 
 
+_LEAVE_AN_END = {Trigger.RETRY, Trigger.EXTEND}
+
+
 def _walk(triggers: list[Trigger], start: State = State.QUEUED) -> list[State]:
     states = [start]
     for trigger in triggers:
@@ -38,23 +41,23 @@ def test_any_sequence_of_triggers_keeps_the_rules(triggers: list[Trigger]) -> No
     states = _walk(triggers)
     for before, after in itertools.pairwise(states):
         if before in ENDED:
-            assert before is not State.SUCCEEDED
             assert after is State.QUEUED
+            assert before is not State.SUCCEEDED or Trigger.EXTEND in triggers
         if before is State.CANCELLING:
             assert after in {State.CANCELLING, State.CANCELLED, State.SUCCEEDED}
         if before is State.EXPIRING:
             assert after in {State.EXPIRING, State.CANCELLING, State.FAILED, State.SUCCEEDED}
         if after is State.RUNNING:
             assert before in {State.STARTING, State.RUNNING}
-    if Trigger.CANCEL in triggers and Trigger.RETRY not in triggers:
+    if Trigger.CANCEL in triggers and not _LEAVE_AN_END & set(triggers):
         assert states[-1] in ENDED | {State.CANCELLING}
 
 
 @given(
-    st.lists(st.sampled_from(sorted(set(Trigger) - {Trigger.RETRY})), max_size=20),
+    st.lists(st.sampled_from(sorted(set(Trigger) - _LEAVE_AN_END)), max_size=20),
     st.sampled_from(State),
 )
-def test_only_a_retry_leaves_an_end(triggers: list[Trigger], start: State) -> None:
+def test_only_a_retry_or_an_extension_leaves_an_end(triggers: list[Trigger], start: State) -> None:
     states = _walk(triggers, start)
     first_end = next((index for index, state in enumerate(states) if state in ENDED), len(states))
     assert len(set(states[first_end:])) <= 1

@@ -11,7 +11,7 @@ from meta_trainer.studies.control import Control
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, make_trial_key
 from registry.memory import InMemoryRegistry
 from tests.registry.thetas import make_theta
-from tests.services.support import list_error_fields
+from tests.services.support import Stage, list_error_fields
 
 SPACE = {"meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}}
 
@@ -125,6 +125,48 @@ def test_a_population_has_a_fixed_size(client: TestClient) -> None:
     answer = client.patch(f"/v1/jobs/{job_id}/study", json={"trials": 3})
     assert answer.status_code == 422
     assert list_error_fields(answer) == ["trials"]
+
+
+@pytest.mark.parametrize("kind", ["validation", "suite"])
+def test_a_loss_is_not_maximised_and_it_is_said_why(client: TestClient, kind: str) -> None:
+    spec = {"space": SPACE, "objective": {"kind": kind, "direction": "maximize"}}
+    answer = client.post("/v1/jobs", json={"kind": "study", "spec": spec})
+    [error] = answer.json()["errors"]
+    assert error["field"] == "spec.objective.direction"
+    assert "every objective of a study is a loss" in error["message"]
+
+
+def test_a_study_that_has_ended_is_extended(stage: Stage, registry: InMemoryRegistry) -> None:
+    job_id = stage.submit("study", spec={"space": SPACE, "limits": {"trials": 1}})
+    run_id = add_trial(registry, job_id, with_theta=True)
+    path = f"/v1/jobs/{job_id}/extend"
+    assert stage.client.post(path, json={"trials": 3}).status_code == 409
+    stage.tick(2)
+    stage.finish(job_id, "succeeded", version={"optimizer": "a", "number": 1, "sha256": "0" * 64})
+    stage.tick(2)
+    assert stage.state(job_id) == "succeeded"
+    Control(trials=1, stopping=True).save(registry, run_id)
+    answer = stage.client.post(path, json={"trials": 1})
+    assert (answer.status_code, list_error_fields(answer)) == (422, ["trials"])
+
+    headers = {"Idempotency-Key": "once"}
+    first = stage.client.post(path, json={"trials": 3}, headers=headers)
+    again = stage.client.post(path, json={"trials": 3}, headers=headers)
+    assert (first.status_code, first.json()["state"]) == (202, "queued")
+    assert (first.json()["ended_at"], again.status_code) == (None, 200)
+    assert Control.load(registry, run_id) == Control(trials=3, stopping=False)
+    stage.tick(2)
+    assert (stage.state(job_id), stage.job(job_id)["attempt"]) == ("starting", 2)
+
+
+def test_a_study_without_time_is_not_extended(stage: Stage, registry: InMemoryRegistry) -> None:
+    limits = {"trials": 1, "wall_seconds": 10}
+    job_id = stage.submit("study", spec={"space": SPACE, "limits": limits})
+    Ledger(seconds=10.0).save(registry, registry.open_run(job_id, name=""))
+    stage.act(job_id, "cancel")
+    answer = stage.client.post(f"/v1/jobs/{job_id}/extend", json={"trials": 2})
+    assert answer.status_code == 409
+    assert "used up its 10 wall_seconds" in answer.json()["detail"]
 
 
 def test_an_ended_study_and_other_jobs_are_left_alone(client: TestClient) -> None:
