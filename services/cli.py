@@ -18,6 +18,7 @@ from hyperadam import __version__
 from rich.console import Console
 from rich.table import Table
 
+from services.backup.command import backup, restore
 from services.housekeeping.command import prune
 from services.mistakes import fail, read_settings, report_briefly
 from services.setting_names import drop_unprefixed
@@ -37,6 +38,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys.")
 app.add_typer(keys, name="keys")
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("prune")(prune)
 
 HomeOption = Annotated[
@@ -234,6 +237,7 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
     from services.database.base import Database
     from services.database.marks import check_mark
     from services.database.migrations import upgrade
+    from services.embedded.home import check_restored
 
     if home is not None:
         drop_unprefixed(os.environ)
@@ -244,6 +248,7 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
             f"`hyperadam-server up --home {settings.home}` makes one"
         )
     with report_briefly():
+        check_restored(settings.home)
         database = Database(settings.database_url)
         check_mark(database)
         upgrade(database)

@@ -45,6 +45,7 @@ def report_briefly() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from registry import RegistryError
+    from services.backup.errors import BackupError
     from services.database.facts import ForeignRegistry
     from services.database.marks import LostWrites
     from services.database.migrations import NewerSchema
@@ -55,7 +56,7 @@ def report_briefly() -> Iterator[None]:
         yield
     except (CannotListen, ForeignRegistry, HomeInUse, UnusableHome) as error:
         fail(str(error))
-    except (LostWrites, NewerSchema) as error:
+    except (BackupError, LostWrites, NewerSchema) as error:
         fail(str(error))
     except RegistryError as error:
         fail(f"the registry cannot be opened: {error}")

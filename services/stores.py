@@ -7,6 +7,7 @@ from services.database.base import Database
 from services.database.facts import check_registry
 from services.database.marks import check_mark
 from services.database.migrations import upgrade
+from services.embedded.home import check_restored
 from services.settings import Settings
 
 
@@ -17,7 +18,9 @@ def open_stores(settings: Settings) -> tuple[Database, Registry]:
         ForeignRegistry: they are no pair.
         LostWrites: the job store has lost what was written last.
         RegistryError, SQLAlchemyError: one of them cannot be opened.
+        UnusableHome: a restore was cut off in it.
     """
+    check_restored(settings.home)
     if settings.keeps_jobs_at_home:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_url)

@@ -24,7 +24,7 @@ from registry.version_log import Standing, read_standing
 
 OPTIMIZER_TAG: Final = "hyperadam.optimizer"
 """On registered models: here are versions of ours."""
-_CHANGE_PREFIX: Final = "hyperadam.version-change."
+CHANGE_PREFIX: Final = "hyperadam.version-change."
 
 
 class Models:
@@ -36,14 +36,14 @@ class Models:
     def read_standing(self, optimizer: str) -> Standing:
         """Raises OptimizerNotFound where not even a name was registered."""
         tags = self._read_our_tags(optimizer)
-        return read_standing(resolve_aliases(read_log(tags)), _read_changes(tags))
+        return read_standing(resolve_aliases(read_log(tags)), read_changes(tags))
 
     def read_alias_log(self, optimizer: str) -> list[AliasChange]:
         return read_log(self._read_our_tags(optimizer))
 
     def read_version_log(self, optimizer: str) -> list[VersionChange]:
         """What became of versions, oldest first."""
-        return _read_changes(self._read_our_tags(optimizer))
+        return read_changes(self._read_our_tags(optimizer))
 
     def append_change(self, optimizer: str, change: VersionChange) -> None:
         """Record what becomes of a version. The caller holds the optimizer's lock."""
@@ -56,7 +56,7 @@ class Models:
             "time": change.changed_at.isoformat(timespec="milliseconds"),
         }
         place = len(self.read_version_log(optimizer)) + 1
-        key = f"{_CHANGE_PREFIX}{place:08d}.{uuid.uuid4().hex[:8]}"
+        key = f"{CHANGE_PREFIX}{place:08d}.{uuid.uuid4().hex[:8]}"
         text = json.dumps(record, ensure_ascii=False)
         with translate_errors():
             self._store.client.set_registered_model_tag(optimizer, key, text)
@@ -95,9 +95,10 @@ class Models:
         return models[0] if models else None
 
 
-def _read_changes(tags: Mapping[str, str]) -> list[VersionChange]:
+def read_changes(tags: Mapping[str, str]) -> list[VersionChange]:
+    """What the tags of a registered model say of its versions, oldest first."""
     changes = []
-    for key in sorted(key for key in tags if key.startswith(_CHANGE_PREFIX)):
+    for key in sorted(key for key in tags if key.startswith(CHANGE_PREFIX)):
         record = json.loads(tags[key])
         change = VersionChange(
             number=record["version"],

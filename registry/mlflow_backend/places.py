@@ -43,16 +43,23 @@ def find_place(
     client: MlflowClient, experiment: Experiment, database: Path, requested: str
 ) -> Place:
     """The place of a registry on SQLite; `requested` is the place that the settings say."""
-    beside = database.parent / FOLDER
     recorded = str(experiment.artifact_location)
+    is_tagged = BESIDE_TAG in experiment.tags
+    is_default = not requested or Path(requested) == database.parent / FOLDER
+    if is_default and not is_tagged and local_folder(recorded) == database.parent / FOLDER:
+        with translate_errors():
+            client.set_experiment_tag(experiment.experiment_id, BESIDE_TAG, "true")
+    return choose_place(recorded, database, requested, is_tagged=is_tagged)
+
+
+def choose_place(recorded: str, database: Path, requested: str, *, is_tagged: bool) -> Place:
+    """The place, by what the database says: `recorded`, and whether it has `BESIDE_TAG`."""
+    beside = database.parent / FOLDER
     if requested and Path(requested) != beside:
         return NOWHERE_ELSE
     if local_folder(recorded) == beside:
-        if BESIDE_TAG not in experiment.tags:
-            with translate_errors():
-                client.set_experiment_tag(experiment.experiment_id, BESIDE_TAG, "true")
         return NOWHERE_ELSE
-    if BESIDE_TAG in experiment.tags or _were_beside(recorded, beside):
+    if is_tagged or _were_beside(recorded, beside):
         return Place(recorded.rstrip("/"), str(beside))
     return NOWHERE_ELSE
 

@@ -10,6 +10,7 @@
 | `jobs.db.mark` | how far the job store had come: it is seen if it has lost writes |
 | `data/` | datasets |
 | `processes/`, `standby/`, `ray-token`, `ray.log` | of the executors |
+| `restoring` | while a backup is put into it; a service opens no such home |
 | `registry-password` | for drivers, where the registry has one; mode 0600 |
 """
 
@@ -31,6 +32,7 @@ from services.secret_files import write_secret
 KEY_FILE: Final = "api-key"
 PROOF_KEY_FILE: Final = "proof-key"
 SERVER_FILE: Final = "server.json"
+RESTORING_FILE: Final = "restoring"
 
 
 class HomeInUse(Exception):
@@ -39,6 +41,17 @@ class HomeInUse(Exception):
 
 class UnusableHome(Exception):
     """The folder cannot be a home."""
+
+
+def check_restored(folder: Path) -> None:
+    """
+    Raises:
+        UnusableHome: a backup was put into it, or is, but not to the end.
+    """
+    if (folder / RESTORING_FILE).exists():
+        raise UnusableHome(
+            f"{folder} is half restored from a backup: repeat `hyperadam-server restore`"
+        )
 
 
 class Home:
