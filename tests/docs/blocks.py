@@ -27,6 +27,7 @@ ELSEWHERE = {
     "jq": "reads what curl answered",
     "docker": "needs Docker",
     "helm": "needs a cluster; tests/deploy renders the chart",
+    "jupyter": "opens a browser; tests/services/walk runs the notebooks",
     "kubectl": "needs a cluster",
     "systemctl": "needs systemd",
     "gh": "needs an account elsewhere",
