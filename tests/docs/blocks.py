@@ -19,7 +19,7 @@ from tests.house.test_docs import PAGES
 from tests.house.test_texts import list_make_targets
 
 TEXTS = [*PAGES, TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "client/README.md"]
-LANGUAGES = {"python", "console", "sh", "json", "yaml", "text", "md"}
+LANGUAGES = {"python", "console", "sh", "json", "yaml", "ini", "text", "md"}
 NOT_RUN = re.compile(r"<!-- not run: (.{10,}) -->$")
 
 ELSEWHERE = {
