@@ -96,7 +96,7 @@ def make_runner(settings: DriverSettings) -> Runner:
         return InProcessRunner()
     from meta_trainer.runners.ray_runner import RayRunner
 
-    return RayRunner.connect(settings.ray_address)
+    return RayRunner.connect(settings.ray_address, max_workers=settings.max_workers)
 
 
 def _set_on_sigterm(stop: threading.Event) -> Any:

@@ -24,6 +24,8 @@ class DriverSettings:
     runner: str = "ray"
     ray_address: str = ""
     """Ray tells its jobs in RAY_ADDRESS which cluster they are of."""
+    max_workers: int | None = None
+    """At most so many cores at a time; None: as many as there are."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -43,6 +45,7 @@ class DriverSettings:
             cache_dir=environment.get("HYPERADAM_CACHE_DIR") or None,
             runner=runner,
             ray_address=environment.get("RAY_ADDRESS", ""),
+            max_workers=int(environment.get("HYPERADAM_MAX_WORKERS", "0")) or None,
         )
 
 

@@ -67,7 +67,7 @@ class RayRunner(Runner):
         self._listener: EventListener | None = None
 
     @classmethod
-    def connect(cls, address: str = "") -> RayRunner:
+    def connect(cls, address: str = "", *, max_workers: int | None = None) -> RayRunner:
         """On the cluster of this address, `host:port`; without one, on a Ray of its own, never on
         one that it finds.
 
@@ -78,7 +78,7 @@ class RayRunner(Runner):
             ray.init(address=address or "local", log_to_driver=True)
         except (ConnectionError, RayError) as error:
             raise WorkLost(f"no Ray cluster: {_summarize(error)}") from error
-        return cls()
+        return cls(max_workers=max_workers)
 
     def listen(self, listener: EventListener) -> None:
         self._listener = listener

@@ -20,6 +20,7 @@ from services.jobs.removal import delete_runs
 from services.jobs.tables import Job
 from services.problems import invalid
 from services.projects.opening import check_open
+from services.projects.quotas import check_queue
 
 
 def trigger_job(
@@ -35,7 +36,7 @@ def trigger_job(
     def change(session: Session) -> schemas.JobAnswer:
         job = _lock_job(session, job_id)
         if trigger in (Trigger.RESUME, Trigger.RETRY):
-            check_open(session, job.project)
+            check_queue(session, check_open(session, job.project))
         state = State(job.state)
         try:
             changes.apply_trigger(session, job, trigger, post.principal.name)

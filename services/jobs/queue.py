@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from services.database.base import now
 from services.jobs import changes, queries
 from services.jobs.lifecycle import State
+from services.jobs.project_turns import (
+    list_in_turn,
+    read_project_queues,
+    take_project_turn,
+)
 from services.jobs.shares import Shares, find_place, read_queues, read_shares, take_turn
 from services.jobs.tables import Job
+from services.projects.quotas import find_block
+from services.projects.tables import Project
 from services.settings import Settings
 
 
@@ -48,7 +55,9 @@ def start_due_jobs(session: Session, limits: QueueLimits) -> None:
         if job is None:
             return
         changes.begin_attempt(session, job)
+        session.flush()
         take_turn(session, job.api_key_id)
+        take_project_turn(session, job.project)
         active[job.api_key_id] += 1
 
 
@@ -60,11 +69,31 @@ def _list_full_keys(active: Counter[str | None], limits: QueueLimits) -> list[st
 
 
 def _find_next(session: Session, full_keys: Sequence[str], shares: Shares) -> Job | None:
-    """The first in the queue that is of none of these keys, locked."""
+    """The next one that is of none of these keys and of no project at its limits, locked."""
+    remaining = list_in_turn(session)
+    while remaining:
+        candidates = remaining[:1] if shares.is_fair else remaining
+        job = _find_first(session, full_keys, shares, candidates)
+        if job is not None and _has_cores(session, job):
+            return job
+        done = candidates if job is None else [job.project]
+        remaining = [name for name in remaining if name not in done]
+    return None
+
+
+def _find_first(
+    session: Session, full_keys: Sequence[str], shares: Shares, projects: Sequence[str]
+) -> Job | None:
+    """Of these projects' jobs, the first in the queue."""
     may_start = or_(Job.api_key_id.is_(None), Job.api_key_id.not_in(full_keys))
     query = (
         select(Job)
-        .where(queries.is_due(now()), may_start, Job.waiting_reason.is_(None))
+        .where(
+            queries.is_due(now()),
+            may_start,
+            Job.waiting_reason.is_(None),
+            Job.project.in_(projects),
+        )
         .order_by(Job.priority.desc(), *shares.order())
         .limit(1)
         .with_for_update()
@@ -72,31 +101,58 @@ def _find_next(session: Session, full_keys: Sequence[str], shares: Shares) -> Jo
     return session.scalar(query)
 
 
+def _has_cores(session: Session, job: Job) -> bool:
+    """Whether its project has as many left as it makes use of."""
+    project = session.get(Project, job.project)
+    return project is None or find_block(session, project, job.n_cores) is None
+
+
 def find_positions(
     session: Session, jobs: Sequence[Job], *, is_fair: bool = True
 ) -> dict[str, int]:
     """Places in the queue (1: the next to start) of those jobs that wait in it.
 
-    Of the queue, which may be long, only this is read: how many jobs have a higher priority, how
-    many of the same each key has, and how many of its own are older.
+    Of the queue, which may be long, only this is read: how many jobs each project has, and of its
+    own how many have a higher priority, how many of the same each key has, and how many of that
+    key's are older.
     """
     waiting = [job for job in jobs if job.state == State.QUEUED]
     if not waiting:
         return {}
     shares = read_shares(session, is_fair=is_fair)
-    waiting.sort(key=lambda job: (job.priority, job.seq))
+    if not is_fair:
+        return _find_ranks_of_all(session, shares, true(), waiting)
+    project_queues = read_project_queues(session)
+    waiting.sort(key=lambda job: job.project)
     places: dict[str, int] = {}
-    for priority, equals in groupby(waiting, key=lambda job: job.priority):
-        places |= _find_positions_of_equals(session, shares, priority, list(equals))
+    for name, own in groupby(waiting, key=lambda job: job.project):
+        ranks = _find_ranks_of_all(session, shares, Job.project == name, list(own))
+        for job_id, rank in ranks.items():
+            places[job_id] = find_place(project_queues, name, rank)
+    return places
+
+
+def _find_ranks_of_all(
+    session: Session, shares: Shares, is_among: ColumnElement[bool], jobs: Sequence[Job]
+) -> dict[str, int]:
+    """Places among the jobs of which `is_among` holds."""
+    ordered = sorted(jobs, key=lambda job: (job.priority, job.seq))
+    places: dict[str, int] = {}
+    for priority, equals in groupby(ordered, key=lambda job: job.priority):
+        places |= _find_positions_of_equals(session, shares, is_among, priority, list(equals))
     return places
 
 
 def _find_positions_of_equals(
-    session: Session, shares: Shares, priority: int, jobs: Sequence[Job]
+    session: Session,
+    shares: Shares,
+    is_among: ColumnElement[bool],
+    priority: int,
+    jobs: Sequence[Job],
 ) -> dict[str, int]:
     """Places of jobs of one priority, oldest first."""
-    n_above = _count(session, Job.state == State.QUEUED, Job.priority > priority)
-    queues = read_queues(session, shares, priority)
+    n_above = _count(session, Job.state == State.QUEUED, Job.priority > priority, is_among)
+    queues = read_queues(session, shares, priority, is_among)
     jobs_by_key: dict[str, list[Job]] = {}
     for job in jobs:
         key_id = (job.api_key_id or "") if shares.is_fair else ""
@@ -104,7 +160,8 @@ def _find_positions_of_equals(
 
     places = {}
     for key_id, jobs_of_key in jobs_by_key.items():
-        ranks = _find_ranks(session, shares.owner == key_id, priority, jobs_of_key)
+        is_own = and_(shares.owner == key_id, is_among)
+        ranks = _find_ranks(session, is_own, priority, jobs_of_key)
         for job in jobs_of_key:
             if job.seq in ranks:
                 places[job.id] = n_above + find_place(queues, key_id, ranks[job.seq])

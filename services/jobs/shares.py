@@ -62,7 +62,7 @@ def take_turn(session: Session, key_id: str | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueOfKey:
-    """The jobs of one priority that one key has in the queue."""
+    """The jobs of one priority that one key has in the queue, or all those of one project."""
 
     n_jobs: int
     n_active: int
@@ -86,11 +86,13 @@ class QueueOfKey:
         return n_lower + (has_equal and self.tie < tie)
 
 
-def read_queues(session: Session, shares: Shares, priority: int) -> dict[str, QueueOfKey]:
-    """The queue of one priority, by key."""
+def read_queues(
+    session: Session, shares: Shares, priority: int, is_among: ColumnElement[bool]
+) -> dict[str, QueueOfKey]:
+    """The queue of one priority, by key, of the jobs of which `is_among` holds."""
     query = (
         select(shares.owner.label("owner"), func.count(), func.min(Job.seq))
-        .where(Job.state == State.QUEUED, Job.priority == priority)
+        .where(Job.state == State.QUEUED, Job.priority == priority, is_among)
         .group_by("owner")
     )
     queues = {}

@@ -32,7 +32,9 @@ from services.jobs.tables import Job
 from services.jobs.toys import describe_toy, find_name, name_toys
 from services.optimizers.owners import check_owner, claim_name
 from services.problems import invalid
+from services.projects.cores import count_cores_of_job
 from services.projects.opening import check_open
+from services.projects.quotas import check_cores, check_queue
 from services.webhooks.hosts import ForbiddenTarget, Hosts, parse_target
 
 
@@ -91,8 +93,11 @@ def _create_job(
     job_id = _draw_id()
 
     def insert(session: Session) -> schemas.JobAnswer:
-        check_open(session, post.principal.project)
+        project = check_open(session, post.principal.project)
+        check_queue(session, project)
         job = make_row(job_id, request, spec, post.principal, cloned_from)
+        job.n_cores = count_cores_of_job(services.settings, spec, project)
+        check_cores(project, job.n_cores)
         session.add(job)
         return views.make_answer(services, session, job)
 

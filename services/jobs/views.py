@@ -4,12 +4,14 @@ expect to start."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from services.container import Container
 from services.jobs import errors, queries, queue, schemas, waiting_times
 from services.jobs.tables import Job
+from services.projects.quotas import load_blocks
 
 
 def make_answers(
@@ -21,12 +23,15 @@ def make_answers(
     positions = queue.find_positions(session, jobs, is_fair=is_fair)
     n_slots = services.settings.max_running_jobs
     waits = waiting_times.estimate_starts(session, positions, n_slots)
+    blocks = load_blocks(session, {job.project for job in jobs if job.id in positions})
     answers = []
     for job in jobs:
-        place = {
+        place: dict[str, Any] = {
             "queue_position": positions.get(job.id),
             "starts_in_seconds": waits.get(job.id),
         }
+        if job.id in positions and job.waiting_reason is None:
+            place["waiting_reason"] = blocks.get(job.project)
         answers.append(schemas.JobAnswer.model_validate(job).model_copy(update=place))
     return answers
 

@@ -148,6 +148,14 @@ def list_seen(database: Database, names: Iterable[str], principal: Principal) ->
     return [name for name in names if is_seen.get(name, sees_unclaimed)]
 
 
+def count_bytes(database: Database, name: str, n_bytes: int) -> None:
+    """So much was uploaded under a name; below zero: deleted. A toy of `default` has no row."""
+    with database.write() as session:
+        row = session.get(OptimizerName, name, with_for_update=True)
+        if row is not None:
+            row.uploaded_bytes = max(0, row.uploaded_bytes + n_bytes)
+
+
 def is_shared(database: Database, name: str) -> bool:
     """Whether all projects may read the versions of a name."""
     with database.read() as session:

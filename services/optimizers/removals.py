@@ -22,6 +22,7 @@ from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
 from services.optimizers import schemas
 from services.optimizers.answers import answer_version
+from services.optimizers.owners import count_bytes
 from services.optimizers.parameters import READER, Admin, Name, Number
 from services.pages import PageCursor, PageLimit, cut_page
 from services.problems import Conflict
@@ -69,8 +70,11 @@ def delete(
 ) -> None:
     """Delete a version with its file; its number is never given again."""
     check_unneeded(services, name, number)
+    version = find_version(services, name, number)
     services.registry.delete_version(name, number, actor=principal.name, reason=reason)
     services.weights.forget(name, number)
+    if version.run_id is None:
+        count_bytes(services.database, name, -version.size_bytes)
 
 
 @router.get("/{name}/history", dependencies=[READER])

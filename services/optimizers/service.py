@@ -19,6 +19,7 @@ from services.optimizers.answers import answer_version, answer_versions, check_a
 from services.optimizers.owners import (
     check_owner,
     claim_name,
+    count_bytes,
     find_belonging,
     is_shared,
     list_seen,
@@ -40,6 +41,7 @@ from services.optimizers.search import Search
 from services.pages import cut_page
 from services.problems import invalid
 from services.projects.opening import check_open
+from services.projects.quotas import check_storage
 
 ORIGIN_TAGS: Final = frozenset({"source", "uploaded_by"})
 """What an upload says of itself; nobody writes these afterwards."""
@@ -184,7 +186,7 @@ def upload(
     """
     theta = Theta.from_bytes(data)
     with services.database.write() as session:
-        check_open(session, post.principal.project)
+        check_storage(session, check_open(session, post.principal.project))
     claim_name(services.database, services.registry, name, post.principal)
     post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
     tags = {"source": "upload", "uploaded_by": post.principal.name}
@@ -195,6 +197,7 @@ def upload(
         if version is None:
             key = f"upload-{theta.sha256}"
             version = services.registry.create_version(name, theta, key=key, tags=tags)
+            count_bytes(services.database, name, len(data))
     if services.signer is not None:
         version = services.signer.sign_version(services.registry, version)
     return answer_version(services, version), is_new

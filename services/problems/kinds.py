@@ -66,6 +66,14 @@ class Forbidden(Problem):
     title = "The API key may not do this"
 
 
+class QuotaExceeded(Problem):
+    """With `quota`, its `limit`, and the `amount` that there would be."""
+
+    status = 403
+    name = "quota-exceeded"
+    title = "The project has no more of this"
+
+
 class NotFound(Problem):
     status = 404
     name = "not-found"
@@ -142,7 +150,7 @@ class Unavailable(Problem):
 KINDS: Final[tuple[type[Problem], ...]] = tuple(Problem.__subclasses__())
 
 BY_STATUS: Final[Mapping[int, type[Problem]]] = {
-    kind.status: kind for kind in KINDS if kind is not IdempotencyMismatch
+    kind.status: kind for kind in KINDS if kind not in (IdempotencyMismatch, QuotaExceeded)
 }
 
 

@@ -6,5 +6,7 @@
 | `reach.py` | which project a thing belongs to, and who may reach it |
 | `seen_versions.py` | versions by reference, of those that are seen |
 | `opening.py` | whether something may be added to one |
+| `quotas.py` | what a project uses, beside what it may |
+| `cores.py` | how many cores a job makes use of |
 | `service.py` | making, describing and archiving projects |
 """

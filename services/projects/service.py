@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,7 +14,15 @@ from services.idempotency.service import Post, hash_body
 from services.pages import cut_page
 from services.problems import Conflict, invalid
 from services.projects.opening import load_project
-from services.projects.schemas import ProjectAnswer, ProjectChange, ProjectList, ProjectRequest
+from services.projects.quotas import measure_use
+from services.projects.schemas import (
+    ProjectAnswer,
+    ProjectChange,
+    ProjectList,
+    ProjectRequest,
+    Quotas,
+    UseAnswer,
+)
 from services.projects.tables import Project
 
 
@@ -33,7 +43,9 @@ def list_projects(
 def show_project(services: Container, name: str) -> ProjectAnswer:
     """One project."""
     with services.database.read() as session:
-        return _make_answer(load_project(session, name))
+        answer = _make_answer(load_project(session, name))
+        use = UseAnswer(**asdict(measure_use(session, name)))
+    return answer.model_copy(update={"use": use})
 
 
 def make_project(
@@ -49,7 +61,11 @@ def make_project(
         if session.get(Project, request.name) is not None:
             raise Conflict(f"There is a project {request.name!r} already.")
         project = Project(
-            name=request.name, description=request.description, created_at=now(), turn=0
+            name=request.name,
+            description=request.description,
+            created_at=now(),
+            turn=0,
+            **request.quotas.model_dump(),
         )
         session.add(project)
         session.flush()
@@ -71,6 +87,8 @@ def change_project(services: Container, name: str, change: ProjectChange) -> Pro
         project = load_project(session, name, lock=True)
         if "description" in change.model_fields_set:
             project.description = change.description
+        for quota, limit in change.quotas.model_dump(exclude_unset=True).items():
+            setattr(project, quota, limit)
         if "archived" in change.model_fields_set:
             _archive(project, archived=change.archived)
         return _make_answer(project)
@@ -86,4 +104,11 @@ def _archive(project: Project, *, archived: bool) -> None:
 
 
 def _make_answer(project: Project) -> ProjectAnswer:
-    return ProjectAnswer.model_validate(project, from_attributes=True)
+    limits = {name: getattr(project, name) for name in Quotas.model_fields}
+    return ProjectAnswer(
+        name=project.name,
+        description=project.description,
+        created_at=project.created_at,
+        archived_at=project.archived_at,
+        quotas=Quotas(**limits),
+    )

@@ -35,6 +35,7 @@ from services.reconciler.lease import LeaseHolder
 from services.reconciler.rights import Rights
 from services.reconciler.snapshots import Snapshot, locked_rows, read_snapshot
 from services.reconciler.stalls import Stalls
+from services.reconciler.storage import measure_stored
 from services.reconciler.submitter import Submitter
 from services.settings import Settings
 from services.signing import make_signer
@@ -214,11 +215,14 @@ class Attempts:
             self._registry.close_run(run_id, _RUN_STATUS[state])
         if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
             self._sign(ingest.version_record(ending.version))
+        n_bytes = None if run_id is None else measure_stored(self._registry, run_id)
         with locked_rows(self._lease, snapshot) as (session, job, attempt):
             if next_state(State(job.state), ending.trigger) is not state:
                 return  # asked for something else meanwhile: the next step takes that into account
             if run_id is not None:
                 job.run_id = run_id
+            if n_bytes is not None:
+                job.stored_bytes = n_bytes
             if ending.trigger is Trigger.SUCCEED and isinstance(ending.version, Mapping):
                 job.version = ingest.version_record(ending.version)
             changes.end_attempt(

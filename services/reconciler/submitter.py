@@ -15,6 +15,7 @@ from services.database.base import Database
 from services.executors.contract import Executor
 from services.jobs import changes, queries
 from services.optimizers.owners import may_write
+from services.projects.tables import Project
 from services.reconciler.environment import driver_environment
 from services.reconciler.lease import LeaseHolder
 from services.reconciler.snapshots import Snapshot, locked_rows
@@ -55,7 +56,7 @@ class Submitter:
         argv = [self._settings.python, "-m", "meta_trainer.driver"]
         argv += ["--run-id", run_id]
         argv += ["--attempt", str(snapshot.attempt)]
-        environment = driver_environment(self._settings)
+        environment = driver_environment(self._settings) | self._limit_cores(snapshot)
         self._executor.submit(snapshot.executor_id, argv, environment)
         with locked_rows(self._lease, snapshot) as rows:
             changes.record_submission(rows.job, rows.attempt, run_id)
@@ -91,6 +92,15 @@ class Submitter:
         return [
             name for name in names if may_write(self._database, self._registry, name, principal)
         ]
+
+    def _limit_cores(self, snapshot: Snapshot) -> dict[str, str]:
+        """What keeps a job within the cores of its project. A study asks for its own by itself."""
+        with self._database.read() as session:
+            job = queries.find_job(session, snapshot.job_id)
+            project = None if job is None else session.get(Project, job.project)
+        if job is None or project is None or project.max_cores is None or job.kind == "study":
+            return {}
+        return {"HYPERADAM_MAX_WORKERS": str(job.n_cores or 1)}
 
     def _find_run(self, job_id: str) -> str | None:
         """The run of another job; None if it was deleted."""

@@ -34,5 +34,8 @@ def test_the_command(service: Service) -> None:
     inside = read_documents("--project", "vision", "jobs", "list", "--json")
     assert "vision" in str(inside)
     assert run("projects", "edit", "vision", "--archive").stdout == "vision, archived: pictures\n"
-    assert run("projects", "show", "vision").stdout == "vision, archived: pictures\n"
+    run("projects", "edit", "vision", "--quota", "max_running_jobs=4")
+    lines = run("projects", "show", "vision").stdout.splitlines()
+    assert lines[0] == "vision, archived: pictures"
+    assert "  running_jobs: 0 of 4" in lines
     run("projects", "edit", "default", "--archive", code=2)

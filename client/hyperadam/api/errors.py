@@ -132,6 +132,12 @@ class Forbidden(ApiError):
     PROBLEM = "forbidden"
 
 
+class QuotaExceeded(ApiError):
+    """The project has no more of what the call needs; `document` names the quota."""
+
+    PROBLEM = "quota-exceeded"
+
+
 class NotFound(ApiError):
     """There is no such thing."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hyperadam.cli.common import Json, command, connect, echo, print_json
+from hyperadam.cli.common import Json, UsageProblem, command, connect, echo, print_json
 
 if TYPE_CHECKING:
     from hyperadam.api import Project
@@ -58,11 +58,20 @@ def edit_project(
         bool | None,
         typer.Option("--archive/--open", help="Whether nothing may be added to it."),
     ] = None,
+    quotas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quota", help="As max_running_jobs=4; without a number: no limit. May be repeated."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a project, archive it, or open it again (scope admin)."""
+    """Describe a project, archive it, open it again, or change its quotas (scope admin)."""
+    limits = _parse_quotas(quotas or [])
     with connect(ctx) as client:
-        project = client.projects.edit(name, description=description, archived=archived)
+        project = client.projects.edit(
+            name, description=description, archived=archived, quotas=limits or None
+        )
     _tell(project, as_json=as_json)
 
 
@@ -73,7 +82,20 @@ def _tell(project: Project, *, as_json: bool) -> None:
         _show(project)
 
 
+def _parse_quotas(texts: list[str]) -> dict[str, int | None]:
+    limits: dict[str, int | None] = {}
+    for text in texts:
+        quota, _, number = text.partition("=")
+        if number and not number.isdecimal():
+            raise UsageProblem(f"--quota {text}: {number!r} is no number")
+        limits[quota] = int(number) if number else None
+    return limits
+
+
 def _show(project: Project) -> None:
     archived = ", archived" if project.archived_at is not None else ""
     text = f": {project.description}" if project.description else ""
     echo(f"{project.name}{archived}{text}")
+    for quota, used in (project.use or {}).items():
+        limit = project.quotas.get(f"max_{quota}")
+        echo(f"  {quota}: {used}" + ("" if limit is None else f" of {limit}"))

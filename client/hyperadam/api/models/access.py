@@ -25,6 +25,10 @@ class Project(Record):
     description: str = ""
     created_at: datetime | None = None
     archived_at: datetime | None = None
+    quotas: Mapping[str, int | None] = field(default_factory=dict)
+    """Null: no limit."""
+    use: Mapping[str, int] | None = None
+    """Beside the quotas; only of one project that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
