@@ -8,6 +8,8 @@ from fastapi import FastAPI
 
 from services import observability, problems
 from services.asgi import wrap_outermost
+from services.audit import endpoints as audit
+from services.audit.layer import AuditLayer
 from services.auth import endpoints as auth
 from services.catalog import document
 from services.catalog import endpoints as catalog
@@ -48,6 +50,7 @@ def create_app(services: Container) -> FastAPI:
     app.state.services = services
 
     document.install(app)
+    app.add_middleware(AuditLayer)
     problems.install(app)
     origins = services.settings.cors_origins
     if origins:
@@ -60,6 +63,7 @@ def create_app(services: Container) -> FastAPI:
         catalog,
         auth,
         projects,
+        audit,
         health,
         dashboard,
         guide,

@@ -13,6 +13,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from registry import Registry
+from services.audit.log import AuditLog
 from services.auth.scopes import Principal
 from services.auth.service import ApiKeys
 from services.auth.sessions import Sessions
@@ -53,6 +54,10 @@ class Container:
     @cached_property
     def sessions(self) -> Sessions:
         return Sessions(self.database, self.api_keys, self.settings.session_seconds)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.database, self.settings.audit_lines)
 
     @cached_property
     def reach(self) -> Reach:

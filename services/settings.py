@@ -178,6 +178,9 @@ class Settings(BaseSettings):
     """A log file that would become longer is put aside."""
     n_log_files: int = Field(default=5, ge=2, le=1000)
     """So many files are kept, the newest among them."""
+    audit_lines: str = ""
+    """File that the audit log is written to as JSON lines; `-`: standard output; empty: none. The
+    job store has it in any case."""
     log_lines_per_second: float = Field(default=100.0, ge=0, le=1e6)
     """Lines of one kind in the server log, on average; what comes beyond is counted and left out.
 

@@ -21,6 +21,7 @@ from services.container import Container, Services
 from services.problems import Forbidden, TooManyRequests, Unauthorized
 from services.projects.reach import find_thing
 from services.projects.tables import PROJECT_PATTERN
+from services.proxies.layers import find_own_path
 
 __all__ = ["Principal", "get_required_scope", "require"]
 
@@ -73,11 +74,12 @@ class _Require:
         else:
             principal = await _find_bearer(services, credentials)
         request.state.actor = principal.name
+        request.state.principal = principal
         self._check_rate(request, services, principal)
         if project is not None:
             principal = await _confine(services, principal, project)
         principal = await _enter(request, services, principal)
-        request.state.project = principal.project
+        request.state.principal = principal
         if self.scope not in principal.scopes:
             challenge = f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
             raise Forbidden(
@@ -113,7 +115,7 @@ async def _confine(services: Container, principal: Principal, project: str) -> P
 
 async def _enter(request: Request, services: Container, principal: Principal) -> Principal:
     """The principal in the project of what the path names."""
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    path = find_own_path(request.scope)
     try:
         thing = find_thing(request.method, path, request.path_params)
     except LookupError:

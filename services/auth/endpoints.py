@@ -62,11 +62,12 @@ def list_keys(services: Services, cursor: PageCursor = None, limit: PageLimit = 
     responses={200: {"model": NewKeyAnswer, "description": "A repeat; `key` is null"}},
 )
 def create(
-    request: KeyRequest, services: Services, post: AdminPost, response: Response
+    body: KeyRequest, request: Request, services: Services, post: AdminPost, response: Response
 ) -> NewKeyAnswer:
     """Make a key. The answer is the only one that ever holds it: a repeat with the same
     `Idempotency-Key` tells of the same key, without its secret."""
-    record, key = make_key(services, request, post)
+    record, key = make_key(services, body, post)
+    request.state.subject = f"key {record.id} of {record.name}"
 
     response.status_code = 201 if key is not None else 200
     response.headers["Cache-Control"] = "no-store"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
+from services.audit import tables as audit
 from services.auth import tables as auth
 from services.database import facts
 from services.database.base import Base
@@ -17,7 +18,7 @@ from services.projects import tables as projects
 from services.reconciler import tables as reconciler
 from services.webhooks import tables as webhooks
 
-TABLE_MODULES = (auth, facts, idempotency, jobs, optimizers, projects, reconciler, webhooks)
+TABLE_MODULES = (audit, auth, facts, idempotency, jobs, optimizers, projects, reconciler, webhooks)
 
 
 def load_metadata() -> MetaData:

@@ -111,6 +111,7 @@ def clone_job(
 def _created(
     request: Request, response: Response, job: schemas.JobAnswer, is_new: bool
 ) -> schemas.JobAnswer:
+    request.state.subject = job.id
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = make_location(request, f"/v1/jobs/{job.id}")
     return job

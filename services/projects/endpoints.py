@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.auth.dependencies import Principal, require
 from services.container import Services
@@ -38,10 +38,15 @@ def list_projects(
     responses={200: {"model": schemas.ProjectAnswer, "description": "A repeat"}},
 )
 def make_project(
-    body: schemas.ProjectRequest, services: Services, post: AdminPost, response: Response
+    body: schemas.ProjectRequest,
+    request: Request,
+    services: Services,
+    post: AdminPost,
+    response: Response,
 ) -> schemas.ProjectAnswer:
     """Make a project; keys of it are made with `POST /v1/keys`."""
     project, made_now = service.make_project(services, body, post)
+    request.state.subject = project.name
     response.status_code = 201 if made_now else 200
     return project
 

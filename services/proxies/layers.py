@@ -22,6 +22,7 @@ from services.proxies.checks import check_root_path
 PREFIX_HEADER: Final = "x-forwarded-prefix"
 _REQUEST_HEADERS: Final = (
     "Authorization",
+    "HyperAdam-Project",
     "Content-Type",
     "Idempotency-Key",
     "If-None-Match",

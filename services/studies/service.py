@@ -25,6 +25,8 @@ from services.jobs.lifecycle import ENDED, State, Trigger
 from services.jobs.tables import Job
 from services.optimizers.owners import claim_name
 from services.problems import Conflict, NotFound, invalid
+from services.projects.opening import check_open
+from services.projects.quotas import check_queue
 from services.studies.schemas import StudyControl, StudyExtension, StudyLimits, TrialVersionRequest
 
 KIND: Final = "study"
@@ -68,6 +70,7 @@ def extend(
             )
         if job.deadline is not None and job.deadline <= now():
             raise errors.deadline_passed(state, job.deadline)
+        check_queue(session, check_open(session, job.project))
         _check_extension(services, job, request.trials)
         run_id = _ensure_run(services, job)
         control = Control.load(services.registry, run_id)

@@ -32,6 +32,7 @@ ADMINS: Final = {
     "POST /v1/keys",
     "DELETE /v1/keys/{key_id}",
     "GET /v1/audit",
+    "GET /v1/audit/requests",
     "POST /v1/projects",
 }
 OWN: Final = {"PUT /v1/session", "DELETE /v1/session"}
@@ -43,6 +44,7 @@ TAKEN: Final = {"POST /v1/optimizers/{name}/versions"}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "PATCH /v1/jobs/{job_id}": {"name": "mine now", "priority": 100},
     "PATCH /v1/jobs/{job_id}/study": {"trials": 1},
+    "POST /v1/jobs/{job_id}/extend": {"trials": 9},
     "POST /v1/jobs/{job_id}/trials/{number}/version": {"optimizer": "stolen"},
     "PUT /v1/optimizers/{name}/owner": {"owner": "somebody", "project": "red"},
     "PUT /v1/optimizers/{name}/sharing": {"shared": True},

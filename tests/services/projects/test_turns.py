@@ -69,7 +69,7 @@ def test_the_places_are_those_in_which_jobs_start(
     places = {job: stage.job(job)["queue_position"] for job in jobs}
     started: list[str] = []
     while len(started) < len(jobs):
-        stage.tick()
+        stage.tick(2)
         [running] = [job for job in jobs if stage.state(job) == "starting"]
         started.append(running)
         stage.finish(running, "succeeded")
