@@ -24,7 +24,7 @@ from services.mistakes import fail, read_settings, report_briefly
 from services.setting_names import drop_unprefixed
 
 if TYPE_CHECKING:
-    from services.auth.service import ApiKeys
+    from services.database.base import Database
     from services.embedded.home import Home
     from services.settings import Settings
 
@@ -197,13 +197,19 @@ def create_key(
     home: HomeOption = None,
 ) -> None:
     """Make an API key and print it, alone, on one line. It cannot be shown again."""
+    from services.audit.log import record_by_hand
+    from services.auth.service import ApiKeys
+
     expires_at = None
     if expires_in_days is not None:
         expires_at = datetime.now(UTC) + timedelta(days=expires_in_days)
     try:
-        new = _open_api_keys(home).create(name, scope, expires_at=expires_at, project=project)
+        database = _open_database(home)
+        new = ApiKeys(database).create(name, scope, expires_at=expires_at, project=project)
     except ValueError as error:
         fail(str(error))
+    subject = f"key {new.record.id} of {name}"
+    record_by_hand(database, "POST", "/v1/keys", 201, subject, project)
     console.print(new.key, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -211,7 +217,9 @@ def create_key(
 def list_keys(home: HomeOption = None) -> None:
     """Show all keys, without their secrets."""
     table = Table("id", "name", "scopes", "created", "last used", "expires", "revoked")
-    for key in _open_api_keys(home).list():
+    from services.auth.service import ApiKeys
+
+    for key in ApiKeys(_open_database(home)).list():
         moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
         table.add_row(key.id, key.name, " ".join(key.scopes), *map(_format_moment, moments))
     console.print(table)
@@ -223,8 +231,13 @@ def revoke_key(
     home: HomeOption = None,
 ) -> None:
     """Make a key worthless."""
-    if not _open_api_keys(home).revoke(key_id):
+    from services.audit.log import record_by_hand
+    from services.auth.service import ApiKeys
+
+    database = _open_database(home)
+    if not ApiKeys(database).revoke(key_id):
         fail(f"no API key has the id {key_id!r}")
+    record_by_hand(database, "DELETE", f"/v1/keys/{key_id}", 204)
     console.print(f"Revoked {key_id}.")
 
 
@@ -232,8 +245,7 @@ def _format_moment(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _open_api_keys(home: Path | None) -> ApiKeys:
-    from services.auth.service import ApiKeys
+def _open_database(home: Path | None) -> Database:
     from services.database.base import Database
     from services.database.marks import check_mark
     from services.database.migrations import upgrade
@@ -252,7 +264,7 @@ def _open_api_keys(home: Path | None) -> ApiKeys:
         database = Database(settings.database_url)
         check_mark(database)
         upgrade(database)
-    return ApiKeys(database)
+    return database
 
 
 def _configure_logs(settings: Settings) -> None:

@@ -12,11 +12,38 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.tables import AuditedRequest
+from services.auth.scopes import DEFAULT_PROJECT
 from services.database.base import Database, now
 from services.own_files import open_own
 
 STDOUT: Final = "-"
 log = structlog.get_logger(__name__)
+
+
+COMMAND: Final = "hyperadam-server"
+"""As an actor: whoever runs the command on a machine of the service."""
+
+
+def record_by_hand(
+    database: Database,
+    method: str,
+    path: str,
+    status: int,
+    subject: str | None = None,
+    project: str = DEFAULT_PROJECT,
+) -> None:
+    """Keep what the command did, as the request that would have done the same."""
+    AuditLog(database, "").record(
+        actor=COMMAND,
+        key_id="",
+        project=project,
+        method=method,
+        path=path,
+        subject=subject,
+        status=status,
+        client="",
+        request_id="",
+    )
 
 
 class AuditLog:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry import Registry
+from services.audit.tables import AuditedRequest
 from services.container import Container
 from services.jobs.tables import Event, Job
 from services.system.schemas import AuditEntry, AuditList
@@ -71,9 +72,26 @@ def _list_of_registry(registry: Registry) -> Iterator[AuditEntry]:
 
 
 def _list_of_keys(services: Container) -> Iterator[AuditEntry]:
-    """Who made or revoked a key is not kept."""
+    """Who made or revoked a key is in the audit log, if that was there already."""
+    hands = _read_hands(services)
     for key in services.api_keys.list():
         subject = f"key {key.prefix} of {key.name}"
-        yield AuditEntry(time=key.created_at, actor=None, action="key made", subject=subject)
+        maker = hands.get(("POST", key.id))
+        yield AuditEntry(time=key.created_at, actor=maker, action="key made", subject=subject)
         if key.revoked_at is not None:
-            yield AuditEntry(time=key.revoked_at, actor=None, action="key revoked", subject=subject)
+            actor = hands.get(("DELETE", key.id))
+            yield AuditEntry(
+                time=key.revoked_at, actor=actor, action="key revoked", subject=subject
+            )
+
+
+def _read_hands(services: Container) -> dict[tuple[str, str], str]:
+    """Method and id of a key → who sent that first."""
+    is_done = (AuditedRequest.path.startswith("/v1/keys"), AuditedRequest.status < 300)
+    hands: dict[tuple[str, str], str] = {}
+    with services.database.read() as session:
+        for row in session.scalars(select(AuditedRequest).where(*is_done)):
+            words = (row.subject or row.path.replace("/", " ")).split()
+            key_id = words[1] if row.subject else words[-1]
+            hands.setdefault((row.method, key_id), row.actor)
+    return hands

@@ -20,6 +20,7 @@ import pytest
 from hyperadam import __version__
 from typer.testing import CliRunner
 
+from services.audit.tables import AuditedRequest
 from services.auth.service import ApiKeys
 from services.cli import app
 from services.database.base import Database
@@ -44,6 +45,22 @@ def runner(tmp_path: Path) -> CliRunner:
 def kept(migrated_sqlite: Path, tmp_path: Path) -> None:
     """The home has a job store."""
     shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
+
+
+@pytest.mark.usefixtures("kept")
+def test_keys_made_on_the_machine_are_in_the_audit_log(runner: CliRunner, tmp_path: Path) -> None:
+    made = runner.invoke(app, ["keys", "create", "robot"]).stdout.strip()
+    key_id = made.split("_")[1]
+    assert runner.invoke(app, ["keys", "revoke", key_id]).exit_code == 0
+    database = Database(f"sqlite:///{tmp_path}/jobs.db")
+    with database.read() as session:
+        rows = session.query(AuditedRequest).order_by(AuditedRequest.seq).all()
+    database.dispose()
+    assert [(row.actor, row.method, row.status) for row in rows] == [
+        ("hyperadam-server", "POST", 201),
+        ("hyperadam-server", "DELETE", 204),
+    ]
+    assert rows[0].subject == f"key {key_id} of robot"
 
 
 @pytest.mark.usefixtures("kept")

@@ -49,7 +49,7 @@ def test_audit_says_who_did_what(
         ("tester", "set champion", "hyper@1", "better on table1"),
         ("tester", "removed the alias champion", "hyper@1", "worse on mine"),
         ("tester", "archived", "hyper@1", "old"),
-        (None, "key revoked", f"key ha_{key_id} of guest", ""),
+        ("tester", "key revoked", f"key ha_{key_id} of guest", ""),
     }
     assert len(client.get("/v1/audit", params={"limit": 2}).json()["items"]) == 2
 
