@@ -34,7 +34,7 @@ class _Promise:
 
 
 class WaitingRunner(Runner):
-    """Each period's call takes one worker for so many seconds, and gives a gradient of noise."""
+    """Each period's call takes one worker for so many seconds, and gives the same gradient."""
 
     def __init__(
         self, n_workers: int, period_seconds: float, n_theta: int, chunk_size: int
@@ -44,7 +44,8 @@ class WaitingRunner(Runner):
         self._period_seconds = period_seconds
         self._n_theta = n_theta
         self._chunk_size = chunk_size
-        self._generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
+        self._gradient = torch.randn(n_theta, generator=generator)
 
     def put(self, value: Any) -> Handle:
         return _Promise(value, 0.0)
@@ -54,8 +55,7 @@ class WaitingRunner(Runner):
     ) -> tuple[Handle, ...]:
         if function is not run_period:
             return (_Promise(ValidationOutcome(torch.ones(1, 1)), 0.0),)
-        gradient = torch.randn(self._n_theta, generator=self._generator)
-        outcome = PeriodOutcome(gradient, torch.ones(self._chunk_size))
+        outcome = PeriodOutcome(self._gradient, torch.ones(self._chunk_size))
 
         worker = min(range(self.n_workers), key=self._free_from.__getitem__)
         state = arguments[5]

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def local_ray(n_cpus: int) -> Iterator[None]:
-    """Ray on this machine, as if it had so many cores; it ends with the block."""
+    """Ray on this machine, as if it had so many cores; it ends with the block.
+
+    Its workers take their share of a busy machine: by default, Ray is nice to other work.
+    """
     import ray
 
     ray.init(
@@ -17,6 +20,7 @@ def local_ray(n_cpus: int) -> Iterator[None]:
         include_dashboard=False,
         configure_logging=False,
         log_to_driver=False,
+        _system_config={"worker_niceness": 0},
     )
     try:
         yield

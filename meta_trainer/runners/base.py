@@ -34,6 +34,52 @@ class WorkRefused(NoRoom):
     """
 
 
+class Agents:
+    """Objects that a runner employs, each of which is asked for one thing at a time.
+
+    What an agent remembers is a memory only: one that is lost is made anew and asked again, so it
+    must be able to answer from what it is asked with.
+    """
+
+    def __init__(self, agents: Sequence[Any]) -> None:
+        self._agents = list(agents)
+        self._answers: list[tuple[int, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._agents)
+
+    def begin(self, position: int, method: str, arguments: tuple[Any, ...]) -> None:
+        """Ask one agent for what its method gives. Handles in the arguments stay handles."""
+        self._answers.append((position, getattr(self._agents[position], method)(*arguments)))
+
+    def collect(self, at_least: int = 1) -> list[tuple[int, Any]]:  # noqa: ARG002
+        """Answers that came since, and from which agents.
+
+        Args:
+            at_least: to wait for; more where they are there.
+
+        Raises:
+            WorkLost: an agent was lost again and again.
+        """
+        answers = self._answers
+        self._answers = []
+        return answers
+
+    def abandon(self) -> None:
+        """Forget what was asked: nobody waits for it any more, as after an error."""
+        self._answers = []
+
+    def ask(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The answers of all, in the order of the agents."""
+        self.abandon()
+        for position, each in enumerate(arguments):
+            self.begin(position, method, each)
+        answers: dict[int, Any] = {}
+        while len(answers) < len(self):
+            answers.update(self.collect(at_least=len(self) - len(answers)))
+        return [answers[position] for position in range(len(self))]
+
+
 class Runner(ABC):
     """Carries out calls of module-level pure functions. Order of calls and of workers never shows
     in results."""
@@ -65,6 +111,16 @@ class Runner(ABC):
         """(position, value) as calls end, in no fixed order: for progress, not for sums."""
         for position, handle in enumerate(handles):
             yield position, self.get([handle])[0]
+
+    def employ(self, make: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Agents:
+        """Objects that live near workers and have a runner of their own, by which they hand work
+        to them: one for each of `arguments`, made by `make(runner, *arguments)`."""
+        return Agents([make(self, *each) for each in arguments])
+
+    def find_branch_size(self, n_calls: int) -> int | None:  # noqa: ARG002
+        """How many of so many calls an agent should hand out; None: they are few enough for one
+        process, which begins all calls itself."""
+        return None
 
     @property
     @abstractmethod

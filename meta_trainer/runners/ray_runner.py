@@ -12,10 +12,12 @@ it is.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -24,6 +26,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util import placement_group, remove_placement_group
 
 from meta_trainer.runners.base import EventListener, Handle, NoRoom, Runner, WorkLost, WorkRefused
+from meta_trainer.runners.ray_agents import RayAgents
 from meta_trainer.runners.ray_calls import Call, CallResult, CallTask, get_reference
 from meta_trainer.runners.ray_places import ROOM_SECONDS, Places, describe_shortage
 from meta_trainer.runners.ray_tensors import register_tensors
@@ -34,6 +37,8 @@ SLOW_FACTOR: Final = 3.0
 """A call is slow when nothing has ended for so many times the median duration of its kind."""
 LEAST_PATIENCE_SECONDS: Final = 2.0
 """No call is slow before: a new worker process imports torch first."""
+MANY_CALLS: Final = 64
+"""At a time: from so many on, agents begin them."""
 MAX_TASKS: Final = 4
 """Of one call."""
 REFUSAL_SECONDS: Final = 0.5
@@ -48,13 +53,22 @@ class RayRunner(Runner):
     """Runs on the cluster that this process is connected to: by `connect`, or by the caller's own
     `ray.init`."""
 
-    def __init__(self, *, cpus_per_call: float = 1, max_workers: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        cpus_per_call: float = 1,
+        max_workers: int | None = None,
+        branch_size: int | None = None,
+    ) -> None:
         """
         Args:
             cpus_per_call: cores that Ray sets aside for each call.
             max_workers: at most so many calls at a time (None: as many as there are cores).
+            branch_size: calls that an agent hands out, where there are more of them; None: about
+                the square root of their number, where there are many calls and workers.
         """
         register_tensors()
+        self._branch_size = branch_size
         self._cpus_per_call = cpus_per_call
         self._max_workers = max_workers
         self._places = Places(cpus_per_call, max_workers)
@@ -133,9 +147,24 @@ class RayRunner(Runner):
                 (value,) = self.get([waiting.pop(position)])
                 yield position, value
 
+    def employ(self, make: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> RayAgents:
+        make_runner = partial(RayRunner, cpus_per_call=self._cpus_per_call)
+        return RayAgents(make, arguments, make_runner=make_runner, wait=self._wait_for_answers)
+
+    def find_branch_size(self, n_calls: int) -> int | None:
+        if self._branch_size is not None:
+            return self._branch_size if n_calls > self._branch_size else None
+        is_large = min(n_calls, self.n_workers) >= MANY_CALLS
+        return math.isqrt(n_calls - 1) + 1 if is_large and self._max_workers is None else None
+
     @property
     def n_workers(self) -> int:
         return max(1, self._places.count())
+
+    def _wait_for_answers(self, references: list[Any], at_least: int) -> list[Any]:
+        ended, _ = ray.wait(references, num_returns=at_least, timeout=POLL_SECONDS)
+        self._look_at_workers()
+        return list(ended)
 
     def _wait(self, calls: set[Call], at_least: int) -> None:
         """Wait a moment for tasks of these calls to end, and see to those that do not."""

@@ -73,6 +73,10 @@ class MetaTrainingSpec(JobSpec):
     """Episodes of the whole training: how long it is."""
     checkpoint_every_updates: int = Field(default=10, ge=1, le=100_000)
     """Updates of Θ between two checkpoints, from which a lost or paused job goes on."""
+    staleness: int = Field(default=0, ge=0, le=16)
+    """Updates that Θ may be old when a chunk's period begins. 0: all chunks wait for each other;
+    more: those that are done go on while others are at work, and checkpoints keep a log, by which
+    the training can be repeated bit for bit."""
     seed: Seed = 0
     """Everything random follows from it."""
     kernel: Literal["kept", "fused", "any"] = "kept"

@@ -68,6 +68,9 @@ class Checkpoint:
     learner_norms: Tensor | None = None
     """`LearnerClip.state`, shape (n,), float64; None where learners are not clipped, and in
     checkpoints from before it."""
+    staleness: Tensor | None = None
+    """How old the Θ of each period was, shape (updates, chunks), uint8; None where every period
+    took the newest."""
     states: tuple[EpisodeState, ...] = ()
     """One for each chunk when an episode is under way."""
 
@@ -78,6 +81,8 @@ class Checkpoint:
             tensors[f"meta.{name}"] = tensor.contiguous()
         if self.learner_norms is not None:
             tensors["learner_norms"] = self.learner_norms
+        if self.staleness is not None:
+            tensors["staleness"] = self.staleness
         for chunk, state in enumerate(self.states):
             for name, tensor in _flatten(state).items():
                 tensors[f"chunk.{chunk}.{name}"] = tensor.contiguous()
@@ -126,6 +131,7 @@ class Checkpoint:
             meta_optimizer=_select(tensors, "meta."),
             best_theta=tensors["best_theta"],
             learner_norms=tensors.get("learner_norms"),
+            staleness=tensors.get("staleness"),
             states=tuple(states),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -14,8 +15,37 @@ from meta_trainer.training.units import PeriodOutcome, run_period
 from meta_trainer.unrolls.episodes import EpisodeState
 
 
-class EpisodeUnderWay:
-    """Runs one period after the other of every chunk of learners.
+class Episodes(ABC):
+    """Runs one period after the other of every chunk of learners."""
+
+    @abstractmethod
+    def run_period(
+        self,
+        theta: Tensor,  # shape: (n_theta,)
+        place: Place,
+    ) -> list[PeriodOutcome]:
+        """What an update is made of: one period of every chunk, in the order of the chunks."""
+
+    @abstractmethod
+    def fetch_states(self) -> tuple[EpisodeState, ...]:
+        """The state of every chunk between two periods, for a checkpoint."""
+
+    @abstractmethod
+    def restore(
+        self, update: int, states: Sequence[EpisodeState], staleness: Tensor | None
+    ) -> None:
+        """Go on from what a checkpoint after so many updates says; without states, at the beginning
+        of an episode."""
+
+    @property
+    def staleness(self) -> Tensor | None:
+        """How old the Θ of each period was (`meta_trainer.training.running_ahead`), shape (updates,
+        chunks); None where every period takes the newest."""
+        return None
+
+
+class EpisodeUnderWay(Episodes):
+    """All chunks at one Θ; every call is begun by this process.
 
     A runner makes a lost state again from the Θs of the episode's earlier periods. So their handles
     are held until the episode ends.
@@ -24,7 +54,7 @@ class EpisodeUnderWay:
     def __init__(self, runner: Runner, job: JobHandles, n_chunks: int) -> None:
         self._runner = runner
         self._job = job
-        self._n_chunks = n_chunks
+        self._chunks = range(n_chunks)
         self._theta_handles: list[Handle] = []
         self._state_handles: list[Handle] = [None] * n_chunks
 
@@ -33,45 +63,56 @@ class EpisodeUnderWay:
         theta: Tensor,  # shape: (n_theta,)
         place: Place,
     ) -> list[PeriodOutcome]:
-        """One period of every chunk, at one Θ; the outcomes are in the order of the chunks.
-
-        Should it fail, the states are those before the period.
-        """
+        """Should it fail, the states are those before the period."""
         if place.period == 0:
             self._theta_handles = []
-            self._state_handles = [None] * self._n_chunks
+            self._state_handles = [None] * len(self._chunks)
 
         theta_handle = self._runner.put(theta)
         self._theta_handles.append(theta_handle)
-
-        outcome_handles = []
-        new_state_handles = []
-        for chunk, state_handle in enumerate(self._state_handles):
-            outcome_handle, new_state_handle = self._runner.call(
-                run_period,
-                self._job.spec,
-                self._job.source,
-                theta_handle,
-                place.episode,
-                chunk,
-                state_handle,
-                self._job.kernel,
-                n_returns=2,
-            )
-            outcome_handles.append(outcome_handle)
-            new_state_handles.append(new_state_handle)
-
-        outcomes = self._runner.get(outcome_handles)
-        self._state_handles = new_state_handles
-        return [_without_poison(outcome) for outcome in outcomes]
+        outcomes, self._state_handles = run_chunks(
+            self._runner, self._job, theta_handle, place.episode, self._chunks, self._state_handles
+        )
+        return outcomes
 
     def fetch_states(self) -> tuple[EpisodeState, ...]:
-        """The state of every chunk between two periods, for a checkpoint."""
         return tuple(self._runner.get(self._state_handles))
 
-    def restore_states(self, states: Sequence[EpisodeState]) -> None:
-        """Go on from the states that `fetch_states` gave."""
-        self._state_handles = [self._runner.put(state) for state in states]
+    def restore(
+        self, update: int, states: Sequence[EpisodeState], staleness: Tensor | None
+    ) -> None:
+        del update, staleness
+        if states:
+            self._state_handles = [self._runner.put(state) for state in states]
+
+
+def run_chunks(
+    runner: Runner,
+    job: JobHandles,
+    theta_handle: Handle,
+    episode: int,
+    chunks: Sequence[int],
+    state_handles: Sequence[Handle],
+) -> tuple[list[PeriodOutcome], list[Handle]]:
+    """One period of these chunks: their outcomes, and the handles of their new states."""
+    outcome_handles = []
+    new_state_handles = []
+    for chunk, state_handle in zip(chunks, state_handles, strict=True):
+        outcome_handle, new_state_handle = runner.call(
+            run_period,
+            job.spec,
+            job.source,
+            theta_handle,
+            episode,
+            chunk,
+            state_handle,
+            job.kernel,
+            n_returns=2,
+        )
+        outcome_handles.append(outcome_handle)
+        new_state_handles.append(new_state_handle)
+    outcomes = runner.get(outcome_handles)
+    return [_without_poison(outcome) for outcome in outcomes], new_state_handles
 
 
 def _without_poison(outcome: PeriodOutcome) -> PeriodOutcome:

@@ -27,7 +27,6 @@ from meta_trainer.training.checkpoints import (
     digest_spec,
 )
 from meta_trainer.training.divergence import DivergedLearners, DivergenceWatch
-from meta_trainer.training.episode import EpisodeUnderWay
 from meta_trainer.training.gradients import GradientAdder
 from meta_trainer.training.handles import JobHandles
 from meta_trainer.training.initial_theta import make_initial_theta
@@ -37,6 +36,7 @@ from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.stopwatch import Stopwatch
 from meta_trainer.training.units import make_rule
 from meta_trainer.training.validation import BestTheta, Validation
+from meta_trainer.training.ways import choose_way
 
 
 class MetaTraining:
@@ -56,6 +56,7 @@ class MetaTraining:
         parent: Theta | None = None,
         start: bytes | None = None,
         kernel: str | None = None,
+        log: Tensor | None = None,
     ) -> None:
         """
         Args:
@@ -65,6 +66,8 @@ class MetaTraining:
             start: what the spec's `continue_from` refers to (`meta_trainer.runs.continuation`).
             kernel: that of the job, which workers must have unless the spec's `kernel` is `any`;
                 None: they may have any.
+            log: of a training with `staleness` that is to be repeated bit for bit: the `staleness`
+                of its last checkpoint.
 
         Raises:
             ValueError: the spec names a parent, or a start, but none was given, or the reverse; or
@@ -82,7 +85,7 @@ class MetaTraining:
         )
 
         job = JobHandles.put(runner, spec, source, kernel)
-        self._episode = EpisodeUnderWay(runner, job, spec.n_chunks)
+        self._episodes = choose_way(runner, job, spec, log)
         self._gradient_adder = GradientAdder(spec)
         self._validation = Validation(spec, source, runner, job)
         self._best = BestTheta(theta=self._initial_theta, update=0, loss=math.inf)
@@ -117,8 +120,7 @@ class MetaTraining:
         self._divergence_watch.load(checkpoint.watch)
         self._stopwatch.seconds_before = checkpoint.seconds
         self._gradient_adder.load(checkpoint.learner_norms)
-        if checkpoint.states:
-            self._episode.restore_states(checkpoint.states)
+        self._episodes.restore(checkpoint.update, checkpoint.states, checkpoint.staleness)
 
     @property
     def update(self) -> int:
@@ -204,7 +206,7 @@ class MetaTraining:
         """One period of every chunk of learners, one step of the meta-optimizer."""
         began = time.monotonic()
         place = self._spec.timeline.locate(self.update)
-        outcomes = self._episode.run_period(self._meta_optimizer.theta, place)
+        outcomes = self._episodes.run_period(self._meta_optimizer.theta, place)
         gradient, n_clipped = self._gradient_adder.add(place.episode, outcomes)
         meta_update = self._meta_optimizer.step(gradient)
         losses = torch.cat([outcome.losses for outcome in outcomes])
@@ -272,7 +274,8 @@ class MetaTraining:
             seconds=self._stopwatch.seconds,
             watch=self._divergence_watch.state(),
             learner_norms=self._gradient_adder.state(),
-            states=self._episode.fetch_states() if is_under_way else (),
+            staleness=self._episodes.staleness,
+            states=self._episodes.fetch_states() if is_under_way else (),
         )
 
 

@@ -140,8 +140,17 @@ class Nodes:
         """The ids of the processes of this node that carry out units of work now."""
         return [pid for pid in self._children(number) if _title(pid).startswith("ray::run_")]
 
+    def list_agents(self) -> list[int]:
+        """The ids of the processes, of any node, in which agents live."""
+        nodes = [self._cluster.head_node, *self._nodes.values()]
+        children = [child for node in nodes for child in self._children_of(node)]
+        return [pid for pid in children if _title(pid).startswith("ray::AgentProcess")]
+
     def _children(self, number: int) -> list[int]:
-        raylet = self._nodes[number].all_processes["raylet"][0].process.pid
+        return self._children_of(self._nodes[number])
+
+    def _children_of(self, node: Any) -> list[int]:
+        raylet = node.all_processes["raylet"][0].process.pid
         return [
             int(child)
             for child in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()

@@ -3,6 +3,8 @@ bit for bit."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -137,3 +139,23 @@ def test_without_any_node_the_job_waits_and_says_so(nodes: Nodes, undisturbed: s
     assert digest(train(runner, MemoryRecorder())) == undisturbed
     first_without = numbers_of_workers.index(0)
     assert numbers_of_workers[first_without + 1] == 1
+
+
+def test_agents_and_their_nodes_may_be_lost(nodes: Nodes, undisturbed: str) -> None:
+    """An agent is made anew, and with it the states that it had handed out: of its chunks alone,
+    from the Θs of the episode."""
+    done: list[str] = []
+
+    class Hurting(MemoryRecorder):
+        def metrics(self, step: int, values: Mapping[str, float]) -> None:
+            super().metrics(step, values)
+            if step == 2 and not done:
+                os.kill(nodes.list_agents()[0], signal.SIGKILL)
+                done.append("agent")
+            if step == 5 and len(done) == 1:
+                nodes.kill(2)
+                done.append("node")
+
+    trained = train(RayRunner(branch_size=2), Hurting())
+    assert done == ["agent", "node"]
+    assert digest(trained) == undisturbed

@@ -51,6 +51,22 @@ def test_same_theta_as_in_process(
     assert trained.best_update > 0
 
 
+def test_branches_give_the_same_theta(
+    runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
+) -> None:
+    """Agents begin the calls, and hand on what they gave."""
+    fields = {"n_learners": 3 * tiny_spec.chunk_size}
+    spec = MetaTrainingSpec.model_validate(tiny_spec.model_dump(exclude=set(fields)) | fields)
+    expected = train(spec, InProcessRunner(), type(recorder)())
+    assert runner.find_branch_size(1024) is None, "so few cores need no agents"
+    trained = train(spec, RayRunner(branch_size=2), recorder)
+    assert torch.equal(trained.final_theta, expected.final_theta)
+    assert torch.equal(trained.theta, expected.theta)
+    within_an_episode = recorder.checkpoints[3]
+    resumed = train(spec, RayRunner(branch_size=2), type(recorder)(), within_an_episode)
+    assert torch.equal(resumed.final_theta, expected.final_theta)
+
+
 def test_checkpoints_cross_from_one_runner_to_the_other(
     runner: RayRunner, tiny_spec: MetaTrainingSpec, recorder: Any
 ) -> None:
