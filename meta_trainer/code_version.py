@@ -10,13 +10,16 @@ from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 
 import torch
+from hyperadam.extensions import list_distributions
 
 
 @cache
 def describe_code() -> Mapping[str, str]:
-    """Released version, digest of the sources that decide the numbers, and the libraries beneath
-    them."""
+    """Released version, digest of the sources that decide the numbers, the libraries beneath them,
+    and what an operator installed beside them (`hyperadam.extensions`)."""
+    extensions = " ".join(list_distributions())
     return {
+        **({"extensions": extensions} if extensions else {}),
         "version": metadata.version("hyperadam-server"),
         "sources_sha256": _digest_sources("meta_trainer", "hyperadam.rules", "hyperadam.kernels"),
         "torch": torch.__version__,

@@ -76,6 +76,10 @@ class Registry(ABC):
         """
 
     @abstractmethod
+    def find_run(self, key: str) -> str | None:
+        """The id of the run with this key; None where there is none."""
+
+    @abstractmethod
     def close_run(self, run_id: str, status: RunStatus) -> None:
         """Set the run's status; closing twice, or reopening with `running`, is allowed."""
 

@@ -59,6 +59,11 @@ class InMemoryRegistry(Registry):
             self._runs.setdefault(run_id, MemoryRun(run_id))
             return run_id
 
+    def find_run(self, key: str) -> str | None:
+        checks.check_key(key)
+        with self._lock:
+            return self._run_ids_by_key.get(key)
+
     def close_run(self, run_id: str, status: RunStatus) -> None:
         with self._lock:
             self._run(run_id).status = status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from fastapi import FastAPI
@@ -11,10 +12,11 @@ from services.asgi import wrap_outermost
 from services.audit import endpoints as audit
 from services.audit.layer import AuditLayer
 from services.auth import endpoints as auth
-from services.catalog import document
+from services.catalog import document, tasks
 from services.catalog import endpoints as catalog
 from services.container import Container
 from services.dashboard import endpoints as dashboard
+from services.datasets import endpoints as datasets
 from services.guide import endpoints as guide
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
@@ -25,6 +27,8 @@ from services.reference import endpoints as reference
 from services.studies import endpoints as studies
 from services.system import endpoints as system
 from services.webhooks import endpoints as webhooks
+
+logger = logging.getLogger(__name__)
 
 SUMMARY: Final = (
     "Distributed meta-training of learned optimizers, with a registry of their parameters."
@@ -48,6 +52,8 @@ def create_app(services: Container) -> FastAPI:
         telemetry=observability.make_telemetry(services.settings),
     )
     app.state.services = services
+    for broken in tasks.list_broken_extensions():
+        logger.warning("left out: %s", broken)
 
     document.install(app)
     app.add_middleware(AuditLayer)
@@ -61,6 +67,7 @@ def create_app(services: Container) -> FastAPI:
         studies,
         optimizers,
         catalog,
+        datasets,
         auth,
         projects,
         audit,

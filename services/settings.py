@@ -146,6 +146,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     max_uploads: int = Field(default=4, ge=1, le=1000)
     """Uploads of Θ files that one process takes at a time; others wait for a while."""
+    max_datasets_bytes: int = Field(default=10 << 30, ge=1024)
+    """Of the files of all registered datasets together."""
     max_log_bytes: int = Field(default=16 << 20, ge=1024)
     """Log kept of one job; what comes after is left out, with a note."""
     keep_jobs_days: float = Field(default=0.0, ge=0, le=36_500)
@@ -159,6 +161,8 @@ class Settings(BaseSettings):
     """What ended jobs could go on from; 0: for ever."""
     keep_outcomes_days: float = Field(default=180.0, ge=0, le=36_500)
     """Tuned rates and outcomes of evaluations that nobody used since; 0: for ever."""
+    keep_datasets_days: float = Field(default=0.0, ge=0, le=36_500)
+    """Registered datasets that no job was submitted with since; 0: for ever."""
     keep_processes_days: float = Field(default=1.0, ge=0, le=36_500)
     """Folders of drivers' processes after their end; 0: for ever."""
     keep_idempotency_keys_days: float = Field(default=30.0, ge=1, le=36_500)

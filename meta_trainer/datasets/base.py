@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from meta_trainer.datasets.catalog import Form, Targets
 from meta_trainer.datasets.pooling import pool_images
 
 
@@ -41,22 +42,31 @@ class Data(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images. Pixels stay bytes; a minibatch is scaled to `pixel / 255 + offset` when it
-    is drawn."""
+    """Images, or vectors as images of one row, with what is to be said of each. Pixels stay bytes;
+    a minibatch is scaled to `pixel / 255 + offset` when it is drawn."""
 
     name: str
     split: str
     images: Tensor
-    """Shape (n, channels, height, width), uint8."""
+    """Shape (n, channels, height, width), uint8; or float32, which is drawn as it is."""
     labels: Tensor
-    """Shape (n,), int64."""
+    """Shape (n,), int64; or numbers to predict, shape (n, n_classes), float32."""
     n_classes: int
+    """Of numbers, how many there are of each example."""
     offset: float = 0.0
     """0 for MNIST and Fashion-MNIST (in [0, 1]); −0.5 for CIFAR-10 (in [−0.5, 0.5])."""
+    targets: Targets = "labels"
+    digest: str = ""
+    """sha256 of the file that it came in; empty: its fingerprint is made of its numbers."""
     _pooled: dict[int, Dataset] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def form(self) -> Form:
+        """What an example looks like."""
+        return Form(self.image_shape, self.n_classes, self.targets)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -76,8 +86,8 @@ class Dataset:
         batch_size: int,
         dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Images (L, batch, n_features) and labels (L, batch), drawn with replacement; row i from
-        generator i."""
+        """Images (L, batch, n_features) and labels (L, batch), or numbers (L, batch, n_classes);
+        drawn with replacement, row i from generator i."""
         return self.minibatch(self.draw_indices(generators, batch_size), dtype)
 
     def draw_indices(self, generators: Sequence[torch.Generator], batch_size: int) -> Tensor:
@@ -89,24 +99,32 @@ class Dataset:
     def minibatch(
         self, indices: Tensor, dtype: torch.dtype = torch.float32
     ) -> tuple[Tensor, Tensor]:
-        """Images (*indices.shape, n_features) and labels (*indices.shape) for integer indices of
-        any shape."""
-        pixels = self.images.view(len(self), -1)[indices.reshape(-1)]
-        scaled = pixels.to(dtype).mul_(1 / 255)
+        """Images (*indices.shape, n_features) and labels (*indices.shape), or numbers
+        (*indices.shape, n_classes), for integer indices of any shape."""
+        pixels = self.images.view(len(self), -1)[indices.reshape(-1)].to(dtype)
+        if not self.images.is_floating_point():
+            pixels = pixels.mul_(1 / 255)
         if self.offset:
-            scaled += self.offset
-        return scaled.view(*indices.shape, -1), self.labels[indices]
+            pixels += self.offset
+        labels = self.labels[indices]
+        if labels.is_floating_point():
+            labels = labels.to(dtype)
+        return pixels.view(*indices.shape, -1), labels
 
     def pooled(self, side: int) -> Dataset:
         """The same images grey and small (`meta_trainer.datasets.pooling`), made once."""
         if side not in self._pooled:
             images = pool_images(self.images, side)
-            self._pooled[side] = replace(self, name=f"{self.name}-{side}", images=images)
+            name = f"{self.name}-{side}"
+            self._pooled[side] = replace(self, name=name, images=images, digest="")
         return self._pooled[side]
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over shapes, pixels and labels: what a Θ's manifest says it was trained on."""
+        """sha256 over shapes, pixels and labels, or of its file: what a Θ's manifest says it was
+        trained on."""
+        if self.digest:
+            return self.digest
         header = f"{tuple(self.images.shape)} {self.n_classes} {self.offset}"
         digest = hashlib.sha256(header.encode())
         digest.update(self.images.contiguous().numpy().data)

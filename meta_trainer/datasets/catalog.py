@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
+
+Targets = Literal["labels", "numbers"]
+"""Classes to tell apart, or numbers to predict."""
+
+
+class Form(NamedTuple):
+    """What examples look like: all that the shapes of a learner follow from."""
+
+    image_shape: tuple[int, int, int]
+    """(channels, height, width); a vector is an image of one row."""
+    n_outputs: int
+    """Classes, or numbers to predict."""
+    targets: Targets = "labels"
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether an example has no places that lie beside each other."""
+        return self.image_shape[:2] == (1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +39,14 @@ class DatasetCard:
     """By split."""
     files: tuple[tuple[str, ...], ...] = ()
     """Below the data folder; any one of these sets will do. None: it comes with the package."""
+    targets: Targets = "labels"
+    """Of numbers, `n_classes` says how many there are of each example."""
+    sha256: str = ""
+    """Of the file of a registered dataset."""
+
+    @property
+    def form(self) -> Form:
+        return Form(self.image_shape, self.n_classes, self.targets)
 
     def find_missing(self, data_dir: Path | None) -> str | None:
         """The first file that is not in the data folder; None: all are there."""
@@ -111,3 +137,5 @@ CARDS: Final[Mapping[str, DatasetCard]] = {
     )
 }
 """By the names that specs call them."""
+FORMS: Final[Mapping[str, Form]] = {name: card.form for name, card in CARDS.items()}
+"""Of the built-in datasets."""

@@ -21,7 +21,8 @@ def load(name: str, data_dir: Path | str | None = None, split: str = "train") ->
     """The dataset, kept in memory for the life of the process.
 
     Args:
-        name: mnist5k, mnist, fashion_mnist or cifar10.
+        name: mnist5k, mnist, fashion_mnist or cifar10; registered datasets are read by
+            `meta_trainer.datasets.registered`.
         data_dir: the folder that holds `MNIST/raw`, `FashionMNIST/raw`, `cifar-10-batches-bin` or
             `cifar-10-batches-py`.
         split: train or test (mnist5k has only train).

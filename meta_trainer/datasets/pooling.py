@@ -13,13 +13,13 @@ _IMAGES_AT_ONCE: Final = 4096
 
 def pool_images(images: Tensor, side: int) -> Tensor:
     """The mean over channels, cropped around its middle to a multiple of `side` (28 of CIFAR-10's
-    32 pixels), then over squares that do not overlap; rounded to bytes.
+    32 pixels), then over squares that do not overlap; bytes are rounded to bytes.
 
     Args:
-        images: shape (n, channels, height, width), uint8; as high as wide.
+        images: shape (n, channels, height, width), uint8 or float32; as high as wide.
 
     Returns:
-        Shape (n, 1, side, side), uint8.
+        Shape (n, 1, side, side), of the same type.
 
     Raises:
         ValueError: an image has fewer pixels than that.
@@ -34,5 +34,6 @@ def pool_images(images: Tensor, side: int) -> Tensor:
     pooled = []
     for part in images.split(_IMAGES_AT_ONCE):
         grey = part[..., middle, middle].float().mean(1, keepdim=True)
-        pooled.append(F.avg_pool2d(grey, square).round().to(torch.uint8))
+        means = F.avg_pool2d(grey, square)
+        pooled.append(means if images.is_floating_point() else means.round().to(torch.uint8))
     return torch.cat(pooled)

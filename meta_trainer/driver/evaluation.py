@@ -68,7 +68,7 @@ def evaluate_versions(
         folder: of the run, for the evaluation's files.
         attach_to: optimizers whose versions are told of it; None: all.
     """
-    data = EvaluationData.load(spec, context.data_dir)
+    data = EvaluationData.load(spec, context.data_dir, context.registry)
     versions = _find_versions(spec, context.registry)
     thetas = {
         reference: _load_theta(version, context.registry) for reference, version in versions.items()

@@ -32,7 +32,7 @@ def carry_out_meta_training(job: Job, context: JobContext) -> dict[str, Any]:
     spec = MetaTrainingSpec.model_validate(job.spec)
     kernel = keep_kernel(spec, context.registry, context.run_id, context.runner)
     _check_promotion_data(spec, context)
-    source = SpecTaskSource(load_data(spec.data_tasks, context.data_dir))
+    source = SpecTaskSource(load_data(spec.data_tasks, context.data_dir, context.registry))
     parent = load_parent(spec, context.registry)
     start = load_start(spec, context.registry, context.run_id, job.original_run_id)
 
@@ -63,7 +63,8 @@ def _check_promotion_data(spec: MetaTrainingSpec, context: JobContext) -> None:
         return
     from meta_trainer.evaluation import EvaluationData
 
-    EvaluationData.load(spec.promote.evaluation((spec.register_as,)), context.data_dir)
+    evaluation = spec.promote.evaluation((spec.register_as,))
+    EvaluationData.load(evaluation, context.data_dir, context.registry)
 
 
 def _train(

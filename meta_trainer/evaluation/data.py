@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from meta_trainer.datasets import Data, Dataset, load
+from meta_trainer.datasets import Data, Dataset
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
-from meta_trainer.tasks import load_data
+from meta_trainer.tasks import load_data, load_dataset
+from registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +24,24 @@ class EvaluationData:
     """The test split, for suites that measure on it."""
 
     @classmethod
-    def load(cls, spec: EvaluationSpec, data_dir: str | None = None) -> Self:
+    def load(
+        cls,
+        spec: EvaluationSpec,
+        data_dir: str | None = None,
+        registry: Registry | None = None,
+    ) -> Self:
         """What the spec needs and no more.
 
+        Args:
+            registry: that has the files of registered datasets.
+
         Raises:
-            DatasetMissing: one is not in the data folder.
+            DatasetMissing: one is not in the data folder, or not registered.
         """
-        train = load_data([task.learner for task in spec.tasks], data_dir)
-        has_test = SUITES[spec.suite].with_test
-        return cls(train, load(spec.dataset, data_dir, "test") if has_test else None)
+        train = load_data([task.learner for task in spec.tasks], data_dir, registry)
+        if not SUITES[spec.suite].with_test:
+            return cls(train)
+        return cls(train, load_dataset(spec.dataset, data_dir, registry, "test"))
 
     @property
     def names(self) -> str:

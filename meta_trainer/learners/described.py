@@ -2,7 +2,7 @@
 
 Data is an image (channels, height, width), a sequence (length, width) or a vector (width,). Each
 block is told the shape of what it takes, and tells that of what it gives; a last dense layer gives
-the classes.
+the classes, or the numbers to predict.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from meta_trainer.datasets.catalog import Targets
 from meta_trainer.learners.module import ModuleLearner
 from meta_trainer.specs.blocks import (
     AttentionBlock,
@@ -43,14 +44,22 @@ _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
 _CELLS: Final[dict[str, Callable[..., nn.Module]]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
-def described_network(blocks: Sequence[Any], image_shape: Shape, n_classes: int) -> ModuleLearner:
-    """A classifier of images from blocks, with the mean cross-entropy.
+def described_network(
+    blocks: Sequence[Any], shape: Shape, n_outputs: int, targets: Targets = "labels"
+) -> ModuleLearner:
+    """A network from blocks, with the mean cross-entropy of labels, or the mean squared error of
+    numbers.
+
+    Args:
+        shape: of an example: an image, or a vector.
+        n_outputs: classes, or numbers to predict.
 
     Raises:
         FieldProblem: blaming `blocks`: they do not fit together, or are too large.
     """
-    make = partial(DescribedNetwork, tuple(blocks), image_shape, n_classes)
-    learner = ModuleLearner(make, F.cross_entropy, together=False)
+    make = partial(DescribedNetwork, tuple(blocks), shape, n_outputs)
+    loss = F.cross_entropy if targets == "labels" else F.mse_loss
+    learner = ModuleLearner(make, loss, together=False)
     if learner.n_coordinates > MAX_COORDINATES:
         raise FieldProblem(
             "blocks",
@@ -61,19 +70,19 @@ def described_network(blocks: Sequence[Any], image_shape: Shape, n_classes: int)
 
 
 class DescribedNetwork(nn.Module):
-    """The blocks, then a dense layer to the classes."""
+    """The blocks, then a dense layer to the outputs."""
 
-    def __init__(self, blocks: tuple[Any, ...], image_shape: Shape, n_classes: int) -> None:
+    def __init__(self, blocks: tuple[Any, ...], shape: Shape, n_outputs: int) -> None:
         super().__init__()
-        self._image_shape = image_shape
-        modules, shape = _build_all(blocks, image_shape, "blocks")
+        self._shape = shape
+        modules, last_shape = _build_all(blocks, shape, "blocks")
         self.blocks = nn.Sequential(*modules)
-        self.head = nn.Linear(math.prod(shape), n_classes)
+        self.head = nn.Linear(math.prod(last_shape), n_outputs)
 
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.blocks(images.view(-1, *self._image_shape))
-        logits: Tensor = self.head(x.flatten(1))
-        return logits
+    def forward(self, examples: Tensor) -> Tensor:
+        x = self.blocks(examples.view(-1, *self._shape))
+        outputs: Tensor = self.head(x.flatten(1))
+        return outputs
 
 
 def _build_all(blocks: Sequence[Any], shape: Shape, path: str) -> tuple[list[nn.Module], Shape]:

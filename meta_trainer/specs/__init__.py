@@ -12,7 +12,6 @@ from meta_trainer.specs.base import (
     ACTIVATIONS,
     Activation,
     Architecture,
-    DatasetName,
     Init,
     MetaLoss,
     Name,
@@ -25,6 +24,7 @@ from meta_trainer.specs.base import (
 )
 from meta_trainer.specs.baselines import BaselineName
 from meta_trainer.specs.continuation import ContinueSpec
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.distributions import DISTRIBUTIONS, TaskDistribution
 from meta_trainer.specs.estimators import (
     ESSingleSpec,
@@ -41,6 +41,7 @@ from meta_trainer.specs.families import (
     CNNFamily,
     DescribedFamily,
     Family,
+    ListedFamily,
     LSTMFamily,
     MLPFamily,
     NetworkFamily,
@@ -101,6 +102,7 @@ __all__ = [
     "LSTMFamily",
     "LSTMTaskSpec",
     "LanguageTaskSpec",
+    "ListedFamily",
     "MLPFamily",
     "MLPTaskSpec",
     "MetaLoss",

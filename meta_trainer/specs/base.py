@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Union
 
 from hyperadam.names import NAME_PATTERN, check_name, split_ref
-from hyperadam.rules import DMSpec, HyperAdamSpec, HyperAdamTensorSpec, RNNpropSpec
+from hyperadam.rules import (
+    DMSpec,
+    HyperAdamSpec,
+    HyperAdamTensorSpec,
+    RNNpropSpec,
+    installed_rules,
+)
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from meta_trainer.specs.booleans import Numeric
 
-DatasetName = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10"]
 Activation = Literal["sigmoid", "relu", "elu", "tanh"]
 Architecture = Literal["cnn-1", "cnn-2"]
 Side = Literal[7, 14]
@@ -18,9 +23,16 @@ Initialization = Literal["normal", "torch", "gpt2", "lecun"]
 Score = Literal["next", "pre", "post-same"]
 MetaLoss = Literal["mean", "log", "last"]
 Init = Literal["adam-ensemble", "paper", "warm-ensemble", "ensemble"]
-RuleSpec = Annotated[
-    HyperAdamSpec | RNNpropSpec | DMSpec | HyperAdamTensorSpec, Field(discriminator="kind")
-]
+if TYPE_CHECKING:
+    RuleSpec = Annotated[
+        HyperAdamSpec | RNNpropSpec | DMSpec | HyperAdamTensorSpec, Field(discriminator="kind")
+    ]
+else:
+    _INSTALLED = tuple(rule.value.spec_type for rule in installed_rules().values())
+    RuleSpec = Annotated[
+        Union[(HyperAdamSpec, RNNpropSpec, DMSpec, HyperAdamTensorSpec, *_INSTALLED)],
+        Field(discriminator="kind"),
+    ]
 
 ACTIVATIONS: Final[tuple[Activation, ...]] = ("sigmoid", "relu", "elu", "tanh")
 

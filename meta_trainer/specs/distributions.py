@@ -16,6 +16,7 @@ from meta_trainer.specs.families import (
     CNNFamily,
     DescribedFamily,
     Family,
+    ListedFamily,
     LSTMFamily,
     MLPFamily,
     NetworkFamily,
@@ -47,6 +48,12 @@ class TaskDistribution(Spec):
         examples=[{"networks": [[{"kind": "conv"}, {"kind": "pool"}]]}],
     )
     """Networks that are described block by block; null: none are drawn."""
+    listed: ListedFamily | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        examples=[{"tasks": [{"kind": "mlp", "hidden": [8]}]}],
+    )
+    """Plain tasks, each as it is; null: none are drawn."""
     horizon: Range[Horizon] | None = None
     """T of an episode, drawn log-uniformly among the multiples of the period, one for all its
     chunks; if not given, `unroll.horizon`. What validation runs, `validation.horizons` says."""
@@ -74,7 +81,7 @@ class TaskDistribution(Spec):
     @model_validator(mode="after")
     def _something_to_draw(self) -> Self:
         if not self.families:
-            raise FieldProblem("", "mlp, cnn, lstm, network or described must be given")
+            raise FieldProblem("", "mlp, cnn, lstm, network, described or listed must be given")
         return self
 
     @model_validator(mode="after")
@@ -88,7 +95,14 @@ class TaskDistribution(Spec):
     @property
     def families(self) -> list[Family]:
         """Those that are drawn from, in a fixed order."""
-        families = (self.mlp, self.cnn, self.lstm, self.network, self.described)
+        families = (
+            self.mlp,
+            self.cnn,
+            self.lstm,
+            self.network,
+            self.described,
+            self.listed,
+        )
         return [family for family in families if family]
 
 

@@ -10,8 +10,9 @@ from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 from pydantic import AfterValidator, Field, model_validator
 
-from meta_trainer.specs.base import DatasetName, Reference, Seed
+from meta_trainer.specs.base import Reference, Seed
 from meta_trainer.specs.baselines import BASELINES, FULL_BASELINES, BaselineName
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.faults import JobSpec
 from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.problems import FieldProblem, check_different

@@ -12,13 +12,12 @@ from pydantic import AfterValidator, Field
 from meta_trainer.specs.base import (
     Activation,
     Architecture,
-    DatasetName,
     Initialization,
     Side,
     Spec,
 )
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.plain_tasks import (
-    SYNTHETIC,
     BatchSize,
     Blocks,
     CNNTaskSpec,
@@ -33,6 +32,7 @@ from meta_trainer.specs.plain_tasks import (
     NoiseStd,
     PlainTaskSpec,
     Width,
+    reads_dataset,
     start_fields,
 )
 
@@ -180,8 +180,7 @@ class NetworkFamily(_Family):
         fields |= start_fields(self.initializations[0], fields["init_std"])
         tasks: dict[PlainTaskSpec, None] = {}
         for dataset, network in product(self.datasets, self.networks):
-            of_images = network not in SYNTHETIC
-            source = dataset if of_images else self.datasets[0]
+            source = dataset if reads_dataset(network, dataset) else self.datasets[0]
             tasks[NetworkTaskSpec(network=network, dataset=source, **fields)] = None
         return list(tasks)
 
@@ -209,7 +208,22 @@ class DescribedFamily(_Family):
         ]
 
 
-Family = MLPFamily | CNNFamily | LSTMFamily | NetworkFamily | DescribedFamily
+class ListedFamily(Spec):
+    """Plain tasks, each as it is: also of kinds that are installed on the server."""
+
+    share: Share = 1.0
+    """How often the kind is drawn, in proportion to the shares of the others."""
+    tasks: Annotated[tuple[PlainTaskSpec, ...], Field(min_length=1, max_length=MAX_CHOICES)] = (
+        Field(examples=[[{"kind": "mlp", "hidden": [8]}, {"kind": "lstm"}]])
+    )
+    """One of them is drawn, each as often as the others."""
+
+    def typical(self) -> list[PlainTaskSpec]:
+        """All of them."""
+        return list(self.tasks)
+
+
+Family = MLPFamily | CNNFamily | LSTMFamily | NetworkFamily | DescribedFamily | ListedFamily
 
 
 def _list_common_fields(family: _Family) -> dict[str, Any]:

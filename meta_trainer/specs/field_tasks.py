@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from meta_trainer.specs.base import DatasetName, Spec
+from meta_trainer.specs.base import Spec
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.plain_tasks import BatchSize, InitStd
 
 FieldNetwork = Literal[

@@ -3,19 +3,20 @@ sampling gives."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, Union
 
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import (
     Activation,
     Architecture,
-    DatasetName,
     Initialization,
     Side,
     Spec,
 )
 from meta_trainer.specs.blocks import MAX_BLOCKS, Block
+from meta_trainer.specs.datasets import DatasetName, is_registered
+from meta_trainer.specs.installed import installed_tasks
 from meta_trainer.specs.problems import FieldProblem
 
 Width = Annotated[int, Field(ge=1, le=1024)]
@@ -39,7 +40,14 @@ NetworkName = Literal[
 NetworkWidth = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
 
 SYNTHETIC: Final[frozenset[NetworkName]] = frozenset({"language", "tied-language", "regression"})
-"""Networks whose data is made up from seeds."""
+"""Networks whose data is made up from seeds, unless they are given data that fits them."""
+
+
+def reads_dataset(network: NetworkName, dataset: str) -> bool:
+    """Whether a network is trained on the dataset: `regression` on a registered one alone."""
+    return network not in SYNTHETIC or (network == "regression" and is_registered(dataset))
+
+
 USUAL_INIT_STD: Final = 0.1
 """That of the paper."""
 
@@ -130,7 +138,8 @@ class NetworkTaskSpec(Spec):
     network: NetworkName = "cnn"
     """Which network: see `meta_trainer.learners.batched`."""
     dataset: DatasetName = "mnist5k"
-    """Of networks on images, like `side`; languages and `regression` have data of their own."""
+    """Of networks on images, like `side`; languages have data of their own, and `regression` unless
+    a registered dataset of numbers is named."""
     side: Side | None = 7
     """Images are grey and averaged down to so many pixels in height and width; null: as they
     are."""
@@ -157,8 +166,9 @@ Blocks = Annotated[tuple[Block, ...], Field(max_length=MAX_BLOCKS)]
 
 
 class DescribedTaskSpec(Spec):
-    """A network that is described block by block, and classifies images; a dense layer to the
-    classes follows the last block. Blocks start as torch's layers do."""
+    """A network that is described block by block, and classifies images or vectors, or predicts
+    numbers; a dense layer to the classes or numbers follows the last block. Blocks start as torch's
+    layers do."""
 
     kind: Literal["described"] = "described"
     blocks: Blocks = Field(
@@ -176,7 +186,23 @@ class DescribedTaskSpec(Spec):
     """Times the start that torch gives each layer."""
 
 
-PlainTaskSpec = Annotated[
-    MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec | NetworkTaskSpec | DescribedTaskSpec,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    PlainTaskSpec = Annotated[
+        MLPTaskSpec | CNNTaskSpec | LSTMTaskSpec | NetworkTaskSpec | DescribedTaskSpec,
+        Field(discriminator="kind"),
+    ]
+else:
+    _INSTALLED = tuple(task.value for task in installed_tasks().values())
+    PlainTaskSpec = Annotated[
+        Union[
+            (
+                MLPTaskSpec,
+                CNNTaskSpec,
+                LSTMTaskSpec,
+                NetworkTaskSpec,
+                DescribedTaskSpec,
+                *_INSTALLED,
+            )
+        ],
+        Field(discriminator="kind"),
+    ]

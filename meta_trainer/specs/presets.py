@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from hyperadam.rules import installed_rules
+
 from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import gather_rates
@@ -48,7 +50,18 @@ RECOMMENDED: Final[dict[str, dict[str, Any]]] = {
 """What a job is laid over, by the kind of its rule: for HyperAdam, norms that do not depend on the
 number of coordinates, and no wandering off where gradients vanish; for RNNprop and DMoptimizer, the
 rate at which their output has its published scale; for `hyperadam-tensor`, whose directions are
-steps, a schedule alone."""
+steps, a schedule alone; for one that is installed, what it calls its first initialisation."""
+
+RECOMMENDED.update(
+    {
+        kind: {
+            "rule": {"kind": kind},
+            "register_as": kind,
+            "init": extension.value(extension.value.spec_type()).inits[0],
+        }
+        for kind, extension in installed_rules().items()
+    }
+)
 
 _PAPER_META_OPTIMIZER: Final = {"rate": 1e-4, "schedule": "constant", "warmup_updates": 0}
 _PAPER: Final[dict[str, Any]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meta_trainer.specs.catalog import list_presets
+from meta_trainer.specs.datasets import BUILT_IN_DATASETS
 from meta_trainer.specs.schema import SPEC_MODELS, Schema, build_schemas
 from meta_trainer.specs.suites import SUITES
 
@@ -29,7 +30,10 @@ hyperadam jobs submit --preset quick --set seed=3
 ```
 
 A field that is left out has its default. `--set` takes dotted paths: `unroll.horizon=200`.
-"""
+
+Where "a dataset" stands, the name of a built-in one ({built_in}) may, or of one that
+you registered ([datasets.md](datasets.md)).
+""".replace("{built_in}", ", ".join(f"`{name}`" for name in BUILT_IN_DATASETS))
 _OPENINGS: Final = {
     "meta-training": "## Meta-training",
     "evaluation": "## Evaluation",
@@ -168,6 +172,8 @@ def _render_type(field: Schema) -> str:
 
 def _render_plain(field: Schema) -> str:
     kind = field.get("type")
+    if field.get("format") == "dataset":
+        return "a dataset"
     if kind in ("integer", "number"):
         return f"{'whole number' if kind == 'integer' else 'number'}{_render_bounds(field)}"
     if kind == "array" and "prefixItems" in field:

@@ -113,7 +113,7 @@ def first_paragraph(text: str) -> str:
 def _collect_ranges() -> dict[str, Mapping[str, tuple[float, float]]]:
     """The bounds of each rule's numbers, by the name of its model."""
     kinds = get_args(get_args(RuleSpec)[0])
-    return {kind.__name__: kind.RANGES for kind in kinds}
+    return {kind.__name__: getattr(kind, "RANGES", {}) for kind in kinds}
 
 
 _RANGES: Final = _collect_ranges()

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from meta_trainer.specs.base import DatasetName, Seed, Spec
+from meta_trainer.specs.base import Seed, Spec
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.evaluation import EvaluationSpec
 from meta_trainer.specs.plain_words import describe_choice
 from meta_trainer.specs.suites import SUITES

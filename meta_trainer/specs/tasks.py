@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from meta_trainer.specs.base import Activation, DatasetName, Spec
+from meta_trainer.specs.base import Activation, Spec
+from meta_trainer.specs.datasets import DatasetName
 
 
 class TaskSpec(Spec):

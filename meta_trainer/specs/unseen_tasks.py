@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from meta_trainer.specs.base import DatasetName, Spec
+from meta_trainer.specs.base import Spec
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.field_tasks import FieldImageTaskSpec, FieldTaskSpec
 from meta_trainer.specs.plain_tasks import BatchSize, InitStd, PlainTaskSpec
 

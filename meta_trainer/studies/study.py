@@ -89,11 +89,12 @@ class Study:
         """Miss data now, rather than when every trial is trained.
 
         Raises:
-            DatasetMissing: something is not in the data folder.
+            DatasetMissing: something is not in the data folder, or not registered.
         """
-        load_data(self.spec.base.data_tasks, self.data_dir)
+        load_data(self.spec.base.data_tasks, self.data_dir, self.registry)
         if isinstance(self.spec.objective, SuiteObjective):
-            EvaluationData.load(self.spec.objective.evaluation("trial@1"), self.data_dir)
+            evaluation = self.spec.objective.evaluation("trial@1")
+            EvaluationData.load(evaluation, self.data_dir, self.registry)
 
     def _run_trials(self, conductor: Conductor) -> None:
         from meta_trainer.studies.on_ray import Tools, run_trials  # Tune takes seconds to import

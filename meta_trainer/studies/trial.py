@@ -87,7 +87,7 @@ class RunningTrial:
         self._rule = make_rule(order.spec.rule)
         self._kernel = keep_kernel(order.spec, registry, order.run_id, runner)
         self._recorder = TrialRecorder(registry, order.run_id)
-        self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir))
+        self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir, registry))
         self._parent = load_parent(order.spec, registry)
 
         self._training = self._make_training()
@@ -191,7 +191,7 @@ class RunningTrial:
         score: float | None = None
         objective = self._order.objective
         if objective is not None:
-            score = score_theta(objective, theta, self._runner, self._data_dir)
+            score = score_theta(objective, theta, self._runner, self._data_dir, self._registry)
         json_score = None if score is None else finite_or_none(score)
         self._recorder.event("finished", {"score": json_score})
         self._recorder.flush()

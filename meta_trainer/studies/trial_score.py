@@ -10,16 +10,21 @@ from meta_trainer.evaluation import EvaluationData, evaluate
 from meta_trainer.recorder import LogRecorder
 from meta_trainer.runners import Runner
 from meta_trainer.specs.study_parts import SuiteObjective
+from registry import Registry
 
 
 def score_theta(
-    objective: SuiteObjective, theta: Theta, runner: Runner, data_dir: str | None
+    objective: SuiteObjective,
+    theta: Theta,
+    runner: Runner,
+    data_dir: str | None,
+    registry: Registry,
 ) -> float:
     """The geometric mean over the suite's tasks of the mean final loss; infinite where a start
     diverged, or a mean is not above 0."""
     name = "trial@1"
     spec = objective.evaluation(name)
-    data = EvaluationData.load(spec, data_dir)
+    data = EvaluationData.load(spec, data_dir, registry)
     report = evaluate(spec, {name: theta}, data, runner, LogRecorder())
 
     logs = []

@@ -2,7 +2,7 @@
 run on."""
 
 from meta_trainer.tasks.build import build_optimizee
-from meta_trainer.tasks.data import load_data
+from meta_trainer.tasks.data import load_data, load_dataset
 from meta_trainer.tasks.module_source import ModuleTaskSource
 from meta_trainer.tasks.sampling import Scales, sample_scales, sample_task
 from meta_trainer.tasks.source import Chunk, TaskSource
@@ -19,6 +19,7 @@ __all__ = [
     "build_optimizee",
     "build_training_optimizee",
     "load_data",
+    "load_dataset",
     "sample_scales",
     "sample_task",
 ]

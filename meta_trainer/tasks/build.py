@@ -13,9 +13,16 @@ from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, langua
 from meta_trainer.learners.batched import Sizes, batched_network
 from meta_trainer.learners.described import described_network
 from meta_trainer.learners.field import field_image_network, field_network
+from meta_trainer.learners.installed import find_learner
 from meta_trainer.specs import AnyTaskSpec, NetworkTaskSpec
 from meta_trainer.tasks.data import find_data
 from meta_trainer.tasks.optimizees import Supervised
+
+
+def _find_shape(examples: Dataset) -> tuple[int, ...]:
+    """Of an image, or of a vector."""
+    shape = examples.image_shape
+    return shape[2:] if examples.form.is_vector else shape
 
 
 def _measure_network(task: NetworkTaskSpec, data: Data) -> Sizes:
@@ -46,8 +53,8 @@ LEARNERS: Final[dict[str, Callable[[Any, Any], Learner]]] = {
     "network": lambda task, data: batched_network(
         task.network, _measure_network(task, data), task.initialization
     ),
-    "described": lambda task, images: described_network(
-        task.blocks, images.image_shape, images.n_classes
+    "described": lambda task, examples: described_network(
+        task.blocks, _find_shape(examples), examples.n_classes, examples.targets
     ),
     "image-network": lambda task, images: image_network(
         task.network, images.image_shape, images.n_classes
@@ -95,5 +102,15 @@ def build_optimizee(
 
 
 def build_learner(task: AnyTaskSpec, data: Mapping[str, Data]) -> Learner:
-    """The network of a task."""
-    return LEARNERS[task.kind](task, find_data(task, data))
+    """The network of a task.
+
+    Raises:
+        ValueError: the task's data is missing from `data`, or its kind is installed elsewhere.
+    """
+    examples = find_data(task, data)
+    if task.kind in LEARNERS:
+        return LEARNERS[task.kind](task, examples)
+    installed = find_learner(task.kind)
+    if installed is None:
+        raise ValueError(f"no learner is installed here for tasks of kind {task.kind!r}")
+    return installed.build_learner(task, examples)

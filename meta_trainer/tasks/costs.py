@@ -6,17 +6,11 @@ which is enough to tell minutes from days. Memory is what one worker needs besid
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
-import torch
-
-from meta_trainer.datasets import Dataset
-from meta_trainer.datasets.catalog import CARDS
-from meta_trainer.learners import Learner
+from meta_trainer.datasets.catalog import FORMS
 from meta_trainer.specs import (
     AnyTaskSpec,
     EvaluationSpec,
@@ -26,7 +20,7 @@ from meta_trainer.specs import (
 )
 from meta_trainer.specs.baselines import BASELINES, Baseline
 from meta_trainer.specs.study import StudySpec
-from meta_trainer.tasks.build import build_learner
+from meta_trainer.tasks.sizes import Forms, count_coordinates, count_products
 
 _FLOP_SECONDS: Final = 1 / 30e9
 """Of one core, in products of the sizes that learners have."""
@@ -52,16 +46,6 @@ _CALL_SECONDS: Final[Mapping[str, float]] = {
 }
 """What a gradient takes however small the network is, by kind of network."""
 _OTHER_CALL_SECONDS: Final = 2.0e-3
-_PLACES: Final = 100
-"""Of an image, at which a kernel of a convolution is used for one example."""
-_COORDINATES: Final[Mapping[str, int]] = {
-    "image-network": 30_000,
-    "language": 15_000,
-    "field": 500_000,
-    "field-image": 200_000,
-}
-"""Of the networks that only evaluations have, about: to make them takes libraries and seconds."""
-
 _RULE_SECONDS: Final[Mapping[str, Callable[[Any], float]]] = {
     "hyperadam": lambda rule: 0.6e-6 * rule.n_candidates / 20,
     "hyperadam-tensor": lambda _: 2e-8,
@@ -76,6 +60,9 @@ _RULE_NUMBERS: Final[Mapping[str, Callable[[Any], int]]] = {
     "dm": lambda rule: 10 * rule.n_layers * rule.n_hidden,
 }
 """That a tape keeps of one coordinate and step, by kind of rule."""
+_OTHER_RULE_SECONDS: Final = 1e-6
+_OTHER_RULE_NUMBERS: Final = 200
+"""Of rules that are installed, of which nothing is known."""
 _DEPLOYED_SHARE: Final = 0.35
 """What a step of a rule takes without its derivative."""
 
@@ -96,65 +83,69 @@ class Cost:
     """Of each of its processes, at most."""
 
 
-def estimate_cost(spec: MetaTrainingSpec | EvaluationSpec | StudySpec) -> Cost:
-    """The cost of a job of any kind."""
+def estimate_cost(
+    spec: MetaTrainingSpec | EvaluationSpec | StudySpec, forms: Forms = FORMS
+) -> Cost:
+    """The cost of a job of any kind.
+
+    Args:
+        forms: of the examples of all datasets that the spec names.
+    """
     match spec:
         case MetaTrainingSpec():
-            return _estimate_meta_training(spec)
+            return _estimate_meta_training(spec, forms)
         case EvaluationSpec():
-            return _estimate_evaluations(spec)
+            return _estimate_evaluations(spec, forms)
         case StudySpec():
-            return _estimate_study(spec)
+            return _estimate_study(spec, forms)
 
 
-def _estimate_meta_training(spec: MetaTrainingSpec) -> Cost:
+def _estimate_meta_training(spec: MetaTrainingSpec, forms: Forms) -> Cost:
     timeline = spec.timeline
     n_steps = sum(timeline.horizons) * spec.n_learners
     seconds_a_step = 0.0
     for _, part in parts_of(spec.estimator):
         if isinstance(part, TBPTTSpec):
-            seconds_a_step += _time_training_step(spec, part.order)
+            seconds_a_step += _time_training_step(spec, part.order, forms)
         else:
-            seconds_a_step += 2 * part.n_pairs * _time_plain_step(spec)
+            seconds_a_step += 2 * part.n_pairs * _time_training_step(spec, 0, forms)
 
     n_validations = -(-spec.n_episodes // spec.validation.every_episodes) + 1
     n_validated = spec.validation.n_learners * len(spec.validation_tasks)
     n_validation_steps = n_validations * n_validated * max(spec.validation_horizons)
-    validation_seconds = _average(spec.validation_tasks, spec.rule, order=0)
+    validation_seconds = _average(spec.validation_tasks, spec.rule, 0, forms)
     return Cost(
         n_updates=spec.n_updates,
         n_learner_steps=n_steps + n_validation_steps,
         core_seconds=n_steps * seconds_a_step + n_validation_steps * validation_seconds,
         n_parallel=spec.n_chunks,
-        memory_bytes=_estimate_memory(spec),
+        memory_bytes=_estimate_memory(spec, forms),
     )
 
 
-def _time_training_step(spec: MetaTrainingSpec, order: int) -> float:
+def _time_training_step(spec: MetaTrainingSpec, order: int, forms: Forms) -> float:
     """Seconds of one step of one learner with its derivative, on average over what is drawn."""
     if spec.tasks is None:
-        return _average(spec.simple_tasks, spec.rule, order)
+        return _average(spec.simple_tasks, spec.rule, order, forms)
     total = 0.0
     shares = sum(family.share for family in spec.tasks.families)
     for family in spec.tasks.families:
-        total += family.share / shares * _average(family.typical(), spec.rule, order)
+        average = _average(family.typical(), spec.rule, order, forms)
+        total += family.share / shares * average
     return total
 
 
-def _time_plain_step(spec: MetaTrainingSpec) -> float:
-    return _time_training_step(spec, order=0)
-
-
-def _average(tasks: Any, rule: Any, order: int) -> float:
-    times = [_time_step(task, rule, order) for task in tasks]
+def _average(tasks: Any, rule: Any, order: int, forms: Forms) -> float:
+    times = [_time_step(task, rule, order, forms) for task in tasks]
     return sum(times) / max(1, len(times))
 
 
-def _time_step(task: AnyTaskSpec, rule: Any, order: int) -> float:
+def _time_step(task: AnyTaskSpec, rule: Any, order: int, forms: Forms) -> float:
     """Seconds of a step of one learner; order 0 is without a derivative by Θ."""
-    p = count_coordinates(task)
-    rule_seconds = _RULE_SECONDS[rule.kind](rule) * p
-    gradient_seconds = time_gradient(task)
+    p = count_coordinates(task, forms)
+    time_rule = _RULE_SECONDS.get(rule.kind, lambda _: _OTHER_RULE_SECONDS)
+    rule_seconds = time_rule(rule) * p
+    gradient_seconds = time_gradient(task, forms)
     if order == 0:
         return gradient_seconds + _DEPLOYED_SHARE * rule_seconds
     if order == 1:
@@ -162,36 +153,28 @@ def _time_step(task: AnyTaskSpec, rule: Any, order: int) -> float:
     return _SECOND_ORDER * gradient_seconds + rule_seconds
 
 
-def time_gradient(task: AnyTaskSpec) -> float:
+def time_gradient(task: AnyTaskSpec, forms: Forms) -> float:
     """Seconds of the gradient of one learner's minibatch."""
     network = getattr(task, "network", task.kind)
     calls = _CALL_SECONDS.get(network, _OTHER_CALL_SECONDS)
-    flop = 6 * task.batch_size * _count_products(task)
+    flop = 6 * task.batch_size * count_products(task, forms)
     return calls + flop * _FLOP_SECONDS
 
 
-def _count_products(task: AnyTaskSpec) -> int:
-    """Products of weights and numbers for one example: a kernel's weights are used at each
-    place."""
-    if task.kind in _COORDINATES:
-        return 4 * _COORDINATES[task.kind]
-    shapes = _build(task).shapes
-    return sum(math.prod(shape) * (_PLACES if len(shape) == 4 else 1) for shape in shapes)
-
-
-def _estimate_memory(spec: MetaTrainingSpec) -> int:
+def _estimate_memory(spec: MetaTrainingSpec, forms: Forms) -> int:
     """Of the largest chunk's period: the states of its tape."""
     drawn = [
         task for family in (spec.tasks.families if spec.tasks else ()) for task in family.typical()
     ]
-    largest = max(count_coordinates(task) for task in drawn or spec.simple_tasks)
+    largest = max(count_coordinates(task, forms) for task in drawn or spec.simple_tasks)
     period = spec.unroll.period or max(spec.timeline.horizons)
-    numbers = _RULE_NUMBERS[spec.rule.kind](spec.rule)
+    count_numbers = _RULE_NUMBERS.get(spec.rule.kind, lambda _: _OTHER_RULE_NUMBERS)
+    numbers = count_numbers(spec.rule)
     states = 4 * numbers * largest * period * spec.chunk_size
     return round(_LIBRARIES_BYTES + _TAPE_OVERHEAD * states)
 
 
-def _estimate_evaluations(spec: EvaluationSpec) -> Cost:
+def _estimate_evaluations(spec: EvaluationSpec, forms: Forms) -> Cost:
     """Of one suite or of all of them."""
     n_steps = 0
     seconds = 0.0
@@ -201,9 +184,9 @@ def _estimate_evaluations(spec: EvaluationSpec) -> Cost:
         for task in section.tasks:
             n_task_steps = _count_rows(section) * task.horizon
             n_steps += n_task_steps
-            seconds += n_task_steps * time_gradient(task.learner)
+            seconds += n_task_steps * time_gradient(task.learner, forms)
             n_cells += len(section.optimizers) + len(section.baselines)
-            largest = max(largest, count_coordinates(task.learner))
+            largest = max(largest, count_coordinates(task.learner, forms))
     return Cost(
         n_updates=0,
         n_learner_steps=n_steps,
@@ -234,9 +217,9 @@ def _count_rates(name: str) -> int:
     return (last - first) // baseline.stride + 1
 
 
-def _estimate_study(spec: StudySpec) -> Cost:
+def _estimate_study(spec: StudySpec, forms: Forms) -> Cost:
     """All trials at their full length: a scheduler stops some of them."""
-    trial = _estimate_meta_training(spec.base)
+    trial = _estimate_meta_training(spec.base, forms)
     n_trials = spec.limits.trials
     if spec.searcher.kind == "grid":
         n_trials = min(n_trials, spec.n_grid_points * len(spec.all_seeds))
@@ -247,26 +230,3 @@ def _estimate_study(spec: StudySpec) -> Cost:
         n_parallel=spec.limits.parallel_trials * (1 + spec.resources.workers),
         memory_bytes=trial.memory_bytes,
     )
-
-
-def count_coordinates(task: AnyTaskSpec) -> int:
-    """p of a task's learner; its data is not read."""
-    if task.kind in _COORDINATES:
-        return _COORDINATES[task.kind]
-    return _build(task).n_coordinates
-
-
-@lru_cache(maxsize=1024)
-def _build(task: AnyTaskSpec) -> Learner:
-    return build_learner(task, _EMPTY)
-
-
-def _make_empty(name: str) -> Dataset:
-    """One black image in the shape of a dataset's."""
-    card = CARDS[name]
-    images = torch.zeros((1, *card.image_shape), dtype=torch.uint8)
-    labels = torch.zeros(1, dtype=torch.int64)
-    return Dataset(name, "train", images, labels, n_classes=card.n_classes)
-
-
-_EMPTY: Final[dict[str, Dataset]] = {name: _make_empty(name) for name in CARDS}

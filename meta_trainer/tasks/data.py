@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from meta_trainer.datasets import Data, Dataset, Language, Regression, SineSequences, load
+from meta_trainer.datasets.registered import load_registered
 from meta_trainer.learners.field import find_field_data
+from meta_trainer.learners.installed import find_learner
 from meta_trainer.specs import (
     AnyTaskSpec,
     DatasetName,
@@ -15,16 +17,25 @@ from meta_trainer.specs import (
     LSTMTaskSpec,
     NetworkTaskSpec,
 )
+from meta_trainer.specs.datasets import is_registered
+from meta_trainer.specs.installed import OWN_KINDS
+from registry import Registry
 
 SMALL_LANGUAGE: Final = Language(n_symbols=16, length=16, seed=1)
 """That of plain tasks: another one than evaluations have."""
 
 
-def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, Data]:
+def load_data(
+    tasks: Sequence[AnyTaskSpec], data_dir: str | None, registry: Registry | None = None
+) -> dict[str, Data]:
     """The data of all these tasks, by name.
 
+    Args:
+        registry: that has the files of registered datasets; None: only those are found that
+            `data_dir` keeps.
+
     Raises:
-        DatasetMissing: a dataset is not in the data folder.
+        DatasetMissing: a dataset is not in the data folder, or not registered.
     """
     loaded: dict[str, Data] = {}
     synthetic: dict[str, Data] = {}
@@ -34,9 +45,22 @@ def load_data(tasks: Sequence[AnyTaskSpec], data_dir: str | None) -> dict[str, D
         if not isinstance(source, str):
             synthetic[source.name] = source
         elif source not in loaded:
-            loaded[source] = load(source, data_dir)
+            loaded[source] = load_dataset(source, data_dir, registry)
 
     return loaded | synthetic
+
+
+def load_dataset(
+    name: str, data_dir: str | None, registry: Registry | None, split: str = "train"
+) -> Dataset:
+    """A built-in dataset from the data folder, or a registered one.
+
+    Raises:
+        DatasetMissing: it is not there.
+    """
+    if is_registered(name):
+        return load_registered(name, data_dir, registry, split)
+    return load(name, data_dir, split)
 
 
 def find_data(task: AnyTaskSpec, data: Mapping[str, Data]) -> Data:
@@ -81,7 +105,17 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return find_field_data(task.network)
         case NetworkTaskSpec(network="language" | "tied-language"):
             return SMALL_LANGUAGE
-        case NetworkTaskSpec(network="regression"):
+        case NetworkTaskSpec(network="regression") if not is_registered(task.dataset):
             return Regression(task.variant)
-        case _:
+        case _ if task.kind in OWN_KINDS or "dataset" in type(task).model_fields:
             return task.dataset
+        case _:
+            return _make_installed_data(task)
+
+
+def _make_installed_data(task: AnyTaskSpec) -> Data:
+    """What an installed kind of tasks makes up for itself."""
+    installed = find_learner(task.kind)
+    if installed is None:
+        raise ValueError(f"no learner is installed here for tasks of kind {task.kind!r}")
+    return installed.make_data(task)

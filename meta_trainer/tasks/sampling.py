@@ -20,6 +20,7 @@ from meta_trainer.specs import (
     DescribedFamily,
     DescribedTaskSpec,
     Family,
+    ListedFamily,
     LSTMFamily,
     LSTMTaskSpec,
     MLPFamily,
@@ -110,6 +111,8 @@ def sample_task(
             return _draw_network(family, draws)
         case DescribedFamily():
             return _draw_described(family, draws)
+        case ListedFamily():
+            return draws.choice(family.tasks)
 
 
 def sample_scales(
@@ -123,11 +126,16 @@ def sample_scales(
     task_draws = _Draws(make_generator(seed, "training/task", episode, chunk))
     family = _draw_family(distribution, task_draws)
 
+    if isinstance(family, ListedFamily):
+        own_std = task_draws.choice(family.tasks).init_std
+        init_std = (own_std, own_std)
+    else:
+        init_std = family.init_std
     draws = _Draws(make_generator(seed, "training/scales", episode, learner))
     random_scaling = distribution.random_scaling
     convex_scaling = distribution.convex_scaling
     return Scales(
-        init_std=draws.log_uniform(*family.init_std),
+        init_std=draws.log_uniform(*init_std),
         random_scaling=draws.uniform(*random_scaling) if random_scaling else None,
         convex_scaling=draws.uniform(*convex_scaling) if convex_scaling else None,
     )

@@ -79,6 +79,9 @@ class MLflowRegistry(Registry):
     ) -> str:
         return self._runs.open(key, name=name, tags=tags, parent_run_id=parent_run_id)
 
+    def find_run(self, key: str) -> str | None:
+        return self._runs.find(key)
+
     def close_run(self, run_id: str, status: RunStatus) -> None:
         self._runs.close(run_id, status)
 

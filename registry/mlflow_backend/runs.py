@@ -51,12 +51,12 @@ class Runs:
             self.artifact_uri(parent_run_id)
             all_tags[MLFLOW_PARENT_RUN_ID] = parent_run_id
 
-        run_id = self._find(key)
+        run_id = self.find(key)
         if run_id is not None:
             return run_id
 
         with translate_errors(), self._store.locks.hold("runs"):
-            run_id = self._find(key)
+            run_id = self.find(key)
             if run_id is not None:
                 return run_id
             run = self._store.client.create_run(
@@ -104,7 +104,9 @@ class Runs:
             data = self._store.client.get_run(run_id).data
         return [] if LEFT_TAG in data.tags else sorted(data.metrics)
 
-    def _find(self, key: str) -> str | None:
+    def find(self, key: str) -> str | None:
+        """The id of the run with this key."""
+        checks.check_key(key)
         with translate_errors():
             runs = self._store.client.search_runs(
                 [self._store.experiment_id],

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Depends
 
 from services.auth.dependencies import require
-from services.catalog import datasets, schemas, service, tasks
+from services.catalog import schemas, service, tasks
 from services.container import Services
 from services.strict_routes import StrictRoute
 
@@ -20,12 +20,6 @@ READER: Final = Depends(require("read"))
 def list_presets(services: Services) -> schemas.PresetList:
     """Named starting points: what each is for, what it costs, and its complete spec."""
     return service.list_all_presets(services)
-
-
-@router.get("/datasets", dependencies=[READER])
-def list_datasets(services: Services) -> schemas.DatasetList:
-    """Datasets that a spec may name, whether they are there, and how to get those that are not."""
-    return datasets.list_data(services.settings)
 
 
 @router.get("/tasks", dependencies=[READER])

@@ -1,4 +1,4 @@
-"""The wire: presets, datasets and tasks, as in docs/rest.md."""
+"""The wire: presets and tasks, as in docs/rest.md."""
 
 from __future__ import annotations
 
@@ -44,24 +44,11 @@ class PresetList(BaseModel):
     items: list[PresetAnswer]
 
 
-class DatasetAnswer(BaseModel):
-    """A dataset that a spec may name."""
+class OriginAnswer(BaseModel):
+    """The distribution that an operator installed something with."""
 
-    name: str
-    title: str
-    available: bool | None
-    """Null: the data folder is on other machines, and nothing is known of it."""
-    how_to_get: str | None
-    """What is missing, and the command that gets it; null where it is there."""
-    shape: list[int]
-    """Of one example."""
-    n_classes: int
-    n_examples: dict[str, int]
-    """By split."""
-
-
-class DatasetList(BaseModel):
-    items: list[DatasetAnswer]
+    distribution: str
+    version: str
 
 
 class RuleAnswer(BaseModel):
@@ -71,6 +58,8 @@ class RuleAnswer(BaseModel):
     inits: list[str]
     """What its Θ may start as; the first is the usual one."""
     purpose: str
+    installed: OriginAnswer | None = None
+    """Null of the service's own."""
 
 
 class TaskKindAnswer(BaseModel):
@@ -81,6 +70,8 @@ class TaskKindAnswer(BaseModel):
     purpose: str
     trainable: bool
     """False: evaluations alone have it."""
+    installed: OriginAnswer | None = None
+    """Null of the service's own."""
 
 
 class SuiteAnswer(BaseModel):
@@ -91,6 +82,14 @@ class SuiteAnswer(BaseModel):
     learners: list[str]
     may_decide: bool
     """Whether a promotion or a study may choose a Θ by it."""
+
+
+class BrokenAnswer(OriginAnswer):
+    """An entry point that was left out."""
+
+    group: str
+    kind: str
+    problem: str
 
 
 class TaskCatalog(BaseModel):
@@ -104,6 +103,8 @@ class TaskCatalog(BaseModel):
     """Of tasks of the kind `network`."""
     suites: list[SuiteAnswer]
     baselines: list[str]
+    broken: list[BrokenAnswer] = []
+    """What an operator installed and could not be loaded."""
 
 
 class DryRunAnswer(BaseModel):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from meta_trainer.datasets.catalog import FORMS
 from meta_trainer.specs.catalog import Preset, list_presets
 from meta_trainer.tasks.costs import Cost, estimate_cost
+from meta_trainer.tasks.sizes import Forms
 from services.catalog import schemas
 from services.container import Container
 from services.database.facts import read_nodes
@@ -16,9 +18,13 @@ def list_all_presets(services: Container) -> schemas.PresetList:
     return schemas.PresetList(items=[_describe(preset, n_cores) for preset in list_presets()])
 
 
-def describe_cost(spec: AnyJobSpec, n_cores: int) -> schemas.CostAnswer:
-    """What a job takes on so many cores."""
-    cost = estimate_cost(spec)
+def describe_cost(spec: AnyJobSpec, n_cores: int, forms: Forms = FORMS) -> schemas.CostAnswer:
+    """What a job takes on so many cores.
+
+    Args:
+        forms: of the examples of all datasets that the spec names.
+    """
+    cost = estimate_cost(spec, forms)
     return schemas.CostAnswer(
         n_updates=cost.n_updates,
         n_learner_steps=cost.n_learner_steps,

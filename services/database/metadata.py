@@ -11,6 +11,7 @@ from services.audit import tables as audit
 from services.auth import tables as auth
 from services.database import facts
 from services.database.base import Base
+from services.datasets import tables as datasets
 from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
 from services.optimizers import tables as optimizers
@@ -18,7 +19,18 @@ from services.projects import tables as projects
 from services.reconciler import tables as reconciler
 from services.webhooks import tables as webhooks
 
-TABLE_MODULES = (audit, auth, facts, idempotency, jobs, optimizers, projects, reconciler, webhooks)
+TABLE_MODULES = (
+    audit,
+    auth,
+    datasets,
+    facts,
+    idempotency,
+    jobs,
+    optimizers,
+    projects,
+    reconciler,
+    webhooks,
+)
 
 
 def load_metadata() -> MetaData:

@@ -21,7 +21,7 @@ from services.setting_names import drop_unprefixed
 if TYPE_CHECKING:
     from services.database.base import Database
 
-CATEGORY_NAMES = "jobs, logs, events, checkpoints, outcomes, processes, idempotency-keys"
+CATEGORY_NAMES = "jobs, logs, events, checkpoints, outcomes, datasets, processes, idempotency-keys"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ CATEGORIES: Final = (
     "events",
     "checkpoints",
     "outcomes",
+    "datasets",
     "processes",
     "idempotency-keys",
 )

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 
 from registry import Registry
 from services.database.base import Database
+from services.housekeeping.datasets import prune_datasets
 from services.housekeeping.ended_jobs import EndedJobs, Write
 from services.housekeeping.findings import Finding
 from services.housekeeping.folders import prune_folders
@@ -45,6 +46,10 @@ class Pruner:
             return jobs.prune_checkpoints(cut)
         if category == "outcomes":
             return prune_outcomes(Path(self.settings.cache_dir), cut, dry=self.dry)
+        if category == "datasets":
+            return prune_datasets(
+                self.database, self.registry, cut, write=self.write, dry=self.dry, limit=self.limit
+            )
         if category == "processes":
             return prune_folders(
                 self.database, self.settings.home, cut, dry=self.dry, limit=self.limit

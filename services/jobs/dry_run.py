@@ -6,6 +6,7 @@ from services.auth.scopes import Principal
 from services.catalog.schemas import DryRunAnswer, FieldErrorAnswer
 from services.catalog.service import count_cores, describe_cost
 from services.container import Container
+from services.datasets.catalog import read_forms
 from services.jobs import schemas
 from services.jobs.bare import describe_bare, lay_under
 from services.jobs.submission import check_request
@@ -32,7 +33,9 @@ def try_job(services: Container, request: schemas.JobRequest, principal: Princip
         errors = [FieldErrorAnswer(field=each.field, message=each.message) for each in fields]
         whole = FieldErrorAnswer(field="spec", message=problem.detail)
         return answer.model_copy(update={"errors": errors or [whole]})
-    cost = describe_cost(spec, count_cores(services))
+    with services.database.read() as session:
+        forms = read_forms(session)
+    cost = describe_cost(spec, count_cores(services), forms)
     content = spec.model_dump(mode="json")
     notes = [*answer.notes, *describe_toy(content, principal.project)]
     changes = {"accepted": True, "spec": content, "cost": cost, "notes": notes}

@@ -14,10 +14,11 @@ from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.rates import spec_of_today
 from meta_trainer.tasks.needs import check_networks
 from services.auth.scopes import Principal
-from services.catalog.datasets import check_data
 from services.container import Container
 from services.database.base import now
 from services.database.facts import read_nodes
+from services.datasets.catalog import check_data, read_forms
+from services.datasets.pinning import pin_datasets, touch_datasets
 from services.idempotency.service import Post, hash_body
 from services.jobs import schemas, service, views
 from services.jobs.bare import describe_bare, lay_under
@@ -95,6 +96,7 @@ def _create_job(
     def insert(session: Session) -> schemas.JobAnswer:
         project = check_open(session, post.principal.project)
         check_queue(session, project)
+        touch_datasets(session, spec)
         job = make_row(job_id, request, spec, post.principal, cloned_from)
         job.n_cores = count_cores_of_job(services.settings, spec, project)
         check_cores(project, job.n_cores)
@@ -117,7 +119,8 @@ def check_request(
     check_deadline(request.deadline)
     content = lay_under(request.kind, request.spec)
     complete = complete_spec(request.kind, content, services.see_versions(principal))
-    pinned = pin_continuation(services, name_toys(complete, principal.project), principal)
+    named = name_toys(pin_datasets(services.database, complete, principal), principal.project)
+    pinned = pin_continuation(services, named, principal)
     spec = check_promotion(pinned, principal, services.registry)
     name = find_name(spec)
     if name is not None:
@@ -125,17 +128,20 @@ def check_request(
     _check_needs(services, request.kind, spec)
     check_webhook(services, request.webhook)
     check_data(spec, services.settings)
-    _check_described(spec)
+    _check_learners(services, spec)
     return spec
 
 
-def _check_described(spec: AnyJobSpec) -> None:
+def _check_learners(services: Container, spec: AnyJobSpec) -> None:
     """
     Raises:
-        Problem: 422; a network that it describes does not fit together.
+        Problem: 422; a network that it describes does not fit together, or a learner cannot be
+            trained on the dataset that it is given.
     """
+    with services.database.read() as session:
+        forms = read_forms(session)
     try:
-        check_networks(spec)
+        check_networks(spec, forms)
     except FieldProblem as problem:
         raise invalid(f"spec.{problem.field}", problem.message) from problem
 

@@ -21,6 +21,7 @@ from sqlalchemy import select
 from registry import OptimizerNotFound
 from services.auth.scopes import DEFAULT_PROJECT, Principal
 from services.database.base import Database
+from services.datasets.tables import RegisteredDataset
 from services.jobs import errors
 from services.jobs.tables import Job
 from services.optimizers.tables import OptimizerName
@@ -30,21 +31,24 @@ from services.projects.tables import PROJECT_PATTERN, Project
 MEMORY_SECONDS: Final = 5.0
 """What was looked up counts for so long: names of optimizers may change hands."""
 MAX_REMEMBERED: Final = 10_000
-Kind = Literal["job", "optimizer", "project"]
+Kind = Literal["job", "optimizer", "project", "dataset"]
 
 RULES: Final[Mapping[tuple[str, str], Kind]] = {
     ("/v1/jobs/", "job_id"): "job",
     ("/v1/optimizers/", "name"): "optimizer",
     ("/v1/projects/", "name"): "project",
+    ("/v1/datasets/", "name"): "dataset",
 }
 """Prefix of a path, and the parameter that names a thing below it. A path with a parameter that no
 rule takes is for the scope `admin` alone."""
 _UPLOAD: Final = re.compile(r"/v1/optimizers/[^/]+/versions")
-"""What a POST there names may be made by it: a name of another project is taken, not missing."""
+"""What a POST there names may be made by it: a name of another project is taken, not missing. So it
+is with what a PUT of a dataset names."""
 _FORMS: Final[Mapping[Kind, re.Pattern[str]]] = {
     "job": re.compile(r"[A-Za-z0-9_-]{1,40}"),
     "optimizer": re.compile(NAME_PATTERN.strip("^$")),
     "project": re.compile(PROJECT_PATTERN.strip("^$")),
+    "dataset": re.compile(NAME_PATTERN.strip("^$")),
 }
 """What a database may refuse to compare is the name of nothing."""
 
@@ -82,7 +86,8 @@ def find_thing(method: str, path: str, parameters: Mapping[str, str]) -> Thing |
             continue
         name = parameters[parameter]
         if _FORMS[kind].fullmatch(name):
-            may_be_made = method == "POST" and bool(_UPLOAD.fullmatch(path))
+            is_upload = method == "POST" and bool(_UPLOAD.fullmatch(path))
+            may_be_made = is_upload or (method == "PUT" and kind == "dataset")
             return Thing(kind=kind, name=name, may_be_made=may_be_made)
         return None
     if parameters:
@@ -167,6 +172,9 @@ class Reach:
                 case "project":
                     is_there = session.get(Project, thing.name) is not None
                     return Place(project=thing.name) if is_there else None
+                case "dataset":
+                    dataset = session.get(RegisteredDataset, thing.name)
+                    return None if dataset is None else Place(project=dataset.project)
                 case "optimizer":
                     row = session.get(OptimizerName, thing.name)
                     if row is None:
@@ -184,6 +192,8 @@ def _check_seen(thing: Thing, is_seen: bool) -> None:
             raise OptimizerNotFound(f"no optimizer is named {thing.name!r}")
         case "project":
             raise project_not_found(thing.name)
+        case "dataset":
+            raise NotFound(f"there is no dataset {thing.name!r}")
 
 
 def project_not_found(name: str) -> NotFound:

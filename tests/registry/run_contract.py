@@ -28,6 +28,13 @@ class RunContract:
         assert registry.open_run("job_1", name="another name") == first
         assert registry.open_run("job_2", name="first") != first
 
+    def test_a_run_is_found_by_its_key(self, registry: Registry) -> None:
+        assert registry.find_run("job_1") is None
+        run = registry.open_run("job_1", name="first")
+        assert registry.find_run("job_1") == run
+        registry.delete_run(run)
+        assert registry.find_run("job_1") is None
+
     def test_below_a_parent(self, registry: Registry) -> None:
         study = registry.open_run("job_1", name="study")
         trial = registry.open_run("job_1.t00000", name="trial 0", parent_run_id=study)

@@ -13,13 +13,23 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from typing import Any, BinaryIO, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import httpx2
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_PIECE_BYTES: Final = 2**20
 
 
 class Wire(Protocol):
@@ -39,6 +49,9 @@ class Wire(Protocol):
         self, response: httpx2.Response
     ) -> AsyncGenerator[httpx2.ServerSentEvent]:
         """The body of a streamed `text/event-stream`, event by event."""
+
+    def stream_file(self, file: BinaryIO) -> AsyncIterable[bytes] | Iterable[bytes]:
+        """A file from its beginning, as the body of a request that is sent piece by piece."""
 
     async def close_response(self, response: httpx2.Response) -> None:
         """Give the connection of a streamed answer back."""
@@ -72,6 +85,9 @@ class BlockingWire:
         for event in httpx2.EventSource(response):
             yield event
 
+    def stream_file(self, file: BinaryIO) -> Iterable[bytes]:
+        return _read_pieces(file)
+
     async def close_response(self, response: httpx2.Response) -> None:
         response.close()
 
@@ -104,6 +120,10 @@ class AsyncWire:
         async for event in httpx2.EventSource(response):
             yield event
 
+    async def stream_file(self, file: BinaryIO) -> AsyncGenerator[bytes]:
+        for piece in _read_pieces(file):
+            yield piece
+
     async def close_response(self, response: httpx2.Response) -> None:
         await response.aclose()
 
@@ -112,6 +132,13 @@ class AsyncWire:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """A file from its beginning, piece by piece."""
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -19,6 +19,7 @@ from hyperadam.api.config import (
     read_url,
     resolve_settings,
 )
+from hyperadam.api.datasets import AsyncDatasets, Datasets
 from hyperadam.api.errors import ConfigurationError
 from hyperadam.api.jobs import AsyncJobs, Jobs
 from hyperadam.api.keys import AsyncKeys, Keys
@@ -79,6 +80,7 @@ class AsyncClient:
         self.keys = AsyncKeys(self._session)
         self.specs = AsyncSpecs(self._session)
         self.projects = AsyncProjects(self._session)
+        self.datasets = AsyncDatasets(self._session)
 
     @classmethod
     def over_wire(
@@ -167,6 +169,7 @@ class Client:
         self.keys = Keys(self._twin.keys)
         self.specs = Specs(self._twin.specs)
         self.projects = Projects(self._twin.projects)
+        self.datasets = Datasets(self._twin.datasets)
 
     @property
     def url(self) -> str:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -57,6 +57,7 @@ class Session:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         content: bytes | None = None,
+        file: BinaryIO | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         retry: bool = True,
@@ -68,6 +69,7 @@ class Session:
             params: those that are None are left out.
             body: sent as JSON.
             content: sent as it is, in place of `body`.
+            file: sent as it is and piece by piece, in place of `body`.
             idempotent: whether doing it twice is as good as once; None: when the method says so.
             retry: False: one try only.
         """
@@ -76,8 +78,9 @@ class Session:
             idempotent = method in IDEMPOTENT_METHODS
 
         async def send_once() -> httpx2.Response:
+            sent = content if file is None else self.wire.stream_file(file)
             request = self.wire.build(
-                method, path, params=query, json=body, content=content, headers=headers
+                method, path, params=query, json=body, content=sent, headers=headers
             )
             response = await self._read_whole(request)
             if response.is_success or response.status_code in also:

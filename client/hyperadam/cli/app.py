@@ -11,6 +11,7 @@ import typer
 from hyperadam import __version__
 from hyperadam.cli import (
     catalog,
+    datasets,
     evaluation,
     inspect,
     jobs,
@@ -42,6 +43,7 @@ app.add_typer(study.app, name="study", help="Hyperparameter studies: run, watch,
 app.add_typer(optimizers.alias_app, name="alias", help="Movable names for versions.")
 app.add_typer(projects.app, name="projects", help="Teams that share a server.")
 app.add_typer(removals.app, name="version", help="Archive, restore and delete versions.")
+app.add_typer(datasets.app, name="datasets", help="Data to train on: list, register, delete.")
 app.command("pull")(optimizers.pull)
 app.command("push")(optimizers.push)
 app.command("versions")(optimizers.list_versions)
@@ -51,7 +53,6 @@ app.command("annotate")(optimizers.annotate)
 app.command("evaluate")(evaluation.evaluate)
 app.command("inspect")(inspect.inspect)
 app.command("presets")(catalog.list_presets)
-app.command("datasets")(catalog.list_datasets)
 
 
 def main() -> None:

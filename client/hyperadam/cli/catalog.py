@@ -1,4 +1,4 @@
-"""`hyperadam presets`, `hyperadam datasets`, and dry runs: what a spec may be made of."""
+"""`hyperadam presets`, and dry runs: what a spec may be made of."""
 
 from __future__ import annotations
 
@@ -39,23 +39,6 @@ def list_presets(
         print_json([preset.raw for preset in presets])
     else:
         open_output().print(make_presets_table(presets))
-
-
-@command
-def list_datasets(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the datasets that a spec may name, and how to get those that are not there."""
-    from hyperadam.cli.render import make_datasets_table
-
-    with connect(ctx) as client:
-        datasets = list(client.specs.datasets())
-    if as_json:
-        print_json([dataset.raw for dataset in datasets])
-        return
-    output = open_output()
-    output.print(make_datasets_table(datasets))
-    for dataset in datasets:
-        if dataset.how_to_get and dataset.available is not True:
-            output.print(dataset.how_to_get)
 
 
 def show_dry_run(tried: DryRun, *, as_json: bool) -> None:

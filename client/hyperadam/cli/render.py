@@ -273,6 +273,7 @@ def make_datasets_table(datasets: Iterable[Dataset]) -> FittedTable:
         whole("example", rank=2),
         whole("classes", rank=3),
         whole("examples", rank=4),
+        whole("owner", rank=5),
         "what it is",
     )
     states = {True: "yes", False: "no", None: "?"}
@@ -281,11 +282,18 @@ def make_datasets_table(datasets: Iterable[Dataset]) -> FittedTable:
             dataset.name,
             states[dataset.available],
             "×".join(map(str, dataset.shape)),
-            str(dataset.n_classes),
+            _format_targets(dataset),
             ", ".join(f"{n:,} {split}" for split, n in dataset.n_examples.items()),
+            "built in" if dataset.registered is None else dataset.registered.owner,
             dataset.title,
         )
     return table
+
+
+def _format_targets(dataset: Dataset) -> str:
+    """How many classes there are, or numbers to predict."""
+    unit = " numbers" if dataset.targets == "numbers" else ""
+    return f"{dataset.n_classes}{unit}"
 
 
 def _format_version_number(number: int | None) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
+from hyperadam.extensions import RULES, Extension, load_extensions
 from hyperadam.rules.base import CoordinateSums, Insight, Rule, RuleError, Tensors
 from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
@@ -34,6 +36,7 @@ __all__ = [
     "Rule",
     "RuleError",
     "Tensors",
+    "installed_rules",
     "rule_from_spec",
 ]
 
@@ -45,6 +48,38 @@ _RULES: dict[str, tuple[type[Any], type[Any]]] = {
 }
 
 
+@cache
+def installed_rules() -> Mapping[str, Extension]:
+    """Rules that an operator installed (`hyperadam.extensions`), by kind: classes of rules, whose
+    `spec_type` is the dataclass that they are made from."""
+    return load_extensions(RULES, _check_installed)
+
+
+def _check_installed(kind: str, rule_type: Any) -> None:
+    """
+    Raises:
+        TypeError, ValueError: it is no rule of this kind.
+    """
+    if not (isinstance(rule_type, type) and issubclass(rule_type, Rule)):
+        raise TypeError(f"must be a subclass of hyperadam.rules.Rule, got {rule_type!r}")
+    if kind in _RULES:
+        raise ValueError(f"the kind {kind!r} is one of hyperadam's own")
+    spec_type = getattr(rule_type, "spec_type", None)
+    if not is_dataclass(spec_type) or not isinstance(spec_type, type):
+        raise TypeError("must have a dataclass as its spec_type")
+    if rule_type.kind != kind or getattr(spec_type(), "kind", None) != kind:
+        raise ValueError(f"the kind of the rule and of its spec must be {kind!r}")
+    rule_type(spec_type())  # type: ignore[call-arg]
+
+
+def _find_types(kind: str) -> tuple[type[Any], type[Any]] | None:
+    """The types of a rule and of its spec."""
+    if kind in _RULES:
+        return _RULES[kind]
+    installed = installed_rules().get(kind)
+    return None if installed is None else (installed.value, installed.value.spec_type)
+
+
 def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
     """The rule that a spec, as it stands in a Θ file or a job, describes.
 
@@ -53,10 +88,12 @@ def rule_from_spec(spec: Mapping[str, Any]) -> Rule[Any]:
             message names the field.
     """
     kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in _RULES:
-        raise RuleError(f"kind must be one of {', '.join(_RULES)}, got {kind!r}", field="kind")
+    types = _find_types(kind) if isinstance(kind, str) else None
+    if types is None:
+        kinds = ", ".join([*_RULES, *installed_rules()])
+        raise RuleError(f"kind must be one of {kinds}, got {kind!r}", field="kind")
 
-    rule_type, spec_type = _RULES[kind]
+    rule_type, spec_type = types
     fields_by_name = {field.name: field for field in fields(spec_type)}
     unknown = sorted(set(spec) - set(fields_by_name))
     if unknown:

@@ -209,7 +209,7 @@ def _build_autoencoder(sizes: Sizes) -> tuple[Parameters, Forward]:
 
 
 def _build_regression(sizes: Sizes) -> tuple[Parameters, Forward]:
-    """features → width → width → 1."""
+    """features → width → width → outputs."""
     return _build_layers((sizes.n_features, sizes.width, sizes.width, sizes.n_outputs), sizes)
 
 
@@ -240,7 +240,8 @@ def _compute_missing(outputs: Tensor, inputs: Tensor, _: Tensor) -> Tensor:
 
 
 def _compute_squared_error(outputs: Tensor, _: Tensor, targets: Tensor) -> Tensor:
-    return (outputs[..., 0] - targets).square()
+    """Of one target for each example, or the mean over several."""
+    return (outputs - targets.view_as(outputs)).square().mean(-1)
 
 
 NETWORKS: Final[dict[str, tuple[Callable[[Sizes], tuple[Parameters, Forward]], ExampleLoss]]] = {

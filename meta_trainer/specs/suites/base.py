@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from meta_trainer.specs.base import DatasetName
 from meta_trainer.specs.baselines import FULL_BASELINES, BaselineName
+from meta_trainer.specs.datasets import DatasetName
 from meta_trainer.specs.unseen_tasks import AnyTaskSpec
 
 SuiteLearner = AnyTaskSpec

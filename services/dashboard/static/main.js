@@ -4,6 +4,7 @@ import { all, choose, get, remove } from "./lib/api.js";
 import { h } from "./lib/dom.js";
 import { read } from "./lib/router.js";
 import { explain } from "./parts/notice.js";
+import { datasetsPage } from "./pages/datasets.js";
 import { jobPage } from "./pages/job.js";
 import { jobsPage } from "./pages/jobs.js";
 import { optimizerPage } from "./pages/optimizer.js";
@@ -13,7 +14,7 @@ import { submitPage } from "./pages/submit.js";
 import { systemPage } from "./pages/system.js";
 import { versionPage } from "./pages/version.js";
 
-const LISTS = { jobs: jobsPage, evaluations: jobsPage, studies: jobsPage, submit: submitPage, optimizers: optimizersPage, system: systemPage };
+const LISTS = { jobs: jobsPage, evaluations: jobsPage, studies: jobsPage, submit: submitPage, datasets: datasetsPage, optimizers: optimizersPage, system: systemPage };
 const content = document.getElementById("content");
 let holder = null;
 const projectChoice = document.getElementById("project");

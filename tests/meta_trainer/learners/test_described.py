@@ -13,9 +13,10 @@ from meta_trainer.learners.described import DescribedNetwork, described_network
 from meta_trainer.specs import DescribedTaskSpec, MetaTrainingSpec
 from meta_trainer.specs.blocks import Block
 from meta_trainer.specs.problems import FieldProblem
-from meta_trainer.tasks.costs import count_coordinates, estimate_cost
+from meta_trainer.tasks.costs import estimate_cost
 from meta_trainer.tasks.needs import check_networks
 from meta_trainer.tasks.sampling import sample_task
+from meta_trainer.tasks.sizes import count_coordinates
 
 IMAGE = (1, 7, 7)
 EVERY_KIND: list[dict[str, Any]] = [

@@ -225,3 +225,16 @@ def test_counts(horizon: list[int] | None, n_updates: int) -> None:
         {"tasks": {"mlp": {}, "horizon": horizon}, "n_episodes": 10}
     )
     assert spec.n_updates == n_updates
+
+
+def test_listed_tasks_are_drawn_as_they_are() -> None:
+    tasks = [
+        {"kind": "mlp", "hidden": [4], "init_std": 0.25},
+        {"kind": "lstm", "hidden": 3, "init_std": 0.5},
+    ]
+    distribution = TaskDistribution.model_validate({"listed": {"tasks": tasks}})
+    assert distribution.listed is not None
+    drawn = [sample_task(distribution, 0, episode, 0) for episode in range(20)]
+    assert set(drawn) == set(distribution.listed.tasks) == set(distribution.validation)
+    for episode, task in enumerate(drawn):
+        assert sample_scales(distribution, 0, episode, 0, 1).init_std == task.init_std

@@ -12,9 +12,14 @@ from meta_trainer.datasets.catalog import CARDS
 from meta_trainer.specs import PRESETS
 from meta_trainer.specs.schema import SPEC_MODELS, build_schemas
 from services import api_document
+from services.auth.scopes import Principal
 from services.container import Container
+from services.database.base import Database
+from services.datasets.catalog import list_data
 from services.settings import Settings
 from tests.services.jobs.helpers import fields
+
+ADMIN = Principal.of_key("1", "admin", ["admin"], "default")
 
 
 def try_spec(client: TestClient, spec: dict[str, Any], kind: str = "meta-training") -> Any:
@@ -89,11 +94,11 @@ def test_data_that_is_not_there_is_refused_with_how_to_get_it(
     assert "python -m meta_trainer.datasets download cifar10" in refused.json()["detail"]
 
 
-def test_nothing_is_known_of_a_folder_on_other_machines(settings: Settings) -> None:
-    from services.catalog.datasets import list_data
-
+def test_nothing_is_known_of_a_folder_on_other_machines(
+    settings: Settings, database: Database
+) -> None:
     remote = settings.model_copy(update={"executor": "ray", "ray_address": "http://head:8265"})
-    known = {item.name: item.available for item in list_data(remote).items}
+    known = {item.name: item.available for item in list_data(remote, database, ADMIN).items}
     assert known == {"mnist5k": True, "mnist": None, "fashion_mnist": None, "cifar10": None}
 
 
@@ -178,7 +183,7 @@ def test_tasks_rules_and_suites_are_listed(client: TestClient) -> None:
     assert {rule["kind"]: rule["inits"][0] for rule in catalog["rules"]}["dm"] == "paper"
     kinds = {task["kind"]: task["trainable"] for task in catalog["tasks"]}
     assert (kinds["mlp"], kinds["field"]) == (True, False)
-    assert catalog["families"] == ["mlp", "cnn", "lstm", "network", "described"]
+    assert catalog["families"] == ["mlp", "cnn", "lstm", "network", "described", "listed"]
     assert "table1" in [suite["name"] for suite in catalog["suites"]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hyperadam.api.decode import Record
@@ -39,6 +40,21 @@ class Preset(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Registered(Record):
+    """What a registered dataset has beside a built-in one."""
+
+    sha256: str
+    """Of its file."""
+    n_bytes: int
+    owner: str
+    """Name of the API key that registered it."""
+    project: str = "default"
+    created_at: datetime
+    used_at: datetime
+    """When a job that names it was submitted last, or it was registered."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset(Record):
     """A dataset that a spec may name."""
 
@@ -49,9 +65,14 @@ class Dataset(Record):
     how_to_get: str | None = None
     shape: tuple[int, ...] = ()
     """Of one example."""
+    targets: str = "labels"
+    """`labels`, or `numbers` to predict."""
     n_classes: int = 0
+    """Of numbers, how many there are of each example."""
     n_examples: Mapping[str, int] = field(default_factory=dict)
     """By split."""
+    registered: Registered | None = None
+    """None of a built-in one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,10 @@ export class Problem extends Error {
 
 export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
   const options = { method, signal, headers: { ...OWN, ...(project && { "HyperAdam-Project": project }), ...headers }, credentials: "same-origin" };
-  if (body !== undefined) {
+  if (body instanceof Blob) {
+    options.headers["Content-Type"] = "application/octet-stream";
+    options.body = body;
+  } else if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }

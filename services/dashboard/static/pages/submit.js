@@ -24,13 +24,14 @@ export async function submitPage(content, { holder, signal, reload }) {
   const { query } = read();
   const original = query.get("clone") && (await get(jobPath(query.get("clone")), signal));
   const kind = original?.kind ?? (MODELS[query.get("kind")] ? query.get("kind") : "meta-training");
-  const [document, presets, references] = await Promise.all([
+  const [document, presets, references, datasets] = await Promise.all([
     get("openapi.json", signal),
     get("v1/presets", signal),
     listReferences(signal),
+    get("v1/datasets", signal),
   ]);
   const own = presets.items.filter((preset) => preset.kind === kind);
-  const page = new SubmitPage({ kind, original, presets: own, schemas: new Schemas(document), references, query, signal });
+  const page = new SubmitPage({ kind, original, presets: own, schemas: new Schemas(document), references, datasets: datasets.items.map(({ name }) => name), query, signal });
   const title = original ? `Clone ${original.name || original.id}` : "Submit a job";
   const kinds = choice("Kind", Object.keys(MODELS), kind, (value) => {
     note({ kind: value, preset: null });
@@ -41,7 +42,7 @@ export async function submitPage(content, { holder, signal, reload }) {
 }
 
 class SubmitPage {
-  constructor({ kind, original, presets, schemas, references, query, signal }) {
+  constructor({ kind, original, presets, schemas, references, datasets, query, signal }) {
     Object.assign(this, { kind, original, presets, signal });
     this.preset = original ? null : query.get("preset") ?? FIRST_PRESETS[kind] ?? null;
     this.check = debounce(() => this.runDry(), 400);
@@ -54,7 +55,7 @@ class SubmitPage {
       name: MODELS[kind],
       base: this.findBase(),
       changes,
-      suggestions: { optimizers: references, parent: references },
+      suggestions: { optimizers: references, parent: references, datasets },
       onChange: this.check,
     });
     this.outcome = h("aside", { class: "card outcome", "aria-label": "What would become of the job" });

@@ -37,12 +37,13 @@ export function ask({ title, text, fields = [], confirm = "OK", isDangerous = fa
   dialog.showModal();
 }
 
-function makeField({ name, label, kind = "text", value = "", options, required, help, maxlength }) {
+function makeField({ name, label, kind = "text", value = "", options, required, help, maxlength, accept }) {
   const id = freshId("field");
   const helpId = help && `${id}-help`;
   const attributes = { id, name, required, maxlength, "aria-describedby": helpId };
   if (kind === "checkbox") return makeCheckbox(name, label, value, attributes);
 
+  if (accept) attributes.accept = accept;
   const control = makeControl(kind, value, options, attributes);
   const element = h("div", { class: "field" },
     h("label", { for: id }, label),
@@ -50,7 +51,7 @@ function makeField({ name, label, kind = "text", value = "", options, required, 
     kind === "list" && dataList(`${id}-list`, options),
     help && h("p", { id: helpId, class: "help" }, help),
   );
-  return { name, element, read: () => control.value.trim() };
+  return { name, element, read: () => (kind === "file" ? control.files[0] : control.value.trim()) };
 }
 
 function makeControl(kind, value, options = [], attributes) {
@@ -63,6 +64,7 @@ function makeControl(kind, value, options = [], attributes) {
   if (kind === "list") {
     return h("input", { ...attributes, value, list: `${attributes.id}-list`, autocomplete: "off" });
   }
+  if (kind === "file") return h("input", { ...attributes, type: kind });
   return h("input", { ...attributes, type: kind, value, autocomplete: "off" });
 }
 

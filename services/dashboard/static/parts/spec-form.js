@@ -47,7 +47,7 @@ export class SpecForm {
     const id = freshId("spec");
     const message = h("p", { class: "bad", id: `${id}-error` });
     const attributes = { id, "data-path": path.join("."), "aria-describedby": `${id}-help ${id}-error` };
-    const suggested = this.suggestions[path.join(".")];
+    const suggested = namesDatasets(field.schema) ? this.suggestions.datasets : this.suggestions[path.join(".")];
     if (suggested) attributes.list = `${id}-list`;
     const isGroup = shape === "choices";
     if (isGroup) attributes["aria-labelledby"] = `${id}-label`;
@@ -179,6 +179,8 @@ export class SpecForm {
     this.element.querySelector("[aria-invalid=true]")?.focus();
   }
 }
+
+const namesDatasets = ({ format, items }) => (format ?? items?.format) === "dataset";
 
 // Fields that few people change come last.
 const RARE = new Set(["max_attempts", "backoff_seconds", "checkpoint_every_updates", "chunk_size"]);
