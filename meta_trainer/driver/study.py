@@ -27,5 +27,6 @@ def carry_out_study(job: Job, context: JobContext) -> dict[str, Any]:
         data_dir=context.data_dir,
         cache_dir=context.cache_dir,
         should_stop=context.should_stop,
+        original_run_id=job.original_run_id,
     )
     return study.carry_out()

@@ -43,6 +43,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "StudySpec": {
         "space": {"meta_optimizer.rate": {"kind": "log-uniform", "low": 3e-4, "high": 1e-2}},
         "seeds": [0, 1],
+        "warm_start": "job_mfrggzdfmztwq2lk",
     },
     "TBPTTSpec": {"truncation": 10, "loss_limit": 2.0, "adjoint_limit": 1.0},
     "TaskDistribution": {

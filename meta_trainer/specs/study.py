@@ -73,6 +73,9 @@ class StudySpec(Spec):
     """Of the trainings of each point, whose mean objective counts; empty: the base's own."""
     seed: Seed = 0
     """Of the searcher."""
+    warm_start: Annotated[str, Field(pattern=r"^job_[a-z0-9]{1,64}$")] | None = None
+    """Another study, of the same objective, whose points the searcher knows from the start: those
+    that were trained to their end and lie in this space. Needs `tpe` or `gp`, which learn."""
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +113,15 @@ class StudySpec(Spec):
             check_path(self.base, path)
             for value in domain.probes:
                 check_point(self.base, {path: value}, f"space.{path}")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_from_a_warm_start(self) -> Self:
+        if self.warm_start is not None and self.searcher.kind not in ("tpe", "gp"):
+            raise FieldProblem(
+                "warm_start",
+                f"warm_start needs a searcher that learns, tpe or gp, got {self.searcher.kind!r}",
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ handed out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meta_trainer.recorder import Recorder, finite_or_none
@@ -18,6 +18,7 @@ from meta_trainer.studies.limits import StudyLimits
 from meta_trainer.studies.objective import compute_objective
 from meta_trainer.studies.search import propose_trial
 from meta_trainer.studies.trial import Progress
+from meta_trainer.studies.warm_start import KnownPoint
 from meta_trainer.training.stopwatch import Stopwatch
 from registry import Registry
 
@@ -33,6 +34,7 @@ class Conductor:
         job_id: the study's, from which the keys of its trials' runs are made.
         publish: called when the ledger changed in a way that people want to see.
         should_stop: whether the attempt is to pause.
+        known: points of another study, which the searcher learns from.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Conductor:
         recorder: Recorder,
         publish: Callable[[Ledger], None],
         should_stop: Callable[[], bool],
+        known: Sequence[KnownPoint] = (),
     ) -> None:
         self.spec = spec
         self.job_id = job_id
@@ -54,6 +57,7 @@ class Conductor:
         self._recorder = recorder
         self._publish = publish
         self._should_stop = should_stop
+        self._known = known
         self._stopwatch = Stopwatch(seconds_before=self.ledger.seconds)
         self._running: set[int] = set()
         """Numbers of the trials that were handed out and have not come back."""
@@ -206,7 +210,7 @@ class Conductor:
         """A new trial, in the ledger; None where there is to be no other."""
         if self._has_no_more:
             return None
-        trial = propose_trial(self.spec, self.ledger)
+        trial = propose_trial(self.spec, self.ledger, self._known)
         if trial is None:
             self._is_exhausted = True
             return None

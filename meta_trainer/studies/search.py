@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import optuna
@@ -29,6 +30,7 @@ from meta_trainer.studies.optuna_space import (
     make_distributions,
     to_optuna_params,
 )
+from meta_trainer.studies.warm_start import KnownPoint, to_optuna_trials
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -42,9 +44,14 @@ class EmptySpace(ValueError):
     """The space seems to have no point whose values go together."""
 
 
-def propose_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
+def propose_trial(
+    spec: StudySpec, ledger: Ledger, known: Sequence[KnownPoint] = ()
+) -> TrialRecord | None:
     """The trial after those of the ledger, which it is not put into; None when a grid is at its
     end.
+
+    Args:
+        known: points of another study, which the searcher learns from as well.
 
     Raises:
         EmptySpace: no values that go together were found.
@@ -62,7 +69,7 @@ def propose_trial(spec: StudySpec, ledger: Ledger) -> TrialRecord | None:
     if earlier_trials:
         values = earlier_trials[0].values
     else:
-        proposal = _propose_values(spec, ledger, point)
+        proposal = _propose_values(spec, ledger, known, point)
         if proposal is None:
             return None
         values = proposal
@@ -117,12 +124,14 @@ def _count_seeds_of_point(spec: StudySpec) -> int:
     return 1 if isinstance(spec.searcher, PopulationSpec) else len(spec.all_seeds)
 
 
-def _propose_values(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, Any] | None:
+def _propose_values(
+    spec: StudySpec, ledger: Ledger, known: Sequence[KnownPoint], point: int
+) -> dict[str, Any] | None:
     """The values of a new point; None when a grid is at its end."""
     if not isinstance(spec.searcher, PopulationSpec) and spec.searcher.kind == "grid":
         return next(itertools.islice(spec.grid(), point, None), None)
 
-    study = _make_optuna_study(spec, ledger, point)
+    study = _make_optuna_study(spec, ledger, known, point)
     space = make_distributions(spec)
     for _ in range(MAX_DRAWS):
         trial = study.ask(space)
@@ -138,12 +147,14 @@ def _propose_values(spec: StudySpec, ledger: Ledger, point: int) -> dict[str, An
     )
 
 
-def _make_optuna_study(spec: StudySpec, ledger: Ledger, point: int) -> optuna.Study:
+def _make_optuna_study(
+    spec: StudySpec, ledger: Ledger, known: Sequence[KnownPoint], point: int
+) -> optuna.Study:
     seed = derive_seed(spec.seed, "study", point) % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=_make_sampler(spec, seed))
-    study.add_trials(list_past_points(spec, ledger))
+    study.add_trials([*to_optuna_trials(spec, known), *list_past_points(spec, ledger)])
     return study
 
 

@@ -19,6 +19,7 @@ from meta_trainer.studies import report
 from meta_trainer.studies.analysis import find_best_trial
 from meta_trainer.studies.conductor import Conductor, StudyFailed
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, TrialState, make_trial_key
+from meta_trainer.studies.warm_start import load_known
 from meta_trainer.tasks import load_data
 from meta_trainer.training.result import Stopped
 from registry import Registry
@@ -44,12 +45,15 @@ class Study:
     data_dir: str | None
     cache_dir: str | None
     should_stop: Callable[[], bool]
+    original_run_id: str | None = None
+    """The run of the study that `warm_start` refers to."""
 
     def carry_out(self) -> dict[str, Any]:
         """Run it to its end; returns the version of the best Θ.
 
         Raises:
             Stopped: as asked, after checkpoints of the trials under way.
+            FieldProblem: what `warm_start` refers to is gone, or has nothing to learn from.
             DatasetMissing: data of the trials or of their scores is not there.
             NoRoom: no trial found a place on the cluster.
             StudyFailed: too many trials failed, or none gave a finite objective.
@@ -62,6 +66,7 @@ class Study:
             self.recorder,
             self._publish,
             self.should_stop,
+            load_known(self.spec, self.registry, self.run_id, self.original_run_id),
         )
         progress = {
             "n_trials": conductor.limits.max_trials,

@@ -186,12 +186,13 @@ class EndedJobs:
         return jobs
 
     def _list_continued(self) -> list[str]:
-        """Jobs whose checkpoints others will begin with."""
+        """Jobs whose checkpoints, or points, others will begin with."""
         query = select(Job.spec).where(Job.state.not_in(_ENDED))
         with self._database.read() as session:
             specs: list[dict[str, Any]] = list(session.scalars(query))
         origins = [spec.get("continue_from") for spec in specs]
-        return [origin["job"] for origin in origins if origin]
+        continued = [origin["job"] for origin in origins if origin]
+        return continued + [spec["warm_start"] for spec in specs if spec.get("warm_start")]
 
 
 def _write_mark(session: Session, category: str, job: OldJob) -> None:

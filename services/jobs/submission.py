@@ -36,6 +36,7 @@ from services.problems import invalid
 from services.projects.cores import count_cores_of_job
 from services.projects.opening import check_open
 from services.projects.quotas import check_cores, check_queue
+from services.studies.warm_start import check_warm_start
 from services.webhooks.hosts import ForbiddenTarget, Hosts, parse_target
 
 
@@ -121,6 +122,8 @@ def check_request(
     complete = complete_spec(request.kind, content, services.see_versions(principal))
     named = name_toys(pin_datasets(services.database, complete, principal), principal.project)
     pinned = pin_continuation(services, named, principal)
+    pinned = pin_continuation(services, name_toys(complete, principal.project), principal)
+    check_warm_start(services, pinned, principal)
     spec = check_promotion(pinned, principal, services.registry)
     name = find_name(spec)
     if name is not None:

@@ -77,6 +77,8 @@ class Submitter:
         continuation = snapshot.spec.get("continue_from")
         if continuation is not None:
             order["original_run_id"] = self._find_run(continuation["job"])
+        if snapshot.spec.get("warm_start") is not None:
+            order["original_run_id"] = self._find_run(snapshot.spec["warm_start"])
         return order
 
     def _list_own(self, snapshot: Snapshot) -> list[str]:

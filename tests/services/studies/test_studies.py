@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from meta_trainer.studies.control import Control
-from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord, make_trial_key
+from meta_trainer.studies.ledger import (
+    THETA_PATH,
+    Ledger,
+    TrialRecord,
+    TrialReport,
+    TrialState,
+    make_trial_key,
+)
 from registry.memory import InMemoryRegistry
 from tests.registry.thetas import make_theta
 from tests.services.support import Stage, list_error_fields
@@ -167,6 +175,40 @@ def test_a_study_without_time_is_not_extended(stage: Stage, registry: InMemoryRe
     answer = stage.client.post(f"/v1/jobs/{job_id}/extend", json={"trials": 2})
     assert answer.status_code == 409
     assert "used up its 10 wall_seconds" in answer.json()["detail"]
+
+
+def test_a_study_begins_with_what_another_one_knows(
+    stage: Stage, registry: InMemoryRegistry
+) -> None:
+    first = stage.submit("study", spec={"space": SPACE})
+    run_id = add_trial(registry, first, with_theta=False)
+    spec = {"space": SPACE, "warm_start": first}
+
+    def refuse(**changes: Any) -> str:
+        body = {"kind": "study", "spec": {**spec, **changes}}
+        answer = stage.client.post("/v1/jobs", json=body)
+        [error] = answer.json()["errors"]
+        assert (answer.status_code, error["field"]) == (422, "spec.warm_start")
+        return str(error["message"])
+
+    assert "it has not ended" in refuse()
+    assert "there is no job" in refuse(warm_start="job_none")
+    assert "needs a searcher that learns" in refuse(searcher={"kind": "random"})
+    stage.tick(2)
+    stage.finish(first, "succeeded")
+    stage.tick(2)
+    assert "no point of this space" in refuse()
+    ledger = Ledger.load(registry, run_id)
+    report = TrialReport(update=5, validation_loss=0.5, best_validation_loss=0.5, seconds=1.0)
+    ledger.trials[0].state = TrialState.COMPLETED
+    ledger.trials[0].add_report(report)
+    ledger.save(registry, run_id)
+    assert "another, and cannot be compared" in refuse(objective={"kind": "suite"})
+
+    second = stage.submit("study", spec=spec)
+    stage.tick(2)
+    order = json.loads(registry.get_artifact(registry.open_run(second, name=""), "job.json"))
+    assert order["original_run_id"] == run_id
 
 
 def test_an_ended_study_and_other_jobs_are_left_alone(client: TestClient) -> None:
