@@ -117,6 +117,7 @@ class TestPretrained:
             "hyperadam-v0",
             "hyperadam-v1",
             "hyperadam-v2",
+            "hyperadam-v3",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

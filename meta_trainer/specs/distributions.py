@@ -130,6 +130,7 @@ _TINY_FAMILIES: Final[dict[str, dict[str, Any]]] = {
             "lstm",
             "attention",
             "language",
+            "tied-language",
             "autoencoder",
             "regression",
         ],

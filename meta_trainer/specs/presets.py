@@ -106,7 +106,12 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_learners": 18,
         "chunk_size": 3,
         "n_episodes": 400,
-        "validation": {"every_episodes": 50, "n_learners": 4, "horizons": [100, 400]},
+        "validation": {
+            "every_episodes": 50,
+            "n_learners": 4,
+            "horizons": [100, 400],
+            "lengths": [0.5, 0.7, 1.0],
+        },
     },
     # What made `hyperadam-v0`, from which `hyperadam-v1` comes.
     "mlps-784": {

@@ -102,7 +102,7 @@ def test_networks_are_validated_on_by_dataset_and_kind() -> None:
 @pytest.mark.parametrize(
     ("given", "where", "message"),
     [
-        ({"tasks": {}}, ("tasks",), "mlp, cnn, lstm, network or described must be given"),
+        ({"tasks": {}}, ("tasks",), "mlp, cnn, lstm, network, described or listed must be given"),
         (
             {"tasks": {"preset": "all"}},
             ("tasks",),
