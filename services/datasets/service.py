@@ -158,12 +158,13 @@ def _find_same(
     """The dataset of this name, if it is this very file.
 
     Raises:
+        Forbidden: another project has the name.
         Conflict: it is another file.
     """
     with services.database.read() as session:
         row = session.get(RegisteredDataset, name)
     if row is not None and not principal.sees(row.project):
-        raise Conflict(f"The name {name!r} is taken: take another name.")
+        raise Forbidden(f"The name {name!r} is taken: take another name.")
     if row is not None and row.sha256 != sha256:
         raise Conflict(
             f"The dataset {name!r} is another file, of the sha256 {row.sha256}, and never changes: "

@@ -12,6 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from meta_trainer.datasets.registered import load_registered, make_key
+from meta_trainer.driver.attempt import run_attempt
+from meta_trainer.driver.settings import DriverSettings
 from registry.memory import InMemoryRegistry
 from services.container import Container
 from services.database.base import now
@@ -307,7 +309,25 @@ def test_another_projects_dataset_is_not_there(services: Container, client: Test
     items = client.get("/v1/datasets", headers=audio).json()["items"]
     assert [item["name"] for item in items if item["registered"]] == []
     taken = client.put(path, content=FILE, headers=BINARY | audio)
-    assert (taken.status_code, SHA256 in taken.text) == (409, False)
+    assert (taken.status_code, SHA256 in taken.text) == (403, False)
     body = {"kind": "meta-training", "spec": SPEC}
     assert fields(client.post("/v1/jobs", json=body, headers=audio)) == ["spec.task.dataset"]
     assert client.post("/v1/jobs", json=body, headers=vision).status_code == 201
+
+
+def test_a_job_trains_on_it_and_its_theta_says_so(
+    stage: Stage, registry: InMemoryRegistry, tmp_path: Any
+) -> None:
+    """By the driver itself, which has the file from the registry."""
+    put(stage.client)
+    job = submit(stage.client, SPEC).json()["id"]
+    stage.tick()
+    run_id = registry.find_run(job)
+    assert run_id is not None
+    settings = DriverSettings(
+        tracking_uri="memory", data_dir=str(tmp_path / "data"), runner="in-process"
+    )
+    assert run_attempt(registry, run_id, 1, settings)
+    [version] = registry.versions("hyperadam")
+    assert version.manifest["provenance"]["datasets"] == {f"mine@{SHA256}": SHA256}
+    assert (tmp_path / "data" / "registered" / SHA256).read_bytes() == FILE

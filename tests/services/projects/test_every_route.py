@@ -11,9 +11,11 @@ from fastapi.testclient import TestClient
 from registry.memory import InMemoryRegistry
 from services.api_document import build_document
 from services.projects.reach import RULES
+from tests.meta_trainer.datasets.own_files import make_arrays, to_npz
 from tests.registry.thetas import make_theta
 from tests.services.projects.conftest import Team
 
+BINARY: Final = {"Content-Type": "application/octet-stream"}
 OPEN: Final = {"GET /metrics", "GET /livez", "GET /readyz"}
 """Without a key: what they say is of the service as a whole."""
 LISTS: Final = {
@@ -39,8 +41,8 @@ OWN: Final = {"PUT /v1/session", "DELETE /v1/session"}
 """About the asker alone."""
 BY_REFERENCE: Final = {"POST /v1/jobs"}
 """What its body names is tried in `test_references.py`."""
-TAKEN: Final = {"POST /v1/optimizers/{name}/versions"}
-"""Names are one for all projects: this one says that a name is taken, and not whose it is."""
+TAKEN: Final = {"POST /v1/optimizers/{name}/versions", "PUT /v1/datasets/{name}"}
+"""Names are one for all projects: these say that a name is taken, and not whose it is."""
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "PATCH /v1/jobs/{job_id}": {"name": "mine now", "priority": 100},
     "PATCH /v1/jobs/{job_id}/study": {"trials": 1},
@@ -82,6 +84,9 @@ def things(red: Team, blue: Team, client: TestClient) -> dict[str, dict[str, str
     things = {}
     for team, name in ((red, "own"), (blue, "secret")):
         assert team.upload(name).status_code == 201
+        file = to_npz(make_arrays(12))
+        made = team.ask("PUT", f"/v1/datasets/{name}", content=file, headers=BINARY)
+        assert made.status_code == 201
         job = team.submit("study", preset="rates").json()["id"]
         things[team.project] = {
             "job_id": job,
@@ -111,7 +116,7 @@ def ask(team: Team, method: str, path: str, things: dict[str, str]) -> Any:
     if operation in TAKEN:
         more = {
             "content": make_theta(9).to_bytes(),
-            "headers": {"Content-Type": "application/octet-stream"},
+            "headers": BINARY,
         }
     return team.ask(method, fill(path, things), **more)
 
