@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hyperadam.api import MethodNotAllowed as MethodNotAllowed
     from hyperadam.api import NotAcceptable as NotAcceptable
     from hyperadam.api import NotFound as NotFound
+    from hyperadam.api import QuotaExceeded as QuotaExceeded
     from hyperadam.api import RangeNotSatisfiable as RangeNotSatisfiable
     from hyperadam.api import ServerUnreachable as ServerUnreachable
     from hyperadam.api import TooLarge as TooLarge
@@ -70,6 +71,7 @@ _HOMES = {
     "MethodNotAllowed": "hyperadam.api",
     "NotAcceptable": "hyperadam.api",
     "NotFound": "hyperadam.api",
+    "QuotaExceeded": "hyperadam.api",
     "RangeNotSatisfiable": "hyperadam.api",
     "ServerUnreachable": "hyperadam.api",
     "TooLarge": "hyperadam.api",

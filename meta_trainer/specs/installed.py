@@ -36,16 +36,16 @@ def installed_tasks() -> Mapping[str, Extension]:
 def _check(kind: str, model: Any) -> None:
     """
     Raises:
-        TypeError, ValueError: it is no class of specs of this kind.
+        TypeError: it is no class of specs of this kind.
     """
     if not (isinstance(model, type) and issubclass(model, Spec)):
         raise TypeError(f"must be a subclass of meta_trainer.specs.base.Spec, got {model!r}")
     if kind in OWN_KINDS:
-        raise ValueError(f"the kind {kind!r} is one of the service's own")
+        raise TypeError(f"the kind {kind!r} is one of the service's own")
     field = model.model_fields.get("kind")
     if field is None or field.default != kind:
-        raise ValueError(f"the field kind must have the default {kind!r}")
+        raise TypeError(f"the field kind must have the default {kind!r}")
     for name in _NEEDED:
         if name not in model.model_fields:
-            raise ValueError(f"the field {name} must be there")
+            raise TypeError(f"the field {name} must be there")
     hash(model())

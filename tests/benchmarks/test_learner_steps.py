@@ -22,7 +22,7 @@ def test_ratios_are_of_speeds() -> None:
 
 def test_every_learner_is_one_task_of_one_shape() -> None:
     learners = list_learners(20)
-    assert len({learner.name for learner in learners}) == len(learners) == 13
+    assert len({learner.name for learner in learners}) == len(learners) == 14
     for learner in learners:
         (task,) = learner.spec.validation_tasks
         assert (learner.spec.n_chunks, learner.spec.horizon_of(0)) == (1, 20)

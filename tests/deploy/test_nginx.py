@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
@@ -191,9 +192,22 @@ def test_a_client_is_known_and_cannot_pretend(
 ) -> None:
     with caplog.at_level(logging.INFO):
         proxied.client.get(f"{proxied.url}/v1/jobs", headers={"X-Forwarded-For": "203.0.113.9"})
-    messages = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    [line] = [message for message in messages if message["event"] == "request"]
-    assert (line["client"], line["path"]) == ("127.0.0.1", "/v1/jobs")
+        line = wait_for_line(caplog, "/v1/jobs")
+    assert line["client"] == "127.0.0.1"
+
+
+def wait_for_line(caplog: pytest.LogCaptureFixture, path: str) -> dict[str, Any]:
+    """The log's line of a request: it is written beside the answer, by another thread."""
+    deadline = time.monotonic() + 20
+    while True:
+        messages = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        lines = [message for message in messages if message["event"] == "request"]
+        if lines:
+            [line] = lines
+            assert line["path"] == path
+            return line
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_figures_are_for_the_inner_side_alone(proxied: Proxied) -> None:

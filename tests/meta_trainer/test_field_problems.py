@@ -24,6 +24,8 @@ from meta_trainer.specs.problems import (
 )
 
 SPECS = Path(inspect.getfile(meta_trainer.specs)).parent
+VALIDATORS = ("AfterValidator", "BeforeValidator")
+"""What pydantic calls with the value of one field."""
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
@@ -40,7 +42,7 @@ def names_of_field_validators(tree: ast.Module) -> set[str]:
     annotated = {
         argument.id
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "AfterValidator"
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in VALIDATORS
         for argument in call.args
         if isinstance(argument, ast.Name)
     }

@@ -158,7 +158,7 @@ def test_counts() -> None:
         ({"register_as": "a..b"}, ("register_as",), "must be 1–64"),
         ({"meta_optimizer": {"rate": float("nan")}}, ("meta_optimizer", "rate"), ""),
         ({"task": {"activations": []}}, ("task", "activations"), "at least 1"),
-        ({"task": {"dataset": "/etc/passwd"}}, ("task", "dataset"), "Input should be 'mnist5k'"),
+        ({"task": {"dataset": "/etc/passwd"}}, ("task", "dataset"), "must be one of mnist5k"),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,8 +28,9 @@ class LocalRuns:
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Artifacts:
     runs: Any = LocalRuns(tmp_path)
-    client: Any = None
-    return Artifacts(client, runs, root=tmp_path)
+    experiment = SimpleNamespace(artifact_location=str(tmp_path))
+    store: Any = SimpleNamespace(client=None, experiment=experiment, make_root=lambda: tmp_path)
+    return Artifacts(store, runs)
 
 
 def test_files_are_listed_in_order_below_their_folder(artifacts: Artifacts, tmp_path: Path) -> None:
