@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from registry import Registry, connect
 from services.database.base import Database
 from services.database.facts import check_registry
@@ -12,7 +14,7 @@ from services.settings import Settings
 
 
 def open_stores(settings: Settings) -> tuple[Database, Registry]:
-    """Both, with their tables up to date.
+    """Both, with their tables up to date; where it fails, neither stays open.
 
     Raises:
         ForeignRegistry: they are no pair.
@@ -23,9 +25,13 @@ def open_stores(settings: Settings) -> tuple[Database, Registry]:
     check_restored(settings.home)
     if settings.keeps_jobs_at_home:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(settings.database_url)
-    check_mark(database)
-    upgrade(database)
-    registry = connect(settings.tracking_uri, settings.artifact_location)
-    check_registry(database, registry)
+    with ExitStack() as opened:
+        database = Database(settings.database_url)
+        opened.callback(database.dispose)
+        check_mark(database)
+        upgrade(database)
+        registry = connect(settings.tracking_uri, settings.artifact_location)
+        opened.callback(registry.close)
+        check_registry(database, registry)
+        opened.pop_all()
     return database, registry
