@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, overload
 
 from pydantic import Field, JsonValue, model_validator
 
-from meta_trainer.specs.base import Spec
+from meta_trainer.specs.conditions import ConditionalSpec
 from meta_trainer.specs.problems import FieldProblem
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -48,7 +48,7 @@ class SteppedValues(Sequence[float]):
         return self._low + self._indices[index] * self._step
 
 
-class UniformSpec(Spec):
+class UniformSpec(ConditionalSpec):
     """Real numbers from `low` to `high`, or with a step the multiples of it that count from
     `low`."""
 
@@ -100,7 +100,7 @@ class UniformSpec(Spec):
         return 0 if self.values is None else len(self.values)
 
 
-class LogUniformSpec(Spec):
+class LogUniformSpec(ConditionalSpec):
     """Positive numbers whose logarithm is uniform."""
 
     kind: Literal["log-uniform"] = "log-uniform"
@@ -127,7 +127,7 @@ class LogUniformSpec(Spec):
         return 0
 
 
-class IntSpec(Spec):
+class IntSpec(ConditionalSpec):
     """Whole numbers from `low` to `high`, in steps or on a logarithmic scale."""
 
     kind: Literal["int"] = "int"
@@ -161,7 +161,7 @@ class IntSpec(Spec):
         return (self.high - self.low) // self.step + 1
 
 
-class ChoiceSpec(Spec):
+class ChoiceSpec(ConditionalSpec):
     """One of several JSON values: numbers, words, or whole objects such as a rule or a task
     distribution."""
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, model_validator
 
 from meta_trainer.specs.base import Seed, Spec
+from meta_trainer.specs.conditional_space import check_space, is_conditional, list_points
+from meta_trainer.specs.conditions import FieldPath
 from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, format_value
 from meta_trainer.specs.meta_training import MetaTrainingSpec
 from meta_trainer.specs.problems import FieldProblem
@@ -26,7 +28,7 @@ from meta_trainer.specs.study_parts import (
     SuiteObjective,
     ValidationObjective,
 )
-from meta_trainer.specs.study_points import at_point, check_path, check_point
+from meta_trainer.specs.study_points import at_point, check_point
 from meta_trainer.specs.study_presets import lay_out_study
 
 MAX_CHECKED_POINTS: Final = 1000
@@ -41,10 +43,6 @@ _LIVE_PATHS: Final = (
 """What a population may change in the middle of a training: nothing that its checkpoints have the
 shape of."""
 
-FieldPath = Annotated[
-    str, Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*){0,5}$", max_length=100)
-]
-
 
 class StudySpec(Spec):
     """A study: every point of the space that the searcher proposes is meta-trained, once for each
@@ -54,7 +52,8 @@ class StudySpec(Spec):
     """What is varied; may begin from a preset. The best Θ becomes a version of its
     `register_as`."""
     space: Annotated[dict[FieldPath, DomainSpec], Field(min_length=1, max_length=32)]
-    """Domain of each field that is varied, by its dotted path below `base`."""
+    """Domain of each field that is varied, by its dotted path below `base`; with a `when`, only at
+    some values of the others."""
     objective: Annotated[ValidationObjective | SuiteObjective, Field(discriminator="kind")] = (
         ValidationObjective()
     )
@@ -109,10 +108,21 @@ class StudySpec(Spec):
 
     @model_validator(mode="after")
     def _space_of_the_base(self) -> Self:
+        check_space(self.base, self.space)
+        return self
+
+    @model_validator(mode="after")
+    def _searches_its_conditions(self) -> Self:
+        if self.searcher.kind not in ("gp", "pbt"):
+            return self
         for path, domain in self.space.items():
-            check_path(self.base, path)
-            for value in domain.probes:
-                check_point(self.base, {path: value}, f"space.{path}")
+            if domain.when:
+                field = f"space.{path}.when"
+                raise FieldProblem(
+                    field,
+                    f"{field} needs the searcher random, grid or tpe, got {self.searcher.kind!r}, "
+                    "for which every point has all fields",
+                )
         return self
 
     @model_validator(mode="after")
@@ -164,11 +174,12 @@ class StudySpec(Spec):
                 raise FieldProblem(
                     field, f"{field} has no end of values: a grid needs a choice, an int, or a step"
                 )
-        if self.n_grid_points > MAX_CHECKED_POINTS:
+        n_points = self.n_grid_points
+        if n_points > MAX_CHECKED_POINTS:
+            got = "more" if is_conditional(self.space) else f"{n_points}"
             raise FieldProblem(
                 "space",
-                f"space must have at most {MAX_CHECKED_POINTS} points in a grid, "
-                f"got {self.n_grid_points}",
+                f"space must have at most {MAX_CHECKED_POINTS} points in a grid, got {got}",
             )
         for point in self.grid():
             check_point(self.base, point, "space")
@@ -184,13 +195,15 @@ class StudySpec(Spec):
 
     @property
     def n_grid_points(self) -> int:
+        """Distinct points of the space; with conditions they are counted one by one, up to one more
+        than a grid may have."""
+        if is_conditional(self.space):
+            return sum(1 for _ in itertools.islice(self.grid(), MAX_CHECKED_POINTS + 1))
         return math.prod(domain.n_values for domain in self.space.values())
 
     def grid(self) -> Iterator[dict[str, Any]]:
-        """All points of a finite space; the last path varies fastest."""
-        values_by_path = [domain.values or () for domain in self.space.values()]
-        for values in itertools.product(*values_by_path):
-            yield dict(zip(self.space, values, strict=True))
+        """All points of a finite space, each once; the last path varies fastest."""
+        return list_points(self.space)
 
     def trial_spec(self, values: Mapping[str, Any], seed: int) -> MetaTrainingSpec:
         """The meta-training of a point with a seed.

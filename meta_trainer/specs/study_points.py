@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -20,7 +21,11 @@ _RECOMMENDED_PATHS: Final = ("init", "register_as", "unroll.rate.lr")
 
 def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingSpec:
     """The base with other values at some dotted paths. A rule of another kind brings its own
-    recommendations along."""
+    recommendations along. A value of an object stands before those of its fields.
+
+    Raises:
+        ValueError: the base does not take the values.
+    """
     content = base.model_dump(mode="json")
     if _has_other_kind(values.get("rule"), base):
         for path in _RECOMMENDED_PATHS:
@@ -29,9 +34,10 @@ def at_point(base: MetaTrainingSpec, values: Mapping[str, Any]) -> MetaTrainingS
         if base.register_as != _recommended_name(base.rule.kind):  # it was given
             content["register_as"] = base.register_as
 
-    for path, value in values.items():
+    outer_first = sorted(values, key=lambda path: path.count("."))
+    for path in outer_first:
         parent, name = _find_parent(content, path_of_today(path))
-        parent[name] = value
+        parent[name] = copy.deepcopy(values[path])
     return MetaTrainingSpec.model_validate(content)
 
 
@@ -53,21 +59,27 @@ def _find_parent(content: dict[str, Any], path: str) -> tuple[dict[str, Any], st
     """The object that holds a field, and the field's name in it."""
     *outer, last = path.split(".")
     for key in outer:
-        content = content[key]
+        content = content.setdefault(key, {})
+        if not isinstance(content, dict):
+            raise FieldProblem(path, f"{path} is no field of a point whose {key} is no object")
     return content, last
 
 
-def check_path(base: MetaTrainingSpec, path: str) -> None:
+def check_path(base: MetaTrainingSpec, path: str, context: Mapping[str, Any]) -> None:
     """A path of the space is a field of the base, and one that can be varied.
+
+    Args:
+        context: values of other fields with which it is varied, which the base takes.
 
     Raises:
         FieldProblem: naming the path.
     """
     field = f"space.{path}"
-    value: Any = base.model_dump(mode="json")
+    where = f" where {describe_point(context)}" if context else ""
+    value: Any = at_point(base, context).model_dump(mode="json")
     for key in path_of_today(path).split("."):
         if not isinstance(value, dict) or key not in value:
-            raise FieldProblem(field, f"{field} is no field of the base meta-training")
+            raise FieldProblem(field, f"{field} is no field of the base meta-training{where}")
         value = value[key]
 
     if path == "seed":
@@ -84,14 +96,20 @@ def check_point(base: MetaTrainingSpec, values: Mapping[str, Any], field: str) -
     """
     try:
         at_point(base, values)
-    except ValidationError as error:
-        assignments = [f"{path} = {format_value(value)}" for path, value in values.items()]
-        shown = ", ".join(assignments)
+    except ValueError as error:
         reasons = "; ".join(_list_reasons(error))
-        raise FieldProblem(field, f"{field} admits {shown}: {reasons}") from error
+        raise FieldProblem(field, f"{field} admits {describe_point(values)}: {reasons}") from error
 
 
-def _list_reasons(error: ValidationError) -> Iterator[str]:
+def describe_point(values: Mapping[str, Any]) -> str:
+    """For people: the values by their paths."""
+    return ", ".join(f"{path} = {format_value(value)}" for path, value in values.items())
+
+
+def _list_reasons(error: ValueError) -> Iterator[str]:
+    if not isinstance(error, ValidationError):
+        yield str(error)
+        return
     for details in error.errors(include_url=False, include_input=False):
         location = ".".join(map(str, details["loc"]))
         message = plain_message(details)

@@ -100,6 +100,10 @@ class Importance:
 
     method: str
     shares: Mapping[str, float]
+    """Of the fields that every finished point has."""
+    left_out: Sequence[str] = ()
+    """Fields that some of these points do not have, as their condition did not hold there: their
+    effect cannot be told apart from that of what they depend on."""
 
 
 def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
@@ -115,10 +119,15 @@ def estimate_importance(spec: StudySpec, ledger: Ledger) -> Importance | None:
 
     study = optuna.create_study()
     study.add_trials(finished)
-    varied = [path for path in spec.space if len({point.params[path] for point in finished}) > 1]
+    compared = [path for path in spec.space if all(path in point.params for point in finished)]
+    varied = [path for path in compared if len({point.params[path] for point in finished}) > 1]
     evaluator = FanovaImportanceEvaluator(seed=spec.seed)
     shares = get_param_importances(study, params=varied, evaluator=evaluator)
-    return Importance("fANOVA", {path: shares.get(path, 0.0) for path in spec.space})
+    return Importance(
+        method="fANOVA",
+        shares={path: shares.get(path, 0.0) for path in compared},
+        left_out=[path for path in spec.space if path not in compared],
+    )
 
 
 def count_finished_points(spec: StudySpec, ledger: Ledger) -> int:

@@ -7,17 +7,21 @@ handed out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from meta_trainer.recorder import Recorder, finite_or_none
+from meta_trainer.recorder import Recorder
 from meta_trainer.specs.study import StudySpec
-from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState, make_trial_key
+from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
 from meta_trainer.studies.limits import StudyLimits
-from meta_trainer.studies.objective import compute_objective
 from meta_trainer.studies.search import propose_trial
 from meta_trainer.studies.trial import Progress
+from meta_trainer.studies.trial_events import (
+    close_trial_run,
+    open_trial_run,
+    tell_trial_end,
+    tell_trial_start,
+)
 from meta_trainer.studies.warm_start import KnownPoint
 from meta_trainer.training.stopwatch import Stopwatch
 from registry import Registry
@@ -116,17 +120,9 @@ class Conductor:
             return None
         self._running.add(trial.number)
         if trial.run_id is None:
-            trial.run_id = self._open_run(trial)
+            trial.run_id = open_trial_run(self._registry, self._run_id, self.job_id, trial)
             self._save()
-        self._recorder.event(
-            "trial.started",
-            {
-                "trial": trial.number,
-                "seed": trial.seed,
-                "values": trial.values,
-                "resumed_from": trial.updates or None,
-            },
-        )
+        tell_trial_start(trial, self._recorder)
         return trial
 
     def note_progress(
@@ -172,8 +168,7 @@ class Conductor:
         trial.told = not trial.ended
         self._save()
         if trial.ended:
-            self._close_run(trial)
-            self._tell_end(trial)
+            self._finish(trial)
 
     def revive_failed(self) -> None:
         """Let failed trials go on from their checkpoints: what they failed by may be mended."""
@@ -187,8 +182,7 @@ class Conductor:
         """Tell of trials that ended just before an earlier attempt was killed."""
         for trial in self.ledger.trials:
             if trial.ended and not trial.told:
-                self._close_run(trial)
-                self._tell_end(trial)
+                self._finish(trial)
 
     def close(self) -> None:
         """Save the time that the attempt took."""
@@ -217,42 +211,10 @@ class Conductor:
         self.ledger.trials.append(trial)
         return trial
 
-    def _open_run(self, trial: TrialRecord) -> str:
-        return self._registry.open_run(
-            make_trial_key(self.job_id, trial.number),
-            name=f"trial {trial.number}",
-            tags={"kind": "trial"},
-            parent_run_id=self._run_id,
-        )
-
-    def _close_run(self, trial: TrialRecord) -> None:
-        if trial.run_id is None:
-            return
-        has_failed = trial.state is TrialState.FAILED
-        self._registry.close_run(trial.run_id, "failed" if has_failed else "finished")
-
-    def _tell_end(self, trial: TrialRecord) -> None:
-        value = compute_objective(self.spec, trial)
-        self._recorder.event(
-            f"trial.{trial.state}",
-            {
-                "trial": trial.number,
-                "objective": None if value is None else finite_or_none(value),
-                "error": trial.error,
-                "update": trial.updates,
-                "n_updates": trial.n_updates,
-            },
-        )
-        n_ended = sum(trial.ended for trial in self.ledger.trials)
-        cell = {
-            "done": n_ended,
-            "total": max(n_ended, self.limits.max_trials),
-            "label": f"trial {trial.number} {trial.state}",
-        }
-        self._recorder.event("cell", cell)
-        if value is not None and math.isfinite(value):
-            self._recorder.metrics(n_ended, {"objective": value})
-        self._recorder.flush()
+    def _finish(self, trial: TrialRecord) -> None:
+        """Close the run of a trial that ended, and tell of it."""
+        close_trial_run(self._registry, trial)
+        tell_trial_end(self.spec, self.ledger, trial, self.limits.max_trials, self._recorder)
         trial.told = True
         self._save()
         self._publish(self.ledger)

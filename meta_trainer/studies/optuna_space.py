@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from optuna import Study
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import Trial
 
+from meta_trainer.specs.conditional_space import is_active, is_conditional, order_paths
 from meta_trainer.specs.domains import (
     ChoiceSpec,
     DomainSpec,
@@ -23,9 +26,47 @@ from meta_trainer.specs.domains import (
 from meta_trainer.specs.study import StudySpec
 
 
-def make_distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """The space as Optuna's, by the paths of the varied fields."""
-    return {path: _make_distribution(domain) for path, domain in spec.space.items()}
+def make_distributions(
+    spec: StudySpec, values: Mapping[str, Any] | None = None
+) -> dict[str, BaseDistribution]:
+    """The space as Optuna's, by the paths of the varied fields.
+
+    Args:
+        values: a point, whose fields alone are asked for; None: the whole space.
+    """
+    paths = spec.space if values is None else [path for path in spec.space if path in values]
+    return {path: _make_distribution(spec.space[path]) for path in paths}
+
+
+def ask_values(spec: StudySpec, study: Study) -> tuple[Trial, dict[str, Any]]:
+    """A new trial of Optuna, and its point.
+
+    A space without conditions is asked for at once. Fields that depend on others are asked for one
+    by one, after those, and only where they are active.
+    """
+    if not is_conditional(spec.space):
+        trial = study.ask(make_distributions(spec))
+        return trial, from_optuna_params(spec, trial.params)
+
+    trial = study.ask()
+    values: dict[str, Any] = {}
+    for path in order_paths(spec.space):
+        if is_active(spec.space, path, values):
+            param = _suggest(trial, path, _make_distribution(spec.space[path]))
+            values |= from_optuna_params(spec, {path: param})
+    return trial, values
+
+
+def _suggest(trial: Trial, path: str, distribution: BaseDistribution) -> Any:
+    match distribution:
+        case FloatDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_float(path, low, high, step=step, log=log)
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_int(path, low, high, step=step, log=log)
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(path, choices)
+        case _:
+            raise TypeError(f"no distribution of ours: {distribution}")
 
 
 def to_optuna_params(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,9 @@ def make_introduction(
             "Share of the objective's variation that each field explains "
             f"({importance.method}): {shares}."
         )
+        if importance.left_out:
+            fields = ", ".join(importance.left_out)
+            texts.append(f"Without a share, as not every point has them: {fields}.")
     else:
         n_finished = count_finished_points(spec, ledger)
         texts.append(
@@ -128,10 +131,14 @@ def _make_failures_table(failed_trials: list[TrialRecord]) -> Table:
 
 
 def _make_value_cells(spec: StudySpec, values: Mapping[str, Any]) -> list[Text]:
-    return [Text(_format_value(spec, path, values[path])) for path in spec.space]
+    return [Text(_format_value(spec, path, values)) for path in spec.space]
 
 
-def _format_value(spec: StudySpec, path: str, value: Any) -> str:
+def _format_value(spec: StudySpec, path: str, values: Mapping[str, Any]) -> str:
+    """A dash where the field was not varied."""
+    if path not in values:
+        return "–"
+    value = values[path]
     return f"{value:.4g}" if isinstance(value, float) else spec.label(path, value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from meta_trainer.evaluation.reporting.pictures import Picture
 from meta_trainer.evaluation.reporting.styles import render_titled_png
+from meta_trainer.specs.domains import DomainSpec
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.analysis import PointSummary, estimate_importance, summarize_points
 from meta_trainer.studies.axes import describe_axis, locate_share, locate_value, set_scale
@@ -24,6 +25,8 @@ from meta_trainer.studies.objective import select_watched_loss
 _COLOURS: Final = colormaps["viridis_r"]
 _TRIAL_COLOURS: Final = colormaps["tab20"]
 _DPI: Final = 130
+_ABSENT_HEIGHT: Final = -0.15
+"""Where parallel coordinates pass by a field; values lie from 0 to 1."""
 
 
 def draw_pictures(spec: StudySpec, ledger: Ledger, title: str) -> list[Picture]:
@@ -73,13 +76,15 @@ def draw_curves(spec: StudySpec, ledger: Ledger, title: str) -> bytes:
 
 
 def draw_effects(spec: StudySpec, points: Sequence[PointSummary], title: str) -> bytes:
-    """One panel a field: each point's mean objective ± standard error over its seeds."""
+    """One panel a field: each point's mean objective ± standard error over its seeds, of
+    the points that have the field."""
     figure = _make_figure(min(4.2 * len(spec.space), 16.8), 3.8)
     panels = figure.subplots(1, len(spec.space), squeeze=False).flat
-    means = [point.mean for point in points]
-    errors = [point.stderr or 0.0 for point in points]
     for panel, (path, domain) in zip(panels, spec.space.items(), strict=True):
-        positions = [locate_value(domain, point.values[path]) for point in points]
+        present = [point for point in points if path in point.values]
+        positions = [locate_value(domain, point.values[path]) for point in present]
+        means = [point.mean for point in present]
+        errors = [point.stderr or 0.0 for point in present]
         panel.errorbar(positions, means, errors, fmt="o", ms=4, capsize=3, color="#D55E00")
         set_scale(panel, domain)
         panel.set_xlabel(path)
@@ -89,7 +94,8 @@ def draw_effects(spec: StudySpec, points: Sequence[PointSummary], title: str) ->
 
 
 def draw_coordinates(spec: StudySpec, points: Sequence[PointSummary], title: str) -> bytes:
-    """Every point as a line through its values; the darker the better."""
+    """Every point as a line through its values; the darker the better. Below the axes it passes by
+    the fields that it does not have."""
     n_fields = len(spec.space)
     means = np.array([point.mean for point in points], dtype=float)
     norm = _make_norm(means)
@@ -98,12 +104,15 @@ def draw_coordinates(spec: StudySpec, points: Sequence[PointSummary], title: str
 
     worst_first = sorted(zip(points, means, strict=True), key=lambda pair: -pair[1])
     for point, mean in worst_first:
-        heights = [locate_share(domain, point.values[path]) for path, domain in spec.space.items()]
+        heights = [
+            _locate_height(domain, point.values, path) for path, domain in spec.space.items()
+        ]
         panel.plot(range(n_fields), heights, color=_COLOURS(norm(mean)), lw=1.6)
 
     labels = [describe_axis(path, domain) for path, domain in spec.space.items()]
     panel.set_xticks(range(n_fields), labels, fontsize=8)
-    panel.set_yticks([])
+    has_gaps = any(len(point.values) < n_fields for point in points)
+    panel.set_yticks([_ABSENT_HEIGHT] if has_gaps else [], ["absent"] if has_gaps else [])
     panel.set_xlim(-0.1, n_fields - 0.9)
     figure.colorbar(ScalarMappable(norm, _COLOURS), ax=panel, label="objective")
     return render_titled_png(figure, f"{title}: parallel coordinates")
@@ -119,6 +128,10 @@ def draw_importance(shares: Mapping[str, float], title: str) -> bytes:
     panel.barh(paths, lengths, color="#0072B2")
     panel.set_xlabel("share of the objective's variation (fANOVA)")
     return render_titled_png(figure, f"{title}: importance")
+
+
+def _locate_height(domain: DomainSpec, values: Mapping[str, Any], path: str) -> float:
+    return locate_share(domain, values[path]) if path in values else _ABSENT_HEIGHT
 
 
 def _make_figure(width_inches: float, height_inches: float) -> Figure:

@@ -76,14 +76,18 @@ def make_files(
 
 
 def to_csv(spec: StudySpec, ledger: Ledger) -> str:
-    """One line a trial, in the order of their numbers; empty cells where nothing is known."""
+    """One line a trial, in the order of their numbers; empty cells where nothing is known, or the
+    field was not varied."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = ("trial", "point", "seed", "state", "updates", "n_updates", "seconds", "objective")
     writer.writerow([*names, *spec.space, "run_id", "error"])
     for trial in ledger.trials:
         objective = _compute_finite_objective(spec, trial)
-        values = [spec.label(path, trial.values[path]) for path in spec.space]
+        values = [
+            spec.label(path, trial.values[path]) if path in trial.values else ""
+            for path in spec.space
+        ]
         row = [
             trial.number,
             trial.point,
@@ -123,7 +127,11 @@ def _point_to_json(point: PointSummary) -> dict[str, Any]:
 def _importance_to_json(importance: Importance | None) -> dict[str, Any] | None:
     if importance is None:
         return None
-    return {"method": importance.method, "shares": dict(importance.shares)}
+    return {
+        "method": importance.method,
+        "shares": dict(importance.shares),
+        "left_out": list(importance.left_out),
+    }
 
 
 def _compute_finite_objective(spec: StudySpec, trial: TrialRecord) -> float | None:

@@ -21,15 +21,12 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from meta_trainer.seeds import derive_seed
+from meta_trainer.specs.conditional_space import is_conditional
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import PopulationSpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
 from meta_trainer.studies.objective import compute_point_objective, select_watched_loss
-from meta_trainer.studies.optuna_space import (
-    from_optuna_params,
-    make_distributions,
-    to_optuna_params,
-)
+from meta_trainer.studies.optuna_space import ask_values, make_distributions, to_optuna_params
 from meta_trainer.studies.warm_start import KnownPoint, to_optuna_trials
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -91,7 +88,7 @@ def list_past_points(spec: StudySpec, ledger: Ledger) -> list[FrozenTrial]:
 def _to_optuna_trial(spec: StudySpec, trials: list[TrialRecord]) -> FrozenTrial:
     """The trials of one point, over all its seeds, as one trial of Optuna."""
     params = to_optuna_params(spec, trials[0].values)
-    space = make_distributions(spec)
+    space = make_distributions(spec, trials[0].values)
     is_complete = len(trials) == _count_seeds_of_point(spec)
     if not (is_complete and all(trial.ended for trial in trials)):
         return create_trial(state=OptunaState.RUNNING, params=params, distributions=space)
@@ -132,10 +129,8 @@ def _propose_values(
         return next(itertools.islice(spec.grid(), point, None), None)
 
     study = _make_optuna_study(spec, ledger, known, point)
-    space = make_distributions(spec)
     for _ in range(MAX_DRAWS):
-        trial = study.ask(space)
-        values = from_optuna_params(spec, trial.params)
+        trial, values = ask_values(spec, study)
         try:
             spec.trial_spec(values, spec.all_seeds[0])
         except ValueError:
@@ -159,8 +154,15 @@ def _make_optuna_study(
 
 
 def _make_sampler(spec: StudySpec, seed: int) -> BaseSampler:
+    """With conditions TPE learns each group of fields that are active together, from the points
+    that have them, and how its values go together."""
     if isinstance(spec.searcher, PopulationSpec) or spec.searcher.kind == "random":
         return RandomSampler(seed=seed)
     if spec.searcher.kind == "gp":
         return GPSampler(seed=seed, n_startup_trials=spec.searcher.n_startup_points)
-    return TPESampler(seed=seed, n_startup_trials=spec.searcher.n_startup_points)
+    n_startup_points = spec.searcher.n_startup_points
+    if is_conditional(spec.space):
+        return TPESampler(
+            seed=seed, n_startup_trials=n_startup_points, multivariate=True, group=True
+        )
+    return TPESampler(seed=seed, n_startup_trials=n_startup_points)

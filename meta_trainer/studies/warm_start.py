@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from optuna.trial import FrozenTrial, create_trial
 
+from meta_trainer.specs.conditional_space import list_active
 from meta_trainer.specs.problems import FieldProblem
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialState
@@ -97,13 +98,12 @@ def _to_optuna_trial(spec: StudySpec, point: KnownPoint) -> FrozenTrial:
         ValueError: a value is not of its domain.
     """
     params = to_optuna_params(spec, point.values)
-    return create_trial(
-        value=point.objective, params=params, distributions=make_distributions(spec)
-    )
+    space = make_distributions(spec, point.values)
+    return create_trial(value=point.objective, params=params, distributions=space)
 
 
 def _is_of_the_space(spec: StudySpec, point: KnownPoint) -> bool:
-    if point.values.keys() != spec.space.keys():
+    if point.values.keys() != set(list_active(spec.space, point.values)):
         return False
     try:
         _to_optuna_trial(spec, point)

@@ -14,7 +14,7 @@ from hyperadam.rules import RuleError, rule_from_spec
 from pydantic import ValidationError
 
 from meta_trainer.specs import EvaluationSpec, MetaTrainingSpec, check_parent
-from meta_trainer.specs.domains import ChoiceSpec, format_value
+from meta_trainer.specs.domains import ChoiceSpec, DomainSpec, format_value
 from meta_trainer.specs.problems import FieldProblem, check_different
 from meta_trainer.specs.schema import SPEC_MODELS
 from meta_trainer.specs.study import StudySpec
@@ -101,7 +101,19 @@ def _pin_parents_of_trials(spec: StudySpec, versions: VersionSource) -> StudySpe
         raise invalid(f"spec.space.{_PARENT}.options", "two of them are one and the same version")
     labels = domain.labels or tuple(map(format_value, domain.options))
     pinned_domain = domain.model_copy(update={"options": tuple(options), "labels": labels})
-    return spec.model_copy(update={"space": {**spec.space, _PARENT: pinned_domain}})
+    numbered = dict(zip(map(format_value, domain.options), options, strict=True))
+    space: dict[str, Any] = {
+        path: _pin_condition(other, numbered) for path, other in spec.space.items()
+    }
+    return spec.model_copy(update={"space": {**space, _PARENT: pinned_domain}})
+
+
+def _pin_condition(domain: DomainSpec, numbered: Mapping[str, Any]) -> DomainSpec:
+    """The domain with the parents that its condition names by number."""
+    if _PARENT not in domain.when:
+        return domain
+    named = tuple(numbered[format_value(value)] for value in domain.when[_PARENT])
+    return domain.model_copy(update={"when": {**domain.when, _PARENT: named}})
 
 
 def _pin_parent(

@@ -22,7 +22,7 @@ class StudyTrial(Record):
     """Trials of the same point differ only in their seed."""
     seed: int
     values: Mapping[str, Any]
-    """By the dotted path of each varied field."""
+    """By the dotted path of each varied field; without those whose condition did not hold."""
     state: str
     """running, completed, stopped or failed."""
     updates: int
@@ -49,7 +49,8 @@ class StudyResult(Result):
     version: VersionRef | None = None
     """Of the best Θ, once the study has ended."""
     importance: Mapping[str, Any] | None = None
-    """`method` and `shares` by path; None: too few points."""
+    """`method`, `shares` by path, and `left_out`, the paths that not every point has; None: too few
+    points."""
 
 
 @dataclass(frozen=True, kw_only=True)

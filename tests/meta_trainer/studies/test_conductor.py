@@ -182,7 +182,7 @@ def test_the_end_of_a_trial_is_told_though_the_driver_was_killed_before(
     assert trial is not None
     progress = start_trial(spec, trial, registry).advance()
     first.note_progress(0, progress, trial.values, "here")
-    monkeypatch.setattr(Conductor, "_tell_end", lambda *_: None)  # killed after the ledger's save
+    monkeypatch.setattr(Conductor, "_finish", lambda *_: None)  # killed after the ledger's save
     first.note_end(0, stopped=True)
     monkeypatch.undo()
 

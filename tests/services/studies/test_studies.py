@@ -85,6 +85,27 @@ def test_parents_in_a_space_are_resolved_on_submission(
     assert domain["labels"] == ["mine@best", "mine@latest", "null"]
 
 
+def test_conditions_on_a_parent_are_resolved_with_it(
+    client: TestClient, registry: InMemoryRegistry
+) -> None:
+    registry.create_version("mine", make_theta(1), key="k")
+    rate = {"kind": "uniform", "low": 1e-3, "high": 1e-2, "when": {"parent": ["mine@latest"]}}
+    space = {
+        "parent": {"kind": "choice", "options": ["mine@latest", None]},
+        "meta_optimizer.rate": rate,
+    }
+    base = {"rule": {**make_theta().manifest["rule"]}}
+    job = {"kind": "study", "spec": {"space": space, "base": base}}
+    answer = client.post("/v1/jobs", json=job)
+    assert answer.status_code == 201, answer.text
+    domain = answer.json()["spec"]["space"]["meta_optimizer.rate"]
+    assert domain["when"] == {"parent": ["mine@1"]}
+
+    rate["when"] = {"parent": ["other@1"]}
+    answer = client.post("/v1/jobs", json=job)
+    assert list_error_fields(answer) == ["spec.space.meta_optimizer.rate.when"]
+
+
 def test_two_names_of_one_parent_are_no_choice(
     client: TestClient, registry: InMemoryRegistry
 ) -> None:

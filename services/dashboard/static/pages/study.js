@@ -141,6 +141,7 @@ function showImportance(importance) {
   const shares = Object.entries(importance.shares).sort((a, b) => b[1] - a[1]);
   return h("div", { class: "card" },
     h("p", { class: "help" }, `By ${importance.method}, over points that were trained to the end: how much of the objective's variation over the space each field explains. It says nothing of the best values.`),
+    importance.left_out?.length > 0 && h("p", { class: "help" }, `Without a share, as not every point has them: ${importance.left_out.join(", ")}.`),
     bars(shares, (share) => `${(100 * share).toFixed(1)} %`));
 }
 
