@@ -43,7 +43,12 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         "tasks": {"network": {"networks": ["cnn", "gru", "attention", "mixer"]}},
         "unroll": {"horizon": 40},
     },
-    "rnnprop": {"preset": "rnnprop-paper", **_SMALL, "n_episodes": 1, "unroll": {"horizon": 40}},
+    "rnnprop": {
+        **_SMALL,
+        "n_episodes": 1,
+        "rule": {"kind": "rnnprop"},
+        "unroll": {"horizon": 40, "period": 20},
+    },
     "described": {
         **_SMALL,
         "n_episodes": 6,

@@ -1,7 +1,7 @@
 """What a job will take, told from its spec alone: updates, steps of learners, time and memory.
 
-Times are of one core, from `docs/performance.md`: they are right within a factor of about three,
-which is enough to tell minutes from days. Memory is what one worker needs beside its libraries.
+Times are of one core; `python -m benchmarks.estimates` holds them against what jobs take, and
+`docs/performance.md` has its figures. Memory is what one worker needs beside its libraries.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _OTHER_CALL_SECONDS: Final = 2.0e-3
 _RULE_SECONDS: Final[Mapping[str, Callable[[Any], float]]] = {
     "hyperadam": lambda rule: 0.6e-6 * rule.n_candidates / 20,
     "hyperadam-tensor": lambda _: 2e-8,
-    "rnnprop": lambda rule: 0.9e-6 * rule.n_layers * rule.n_hidden / 40,
-    "dm": lambda rule: 0.9e-6 * rule.n_layers * rule.n_hidden / 40,
+    "rnnprop": lambda rule: 2.6e-6 * rule.n_layers * rule.n_hidden / 40,
+    "dm": lambda rule: 2.6e-6 * rule.n_layers * rule.n_hidden / 40,
 }
 """Of one coordinate and step with its derivative, by kind of rule."""
 _RULE_NUMBERS: Final[Mapping[str, Callable[[Any], int]]] = {

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CostAnswer(BaseModel):
-    """What a job takes: estimates from its spec alone, within a factor of about three."""
+    """What a job takes: estimates from its spec alone (docs/performance.md has measured them)."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -149,6 +149,12 @@ class Chromium:
             f"control.dispatchEvent(new Event('change', {{bubbles: true}})); }})({control})"
         )
 
+    def choose_file(self, selector: str, file: Path) -> None:
+        """Give a file to the field of files that a selector finds."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(file)], nodeId=node)
+
     def wait_for_text(self, text: str, seconds: float = 15) -> None:
         """Until the page shows it."""
         self.wait_for(f"document.body?.innerText.includes({json.dumps(text)})", seconds)

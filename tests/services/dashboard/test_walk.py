@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from hyperadam.theta import Theta
 
-from services.executors.process import ProcessExecutor
+from tests.meta_trainer.datasets.own_files import make_arrays, to_npz
 from tests.services.dashboard.chromium import BINARY, Chromium
 from tests.services.dashboard.conftest import go, sign_in
+from tests.services.up import serve_home
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,29 +40,8 @@ def url(home: Path, tmp_path: Path) -> Iterator[str]:
         name: value for name, value in os.environ.items() if not name.startswith("HYPERADAM_")
     }
     environment |= {"HYPERADAM_EXECUTOR": "process", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--port", "0"]
-    with (tmp_path / "up.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        announcement = home / "server.json"
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not announcement.exists():
-            assert process.poll() is None, (tmp_path / "up.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        url = json.loads(announcement.read_text())["url"]
-        while httpx2.get(f"{url}/readyz", timeout=60).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with serve_home(home, environment, tmp_path / "up.log", ["--home", str(home)]) as url:
         yield f"{url}/"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 0
-    finally:
-        process.kill()
-        process.wait()
-        processes = home / "processes"
-        for driver in processes.iterdir() if processes.exists() else ():
-            ProcessExecutor(processes).kill(driver.name)
 
 
 def test_the_whole_walk(browser: Chromium, url: str, home: Path, tmp_path: Path) -> None:
@@ -74,15 +50,17 @@ def test_the_whole_walk(browser: Chromium, url: str, home: Path, tmp_path: Path)
     browser.wait_for_text("No job here", 60)
     assert measure_first_paint(browser, url) < MOST_PAINT_MS
 
+    register_a_dataset(browser, tmp_path)
     submit_with_an_error_mended(browser)
     watch_the_training(browser)
     download_the_version(browser, tmp_path)
     evaluate_the_version(browser)
     race(browser)
     promote_and_describe(browser)
-    follow_a_study(browser)
+    follow_a_study(browser, tmp_path / "study.png")
     clone(browser)
     archive(browser)
+    delete_the_dataset(browser)
     assert browser.complaints == []
 
 
@@ -104,6 +82,33 @@ def measure_first_paint(browser: Chromium, url: str) -> float:
     return float(min(paints))
 
 
+def register_a_dataset(browser: Chromium, folder: Path) -> None:
+    """A file that is none is refused in the dialog; then one that is."""
+    good = folder / "clouds.npz"
+    good.write_bytes(to_npz(make_arrays(60)))
+    bad = folder / "bad.npz"
+    bad.write_bytes(b"PK")
+    go(browser, "#/datasets", "Datasets")
+    browser.wait_for_text("mnist5k", 30)
+    browser.click("Register a dataset")
+    browser.fill("Name", "clouds")
+    browser.fill("What it is", "Three clouds")
+    browser.choose_file("dialog input[type=file]", bad)
+    browser.click_in_dialog("Register")
+    browser.wait_for_text("must be an npz or a safetensors file", 30)
+    browser.choose_file("dialog input[type=file]", good)
+    browser.click_in_dialog("Register")
+    browser.wait_for_text("Three clouds", 30)
+
+
+def delete_the_dataset(browser: Chromium) -> None:
+    go(browser, "#/datasets", "Datasets")
+    browser.wait_for_text("Three clouds", 30)
+    browser.click("Delete")
+    browser.click_in_dialog("Delete")
+    browser.wait_for("!document.querySelector('main').innerText.includes('Three clouds')", 30)
+
+
 def submit_with_an_error_mended(browser: Chromium) -> None:
     """The error stands at its field, before and after the press of the button."""
     go(browser, "#/submit", "Submit a job")
@@ -117,6 +122,8 @@ def submit_with_an_error_mended(browser: Chromium) -> None:
     browser.wait_for(f"{invalid} === 'n_episodes' && document.activeElement.dataset.path", 30)
     browser.fill("n_episodes", "3")
     browser.fill("n_learners", "2")
+    open_section(browser, "task")
+    browser.fill("dataset", "clouds")
     open_section(browser, "unroll")
     browser.fill("horizon", "20")
     browser.fill("period", "10")
@@ -215,7 +222,7 @@ def promote_and_describe(browser: Chromium) -> None:
     browser.wait_for_text("better than two on relu", 30)
 
 
-def follow_a_study(browser: Chromium) -> None:
+def follow_a_study(browser: Chromium, picture: Path) -> None:
     """Its leaderboard grows while it runs, and it is told to stop before its last trial."""
     go(browser, "#/submit?kind=study&preset=rates", "Submit a job")
     browser.wait_for_text("It would be taken", 60)
@@ -232,6 +239,7 @@ def follow_a_study(browser: Chromium) -> None:
     wait_for_state(browser, "succeeded")
     browser.wait_for("document.querySelectorAll('polyline.trial').length >= 2", 60)
     assert browser.evaluate(rows) < 16
+    browser.screenshot(picture)
 
 
 def clone(browser: Chromium) -> None:

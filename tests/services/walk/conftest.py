@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from services.executors.process import ProcessExecutor
+from tests.services.up import serve_home
 
 
 @pytest.fixture(scope="package")
@@ -41,26 +36,6 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def url(newcomer: dict[str, str]) -> Iterator[str]:
     """Of `hyperadam-server up`, on a port that is free."""
     home = Path(newcomer["HOME"])
-    command = [sys.executable, "-m", "services.cli", "up", "--port", "0"]
-    announcement = home / ".local/share/hyperadam/server.json"
-    with (home / "up.log").open("w") as log:
-        process = subprocess.Popen(command, env=newcomer, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 240
-        while not announcement.exists():
-            assert process.poll() is None, (home / "up.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        url = json.loads(announcement.read_text())["url"]
-        while httpx2.get(f"{url}/readyz", timeout=60).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    announced = home / ".local/share/hyperadam"
+    with serve_home(announced, newcomer, home / "up.log") as url:
         yield url
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 0
-    finally:
-        process.kill()
-        process.wait()
-        processes = announcement.parent / "processes"
-        for driver in processes.iterdir() if processes.exists() else ():
-            ProcessExecutor(processes).kill(driver.name)

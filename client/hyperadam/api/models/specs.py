@@ -12,7 +12,7 @@ from hyperadam.api.decode import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(Record):
-    """What a job takes: estimates from its spec alone, within a factor of about three."""
+    """What a job takes: estimates from its spec alone (docs/performance.md has measured them)."""
 
     n_updates: int
     """Updates of Θ; 0 of an evaluation."""

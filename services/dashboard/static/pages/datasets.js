@@ -4,7 +4,7 @@ import { all, put, remove, withQuery } from "../lib/api.js";
 import { add, h } from "../lib/dom.js";
 import { bytes, plain, when } from "../lib/format.js";
 import { poll } from "../lib/poll.js";
-import { action, actions } from "../parts/action.js";
+import { action } from "../parts/action.js";
 import { ask } from "../parts/dialog.js";
 import { head } from "../parts/marks.js";
 import { notify } from "../parts/notice.js";
@@ -19,8 +19,7 @@ export function datasetsPage(content, { holder, signal }) {
     empty: "No datasets.",
     key: (dataset) => dataset.name,
     columns: [
-      { title: "Name", isWide: true, cell: (dataset) => h("span", { class: "mono" }, dataset.name), value: (dataset) => dataset.name },
-      { title: "What it is", isWide: true, cell: (dataset) => dataset.title || "–" },
+      { title: "Name", isWide: true, cell: showName, value: (dataset) => dataset.name },
       { title: "There", cell: showAvailable },
       { title: "An example", cell: ({ shape }) => shape.join(" × ") },
       { title: "Targets", cell: ({ n_classes, targets }) => `${n_classes} ${targets === "labels" ? "classes" : "numbers"}` },
@@ -36,10 +35,13 @@ export function datasetsPage(content, { holder, signal }) {
   }
   add(content, head("Datasets"),
     h("p", { class: "help" }, "What learners are trained on. A registered dataset never changes: jobs name it, and their versions keep its digest."),
-    maySubmit && actions(action("Register a dataset", () => askForFile(refresh), "main")),
+    maySubmit && h("p", {}, action("Register a dataset", () => askForFile(refresh), "main")),
     list.element);
   return poll(refresh, REFRESH_MS, signal);
 }
+
+const showName = ({ name, title }) =>
+  h("div", {}, h("span", { class: "mono" }, name), title && h("p", { class: "help" }, title));
 
 const showAvailable = ({ available, how_to_get }) =>
   h("span", { title: how_to_get }, available === null ? "not known" : available ? "yes" : "no");

@@ -93,7 +93,7 @@ function makeBoard(spec, onRegister, onFocus) {
     { title: "Objective", isNumber: true, cell: (trial) => number(trial.objective), value: (trial) => trial.objective },
     { title: "State", cell: (trial) => h("span", { class: `state trial-${trial.state}`, title: trial.error }, trial.state), value: (trial) => trial.state },
     { title: "Updates", isNumber: true, cell: (trial) => `${trial.updates} of ${trial.n_updates}`, value: (trial) => trial.updates },
-    ...Object.keys(spec.space).map((path) => ({ title: path, isNumber: true, cell: (trial) => plain(trial.values[path]), value: value(path) })),
+    ...Object.keys(spec.space).map((path, _, paths) => ({ title: shorten(path, paths), isNumber: true, cell: (trial) => plain(trial.values[path]), value: value(path) })),
     { title: "Seed", isNumber: true, cell: (trial) => trial.seed, value: (trial) => trial.seed },
     { title: "Took", isNumber: true, cell: (trial) => duration(trial.seconds), value: (trial) => trial.seconds },
   ];
@@ -175,4 +175,10 @@ function register(trial, path) {
       notify(`Registered as ${version.optimizer}@${version.number}.`);
     },
   });
+}
+
+// A field's own name, where no other of the space ends so: headings are short.
+function shorten(path, paths) {
+  const name = path.split(".").at(-1);
+  return paths.some((other) => other !== path && other.endsWith(`.${name}`)) ? path : name;
 }
