@@ -212,6 +212,7 @@ PAGES = {
     "#/jobs/job_meta-training": f"meta-training {MARKUP}",
     "#/jobs/job_evaluation": f"evaluation {MARKUP}",
     "#/jobs/job_study": f"study {MARKUP}",
+    "#/datasets": "Datasets",
     "#/optimizers": "Optimizers",
     "#/optimizers/hyper": "hyper",
     "#/optimizers/hyper/versions/1": "hyper@1",
