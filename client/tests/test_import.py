@@ -40,6 +40,7 @@ CLIENT = {
     "MethodNotAllowed",
     "NotAcceptable",
     "NotFound",
+    "QuotaExceeded",
     "RangeNotSatisfiable",
     "ServerUnreachable",
     "TooLarge",
