@@ -8,8 +8,6 @@ neither a damaged store nor a damaged cache is ever trained on.
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,7 @@ from meta_trainer.datasets.base import Dataset, DatasetMissing
 from meta_trainer.datasets.examples import read_datasets
 from meta_trainer.specs.datasets import split_dataset
 from registry import ArtifactNotFound, Registry, RegistryError, RunNotFound
+from registry.durable_files import write_whole
 
 CACHE_FOLDER: Final = "registered"
 """Below the data folder."""
@@ -118,7 +117,7 @@ def _load_file(
         raise DatasetMissing(describe_missing(dataset))
     data = fetch_file(registry, dataset, sha256)
     if path is not None:
-        _keep(path, data)
+        write_whole(path, data)
     return data
 
 
@@ -131,17 +130,3 @@ def _read_kept(path: Path | None, sha256: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return data if hashlib.sha256(data).hexdigest() == sha256 else None
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Whole or not at all: several processes may do it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

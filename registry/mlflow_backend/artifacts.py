@@ -18,6 +18,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from registry import checks
+from registry.durable_files import write_whole
 from registry.errors import ArtifactNotFound, RegistryError
 from registry.mlflow_backend.connection import Store
 from registry.mlflow_backend.objects import (
@@ -69,7 +70,7 @@ class Artifacts:
             self._upload(run_id, path, data)
             return
         try:
-            _write_whole(root / path, data)
+            write_whole(root / path, data)
         except OSError as error:
             raise RegistryError(f"artifact {path!r} cannot be stored: {error.strerror}") from error
 
@@ -154,28 +155,6 @@ class Artifacts:
         with translate_failures():
             siblings = self._client.list_artifacts(run_id, folder or None)
         return any(info.path == path and not info.is_dir for info in siblings)
-
-
-def _write_whole(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    _flush_folder(target.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _list_local(root: Path, folder: str) -> list[ArtifactInfo]:

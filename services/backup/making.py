@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from hyperadam import __version__
 from sqlalchemy import Connection
 
+from registry.durable_files import flush_to_disk
 from registry.mlflow_backend.relocation import Holding, ThetaFile, read_holding
 from services.backup.databases import describe_database, dump_database, find_file, find_kind
 from services.backup.errors import BackupError
@@ -29,7 +30,7 @@ from services.backup.manifest import (
     write_manifest,
 )
 from services.backup.objects import FOLDER as FILES
-from services.backup.objects import add_object, describe_file, flush_to_disk, list_files
+from services.backup.objects import add_object, describe_file, list_files
 from services.embedded.home import KEY_FILE
 from services.own_files import open_own
 from services.secret_files import write_secret

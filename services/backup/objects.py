@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
+from registry.durable_files import flush_to_disk
 from services.backup.errors import BackupError
 from services.backup.manifest import StoredFile
 
@@ -86,15 +87,6 @@ def check_file(path: Path, stored: StoredFile) -> None:
 def describe_file(path: Path) -> StoredFile:
     with path.open("rb") as file:
         return _read(file)
-
-
-def flush_to_disk(path: Path) -> None:
-    """A file's bytes, or a folder's names, survive a power failure from now on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _copy(source: Path, target: Path) -> StoredFile:

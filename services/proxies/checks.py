@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,17 +37,7 @@ def check_proxies(value: str) -> str:
     Raises:
         ValueError: one of them is neither.
     """
-    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
-    if entries == ["*"]:
-        return "*"
-    for entry in entries:
-        try:
-            ipaddress.ip_network(entry)
-        except ValueError as error:
-            raise ValueError(
-                f"must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, got {entry!r}"
-            ) from error
-    return ",".join(entries)
+    return _check_entries(value, _check_network)
 
 
 def check_origins(value: str) -> str:
@@ -55,12 +46,29 @@ def check_origins(value: str) -> str:
     Raises:
         ValueError: one of them is none.
     """
+    return _check_entries(value, _check_origin)
+
+
+def _check_entries(value: str, check: Callable[[str], None]) -> str:
+    """The entries between commas, each of which passes, or `*` alone."""
     entries = [entry.strip() for entry in value.split(",") if entry.strip()]
-    if entries == ["*"]:
-        return "*"
-    for entry in entries:
-        parts = urlsplit(entry)
-        is_origin = parts.scheme in ("http", "https") and bool(parts.hostname)
-        if not is_origin or entry != f"{parts.scheme}://{parts.netloc}" or "@" in entry:
-            raise ValueError(f"must be origins such as https://lab.example.com, got {entry!r}")
+    if entries != ["*"]:
+        for entry in entries:
+            check(entry)
     return ",".join(entries)
+
+
+def _check_network(entry: str) -> None:
+    try:
+        ipaddress.ip_network(entry)
+    except ValueError as error:
+        raise ValueError(
+            f"must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, got {entry!r}"
+        ) from error
+
+
+def _check_origin(entry: str) -> None:
+    parts = urlsplit(entry)
+    is_origin = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if not is_origin or entry != f"{parts.scheme}://{parts.netloc}" or "@" in entry:
+        raise ValueError(f"must be origins such as https://lab.example.com, got {entry!r}")
