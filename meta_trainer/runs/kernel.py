@@ -8,7 +8,7 @@ its place.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -36,19 +36,38 @@ def keep_kernel(spec: MetaTrainingSpec, registry: Registry, run_id: str, runner:
     here = ", ".join(found)
     if spec.kernel == "any":
         return here
-    first = _load(registry, run_id, KERNEL_PATH)
-    kept = None if first is None else first["kernel"]
+    kept = load_kernel(registry, run_id)
     if kept in found:
         return kept
-    if spec.kernel == "fused" and any(not name.startswith("fused/") for name in found):
-        raise KernelMissing(f"kernel is to be fused; the workers have {here}: is there a compiler?")
+    check_fused(spec, found)
     if kept is not None:
         raise KernelMissing.of(kept, here)
     if len(found) > 1:
-        raise KernelMissing(f"the workers have different kernels: {here}; kernel 'any' allows it")
-    content = json.dumps({"kernel": here}).encode()
-    registry.put_artifact(run_id, KERNEL_PATH, content)
+        raise KernelMissing.of_several(here)
+    save_kernel(registry, run_id, here)
     return here
+
+
+def check_fused(spec: MetaTrainingSpec, found: Sequence[str]) -> None:
+    """
+    Raises:
+        KernelMissing: the spec asks for a compiled kernel, and workers have others.
+    """
+    if spec.kernel == "fused" and any(not name.startswith("fused/") for name in found):
+        here = ", ".join(found)
+        raise KernelMissing(f"kernel is to be fused; the workers have {here}: is there a compiler?")
+
+
+def load_kernel(registry: Registry, run_id: str) -> str | None:
+    """What the first attempt wrote down; None: this is the first."""
+    kept = _load(registry, run_id, KERNEL_PATH)
+    return None if kept is None else kept["kernel"]
+
+
+def save_kernel(registry: Registry, run_id: str, kernel: str) -> None:
+    """Write it down for later attempts; nothing, where it stands there already."""
+    if load_kernel(registry, run_id) is None:
+        registry.put_artifact(run_id, KERNEL_PATH, json.dumps({"kernel": kernel}).encode())
 
 
 def keep_kernels(

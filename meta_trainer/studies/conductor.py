@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meta_trainer.recorder import Recorder
+from meta_trainer.runs.kernel import load_kernel
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.ledger import Ledger, TrialRecord, TrialState
 from meta_trainer.studies.limits import StudyLimits
@@ -53,11 +54,11 @@ class Conductor:
         known: Sequence[KnownPoint] = (),
     ) -> None:
         self.spec = spec
+        self.run_id = run_id
         self.job_id = job_id
         self.ledger = Ledger.load(registry, run_id)
         self.limits = StudyLimits(spec, registry, run_id)
         self._registry = registry
-        self._run_id = run_id
         self._recorder = recorder
         self._publish = publish
         self._should_stop = should_stop
@@ -67,6 +68,8 @@ class Conductor:
         """Numbers of the trials that were handed out and have not come back."""
         self._is_exhausted = False
         """Whether the searcher has no further trial."""
+        self.refusal: str | None = None
+        """Why a trial could not be carried out on the machines of this attempt."""
         self._tell_missed_ends()
 
     @property
@@ -101,6 +104,15 @@ class Conductor:
         """Whether every trial has ended and no other is to begin."""
         return self._has_no_more and all(trial.ended for trial in self.ledger.trials)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing runs, and what is left waits for other machines."""
+        return self.refusal is not None and not self._running and not self.over
+
+    def load_kernel(self) -> str | None:
+        """What all trials run on; None before the first one."""
+        return load_kernel(self._registry, self.run_id)
+
     def look(self) -> None:
         """Read what people ask for, now and then, and make events durable."""
         if not self.limits.is_look_due:
@@ -113,14 +125,15 @@ class Conductor:
     def begin_trial(self) -> TrialRecord | None:
         """The next trial to run, with a run of its own in the registry; None while there is
         none."""
-        if self.interrupting or len(self._running) >= self.limits.max_parallel_trials:
+        is_full = len(self._running) >= self.limits.max_parallel_trials
+        if is_full or self.interrupting or self.refusal is not None:
             return None
         trial = self._find_waiting_trial() or self._add_trial()
         if trial is None:
             return None
         self._running.add(trial.number)
         if trial.run_id is None:
-            trial.run_id = open_trial_run(self._registry, self._run_id, self.job_id, trial)
+            trial.run_id = open_trial_run(self._registry, self.run_id, self.job_id, trial)
             self._save()
         tell_trial_start(trial, self._recorder)
         return trial
@@ -134,6 +147,8 @@ class Conductor:
             values: those that it trains with now; PBT changes them.
             node: id of the node of the cluster that it runs on.
         """
+        if progress.refusal is not None:
+            self.refusal = progress.refusal
         if progress.report is None:
             return
         trial = self.ledger.trials[number]
@@ -221,4 +236,4 @@ class Conductor:
 
     def _save(self) -> None:
         self.ledger.seconds = self._stopwatch.seconds
-        self.ledger.save(self._registry, self._run_id)
+        self.ledger.save(self._registry, self.run_id)

@@ -19,11 +19,11 @@ from hyperadam.theta import Theta
 from meta_trainer.recorder import finite_or_none
 from meta_trainer.runners import Runner
 from meta_trainer.runs import provenance
-from meta_trainer.runs.kernel import keep_kernel
 from meta_trainer.runs.parents import load_parent
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.ledger import THETA_PATH, TrialReport
+from meta_trainer.studies.shared_kernel import Agree, keep_shared_kernel
 from meta_trainer.studies.trial_recorder import TrialRecorder
 from meta_trainer.studies.trial_score import score_theta
 from meta_trainer.tasks import SpecTaskSource, load_data
@@ -40,6 +40,7 @@ class TrialOrder:
     """What a trial is to do; travels to where it runs."""
 
     study_job: str
+    study_run_id: str
     number: int
     run_id: str
     spec: MetaTrainingSpec
@@ -62,6 +63,8 @@ class Progress:
     """Trained to the end."""
     score: float | None = None
     """On the suite, once finished; infinite where a start diverged."""
+    refusal: str | None = None
+    """Why it cannot be carried out where it is: its workers have another kernel."""
 
 
 class RunningTrial:
@@ -69,6 +72,10 @@ class RunningTrial:
 
     Args:
         is_interrupted: whether the trial is to stop at the end of its period.
+        agree: says which kernel all trials have.
+
+    Raises:
+        KernelMissing: no worker has that kernel.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class RunningTrial:
         runner: Runner,
         data_dir: str | None,
         is_interrupted: Callable[[], bool],
+        agree: Agree,
     ) -> None:
         self._order = order
         self._registry = registry
@@ -85,7 +93,9 @@ class RunningTrial:
         self._data_dir = data_dir
         self._is_interrupted = is_interrupted
         self._rule = make_rule(order.spec.rule)
-        self._kernel = keep_kernel(order.spec, registry, order.run_id, runner)
+        self._kernel = keep_shared_kernel(
+            order.spec, registry, order.study_run_id, order.run_id, runner, agree
+        )
         self._recorder = TrialRecorder(registry, order.run_id)
         self._source = SpecTaskSource(load_data(order.spec.data_tasks, data_dir, registry))
         self._parent = load_parent(order.spec, registry)
@@ -191,11 +201,16 @@ class RunningTrial:
         score: float | None = None
         objective = self._order.objective
         if objective is not None:
-            score = score_theta(objective, theta, self._runner, self._data_dir, self._registry)
+            score = self._score(objective, theta)
         json_score = None if score is None else finite_or_none(score)
         self._recorder.event("finished", {"score": json_score})
         self._recorder.flush()
         return Progress(report=self._make_report(checkpoint), finished=True, score=score)
+
+    def _score(self, objective: SuiteObjective, theta: Theta) -> float:
+        """By the kernel that it was trained with, unless any is allowed."""
+        kernel = None if self._order.spec.kernel == "any" else self._kernel
+        return score_theta(objective, theta, self._runner, self._data_dir, self._registry, kernel)
 
     def _save_theta(self, checkpoint: Checkpoint) -> Theta:
         """Put the best Θ so far into the run, with its lineage."""

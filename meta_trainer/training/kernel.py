@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
-from hyperadam.kernels import ReferenceStepper, forget_libraries, open_stepper
+from hyperadam.kernels import ReferenceStepper, can_be_fused, forget_libraries, open_stepper
 from hyperadam.kernels.blockwise import BlockwiseStepper
 from hyperadam.rules import Rule, rule_from_spec
 
@@ -28,6 +28,11 @@ class KernelMissing(WorkRefused):
             "such a machine; a clone with kernel 'any' goes on with any"
         )
 
+    @classmethod
+    def of_several(cls, here: str) -> Self:
+        """A job begins, and its workers do not agree."""
+        return cls(f"the workers have different kernels: {here}; kernel 'any' allows it")
+
 
 def name_kernel(rule: Rule[Any] | None) -> str:
     """What runs a rule in this process: `fused` or `plain`, and the instruction set, as torch names
@@ -38,6 +43,14 @@ def name_kernel(rule: Rule[Any] | None) -> str:
     stepper = open_stepper(rule, torch.zeros(rule.n_theta))
     is_plain = isinstance(stepper, ReferenceStepper | BlockwiseStepper)
     return f"{'plain' if is_plain else 'fused'}/{width}"
+
+
+def fit_kernel(kernel: str, rule: Rule[Any] | None) -> str:
+    """What runs a rule where this kernel runs those that can be compiled: this one, or plain torch
+    on vectors of the same width."""
+    if rule is not None and can_be_fused(rule):
+        return kernel
+    return f"plain/{kernel.partition('/')[2]}"
 
 
 def demand_kernel(rule: Rule[Any] | None, kernel: str | None) -> None:

@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -105,6 +105,13 @@ class Stuck(Exception):
     """What had to happen did not, for a long time."""
 
 
+def draw_kinds(chance: random.Random) -> Iterator[str]:
+    """What happens next, for ever: kinds from shuffled decks, so that each comes up once before any
+    comes up again, also in a storm that ends early."""
+    while True:
+        yield from chance.sample(KINDS, len(KINDS))
+
+
 class Storm:
     """Kills processes of a service while it works.
 
@@ -148,8 +155,7 @@ class Storm:
         return self.outcome
 
     def _kill_all(self, n_kills: int) -> None:
-        kinds = list(itertools.islice(itertools.cycle(KINDS), n_kills))
-        self._random.shuffle(kinds)
+        kinds = itertools.islice(draw_kinds(self._random), n_kills)
         for number, kind in enumerate(kinds, start=1):
             victim = self._kill(kind) if self._wait_for_progress() else None
             if victim is None:

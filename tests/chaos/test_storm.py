@@ -5,6 +5,8 @@ Kinds have fair shares; a storm may end early; victims may be gone.
 
 from __future__ import annotations
 
+import itertools
+import random
 import subprocess
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 from hyperadam import Theta
 
 from tests.chaos import storm
-from tests.chaos.storm import KILLS, KINDS, Storm
+from tests.chaos.storm import KILLS, KINDS, Storm, draw_kinds
 from tests.registry.thetas import make_theta
 
 THETA = make_theta(1)
@@ -122,10 +124,19 @@ def test_every_kind_has_its_share_and_all_jobs_end(played: Played) -> None:
     assert outcome.n_resumed == len(outcome.jobs)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_each_kind_comes_up_before_any_comes_up_again(seed: int) -> None:
+    draw = draw_kinds(random.Random(seed))
+    decks = [list(itertools.islice(draw, len(KINDS))) for _ in range(5)]
+    assert [sorted(deck) for deck in decks] == [sorted(KINDS)] * 5
+    assert len({tuple(deck) for deck in decks}) > 1
+    assert len(KINDS) * 5 <= 50  # a storm of 50 has each of them at least five times
+
+
 def test_victim_that_ended_by_itself_does_not_count(played: Played) -> None:
     played.gone_first = True
-    outcome = Storm(played, 0).run(4)  # type: ignore[arg-type]
-    assert (outcome.n_kills, outcome.is_well) == (4, True)
+    outcome = Storm(played, 0).run(len(KINDS))  # type: ignore[arg-type]
+    assert (outcome.n_kills, outcome.is_well) == (len(KINDS), True)
 
 
 def test_interrupt_ends_the_kills_and_lets_the_jobs_end(played: Played) -> None:

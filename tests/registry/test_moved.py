@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from registry import Registry, RegistryError, connect
+from registry.mlflow_backend import connection
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +71,22 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0 cut off")
     with pytest.raises(RegistryError, match=r"mlflow\.db"):
         open_registry(tmp_path)
+
+
+def test_a_first_start_that_is_cut_off_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_half(uri: str) -> None:
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+            database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as kill:
+        kill.setattr(connection, "open_migrated_client", make_half)
+        with pytest.raises(KeyboardInterrupt):
+            open_registry(tmp_path)
+    assert not (tmp_path / "mlflow.db").exists()
+    open_registry(tmp_path).close()
 
 
 def test_a_first_start_that_was_cut_off_leaves_nothing_in_the_way(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -120,6 +121,16 @@ def test_wrong_settings_are_told_in_a_sentence(
     result = runner.invoke(app, ["migrate"], env={variable: value})
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_migrate_makes_a_new_home(runner: CliRunner, tmp_path: Path) -> None:
+    home = tmp_path / "below" / "new"
+    for _ in range(2):
+        result = runner.invoke(app, ["migrate", "--home", str(home)])
+        assert result.exit_code == 0, result.output
+    assert {"jobs.db", "mlflow.db"} <= {path.name for path in home.iterdir()}
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
 def test_it_says_its_version(runner: CliRunner) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
-from services.serving import CannotListen, format_url, listen
+from services.container import Container
+from services.serving import ApiServer, CannotListen, format_url, listen
 
 
 def test_small_answers_are_not_held_back() -> None:
@@ -53,3 +55,9 @@ def test_an_address_of_six_is_understood_with_and_without_brackets(host: str) ->
 def test_no_address_at_all_is_a_clear_error() -> None:
     with pytest.raises(CannotListen, match="cannot listen on no host:0"):
         listen("no host", 0)
+
+
+def test_how_long_connections_are_kept_is_a_setting(services: Container) -> None:
+    settings = services.settings.model_copy(update={"keep_alive_seconds": 75.0})
+    patient = replace(services, settings=settings)
+    assert ApiServer(patient, lambda: None).config.timeout_keep_alive == 75

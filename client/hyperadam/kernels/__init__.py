@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from hyperadam.kernels import cpu, gpu
@@ -33,7 +34,7 @@ from hyperadam.kernels.stepwise import (
     open_stepwise_tape,
 )
 from hyperadam.kernels.tensor_library import choose_tensor_kernel, load_tensor_library
-from hyperadam.rules import Rule
+from hyperadam.rules import HyperAdamTensorRule, Rule
 
 __all__ = [
     "Mover",
@@ -44,6 +45,7 @@ __all__ = [
     "Stepper",
     "StepwiseTape",
     "Tape",
+    "can_be_fused",
     "forget_libraries",
     "open_mover",
     "open_stepper",
@@ -161,6 +163,12 @@ def open_mover(
     """A mover for Θ, or None where there is none: a stepper does the same then, beside
     `hyperadam.rates.move_parameters`."""
     return open_tensor_mover(rule, theta)
+
+
+def can_be_fused(rule: Rule[Any]) -> bool:
+    """Whether there is compiled code for the rule in float32, if not here, then where there is a
+    compiler. Other rules run in plain torch everywhere."""
+    return isinstance(rule, HyperAdamTensorRule) or cpu.is_fused(rule, torch.float32)
 
 
 def forget_libraries() -> None:

@@ -6,6 +6,7 @@ conductor's matter, so that nothing is read back from the files that Tune writes
 
     run.py         a study from its first trial to its last one
     trainable.py   a trial as Tune runs it, in a process of its own
+    desk.py        where trials ask, as an actor
     messages.py    what Tune and the conductor tell each other
     schedulers.py  Tune's stopping rules, rebuilt from the ledger
 

@@ -35,9 +35,7 @@ class _Unsaved:
 class Watcher(_Unsaved, tune.Callback):
     """Tells the conductor what becomes of the trials, and the trials when they are to stop."""
 
-    def __init__(
-        self, conductor: Conductor, switch: Any, has_new_place: Callable[[], bool]
-    ) -> None:
+    def __init__(self, conductor: Conductor, desk: Any, has_new_place: Callable[[], bool]) -> None:
         """
         Args:
             has_new_place: says whether resources were given to a trial since the beginning, even if
@@ -45,8 +43,8 @@ class Watcher(_Unsaved, tune.Callback):
         """
         self.conductor = conductor
         self._has_new_place = has_new_place
-        self._switch = switch
-        self._is_switched = False
+        self._desk = desk
+        self._has_told_to_stop = False
         self._numbers: dict[str, int] = {}
         """Of the trials, by Tune's ids."""
         self._newest_progress: dict[str, Progress] = {}
@@ -76,20 +74,23 @@ class Watcher(_Unsaved, tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
         """
         Raises:
-            NoRoom: no trial found a place in this attempt.
+            NoRoom: no trial found a place in this attempt, or one found no machine with the study's
+                kernel, and nothing else runs.
             NothingRuns: trials are to stop, and none of those that are left has a place.
         """
         self.conductor.look()
         self._had_room = self._had_room or any(trial.status != PENDING for trial in trials)
         if self.conductor.interrupting:
             self._interrupt(trials)
+        elif self.conductor.stuck:
+            raise NoRoom(self.conductor.refusal)
         elif trials and not self._had_room:
             self._look_for_room()
 
     def _interrupt(self, trials: list[Any]) -> None:
-        if not self._is_switched:
-            self._is_switched = True
-            self._switch.turn_on.remote()
+        if not self._has_told_to_stop:
+            self._has_told_to_stop = True
+            self._desk.stop_trials.remote()
         waiting = [trial for trial in trials if trial.status in (PENDING, PAUSED)]
         are_left = any(trial.status == RUNNING for trial in trials)
         if waiting and not are_left:

@@ -17,9 +17,10 @@ from ray import tune
 from meta_trainer.runners.ray_places import list_places
 from meta_trainer.specs.study_parts import ResourcesSpec
 from meta_trainer.studies.conductor import Conductor
+from meta_trainer.studies.on_ray.desk import Desk
 from meta_trainer.studies.on_ray.messages import NothingRuns, Proposals, Watcher
 from meta_trainer.studies.on_ray.schedulers import make_scheduler
-from meta_trainer.studies.on_ray.trainable import Switch, Tools, TrialTrainable
+from meta_trainer.studies.on_ray.trainable import Tools, TrialTrainable
 
 _SETTINGS: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -43,16 +44,16 @@ def run_trials(conductor: Conductor, tools: Tools, folder: str | None) -> None:
             a temporary one.
 
     Raises:
-        NoRoom: no trial found a place.
+        NoRoom: no trial found a place, or none that has the study's kernel.
     """
     with _connected(), _tune_folder(folder) as storage:
         _silence_tune()
-        switch: Any = ray.remote(num_cpus=0)(Switch).remote()
+        desk: Any = ray.remote(num_cpus=0)(Desk).remote(conductor.load_kernel())
         bundles = _list_bundles(conductor.spec.resources)
         places_before = list_places(bundles)
-        watcher = Watcher(conductor, switch, lambda: bool(list_places(bundles) - places_before))
+        watcher = Watcher(conductor, desk, lambda: bool(list_places(bundles) - places_before))
         tuner = tune.Tuner(
-            _make_trainable(conductor, tools, switch),
+            _make_trainable(conductor, tools, desk),
             tune_config=_make_tune_config(conductor, watcher),
             run_config=_make_run_config(conductor, watcher, storage),
         )
@@ -65,13 +66,14 @@ def _silence_tune() -> None:
     logging.getLogger("ray.tune.analysis").setLevel(logging.ERROR)
 
 
-def _make_trainable(conductor: Conductor, tools: Tools, switch: Any) -> Any:
+def _make_trainable(conductor: Conductor, tools: Tools, desk: Any) -> Any:
     trainable = tune.with_parameters(
         TrialTrainable,
         spec=conductor.spec,
         job_id=conductor.job_id,
+        study_run_id=conductor.run_id,
         tools=tools,
-        switch=switch,
+        desk=desk,
     )
     return tune.with_resources(trainable, _make_placement(conductor.spec.resources))
 

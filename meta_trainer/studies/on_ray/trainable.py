@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +11,12 @@ from typing import Any, Final
 import ray
 from ray import tune
 
-from meta_trainer.runners import InProcessRunner, Runner
+from meta_trainer.runners import InProcessRunner, Runner, WorkRefused
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import PopulationSpec, SuiteObjective
 from meta_trainer.studies.on_ray.schedulers import to_tune_result
-from meta_trainer.studies.trial import RunningTrial, TrialOrder
+from meta_trainer.studies.trial import Progress, RunningTrial, TrialOrder
 from registry import Registry
 
 POLL_SECONDS: Final = 0.5
@@ -32,42 +32,39 @@ class Tools:
     data_dir: str | None
 
 
-class Switch:
-    """Tells all trials of a study whether they are to stop. An actor of Ray."""
-
-    def __init__(self) -> None:
-        self._is_on = False
-
-    def turn_on(self) -> None:
-        self._is_on = True
-
-    def is_on(self) -> bool:
-        return self._is_on
-
-
 class TrialTrainable(tune.Trainable):
     """A `RunningTrial` as Tune's trainable. One step goes up to the next validation."""
 
+    _trial: RunningTrial | None
+    """None: no worker here has the study's kernel."""
+
     def setup(  # type: ignore[override]  # the others come by `tune.with_parameters`
-        self, config: dict[str, Any], spec: StudySpec, job_id: str, tools: Tools, switch: Any
+        self,
+        config: dict[str, Any],
+        spec: StudySpec,
+        job_id: str,
+        study_run_id: str,
+        tools: Tools,
+        desk: Any,
     ) -> None:
         self._spec = spec
         self._job_id = job_id
+        self._study_run_id = study_run_id
         self._tools = tools
         self._registry = tools.connect()
-        self._switch = switch
-        self._is_switched = False
+        self._desk = desk
+        self._is_stopping = False
         self._last_look = 0.0
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial; the process is warm."""
-        self._trial.close()
+        self.cleanup()
         self._begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        progress = self._trial.advance()
+        progress = self._advance()
         metrics = {} if progress.report is None else to_tune_result(self._spec, progress.report)
         return {
             **metrics,
@@ -78,18 +75,22 @@ class TrialTrainable(tune.Trainable):
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        (Path(checkpoint_dir) / _CHECKPOINT).write_bytes(self._trial.checkpoint())
+        if self._trial is not None:
+            (Path(checkpoint_dir) / _CHECKPOINT).write_bytes(self._trial.checkpoint())
 
     def load_checkpoint(self, checkpoint_dir: Any) -> None:
-        self._trial.adopt((Path(checkpoint_dir) / _CHECKPOINT).read_bytes())
+        if self._trial is not None:
+            self._trial.adopt((Path(checkpoint_dir) / _CHECKPOINT).read_bytes())
 
     def cleanup(self) -> None:
-        self._trial.close()
+        if self._trial is not None:
+            self._trial.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
         objective = self._spec.objective
         order = TrialOrder(
             study_job=self._job_id,
+            study_run_id=self._study_run_id,
             number=config["number"],
             run_id=config["run_id"],
             spec=self._spec.trial_spec(config["values"], config["seed"]),
@@ -98,9 +99,27 @@ class TrialTrainable(tune.Trainable):
             live_values=isinstance(self._spec.searcher, PopulationSpec),
             objective=objective if isinstance(objective, SuiteObjective) else None,
         )
-        self._trial = RunningTrial(
-            order, self._registry, self._make_runner(), self._tools.data_dir, self._is_interrupted
+        self._trial = None
+        self._refusal = ""
+        try:
+            self._trial = self._start(order)
+        except WorkRefused as refusal:
+            self._refusal = str(refusal)
+
+    def _start(self, order: TrialOrder) -> RunningTrial:
+        runner = self._make_runner()
+        data_dir = self._tools.data_dir
+        return RunningTrial(
+            order, self._registry, runner, data_dir, self._is_interrupted, self._agree
         )
+
+    def _advance(self) -> Progress:
+        if self._trial is None:
+            return Progress(report=None, refusal=self._refusal)
+        try:
+            return self._trial.advance()
+        except WorkRefused as refusal:
+            return Progress(report=None, refusal=str(refusal))
 
     def _make_runner(self) -> Runner:
         n_workers = self._spec.resources.workers
@@ -108,7 +127,11 @@ class TrialTrainable(tune.Trainable):
 
     def _is_interrupted(self) -> bool:
         is_look_due = time.monotonic() - self._last_look >= POLL_SECONDS
-        if not self._is_switched and is_look_due:
-            self._is_switched = bool(ray.get(self._switch.is_on.remote()))
+        if not self._is_stopping and is_look_due:
+            self._is_stopping = bool(ray.get(self._desk.are_to_stop.remote()))
             self._last_look = time.monotonic()
-        return self._is_switched
+        return self._is_stopping
+
+    def _agree(self, found: Sequence[str]) -> str | None:
+        shared: str | None = ray.get(self._desk.agree.remote(list(found)))
+        return shared

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from meta_trainer.runners import InProcessRunner
+from meta_trainer.runs.kernel import load_kernel
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.specs.study_parts import SuiteObjective
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.ledger import Ledger, TrialRecord
+from meta_trainer.studies.shared_kernel import SharedKernel
 from meta_trainer.studies.trial import RunningTrial, TrialOrder
 from registry import Registry
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
@@ -47,6 +49,7 @@ def start_trial(
     assert trial.run_id is not None
     order = TrialOrder(
         study_job=JOB,
+        study_run_id=registry.open_run(JOB, name="study"),
         number=trial.number,
         run_id=trial.run_id,
         spec=spec.trial_spec(trial.values, trial.seed),
@@ -55,7 +58,8 @@ def start_trial(
         live_values=False,
         objective=spec.objective if isinstance(spec.objective, SuiteObjective) else None,
     )
-    return RunningTrial(order, registry, InProcessRunner(), None, interrupted)
+    agree = SharedKernel(load_kernel(registry, order.study_run_id)).agree
+    return RunningTrial(order, registry, InProcessRunner(), None, interrupted, agree)
 
 
 def run_here(

@@ -20,7 +20,8 @@ from hyperadam.theta import Theta
 from ray.cluster_utils import Cluster
 
 from meta_trainer.datasets import load
-from meta_trainer.runners import InProcessRunner
+from meta_trainer.runners import InProcessRunner, NoRoom
+from meta_trainer.runs.kernel import save_kernel
 from meta_trainer.specs.study import StudySpec
 from meta_trainer.studies.conductor import Conductor
 from meta_trainer.studies.ledger import THETA_PATH, Ledger, TrialRecord
@@ -87,6 +88,14 @@ def test_a_study_without_a_place_is_paused_at_once(two_nodes: None, store: Any) 
     ledger = run_on_ray(spec, store, enough=lambda ledger: bool(ledger.trials))
     assert time.monotonic() - began < 30
     assert not any(trial.ended for trial in ledger.trials)
+
+
+def test_a_study_whose_kernel_no_worker_has_waits(two_nodes: None, store: Any) -> None:
+    run_id = store().open_run(JOB, name="study")
+    save_kernel(store(), run_id, "fused/of-another-machine")
+    with pytest.raises(NoRoom, match="began with the kernel fused/of-another-machine"):
+        run_on_ray(tiny_study(), store)
+    assert [trial.state for trial in Ledger.load(store(), run_id).trials] == ["running"] * 2
 
 
 def nodes_of(ledger: Ledger) -> set[str]:

@@ -15,9 +15,9 @@ from registry.memory import InMemoryRegistry
 from tests.meta_trainer.studies.conftest import make_conductor, tiny_study
 
 
-class _Switch:
+class _Desk:
     def __init__(self) -> None:
-        self.turn_on = SimpleNamespace(remote=lambda: None)
+        self.stop_trials = SimpleNamespace(remote=lambda: None)
 
 
 def _describe(needs: str, seconds: float) -> str:
@@ -34,7 +34,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_no_place_for_a_minute_is_told(seconds: list[float]) -> None:
     spec = tiny_study(resources={"cpus": 2, "custom": {"GPU": 1}})
-    watcher = Watcher(make_conductor(spec, InMemoryRegistry()), _Switch(), lambda: False)
+    watcher = Watcher(make_conductor(spec, InMemoryRegistry()), _Desk(), lambda: False)
     trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
     watcher.on_step_begin(0, trials)
     seconds[0] = 61.0
@@ -47,7 +47,7 @@ def test_no_place_for_a_minute_is_told(seconds: list[float]) -> None:
 
 
 def test_a_trial_whose_process_starts_slowly_has_a_place(seconds: list[float]) -> None:
-    watcher = Watcher(make_conductor(tiny_study(), InMemoryRegistry()), _Switch(), lambda: True)
+    watcher = Watcher(make_conductor(tiny_study(), InMemoryRegistry()), _Desk(), lambda: True)
     trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
     watcher.on_step_begin(0, trials)
     seconds[0] = 61.0
@@ -57,7 +57,7 @@ def test_a_trial_whose_process_starts_slowly_has_a_place(seconds: list[float]) -
 def test_what_has_no_place_is_not_waited_for_after_a_cancellation(seconds: list[float]) -> None:
     stop = [False]
     conductor = make_conductor(tiny_study(), InMemoryRegistry(), should_stop=lambda: stop[0])
-    watcher = Watcher(conductor, _Switch(), lambda: False)
+    watcher = Watcher(conductor, _Desk(), lambda: False)
     Proposals(watcher).suggest("a")
     trials: list[Any] = [SimpleNamespace(trial_id="a", status="PENDING")]
     watcher.on_step_begin(0, trials)

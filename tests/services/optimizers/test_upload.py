@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urljoin
 
 import pytest
@@ -41,6 +42,18 @@ def test_the_same_bytes_are_the_same_version(
     same = client.post("/v1/optimizers/hyper/versions", content=second, headers=BINARY)
     assert (same.status_code, same.json()["number"]) == (200, 2)
     assert [len(registry.versions(name)) for name in ("mine", "hyper")] == [1, 3]
+
+
+def test_of_racing_uploads_one_makes_the_version(
+    client: TestClient, registry: CountingRegistry
+) -> None:
+    data = make_theta(5).to_bytes()
+    with ThreadPoolExecutor(12) as pool:
+        sent = [pool.submit(client.post, PATH, content=data, headers=BINARY) for _ in range(12)]
+        answers = [upload.result() for upload in sent]
+    assert sorted(answer.status_code for answer in answers) == [200] * 11 + [201]
+    assert {answer.json()["number"] for answer in answers} == {1}
+    assert len(registry.versions("mine")) == 1
 
 
 def test_an_idempotency_key_is_for_one_upload(
