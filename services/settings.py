@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.executors.contract import REQUEST_SECONDS
+from services.housekeeping.settings import RetentionSettings
 from services.proxies.checks import check_origins, check_proxies, check_root_path
 from services.setting_names import PREFIX
 from services.webhooks.hosts import Hosts
@@ -36,7 +37,7 @@ def _alias(name: str, *others: str) -> AliasChoices:
     return AliasChoices(PREFIX + name.upper(), *others)
 
 
-class Settings(BaseSettings):
+class Settings(RetentionSettings, BaseSettings):
     """How one server process runs.
 
     Frozen: the command line or a test builds it once and hands it down.
@@ -150,23 +151,6 @@ class Settings(BaseSettings):
     """Of the files of all registered datasets together."""
     max_log_bytes: int = Field(default=16 << 20, ge=1024)
     """Log kept of one job; what comes after is left out, with a note."""
-    keep_jobs_days: float = Field(default=0.0, ge=0, le=36_500)
-    """Ended jobs are deleted so long after their end, with all but their versions of Θ; 0: never.
-    """
-    keep_logs_days: float = Field(default=0.0, ge=0, le=36_500)
-    """Logs of ended jobs; 0: for ever."""
-    keep_events_days: float = Field(default=0.0, ge=0, le=36_500)
-    """Events that tell how ended jobs went on (progress, checkpoints, cells); 0: for ever."""
-    keep_checkpoints_days: float = Field(default=0.0, ge=0, le=36_500)
-    """What ended jobs could go on from; 0: for ever."""
-    keep_outcomes_days: float = Field(default=180.0, ge=0, le=36_500)
-    """Tuned rates and outcomes of evaluations that nobody used since; 0: for ever."""
-    keep_datasets_days: float = Field(default=0.0, ge=0, le=36_500)
-    """Registered datasets that no job was submitted with since; 0: for ever."""
-    keep_processes_days: float = Field(default=1.0, ge=0, le=36_500)
-    """Folders of drivers' processes after their end; 0: for ever."""
-    keep_idempotency_keys_days: float = Field(default=30.0, ge=1, le=36_500)
-    """A request that is sent again later is a new one."""
     webhook_hosts: str = ""
     """Hosts that may be told of a job's end, with commas: `hooks.example.com`, `host:8443`,
     `*.example.com`; empty: no webhooks."""
@@ -223,6 +207,8 @@ class Settings(BaseSettings):
         defaults = _defaults_below(home)
         if values.get("tracking_uri"):
             defaults["artifact_location"] = ""  # that registry decides where runs keep their files
+        if values.get("database_url", "") not in ("", defaults["database_url"]):
+            defaults["audit_archive"] = ""  # the home of such a service may be gone tomorrow
         for name, default in defaults.items():
             if not values.get(name):
                 values[name] = default
@@ -341,6 +327,7 @@ def _defaults_below(home: Path) -> dict[str, str]:
         "database_url": f"sqlite:///{home / 'jobs.db'}",
         "data_dir": str(home / "data"),
         "cache_dir": str(home / "cache"),
+        "audit_archive": str(home / "audit"),
     }
 
 

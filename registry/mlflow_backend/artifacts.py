@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import uuid
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -27,6 +28,7 @@ from registry.mlflow_backend.objects import (
     open_repository,
     read_object,
     translate_failures,
+    walk_files,
 )
 from registry.mlflow_backend.places import local_folder
 from registry.mlflow_backend.runs import Runs
@@ -137,18 +139,9 @@ class Artifacts:
             return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
 
     def _list_remote(self, run_id: str, folder: str) -> list[ArtifactInfo]:
-        files = []
-        pending = [folder]
-        while pending:
-            with translate_failures():
-                children = self._client.list_artifacts(run_id, pending.pop() or None)
-            for child in children:
-                if child.is_dir:
-                    pending.append(child.path)
-                    continue
-                size_bytes = int(child.file_size or 0)
-                files.append(ArtifactInfo(path=child.path, size_bytes=size_bytes))
-        return files
+        with translate_failures():
+            files = list(walk_files(partial(self._client.list_artifacts, run_id), folder))
+        return [ArtifactInfo(path=file.path, size_bytes=int(file.file_size or 0)) for file in files]
 
     def _is_remote_file(self, run_id: str, path: str) -> bool:
         folder, _, _ = path.rpartition("/")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -82,17 +82,57 @@ def translate_failures() -> Iterator[None]:
             raise RegistryError(f"the artifact store failed: {_describe(error)}") from error
 
 
+class Bucket:
+    """The objects below a URI, by their path there. Thread-safe."""
+
+    def __init__(self, uri: str, tracking_uri: str) -> None:
+        with translate_failures():
+            self._repository = open_repository(uri, tracking_uri)
+
+    def list_files(self, folder: str = "") -> Iterator[str]:
+        """Paths of all objects in a folder, but for probes."""
+        with translate_failures():
+            for file in walk_files(self._repository.list_artifacts, folder):
+                if not file.path.startswith(f"{PROBE_FOLDER}/"):
+                    yield str(file.path)
+
+    def fetch(self, path: str, target: Path) -> bool:
+        """Copy an object into a file, by one request for it; False: there is none."""
+        with translate_failures():
+            try:
+                self._repository._download_file(path, str(target))
+            except _list_failures() as error:
+                if _read_code(error) in _MISSING:
+                    return False
+                raise
+        return True
+
+    def put(self, file: Path, folder: str) -> None:
+        """Copy a file into a folder, under its own name."""
+        with translate_failures():
+            self._repository.log_artifact(str(file), folder or None)
+
+
+def walk_files(list_folder: Callable[[str | None], Iterable[Any]], folder: str) -> Iterator[Any]:
+    """All files in a folder, and in the folders there.
+
+    Args:
+        list_folder: what is in one folder, files and folders, as MLflow's `FileInfo`.
+    """
+    pending = [folder]
+    while pending:
+        for child in list_folder(pending.pop() or None):
+            if child.is_dir:
+                pending.append(child.path)
+            else:
+                yield child
+
+
 def read_object(uri: str, path: str, tracking_uri: str) -> bytes | None:
-    """The object below the URI, by one request for it; None: there is none."""
-    with tempfile.TemporaryDirectory() as scratch, translate_failures():
+    """The object below the URI; None: there is none."""
+    with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "object")
-        try:
-            open_repository(uri, tracking_uri)._download_file(path, str(file))
-        except _list_failures() as error:
-            if _read_code(error) in _MISSING:
-                return None
-            raise
-        return file.read_bytes()
+        return file.read_bytes() if Bucket(uri, tracking_uri).fetch(path, file) else None
 
 
 def check_objects(uri: str, tracking_uri: str) -> None:

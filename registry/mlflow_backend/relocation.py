@@ -60,28 +60,20 @@ class Holding:
     is_beside: bool
     """Whether the tag says that they lie beside the database."""
     thetas: tuple[ThetaFile, ...]
+    runs: tuple[str, ...]
+    """Folders of runs below the root."""
 
-    def find_folder(self, database: Path | None, requested: str) -> Path:
-        """Where the files lie now.
+    def find_root(self, database: Path | None, requested: str) -> str:
+        """Where the files lie now: a folder or a URI.
 
         Args:
             database: the file of a registry on SQLite.
             requested: the place that settings say.
-
-        Raises:
-            RegistryError: not in a folder of this machine.
         """
-        place = self.root
-        if database is not None:
-            chosen = choose_place(self.root, database, requested, is_tagged=self.is_beside)
-            place = chosen.now or self.root
-        folder = local_folder(place)
-        if folder is None:
-            raise RegistryError(
-                f"the files of runs are at {place}, not in a folder: back them up by the means of "
-                "that store (its versioning, or a copy by its own tool)"
-            )
-        return folder
+        if database is None:
+            return self.root
+        chosen = choose_place(self.root, database, requested, is_tagged=self.is_beside)
+        return chosen.now or self.root
 
 
 def read_holding(connection: Connection) -> Holding:
@@ -103,11 +95,12 @@ def read_holding(connection: Connection) -> Holding:
         root=root,
         is_beside=BESIDE_TAG in tags,
         thetas=tuple(_list_thetas(connection, root)),
+        runs=tuple(_list_runs(connection, root, experiment.experiment_id)),
     )
 
 
-def relocate(connection: Connection, root: Path) -> None:
-    """Record that all files lie below another folder, wherever they were."""
+def relocate(connection: Connection, root: str) -> None:
+    """Record that all files lie below another root, a folder or a URI, wherever they were."""
     before = read_holding(connection).root
     for table, columns in _PLACES.items():
         for column in columns:
@@ -115,8 +108,17 @@ def relocate(connection: Connection, root: Path) -> None:
                 UPDATE {table} SET {column} = :new || substr({column}, :n_chars + 1)
                 WHERE {column} = :old OR substr({column}, 1, :n_chars + 1) = :old_folder
             """
-            values = {"new": str(root), "old": before, "n_chars": len(before)}
+            values = {"new": root, "old": before, "n_chars": len(before)}
             connection.execute(text(change), values | {"old_folder": f"{before}/"})
+    if local_folder(root) is None:
+        forget = text("DELETE FROM experiment_tags WHERE key = :key")
+        connection.execute(forget, {"key": BESIDE_TAG})
+
+
+def _list_runs(connection: Connection, root: str, experiment_id: int) -> list[str]:
+    query = text("SELECT artifact_uri FROM runs WHERE experiment_id = :id ORDER BY run_uuid")
+    places = connection.scalars(query, {"id": experiment_id})
+    return [str(place).removeprefix(f"{root}/") for place in places if place.startswith(f"{root}/")]
 
 
 def _list_thetas(connection: Connection, root: str) -> list[ThetaFile]:
@@ -125,7 +127,13 @@ def _list_thetas(connection: Connection, root: str) -> list[ThetaFile]:
     for row in connection.execute(text(_THETAS), {"sha256_tag": SHA256_TAG}):
         if row.version in deleted[row.name]:
             continue
-        folder = str(row.artifact_uri).removeprefix(f"{root}/")
+        place = str(row.artifact_uri)
+        folder = place.removeprefix(f"{root}/")
+        if folder == place:
+            raise RegistryError(
+                f"the file of {row.name}@{row.version} is in {place}, and not below {root}, where "
+                "the registry has its files"
+            )
         file = ThetaFile(
             optimizer=row.name,
             number=row.version,

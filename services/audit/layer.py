@@ -12,6 +12,7 @@ from services.container import Container
 from services.proxies.layers import find_own_path
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FAILED: Final = 500
 
 
 class AuditLayer:
@@ -25,18 +26,27 @@ class AuditLayer:
             await self._app(scope, receive, send)
             return
 
+        is_noted = False
+
         async def send_noted(message: Message) -> None:
+            nonlocal is_noted
             if message["type"] == "http.response.start":
+                is_noted = True
                 await _note(scope, message["status"])
             await send(message)
 
-        await self._app(scope, receive, send_noted)
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception:  # a layer further out answers; something may have been changed before
+            if not is_noted:
+                await _note(scope, _FAILED)
+            raise
 
 
 async def _note(scope: Scope, status: int) -> None:
     state = scope.get("state", {})
     principal = state.get("principal")
-    if principal is None or b"dry_run=true" in scope.get("query_string", b""):
+    if principal is None or state.get("is_trial"):
         return
     services: Container = scope["app"].state.services
     await run_in_threadpool(

@@ -46,6 +46,11 @@ def record_by_hand(
     )
 
 
+def format_line(entry: dict[str, Any]) -> str:
+    """A row as a line of JSON, in ASCII."""
+    return json.dumps({**entry, "time": entry["time"].isoformat()}) + "\n"
+
+
 class AuditLog:
     """The log of one process. Thread-safe.
 
@@ -71,7 +76,7 @@ class AuditLog:
             self._write_line(entry)
 
     def _write_line(self, entry: dict[str, Any]) -> None:
-        line = json.dumps({**entry, "time": entry["time"].isoformat()}) + "\n"
+        line = format_line(entry)
         with self._lock:
             if self._lines == STDOUT:
                 sys.stdout.write(line)

@@ -7,8 +7,9 @@ meanwhile may be missing: then the registry is taken once more.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,8 @@ from services.backup.manifest import (
     write_manifest,
 )
 from services.backup.objects import FOLDER as FILES
-from services.backup.objects import add_object, describe_file, list_files
+from services.backup.objects import add_object, describe_file
+from services.backup.run_files import open_files
 from services.embedded.home import KEY_FILE
 from services.own_files import open_own
 from services.secret_files import write_secret
@@ -44,7 +46,7 @@ def back_up(settings: Settings, folder: Path) -> Manifest:
 
     Raises:
         BackupError: the folder is in use, or what the settings name cannot be backed up.
-        RegistryError: the registry is none, or its files are not in a folder.
+        RegistryError: the registry is none, or a bucket with its files does not answer.
     """
     kinds = {
         "jobs": find_kind(settings.database_url, "DATABASE_URL"),
@@ -111,12 +113,18 @@ def _dump_registry(settings: Settings, folder: Path, kind: Kind) -> tuple[Stored
 
 
 def _keep_files(settings: Settings, holding: Holding, folder: Path) -> dict[str, StoredFile]:
-    root = holding.find_folder(find_file(settings.tracking_uri), settings.artifact_location)
-    files = {}
-    for path, file in list_files(root):
-        with suppress(FileNotFoundError):  # an older checkpoint went meanwhile
-            files[path] = add_object(folder, file)
-    return files
+    place = holding.find_root(find_file(settings.tracking_uri), settings.artifact_location)
+    source = open_files(place, settings.tracking_uri)
+
+    def keep(path: str) -> tuple[str, StoredFile] | None:
+        try:
+            return path, add_object(folder, partial(source.fetch, path))
+        except FileNotFoundError:  # an older checkpoint went meanwhile
+            return None
+
+    with ThreadPoolExecutor(source.at_once) as pool:
+        kept = pool.map(keep, source.list_paths(holding.runs))
+        return dict(entry for entry in kept if entry is not None)
 
 
 def _keep_key(settings: Settings, folder: Path) -> StoredFile | None:

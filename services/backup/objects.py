@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -33,36 +33,36 @@ def list_files(root: Path) -> Iterator[tuple[str, Path]]:
                 yield file.relative_to(root).as_posix(), file
 
 
-def add_object(backup: Path, file: Path) -> StoredFile:
-    """Copy a file into a backup.
+def add_object(backup: Path, fetch: Callable[[Path], StoredFile]) -> StoredFile:
+    """Take a file into a backup.
+
+    Args:
+        fetch: copies it to a new file.
 
     Raises:
         FileNotFoundError: it is gone.
     """
     part = backup / FOLDER / f".{secrets.token_hex(8)}.part"
     part.parent.mkdir(exist_ok=True)
-    stored = _copy(file, part)
+    stored = fetch(part)
+    flush_to_disk(part)
     place = find_object(backup, stored.sha256)
     place.parent.mkdir(exist_ok=True)
     part.replace(place)
     return stored
 
 
-def put_back(backup: Path, stored: StoredFile, target: Path) -> None:
-    """Copy an object out of a backup, whole or not at all.
+def copy_checked(source: Path, stored: StoredFile, target: Path) -> None:
+    """Copy a file whose digest is known, whole or not at all.
 
     Raises:
         BackupError: its bytes are not what they were.
     """
-    copy_checked(find_object(backup, stored.sha256), stored, target)
-
-
-def copy_checked(source: Path, stored: StoredFile, target: Path) -> None:
-    """Copy a file whose digest is known; as `put_back`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        copied = _copy(source, part)
+        copied = copy_file(source, part)
+        flush_to_disk(part)
         if copied != stored:
             raise _was_changed(source)
         part.replace(target)
@@ -89,11 +89,9 @@ def describe_file(path: Path) -> StoredFile:
         return _read(file)
 
 
-def _copy(source: Path, target: Path) -> StoredFile:
+def copy_file(source: Path, target: Path) -> StoredFile:
     with source.open("rb") as opened, target.open("xb") as file:
-        copied = _read(opened, file)
-    flush_to_disk(target)
-    return copied
+        return _read(opened, file)
 
 
 def _read(source: IO[bytes], target: IO[bytes] | None = None) -> StoredFile:

@@ -8,7 +8,9 @@ wherever those of the original are (decision 36).
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +18,6 @@ from typing import Final
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from registry.mlflow_backend.places import local_folder
 from registry.mlflow_backend.relocation import ThetaFile, read_holding, relocate
 from services.backup.databases import (
     change_database,
@@ -27,7 +28,8 @@ from services.backup.databases import (
 )
 from services.backup.errors import BackupError
 from services.backup.manifest import Manifest, StoredDatabase, find_missing, read_manifest
-from services.backup.objects import check_file, copy_checked, find_object, put_back
+from services.backup.objects import check_file, copy_checked, find_object
+from services.backup.run_files import RunFiles, open_files
 from services.database.migrations import FOLDER as MIGRATIONS
 from services.embedded.home import KEY_FILE, RESTORING_FILE, Home
 from services.settings import Settings
@@ -45,17 +47,16 @@ def restore(settings: Settings, backup: Path) -> Manifest:
         HomeInUse, UnusableHome: as `Home.lock`.
     """
     manifest = read_manifest(backup)
-    root = _check_target(settings, manifest)
+    files = _check_target(settings, manifest)
     verify(backup, manifest)
-    with Home(settings.home).lock(), _mark(settings, manifest, root):
-        for path, stored in manifest.files.items():
-            put_back(backup, stored, root / path)
-        root.mkdir(parents=True, exist_ok=True)
+    with Home(settings.home).lock(), _mark(settings, manifest, files):
+        _put_files(backup, manifest, files)
         _load(backup, manifest.job_store, settings.database_url)
         _load(backup, manifest.registry, settings.tracking_uri)
         with change_database(settings.tracking_uri) as connection:
-            relocate(connection, root)
+            relocate(connection, files.root)
             _compare_thetas(manifest, read_holding(connection).thetas)
+        _check_thetas(manifest, files)
         if manifest.api_key is not None and settings.keeps_jobs_at_home:
             copy_checked(backup / KEY_FILE, manifest.api_key, settings.home / KEY_FILE)
             (settings.home / KEY_FILE).chmod(0o600)
@@ -86,8 +87,17 @@ def verify(backup: Path, manifest: Manifest) -> None:
         check_file(find_object(backup, sha256), stored)
 
 
-def _check_target(settings: Settings, manifest: Manifest) -> Path:
-    """The folder of files, where all can be put."""
+def _put_files(backup: Path, manifest: Manifest, files: RunFiles) -> None:
+    with ThreadPoolExecutor(files.at_once) as pool:
+        done = [
+            pool.submit(files.put, backup, stored, path) for path, stored in manifest.files.items()
+        ]
+        for each in done:
+            each.result()
+
+
+def _check_target(settings: Settings, manifest: Manifest) -> RunFiles:
+    """Where files of runs go, when all can be put."""
     targets = {
         "DATABASE_URL": (settings.database_url, manifest.job_store),
         "MLFLOW_TRACKING_URI": (settings.tracking_uri, manifest.registry),
@@ -98,25 +108,22 @@ def _check_target(settings: Settings, manifest: Manifest) -> Path:
                 f"{setting} names no {database.kind} database, which the backup was made of: "
                 "name an empty one"
             )
-    root = local_folder(settings.artifact_location) if settings.artifact_location else None
-    if root is None:
-        raise BackupError("HYPERADAM_ARTIFACT_LOCATION must name the folder for files of runs")
-    return root.resolve()
+    return open_files(settings.artifact_location, settings.tracking_uri)
 
 
 @contextmanager
-def _mark(settings: Settings, manifest: Manifest, root: Path) -> Iterator[None]:
+def _mark(settings: Settings, manifest: Manifest, files: RunFiles) -> Iterator[None]:
     """Keep services off until the block has ended well."""
     marker = settings.home / RESTORING_FILE
-    order = f"{manifest.registry.content.sha256} {root}"
+    order = f"{manifest.registry.content.sha256} {files.root}"
     if marker.exists():
         if marker.read_text() != order:
             raise BackupError(
                 f"{settings.home} is half restored from another backup, or with its files "
                 "elsewhere: empty both, or take another home"
             )
-        _clear(settings, root)
-    _check_new(settings, manifest, root, goes_on=marker.exists())
+        _clear(settings, files)
+    _check_new(settings, manifest, files, goes_on=marker.exists())
     part = settings.home / _PART_FILE
     part.write_text(order)
     part.replace(marker)
@@ -124,10 +131,9 @@ def _mark(settings: Settings, manifest: Manifest, root: Path) -> Iterator[None]:
     marker.unlink()
 
 
-def _clear(settings: Settings, root: Path) -> None:
+def _clear(settings: Settings, files: RunFiles) -> None:
     """Remove what a restore that was cut off has left: databases in files, and unfinished files."""
-    for part in root.rglob(".*.part"):
-        part.unlink()
+    files.clear()
     for url in (settings.database_url, settings.tracking_uri):
         file = find_file(url)
         if file is None:
@@ -136,7 +142,7 @@ def _clear(settings: Settings, root: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def _check_new(settings: Settings, manifest: Manifest, root: Path, *, goes_on: bool) -> None:
+def _check_new(settings: Settings, manifest: Manifest, files: RunFiles, *, goes_on: bool) -> None:
     """
     Raises:
         BackupError: something is there that is not of this backup.
@@ -150,8 +156,11 @@ def _check_new(settings: Settings, manifest: Manifest, root: Path, *, goes_on: b
         raise BackupError(
             f"{settings.home} is not empty ({min(found)}): a backup is put into a new home only"
         )
-    if root.is_dir() and any(root.iterdir()):
-        raise BackupError(f"{root} is not empty: the files of {len(manifest.files)} go there")
+    if not files.is_empty():
+        raise BackupError(
+            f"{files.root} is not empty: {len(manifest.files)} files of runs go there, and nothing "
+            "else may be there"
+        )
 
 
 def _load(backup: Path, database: StoredDatabase, url: str) -> None:
@@ -167,3 +176,19 @@ def _compare_thetas(manifest: Manifest, thetas: Sequence[ThetaFile]) -> None:
     found = {(theta.path, theta.sha256) for theta in thetas}
     if found != expected:
         raise BackupError("the restored registry names other versions than the backup")
+
+
+def _check_thetas(manifest: Manifest, files: RunFiles) -> None:
+    """Read every Θ where it was put.
+
+    Raises:
+        BackupError: one has another digest there.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        for theta in manifest.thetas:
+            target = Path(scratch, "theta")
+            if files.fetch(theta.path, target).sha256 != theta.sha256:
+                raise BackupError(
+                    f"{files.root}/{theta.path} is not what was put there: its digest is another"
+                )
+            target.unlink()

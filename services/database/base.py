@@ -121,6 +121,13 @@ class Database:
         assert isinstance(moment, datetime)
         return moment.astimezone(UTC)
 
+    def lock(self, session: Session, name: str) -> None:
+        """Until the end of this writing transaction, no other that locks the same name goes on. On
+        SQLite none does anyway."""
+        if not self.is_sqlite:
+            statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+            session.execute(statement, {"name": name})
+
     def ping(self) -> None:
         """Raises `sqlalchemy.exc.SQLAlchemyError` when the database does not answer."""
         with self.read() as session:

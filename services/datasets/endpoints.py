@@ -82,7 +82,7 @@ async def register(
         raise UnsupportedMediaType(
             f"The body must be an npz or safetensors file, with Content-Type: {MEDIA_TYPE}."
         )
-    async with services.upload_slots.hold(), receive_file(request) as upload:
+    async with services.upload_slots.hold(principal.project), receive_file(request) as upload:
         if sha256 not in (None, upload.sha256):
             raise invalid("sha256", f"must be that of the file, which is {upload.sha256}")
         answer, is_new = await run_in_threadpool(

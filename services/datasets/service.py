@@ -20,7 +20,7 @@ from meta_trainer.specs.datasets import BUILT_IN_DATASETS
 from registry import Registry, RegistryError
 from services.auth.scopes import Principal
 from services.container import Container
-from services.database.base import now
+from services.database.base import Database, now
 from services.datasets.catalog import describe_built_in, describe_registered
 from services.datasets.pinning import list_pinned
 from services.datasets.schemas import DatasetAnswer
@@ -30,6 +30,7 @@ from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
 from services.problems import Conflict, Forbidden, NotFound, TooLarge, invalid
 from services.projects.opening import check_open
+from services.projects.quotas import check_storage
 
 
 def register(
@@ -39,8 +40,8 @@ def register(
     already).
 
     Raises:
-        Problem: 409 where the name is another file's, 413 where there is no room, 422 naming what
-            is wrong with the file.
+        Problem: 409 where the name is another file's, 403 where the project has no room, 413 where
+            the service has none, 422 naming what is wrong with the file.
     """
     if name in BUILT_IN_DATASETS:
         raise Conflict(f"The dataset {name!r} is built in: take another name.")
@@ -50,10 +51,10 @@ def register(
         return describe_registered(earlier), False
     with services.upload_slots.registering:  # one at a time: it is unpacked whole
         row = _describe_file(name, title, upload, principal)
-        _check_room(services, upload.n_bytes)
         try:
             with services.database.write() as session:
-                check_open(session, principal.project)
+                _check_room(services, session, principal, upload.n_bytes)
+                services.database.lock(session, upload.sha256)
                 session.add(row)
         except IntegrityError:  # another of the same name was faster
             same = _find_same(services, name, upload.sha256, principal)
@@ -132,8 +133,12 @@ def find_needing_job(session: Session, row: RegisteredDataset) -> tuple[str, Sta
     return None
 
 
-def drop_file_if_unused(session: Session, registry: Registry, sha256: str) -> None:
-    """Remove a file that no dataset is any more."""
+def drop_file_if_unused(
+    database: Database, session: Session, registry: Registry, sha256: str
+) -> None:
+    """Remove a file that no dataset is any more. In a transaction that writes: one that is being
+    registered meanwhile, in another process, keeps its file after that."""
+    database.lock(session, sha256)
     query = select(RegisteredDataset.name).where(RegisteredDataset.sha256 == sha256).limit(1)
     if session.scalar(query) is None:
         drop_file(registry, sha256)
@@ -148,8 +153,8 @@ def _forget(services: Container, name: str) -> None:
 
 
 def _drop_unused_file(services: Container, sha256: str) -> None:
-    with services.database.read() as session:
-        drop_file_if_unused(session, services.registry, sha256)
+    with services.database.write() as session:
+        drop_file_if_unused(services.database, session, services.registry, sha256)
 
 
 def _find_same(
@@ -205,18 +210,22 @@ def _store_form(form: Form) -> dict[str, Any]:
     }
 
 
-def _check_room(services: Container, n_bytes: int) -> None:
-    """
+def _check_room(services: Container, session: Session, principal: Principal, n_bytes: int) -> None:
+    """There is room for a file, until the end of the transaction that adds it.
+
     Raises:
+        Forbidden: the project is archived.
+        QuotaExceeded: the project would store more than it may.
         TooLarge: all files together would be more than the settings allow.
     """
+    check_storage(session, check_open(session, principal.project), n_bytes)
+    services.database.lock(session, "datasets")
     limit = services.settings.max_datasets_bytes
-    with services.database.read() as session:
-        kept = session.scalar(select(func.sum(RegisteredDataset.n_bytes))) or 0
-    if kept + n_bytes > limit:
+    kept = session.scalar(select(func.sum(RegisteredDataset.n_bytes))) or 0
+    if kept + n_bytes > limit:  # how much others have is not told
         raise TooLarge(
             f"Registered datasets may have {limit:,} bytes in all (HYPERADAM_MAX_DATASETS_BYTES), "
-            f"and have {kept:,}: delete one first."
+            f"and {n_bytes:,} more would be too many: delete one first."
         )
 
 

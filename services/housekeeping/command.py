@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.housekeeping.settings import NO_ARCHIVE
 from services.mistakes import fail, read_settings, report_briefly
 from services.near_names import find_near
 from services.setting_names import drop_unprefixed
@@ -21,7 +22,9 @@ from services.setting_names import drop_unprefixed
 if TYPE_CHECKING:
     from services.database.base import Database
 
-CATEGORY_NAMES = "jobs, logs, events, checkpoints, outcomes, datasets, processes, idempotency-keys"
+CATEGORY_NAMES = (
+    "jobs, logs, events, checkpoints, outcomes, datasets, processes, idempotency-keys, audit"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ def _prune(home: Path | None, wish: Wish) -> None:
     settings = read_settings(home=home)
     if settings.keeps_jobs_at_home and not (settings.home / "jobs.db").exists():
         fail(f"there is no home in {settings.home}")
+    from services.audit.log import record_by_hand
     from services.database.base import now
     from services.housekeeping.policy import Policy
     from services.housekeeping.pruner import Pruner
@@ -86,7 +90,12 @@ def _prune(home: Path | None, wish: Wish) -> None:
             if wish.older_than_days is None and days == 0:
                 table.add_row(category, "kept for ever", "–", "–")
                 continue
+            if category == "audit" and wish.does_remove and not settings.audit_archive:
+                fail(NO_ARCHIVE)
             finding = pruner.prune(category, now() - timedelta(days=days))
+            if wish.does_remove and finding.n_items:
+                words = f"{finding.n_items} {finding.unit}, older than {days:g} days"
+                record_by_hand(database, "PRUNE", category, 200, words)
             n_bytes = "–" if finding.n_bytes is None else f"{finding.n_bytes:,}"
             table.add_row(
                 category, f"{days:g} days", f"{finding.n_items:,} {finding.unit}", n_bytes

@@ -53,5 +53,5 @@ def _remove(
             return
         session.delete(row)
         sha256 = row.sha256
-    with database.read() as session:
-        drop_file_if_unused(session, registry, sha256)
+    with (write or database.write)() as session:
+        drop_file_if_unused(database, session, registry, sha256)

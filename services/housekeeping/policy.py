@@ -17,6 +17,7 @@ CATEGORIES: Final = (
     "datasets",
     "processes",
     "idempotency-keys",
+    "audit",
 )
 """In the order in which they are pruned: what goes with a job needs no second look."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 
 from registry import Registry
 from services.database.base import Database
+from services.housekeeping.audit import prune_audit
 from services.housekeeping.datasets import prune_datasets
 from services.housekeeping.ended_jobs import EndedJobs, Write
 from services.housekeeping.findings import Finding
@@ -49,6 +50,15 @@ class Pruner:
         if category == "datasets":
             return prune_datasets(
                 self.database, self.registry, cut, write=self.write, dry=self.dry, limit=self.limit
+            )
+        if category == "audit":
+            return prune_audit(
+                self.database,
+                Path(self.settings.audit_archive),
+                cut,
+                write=self.write,
+                dry=self.dry,
+                limit=self.limit,
             )
         if category == "processes":
             return prune_folders(

@@ -89,6 +89,7 @@ def submit_job(
 ) -> Any:
     """Submit a job; with `dry_run`, see what would become of it."""
     if dry_run:
+        request.state.is_trial = True  # nothing for the audit log
         tried = try_job(services, body, post.principal)
         return JSONResponse(tried.model_dump(mode="json"))
     return _created(request, response, *submission.submit_job(services, body, post))

@@ -129,7 +129,7 @@ async def upload(
             f"The body must be a Θ file, with Content-Type: {THETA_MEDIA_TYPE}."
         )
 
-    async with services.upload_slots.hold():
+    async with services.upload_slots.hold(post.principal.project):
         data = await read_body(request)
         answer, is_new = await run_in_threadpool(service.upload, services, name, data, post)
     response.status_code = 201 if is_new else 200

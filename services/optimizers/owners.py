@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from meta_trainer.specs.presets import PRESETS
 from meta_trainer.specs.study_presets import STUDY_PRESETS
@@ -128,9 +129,7 @@ def hand_over(database: Database, name: str, owner: str, project: str | None = N
 
 def share_name(database: Database, registry: Registry, name: str, *, shared: bool) -> None:
     """Let all projects read the versions of a name, or no longer."""
-    belonging = find_belonging(database, registry, name)
-    if belonging is not None:
-        _insert(database, name, belonging.owner or _EVERYBODY, belonging.project)
+    keep_row(database, registry, name)
     with database.write() as session:
         row = session.get(OptimizerName, name, with_for_update=True)
         if row is not None:
@@ -148,12 +147,19 @@ def list_seen(database: Database, names: Iterable[str], principal: Principal) ->
     return [name for name in names if is_seen.get(name, sees_unclaimed)]
 
 
-def count_bytes(database: Database, name: str, n_bytes: int) -> None:
-    """So much was uploaded under a name; below zero: deleted. A toy of `default` has no row."""
-    with database.write() as session:
-        row = session.get(OptimizerName, name, with_for_update=True)
-        if row is not None:
-            row.uploaded_bytes = max(0, row.uploaded_bytes + n_bytes)
+def keep_row(database: Database, registry: Registry, name: str) -> None:
+    """A row for a name that somebody has: names of toys, and those from before there were owners,
+    have none yet."""
+    belonging = find_belonging(database, registry, name)
+    if belonging is not None:
+        _insert(database, name, belonging.owner or _EVERYBODY, belonging.project)
+
+
+def count_bytes(session: Session, name: str, n_bytes: int) -> None:
+    """So much was uploaded under a name that has a row; below zero: deleted."""
+    row = session.get(OptimizerName, name, with_for_update=True)
+    if row is not None:
+        row.uploaded_bytes = max(0, row.uploaded_bytes + n_bytes)
 
 
 def is_shared(database: Database, name: str) -> bool:

@@ -74,7 +74,8 @@ def delete(
     services.registry.delete_version(name, number, actor=principal.name, reason=reason)
     services.weights.forget(name, number)
     if version.run_id is None:
-        count_bytes(services.database, name, -version.size_bytes)
+        with services.database.write() as session:
+            count_bytes(session, name, -version.size_bytes)
 
 
 @router.get("/{name}/history", dependencies=[READER])

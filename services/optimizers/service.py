@@ -9,7 +9,7 @@ from typing import Final
 from hyperadam.names import split_ref
 from hyperadam.theta import Theta
 
-from registry import OptimizerNotFound, Version
+from registry import Version
 from registry.alias_log import find_protected, find_rules, resolve_aliases
 from services.auth.scopes import DEFAULT_PROJECT, Principal
 from services.container import Container
@@ -19,7 +19,6 @@ from services.optimizers.answers import answer_version, answer_versions, check_a
 from services.optimizers.owners import (
     check_owner,
     claim_name,
-    count_bytes,
     find_belonging,
     is_shared,
     list_seen,
@@ -38,10 +37,9 @@ from services.optimizers.schemas import (
     OptimizerVersionList,
 )
 from services.optimizers.search import Search
+from services.optimizers.storage import find_uploaded, take_room
 from services.pages import cut_page
 from services.problems import invalid
-from services.projects.opening import check_open
-from services.projects.quotas import check_storage
 
 ORIGIN_TAGS: Final = frozenset({"source", "uploaded_by"})
 """What an upload says of itself; nobody writes these afterwards."""
@@ -183,34 +181,24 @@ def upload(
         ThetaError: the bytes are not a valid Θ file.
         IdempotencyMismatch: the key was used with other bytes.
         Forbidden: the name is another's.
+        QuotaExceeded: its project has no room for the file.
     """
     theta = Theta.from_bytes(data)
-    with services.database.write() as session:
-        check_storage(session, check_open(session, post.principal.project))
-    claim_name(services.database, services.registry, name, post.principal)
-    post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
-    tags = {"source": "upload", "uploaded_by": post.principal.name}
-    check_answer(name, theta, len(data), tags)
-    with services.upload_slots.registering:  # of those that race, one is told that it was the first
-        version = _find_version(services, name, theta.sha256)
-        is_new = version is None
-        if version is None:
-            key = f"upload-{theta.sha256}"
-            version = services.registry.create_version(name, theta, key=key, tags=tags)
-            count_bytes(services.database, name, len(data))
+    check_owner(services.database, services.registry, name, post.principal)
+    with take_room(services, name, theta.sha256, len(data), post.principal):
+        claim_name(services.database, services.registry, name, post.principal)
+        post.run_once(services.database, hash_body(data), theta.sha256, lambda _session: None)
+        tags = {"source": "upload", "uploaded_by": post.principal.name}
+        check_answer(name, theta, len(data), tags)
+        with services.upload_slots.registering:  # of those that race, one is told it was the first
+            version = find_uploaded(services.registry, name, theta.sha256)
+            is_new = version is None
+            if version is None:
+                key = f"upload-{theta.sha256}"
+                version = services.registry.create_version(name, theta, key=key, tags=tags)
     if services.signer is not None:
         version = services.signer.sign_version(services.registry, version)
     return answer_version(services, version), is_new
-
-
-def _find_version(services: Container, name: str, sha256: str) -> Version | None:
-    """The oldest version with these bytes."""
-    try:
-        versions = services.registry.versions(name)
-    except OptimizerNotFound:
-        return None
-    same_bytes = [version for version in versions if version.sha256 == sha256]
-    return same_bytes[-1] if same_bytes else None
 
 
 def move_alias(

@@ -67,7 +67,8 @@ class Forbidden(Problem):
 
 
 class QuotaExceeded(Problem):
-    """With `quota`, its `limit`, and the `amount` that there would be."""
+    """With `quota`, its `limit`, and the `amount` that there is or would be; of a file that is
+    refused, its `size` as well."""
 
     status = 403
     name = "quota-exceeded"

@@ -13,9 +13,11 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from services.database.base import now
+from services.datasets.tables import RegisteredDataset
 from services.jobs.lifecycle import ACTIVE, State
 from services.jobs.tables import Job
-from services.optimizers.tables import OptimizerName
+from services.optimizers.tables import UNDER_WAY, OptimizerName, UploadUnderWay
 from services.problems import QuotaExceeded
 from services.projects.tables import Project
 
@@ -34,20 +36,17 @@ class Use:
     cores: int
     """That its running jobs may make use of."""
     storage_bytes: int
-    """Of its jobs' files and logs, as they were measured last, and of uploaded versions."""
+    """Of its jobs' files and logs, as they were measured last, of uploaded versions, also those
+    that are just being stored, and of registered datasets."""
 
 
 def measure_use(session: Session, name: str) -> Use:
     """What a project uses now."""
-    stored = func.sum(Job.stored_bytes + Job.log_bytes)
-    of_jobs = session.scalar(select(stored).where(Job.project == name)) or 0
-    uploaded = func.sum(OptimizerName.uploaded_bytes)
-    of_uploads = session.scalar(select(uploaded).where(OptimizerName.project == name)) or 0
     return Use(
         queued_jobs=_count(session, name, _WAITING),
         running_jobs=_count(session, name, _ACTIVE),
         cores=_sum_cores(session, name),
-        storage_bytes=int(of_jobs) + int(of_uploads),
+        storage_bytes=_sum_storage(session, name),
     )
 
 
@@ -64,15 +63,23 @@ def check_queue(session: Session, project: Project) -> None:
     check_storage(session, project)
 
 
-def check_storage(session: Session, project: Project) -> None:
-    """
+def check_storage(session: Session, project: Project, n_bytes: int | None = None) -> None:
+    """There is room. The project must be locked, so that no two take the last of it.
+
+    Args:
+        n_bytes: of a file that is to be stored; None: of a job, whose files come later.
+
     Raises:
-        QuotaExceeded: the project's storage is full.
+        QuotaExceeded: the file would be too much, or the project's storage is full.
     """
-    if project.max_storage_bytes is not None:
-        n_bytes = measure_use(session, project.name).storage_bytes
-        if n_bytes >= project.max_storage_bytes:
-            raise _exceed(project, "max_storage_bytes", project.max_storage_bytes, n_bytes)
+    limit = project.max_storage_bytes
+    if limit is None:
+        return
+    n_used = _sum_storage(session, project.name)
+    if n_bytes is None and n_used >= limit:
+        raise _exceed(project, "max_storage_bytes", limit, n_used)
+    if n_bytes is not None and n_used + n_bytes > limit:
+        raise _exceed(project, "max_storage_bytes", limit, n_used, size=n_bytes)
 
 
 def check_cores(project: Project, n_cores: int) -> None:
@@ -124,11 +131,35 @@ def _sum_cores(session: Session, name: str) -> int:
     return int(session.scalar(query) or 0)
 
 
-def _exceed(project: Project, quota: str, limit: int, amount: int) -> QuotaExceeded:
+def _sum_storage(session: Session, name: str) -> int:
+    """Bytes of all that the project has stored, and of what is being stored."""
+    fresh = UploadUnderWay.started_at > now() - UNDER_WAY
+    parts = (
+        (Job.stored_bytes + Job.log_bytes, Job.project == name),
+        (OptimizerName.uploaded_bytes, OptimizerName.project == name),
+        (UploadUnderWay.n_bytes, (UploadUnderWay.project == name) & fresh),
+        (RegisteredDataset.n_bytes, RegisteredDataset.project == name),
+    )
+    return sum(
+        int(session.scalar(select(func.sum(n_bytes)).where(is_own)) or 0)
+        for n_bytes, is_own in parts
+    )
+
+
+def _exceed(
+    project: Project, quota: str, limit: int, amount: int, size: int | None = None
+) -> QuotaExceeded:
     words = {
         "max_queued_jobs": f"{amount} of its jobs wait, and at most {limit} may",
-        "max_storage_bytes": f"it stores {amount} bytes, and may store {limit}: delete jobs",
+        "max_storage_bytes": f"it stores {amount} bytes, and may store {limit}",
         "max_cores": f"the job needs {amount} cores, and the project has {limit}",
     }
-    detail = f"The project {project.name!r} is at its limit {quota}: {words[quota]}."
-    return QuotaExceeded(detail, quota=quota, limit=limit, amount=amount)
+    detail = f"The project {project.name!r} is at its limit {quota}: {words[quota]}"
+    if size is not None:
+        detail += f"; the file has {size}"
+    if quota == "max_storage_bytes":
+        detail += ": delete jobs, versions or datasets"
+    problem = QuotaExceeded(f"{detail}.", quota=quota, limit=limit, amount=amount)
+    if size is not None:
+        problem.extra["size"] = size
+    return problem

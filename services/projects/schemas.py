@@ -28,8 +28,8 @@ class Quotas(RequestModel):
     """That its jobs use at once: a meta-training and an evaluation take at most so many, others
     wait, and a study that needs more is refused."""
     max_storage_bytes: Bytes | None = None
-    """Files and logs of jobs, and uploaded versions; what is submitted or uploaded beyond is
-    refused."""
+    """Files and logs of jobs, uploaded versions, and registered datasets; what is submitted when it
+    is full, and a file that would be too much, is refused."""
 
 
 class UseAnswer(BaseModel):

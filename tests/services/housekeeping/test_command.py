@@ -75,3 +75,15 @@ def test_what_is_no_category_is_refused_with_the_one_that_was_meant(home: Path) 
     assert "did you mean checkpoints?" in run("--only", "checkpoint", code=1)
     assert "needs --only" in run("--older-than", "3", code=1)
     assert "there is no home in" in run("--home", str(home / "typo"), code=1)
+
+
+def test_a_removal_by_hand_is_in_the_audit_log(home: Path, past: Past) -> None:
+    past.run_job(11)
+    assert "audit" in run("--home", str(home), "--only", "audit", "--older-than", "30", "--yes")
+    chosen = ["--home", str(home), "--only", "logs", "--older-than", "10"]
+    run(*chosen)
+    run(*chosen, "--yes")
+    items = past.stage.client.get("/v1/audit/requests").json()["items"]
+    by_hand = [row for row in items if row["actor"] == "hyperadam-server"]
+    assert [(row["method"], row["path"]) for row in by_hand] == [("PRUNE", "logs")]
+    assert by_hand[0]["subject"] == "1 logs, older than 10 days"

@@ -162,6 +162,27 @@ def hide_name(document: dict[str, Any], things: dict[str, str]) -> str:
     return text
 
 
+def test_every_change_is_in_the_audit_log(
+    blue: Team, things: dict[str, dict[str, str]], client: TestClient
+) -> None:
+    """Done or refused, whatever the route. What names nothing that can be found counts, too."""
+
+    def read_log() -> list[tuple[str, str, int]]:
+        page = client.get("/v1/audit/requests", params={"actor": "somebody", "limit": 1000})
+        return [(row["method"], row["path"], row["status"]) for row in page.json()["items"]]
+
+    theirs = {**things["blue"], "key_id": "a" * 8}
+    expected = read_log()
+    for method, path in OPERATIONS:
+        if method in {"GET", "HEAD"}:
+            continue
+        answer = ask(blue, method, path, theirs)
+        expected.insert(0, (method, fill(path, theirs), answer.status_code))
+        assert read_log() == expected, (method, path)
+    done = {(method, path) for method, path, status in expected if status < 300}
+    assert {("PUT", "/v1/datasets/secret"), ("DELETE", "/v1/datasets/secret")} <= done
+
+
 def test_its_own_project_has_it_all(blue: Team, things: dict[str, dict[str, str]]) -> None:
     """Where a route answered 404 to everybody, the test above would say nothing."""
     not_yet = {"result", "result/{path}", "version"}

@@ -59,14 +59,75 @@ def test_turns_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         monkeypatch.setattr(upload_slots, "WAIT_SECONDS", 0.05)
         slots = upload_slots.UploadSlots(1)
-        async with slots.hold():
-            with pytest.raises(Unavailable, match="1 uploads are under way"):
-                async with slots.hold():
-                    pass
-        async with slots.hold():
+        async with slots.hold("red"):
+            for project in ("red", "blue"):
+                with pytest.raises(Unavailable, match="1 in all"):
+                    async with slots.hold(project):
+                        pass
+        async with slots.hold("blue"):
             pass
 
     asyncio.run(play())
+
+
+def test_one_project_does_not_take_the_turns_of_another() -> None:
+    slots = upload_slots.UploadSlots(4)
+    at_work: list[str] = []
+
+    async def upload(project: str, end: asyncio.Event) -> None:
+        async with slots.hold(project):
+            at_work.append(project)
+            await end.wait()
+            at_work.remove(project)
+
+    async def play() -> None:
+        ends = [asyncio.Event() for _ in range(9)]
+        async with asyncio.TaskGroup() as group:
+            for number in range(6):
+                group.create_task(upload("red", ends[number]))
+            await _settle()
+            assert at_work == ["red"] * 2
+            for number, project in ((6, "blue"), (7, "blue"), (8, "green")):
+                group.create_task(upload(project, ends[number]))
+                await _settle()
+            assert at_work == ["red", "red", "blue", "green"]
+            ends[0].set()
+            await _settle()
+            assert at_work == ["red", "blue", "green"]  # the free one is for whoever has none
+            ends[6].set()
+            await _settle()
+            assert sorted(at_work) == ["blue", "green", "red"]
+            for end in ends:
+                end.set()
+        assert not at_work
+
+    asyncio.run(play())
+
+
+def test_who_gives_up_leaves_its_turn_to_others() -> None:
+    slots = upload_slots.UploadSlots(1)
+
+    async def play() -> None:
+        async def upload() -> None:
+            async with slots.hold("red"):
+                pass
+
+        async with slots.hold("red"):
+            tasks = [asyncio.create_task(upload()) for _ in range(3)]
+            await _settle()
+            tasks[0].cancel()
+        tasks[1].cancel()  # just when it has been given the turn
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2 + [
+            type(None)
+        ]
+
+    asyncio.run(play())
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
