@@ -99,12 +99,14 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
     settings = read_settings(host=host, port=port)
     _configure_logs(settings)
     from services.container import Container
+    from services.oidc.groups import check_groups
     from services.serving import ApiServer, format_url, listen
     from services.stores import open_stores
 
     with report_briefly():
         listener = listen(settings.host, settings.port)
         database, registry = open_stores(settings)
+        check_groups(settings, database)
 
     def on_ready() -> None:
         logging.getLogger("services.cli").info("ready at %s", format_url(listener))

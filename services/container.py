@@ -18,10 +18,15 @@ from services.auth.scopes import Principal
 from services.auth.service import ApiKeys
 from services.auth.sessions import Sessions
 from services.auth.throttling import RateLimits
-from services.database.base import Database
+from services.database.base import Database, now
 from services.health.checks import Examiner
 from services.health.proof import Prover
 from services.jobs.tails import Tails
+from services.oidc.admission import Admission
+from services.oidc.bearer import BearerTokens
+from services.oidc.checking import TokenCheck
+from services.oidc.issuer import Issuer
+from services.oidc.people import People
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
 from services.projects.reach import Reach
@@ -53,7 +58,40 @@ class Container:
 
     @cached_property
     def sessions(self) -> Sessions:
-        return Sessions(self.database, self.api_keys, self.settings.session_seconds)
+        seconds = self.settings.session_seconds
+        return Sessions(self.database, self.api_keys, self.people, seconds)
+
+    @cached_property
+    def people(self) -> People:
+        return People(self.database, self.settings.oidc_keep_rights_days)
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """Asked for nothing where the operator has set none."""
+        return Issuer(self.settings.oidc_issuer)
+
+    @cached_property
+    def token_check(self) -> TokenCheck:
+        return TokenCheck(self.settings, self.issuer)
+
+    @cached_property
+    def admission(self) -> Admission:
+        return Admission(self.settings, self.people)
+
+    @cached_property
+    def bearer_tokens(self) -> BearerTokens | None:
+        """None where the operator takes no tokens of an issuer."""
+        if not self.settings.oidc_audience:
+            return None
+        return BearerTokens(self.token_check, self.admission, self.settings.oidc_audience)
+
+    def may_go_on(self, principal: Principal) -> bool:
+        """Whether the principal of a long request still is who it was."""
+        if principal.until is None:
+            return self.api_keys.is_valid(principal.key_id)
+        return self.people.find(principal.key_id, principal.until) is not None and (
+            now() < principal.until
+        )
 
     @cached_property
     def audit(self) -> AuditLog:

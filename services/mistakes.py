@@ -50,13 +50,14 @@ def report_briefly() -> Iterator[None]:
     from services.database.marks import LostWrites
     from services.database.migrations import NewerSchema
     from services.embedded.home import HomeInUse, UnusableHome
+    from services.oidc.groups import UnknownProject
     from services.serving import CannotListen
 
     try:
         yield
     except (CannotListen, ForeignRegistry, HomeInUse, UnusableHome) as error:
         fail(str(error))
-    except (BackupError, LostWrites, NewerSchema) as error:
+    except (BackupError, LostWrites, NewerSchema, UnknownProject) as error:
         fail(str(error))
     except RegistryError as error:
         fail(f"the registry cannot be opened: {error}")

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from services.executors.contract import REQUEST_SECONDS
 from services.housekeeping.settings import RetentionSettings
+from services.oidc.settings import OidcSettings
 from services.proxies.checks import check_origins, check_proxies, check_root_path
 from services.setting_names import PREFIX
 from services.webhooks.hosts import Hosts
@@ -37,7 +38,7 @@ def _alias(name: str, *others: str) -> AliasChoices:
     return AliasChoices(PREFIX + name.upper(), *others)
 
 
-class Settings(RetentionSettings, BaseSettings):
+class Settings(OidcSettings, RetentionSettings, BaseSettings):
     """How one server process runs.
 
     Frozen: the command line or a test builds it once and hands it down.

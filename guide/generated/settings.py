@@ -36,7 +36,15 @@ def _render_default(name: str, default: Any) -> str:
 
 def _read_sentences() -> dict[str, str]:
     """Field → the text below it in the source."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(Settings))).body
+    sentences: dict[str, str] = {}
+    for each in Settings.__mro__:
+        if each.__module__.startswith("services."):
+            sentences |= _read_sentences_of(each)
+    return sentences
+
+
+def _read_sentences_of(settings: type) -> dict[str, str]:
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(settings))).body
     assert isinstance(definition, ast.ClassDef)
     sentences = {}
     for line, after in zip(definition.body, definition.body[1:], strict=False):

@@ -1,7 +1,8 @@
 """`require(scope)`: the guard that every endpoint declares, and what OpenAPI says of it.
 
-Who asks is known by an API key in the header, or by the cookie of a session in a browser. What the
-path names must be of a project that the principal sees, and its scope is asked for there.
+Who asks is known by an API key or a token of the issuer in the header, or by the cookie of a
+session in a browser. What the path names must be of a project that the principal sees, and its
+scope is asked for there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from services.auth import cookies
 from services.auth.scopes import Principal, Scope
 from services.container import Container, Services
+from services.oidc.bearer import BearerTokens
+from services.oidc.tokens import BadToken, looks_like_token
 from services.problems import Forbidden, TooManyRequests, Unauthorized
 from services.projects.reach import find_thing
 from services.projects.tables import PROJECT_PATTERN
@@ -26,10 +29,12 @@ from services.proxies.layers import find_own_path
 __all__ = ["Principal", "get_required_scope", "require"]
 
 _REALM: Final = 'Bearer realm="hyperadam"'
+_EXPIRED: Final = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
 _BEARER: Final = HTTPBearer(
     scheme_name="ApiKey",
     bearerFormat="ha_ID_SECRET",
-    description="An API key, made with `hyperadam-server keys create` or `POST /v1/keys`.",
+    description="An API key, made with `hyperadam-server keys create` or `POST /v1/keys`. Where "
+    "the operator has set an issuer (OpenID Connect), a JWT of it as well.",
     auto_error=False,
 )
 
@@ -55,7 +60,7 @@ Token = Annotated[str | None, Depends(_COOKIE)]
 
 
 class _Require:
-    """A dependency that lets a request pass whose key has the scope, and gives the key's holder."""
+    """A dependency that lets a request pass if whoever asks has the scope, and says who it is."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope: Final[Scope] = scope
@@ -83,7 +88,7 @@ class _Require:
         if self.scope not in principal.scopes:
             challenge = f'{_REALM}, error="insufficient_scope", scope="{self.scope}"'
             raise Forbidden(
-                f"The API key {principal.name!r} does not have the scope '{self.scope}'.",
+                f"{principal} does not have the scope '{self.scope}'.",
                 headers={"WWW-Authenticate": challenge},
             )
         return principal
@@ -97,8 +102,7 @@ class _Require:
         wait = max(limit.seconds_to_wait(principal.key_id) for limit in limits_of_request)
         if wait > 0:
             raise TooManyRequests(
-                f"The API key {principal.name!r} sends more requests than this server takes "
-                "from one key.",
+                f"{principal} sends more requests than this server takes from one key or person.",
                 headers={"Retry-After": str(math.ceil(wait))},
             )
 
@@ -137,13 +141,22 @@ async def _find_bearer(
             "Send an API key in the header 'Authorization: Bearer KEY'.",
             headers={"WWW-Authenticate": _REALM},
         )
-    principal = await _find_principal(services, credentials.credentials)
+    secret = credentials.credentials
+    if services.bearer_tokens is not None and looks_like_token(secret):
+        return await _find_person(services.bearer_tokens, secret)
+    principal = await _find_principal(services, secret)
     if principal is None:
         raise Unauthorized(
-            "The API key is not known, was revoked or has expired.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+            "The API key is not known, was revoked or has expired.", headers=_EXPIRED
         )
     return principal
+
+
+async def _find_person(tokens: BearerTokens, token: str) -> Principal:
+    try:
+        return await tokens.find_principal(token)
+    except BadToken as error:
+        raise Unauthorized(f"The token is not accepted. {error}", headers=_EXPIRED) from error
 
 
 async def _find_session(services: Container, token: str) -> Principal:

@@ -34,10 +34,11 @@ KeyId = Annotated[str, Path(pattern=r"^[a-z0-9]{8}$")]
 
 @router.get("/self")
 def show_self(principal: Reader) -> SelfAnswer:
-    """The key that asks, and what it may do."""
+    """The key or person that asks, and what it may do."""
     return SelfAnswer(
         id=principal.key_id,
         name=principal.name,
+        full_name=principal.full_name,
         scopes=_list_scopes(principal),
         project=principal.project,
         sees_all=principal.places is None,
@@ -89,12 +90,15 @@ def sign_in(
     scripts cannot read. It lasts for some hours, and no session prolongs itself."""
     if "authorization" not in request.headers:
         raise Forbidden("A session is opened with an API key, not with a session.")
+    if principal.until is not None:
+        raise Forbidden("With a token no session is opened: sign in on the dashboard.")
     new = services.sessions.open(principal)
     cookies.set_cookie(request, response, new)
     response.headers["Cache-Control"] = "no-store"
     return SessionAnswer(
         id=principal.key_id,
         name=principal.name,
+        full_name=principal.full_name,
         scopes=_list_scopes(principal),
         expires_at=new.expires_at,
         project=principal.project,

@@ -7,16 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_serializer
 
-from registry.checks import MAX_ACTOR_CHARS, check_text
+from registry.checks import MAX_ACTOR_CHARS
+from services.auth.names import check_key_name
 from services.auth.scopes import DEFAULT_PROJECT, Scope
 from services.auth.tables import ApiKey
 from services.projects.tables import PROJECT_PATTERN
 from services.request_model import RequestModel
-
-
-def _plain_text(value: str) -> str:
-    return check_text(value, "name", max_chars=MAX_ACTOR_CHARS)
-
 
 ProjectName = Annotated[str, Field(pattern=PROJECT_PATTERN)]
 
@@ -25,7 +21,7 @@ class KeyRequest(RequestModel):
     name: Annotated[
         str,
         Field(min_length=1, max_length=MAX_ACTOR_CHARS, pattern=r"\S"),
-        AfterValidator(_plain_text),
+        AfterValidator(check_key_name),
     ]
     """Whose key it is: stands as actor in jobs and in histories of aliases."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)] = frozenset({"read"})
@@ -74,8 +70,10 @@ class SessionAnswer(BaseModel):
     """A browser's session, of which it keeps the cookie."""
 
     id: str
-    """Of the key that it was opened with."""
+    """Of the key that it was opened with, or of the person."""
     name: str
+    full_name: str | None
+    """What the issuer calls a person; null for a key."""
     scopes: list[Scope]
     """With all that they imply."""
     expires_at: datetime
@@ -86,10 +84,12 @@ class SessionAnswer(BaseModel):
 
 
 class SelfAnswer(BaseModel):
-    """The key that asks."""
+    """The key or person that asks."""
 
     id: str
     name: str
+    full_name: str | None
+    """What the issuer calls a person; null for a key."""
     scopes: list[Scope]
     """With all that they imply."""
     project: str

@@ -18,8 +18,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.checks import MAX_ACTOR_CHARS, check_text
 from services.auth import keys
+from services.auth.names import check_key_name
 from services.auth.scopes import DEFAULT_PROJECT, Principal, add_implied
 from services.auth.tables import ApiKey
 from services.auth.validity import is_valid_record
@@ -70,7 +70,7 @@ class ApiKeys:
         """A new key.
 
         Raises:
-            ValueError: the name is empty, long or has control characters, a scope is unknown, the
+            ValueError: the name is none for a key (`check_key_name`), a scope is unknown, the
                 key would have expired already, or there is no such project.
         """
         new = self.draw(name, scopes, expires_at=expires_at, project=project)
@@ -91,8 +91,7 @@ class ApiKeys:
         Raises:
             ValueError: as `create` does.
         """
-        if not check_text(name, "name", max_chars=MAX_ACTOR_CHARS).strip():
-            raise ValueError("name must not be empty")
+        check_key_name(name)
         if not add_implied(scopes):
             raise ValueError("scopes must not be empty")
         if expires_at is not None and not now() < expires_at <= now() + LONGEST_LIFE:

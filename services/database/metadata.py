@@ -14,6 +14,7 @@ from services.database.base import Base
 from services.datasets import tables as datasets
 from services.idempotency import tables as idempotency
 from services.jobs import tables as jobs
+from services.oidc import tables as oidc
 from services.optimizers import tables as optimizers
 from services.projects import tables as projects
 from services.reconciler import tables as reconciler
@@ -26,6 +27,7 @@ TABLE_MODULES = (
     facts,
     idempotency,
     jobs,
+    oidc,
     optimizers,
     projects,
     reconciler,

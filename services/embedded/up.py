@@ -21,6 +21,7 @@ from services.executors.contract import Executor
 from services.executors.make import make_executor
 from services.executors.standby import StandbyExecutor
 from services.health.proof import Prover
+from services.oidc.groups import check_groups
 from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
 from services.serving import ApiServer, format_url, listen
@@ -38,11 +39,13 @@ def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] 
 
     Raises:
         CannotListen: the address is taken.
+        UnknownProject: groups have rights in a project that is not there.
         UnusableHome: its job store has lost what it held.
     """
     with listen(settings.host, settings.port) as listener, _open_executor(settings) as executor:
         with console.status("Opening the job store and the registry …"):
             database, registry = open_stores(settings)
+            check_groups(settings, database)
 
         services = Container(
             settings=settings,

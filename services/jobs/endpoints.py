@@ -234,7 +234,7 @@ def list_events(
     if "text/event-stream" not in accept:
         return page
     start = int(last_event_id or start)
-    stream = stream_events(services, job_id, start, principal.key_id)
+    stream = stream_events(services, job_id, start, principal)
     return EventSourceResponse(stream, headers=_STREAM_HEADERS)
 
 

@@ -15,6 +15,7 @@ import anyio
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import format_sse_event
 
+from services.auth.scopes import Principal
 from services.container import Container
 from services.jobs import service
 from services.jobs.lifecycle import ENDED, State
@@ -23,16 +24,17 @@ from services.jobs.tails import GONE, POLL_SECONDS
 
 _PAGE: Final = 500
 KEY_SECONDS: Final = 5.0
-"""Time between two looks whether the key that the stream was opened with is still valid."""
+"""Time between two looks whether who opened the stream may still read it."""
 
 
 async def stream_events(
-    services: Container, job_id: str, after: int, key_id: str
+    services: Container, job_id: str, after: int, principal: Principal
 ) -> AsyncIterator[bytes]:
     """Wire bytes: events, and comments where nothing happens for long.
 
     It ends with the job, which is when `job.ended` is the last event that there is (a retry adds
-    more), with the job's deletion, with the server, or with the key's revocation.
+    more), with the job's deletion, with the server, or with the
+    end of the key or token that it was opened with.
     """
     last_sign = time.monotonic()
     checked_at = last_sign
@@ -43,7 +45,7 @@ async def stream_events(
         while not services.stopping.is_set():
             if time.monotonic() - checked_at >= KEY_SECONDS:
                 checked_at = time.monotonic()
-                if not await run_in_threadpool(services.api_keys.is_valid, key_id):
+                if not await run_in_threadpool(services.may_go_on, principal):
                     return
             newest = await services.tails.find_newest(job_id)
             if newest == GONE:

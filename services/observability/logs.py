@@ -28,6 +28,7 @@ _SECRET_NAMES: Final = re.compile(
 )
 _SECRET_TEXTS: Final = (
     (re.compile(r"\b(ha_[a-z0-9]{8}_)[a-z0-9]+"), rf"\g<1>{REDACTED}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\g<1>{REDACTED}"),
     (re.compile(r"(?i)\b(bearer\s+)[a-z0-9._~+/=-]{16,}"), rf"\g<1>{REDACTED}"),
 )

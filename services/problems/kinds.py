@@ -57,13 +57,13 @@ class BadRequest(Problem):
 class Unauthorized(Problem):
     status = 401
     name = "unauthorized"
-    title = "A valid API key is needed"
+    title = "A valid API key or token is needed"
 
 
 class Forbidden(Problem):
     status = 403
     name = "forbidden"
-    title = "The API key may not do this"
+    title = "Who asks may not do this"
 
 
 class QuotaExceeded(Problem):

@@ -1,5 +1,5 @@
 """Whether a job may still do what it is about to do: asked by its driver just before it moves an
-alias, and answered by what keys, owners and the alias's own policy say at that moment.
+alias, and answered by what keys, people, owners and the alias's own policy say at that moment.
 
 Hours lie between a submission and its promotion. The driver leaves a question in the run and waits
 for the answer beside it (`meta_trainer.driver.permission`).
@@ -13,8 +13,7 @@ import logging
 from meta_trainer.driver.permission import answer_path, question_path
 from meta_trainer.specs import MetaTrainingSpec
 from registry import ArtifactNotFound, Registry
-from services.auth.submitters import find_key, find_submitter
-from services.auth.validity import find_end
+from services.auth.submitters import find_end, find_submitter
 from services.database.base import Database
 from services.jobs import queries
 from services.jobs.promotion import check_promotion
@@ -57,12 +56,11 @@ class Rights:
         with self._database.read() as session:
             job = queries.find_job(session, snapshot.job_id)
             principal = None if job is None else find_submitter(session, job)
-            key = None if job is None else find_key(session, job)
-        if principal is None or key is None:
-            return "nobody knows whose job it is"
-        end = find_end(key)
+            end = None if job is None else find_end(session, job)
         if end is not None:
-            return f"the API key that submitted the job {end}"
+            return end
+        if principal is None:
+            return "nobody knows whose job it is"
         spec = MetaTrainingSpec.model_validate(dict(snapshot.spec))
         try:
             check_owner(self._database, self._registry, spec.register_as, principal)

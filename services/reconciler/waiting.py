@@ -1,5 +1,5 @@
 """Jobs that cannot start as things are: they wait with the reason, and others go first. No node
-could hold them, their attempt found no room, or their key is no longer valid.
+could hold them, their attempt found no room, or whoever submitted them has no rights any more.
 
 What the executor has is asked now and then. Where nothing can be added to it (a machine of its
 own), it is published in the job store, so that the API refuses such a job at once.
@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import and_, or_, select
 
-from services.auth.validity import list_ended
+from services.auth.submitters import list_ended
 from services.database.base import Database, now
 from services.database.facts import NODES, write_fact
 from services.executors.contract import Executor, ExecutorUnavailable
@@ -51,20 +51,20 @@ class Waiting:
         """Let jobs wait that cannot start as things are, and come back that can."""
         self._ask()
         with self._database.read() as session:
-            ended_keys = list_ended(session)
-            may_wait = or_(Job.kind == "study", Job.api_key_id.in_(ended_keys))
+            ended = list_ended(session)
+            may_wait = or_(Job.kind == "study", Job.api_key_id.in_(ended))
             is_queued = and_(Job.state == State.QUEUED, may_wait)
             rows = list(session.scalars(select(Job).where(or_(is_queued, IS_WAITING))))
         for row in rows:
-            reason = self._find_reason(row, ended_keys)
+            reason = self._find_reason(row, ended)
             if reason != row.waiting_reason or (reason is None) == (row.state == State.WAITING):
                 self._change(row.seq, reason)
 
-    def _find_reason(self, job: Job, ended_keys: Mapping[str, str]) -> str | None:
+    def _find_reason(self, job: Job, ended: Mapping[str, str]) -> str | None:
         """Why the job has to wait now; None: it need not."""
-        end = ended_keys.get(job.api_key_id or "")
+        end = ended.get(job.api_key_id or "")
         if end is not None:
-            return f"the API key that submitted it {end}; a clone with another key runs"
+            return f"{end}; a clone with another key runs"
         shortage = describe_shortage(job.kind, job.spec, self._nodes)
         if shortage is not None:
             return shortage

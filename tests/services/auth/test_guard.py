@@ -161,6 +161,7 @@ def test_keys_over_rest(client: TestClient) -> None:
     assert holder == {
         "id": key_id,
         "name": "ci",
+        "full_name": None,
         "scopes": ["read", "submit"],
         "project": "default",
         "sees_all": False,

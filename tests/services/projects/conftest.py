@@ -11,6 +11,7 @@ from httpx2 import Response
 
 from services.container import Container
 from tests.registry.thetas import make_theta
+from tests.services.oidc.issuer import TestIssuer, bearer
 
 BINARY = {"Content-Type": "application/octet-stream"}
 
@@ -35,6 +36,13 @@ class Team:
         data = make_theta(seed).to_bytes()
         path = f"/v1/optimizers/{name}/versions"
         return self.ask("POST", path, content=data, headers=BINARY)
+
+
+def make_team_of_issuer(client: TestClient, issuer: TestIssuer, project: str) -> Team:
+    """Somebody of the project's group, known by a token."""
+    client.post("/v1/projects", json={"name": project})
+    token = issuer.sign(sub="somebody", name="Somebody", groups=[f"{project}-team"])
+    return Team(client, project, bearer(token))
 
 
 def make_team(client: TestClient, services: Container, project: str, *scopes: str) -> Team:

@@ -3,6 +3,7 @@ document are tried, and one without a rule here fails."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -10,10 +11,13 @@ from fastapi.testclient import TestClient
 
 from registry.memory import InMemoryRegistry
 from services.api_document import build_document
+from services.container import Container
 from services.projects.reach import RULES
+from services.settings import Settings
 from tests.meta_trainer.datasets.own_files import make_arrays, to_npz
 from tests.registry.thetas import make_theta
-from tests.services.projects.conftest import Team
+from tests.services.oidc.issuer import TestIssuer, run_issuer
+from tests.services.projects.conftest import Team, make_team, make_team_of_issuer
 
 BINARY: Final = {"Content-Type": "application/octet-stream"}
 OPEN: Final = {"GET /metrics", "GET /livez", "GET /readyz"}
@@ -55,6 +59,41 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "PATCH /v1/projects/{name}": {"archived": True},
 }
 QUERIES: Final = {"GET /v1/optimizers/{name}/versions/{ref}/compare": {"to": "secret@1"}}
+
+
+@pytest.fixture(params=["key", "token"])
+def issuer(request: pytest.FixtureRequest) -> Iterator[TestIssuer | None]:
+    """None: teams are known by API keys; else by tokens of this issuer."""
+    if request.param == "key":
+        yield None
+        return
+    with run_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def settings(settings: Settings, issuer: TestIssuer | None) -> Settings:
+    if issuer is None:
+        return settings
+    return issuer.make_settings(settings.home, settings.database_url)
+
+
+@pytest.fixture
+def red(client: TestClient, services: Container, issuer: TestIssuer | None) -> Team:
+    return _make_team(client, services, issuer, "red")
+
+
+@pytest.fixture
+def blue(client: TestClient, services: Container, issuer: TestIssuer | None) -> Team:
+    return _make_team(client, services, issuer, "blue")
+
+
+def _make_team(
+    client: TestClient, services: Container, issuer: TestIssuer | None, project: str
+) -> Team:
+    if issuer is None:
+        return make_team(client, services, project)
+    return make_team_of_issuer(client, issuer, project)
 
 
 def list_operations() -> list[tuple[str, str]]:

@@ -171,10 +171,12 @@ def test_streams_of_a_revoked_key_end(
     monkeypatch.setattr("services.jobs.streams.KEY_SECONDS", 0.0)
     job = stage.submit()
     key = services.api_keys.create("leaver", ["read"])
+    principal = services.api_keys.verify(key.key)
+    assert principal is not None
     services.api_keys.revoke(key.record.id)
 
     async def read_stream() -> list[bytes]:
-        return [item async for item in stream_events(services, job, 0, key.record.id)]
+        return [item async for item in stream_events(services, job, 0, principal)]
 
     [greeting] = anyio.run(read_stream)
     assert b"events of" in greeting
