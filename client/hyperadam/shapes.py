@@ -48,6 +48,17 @@ def fan_in(shape: Sequence[int]) -> int:
     return max(1, math.prod(_describe_unit(shape)))
 
 
+def fan_out(shape: Sequence[int]) -> int:
+    """How many outputs a parameter of this shape gives from each of its inputs.
+
+    Of a matrix (out, in), and of a stack of them, its rows; of a kernel (out, in, …) its output
+    channels; 1 of a bias or a scale.
+    """
+    if is_vector(shape):
+        return 1
+    return max(1, shape[-2] if is_stack(shape) else shape[0])
+
+
 def places(shape: Sequence[int]) -> int:
     """From how many places a parameter of this shape takes each channel.
 

@@ -12,6 +12,8 @@ from meta_trainer.specs.problems import FieldProblem
 _LIMITS: Final = ("skip_zero_gradients", "direction_bound")
 """Fields of a HyperAdam's rule that limit its directions, and say nothing of what Θ's numbers
 mean."""
+_WIDENINGS: Final = ("sees_network",)
+"""Fields by which a rule's cells see more: Θ of one that sees less is one of theirs, too."""
 
 
 def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
@@ -24,7 +26,8 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
     Raises:
         FieldProblem: blaming `parent`; the message names the first field of the rule that differs.
     """
-    _check_same_rule(spec, rule, "parent", str(spec.parent), but=_LIMITS)
+    but = (*_LIMITS, *_WIDENINGS) if _is_widened(spec.rule, rule) else _LIMITS
+    _check_same_rule(spec, rule, "parent", str(spec.parent), but=but)
 
 
 def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_episodes: int) -> None:
@@ -47,6 +50,12 @@ def check_continuation(spec: MetaTrainingSpec, original: MetaTrainingSpec, n_epi
             f"n_episodes must be more than {n_episodes}, the episodes that {name} has behind it "
             f"at update {spec.continue_from.checkpoint}: they count, too",
         )
+
+
+def _is_widened(rule: Any, parent: Any) -> bool:
+    """Whether the rule sees all that the parent's does, and more."""
+    pairs = [(getattr(parent, name, False), getattr(rule, name, False)) for name in _WIDENINGS]
+    return any(sees for _, sees in pairs) and all(sees or not saw for saw, sees in pairs)
 
 
 def _check_same_rule(

@@ -25,7 +25,7 @@ def make_initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> T
         raise ValueError(f"parent is {spec.parent!r} in the spec, but {number} Θ was given")
     if parent is not None:
         check_parent(spec, parent.rule.spec)
-        tensors = parent.tensors
+        tensors = rule.widen_theta(parent.tensors)
     else:
         tensors = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
     adjusted = adjust_theta(tensors, spec.adjustment)

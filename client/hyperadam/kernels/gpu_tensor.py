@@ -19,7 +19,8 @@ from hyperadam.kernels.checks import check_tensor
 from hyperadam.kernels.gpu import has_triton
 from hyperadam.kernels.tensor_library import MOVING_FIELDS, field_shapes
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorState, Rule, Tensors
-from hyperadam.rules.hyperadam_tensor import LENGTH_BASE, Cells, read_lengths
+from hyperadam.rules.hyperadam_tensor import Cells
+from hyperadam.rules.tensor_state import LENGTH_BASE, read_lengths
 
 if TYPE_CHECKING:
     from hyperadam.kernels.triton_tensor.launcher import PassLauncher

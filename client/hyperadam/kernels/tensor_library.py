@@ -18,7 +18,7 @@ from hyperadam.kernels.build import BuildError, compile_library
 from hyperadam.kernels.checks import check_tensor
 from hyperadam.kernels.library import warn_once
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorState, Rule
-from hyperadam.rules.hyperadam_tensor import read_lengths
+from hyperadam.rules.tensor_state import read_lengths
 
 CPU: Final = torch.device("cpu")
 MOVING_FIELDS: Final = ("m", "v", "beta_hat", "gamma_hat", "means", "n_steps")
@@ -36,6 +36,7 @@ class TensorArguments(ctypes.Structure):
         ("p", ctypes.c_int64),
         ("n_tensors", ctypes.c_int64),
         ("n_hidden", ctypes.c_int64),
+        ("n_surroundings", ctypes.c_int64),
         ("epsilon", ctypes.c_double),
         ("bound", ctypes.c_double),
         ("lengths", _POINTER),
@@ -145,6 +146,7 @@ class TensorLayout:
             p=self.shape[-1],
             n_tensors=self.n_tensors,
             n_hidden=kernel.rule.spec.n_hidden,
+            n_surroundings=kernel.rule.n_surroundings,
             epsilon=kernel.rule.spec.epsilon,
             bound=kernel.rule.spec.direction_bound,
             lengths=ctypes.addressof(self._lengths),
@@ -163,7 +165,7 @@ def field_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """Name → shape of these fields of a state, for gradients (*batch, p)."""
     n = rule.spec.n_candidates
-    rows = {"m": n, "beta_hat": n, "means": n + 2, "traits": 5, "length": 2}
+    rows = {"m": n, "beta_hat": n, "means": n + 2, "traits": rule.n_traits, "length": 2}
     shapes: dict[str, tuple[int, ...]] = {}
     for name in names:
         last = n_tensors if name in rule.per_tensor_fields else shape[-1]

@@ -140,9 +140,11 @@ class FlatState:
                 begun.append({})
         if fresh and self._rule.per_tensor_fields:
             square_means = _measure_square_means(vector)
+            columns = self._rule.begin_tensors(square_means, shapes)
             for index in fresh:
-                column = square_means[:, index : index + 1]
-                begun[index] = self._rule.begin_tensors(column, [shapes[index]])
+                begun[index] = {
+                    name: field[:, index : index + 1] for name, field in columns.items()
+                }
         return begun
 
     def _find_left(self, vector: FlatVector) -> dict[str, list[tuple[Tensor, Tensor]]]:

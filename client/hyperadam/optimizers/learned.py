@@ -32,6 +32,7 @@ from hyperadam.optimizers.parameter_stepper import ParameterStepper
 from hyperadam.optimizers.shards import (
     check_known,
     check_not_flattened,
+    check_sees_all,
     count_dimensions,
     find_others,
 )
@@ -139,10 +140,12 @@ class LearnedOptimizer(Optimizer):
 
     def _open_run(self) -> None:
         """What is not carried from process to process."""
+        others = find_others()
+        check_sees_all(self._theta.rule, others, type(self).__name__)
         self._stepper = ParameterStepper(
             self._theta,
             self._state_dtype,
-            find_others(),
+            others,
             normalize_gradients=self._normalize_gradients,
         )
         self._n_skipped_steps = 0

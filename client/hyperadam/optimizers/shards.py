@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hyperadam.optimizers.pieces import is_spread
 from hyperadam.optimizers.spread import Others
+from hyperadam.rules import Rule
 
 _ZERO: Final = "torch.distributed.optim.zero_redundancy_optimizer"
 _ADVICE: Final = (
@@ -68,6 +69,20 @@ def check_not_flattened(
                 f"alone: a framework has flattened them (DeepSpeed ZeRO does). {optimizer} cannot "
                 f"step flat shards; use ZeRO stage 0, or {_ADVICE}"
             )
+
+
+def check_sees_all(rule: Rule[Any], others: Others | None, optimizer: str) -> None:
+    """Refuse a rule that is to see the whole network where other processes have parts of it.
+
+    Raises:
+        ShardedParameters: they have.
+    """
+    if others is not None and rule.sees_network:
+        raise ShardedParameters(
+            f"{optimizer} with a Θ that sees the network cannot run in ZeroRedundancyOptimizer, "
+            "where each process sees some of the parameters; use fully_shard (FSDP2) or "
+            "DistributedDataParallel"
+        )
 
 
 def count_dimensions(group: Mapping[str, Any]) -> int:

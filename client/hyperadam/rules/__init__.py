@@ -11,12 +11,9 @@ from hyperadam.extensions import RULES, Extension, load_extensions
 from hyperadam.rules.base import CoordinateSums, Insight, Rule, RuleError, Tensors
 from hyperadam.rules.dm import DMRule, DMSpec, DMState
 from hyperadam.rules.hyperadam import HyperAdamRule, HyperAdamSpec, HyperAdamState
-from hyperadam.rules.hyperadam_tensor import (
-    HyperAdamTensorRule,
-    HyperAdamTensorSpec,
-    HyperAdamTensorState,
-)
+from hyperadam.rules.hyperadam_tensor import HyperAdamTensorRule, HyperAdamTensorSpec
 from hyperadam.rules.rnnprop import RNNpropRule, RNNpropSpec, RNNpropState
+from hyperadam.rules.tensor_state import HyperAdamTensorState
 
 __all__ = [
     "CoordinateSums",

@@ -113,6 +113,14 @@ class Rule(ABC, Generic[StateT]):
         """A fresh Θ in float64, drawn from `generator`; `init` names one of the rule's
         initialisations."""
 
+    def widen_theta(self, theta: Tensors) -> dict[str, Tensor]:
+        """Θ for this rule of that of one with fewer features: it does what it did.
+
+        Args:
+            theta: the tensors of the other rule.
+        """
+        return dict(theta)
+
     @abstractmethod
     def init_state(self, w: Tensor, shapes: Shapes | None = None) -> StateT:
         """The state before the first step. Fields with a number a coordinate are 0.
@@ -127,7 +135,8 @@ class Rule(ABC, Generic[StateT]):
         square_means: Tensor,  # noqa: ARG002  shape: (1, *batch, k)
         shapes: Shapes,  # noqa: ARG002
     ) -> dict[str, Tensor]:
-        """The `per_tensor_fields` of the state before the first step, of k parameters.
+        """The `per_tensor_fields` of the state before the first step, of the k parameters of a
+        network.
 
         Args:
             square_means: of their weights' squares; gives dtype and device.
@@ -179,6 +188,11 @@ class Rule(ABC, Generic[StateT]):
         """Whether no coordinate depends on another, so that some may be stepped without the
         others."""
         return not (self.joins_parameters or self.per_tensor_fields)
+
+    @property
+    def sees_network(self) -> bool:
+        """Whether a parameter's state begins with what is known of the network's others."""
+        return False
 
     @property
     def stands_still(self) -> bool:

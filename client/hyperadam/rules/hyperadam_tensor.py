@@ -25,6 +25,10 @@ weights of a layer that keeps the size of its inputs have.
 All that step t needs of a tensor as a whole is of step t − 1: one pass over the coordinates is
 enough. Directions do not depend on the unit of the loss: α is 1.
 
+With `sees_network`, cells are told of the network, too (`hyperadam.rules.roles`): x ends with the
+five surroundings s of the tensor, and ℓ is e^{c s} times as long. For a matrix of the same fan-in
+and gain wants long steps in a perceptron, and short ones between the norms of a transformer.
+
 The role is read from the shape: of no or one dimension a vector; of two a matrix; of three a stack
 of matrices, (n, out, in); of more a kernel. Θ is a few hundred numbers.
 """
@@ -48,21 +52,28 @@ from hyperadam.rules.layers import (
     draw_theta,
     linear,
 )
-from hyperadam.rules.roles import N_TRAITS, ROLES, describe_traits
-from hyperadam.rules.tensors import (
-    average_over_tensors,
-    check_lengths,
-    count_coordinates,
-    spread_over_tensors,
+from hyperadam.rules.roles import (
+    N_SURROUNDINGS,
+    N_TRAITS,
+    ROLES,
+    describe_surroundings,
+    describe_traits,
 )
+from hyperadam.rules.tensor_state import (
+    HyperAdamTensorState,
+    Start,
+    describe_start,
+    find_start,
+    read_lengths,
+    split_length,
+)
+from hyperadam.rules.tensors import average_over_tensors, check_lengths, spread_over_tensors
 
 RATIO_FLOOR: Final = 1e-8
 """Added to ratios of means before their logarithm: r is at least −9.2."""
 WARMUP: Final = 20
 """Steps after which the short clock stands still."""
 USUAL_FAN_IN: Final = 64
-LENGTH_BASE: Final = 2**20
-"""Lengths are kept as two numbers to this base: float32 holds no whole number above 2^24."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +90,8 @@ class HyperAdamTensorSpec:
     overflows float32)."""
     direction_bound: float = 20.0
     """b, 1 to 1e6: directions are within ± b before they are multiplied by the length."""
+    sees_network: bool = False
+    """Whether the cells are told of the network that a tensor is in."""
 
     RANGES: ClassVar[Ranges] = {
         "n_candidates": (1, 16),
@@ -92,30 +105,6 @@ class HyperAdamTensorSpec:
         check_ranges(self, self.RANGES)
 
 
-class HyperAdamTensorState(NamedTuple):
-    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 for each of the k
-    tensors."""
-
-    m: Tensor
-    """First moments m_j; shape (J, *batch, p)."""
-    v: Tensor
-    """The second moment; shape (1, *batch, p)."""
-    beta_hat: Tensor
-    """Bias factors β̂_j of m; shape (J, *batch, k)."""
-    gamma_hat: Tensor
-    """Bias factor γ̂ of v; shape (1, *batch, k)."""
-    means: Tensor
-    """⟨m̂_j²⟩, ⟨v̂⟩ and ⟨g²⟩ of the last step; shape (J + 2, *batch, k)."""
-    n_steps: Tensor
-    """Steps that lie behind; shape (1, *batch, k)."""
-    start_rms: Tensor
-    """⟨w_0²⟩^½; shape (1, *batch, k)."""
-    traits: Tensor
-    """log fan-in, and which of `ROLES` the tensor has; shape (5, *batch, k)."""
-    length: Tensor
-    """Its coordinates: quotient and rest by `LENGTH_BASE`; shape (2, *batch, k)."""
-
-
 class Cells(NamedTuple):
     """What the three cells say of each tensor."""
 
@@ -127,16 +116,6 @@ class Cells(NamedTuple):
     """Shape (J, *batch, k)."""
     step_length: Tensor
     """ℓ; shape (1, *batch, k)."""
-
-
-class Start(NamedTuple):
-    """How the tensors start; each field of shape (1, *batch, k)."""
-
-    is_relative: Tensor
-    """Whether steps are relative to the start: not of vectors, nor where it is 0."""
-    log_gain: Tensor
-    """0 where steps are not relative."""
-    log_fan_in: Tensor
 
 
 class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
@@ -165,6 +144,10 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         return self._spec
 
     @property
+    def sees_network(self) -> bool:
+        return self.spec.sees_network
+
+    @property
     def stands_still(self) -> bool:
         return True
 
@@ -172,7 +155,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
         j = self.spec.n_candidates
         n_hidden = self.spec.n_hidden
-        n_features = j + 4 + N_TRAITS
+        n_features = j + 4 + N_TRAITS + self.n_surroundings
         return {
             "state_cell.weight": (n_hidden, n_features),
             "state_cell.bias": (n_hidden,),
@@ -182,8 +165,18 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             "weight_cell.bias": (j,),
             "length.weight": (1, n_hidden),
             "length.bias": (len(ROLES),),  # log k of each role
-            "length.exponents": (2,),  # a, b
+            "length.exponents": (2 + self.n_surroundings,),  # a, b, c
         }
+
+    @property
+    def n_surroundings(self) -> int:
+        """Features of the network around a tensor."""
+        return N_SURROUNDINGS if self.spec.sees_network else 0
+
+    @property
+    def n_traits(self) -> int:
+        """Rows of the state's `traits`."""
+        return N_TRAITS + self.n_surroundings
 
     @property
     def log_length(self) -> str | None:
@@ -208,8 +201,21 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         theta["weight_cell.bias"].fill_(4 / j)
         lengths = [0.004 if role == "vector" else 0.03 for role in ROLES]
         theta["length.bias"].copy_(torch.tensor(lengths, dtype=torch.float64).log())
-        theta["length.exponents"].copy_(torch.tensor([-0.5, 0.0]))
+        theta["length.exponents"].copy_(torch.tensor([-0.5] + [0.0] * (1 + self.n_surroundings)))
         return theta
+
+    def widen_theta(self, theta: Tensors) -> dict[str, Tensor]:
+        """Θ of the rule that does not see the network, for this one: what is new counts nothing.
+
+        Args:
+            theta: its tensors; those of this rule are given back as they are.
+        """
+        shapes = self.theta_shapes
+        widened = dict(theta)
+        for name in ("state_cell.weight", "length.exponents"):
+            missing = shapes[name][-1] - theta[name].shape[-1]
+            widened[name] = torch.nn.functional.pad(theta[name], (0, missing))
+        return widened
 
     def init_state(self, w: Tensor, shapes: Shapes | None = None) -> HyperAdamTensorState:
         """The state before the first step; see `Rule.init_state`.
@@ -246,13 +252,18 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             columns = square_means.new_tensor(rows).T
             return columns.view(-1, *(1 for _ in batch), len(rows)).expand(-1, *batch, -1).clone()
 
+        start_rms = square_means.sqrt()
+        traits = constants([describe_traits(shape) for shape in shapes])
+        if self.spec.sees_network:
+            log_gain = find_start(start_rms, traits).log_gain
+            traits = torch.cat([traits, describe_surroundings(shapes, start_rms, log_gain)])
         return {
             "beta_hat": zeros(j),
             "gamma_hat": zeros(1),
             "means": zeros(j + 2),
             "n_steps": zeros(1),
-            "start_rms": square_means.sqrt(),
-            "traits": constants([describe_traits(shape) for shape in shapes]),
+            "start_rms": start_rms,
+            "traits": traits,
             "length": constants([split_length(math.prod(shape)) for shape in shapes]),
         }
 
@@ -342,31 +353,13 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     ) -> Tensor:
         """ℓ of each tensor; shape (1, *batch, k)."""
         log_lengths = theta["length.bias"]
-        roles = state.traits[1:]
+        roles = state.traits[1:N_TRAITS]
         of_role = linear(log_lengths[None], roles, log_lengths.new_zeros(1))
-        of_gain, of_fan_in = theta["length.exponents"]
+        of_gain, of_fan_in, *of_surroundings = theta["length.exponents"]
         log_widening = start.log_fan_in - math.log(USUAL_FAN_IN)
         of_start = of_gain * start.log_gain + of_fan_in * log_widening
         log_length = torch.where(start.is_relative, of_role + of_start, log_lengths[-1])
+        for exponent, row in zip(of_surroundings, state.traits[N_TRAITS:], strict=True):
+            log_length = log_length + exponent * row
         log_length = linear(theta["length.weight"], hidden, log_length)
         return log_length.exp() * torch.where(start.is_relative, state.start_rms, 1.0)
-
-
-def describe_start(state: HyperAdamTensorState) -> Start:
-    """What lengths and cells are told of the tensors' starts."""
-    is_vector = state.traits[-1:] > 0.5
-    is_relative = (state.start_rms > 0) & ~is_vector
-    log_fan_in = state.traits[:1]
-    log_gain = torch.where(is_relative, state.start_rms, 1.0).log() + log_fan_in / 2
-    return Start(is_relative, torch.where(is_relative, log_gain, 0.0), log_fan_in)
-
-
-def split_length(length: int) -> tuple[int, int]:
-    """Quotient and rest by `LENGTH_BASE`."""
-    return divmod(length, LENGTH_BASE)
-
-
-def read_lengths(state: HyperAdamTensorState) -> list[int]:
-    """The coordinates of each tensor."""
-    of_one_learner = state.length.detach().reshape(2, -1, state.length.shape[-1])[:, 0]
-    return count_coordinates(of_one_learner, LENGTH_BASE)

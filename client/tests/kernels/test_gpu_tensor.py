@@ -34,13 +34,20 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 class Period:
     """Gradients, of which some are 0, and upstreams of a few steps."""
 
-    def __init__(self, n_candidates: int, batch: tuple[int, ...] = (2,)) -> None:
+    def __init__(
+        self, n_candidates: int, batch: tuple[int, ...] = (2,), *, sees_network: bool = False
+    ) -> None:
         generator = torch.Generator().manual_seed(n_candidates)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-        spec = HyperAdamTensorSpec(n_candidates=n_candidates, n_hidden=4, direction_bound=2.0)
+        spec = HyperAdamTensorSpec(
+            n_candidates=n_candidates,
+            n_hidden=4,
+            direction_bound=2.0,
+            sees_network=sees_network,
+        )
         self.rule = HyperAdamTensorRule(spec)
         start = self.rule.pack(self.rule.init_theta(generator)).double()
         self.theta = start + 0.2 * draw(len(start))
@@ -71,7 +78,7 @@ class Period:
 def test_steps_and_their_derivatives_are_the_plain_rules(
     n_candidates: int, dtype: torch.dtype, tolerance: float
 ) -> None:
-    period = Period(n_candidates)
+    period = Period(n_candidates, sees_network=n_candidates == 3)
     expected = period.run(period.rule, torch.float64)
     fused = period.run(FusedPassRule(period.rule), dtype, DEVICE)
     assert expected[-1].abs().min() > 0

@@ -19,8 +19,8 @@ P = sum(torch.Size(shape).numel() for shape in SHAPES)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 
 
-def make_rule(n_candidates: int = 4) -> HyperAdamTensorRule:
-    return HyperAdamTensorRule(HyperAdamTensorSpec(n_candidates=n_candidates))
+def make_rule(n_candidates: int = 4, **options: Any) -> HyperAdamTensorRule:
+    return HyperAdamTensorRule(HyperAdamTensorSpec(n_candidates=n_candidates, **options))
 
 
 def draw_theta(rule: HyperAdamTensorRule, dtype: torch.dtype) -> Tensor:
@@ -47,11 +47,12 @@ def check_close(state: Any, expected: Any, tolerance: float) -> None:
 @DTYPES
 @pytest.mark.parametrize("n_candidates", [1, 4, 16])
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
+@pytest.mark.parametrize("sees_network", [False, True])
 def test_steps_are_those_of_the_plain_rule(
-    batch: tuple[int, ...], n_candidates: int, dtype: torch.dtype
+    sees_network: bool, batch: tuple[int, ...], n_candidates: int, dtype: torch.dtype
 ) -> None:
     """Of the plain rule in float64, whose own rounding in float32 is several times as large."""
-    rule = make_rule(n_candidates)
+    rule = make_rule(n_candidates, sees_network=sees_network)
     theta = draw_theta(rule, torch.float64)
     fused = open_stepper(rule, theta.to(dtype))
     plain = ReferenceStepper(rule, theta)

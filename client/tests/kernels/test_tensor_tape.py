@@ -42,14 +42,26 @@ class TensorPeriod:
     """g_t = a_t + b_t ⊙ Σ_{s<t} d_s and F = Σ_t ⟨c_t, d_t⟩; of some coordinates and of a whole step
     g is 0."""
 
-    def __init__(self, n_candidates: int = 4, *, bound: float = 20.0, batch: Any = (2,)) -> None:
+    def __init__(
+        self,
+        n_candidates: int = 4,
+        *,
+        bound: float = 20.0,
+        batch: Any = (2,),
+        sees_network: bool = False,
+    ) -> None:
         generator = torch.Generator().manual_seed(n_candidates)
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(shape, generator=generator, dtype=torch.float64)
 
         self.rule = HyperAdamTensorRule(
-            HyperAdamTensorSpec(n_candidates=n_candidates, n_hidden=5, direction_bound=bound)
+            HyperAdamTensorSpec(
+                n_candidates=n_candidates,
+                n_hidden=5,
+                direction_bound=bound,
+                sees_network=sees_network,
+            )
         )
         start = self.rule.pack(self.rule.init_theta(generator))
         self.theta = start + 0.2 * draw(len(start))
@@ -103,8 +115,11 @@ def check_close(result: Outcome, expected: Outcome, tolerance: float) -> None:
 
 @pytest.mark.parametrize("bound", [20.0, 1.0], ids=["free", "bound"])
 @pytest.mark.parametrize("n_candidates", [1, 4, 16])
-def test_is_the_plain_rule_and_its_derivative(n_candidates: int, bound: float) -> None:
-    period = TensorPeriod(n_candidates, bound=bound)
+@pytest.mark.parametrize("sees_network", [False, True])
+def test_is_the_plain_rule_and_its_derivative(
+    sees_network: bool, n_candidates: int, bound: float
+) -> None:
+    period = TensorPeriod(n_candidates, bound=bound, sees_network=sees_network)
     expected = period.run(ReferenceStepwiseTape)
     assert not expected.directions[3].any()
     assert expected.theta_gradients.abs().min(1).values.gt(0).all()

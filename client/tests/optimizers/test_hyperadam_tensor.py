@@ -49,8 +49,9 @@ def flatten(parameters: list[nn.Parameter]) -> Tensor:
     return torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
 
 
-def test_is_the_rule_over_the_tensors_of_one_flat_vector() -> None:
-    theta = make_theta()
+@pytest.mark.parametrize("sees_network", [False, True])
+def test_is_the_rule_over_the_tensors_of_one_flat_vector(sees_network: bool) -> None:
+    theta = make_theta(sees_network=sees_network)
     parameters = make_parameters(torch.float64)
     optimizer = HyperAdam(parameters, theta, warmup_steps=0, decay_after=0)
     tensors = {name: x.double() for name, x in theta.tensors.items()}

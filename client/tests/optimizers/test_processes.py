@@ -36,6 +36,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Find]:
 @pytest.mark.parametrize("name", MAKES)
 @pytest.mark.parametrize("way", ["fsdp2", "oddly", "zero"])
 def test_many_processes_are_as_one(sharded: Find, way: str, name: str) -> None:
+    if (way, name) == ("zero", "network"):
+        for message in sharded("zero/refused"):
+            assert "cannot run in ZeroRedundancyOptimizer" in message
+        return
     alone = run_alone(MAKES[name])
     assert float((alone - run_alone(MAKES["adamw"])).abs().max()) > 0.001 or name == "adamw"
     for weights in sharded(f"{way}/{name}"):

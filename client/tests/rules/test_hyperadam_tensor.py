@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec, Rule, RuleError
-from hyperadam.rules.hyperadam_tensor import LENGTH_BASE
 from hyperadam.rules.roles import ROLES, describe_traits
+from hyperadam.rules.tensor_state import LENGTH_BASE
 from hyperadam.rules.tensors import count_coordinates
 from rule_contract import Array, RuleContract, draw_gradients, draw_theta, movement
 from tensor_oracle import tensor_directions
@@ -24,6 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one-candidate": {"n_candidates": 1},
     "large-epsilon": {"epsilon": 1e-3},
     "bounded": {"direction_bound": 1.0},
+    "sees-network": {"sees_network": True},
 }
 SHAPES = [(2, 3), (4,), (), (2, 1, 3), (2, 1, 2, 2), (2, 2)]
 """A matrix, a vector, a number, a stack, a kernel, and a matrix that starts at 0."""
@@ -92,6 +93,32 @@ def test_a_tensor_moves_as_if_it_were_alone() -> None:
     rule = HyperAdamTensorRule()
     theta, w, gradients = draw_theta(rule), draw_start(), draw_gradients(4, P)
     together = run_tensors(rule, theta, w, gradients)
+    torch.testing.assert_close(together, run_alone(rule, theta, w, gradients), rtol=1e-12, atol=0)
+
+
+def test_a_tensor_that_sees_its_network_moves_as_in_no_other() -> None:
+    rule = HyperAdamTensorRule(HyperAdamTensorSpec(sees_network=True))
+    theta, w, gradients = draw_theta(rule), draw_start(), draw_gradients(4, P)
+    together = run_tensors(rule, theta, w, gradients)
+    ratios = together / run_alone(rule, theta, w, gradients)
+    assert bool(((ratios - 1).abs() > 1e-3).all())
+
+
+def test_a_theta_that_is_widened_moves_as_it_did() -> None:
+    narrow = HyperAdamTensorRule()
+    wide = HyperAdamTensorRule(HyperAdamTensorSpec(sees_network=True))
+    theta, w, gradients = draw_theta(narrow), draw_start(), draw_gradients(4, P)
+    widened = wide.widen_theta(theta)
+    assert {name: tuple(x.shape) for name, x in widened.items()} == wide.theta_shapes
+    assert torch.equal(
+        run_tensors(wide, widened, w, gradients), run_tensors(narrow, theta, w, gradients)
+    )
+
+
+def run_alone(
+    rule: HyperAdamTensorRule, theta: Mapping[str, Tensor], w: Tensor, gradients: Tensor
+) -> Tensor:
+    """The same, of networks of one tensor each."""
     lengths = [math.prod(shape) for shape in SHAPES]
     parts = zip(SHAPES, w.split(lengths), gradients.split(lengths, 1), strict=True)
     moved = []
@@ -102,7 +129,7 @@ def test_a_tensor_moves_as_if_it_were_alone() -> None:
             direction, state = rule.update(theta, gradient, state)
             directions.append(direction)
         moved.append(torch.stack(directions))
-    torch.testing.assert_close(together, torch.cat(moved, 1), rtol=1e-12, atol=1e-13)
+    return torch.cat(moved, 1)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e6])

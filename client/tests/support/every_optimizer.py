@@ -10,7 +10,7 @@ import pytest
 import torch
 from hyperadam import HyperAdam, RNNprop, Theta
 from hyperadam.rates import Rate
-from hyperadam.rules import HyperAdamTensorRule, RNNpropRule
+from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec, RNNpropRule
 from small_run import make_theta
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -31,6 +31,16 @@ def make_small_theta() -> Theta:
 def make_tensor_theta() -> Theta:
     rule = HyperAdamTensorRule()
     vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(0)))
+    return Theta.from_vector(rule, vector, rate=Rate(lr=1.0))
+
+
+@cache
+def make_network_theta() -> Theta:
+    """One that sees the network, and makes something of it."""
+    rule = HyperAdamTensorRule(HyperAdamTensorSpec(sees_network=True))
+    generator = torch.Generator().manual_seed(0)
+    vector = rule.pack(rule.init_theta(generator))
+    vector = vector + 0.1 * torch.randn(len(vector), generator=generator)
     return Theta.from_vector(rule, vector, rate=Rate(lr=1.0))
 
 

@@ -14,6 +14,7 @@ import torch
 from every_optimizer import (
     Make,
     make_adamw,
+    make_network_theta,
     make_rnnprop,
     make_small_theta,
     make_tensor_theta,
@@ -46,11 +47,16 @@ def make_rated_tensor(parameters: Any, **options: Any) -> Optimizer:
     return HyperAdam(parameters, rate(make_tensor_theta()), **options)
 
 
+def make_network(parameters: Any, **options: Any) -> Optimizer:
+    return HyperAdam(parameters, rate(make_network_theta()), **options)
+
+
 MAKES: dict[str, Make] = {
     "adamw": make_adamw,
     "rms": make_rms,
     "euclidean": make_euclidean,
     "tensor": make_rated_tensor,
+    "network": make_network,
     "rnnprop": make_rnnprop,
 }
 

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from every_optimizer import Make, make_tensor
+from hyperadam.optimizers.shards import ShardedParameters
 from sharded_model import MAKES, Model, flatten, run_loop, set_gradients, train
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
@@ -55,7 +56,9 @@ def run_sharded(rank: int, _folder: Path) -> dict[str, Any]:
         options = {} if name == "adamw" else {"state_dtype": torch.bfloat16}
         train(half, make(half.parameters(), **options), range(5))
         found[f"bfloat16/{name}"] = flatten(half)
-        found[f"zero/{name}"] = run_zero(make)
+        if name != "network":
+            found[f"zero/{name}"] = run_zero(make)
+    found["zero/refused"] = refuse_zero()
     found["zero/one"] = run_zero_of_one()
     found["loop/rms"] = run_loop(shard)
     return found | describe_state() | run_spoilt(rank)
@@ -66,6 +69,15 @@ def run_zero(make: Make) -> Tensor:
     optimizer = ZeroRedundancyOptimizer(model.parameters(), make, parameters_as_bucket_view=False)
     train(model, optimizer, range(5))
     return flatten(model)
+
+
+def refuse_zero() -> str:
+    """What is said of a Θ that sees the network."""
+    try:
+        run_zero(MAKES["network"])
+    except ShardedParameters as error:
+        return str(error)
+    return ""
 
 
 def run_zero_of_one() -> Tensor:

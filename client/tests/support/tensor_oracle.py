@@ -41,8 +41,26 @@ def tensor_directions(
     """
     bounds = np.cumsum([prod(shape) for shape in shapes])[:-1]
     parts = zip(shapes, np.split(w, bounds), np.split(gradients, bounds, axis=1), strict=True)
-    columns = [TensorOracle(spec, theta, shape, start).run(past) for shape, start, past in parts]
+    tensors = [TensorOracle(spec, theta, shape, start) for shape, start, _ in parts]
+    if spec["sees_network"]:
+        for tensor in tensors:
+            tensor.surroundings = describe_surroundings(tensor, tensors)
+    pasts = np.split(gradients, bounds, axis=1)
+    columns = [tensor.run(past) for tensor, past in zip(tensors, pasts, strict=True)]
     return np.concatenate(columns, axis=1)
+
+
+def describe_surroundings(tensor: TensorOracle, tensors: Sequence[TensorOracle]) -> list[float]:
+    """What a tensor is told of itself and of its network."""
+    k = len(tensors)
+    gains = [log(other.gain) for other in tensors if other.is_relative]
+    return [
+        log(tensor.fan_out) / 5 - 0.7,
+        float(tensor.is_scale),
+        sum(other.is_scale for other in tensors) / k,
+        log(k) / 2 - 1,
+        sum(gains) / max(1, len(gains)) / 2,
+    ]
 
 
 class TensorOracle:
@@ -63,6 +81,9 @@ class TensorOracle:
             self.fan_in = shape[2]
         else:
             self.fan_in = prod(shape[1:])
+        self.fan_out = 1 if self.role == 3 else shape[1] if self.role == 1 else shape[0]
+        self.is_scale = self.role == 3 and self.start_rms > 0
+        self.surroundings: list[float] = []
         self.is_relative = self.role != 3 and self.start_rms > 0
         self.gain = self.start_rms * self.fan_in**0.5 if self.is_relative else 1.0
 
@@ -92,7 +113,7 @@ class TensorOracle:
         role = [float(self.role == number) for number in range(4)]
         clocks = [log(t) / 4 - 0.7, min(t / 20, 1) - 0.5]
         shape = [log(self.fan_in) / 5 - 0.7, log(self.gain) / 2]
-        x = np.array([*(ratios / 2), *clocks, *shape, *role])
+        x = np.array([*(ratios / 2), *clocks, *shape, *role, *self.surroundings])
         return np.tanh(self.theta["state_cell.weight"] @ x + self.theta["state_cell.bias"])
 
     def combine(self, hidden: Array, m_hat: Array, v_hat: Array, gradient: Array) -> Array:
@@ -107,8 +128,9 @@ class TensorOracle:
         length = np.exp(bias + self.theta["length.weight"][0] @ hidden)
         unit = 1.0
         if self.is_relative:
-            a, b = self.theta["length.exponents"]
+            a, b = self.theta["length.exponents"][:2]
             unit = self.start_rms * self.gain**a * (self.fan_in / 64) ** b
+        unit *= np.exp(self.theta["length.exponents"][2:] @ np.array(self.surroundings))
         return np.asarray(unit * length * np.clip(mixture, -bound, bound))
 
 

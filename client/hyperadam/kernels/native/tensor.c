@@ -62,7 +62,7 @@ static void step_tensors(const TensorProblem *problem, ThetaParts theta, const r
 void tensor_step(const TensorProblem *problem, const double *theta, const real *g, const TensorState *old,
                  const TensorState *new, real *direction) {
     const unsigned mode = flush_denormals();
-    step_tensors(problem, part_theta((double *)theta, problem->n_hidden), g, *old, *new, direction);
+    step_tensors(problem, part_theta((double *)theta, problem), g, *old, *new, direction);
     restore_mode(mode);
 }
 
@@ -70,7 +70,7 @@ void tensor_tape_step(const TensorProblem *problem, const double *theta, const r
                       real *direction) {
     const unsigned mode = flush_denormals();
     const TensorState before = open_slot(problem, (real *)old), after = open_slot(problem, new);
-    step_tensors(problem, part_theta((double *)theta, problem->n_hidden), g, before, after, direction);
+    step_tensors(problem, part_theta((double *)theta, problem), g, before, after, direction);
     restore_mode(mode);
 }
 
@@ -113,7 +113,7 @@ void tensor_tape_backward_step(const TensorProblem *problem, const double *theta
                                const real *new, const real *upstream, real *adjoint, real *g_bar, double *total) {
     const unsigned mode = flush_denormals();
     const int64_t n_cells = count_cells(problem);
-    const ThetaParts parts = part_theta((double *)theta, problem->n_hidden);
+    const ThetaParts parts = part_theta((double *)theta, problem);
     const TensorState before = open_slot(problem, (real *)old), after = open_slot(problem, (real *)new);
     const TensorState bar = open_slot(problem, adjoint);
     Place place = first_place(problem);
@@ -136,9 +136,9 @@ void tensor_tape_backward_step(const TensorProblem *problem, const double *theta
         backward_coordinates(&c, &rows, place.length, sums);
 
         const int64_t learner = cell / problem->n_tensors;
-        double *own_total = total + learner * count_theta(problem->n_hidden);
+        double *own_total = total + learner * count_theta(problem);
         finish_backward(problem, &cells, before, after, bar, cell, beta_hat, gamma_hat, sums, &said);
-        cells_backward(problem, parts, cell, &cells, &said, part_theta(own_total, problem->n_hidden), means_bar);
+        cells_backward(problem, parts, cell, &cells, &said, part_theta(own_total, problem), means_bar);
         for (int r = 0; r < MEANS; r++) bar.means[r * n_cells + cell] = (real)means_bar[r];
     }
     restore_mode(mode);

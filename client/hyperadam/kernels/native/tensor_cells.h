@@ -1,7 +1,7 @@
 /* The three cells of the rule whose cells are a tensor's, forward and backward, in double whatever `real` is: they are
  * a few hundred numbers a tensor, and what they say is rounded once.
  *
- *     x = [r_1 … r_J, r_g, clocks, fan-in, gain, role]   h = tanh(W_x x + b_x)
+ *     x = [r_1 … r_J, r_g, clocks, fan-in, gain, role, surroundings]   h = tanh(W_x x + b_x)
  *     β = σ(W_β h + b_β)   γ = σ(b_γ)   ρ_j = b_j e^{(W_ρ h)_j}   ℓ = k e^{w_k h} unit gain^a (fan-in / 64)^b
  *
  * The equations in full are in `hyperadam.rules.hyperadam_tensor`.
@@ -12,6 +12,7 @@
 enum { N_ROLES = 4, VECTOR_ROLE = N_ROLES - 1 };
 enum { LONG_CLOCK = J + 1, SHORT_CLOCK, FAN_IN, GAIN, ROLE, FEATURES = ROLE + N_ROLES };
 enum { V_MEAN = J, G_MEAN, MEANS };  /* of m̂_j² (J of them), of v̂, of g² */
+enum { N_TRAITS = 1 + N_ROLES, MOST_SURROUNDINGS = 5 };
 enum { LARGEST_HIDDEN = 256 };
 #define RATIO_FLOOR 1e-8
 #define WARMUP 20
@@ -19,11 +20,11 @@ enum { LARGEST_HIDDEN = 256 };
 
 /* Learners of the same tensors side by side. A cell is one tensor of one learner. */
 typedef struct {
-    int64_t n_learners, p, n_tensors, n_hidden;
+    int64_t n_learners, p, n_tensors, n_hidden, n_surroundings;
     double epsilon, bound;
     const int64_t *lengths;       /* (tensors) */
     const real *start_rms;        /* (cells) */
-    const real *traits;           /* (1 + N_ROLES, cells) */
+    const real *traits;           /* (N_TRAITS + n_surroundings, cells) */
 } TensorProblem;
 
 /* What changes from step to step: m (J, learners, p), v (learners, p); the others (·, cells). */
@@ -37,7 +38,7 @@ typedef struct {
 } ThetaParts;
 
 typedef struct {
-    double features[FEATURES], hidden[LARGEST_HIDDEN], beta[J], complement[J], gamma, gamma_complement, growth[J], rho[J], length;
+    double features[FEATURES + MOST_SURROUNDINGS], hidden[LARGEST_HIDDEN], beta[J], complement[J], gamma, gamma_complement, growth[J], rho[J], length;
     double log_gain, log_fan_in;
     double ratios[J + 1], v_mean; /* of m̂_j², then of g², to v̂ */
 } Cells;
@@ -47,10 +48,13 @@ typedef struct {
     double beta[J], gamma, rho[J], length;
 } CellAdjoints;
 
-static ThetaParts part_theta(double *vector, int64_t n_hidden) {
+static int64_t count_features(const TensorProblem *problem) { return FEATURES + problem->n_surroundings; }
+
+static ThetaParts part_theta(double *vector, const TensorProblem *problem) {
+    const int64_t n_hidden = problem->n_hidden;
     ThetaParts parts;
     parts.state_weight = vector;
-    parts.state_bias = parts.state_weight + n_hidden * FEATURES;
+    parts.state_bias = parts.state_weight + n_hidden * count_features(problem);
     parts.adam_weight = parts.state_bias + n_hidden;
     parts.adam_bias = parts.adam_weight + J * n_hidden;
     parts.weight_weight = parts.adam_bias + J + 1;
@@ -61,7 +65,10 @@ static ThetaParts part_theta(double *vector, int64_t n_hidden) {
     return parts;
 }
 
-static int64_t count_theta(int64_t n_hidden) { return n_hidden * (FEATURES + 2 * J + 2) + 2 * J + 1 + N_ROLES + 2; }
+static int64_t count_theta(const TensorProblem *problem) {
+    const int64_t of_units = count_features(problem) + 2 * J + 2;
+    return problem->n_hidden * of_units + 2 * J + 1 + N_ROLES + 2 + problem->n_surroundings;
+}
 
 static int64_t count_cells(const TensorProblem *problem) { return problem->n_learners * problem->n_tensors; }
 
@@ -98,6 +105,7 @@ static void gather_features(const TensorProblem *problem, TensorState state, int
     x[FAN_IN] = cells->log_fan_in / 5 - 0.7;
     x[GAIN] = cells->log_gain / 2;
     for (int role = 0; role < N_ROLES; role++) x[ROLE + role] = (double)problem->traits[(1 + role) * n_cells + cell];
+    for (int64_t i = 0; i < problem->n_surroundings; i++) x[FEATURES + i] = (double)problem->traits[(N_TRAITS + i) * n_cells + cell];
 }
 
 static double compute_length(const TensorProblem *problem, ThetaParts theta, int64_t cell, const Cells *cells) {
@@ -105,17 +113,18 @@ static double compute_length(const TensorProblem *problem, ThetaParts theta, int
     const double of_role = dot(theta.length_bias, cells->features + ROLE, N_ROLES);
     const double of_start = theta.length_exponents[0] * cells->log_gain +
                             theta.length_exponents[1] * (cells->log_fan_in - log(USUAL_FAN_IN));
-    const double log_length = relative ? of_role + of_start : theta.length_bias[VECTOR_ROLE];
+    const double of_network = dot(theta.length_exponents + 2, cells->features + FEATURES, problem->n_surroundings);
+    const double log_length = (relative ? of_role + of_start : theta.length_bias[VECTOR_ROLE]) + of_network;
     const double unit = relative ? (double)problem->start_rms[cell] : 1;
     return unit * exp(log_length + dot(theta.length_weight, cells->hidden, problem->n_hidden));
 }
 
 /* What the cells say for the step after `state`. */
 static void run_cells(const TensorProblem *problem, ThetaParts theta, TensorState state, int64_t cell, Cells *cells) {
-    const int64_t n_hidden = problem->n_hidden;
+    const int64_t n_hidden = problem->n_hidden, n_features = count_features(problem);
     gather_features(problem, state, cell, cells);
     for (int64_t unit = 0; unit < n_hidden; unit++) {
-        const double of_features = dot(theta.state_weight + unit * FEATURES, cells->features, FEATURES);
+        const double of_features = dot(theta.state_weight + unit * n_features, cells->features, n_features);
         cells->hidden[unit] = tanh(of_features + theta.state_bias[unit]);
     }
     for (int j = 0; j < J; j++) {
@@ -145,8 +154,8 @@ static void features_backward(const TensorProblem *problem, const Cells *cells, 
 /* `total` += the gradient of Θ; `means_bar` (MEANS) is written. */
 static void cells_backward(const TensorProblem *problem, ThetaParts theta, int64_t cell, const Cells *cells,
                            const CellAdjoints *bar, ThetaParts total, double *means_bar) {
-    const int64_t n_hidden = problem->n_hidden;
-    double hidden_bar[LARGEST_HIDDEN] = {0}, features_bar[FEATURES] = {0};
+    const int64_t n_hidden = problem->n_hidden, n_features = count_features(problem);
+    double hidden_bar[LARGEST_HIDDEN] = {0}, features_bar[FEATURES + MOST_SURROUNDINGS] = {0};
     for (int j = 0; j < J; j++) {
         const double logit_bar = bar->beta[j] * cells->beta[j] * cells->complement[j];
         const double exponent_bar = bar->rho[j] * cells->rho[j];
@@ -167,12 +176,13 @@ static void cells_backward(const TensorProblem *problem, ThetaParts theta, int64
         total.length_exponents[0] += log_length_bar * cells->log_gain;
         total.length_exponents[1] += log_length_bar * (cells->log_fan_in - log(USUAL_FAN_IN));
     } else total.length_bias[VECTOR_ROLE] += log_length_bar;
+    add_scaled(total.length_exponents + 2, log_length_bar, cells->features + FEATURES, problem->n_surroundings);
 
     for (int64_t unit = 0; unit < n_hidden; unit++) {
         const double sum_bar = hidden_bar[unit] * (1 - cells->hidden[unit] * cells->hidden[unit]);
         total.state_bias[unit] += sum_bar;
-        add_scaled(total.state_weight + unit * FEATURES, sum_bar, cells->features, FEATURES);
-        add_scaled(features_bar, sum_bar, theta.state_weight + unit * FEATURES, FEATURES);
+        add_scaled(total.state_weight + unit * n_features, sum_bar, cells->features, n_features);
+        add_scaled(features_bar, sum_bar, theta.state_weight + unit * n_features, n_features);
     }
     features_backward(problem, cells, features_bar, means_bar);
 }

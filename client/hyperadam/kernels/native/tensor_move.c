@@ -139,7 +139,7 @@ double tensor_norm(const int64_t *lengths, const real *const *gradients, int64_t
 /* What is the same for all coordinates of each tensor, from the state before the step; of one learner. */
 void tensor_move_prepare(const TensorProblem *problem, const double *theta, const TensorState *state, const Move *move,
                          MoveCoefficients *workspace) {
-    const ThetaParts parts = part_theta((double *)theta, problem->n_hidden);
+    const ThetaParts parts = part_theta((double *)theta, problem);
     for (int64_t tensor = 0; tensor < problem->n_tensors; tensor++) {
         MoveCoefficients *c = workspace + tensor;
         Cells cells;
