@@ -5,6 +5,7 @@
 | `logs.py` | one log, for machines (JSON) or for people, without secrets |
 | `requests.py` | the outermost layer of every request: its id, its log line, its measurements |
 | `metrics.py` | counters of this process |
+| `active_jobs.py` | figures of single jobs, by project |
 | `jobs.py` | figures about jobs, read from the database when they are asked for |
 | `endpoints.py` | `GET /metrics` |
 | `traces.py` | spans of requests, where a collector is set |

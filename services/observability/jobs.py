@@ -1,52 +1,38 @@
-"""Figures about jobs, read from the database when Prometheus asks.
+"""Figures about all jobs together, read from the database when Prometheus asks.
 
 They are the same from every process of the service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.database.base import Database, now
 from services.health.checks import OK
-from services.jobs.lifecycle import ACTIVE, State
-from services.jobs.tables import Attempt, Event, Job
+from services.jobs.lifecycle import State
+from services.jobs.tables import Attempt, Job
+from services.observability.active_jobs import list_active_jobs, load_newest_progress
 from services.reconciler.lease import LeaseStatus, LeaseWatch
 
-MAX_ACTIVE_JOBS: Final = 100
-"""Labels by job are given for the newest active ones only."""
 N_WAITS: Final = 100
 """Jobs whose wait in the queue is summed up: the newest that were started."""
 QUANTILES: Final = (0.5, 0.9, 1.0)
-
-PROGRESS: Final[Mapping[str, tuple[str, str]]] = {
-    "meta_loss": ("hyperadam_job_meta_loss", "Newest meta-loss that an active job told of."),
-    "period_seconds": (
-        "hyperadam_job_period_seconds",
-        "Time that the newest period of an active job took.",
-    ),
-    "learner_steps_per_second": (
-        "hyperadam_job_learner_steps_per_second",
-        "Steps of all learners of an active job.",
-    ),
-    "n_workers": ("hyperadam_job_workers", "Workers alive that an active job can use."),
-}
-"""Member of a driver's `progress` event → name and help of the gauge that shows it."""
 
 log = structlog.get_logger(__name__)
 
 
 class JobsCollector(Collector):
-    """Jobs by state, waits in the queue, the reconciler and its executor, and the active jobs."""
+    """Jobs by state, waits in the queue, the reconciler and its executor: of the service as a
+    whole, for anybody."""
 
     def __init__(self, database: Database, lease: LeaseWatch) -> None:
         self._database = database
@@ -64,7 +50,7 @@ class JobsCollector(Collector):
                     _count_by_state(session),
                     _measure_oldest_wait(session),
                     _measure_waits(session),
-                    *_measure_active_jobs(session),
+                    _count_without_workers(session),
                 ]
             figures += _check_parts(self._lease.look())
         except SQLAlchemyError as error:
@@ -127,6 +113,16 @@ def _list_waits(session: Session) -> list[float]:
     return [(started_at - submitted_at).total_seconds() for submitted_at, started_at in rows]
 
 
+def _count_without_workers(session: Session) -> Metric:
+    newest = [load_newest_progress(session, job.id) for job in list_active_jobs(session, None)]
+    n_jobs = sum(progress.get("n_workers") == 0 for progress in newest)
+    return GaugeMetricFamily(
+        "hyperadam_jobs_without_workers",
+        "Active jobs whose newest progress tells of no worker that is alive.",
+        value=float(n_jobs),
+    )
+
+
 def _check_parts(status: LeaseStatus) -> Sequence[Metric]:
     return [
         GaugeMetricFamily(
@@ -140,38 +136,3 @@ def _check_parts(status: LeaseStatus) -> Sequence[Metric]:
             value=float(status.executor == OK),
         ),
     ]
-
-
-def _measure_active_jobs(session: Session) -> Sequence[Metric]:
-    progress = GaugeMetricFamily(
-        "hyperadam_job_progress_ratio", "Progress of an active job.", labels=["job"]
-    )
-    families = {
-        member: GaugeMetricFamily(name, text, labels=["job"])
-        for member, (name, text) in PROGRESS.items()
-    }
-    for job in _list_active_jobs(session):
-        progress.add_metric([job.id], job.progress)
-        event_data = _load_newest_progress(session, job.id)
-        for member, family in families.items():
-            value = event_data.get(member)
-            if isinstance(value, (int, float)):
-                family.add_metric([job.id], value)
-    return progress, *families.values()
-
-
-def _list_active_jobs(session: Session) -> Sequence[Row[str, float]]:
-    states = [state.value for state in ACTIVE]
-    newest_first = (
-        select(Job.id, Job.progress).where(Job.state.in_(states)).order_by(Job.seq.desc())
-    )
-    return session.execute(newest_first.limit(MAX_ACTIVE_JOBS)).all()
-
-
-def _load_newest_progress(session: Session, job_id: str) -> dict[str, Any]:
-    newest_first = (
-        select(Event.data)
-        .where(Event.job_id == job_id, Event.type == "progress")
-        .order_by(Event.id.desc())
-    )
-    return session.scalar(newest_first.limit(1)) or {}

@@ -48,9 +48,21 @@ def test_a_target_runs_as_a_numbered_user_with_a_health_check_and_a_command(targ
 
 
 def test_base_images_are_pinned_to_the_supported_python() -> None:
-    assert LINES[0] == "ARG PYTHON_IMAGE=python:3.11-slim-bookworm"
+    assert LINES[0] == "ARG PYTHON_IMAGE=python:3.11-slim-trixie"
     bases = [line.split()[1] for line in LINES if line.startswith("FROM ")]
     assert {base for base in bases if base not in STAGES} == {"${PYTHON_IMAGE}"}
+
+
+def test_the_api_has_the_tools_of_a_backup_for_the_servers_that_we_name() -> None:
+    """Debian 12 has the client of Postgres 15, Debian 13 that of 17; both dump older servers."""
+    clients = {"bookworm": 15, "trixie": 17}
+    [release] = re.findall(r"slim-(\w+)$", LINES[0])
+    installed = re.findall(r"apt-get install .*postgresql-client-(\d+)", "\n".join(stage("api")))
+    assert [int(version) for version in installed] == [clients[release]]
+    texts = [TOP / "docker-compose.yml", TOP / "deploy/helm/hyperadam/values.yaml"]
+    servers = [re.findall(r"postgres:(\d+)-", text.read_text("utf-8")) for text in texts]
+    assert all(servers)
+    assert all(int(version) <= clients[release] for found in servers for version in found)
 
 
 def test_torch_is_installed_first_and_from_an_index_that_the_builder_chooses() -> None:

@@ -20,7 +20,7 @@ from services.container import Container
 from services.database.base import Database, now
 from services.database.migrations import upgrade
 from services.jobs.tables import Attempt, Event, Job
-from services.observability.jobs import PROGRESS
+from services.observability.active_jobs import PROGRESS
 from services.settings import Settings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

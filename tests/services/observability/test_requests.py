@@ -15,6 +15,7 @@ from services.database.base import Base, now
 from services.jobs.lifecycle import State
 from services.jobs.tables import Attempt, Event, Job
 from services.reconciler.lease import LeaseHolder
+from tests.services.projects.conftest import make_team
 
 QUICK = {"kind": "meta-training", "spec": {"preset": "quick"}}
 
@@ -102,7 +103,8 @@ def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None
             session.add(
                 Event(job_id=job_id, id=number, type="progress", time=now(), attempt=1, data=data)
             )
-    assert figures(client, "hyperadam_job_progress_ratio") == {(job_id,): 0.25}
+    assert figures(client, "hyperadam_job_progress_ratio") == {(job_id, "default"): 0.25}
+    assert figures(client, "hyperadam_jobs_without_workers") == {(): 0}
     expected = {
         "meta_loss": 1.5,
         "period_seconds": 0.25,
@@ -110,7 +112,30 @@ def test_active_jobs_one_by_one(client: TestClient, services: Container) -> None
         "workers": 2.0,
     }
     for name, value in expected.items():
-        assert figures(client, f"hyperadam_job_{name}") == {(job_id,): value}
+        assert figures(client, f"hyperadam_job_{name}") == {(job_id, "default"): value}
+
+
+def test_single_jobs_are_for_whoever_sees_them(client: TestClient, services: Container) -> None:
+    red = make_team(client, services, "red", "read")
+    blue = make_team(client, services, "blue")
+    job_id = blue.submit().json()["id"]
+    data = {"update": 1, "n_updates": 9, "meta_loss": 0.5, "eta_seconds": 1.0, "n_workers": 0}
+    with services.database.write() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(state="running"))
+        session.add(
+            Event(job_id=job_id, id=1001, type="progress", time=now(), attempt=1, data=data)
+        )
+    seen = blue.ask("GET", "/metrics").text
+    assert f'hyperadam_job_meta_loss{{job="{job_id}",project="blue"}} 0.5' in seen
+    confined = client.get("/metrics", headers={"HyperAdam-Project": "red"}).text
+    nobody = TestClient(client.app).get("/metrics")
+    for text in (red.ask("GET", "/metrics").text, nobody.text, confined):
+        assert "hyperadam_jobs_without_workers 1.0" in text
+        assert job_id not in text
+        assert "blue" not in text
+    assert nobody.status_code == 200
+    wrong = TestClient(client.app).get("/metrics", headers={"Authorization": "Bearer ha_no_key"})
+    assert wrong.status_code == 401
 
 
 def test_waits_in_the_queue(client: TestClient, services: Container) -> None:
