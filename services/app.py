@@ -20,6 +20,7 @@ from services.datasets import endpoints as datasets
 from services.guide import endpoints as guide
 from services.health import endpoints as health
 from services.jobs import endpoints as jobs
+from services.oidc import endpoints as sign_in
 from services.optimizers import endpoints as optimizers
 from services.projects import endpoints as projects
 from services.proxies.layers import answer_origins
@@ -76,6 +77,7 @@ def create_app(services: Container) -> FastAPI:
         guide,
         reference,
         webhooks,
+        sign_in,
     ):
         app.include_router(part.router)
     app.include_router(auth.sessions)

@@ -27,6 +27,7 @@ from services.oidc.bearer import BearerTokens
 from services.oidc.checking import TokenCheck
 from services.oidc.issuer import Issuer
 from services.oidc.people import People
+from services.oidc.sign_in import SignIn
 from services.optimizers.upload_slots import UploadSlots
 from services.optimizers.weights import WeightsCache
 from services.projects.reach import Reach
@@ -84,6 +85,13 @@ class Container:
         if not self.settings.oidc_audience:
             return None
         return BearerTokens(self.token_check, self.admission, self.settings.oidc_audience)
+
+    @cached_property
+    def sign_in(self) -> SignIn | None:
+        """None where people do not sign in on the dashboard."""
+        if not self.settings.oidc_client_id:
+            return None
+        return SignIn(self.settings, self.issuer, self.token_check, self.admission)
 
     def may_go_on(self, principal: Principal) -> bool:
         """Whether the principal of a long request still is who it was."""

@@ -32,18 +32,19 @@ class AuditLayer:
             nonlocal is_noted
             if message["type"] == "http.response.start":
                 is_noted = True
-                await _note(scope, message["status"])
+                await note(scope, message["status"])
             await send(message)
 
         try:
             await self._app(scope, receive, send_noted)
         except Exception:  # a layer further out answers; something may have been changed before
             if not is_noted:
-                await _note(scope, _FAILED)
+                await note(scope, _FAILED)
             raise
 
 
-async def _note(scope: Scope, status: int) -> None:
+async def note(scope: Scope, status: int) -> None:
+    """Keep that the request of this scope was answered so, if it is known who asked."""
     state = scope.get("state", {})
     principal = state.get("principal")
     if principal is None or state.get("is_trial"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
@@ -140,6 +140,7 @@ async def _find_bearer(
         raise Unauthorized(
             "Send an API key in the header 'Authorization: Bearer KEY'.",
             headers={"WWW-Authenticate": _REALM},
+            **_offer_sign_in(services),
         )
     secret = credentials.credentials
     if services.bearer_tokens is not None and looks_like_token(secret):
@@ -159,12 +160,19 @@ async def _find_person(tokens: BearerTokens, token: str) -> Principal:
         raise Unauthorized(f"The token is not accepted. {error}", headers=_EXPIRED) from error
 
 
+def _offer_sign_in(services: Container) -> dict[str, Any]:
+    """With whom people may sign in, for the page that asks."""
+    sign_in = services.sign_in
+    return {} if sign_in is None else {"sign_in": sign_in.title}
+
+
 async def _find_session(services: Container, token: str) -> Principal:
     principal = await run_in_threadpool(services.sessions.verify, token)
     if principal is None:
         raise Unauthorized(
             "The session is over, or its API key is: sign in again.",
             headers={"WWW-Authenticate": _REALM},
+            **_offer_sign_in(services),
         )
     return principal
 

@@ -13,5 +13,7 @@ group (OpenID Connect).
 | `people.py` | who the issuer vouched for, and when it last did |
 | `admission.py` | from what a token says to who asks |
 | `bearer.py` | tokens in the header `Authorization` |
+| `sign_in.py` | to the issuer and back: the authorization code flow, for the dashboard |
+| `endpoints.py` | the addresses that a browser visits for it |
 | `tables.py` | a person |
 """

@@ -61,9 +61,10 @@ def fetch_json(
         with _OPENER.open(request, timeout=SILENCE_SECONDS) as answer:
             return _read_object(url, answer)
     except HTTPError as error:
-        if form is not None and error.code in (400, 401):
-            raise IssuerRefused(_read_reason(url, error)) from error
-        raise IssuerUnavailable(f"{url} answered with status {error.code}") from error
+        with error:  # it holds the connection
+            if form is not None and error.code in (400, 401):
+                raise IssuerRefused(_read_reason(url, error)) from error
+            raise IssuerUnavailable(f"{url} answered with status {error.code}") from error
     except (OSError, HTTPException) as error:
         raise IssuerUnavailable(f"{url} does not answer: {error}") from error
 

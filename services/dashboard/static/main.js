@@ -59,7 +59,7 @@ async function system() {
   return systemAnswer;
 }
 
-function signIn(message) {
+function signIn(message, title) {
   holder = null;
   projects = [];
   choose(null);
@@ -68,22 +68,24 @@ function signIn(message) {
   signInPage(content, (answer) => {
     holder = answer;
     route();
-  }, message);
+  }, { message, title });
 }
 
 async function signOut() {
   await remove("v1/session").catch(() => null);
-  signIn("");
+  holder = null;
+  await route();
 }
 
 function showHolder() {
-  document.getElementById("holder-name").textContent = `${holder.name} (${holder.scopes.at(-1)})`;
+  document.getElementById("holder-name").textContent = `${holder.full_name ?? holder.name} (${holder.scopes.at(-1)})`;
   document.getElementById("holder").hidden = false;
 }
 
 // Whoever sees several projects may look at one alone; the list is asked for once.
 async function showProjects(signal) {
-  if (!holder.sees_all || projects.length) return;
+  const maySeeSeveral = holder.sees_all || holder.full_name != null;
+  if (!maySeeSeveral || projects.length) return;
   projects = await all("v1/projects", signal);
   projectChoice.replaceChildren(
     h("option", { value: "" }, "all"),
@@ -107,7 +109,8 @@ projectChoice.addEventListener("change", () => {
 document.getElementById("sign-out").addEventListener("click", signOut);
 document.getElementById("skip").addEventListener("click", () => content.focus());
 window.addEventListener("hyperadam:unauthorized", (event) => {
-  signIn(holder ? event.detail : "");
+  const problem = event.detail;
+  signIn(holder ? problem.message : "", problem.signIn);
 });
 window.addEventListener("hashchange", async () => {
   content.focus();

@@ -27,6 +27,8 @@ PUBLIC = {
     "/dashboard/{name:path}",
     "/guide",
     "/guide/{name:path}",
+    "/v1/sign-in",
+    "/v1/sign-in/callback",
 }
 """What anybody may call: it tells nothing about jobs, optimizers or keys beyond counts."""
 

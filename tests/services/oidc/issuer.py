@@ -138,7 +138,11 @@ class TestIssuer:
     def exchange(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """Status and answer of the token endpoint."""
         expected = base64.b64encode(b"hyperadam-dashboard:the+client%27s+secret").decode()
-        if authorization != f"Basic {expected}":
+        in_form = self.discovery.get("token_endpoint_auth_methods_supported")
+        is_proven = authorization == f"Basic {expected}"
+        if in_form:
+            is_proven = not authorization and form.get("client_secret") == SECRET
+        if not is_proven:
             return 401, {"error": "invalid_client"}
         query = self.codes.pop(form.get("code", ""), None)
         if query is None or form["redirect_uri"] != query["redirect_uri"]:

@@ -202,12 +202,17 @@ def hide_name(document: dict[str, Any], things: dict[str, str]) -> str:
 
 
 def test_every_change_is_in_the_audit_log(
-    blue: Team, things: dict[str, dict[str, str]], client: TestClient
+    blue: Team,
+    things: dict[str, dict[str, str]],
+    client: TestClient,
+    issuer: TestIssuer | None,
 ) -> None:
     """Done or refused, whatever the route. What names nothing that can be found counts, too."""
 
+    actor = "somebody" if issuer is None else f"{issuer.url} somebody"
+
     def read_log() -> list[tuple[str, str, int]]:
-        page = client.get("/v1/audit/requests", params={"actor": "somebody", "limit": 1000})
+        page = client.get("/v1/audit/requests", params={"actor": actor, "limit": 1000})
         return [(row["method"], row["path"], row["status"]) for row in page.json()["items"]]
 
     theirs = {**things["blue"], "key_id": "a" * 8}

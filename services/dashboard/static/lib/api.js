@@ -15,6 +15,7 @@ export class Problem extends Error {
     super(document?.detail || document?.title || `The server answered with status ${status}.`);
     this.status = status;
     this.requestId = document?.request_id;
+    this.signIn = document?.sign_in;
     this.errors = document?.errors ?? [];
   }
 }
@@ -40,7 +41,7 @@ export async function request(path, { method = "GET", body, headers = {}, signal
 
   const problem = new Problem(await response.json().catch(() => null), response.status);
   if (response.status === 401 && path !== "v1/session") {
-    window.dispatchEvent(new CustomEvent("hyperadam:unauthorized", { detail: problem.message }));
+    window.dispatchEvent(new CustomEvent("hyperadam:unauthorized", { detail: problem }));
   }
   throw problem;
 }

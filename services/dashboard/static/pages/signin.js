@@ -1,4 +1,5 @@
-// Sign in with an API key: it goes to the server once, and the browser keeps a cookie for it.
+// Sign in with an API key: it goes to the server once, and the browser keeps a cookie for it. Or
+// with the issuer, if the service has one: the browser goes there and comes back with the cookie.
 
 import { request } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -7,7 +8,10 @@ const HELP =
   "This service needs an API key. The first start of the server showed one. " +
   "The key goes to the server once; a cookie that no script can read stands for it in all tabs.";
 
-export function signInPage(content, onSignedIn, message = "") {
+const issuerLink = (title) =>
+  h("a", { class: "button main", href: "v1/sign-in" }, `Sign in with ${title}`);
+
+export function signInPage(content, onSignedIn, { message = "", title } = {}) {
   const input = h("input", {
     id: "key",
     type: "password",
@@ -19,6 +23,7 @@ export function signInPage(content, onSignedIn, message = "") {
   const failure = h("p", { class: "bad", role: "alert" }, message);
   const form = h("form", { class: "card sign-in" },
     h("h1", {}, "HyperAdam"),
+    title && h("p", {}, issuerLink(title)),
     h("p", { id: "key-help" }, HELP),
     failure,
     h("label", { for: "key" }, "API key"),
