@@ -88,6 +88,9 @@ def test_manifests_are_valid(example: str, version: str) -> None:
         ({"ray": {"workerGroups": []}}, "workerGroups"),
         ({"settings": {"keep_logs_days": "3"}}, "keep_logs_days"),
         ({"postgres": {"port": "5432"}}, "port"),
+        ({"oidc": {"issuer": "http://login.example.com"}}, "issuer"),
+        ({"oidc": {"groups": {"ml": {"vision": "admin"}}}}, "groups"),
+        ({"oidc": {"secret": "x"}}, "secret"),
     ],
 )
 def test_values_that_cannot_work_are_refused(values: dict[str, Any], said: str) -> None:
@@ -176,6 +179,38 @@ def test_every_variable_is_a_setting(example: str) -> None:
         if name in OURS:
             environment = read_environment(get_container(template))
             assert describe_unknown(environment, Settings.model_fields) == []
+
+
+def test_people_of_an_issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The API alone is told of them, and has the client's secret as a file."""
+    groups = {"ml, vision & more": {"vision": "submit"}, "platform": "admin"}
+    oidc = {
+        "issuer": "https://login.example.com/realms/lab",
+        "audience": "hyperadam-api",
+        "clientId": "dashboard",
+        "groups": groups,
+    }
+    pods = list_pods(render_values({**read_values("trial"), "oidc": oidc}))
+    environment = read_environment(get_container(pods["api"]))
+    assert not any("OIDC" in name for name in read_environment(get_container(pods["reconciler"])))
+    assert describe_unknown(environment, Settings.model_fields) == []
+    [keys] = [
+        {item["key"] for item in volume["secret"]["items"]}
+        for volume in pods["api"]["spec"]["volumes"]
+        if "secret" in volume
+    ]
+    secret_file = environment.pop("HYPERADAM_OIDC_CLIENT_SECRET_FILE")
+    assert Path(secret_file).name in keys
+    (tmp_path / "password").write_text("s3cret")
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("HYPERADAM_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = Settings(home=tmp_path)
+    assert json.loads(settings.oidc_groups) == groups
+    public = list_pods(
+        render_values({**read_values("trial"), "oidc": {**oidc, "publicClient": True}})
+    )
+    assert "oidc-client-secret" not in str(public["api"])
 
 
 @every_example

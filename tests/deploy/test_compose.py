@@ -216,7 +216,7 @@ def test_the_settings_that_the_server_gets_are_those_of_postgres(
 ) -> None:
     (tmp_path / "password").write_text("s3cret/with?marks\n")
     for variable, value in environment(name).items():
-        monkeypatch.setenv(variable, str(value))
+        monkeypatch.setenv(variable, expand(str(value)))
     monkeypatch.setenv("HYPERADAM_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
     settings = Settings(home=tmp_path)
     server = "postgresql+psycopg://hyperadam:s3cret%2Fwith%3Fmarks@postgres:5432"

@@ -90,6 +90,26 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end -}}
 
+{{/* What the API alone is told: how people of an issuer sign in. */}}
+{{- define "hyperadam.oidcEnvironment" -}}
+{{- with .Values.oidc }}
+{{- if .issuer }}
+- {name: HYPERADAM_OIDC_ISSUER, value: {{ .issuer | quote }}}
+- {name: HYPERADAM_OIDC_AUDIENCE, value: {{ .audience | quote }}}
+- {name: HYPERADAM_OIDC_CLIENT_ID, value: {{ .clientId | quote }}}
+- {name: HYPERADAM_OIDC_TITLE, value: {{ .title | quote }}}
+- {name: HYPERADAM_OIDC_GROUPS, value: {{ .groups | toJson | quote }}}
+{{- if include "hyperadam.oidcKeys" $ }}
+- {name: HYPERADAM_OIDC_CLIENT_SECRET_FILE, value: /run/secrets/hyperadam/oidc-client-secret}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "hyperadam.oidcKeys" -}}
+{{- if and .Values.oidc.issuer .Values.oidc.clientId (not .Values.oidc.publicClient) -}}oidc-client-secret{{- end -}}
+{{- end -}}
+
 {{- define "hyperadam.rayEnvironment" -}}
 - {name: RAY_AUTH_MODE, value: token}
 - {name: RAY_AUTH_TOKEN_PATH, value: /run/secrets/hyperadam/ray-token}
