@@ -112,7 +112,7 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
         logging.getLogger("services.cli").info("ready at %s", format_url(listener))
 
     services = Container(settings=settings, database=database, registry=registry)
-    ApiServer(services, on_ready).run(sockets=[listener])
+    ApiServer(services, on_ready, settles=True).run(sockets=[listener])
     database.dispose()
 
 

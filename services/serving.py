@@ -15,6 +15,7 @@ import uvicorn
 
 from services.app import create_app
 from services.container import Container
+from services.first_answer import prepare, settle_memory
 from services.patient_protocol import PatientProtocol, allow_connections
 from services.proxies.layers import stand_behind
 
@@ -67,15 +68,23 @@ def format_url(listener: socket.socket) -> str:
 
 
 class ApiServer(uvicorn.Server):
-    """Serves until SIGTERM or SIGINT; `run` then returns, so that its caller can stop the rest."""
+    """Serves until SIGTERM or SIGINT; `run` then returns, so that its caller can stop the rest.
 
-    def __init__(self, services: Container, on_ready: Callable[[], None]) -> None:
+    Args:
+        settles: whether all that this process has in memory at the start stays there.
+    """
+
+    def __init__(
+        self, services: Container, on_ready: Callable[[], None], *, settles: bool = False
+    ) -> None:
         allow_connections()
+        self._settles = settles
         self._stopping = services.stopping
         self._on_ready = on_ready
+        self._app = create_app(services)
         settings = services.settings
         config = uvicorn.Config(
-            stand_behind(create_app(services), settings.trusted_proxies, settings.root_path),
+            stand_behind(self._app, settings.trusted_proxies, settings.root_path),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -89,6 +98,9 @@ class ApiServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
+        await prepare(self._app)
+        if self._settles:
+            settle_memory()
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(QUEUED)  # asyncio has one number for both

@@ -21,6 +21,10 @@ import numpy as np
 import pytest
 import torch
 
+os.environ.setdefault("RAY_worker_niceness", "0")
+"""Ray starts workers with a niceness of 15: beside a busy neighbour they hardly ever run."""
+os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
+"""Nor are they ended after an idle second, to be started again at the next call."""
 gc.set_threshold(50_000, 10, 10)
 """The usual 700 has a session spend a tenth of its time on looking for garbage."""
 

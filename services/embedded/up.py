@@ -65,7 +65,7 @@ def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] 
             show_ignored(console, ignored)
 
         try:
-            ApiServer(services, on_ready).run(sockets=[listener])
+            ApiServer(services, on_ready, settles=True).run(sockets=[listener])
         finally:
             services.stopping.set()
             if loop.ident is not None:

@@ -20,6 +20,7 @@ from hyperadam.api.retry import RetryPolicy
 
 from services.embedded.ray_holder import find_free_ports
 from tests.meta_trainer.faults.cluster import Nodes
+from tests.services.homes import make_home
 
 N_NODES: Final = 2
 COMPILER: Final = """#!/bin/sh
@@ -53,8 +54,7 @@ class Service:
             "HYPERADAM_POLL_SECONDS": "0.2",
             "RAY_ADDRESS": nodes.dashboard_url,
         }
-        self._run("migrate")
-        key = self._run("keys", "create", "chaos", "--scope", "admin").strip()
+        key = make_home(home, "chaos")
         (home / "api-key").touch(mode=0o600)
         (home / "api-key").write_text(key)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -100,12 +100,6 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-
-    def _run(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "services.cli", *arguments]
-        return subprocess.run(
-            command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
 
     def close(self) -> None:
         self.client.close()

@@ -24,9 +24,9 @@ import pytest
 
 from services.embedded.ray_holder import find_free_ports
 from services.executors.process import ProcessExecutor
+from tests.services.homes import make_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400)]
-
 N_JOBS = 12
 N_KILLS = 2
 PATIENCE_SECONDS = 120
@@ -51,8 +51,7 @@ class Servers:
             "HYPERADAM_LEASE_SECONDS": "2",
             "HYPERADAM_MAX_RUNNING_JOBS": "3",
         }
-        self._run("migrate")
-        self.key = self._run("keys", "create", "test", "--scope", "admin").strip()
+        self.key = make_home(home, "test")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
@@ -70,12 +69,6 @@ class Servers:
         """Command lines of the drivers that were started so far."""
         file = self._home / "runs"
         return file.read_text().splitlines() if file.exists() else []
-
-    def _run(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "services.cli", *arguments]
-        return subprocess.run(
-            command, env=self._environment, check=True, capture_output=True, text=True
-        ).stdout
 
     def close(self) -> None:
         for process in self.processes.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi.routing import _IncludedRouter
 from fastapi.testclient import TestClient
 from hyperadam import strict_json
 from starlette.types import Message
@@ -17,6 +19,7 @@ from starlette.types import Message
 from services import patient_protocol
 from services.catalog import document
 from services.container import Container
+from services.first_answer import prepare, settle_memory
 from services.patient_protocol import PatientProtocol, allow_connections
 from services.serving import ACCEPTED_AT_ONCE, ApiServer
 from tests.services.application import share_application
@@ -106,6 +109,26 @@ def test_a_server_takes_as_many_connections_as_the_system_gives(
     allow_connections()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (1500, hard)
     assert PatientProtocol.max_connections == 1500 - patient_protocol.SPARE_DESCRIPTORS
+
+
+def test_the_first_request_finds_all_routes_prepared(
+    services: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.app import create_app
+
+    app = create_app(services)
+    anyio.run(prepare, app)
+    monkeypatch.setattr(_IncludedRouter, "_build_effective_context", None)  # no call of it works
+    client = TestClient(app)
+    for path in ("/livez", "/v1/jobs", "/v1/optimizers", "/v1/keys", "/v1/system", "/none"):
+        assert client.get(path).status_code in {200, 401, 404}, path
+
+
+def test_memory_that_stays_is_looked_at_no_more() -> None:
+    before = gc.get_freeze_count()
+    kept: list[list[int]] = [[] for _ in range(20_000)]
+    settle_memory()
+    assert gc.get_freeze_count() >= before + len(kept)
 
 
 def test_a_crowd_that_connects_is_taken_a_few_at_a_time(
