@@ -32,12 +32,15 @@ from hyperadam.api.retry import RetryPolicy
 from hyperadam.api.session import Session
 from hyperadam.api.specs import AsyncSpecs, Specs
 from hyperadam.api.studies import AsyncStudies, Studies
+from hyperadam.api.tokens import FreshToken, TokenSource
 from hyperadam.api.trust import Trust
 
 if TYPE_CHECKING:
     from hyperadam.theta import Theta
 
 TIMEOUT_SECONDS: Final = 30.0
+_LATER: Final = "later"
+"""In place of a key that is asked for when it is needed."""
 
 
 class AsyncClient:
@@ -54,7 +57,7 @@ class AsyncClient:
     def __init__(
         self,
         url: str | None = None,
-        api_key: str | None = None,
+        api_key: str | TokenSource | None = None,
         *,
         timeout: float = TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
@@ -62,9 +65,9 @@ class AsyncClient:
         trusted_keys: Path | None = None,
         project: str | None = None,
     ) -> None:
-        settings = resolve_settings(url, api_key)
+        settings = _resolve(url, api_key)
         http = httpx2.AsyncClient(
-            **_choose_options(settings, timeout, project), transport=transport
+            **_choose_options(settings, timeout, project, api_key), transport=transport
         )
         self._connect(AsyncWire(http), settings.url, retry, trusted_keys)
 
@@ -130,7 +133,8 @@ class Client:
 
     Args:
         url: the server; default: `HYPERADAM_URL`, else the server that runs on this machine.
-        api_key: default: `HYPERADAM_API_KEY`, else the local server's own.
+        api_key: a key, a token of the server's issuer, or a function that gives one that is valid
+            now; default: `HYPERADAM_API_KEY`, else the local server's own.
         timeout: seconds that the server may be silent during a call.
         retry: how failures that may pass are met.
         transport: an `httpx2` transport in place of the network.
@@ -152,7 +156,7 @@ class Client:
     def __init__(
         self,
         url: str | None = None,
-        api_key: str | None = None,
+        api_key: str | TokenSource | None = None,
         *,
         timeout: float = TIMEOUT_SECONDS,
         retry: RetryPolicy | None = None,
@@ -160,8 +164,10 @@ class Client:
         trusted_keys: Path | None = None,
         project: str | None = None,
     ) -> None:
-        settings = resolve_settings(url, api_key)
-        http = httpx2.Client(**_choose_options(settings, timeout, project), transport=transport)
+        settings = _resolve(url, api_key)
+        http = httpx2.Client(
+            **_choose_options(settings, timeout, project, api_key), transport=transport
+        )
         self._twin = AsyncClient.over_wire(BlockingWire(http), settings.url, retry, trusted_keys)
         self.jobs = Jobs(self._twin.jobs)
         self.optimizers = Optimizers(self._twin.optimizers)
@@ -195,7 +201,9 @@ class Client:
         self.close()
 
 
-def pull(reference: str, *, url: str | None = None, api_key: str | None = None) -> Theta:
+def pull(
+    reference: str, *, url: str | None = None, api_key: str | TokenSource | None = None
+) -> Theta:
     """The Θ of `name@ref` (a number, an alias or `latest`; a bare name means `latest`).
 
     Verified by its digest and kept in a local cache; a numbered version that was pulled before also
@@ -237,12 +245,30 @@ def _choose_verification(url: str) -> ssl.SSLContext | bool:
         raise ConfigurationError(f"{certificates} holds no certificates: {error}") from error
 
 
-def _choose_options(settings: Settings, timeout: float, project: str | None) -> dict[str, Any]:
+def _resolve(url: str | None, api_key: str | TokenSource | None) -> Settings:
+    """The settings; with a function for a key, those of the URL alone.
+
+    Raises:
+        ConfigurationError: the URL would be that of a server on this machine, which has a key.
+    """
+    if not callable(api_key):
+        return resolve_settings(url, api_key)
+    settings = resolve_settings(url, _LATER)
+    if settings.proof_key is not None:
+        raise ConfigurationError("a function in place of a key needs the server's url, too")
+    return settings
+
+
+def _choose_options(
+    settings: Settings, timeout: float, project: str | None, api_key: str | TokenSource | None
+) -> dict[str, Any]:
     headers = {"Accept": "application/json", "User-Agent": f"hyperadam/{__version__}"}
     if project is not None:
         headers["HyperAdam-Project"] = project
-    auth = None
-    if settings.proof_key is None:
+    auth: httpx2.Auth | None = None
+    if callable(api_key):
+        auth = FreshToken(api_key)
+    elif settings.proof_key is None:
         headers["Authorization"] = f"Bearer {settings.api_key}"
     else:
         auth = ProvenServer(settings.url, settings.api_key, settings.proof_key)

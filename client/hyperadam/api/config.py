@@ -97,7 +97,7 @@ def resolve_settings(
             f"no API key for {url}: {_describe_other_address(url, local)}{_HOW_TO_GET_A_KEY}"
         )
     proof_key = None if local is None or local.url != url else _read_proof_key(local)
-    return Settings(url=url, api_key=_check_key(api_key), proof_key=proof_key)
+    return Settings(url=url, api_key=check_key(api_key), proof_key=proof_key)
 
 
 def read_url(environment: Mapping[str, str] | None = None) -> str | None:
@@ -196,7 +196,13 @@ def _describe_other_address(url: str, local: _LocalServer | None) -> str:
     return f"the key of the server on this machine belongs to {local.url}, use that address; or "
 
 
-def _check_key(api_key: str) -> str:
+def check_key(api_key: str) -> str:
+    """
+    Raises:
+        ConfigurationError: it is no key and no token.
+    """
+    if not api_key:
+        raise ConfigurationError("the API key is empty")
     is_visible = all("!" <= character <= "~" for character in api_key)
     if not is_visible:
         raise ConfigurationError(
