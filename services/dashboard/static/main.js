@@ -84,8 +84,7 @@ function showHolder() {
 
 // Whoever sees several projects may look at one alone; the list is asked for once.
 async function showProjects(signal) {
-  const maySeeSeveral = holder.sees_all || holder.full_name != null;
-  if (!maySeeSeveral || projects.length) return;
+  if (projects.length) return;
   projects = await all("v1/projects", signal);
   projectChoice.replaceChildren(
     h("option", { value: "" }, "all"),

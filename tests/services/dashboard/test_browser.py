@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, update
 
 from registry.memory import InMemoryRegistry
@@ -17,6 +18,7 @@ from services.jobs.tables import Event, Job
 from tests.registry.thetas import make_theta
 from tests.services.dashboard.chromium import BINARY, Chromium
 from tests.services.dashboard.conftest import go, sign_in
+from tests.services.projects.conftest import make_team
 
 pytestmark = [
     pytest.mark.slow,
@@ -201,6 +203,38 @@ def test_scopes_decide_what_is_offered(
         assert set(shown) - {"Model card"} == buttons
         browser.click("Sign out")
         browser.wait_for("Boolean(document.getElementById('key'))")
+
+
+def test_a_project_is_looked_at_alone(
+    browser: Chromium, url: str, services: Container, client: TestClient
+) -> None:
+    """Whoever sees several chooses; whoever comes next in the same window has no choice of
+    theirs."""
+    ids = {}
+    for project in ("red", "blue"):
+        ids[project] = make_team(client, services, project).submit().json()["id"]
+    sign_in(browser, url, services.api_keys.create("visitor", ["admin"]).key)
+    browser.wait_for_text("secret of red")
+    assert "secret of blue" in browser.text()
+    options = "[...document.querySelectorAll('#project option')].map((e) => e.textContent)"
+    assert browser.evaluate(options) == ["all", "blue", "default", "red"]
+    browser.fill("Project allbluedefaultred", "red")
+    browser.wait_for("!document.querySelector('main').innerText.includes('secret of blue')")
+    browser.wait_for_text("secret of red")
+    browser.evaluate(f"location.hash = '#/jobs/{ids['blue']}'")
+    browser.wait_for_text(f"There is no job '{ids['blue']}'")
+    browser.fill("Project allbluedefaultred", "blue")
+    browser.wait_for("document.querySelector('h1')?.textContent === 'secret of blue'")
+    browser.click("Sign out")
+    browser.wait_for("Boolean(document.getElementById('key'))")
+    own = services.api_keys.create("guest", ["read"], project="red").key
+    sign_in(browser, f"{url}?guest#/jobs", own)
+    browser.wait_for_text("secret of red")
+    assert "secret of blue" not in browser.text()
+    assert browser.evaluate("document.getElementById('project').offsetParent === null")
+    links = "[...document.querySelectorAll('nav a')].map((e) => e.href)"
+    assert f"{url}guide/" in browser.evaluate(links)
+    assert browser.complaints == []
 
 
 PAGES = {
