@@ -83,13 +83,20 @@ class Post:
                 raise
             return Outcome(resource=earlier, result=None)
 
+    @property
+    def _operation_in_project(self) -> str:
+        """Whoever sees several projects asks for something else in each. Rows from before there
+        were projects have the operation alone."""
+        return f"{self.operation} in {self.principal.project}"
+
     def _find_earlier(self, session: Session, body_sha256: str) -> str | None:
         if self.key is None:
             return None
         row = session.get(UsedKey, (self.principal.key_id, self.key))
         if row is None:
             return None
-        if row.operation != self.operation or row.body_sha256 != body_sha256:
+        operations = {self._operation_in_project, self.operation}
+        if row.operation not in operations or row.body_sha256 != body_sha256:
             raise IdempotencyMismatch("This Idempotency-Key was used before with another request.")
         return row.resource
 
@@ -97,7 +104,7 @@ class Post:
         return UsedKey(
             api_key_id=self.principal.key_id,
             key=self.key,
-            operation=self.operation,
+            operation=self._operation_in_project,
             body_sha256=body_sha256,
             resource=resource,
             created_at=now(),

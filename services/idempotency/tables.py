@@ -17,7 +17,7 @@ class UsedKey(Base):
     """Each API key has idempotency keys of its own."""
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     operation: Mapped[str] = mapped_column(Text)
-    """Method and path."""
+    """Method, path, and the project where it acted."""
     body_sha256: Mapped[str] = mapped_column(String(64))
     resource: Mapped[str] = mapped_column(String(255))
     """Id of what was made or changed."""

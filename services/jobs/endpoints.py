@@ -234,6 +234,7 @@ def list_events(
     if "text/event-stream" not in accept:
         return page
     start = int(last_event_id or start)
+    services.tails.check_room(principal.project)
     stream = stream_events(services, job_id, start, principal)
     return EventSourceResponse(stream, headers=_STREAM_HEADERS)
 

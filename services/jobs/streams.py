@@ -41,7 +41,7 @@ async def stream_events(
     yield format_sse_event(comment="events of " + job_id)
     job = await run_in_threadpool(service.show_job, services, job_id)
     is_over = State(job.state) in ENDED  # if nothing comes now, the client has `job.ended` already
-    with services.tails.follow(job_id):
+    with services.tails.follow(job_id, principal.project):
         while not services.stopping.is_set():
             if time.monotonic() - checked_at >= KEY_SECONDS:
                 checked_at = time.monotonic()

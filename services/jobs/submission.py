@@ -123,10 +123,10 @@ def check_request(
     named = name_toys(pin_datasets(services.database, complete, principal), principal.project)
     pinned = pin_continuation(services, named, principal)
     check_warm_start(services, pinned, principal)
-    spec = check_promotion(pinned, principal, services.registry)
-    name = find_name(spec)
-    if name is not None:
+    name = find_name(pinned)
+    if name is not None:  # before anything is told of the name's aliases
         check_owner(services.database, services.registry, name, principal)
+    spec = check_promotion(pinned, principal, services.registry)
     _check_needs(services, request.kind, spec)
     check_webhook(services, request.webhook)
     check_data(spec, services.settings)

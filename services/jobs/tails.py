@@ -20,10 +20,13 @@ from sqlalchemy import select
 
 from services.database.base import Database
 from services.jobs.tables import Job
+from services.problems import TooManyRequests
 
 POLL_SECONDS: Final = 0.25
 """Pause between two looks of one stream."""
 MAX_AGE_SECONDS: Final = 0.1
+MAX_OF_A_PROJECT: Final = 200
+"""Streams: each is a connection, of which a process has about a thousand for everybody."""
 GONE: Final = -1
 """In place of an event id: the job was deleted."""
 
@@ -35,6 +38,7 @@ class Tails:
         self._database = database
         self._max_age_seconds = max_age_seconds
         self._followed: Counter[str] = Counter()
+        self._by_project: Counter[str] = Counter()
         self._newest: Mapping[str, int] = {}
         self._read_at = float("-inf")
         self._lock = anyio.Lock()
@@ -45,14 +49,29 @@ class Tails:
         return self._followed.total()
 
     @contextmanager
-    def follow(self, job_id: str) -> Iterator[None]:
+    def follow(self, job_id: str, project: str) -> Iterator[None]:
         """Count a stream of this job."""
         self._followed[job_id] += 1
+        self._by_project[project] += 1
         try:
             yield
         finally:
             self._followed[job_id] -= 1
             self._followed += Counter()  # without the zeros
+            self._by_project[project] -= 1
+            self._by_project += Counter()
+
+    def check_room(self, project: str) -> None:
+        """
+        Raises:
+            TooManyRequests: the project has as many streams as one may have.
+        """
+        if self._by_project[project] >= MAX_OF_A_PROJECT:
+            raise TooManyRequests(
+                f"The project {project!r} has {MAX_OF_A_PROJECT} event streams open at this "
+                "process, as many as it may: close some.",
+                headers={"Retry-After": "5"},
+            )
 
     async def find_newest(self, job_id: str) -> int | None:
         """The newest event id of a job that is followed, or GONE; None when it is not known yet."""

@@ -26,6 +26,8 @@ from services.webhooks.tables import Delivery
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
+ROUND_SECONDS: Final = 60.0
+"""After so long it is asked again whether this process still has the lease."""
 
 
 class Courier:
@@ -59,16 +61,20 @@ class Courier:
                 logger.exception("webhooks could not be delivered")
 
     def deliver_due(self, stop: threading.Event | None = None) -> int:
-        """Try every delivery that is due once; how many were taken."""
+        """Try what is due, each project's in turn, for some time; how many were taken."""
         if not self._hosts.names:
             return 0
-        with self._database.read() as session:
-            due = deliveries.list_due(session, now())
         n_taken = 0
-        for delivery in due:
-            if stop is not None and stop.is_set():
+        end = time.monotonic() + ROUND_SECONDS
+        while time.monotonic() < end:
+            with self._database.read() as session:
+                due = deliveries.list_due(session, now())
+            for delivery in due:
+                if stop is not None and stop.is_set():
+                    return n_taken
+                n_taken += self._deliver(delivery)
+            if not due:
                 break
-            n_taken += self._deliver(delivery)
         return n_taken
 
     def _deliver(self, delivery: Delivery) -> bool:

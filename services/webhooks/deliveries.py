@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from services.database.base import now
@@ -55,10 +55,18 @@ def describe_end(job: Job, moment: datetime) -> dict[str, Any]:
 
 
 def list_due(session: Session, moment: datetime) -> list[Delivery]:
-    """Those that are to be tried now, the longest due first."""
+    """Those that are to be tried now: of each project the one that is due for longest. So many
+    deliveries of one project keep another waiting for one of them at most."""
     is_due = or_(Delivery.next_at <= moment, Delivery.next_at > moment + LONGEST_WAIT)
-    query = select(Delivery).where(is_due).order_by(Delivery.next_at).limit(BATCH)
-    return list(session.scalars(query))
+    place = func.row_number().over(partition_by=Job.project, order_by=Delivery.next_at)
+    ranked = (
+        select(Delivery.id, place.label("place"))
+        .join(Job, Job.id == Delivery.job_id)
+        .where(is_due)
+        .subquery()
+    )
+    query = select(Delivery).join(ranked, (ranked.c.id == Delivery.id) & (ranked.c.place == 1))
+    return list(session.scalars(query.order_by(Delivery.next_at).limit(BATCH)))
 
 
 def record_success(session: Session, delivery_id: str) -> None:

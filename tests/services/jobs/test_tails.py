@@ -38,7 +38,11 @@ def test_a_hundred_streams_are_one_query(
         newest_ids.append((job, await tails.find_newest(job)))
 
     async def play() -> None:
-        with tails.follow(jobs[0]), tails.follow(jobs[1]), tails.follow(jobs[1]):
+        with (
+            tails.follow(jobs[0], "red"),
+            tails.follow(jobs[1], "red"),
+            tails.follow(jobs[1], "red"),
+        ):
             queries.clear()
             async with anyio.create_task_group() as group:
                 for number in range(100):
@@ -54,7 +58,7 @@ def test_what_is_new_is_seen_when_what_was_known_is_old(stage: Stage, database: 
     tails = Tails(database, max_age_seconds=0)
 
     async def play() -> list[int | None]:
-        with tails.follow(job):
+        with tails.follow(job, "red"):
             first = await tails.find_newest(job)
             stage.act(job, "pause")
             second = await tails.find_newest(job)
@@ -73,7 +77,7 @@ def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(
     tails = Tails(database, max_age_seconds=60)
 
     async def play() -> tuple[int | None, int | None]:
-        with tails.follow(one):
+        with tails.follow(one, "red"):
             return await tails.find_newest(one), await tails.find_newest(other)
 
     assert anyio.run(play) == (0, None)
@@ -81,6 +85,6 @@ def test_a_job_that_was_not_followed_at_the_last_look_is_not_known(
 
 def test_streams_are_counted_while_they_are_open(database: Database) -> None:
     tails = Tails(database)
-    with tails.follow("a"), tails.follow("a"), tails.follow("b"):
+    with tails.follow("a", "red"), tails.follow("a", "red"), tails.follow("b", "red"):
         assert tails.n_streams == 3
     assert tails.n_streams == 0
