@@ -50,7 +50,7 @@ SPEC: Final[dict[str, Any]] = {
     "validation": {"every_episodes": 2, "n_learners": 1},
     "n_learners": 4,
     "chunk_size": 2,
-    "n_episodes": 12,
+    "n_episodes": 8,
     "checkpoint_every_updates": 2,
     "kernel": "fused",
     "max_attempts": 100,

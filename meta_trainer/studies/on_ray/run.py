@@ -112,13 +112,18 @@ def _make_placement(resources: ResourcesSpec) -> tune.PlacementGroupFactory:
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """On the cluster of this process, or else on a local Ray of its own. Ray leaves our handler of
-    SIGTERM alone."""
+    """On the cluster of this process, or else on a local Ray of its own, whose trials are as urgent
+    as the driver. Ray leaves our handler of SIGTERM alone."""
     if ray.is_initialized():
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(address="local", include_dashboard=False, log_to_driver=True)
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        log_to_driver=True,
+        _system_config={"worker_niceness": 0},
+    )
     signal.signal(signal.SIGTERM, handler)
     try:
         yield

@@ -9,7 +9,7 @@ import pytest
 
 from meta_trainer.runners import NoRoom
 from meta_trainer.studies.ledger import TrialState
-from meta_trainer.studies.on_ray import messages
+from meta_trainer.studies.on_ray import messages, run
 from meta_trainer.studies.on_ray.messages import NothingRuns, Proposals, Watcher
 from registry.memory import InMemoryRegistry
 from tests.meta_trainer.studies.conftest import make_conductor, tiny_study
@@ -30,6 +30,22 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(messages, "read_clock", lambda: clock[0])
     monkeypatch.setattr(messages, "describe_shortage", _describe)
     return clock
+
+
+def test_trials_on_a_ray_of_its_own_are_as_urgent_as_the_driver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+    played = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda **options: asked.update(options),
+        shutdown=asked.clear,
+    )
+    monkeypatch.setattr(run, "ray", played)
+    with run._connected():
+        assert asked["address"] == "local"
+        assert asked["_system_config"]["worker_niceness"] == 0
+    assert not asked
 
 
 def test_no_place_for_a_minute_is_told(seconds: list[float]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.services.test_cli import COMMAND, Service, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PATIENCE_SECONDS = 500
 
