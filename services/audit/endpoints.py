@@ -13,6 +13,7 @@ from services.audit.tables import AuditedRequest
 from services.auth.dependencies import Principal, require
 from services.container import Services
 from services.jobs.filters import check_moment
+from services.oidc.people import find_full_names
 from services.projects.tables import PROJECT_PATTERN
 from services.strict_routes import StrictRoute
 
@@ -34,7 +35,10 @@ class RequestAnswer(BaseModel):
 
     time: datetime
     actor: str
+    actor_full_name: str | None = None
+    """What the issuer calls a person; null for an API key."""
     key_id: str
+    """Of the API key, or of the person."""
     project: str
     method: str
     path: str
@@ -57,7 +61,7 @@ class RequestList(BaseModel):
 def list_requests(
     services: Services,
     principal: Annotated[Principal, ADMIN],
-    actor: Annotated[Text, Query(description="Name of an API key")] = None,
+    actor: Annotated[Text, Query(description="Name of a key, or of a person")] = None,
     project: Annotated[str | None, Query(pattern=PROJECT_PATTERN)] = None,
     about: Annotated[Text, Query(description="Part of the path, or of what was made")] = None,
     after: Moment = None,
@@ -85,6 +89,12 @@ def list_requests(
         query = query.where(row.seq < int(cursor))
     with services.database.read() as session:
         rows = list(session.scalars(query))
-    items = [RequestAnswer.model_validate(each) for each in rows[:limit]]
+        full_names = find_full_names(session, [each.actor for each in rows])
+    items = [
+        RequestAnswer.model_validate(each).model_copy(
+            update={"actor_full_name": full_names.get(each.actor)}
+        )
+        for each in rows[:limit]
+    ]
     next_cursor = str(rows[limit - 1].seq) if len(rows) > limit else None
     return RequestList(items=items, next_cursor=next_cursor)

@@ -26,6 +26,11 @@ def make_person_id(name: str) -> str:
     return PERSON_ID_PREFIX + hashlib.sha256(name.encode()).hexdigest()[:_ID_CHARS]
 
 
+def may_be_person(name: str) -> bool:
+    """Whether people are called like this, and keys are not."""
+    return name.strip().lower().startswith(_SCHEMES)
+
+
 def check_key_name(name: str) -> str:
     """
     Raises:
@@ -34,6 +39,6 @@ def check_key_name(name: str) -> str:
     check_text(name, "name", max_chars=MAX_ACTOR_CHARS)
     if not name.strip():
         raise ValueError("name must not be empty")
-    if name.strip().lower().startswith(_SCHEMES):
+    if may_be_person(name):
         raise ValueError("name must not begin as a URL: so do the names of an issuer's people")
     return name

@@ -144,6 +144,8 @@ class JobAnswer(Answer):
     retry_at: datetime | None
     """When the next attempt may start after one that was lost; null when none waits for that."""
     actor: str
+    actor_full_name: str | None = None
+    """What the issuer calls the person who submitted it; null for an API key."""
     project: str
     notes: list[str] = []
     """What was decided for the client, in sentences; only in the answer to a submission."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from services.container import Container
 from services.jobs import errors, queries, queue, schemas, waiting_times
 from services.jobs.tables import Job
+from services.oidc.people import find_full_names
 from services.projects.quotas import load_blocks
 
 
@@ -24,11 +25,13 @@ def make_answers(
     n_slots = services.settings.max_running_jobs
     waits = waiting_times.estimate_starts(session, positions, n_slots)
     blocks = load_blocks(session, {job.project for job in jobs if job.id in positions})
+    full_names = find_full_names(session, [job.actor for job in jobs])
     answers = []
     for job in jobs:
         place: dict[str, Any] = {
             "queue_position": positions.get(job.id),
             "starts_in_seconds": waits.get(job.id),
+            "actor_full_name": full_names.get(job.actor),
         }
         if job.id in positions and job.waiting_reason is None:
             place["waiting_reason"] = blocks.get(job.project)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from services.auth.names import make_person_id
+from services.auth.names import make_person_id, may_be_person
 from services.auth.scopes import Principal, add_implied
 from services.auth.tables import ApiKey
 from services.database.base import Database, now
@@ -123,6 +123,15 @@ def list_ended(session: Session) -> dict[str, str]:
     for person in session.scalars(select(Person).where(Person.rights_until <= now())):
         ends[person.id] = find_end(person) or ""
     return ends
+
+
+def find_full_names(session: Session, actors: Iterable[str]) -> dict[str, str]:
+    """What the issuer calls those of the actors who are people, by the name that they act by."""
+    names = {actor for actor in actors if may_be_person(actor)}
+    if not names:
+        return {}
+    people = session.scalars(select(Person).where(Person.name.in_(names)))
+    return {person.name: person.full_name for person in people}
 
 
 def write_rights(places: Places) -> dict[str, Any]:

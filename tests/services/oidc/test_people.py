@@ -74,6 +74,8 @@ def test_admins_by_group(visitor: TestClient, issuer: TestIssuer) -> None:
     audit = visitor.get("/v1/audit/requests", headers=bearer(token)).json()["items"]
     assert audit[0]["actor"] == f"{issuer.url} ada"
     assert audit[0]["key_id"] == answer["id"]
+    assert audit[0]["actor_full_name"] == "Ada Lovelace"
+    assert audit[-1]["actor_full_name"] is None  # of a key
 
 
 def test_an_id_is_no_keys_and_no_other_persons(issuer: TestIssuer) -> None:
@@ -127,6 +129,7 @@ def submit(visitor: TestClient, issuer: TestIssuer, **claims: Any) -> str:
     answer = visitor.post("/v1/jobs", json=JOB, headers=bearer(issuer.sign(**claims)))
     assert answer.status_code == 201, answer.text
     assert answer.json()["actor"] == f"{issuer.url} ada"
+    assert answer.json()["actor_full_name"] == "Ada Lovelace"
     return str(answer.json()["id"])
 
 

@@ -7,12 +7,14 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from fastapi.testclient import TestClient
 
 from services.container import Container
@@ -22,6 +24,13 @@ from services.oidc.tokens import MAX_TOKEN_CHARS, BadToken, Claims
 from tests.services.oidc.issuer import AUDIENCE, CLIENT, Key, TestIssuer, bearer
 
 Check = Callable[[str], Claims]
+PRIVATE: dict[str, Callable[[], Any]] = {
+    "RS": partial(rsa.generate_private_key, 65537, 2048),
+    "PS": partial(rsa.generate_private_key, 65537, 2048),
+    "ES": partial(ec.generate_private_key, ec.SECP256R1()),
+    "Ed": ed25519.Ed25519PrivateKey.generate,
+}
+"""First letters of an algorithm → a new key for it."""
 
 
 @pytest.fixture
@@ -139,6 +148,36 @@ def test_a_token_brings_no_key_of_its_own(
     with pytest.raises(BadToken):
         check(issuer.sign(Key("mine"), headers))
     assert issuer.count("/keys") <= 1
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS384", "ES256", "EdDSA"])
+def test_kinds_of_keys(issuer: TestIssuer, tmp_path: Path, algorithm: str) -> None:
+    """As issuers publish them, also without saying for which algorithm."""
+    private = PRIVATE[algorithm[:2]]()
+    kind = jwt.get_algorithm_by_name(algorithm)
+    public = json.loads(kind.to_jwk(private.public_key()))
+    issuer.raw["/keys"] = json.dumps({"keys": [{**public, "kid": "k"}]}).encode()
+    claims = jwt.decode(issuer.sign(), options={"verify_signature": False})
+    token = jwt.encode(claims, private, algorithm, {"kid": "k"})
+    for accepted, is_in in ((algorithm, True), ("ES512", False)):
+        settings = issuer.make_settings(tmp_path, "sqlite://", oidc_algorithms=accepted)
+        checking = TokenCheck(settings, Issuer(issuer.url))
+        if is_in:
+            assert asyncio.run(checking.check(token, AUDIENCE)).subject == "ada"
+            continue
+        with pytest.raises(BadToken, match="algorithm"):
+            asyncio.run(checking.check(token, AUDIENCE))
+
+
+def test_a_short_key_is_none(issuer: TestIssuer, check: Check) -> None:
+    private = rsa.generate_private_key(65537, 1024)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
+    issuer.raw["/keys"] = json.dumps({"keys": [{**public, "kid": "k"}]}).encode()
+    claims = jwt.decode(issuer.sign(), options={"verify_signature": False})
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = jwt.encode(claims, private, "RS256", {"kid": "k"})
+    with pytest.raises(BadToken):
+        check(token)
 
 
 def test_what_was_changed_is_refused(check: Check, issuer: TestIssuer) -> None:

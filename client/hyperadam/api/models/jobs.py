@@ -84,6 +84,8 @@ class Job(Record):
     cloned_from: str | None = None
     """Id of the job whose spec this one began from."""
     actor: str | None = None
+    actor_full_name: str | None = None
+    """What the server's issuer calls the person who submitted it; None for an API key."""
     """Name of the key that submitted it."""
     notes: tuple[str, ...] = ()
     """What was decided for the client; only in the answer to a submission."""

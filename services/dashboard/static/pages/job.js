@@ -101,7 +101,7 @@ function factsOf(job) {
     Deadline: job.deadline && when(job.deadline),
     Priority: job.priority || null,
     Attempt: job.attempt > 1 && job.attempt,
-    Owner: job.actor,
+    Owner: job.actor_full_name ? `${job.actor_full_name} (${job.actor})` : job.actor,
     "Cloned from": job.cloned_from && jobLink(job.cloned_from),
     Id: h("span", { class: "mono" }, job.id),
     Labels: labels(job.labels),

@@ -26,7 +26,7 @@ const COLUMNS = [
   { title: "Left", isNumber: true, cell: (job) => (ENDED.has(job.state) ? "–" : duration(job.eta_seconds)), value: (job) => job.eta_seconds },
   { title: "Kind", cell: (job) => job.kind, value: (job) => job.kind },
   { title: "Labels", isWide: true, cell: (job) => labels(job.labels) },
-  { title: "Owner", cell: (job) => job.actor, value: (job) => job.actor },
+  { title: "Owner", cell: (job) => job.actor_full_name ?? job.actor, value: (job) => job.actor },
   { title: "Submitted", cell: (job) => when(job.created_at), value: (job) => job.created_at },
 ];
 
