@@ -128,7 +128,7 @@ async def _enter(request: Request, services: Container, principal: Principal) ->
         raise Forbidden("What the path names is for keys that see all projects.") from None
     if thing is None:
         return principal
-    if services.reach.knows(thing):
+    if services.reach.recall(thing, principal) is not None:
         return services.reach.enter(thing, principal)
     return await run_in_threadpool(services.reach.enter, thing, principal)
 

@@ -18,6 +18,7 @@ from typing import Final, Literal
 from hyperadam.names import NAME_PATTERN
 from sqlalchemy import select
 
+from meta_trainer.specs.datasets import BUILT_IN_DATASETS
 from registry import OptimizerNotFound
 from services.auth.scopes import DEFAULT_PROJECT, Principal
 from services.database.base import Database
@@ -102,22 +103,23 @@ class Reach:
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
-        self._places: dict[Thing, tuple[Place | None, float]] = {}
+        self._places: dict[Thing, tuple[Place, float]] = {}
         """Thing → its place, and when to forget that."""
 
-    def knows(self, thing: Thing) -> bool:
-        """Whether it need not be looked up. Never blocks."""
+    def recall(self, thing: Thing, principal: Principal) -> Place | None:
+        """The place of a thing that need not be looked up; never blocks. What the principal does
+        not see is always looked up: the answer takes as long as where there is none such."""
         with self._lock:
-            _, forget_at = self._places.get(thing, (None, float("-inf")))
-        return self._clock() < forget_at
+            place, forget_at = self._places.get(thing, (None, float("-inf")))
+        if place is None or self._clock() >= forget_at:
+            return None
+        return place if place.shared or principal.sees(place.project) else None
 
-    def find(self, thing: Thing) -> Place | None:
+    def find(self, thing: Thing, principal: Principal) -> Place | None:
         """Where the thing is; None: nobody's yet, or there is none such."""
-        if self.knows(thing):
-            with self._lock:
-                entry = self._places.get(thing)
-            if entry is not None:
-                return entry[0]
+        remembered = self.recall(thing, principal)
+        if remembered is not None:
+            return remembered
         place = self._look_up(thing)
         with self._lock:
             if len(self._places) >= MAX_REMEMBERED:
@@ -137,12 +139,15 @@ class Reach:
         Raises:
             NotFound, OptimizerNotFound: it does not see the thing.
         """
-        place = self.find(thing)
+        place = self.find(thing, principal)
         if place is None:
             if thing.kind == "project":
                 raise project_not_found(thing.name)
             if thing.kind == "optimizer" and not thing.may_be_made:
                 _check_seen(thing, principal.sees(DEFAULT_PROJECT))
+            is_built_in = thing.kind == "dataset" and thing.name in BUILT_IN_DATASETS
+            if thing.kind in ("job", "dataset"):  # here, as where another project has it
+                _check_seen(thing, thing.may_be_made or is_built_in)
             return principal
         if principal.sees(place.project):
             return principal.enter(place.project)
@@ -154,14 +159,14 @@ class Reach:
         has claimed is from before there were projects, or is not there."""
         if principal.places is None:
             return True
-        place = self.find(Thing(kind="optimizer", name=name))
+        place = self.find(Thing(kind="optimizer", name=name), principal)
         if place is None:
             return principal.sees(DEFAULT_PROJECT)
         return place.shared or principal.sees(place.project)
 
     def has_project(self, name: str) -> bool:
         """Whether there is such a project."""
-        return self.find(Thing(kind="project", name=name)) is not None
+        return self._look_up(Thing(kind="project", name=name)) is not None
 
     def _look_up(self, thing: Thing) -> Place | None:
         with self._database.read() as session:

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from services.container import Container
 from services.database.base import Database, now
 from services.jobs.tables import Job
 from services.webhooks import deliveries
-from tests.services.projects.conftest import Team
+from tests.meta_trainer.datasets.own_files import make_arrays, to_npz
+from tests.services.projects.conftest import BINARY, Team
 
 
 @pytest.mark.parametrize("alias", ["champion", "none"])
@@ -78,3 +80,29 @@ def test_streams_of_one_project_leave_room_for_those_of_another(
     with services.tails.follow("one", "red"), services.tails.follow("two", "red"):
         assert (open_stream(red), open_stream(blue)) == (429, 200)
     assert open_stream(red) == 200
+
+
+@pytest.mark.parametrize("prefix", ["projects", "optimizers", "jobs", "datasets"])
+def test_what_is_not_seen_is_looked_up_each_time_as_what_is_not_there(
+    red: Team, blue: Team, database: Database, prefix: str
+) -> None:
+    """A remembered place would be told by the time that the answer takes."""
+    assert blue.upload("secret").status_code == 201
+    data = to_npz(make_arrays(12))
+    assert blue.ask("PUT", "/v1/datasets/data", content=data, headers=BINARY).status_code == 201
+    names = {"projects": "blue", "optimizers": "secret", "datasets": "data"}
+    name = names.get(prefix) or blue.submit().json()["id"]
+    statements: list[str] = []
+    event.listen(
+        database.engine, "before_cursor_execute", lambda *parts: statements.append(parts[2])
+    )
+
+    def count(team: Team, name: str) -> int:
+        team.ask("GET", f"/v1/{prefix}/{name}")
+        statements.clear()
+        team.ask("GET", f"/v1/{prefix}/{name}")
+        return len(statements)
+
+    own = count(blue, name)
+    assert count(red, name) == count(red, "nothing") > 0
+    assert count(blue, name) == own
