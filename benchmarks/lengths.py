@@ -91,8 +91,8 @@ def list_tasks(spec: MetaTrainingSpec, n_each: int) -> Iterator[tuple[str, Any]]
 
 
 def name_task(task: Any) -> str:
-    """Its network, or its kind."""
-    return str(getattr(task, "network", task.kind))
+    """Its network, or its kind: there are LSTMs of both."""
+    return str(getattr(task, "network", f"kind {task.kind}"))
 
 
 def find_liking(theta: hyperadam.Theta, name: str, task: Any, data: Any) -> Liking:
