@@ -119,6 +119,7 @@ class TestPretrained:
             "hyperadam-v1",
             "hyperadam-v2",
             "hyperadam-v3",
+            "hyperadam-v4",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

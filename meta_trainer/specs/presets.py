@@ -91,7 +91,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
     # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds.
     "default": {
-        "rule": {"kind": "hyperadam-tensor"},
+        "rule": {"kind": "hyperadam-tensor", "sees_network": True},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
         "tricks": _NO_TRICKS,
         "estimator": {"kind": "tbptt", "order": 2, "loss_limit": 2.0, "adjoint_limit": 1.0},

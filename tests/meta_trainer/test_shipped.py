@@ -34,8 +34,15 @@ records them anew."""
 ACTIVATION_NAMES = ("sigmoid", "relu", "elu", "tanh")
 N_STARTS = 6
 N_STEPS = 100
-RECORDED_THETAS = ("hyperadam-v0", "hyperadam-v1", "hyperadam-v2", "hyperadam-v3", "untrained")
-OTHERS = ("hyperadam-v0", "hyperadam-v2", "hyperadam-v3", "untrained", "adam")
+RECORDED_THETAS = (
+    "hyperadam-v0",
+    "hyperadam-v1",
+    "hyperadam-v2",
+    "hyperadam-v3",
+    "hyperadam-v4",
+    "untrained",
+)
+OTHERS = ("hyperadam-v0", "hyperadam-v2", "hyperadam-v3", "hyperadam-v4", "untrained", "adam")
 """What is not `hyperadam-v1`, and must not pass for it."""
 
 
