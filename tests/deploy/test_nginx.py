@@ -101,8 +101,14 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     folder = tmp_path_factory.mktemp("proxied")
     database = Database(f"sqlite:///{folder / 'jobs.db'}")
     upgrade(database)
+    guide = folder / "guide"
+    guide.mkdir()
+    (guide / "index.html").write_text("<title>Guide</title>")
     settings = Settings(
-        home=folder, database_url=str(database.engine.url), trusted_proxies="127.0.0.1"
+        home=folder,
+        database_url=str(database.engine.url),
+        trusted_proxies="127.0.0.1",
+        guide_dir=str(guide),
     )
     services = Container(settings=settings, database=database, registry=InMemoryRegistry())
     key = services.api_keys.create("tester", ["admin"]).key

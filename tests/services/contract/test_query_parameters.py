@@ -25,7 +25,7 @@ def test_a_filter_with_a_typing_error_is_no_filter(
         ("/v1/jobs?staet=failed", "did you mean state?"),
         ("/v1/jobs?created_befor=x", "did you mean created_before?"),
         ("/v1/jobs?zzz=1", "there are actor, created_after, "),
-        ("/v1/jobs/job_x?full=1", "this operation takes none"),
+        ("/v1/tasks?full=1", "this operation takes none"),
         ("/v1/optimizers/hyper/versions/1/weights?version=2", "this operation takes none"),
         ("/v1/keys/self?x=1", "this operation takes none"),
     ],
