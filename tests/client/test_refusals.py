@@ -82,9 +82,10 @@ def test_an_internal_error_has_a_request_id(
     def broken(*arguments: object, **keywords: object) -> None:
         raise RuntimeError("secret")
 
+    job_id = client.jobs.submit("meta-training", SPEC).id
     monkeypatch.setattr("services.jobs.service.show_job", broken)
     with pytest.raises(hyperadam.InternalError) as caught:
-        client.jobs.get("job_1")
+        client.jobs.get(job_id)
     assert caught.value.request_id
     assert "secret" not in str(caught.value)
 
@@ -111,9 +112,10 @@ def test_a_service_that_stays_unavailable(client: Client, monkeypatch: pytest.Mo
     def never(*arguments: Any) -> Any:
         raise Unavailable("The database cannot answer now.")
 
+    job_id = client.jobs.submit("meta-training", SPEC).id
     monkeypatch.setattr(jobs_service, "show_job", never)
     with pytest.raises(hyperadam.Unavailable, match="database cannot answer"):
-        client.jobs.get("job_1")
+        client.jobs.get(job_id)
 
 
 def test_a_call_that_the_server_does_not_offer(client: Client) -> None:
