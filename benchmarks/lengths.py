@@ -53,12 +53,8 @@ class Longer(Learned):
         super().__init__(theta.rule, theta.vector, theta.rate)
         self._lengths = lengths
 
-    def step(self, w: Tensor, gradient: Tensor, state: LearnedState) -> tuple[Tensor, LearnedState]:
-        direction, rule_state = self._stepper.step(
-            gradient, state.rule_state, out_state=state.rule_state
-        )
-        moved = self._move(w, self._lengths * direction, state)
-        return moved, LearnedState(rule_state, state.n_steps + 1, state.shares)
+    def _move(self, w: Tensor, direction: Tensor, state: LearnedState) -> Tensor:
+        return super()._move(w, self._lengths * direction, state)
 
 
 class Liking(NamedTuple):
