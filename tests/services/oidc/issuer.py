@@ -7,12 +7,11 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -21,6 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.settings import Settings
+from tests.services.http_servers import run_http_server
 
 AUDIENCE = "hyperadam-api"
 CLIENT = "hyperadam-dashboard"
@@ -205,19 +205,5 @@ def run_issuer() -> Iterator[TestIssuer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # the other side hung up
-
-    server = Server(("127.0.0.1", 0), Handler)
-    issuer.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    try:
+    with run_http_server(Handler) as issuer.port:
         yield issuer
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
