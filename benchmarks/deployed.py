@@ -1,4 +1,5 @@
-"""The optimizer that users run: its step at a million coordinates, and a small CNN's with it."""
+"""HyperAdam of the paper as users run it: its step at a million coordinates, and a small CNN's with
+it. The rule whose cells are a tensor's is in `benchmarks.tensor_steps`."""
 
 from __future__ import annotations
 
@@ -40,10 +41,15 @@ class StepTimes(NamedTuple):
     """Of the products."""
 
 
-def _load_rule() -> HyperAdamRule:
-    rule = hyperadam.pretrained().rule
-    assert isinstance(rule, HyperAdamRule)
-    return rule
+@cache
+def _load_theta() -> hyperadam.Theta:
+    theta = hyperadam.pretrained("hyperadam-v1")
+    assert isinstance(theta.rule, HyperAdamRule)
+    return theta
+
+
+def make_optimizer(parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    return hyperadam.HyperAdam(parameters, _load_theta())
 
 
 def make_step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], object]:
@@ -61,16 +67,17 @@ def make_step(make: MakeOptimizer, p: int, device: str = "cpu") -> Callable[[], 
 def _measure_steps(effort: Effort) -> StepTimes:
     """The four in turn."""
     p = 1_000 if effort.tiny else 1_000_000
-    rule = _load_rule()
+    theta = _load_theta()
+    rule = theta.rule
     gradient = torch.randn(p)
-    plain_stepper = ReferenceStepper(rule, hyperadam.pretrained().vector)
+    plain_stepper = ReferenceStepper(rule, theta.vector)
     state = rule.init_state(gradient)
     layer_shapes = [shape for shape in rule.theta_shapes.values() if len(shape) == 2]
     products = ForwardProducts(layer_shapes, p)
 
     with_hyperadam, with_products, with_adam, with_plain_rule = measure_in_turn(
         effort.rounds,
-        make_step(hyperadam.HyperAdam, p),
+        make_step(make_optimizer, p),
         products,
         make_step(torch.optim.Adam, p),
         lambda: plain_stepper.step(gradient, state),
@@ -103,7 +110,7 @@ def _measure_on_gpu(effort: Effort) -> Measured:
         raise NotMeasured("no GPU")
     p = 1_000_000
     device = "cuda"
-    step = make_step(hyperadam.HyperAdam, p, device)
+    step = make_step(make_optimizer, p, device)
 
     def finish_step() -> None:
         step()
@@ -119,7 +126,7 @@ def _measure_threads(effort: Effort) -> Measured:
     """Wall time of a step on one thread and on two, in turn; nothing else may need the cores."""
     if (os.cpu_count() or 1) < 2:
         raise NotMeasured("one core")
-    step = make_step(hyperadam.HyperAdam, 1_000 if effort.tiny else 1_000_000)
+    step = make_step(make_optimizer, 1_000 if effort.tiny else 1_000_000)
 
     def step_on(n_threads: int) -> None:
         torch.set_num_threads(n_threads)
@@ -170,7 +177,7 @@ def _measure_cnn(effort: Effort) -> Measured:
 
     with_hyperadam, with_adam = measure_in_turn(
         effort.rounds,
-        partial(repeat, make_cnn_step(hyperadam.HyperAdam, batch)),
+        partial(repeat, make_cnn_step(make_optimizer, batch)),
         partial(repeat, make_cnn_step(torch.optim.Adam, batch)),
     )
     text = f"with Adam: {statistics.median(with_adam) / n_steps * 1e3:.0f} ms"

@@ -3,7 +3,7 @@
     python -m benchmarks.gradients
     python -m benchmarks.gradients --slopes [--quick]      whether they lie: see `benchmarks.slopes`
 
-F is the mean loss over episodes of plain learners at the shipped Θ. How well a direction g points
+F is the mean loss over episodes of plain learners at `hyperadam-v1`. How well a direction g points
 is measured without knowing ∇F:
 
     ⟨g/‖g‖, ∇F⟩    the slope along g: a central difference of F on the same starts and minibatches
@@ -146,8 +146,8 @@ def measure(n_learners: int, hidden: int, n_pairs: int, n_directions: int) -> di
         "chunk_size": 1,
     }
     specs = make_specs(base, n_pairs)
-    shipped = hyperadam.pretrained()
-    meta_loss = MetaLoss(specs["tbptt, whole episode"], shipped.rule.pack(shipped.tensors))
+    trained = hyperadam.pretrained("hyperadam-v1")
+    meta_loss = MetaLoss(specs["tbptt, whole episode"], trained.vector)
 
     square = meta_loss.measure_square(n_directions)
     return {

@@ -85,8 +85,8 @@ QUICK: Final = SlopesEffort(n_tasks=4, n_learners=2, horizon=20, period=10, n_pa
 class Setting:
     """Where slopes are looked at."""
 
-    theta: Literal["untrained", "shipped"]
-    """An ensemble of six Adams, or `hyperadam-v1`."""
+    theta: Literal["untrained", "hyperadam-v1"]
+    """An ensemble of six Adams, or what the first-order gradient made of one of twenty."""
     meta_loss: MetaLoss
     rate_factor: float = 1.0
     """Times the rate α of `hyperadam-v1`, whose schedule, shares and decay hold for all."""
@@ -104,7 +104,7 @@ SETTINGS: Final = (
     Setting(theta="untrained", meta_loss="log"),
     Setting(theta="untrained", meta_loss="mean"),
     Setting(theta="untrained", meta_loss="log", rate_factor=2.0),
-    Setting(theta="shipped", meta_loss="log"),
+    Setting(theta="hyperadam-v1", meta_loss="log"),
 )
 
 
@@ -122,16 +122,16 @@ class Subject:
 
     @classmethod
     def of(cls, setting: Setting) -> Subject:
-        shipped = hyperadam.pretrained()
-        rule = shipped.rule
-        theta = shipped.vector
+        trained = hyperadam.pretrained("hyperadam-v1")
+        rule = trained.rule
+        theta = trained.vector
         if setting.theta == "untrained":
             rule = HyperAdamRule(replace(rule.spec, n_candidates=N_CANDIDATES))
             theta = rule.pack(rule.init_theta(make_generator(0, "benchmarks/theta"))).float()
         return cls(
             rule=rule,
             theta=theta,
-            rate=replace(shipped.rate, lr=setting.rate_factor * shipped.rate.lr),
+            rate=replace(trained.rate, lr=setting.rate_factor * trained.rate.lr),
             objective=Objective(meta_loss=setting.meta_loss),
             activations=setting.activations,
         )

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Final
 
 from hyperadam.theta import Theta
 
-_SUFFIX = ".safetensors"
+DEFAULT: Final = "hyperadam-v1"
+"""The Θ that `hyperadam.HyperAdam` and `pretrained` take when none is given."""
+_SUFFIX: Final = ".safetensors"
 
 
 def pretrained_names() -> list[str]:
@@ -17,7 +20,7 @@ def pretrained_names() -> list[str]:
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
-def pretrained(name: str = "hyperadam-v1") -> Theta:
+def pretrained(name: str = DEFAULT) -> Theta:
     """A Θ that comes with the package; how it was made stands in its `provenance`.
 
     Example:

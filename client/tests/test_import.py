@@ -10,7 +10,9 @@ import hyperadam.api  # these bind names in the package: they must hide none of 
 import hyperadam.optimizers
 import hyperadam.shipped
 import pytest
+import torch
 from hyperadam import Theta
+from hyperadam.shipped import DEFAULT
 
 pytestmark = pytest.mark.slow
 
@@ -127,17 +129,20 @@ class TestPretrained:
             assert isinstance(theta, Theta)
             assert {"job", "spec", "datasets", "code", "metrics"} <= set(theta.provenance)
 
-    def test_the_default_is_hyperadam_v1(self) -> None:
-        assert hyperadam.pretrained().sha256 == hyperadam.pretrained("hyperadam-v1").sha256
+    def test_one_name_is_the_default_of_the_function_and_of_the_optimizer(self) -> None:
+        assert hyperadam.pretrained().sha256 == hyperadam.pretrained(DEFAULT).sha256
+        optimizer = hyperadam.HyperAdam([torch.nn.Parameter(torch.ones(2))])
+        assert optimizer.theta.sha256 == hyperadam.pretrained(DEFAULT).sha256
 
-    def test_is_of_the_papers_size_and_does_not_depend_on_the_learners(self) -> None:
-        theta = hyperadam.pretrained()
+    def test_that_of_the_paper_is_of_its_size_and_does_not_depend_on_the_learners(self) -> None:
+        theta = hyperadam.pretrained("hyperadam-v1")
         assert theta.rule.n_theta == 5380
         assert theta.rule.spec.normalization == "rms"
 
     def test_each_call_gives_one_of_its_own(self) -> None:
-        hyperadam.pretrained().tensors["lstm.bias"].fill_(7.0)
-        assert not (hyperadam.pretrained().tensors["lstm.bias"] == 7.0).any()
+        for tensor in hyperadam.pretrained().tensors.values():
+            tensor.fill_(7.0)
+        assert not (hyperadam.pretrained().vector == 7.0).any()
 
     @pytest.mark.parametrize(
         "name", ["hyperadam", "", "../theta", "hyperadam-v1.safetensors", "README"]

@@ -14,15 +14,16 @@ from torch import nn
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # theirs
 
 N_STEPS = 4
+J = hyperadam.pretrained().rule.spec.n_candidates
 NAMES = {
     "hyperadam/effective_lr",
     "hyperadam/direction_norm",
     "hyperadam/relative_step",
     "hyperadam/n_skipped_steps",
     "hyperadam/mixture/1",
-    "hyperadam/mixture/20",
-    "hyperadam/beta/20",
-    "hyperadam/gamma/20",
+    f"hyperadam/mixture/{J}",
+    f"hyperadam/beta/{J}",
+    "hyperadam/gamma/1",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from hyperadam.optimizers.learned import LearnedOptimizer
+from hyperadam.shipped import DEFAULT
 
 
 class HyperAdam(LearnedOptimizer):
@@ -86,4 +87,4 @@ class HyperAdam(LearnedOptimizer):
     """
 
     rule_kinds: ClassVar[frozenset[str]] = frozenset({"hyperadam", "hyperadam-tensor"})
-    default_theta: ClassVar[str] = "hyperadam-v1"
+    default_theta: ClassVar[str] = DEFAULT

@@ -14,11 +14,13 @@ from hyperadam.kernels import ReferenceStepper, open_stepper
 from hyperadam.kernels.ready import find_ready
 from hyperadam.kernels.recipe import SHIPPED
 from hyperadam.rules import HyperAdamTensorRule
+from hyperadam.shipped import DEFAULT
 
 
 def check_kernels() -> None:
     """Each rule that has a kernel runs on it."""
-    for rule in (hyperadam.pretrained("hyperadam-v1").rule, HyperAdamTensorRule()):
+    rules = [hyperadam.pretrained(name).rule for name in ("hyperadam-v1", DEFAULT)]
+    for rule in (*rules, HyperAdamTensorRule()):
         stepper = open_stepper(rule, torch.zeros(rule.n_theta))
         if isinstance(stepper, ReferenceStepper):
             raise SystemExit(f"rule {rule.kind!r} runs in plain torch")

@@ -63,13 +63,13 @@ def test_a_warm_start_goes_back_to_the_root_and_is_adjusted_as_its_jobs_were() -
 
 
 def test_a_parent_of_the_package_needs_no_registry() -> None:
-    default = hyperadam.pretrained()
-    start = rebuild_start(default, find_none)
+    child = hyperadam.pretrained("hyperadam-v1")
+    start = rebuild_start(child, find_none)
     first_start = rebuild_start(hyperadam.pretrained("hyperadam-v0"), find_none)
-    spec = MetaTrainingSpec.model_validate(default.provenance["spec"])
-    expected = default.rule.pack(adjust_theta(first_start.tensors, spec.adjustment))
+    spec = MetaTrainingSpec.model_validate(child.provenance["spec"])
+    expected = child.rule.pack(adjust_theta(first_start.tensors, spec.adjustment))
     assert torch.equal(start.vector, expected)
-    assert start.rate == default.rate
+    assert start.rate == child.rate
 
 
 @pytest.mark.parametrize("is_registered", [False, True])
