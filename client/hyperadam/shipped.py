@@ -38,5 +38,11 @@ def pretrained(name: str = DEFAULT) -> Theta:
     return Theta.from_bytes(file.read_bytes())
 
 
+def find_pretrained(sha256: str) -> str | None:
+    """The name of the Θ of this digest, if it comes with the package."""
+    names = (name for name in pretrained_names() if pretrained(name).sha256 == sha256)
+    return next(names, None)
+
+
 def _find_folder() -> Traversable:
     return files("hyperadam") / "pretrained"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import hyperadam
+from hyperadam.shipped import find_pretrained
 from hyperadam.theta import Theta
 from pydantic import ValidationError
 
@@ -64,8 +65,7 @@ def _find_parent(provenance: Mapping[str, Any], find_version: FindVersion) -> Th
     registered = find_version(reference)
     if registered is not None and registered.sha256 == sha256:
         return registered
-    for name in hyperadam.pretrained_names():
-        shipped = hyperadam.pretrained(name)
-        if shipped.sha256 == sha256:
-            return shipped
+    name = find_pretrained(str(sha256))
+    if name is not None:
+        return hyperadam.pretrained(name)
     raise StartUnknown(f"its parent {reference} ({str(sha256)[:12]}) is not at hand")

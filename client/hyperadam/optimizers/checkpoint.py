@@ -3,7 +3,8 @@ is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from hyperadam.optimizers.fields import check_fields, check_values, holds_state
 from hyperadam.rules import Rule
+from hyperadam.shipped import find_pretrained, pretrained
 from hyperadam.theta import Theta
 
 DIGEST: Final = "theta_sha256"
@@ -56,21 +58,56 @@ def read_state(
     return state
 
 
-def check_same_theta(loaded: Mapping[str, Any], theta: Theta) -> None:
-    """Refuse a state dict that was made under another Θ: its state means nothing to this one.
+def find_theta(loaded: Mapping[str, Any], own: Theta, kinds: Collection[str]) -> Theta:
+    """The Θ that a state dict was made under, whose state means nothing to any other.
+
+    Args:
+        loaded: the state dict.
+        own: what the optimizer runs.
+        kinds: of rules, whose Θ the optimizer may take instead, if they come with the package.
 
     Raises:
-        ValueError: naming both digests.
+        ValueError: it is another one, which the optimizer may not take; the message names both.
     """
     places = (loaded, *loaded.get("param_groups", ()))
-    digests = [place[DIGEST] for place in places if place.get(DIGEST) is not None]
+    digests = {str(place[DIGEST]) for place in places if place.get(DIGEST) is not None}
     if not digests:
         raise ValueError(f"state dict has no {DIGEST}: it is not from a learned optimizer")
-    for digest in digests:
-        if digest != theta.sha256:
-            raise ValueError(
-                f"{DIGEST} of the state dict is {digest}, this optimizer runs {theta.sha256}"
-            )
+    others = sorted(digests - {own.sha256})
+    if not others:
+        return own
+
+    name = find_pretrained(others[0])
+    if name is not None and len(digests) == 1:
+        theta = pretrained(name)
+        if theta.rule.kind in kinds:
+            return theta
+    advice = f"; make it with theta=hyperadam.pretrained({name!r})" if name else ""
+    raise ValueError(
+        f"{DIGEST} of the state dict is {_name_theta(others[0])}, "
+        f"this optimizer runs {_name_theta(own.sha256)}{advice}"
+    )
+
+
+def warn_of_another_theta(theta: Theta, own: Theta) -> None:
+    """Say that an optimizer goes on with the Θ of a state dict. Both come with the package.
+
+    Args:
+        theta: of the state dict.
+        own: what the optimizer ran.
+    """
+    name = find_pretrained(theta.sha256)
+    own_name = find_pretrained(own.sha256)
+    warnings.warn(
+        f"the state dict was made under {name}, and no theta was given to this optimizer: it goes "
+        f"on with {name} instead of {own_name}; theta=hyperadam.pretrained({name!r}) says the same",
+        stacklevel=3,
+    )
+
+
+def _name_theta(sha256: str) -> str:
+    name = find_pretrained(sha256)
+    return f"{sha256} ({name})" if name else sha256
 
 
 def _copy_value(value: Any, like: Tensor | None = None) -> Any:

@@ -17,7 +17,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from hyperadam.optimizers.arithmetic import exact_arithmetic
-from hyperadam.optimizers.checkpoint import DIGEST, check_same_theta, copy_entries, read_state
+from hyperadam.optimizers.checkpoint import (
+    DIGEST,
+    copy_entries,
+    find_theta,
+    read_state,
+    warn_of_another_theta,
+)
 from hyperadam.optimizers.checks import (
     check_dtypes,
     check_group,
@@ -72,7 +78,8 @@ class LearnedOptimizer(Optimizer):
       beside them. Between steps over the same parameters they are the same tensors.
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is
       bit-equal. It carries the digest of Θ, in each group too, and is not loaded into an optimizer
-      that runs another Θ.
+      that was given another Θ. One that was given none goes on with the Θ of the state dict, if
+      that comes with the package, and says so: another release may have another default.
     - **Contexts.** A step computes the same inside `torch.autocast` or under another default
       device. `torch.compile` leaves it as it is: its kernels are compiled already.
     - **Processes.** Under FSDP2 and tensor parallelism (DTensors) norms are over all processes,
@@ -119,8 +126,10 @@ class LearnedOptimizer(Optimizer):
         self._skip_nonfinite = skip_nonfinite
         self._normalize_gradients = normalize_gradients
         self._theta = pretrained(self.default_theta) if theta is None else theta
+        self._is_given = theta is not None
         check_theta(self._theta, self.rule_kinds, type(self).__name__)
         self._open_run()
+        self._n_skipped_steps = 0
 
         self._n_dimensions: list[int] = []
         groups: Any = params if isinstance(params, Tensor) else list(params)
@@ -134,7 +143,8 @@ class LearnedOptimizer(Optimizer):
             "role": None,
             DIGEST: self._theta.sha256,
         }
-        super().__init__(groups, {**self._default_rate(lr, knobs), **others})
+        self._rate_changes = self._find_changes(lr, knobs)
+        super().__init__(groups, {**self._theta.rate.to_fields(), **self._rate_changes, **others})
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
 
@@ -148,7 +158,6 @@ class LearnedOptimizer(Optimizer):
             others,
             normalize_gradients=self._normalize_gradients,
         )
-        self._n_skipped_steps = 0
 
     @property
     def theta(self) -> Theta:
@@ -260,6 +269,9 @@ class LearnedOptimizer(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave, bit for bit. If it is refused, nothing has changed.
 
+        An optimizer that was made without a `theta` goes on with that of the state dict, if it
+        comes with the package, with a warning.
+
         Raises:
             ValueError: it comes from another Θ; its groups, fields or shapes are not those of this
                 optimizer; or it has numbers that no optimizer leaves.
@@ -268,23 +280,47 @@ class LearnedOptimizer(Optimizer):
 
         # The state goes past torch's loader, which would round it to the dtype of the parameters:
         # it is read after all hooks that come before loading, and put before all that come after.
+        own = self._theta
+        theta = own
+
         def read_entries(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
-            check_same_theta(loaded, self._theta)
+            nonlocal theta
+            theta = self._find_theta(loaded)
             check_loaded_groups(loaded["param_groups"])
-            state.update(read_state(loaded, self._theta.rule, self._parameters()))
+            state.update(read_state(loaded, theta.rule, self._parameters()))
             return {**loaded, "state": {}}
 
         def put_entries(_: Optimizer) -> None:
+            if theta is not own:
+                self._take_theta(theta)
             self.state = state
 
         before = self.register_load_state_dict_pre_hook(read_entries)
         after = self.register_load_state_dict_post_hook(put_entries, prepend=True)
         with before, after:
             super().load_state_dict(state_dict)
+        if theta is not own:
+            warn_of_another_theta(theta, own)
+
+    def _find_theta(self, loaded: dict[str, Any]) -> Theta:
+        theta = find_theta(loaded, self._theta, () if self._is_given else self.rule_kinds)
+        if theta is not self._theta:
+            check_sees_all(theta.rule, find_others(), type(self).__name__)
+        return theta
+
+    def _take_theta(self, theta: Theta) -> None:
+        """Run another one from now on; the groups have its rate already."""
+        self._theta = theta
+        self._open_run()
+        self.defaults |= theta.rate.to_fields() | self._rate_changes | {DIGEST: theta.sha256}
+        for group in self.param_groups:
+            group[DIGEST] = theta.sha256
 
     def __getstate__(self) -> dict[str, Any]:
         own = (
             "_theta",
+            "_is_given",
+            "_rate_changes",
             "_state_dtype",
             "_skip_nonfinite",
             "_normalize_gradients",
@@ -293,27 +329,30 @@ class LearnedOptimizer(Optimizer):
         return super().__getstate__() | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({"_normalize_gradients": False} | state)
+        super().__setstate__(state)
+        younger = {"_normalize_gradients": False, "_is_given": True, "_rate_changes": {}}
+        for name, value in younger.items():
+            self.__dict__.setdefault(name, value)
         if "_stepper" in self.__dict__:
             self._stepper.forget_state()
         else:
             self._open_run()
+            self._n_skipped_steps = 0
         # What is younger than a checkpoint is as it was before: it began so.
         switches = {"maximize": False, "decay_all": True, "transposed": False, "role": None}
-        younger = {**dict.fromkeys((*KNOBS, "n_steps"), 0), **switches}
+        fields = {**dict.fromkeys((*KNOBS, "n_steps"), 0), **switches}
         for group in self.param_groups:
-            for name, value in younger.items():
+            for name, value in fields.items():
                 group.setdefault(name, value)
             group[DIGEST] = self._theta.sha256
 
     def _parameters(self) -> Iterator[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
 
-    def _default_rate(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:
-        """The fields of Θ's own rate, but for those that were given."""
-        rate = self._theta.rate.to_fields()
+    def _find_changes(self, lr: float | Tensor | None, knobs: RateKnobs) -> dict[str, Any]:
+        """The fields that were given in place of those of Θ's own rate."""
         unknown = sorted(set(knobs) - set(KNOBS))
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
         changes: dict[str, Any] = {"lr": lr, **knobs}
-        return rate | {name: value for name, value in changes.items() if value is not None}
+        return {name: value for name, value in changes.items() if value is not None}
