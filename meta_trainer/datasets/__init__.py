@@ -11,6 +11,7 @@ from meta_trainer.datasets.base import Data, Dataset, DatasetMissing, TensorData
 from meta_trainer.datasets.characters import Characters, MaskedCharacters
 from meta_trainer.datasets.language import Language
 from meta_trainer.datasets.load import load
+from meta_trainer.datasets.ratings import Ratings
 from meta_trainer.datasets.regression import Regression
 from meta_trainer.datasets.sequences import SineSequences
 from meta_trainer.datasets.tables import TableRows
@@ -22,6 +23,7 @@ __all__ = [
     "DatasetMissing",
     "Language",
     "MaskedCharacters",
+    "Ratings",
     "Regression",
     "SineSequences",
     "TableRows",

@@ -26,6 +26,7 @@ from meta_trainer.specs.plain_tasks import (
     LayerCount,
     LSTMTaskSpec,
     MLPTaskSpec,
+    NetworkDepth,
     NetworkName,
     NetworkTaskSpec,
     NetworkWidth,
@@ -164,8 +165,11 @@ class NetworkFamily(_Family):
     """Images are averaged down to so many pixels in height and width; null: as they are."""
     widths: Choices[NetworkWidth] = (8,)
     """Numbers that a network keeps for each place."""
+    depths: Choices[NetworkDepth] = (1,)
+    """Of `attention`, `mixer`, `language`, `tied-language` and `text`: layers, one above the
+    other."""
     activations: Choices[Activation] = ("relu",)
-    """Of `cnn`, `cnn-norm`, `autoencoder` and `regression`."""
+    """Of `cnn`, `cnn-norm`, `autoencoder`, `regression` and `recommender`."""
     initializations: Choices[Initialization] = ("torch",)
     """`init_std` is for `normal` alone."""
 
@@ -174,6 +178,7 @@ class NetworkFamily(_Family):
         fields: dict[str, Any] = {
             "side": self.sides[0],
             "width": self.widths[0],
+            "depth": self.depths[0],
             "activation": self.activations[0],
             **_list_common_fields(self),
         }

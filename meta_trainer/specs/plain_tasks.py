@@ -23,6 +23,7 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
 InitStd = Annotated[float, Field(gt=0, le=10)]
 LayerCount = Annotated[int, Field(ge=1, le=2)]
+NetworkDepth = Annotated[int, Field(ge=1, le=8)]
 NoiseStd = Annotated[float, Field(ge=0, le=10)]
 
 NetworkName = Literal[
@@ -34,12 +35,16 @@ NetworkName = Literal[
     "mixer",
     "language",
     "tied-language",
+    "text",
     "autoencoder",
     "regression",
+    "recommender",
 ]
 NetworkWidth = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
 
-SYNTHETIC: Final[frozenset[NetworkName]] = frozenset({"language", "tied-language", "regression"})
+SYNTHETIC: Final[frozenset[NetworkName]] = frozenset(
+    {"language", "tied-language", "text", "regression", "recommender"}
+)
 """Networks whose data is made up from seeds, unless they are given data that fits them."""
 
 
@@ -145,8 +150,11 @@ class NetworkTaskSpec(Spec):
     are."""
     width: NetworkWidth = 8
     """Numbers that it keeps for each place."""
+    depth: NetworkDepth = 1
+    """Of `attention`, `mixer`, `language`, `tied-language` and `text`: layers, one above the
+    other."""
     activation: Activation = "relu"
-    """Of `cnn`, `cnn-norm`, `autoencoder` and `regression`."""
+    """Of `cnn`, `cnn-norm`, `autoencoder`, `regression` and `recommender`."""
     batch_size: BatchSize = 32
     """Examples in a minibatch."""
     initialization: Initialization = "torch"
@@ -154,7 +162,8 @@ class NetworkTaskSpec(Spec):
     init_std: InitStd = USUAL_INIT_STD
     """Of `normal`: weights and biases start as N(0, init_std²)."""
     variant: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of `regression`: which function, and which scales of inputs and targets."""
+    """Of `regression`: which function, and which scales of inputs and targets. Of `text`: which of
+    four texts. Of `recommender`: whose tastes."""
 
     @model_validator(mode="after")
     def _a_scale_that_counts(self) -> Self:

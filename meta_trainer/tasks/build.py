@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import torch
 
-from meta_trainer.datasets import Data, Dataset, Language
+from meta_trainer.datasets import Characters, Data, Dataset, Language, Ratings
+from meta_trainer.datasets.characters import N_CHARACTERS, WINDOW
 from meta_trainer.datasets.regression import N_FEATURES
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
 from meta_trainer.learners.batched import Sizes, batched_network
@@ -29,9 +30,14 @@ def _measure_network(task: NetworkTaskSpec, data: Data) -> Sizes:
     """What the shapes of a network on these data follow from."""
     match data:
         case Language():
-            return Sizes((1, data.length, 1), data.n_symbols, task.width)
+            return Sizes((1, data.length, 1), data.n_symbols, task.width, depth=task.depth)
+        case Characters():
+            return Sizes((1, WINDOW, 1), N_CHARACTERS, task.width, depth=task.depth)
+        case Ratings():
+            return Sizes((1, 1, data.n_each), 1, task.width, task.activation)
         case Dataset():
-            return Sizes(data.image_shape, data.n_classes, task.width, task.activation)
+            shape = data.image_shape
+            return Sizes(shape, data.n_classes, task.width, task.activation, task.depth)
         case _:
             return Sizes((1, 1, N_FEATURES), 1, task.width, task.activation)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from meta_trainer.datasets import Data, Dataset, Language, Regression, SineSequences, load
+from meta_trainer.datasets import (
+    Characters,
+    Data,
+    Dataset,
+    Language,
+    Ratings,
+    Regression,
+    SineSequences,
+    load,
+)
 from meta_trainer.datasets.registered import load_registered
 from meta_trainer.learners.field import find_field_data
 from meta_trainer.learners.installed import find_learner
@@ -23,6 +32,11 @@ from registry import Registry
 
 SMALL_LANGUAGE: Final = Language(n_symbols=16, length=16, seed=1)
 """That of plain tasks: another one than evaluations have."""
+FIRST_TEXT: Final = 2
+N_TEXTS: Final = 4
+"""Those of plain tasks: other ones than evaluations have."""
+N_RATED: Final = 200
+"""Users and items of plain tasks; their tastes are others than those of evaluations."""
 
 
 def load_data(
@@ -105,6 +119,10 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return find_field_data(task.network)
         case NetworkTaskSpec(network="language" | "tied-language"):
             return SMALL_LANGUAGE
+        case NetworkTaskSpec(network="text"):
+            return Characters(FIRST_TEXT + task.variant % N_TEXTS)
+        case NetworkTaskSpec(network="recommender"):
+            return Ratings(N_RATED, seed=1 + task.variant)
         case NetworkTaskSpec(network="regression") if not is_registered(task.dataset):
             return Regression(task.variant)
         case _ if task.kind in OWN_KINDS or "dataset" in type(task).model_fields:

@@ -203,4 +203,5 @@ def _draw_network(family: NetworkFamily, draws: _Draws) -> NetworkTaskSpec:
         batch_size=draws.choice(family.batch_sizes),
         variant=draws.integer(0, MAX_VARIANT),
         **start_fields(draws.choice(family.initializations), family.init_std[0]),
+        depth=draws.choice(family.depths),
     )

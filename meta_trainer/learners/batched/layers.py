@@ -79,30 +79,47 @@ def normalize_groups(x: Tensor, tensors: Tensors, name: str) -> Tensor:
     return y * tensors[f"{name}.weight"].view(shape) + tensors[f"{name}.bias"].view(shape)
 
 
-def describe_transformer(width: int) -> Parameters:
-    """A layer of a transformer, with a norm before each part and one at the end."""
-    return {
-        **describe_norm("attention.norm", width),
-        **describe_linear("attention.in", width, 3 * width),
-        **describe_linear("attention.out", width, width),
-        **describe_norm("mlp.norm", width),
-        **describe_linear("mlp.in", width, 2 * width),
-        **describe_linear("mlp.out", 2 * width, width),
-        **describe_norm("norm", width),
-    }
+def describe_transformer(width: int, depth: int) -> Parameters:
+    """Layers of a transformer, with a norm before each of their parts and one at the end."""
+    parameters: dict[str, Parameter] = {}
+    for i in range(depth):
+        parameters |= describe_norm(f"layer{i}.attention.norm", width)
+        parameters |= describe_linear(f"layer{i}.attention.in", width, 3 * width)
+        parameters |= describe_linear(f"layer{i}.attention.out", width, width)
+        parameters |= describe_perceptron(f"layer{i}.mlp", width)
+    return {**parameters, **describe_norm("norm", width)}
 
 
-def transform(x: Tensor, tensors: Tensors, *, causal: bool = False) -> Tensor:
-    """The layer, for x (L, batch, places, width)."""
-    x = x + _attend(normalize_layer(x, tensors, "attention.norm"), tensors, causal=causal)
-    hidden = F.gelu(linear(normalize_layer(x, tensors, "mlp.norm"), tensors, "mlp.in"))
-    x = x + linear(hidden, tensors, "mlp.out")
+def transform(x: Tensor, tensors: Tensors, depth: int, *, causal: bool = False) -> Tensor:
+    """All layers, for x (L, batch, places, width)."""
+    for i in range(depth):
+        x = x + _attend(x, tensors, f"layer{i}.attention", causal=causal)
+        x = x + run_perceptron(x, tensors, f"layer{i}.mlp")
     return normalize_layer(x, tensors, "norm")
 
 
-def _attend(x: Tensor, tensors: Tensors, *, causal: bool) -> Tensor:
-    """Attention of N_HEADS heads, by plain products: they have second derivatives."""
-    projected = linear(x, tensors, "attention.in")
+def describe_perceptron(name: str, width: int) -> Parameters:
+    """The part of a layer that sees each place by itself: a norm, and a perceptron of twice the
+    width."""
+    return {
+        **describe_norm(f"{name}.norm", width),
+        **describe_linear(f"{name}.in", width, 2 * width),
+        **describe_linear(f"{name}.out", 2 * width, width),
+    }
+
+
+def run_perceptron(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """What it adds to x (L, batch, places, width)."""
+    normed = normalize_layer(x, tensors, f"{name}.norm")
+    hidden = F.gelu(linear(normed, tensors, f"{name}.in"))
+    return linear(hidden, tensors, f"{name}.out")
+
+
+def _attend(x: Tensor, tensors: Tensors, name: str, *, causal: bool) -> Tensor:
+    """What attention of N_HEADS heads adds to x, by plain products: they have second
+    derivatives."""
+    normed = normalize_layer(x, tensors, f"{name}.norm")
+    projected = linear(normed, tensors, f"{name}.in")
     heads = projected.unflatten(-1, (3, N_HEADS, -1)).transpose(2, 4)
     queries, keys, values = heads.unbind(3)  # each: (L, batch, heads, places, width / heads)
 
@@ -112,7 +129,7 @@ def _attend(x: Tensor, tensors: Tensors, *, causal: bool) -> Tensor:
         is_later = torch.ones(n_places, n_places, dtype=torch.bool).triu(1)
         scores = scores.masked_fill(is_later, -torch.inf)
     mixed = scores.softmax(-1) @ values
-    return linear(mixed.transpose(2, 3).flatten(3), tensors, "attention.out")
+    return linear(mixed.transpose(2, 3).flatten(3), tensors, f"{name}.out")
 
 
 def describe_recurrent(n_gates: int, n_in: int, hidden: int) -> Parameters:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from meta_trainer.learners.batched.layers import (
     describe_convolution,
     describe_linear,
     describe_norm,
+    describe_perceptron,
     describe_recurrent,
     describe_transformer,
     linear,
@@ -28,6 +30,7 @@ from meta_trainer.learners.batched.layers import (
     normalize_layer,
     run_gru,
     run_lstm,
+    run_perceptron,
     transform,
 )
 from meta_trainer.learners.batched.sizes import Sizes
@@ -117,69 +120,73 @@ def _build_lstm(sizes: Sizes) -> tuple[Parameters, Forward]:
 
 
 def _build_attention(sizes: Sizes) -> tuple[Parameters, Forward]:
-    """A layer of a transformer over the rows of an image, with places as `nn.Parameter`s of three
+    """Layers of a transformer over the rows of an image, with places as `nn.Parameter`s of three
     dimensions, as most write them."""
     n_places = sizes.image_shape[1]
     parameters = {
         **describe_linear("embed", sizes.row_length, sizes.width),
         "places": Parameter((1, n_places, sizes.width), "places"),
-        **describe_transformer(sizes.width),
+        **describe_transformer(sizes.width, sizes.depth),
         **describe_linear("head", sizes.width, sizes.n_outputs),
     }
 
     def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
         x = linear(sizes.read_rows(inputs), tensors, "embed") + tensors["places"]
-        return linear(transform(x, tensors).mean(2), tensors, "head")
+        return linear(transform(x, tensors, sizes.depth).mean(2), tensors, "head")
 
     return parameters, forward
 
 
 def _build_mixer(sizes: Sizes) -> tuple[Parameters, Forward]:
-    """A layer of a mixer (Tolstikhin et al., 2021) over the rows of an image: an MLP across places
+    """Layers of a mixer (Tolstikhin et al., 2021) over the rows of an image: an MLP across places
     and one across numbers, both beside a shortcut."""
     n_places = sizes.image_shape[1]
     width = sizes.width
-    parameters = {
-        **describe_linear("embed", sizes.row_length, width),
-        **describe_norm("places.norm", width),
-        **describe_linear("places.in", n_places, 2 * n_places),
-        **describe_linear("places.out", 2 * n_places, n_places),
-        **describe_norm("mlp.norm", width),
-        **describe_linear("mlp.in", width, 2 * width),
-        **describe_linear("mlp.out", 2 * width, width),
-        **describe_linear("head", width, sizes.n_outputs),
-    }
+    parameters: dict[str, Parameter] = {**describe_linear("embed", sizes.row_length, width)}
+    for i in range(sizes.depth):
+        parameters |= describe_norm(f"layer{i}.places.norm", width)
+        parameters |= describe_linear(f"layer{i}.places.in", n_places, 2 * n_places)
+        parameters |= describe_linear(f"layer{i}.places.out", 2 * n_places, n_places)
+        parameters |= describe_perceptron(f"layer{i}.mlp", width)
+    parameters |= describe_linear("head", width, sizes.n_outputs)
 
     def forward(tensors: Tensors, inputs: Tensor) -> Tensor:
         x = linear(sizes.read_rows(inputs), tensors, "embed")
-        across = F.gelu(linear(normalize_layer(x, tensors, "places.norm").mT, tensors, "places.in"))
-        x = x + linear(across, tensors, "places.out").mT
-        inner = F.gelu(linear(normalize_layer(x, tensors, "mlp.norm"), tensors, "mlp.in"))
-        x = x + linear(inner, tensors, "mlp.out")
+        for i in range(sizes.depth):
+            normed = normalize_layer(x, tensors, f"layer{i}.places.norm")
+            across = F.gelu(linear(normed.mT, tensors, f"layer{i}.places.in"))
+            x = x + linear(across, tensors, f"layer{i}.places.out").mT
+            x = x + run_perceptron(x, tensors, f"layer{i}.mlp")
         return linear(x.mean(2), tensors, "head")
 
     return parameters, forward
 
 
 def _build_language(sizes: Sizes) -> tuple[Parameters, Forward]:
-    """A causal layer of a transformer over symbols, whose embedding starts as N(0, 1)."""
+    """Causal layers of a transformer over symbols, whose embedding starts as N(0, 1)."""
     parameters = {
         **_describe_symbols(sizes, "unit"),
-        **describe_transformer(sizes.width),
+        **describe_transformer(sizes.width, sizes.depth),
         **describe_linear("head", sizes.width, sizes.n_outputs),
     }
-    return parameters, lambda tensors, symbols: linear(
-        transform(_embed(symbols, tensors), tensors, causal=True), tensors, "head"
-    )
+
+    def forward(tensors: Tensors, symbols: Tensor) -> Tensor:
+        x = transform(_embed(symbols, tensors), tensors, sizes.depth, causal=True)
+        return linear(x, tensors, "head")
+
+    return parameters, forward
 
 
 def _build_tied_language(sizes: Sizes) -> tuple[Parameters, Forward]:
     """The same with its logits by the embedding itself, which starts as N(0, .02²), as GPT-2 has
     it (Radford et al., 2019)."""
-    parameters = {**_describe_symbols(sizes, "places"), **describe_transformer(sizes.width)}
+    parameters = {
+        **_describe_symbols(sizes, "places"),
+        **describe_transformer(sizes.width, sizes.depth),
+    }
 
     def forward(tensors: Tensors, symbols: Tensor) -> Tensor:
-        x = transform(_embed(symbols, tensors), tensors, causal=True)
+        x = transform(_embed(symbols, tensors), tensors, sizes.depth, causal=True)
         return (x.flatten(1, 2) @ tensors["embed"].mT).view(*symbols.shape, -1)
 
     return parameters, forward
@@ -196,10 +203,36 @@ def _describe_symbols(sizes: Sizes, start: Start) -> Parameters:
 
 def _embed(symbols: Tensor, tensors: Tensors) -> Tensor:
     """Shape (L, batch, places, width) of symbols (L, batch, places)."""
-    embed = tensors["embed"]
-    one_hot = F.one_hot(symbols, embed.shape[1]).to(embed.dtype)
-    embedded = (one_hot.flatten(1, 2) @ embed).view(*symbols.shape, -1)
-    return embedded + tensors["places"][:, None]
+    embedded = _look_up(symbols.flatten(1), tensors["embed"])
+    return embedded.view(*symbols.shape, -1) + tensors["places"][:, None]
+
+
+def _look_up(numbers: Tensor, rows: Tensor) -> Tensor:
+    """The rows (L, m, width) of these numbers (L, m) out of (L, n, width), as a product: it has
+    second derivatives."""
+    one_hot = F.one_hot(numbers, rows.shape[1]).to(rows.dtype)
+    return one_hot @ rows
+
+
+def _build_recommender(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """Neural collaborative filtering (He et al., 2017): embeddings of a user and of an item, which
+    start as N(0, 1), one after the other through a layer of 2 width. Most rows have no gradient at
+    most steps."""
+    n_each = sizes.n_features
+    parameters = {
+        "users": Parameter((n_each, sizes.width), "unit"),
+        "items": Parameter((n_each, sizes.width), "unit"),
+        **describe_linear("hidden", 2 * sizes.width, 2 * sizes.width),
+        **describe_linear("head", 2 * sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, pairs: Tensor) -> Tensor:
+        users = _look_up(pairs[..., 0], tensors["users"])
+        items = _look_up(pairs[..., 1], tensors["items"])
+        hidden = linear(torch.cat([users, items], dim=-1), tensors, "hidden")
+        return linear(sizes.activate(hidden), tensors, "head")
+
+    return parameters, forward
 
 
 def _build_autoencoder(sizes: Sizes) -> tuple[Parameters, Forward]:
@@ -253,8 +286,10 @@ NETWORKS: Final[dict[str, tuple[Callable[[Sizes], tuple[Parameters, Forward]], E
     "mixer": (_build_mixer, _compute_cross_entropy),
     "language": (_build_language, _compute_cross_entropy),
     "tied-language": (_build_tied_language, _compute_cross_entropy),
+    "text": (_build_tied_language, _compute_cross_entropy),
     "autoencoder": (_build_autoencoder, _compute_missing),
     "regression": (_build_regression, _compute_squared_error),
+    "recommender": (_build_recommender, _compute_squared_error),
 }
 """What builds each network, and its loss, by name."""
 

@@ -1,4 +1,4 @@
-"""What the shapes of a network follow from: its inputs, its outputs and its width."""
+"""What the shapes of a network follow from: its inputs, its outputs, its width and its depth."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ class Sizes:
     """What a network's shapes follow from."""
 
     def __init__(
-        self, image_shape: ImageShape, n_outputs: int, width: int, activation: str = "relu"
+        self,
+        image_shape: ImageShape,
+        n_outputs: int,
+        width: int,
+        activation: str = "relu",
+        depth: int = 1,
     ) -> None:
         self.image_shape = image_shape
         self.n_outputs = n_outputs
         self.width = width
+        self.depth = depth
         self.activate = ACTIVATION_FUNCTIONS[activation]
 
     @property

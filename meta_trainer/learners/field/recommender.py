@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from meta_trainer.datasets.ratings import N_ITEMS, N_USERS
+from meta_trainer.datasets.ratings import N_EACH
 from meta_trainer.learners.field.perceptrons import make_mlp
 
 WIDTH: Final = 16
@@ -19,8 +19,8 @@ class Recommender(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.users = nn.Embedding(N_USERS, WIDTH)
-        self.items = nn.Embedding(N_ITEMS, WIDTH)
+        self.users = nn.Embedding(N_EACH, WIDTH)
+        self.items = nn.Embedding(N_EACH, WIDTH)
         self.mlp = make_mlp((2 * WIDTH, 32, 1), nn.ReLU)
 
     def forward(self, pairs: Tensor) -> Tensor:

@@ -3,6 +3,8 @@ derivatives."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,13 @@ from meta_trainer.learners.module import ModuleLearner
 
 N_LEARNERS, BATCH, SIDE, WIDTH = 2, 3, 7, 4
 IMAGES = Sizes((1, SIDE, SIDE), 10, WIDTH, "tanh")
-LANGUAGES = ("language", "tied-language")
+LANGUAGES = ("language", "tied-language", "text")
 OTHERS = {
     "language": Sizes((1, 6, 1), 5, WIDTH),
     "tied-language": Sizes((1, 6, 1), 5, WIDTH),
+    "text": Sizes((1, 6, 1), 5, WIDTH, depth=2),
     "regression": Sizes((1, 1, 8), 1, WIDTH, "tanh"),
+    "recommender": Sizes((1, 1, 7), 1, WIDTH, "tanh"),
 }
 
 
@@ -52,6 +56,48 @@ class Attention(nn.Module):
         x = self.embed(images.view(-1, SIDE, SIDE)) + self.places
         logits: Tensor = self.head(self.norm(self.layer(x)).mean(1))
         return logits
+
+
+class TextModel(nn.Module):
+    """torch's own layers of a causal transformer over symbols, under GPT-2's head."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        n_places = sizes.image_shape[1]
+        self.embed = nn.Embedding(sizes.n_outputs, WIDTH)
+        self.places = nn.Parameter(torch.zeros(n_places, WIDTH))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                WIDTH, 4, 2 * WIDTH, 0.0, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(sizes.depth)
+        )
+        self.norm = nn.LayerNorm(WIDTH)
+        self.mask = torch.full((n_places, n_places), -torch.inf, dtype=torch.float64).triu(1)
+
+    def forward(self, symbols: Tensor) -> Tensor:
+        x = self.embed(symbols) + self.places
+        for layer in self.layers:
+            x = layer(x, src_mask=self.mask)
+        return nn.functional.linear(self.norm(x), self.embed.weight)
+
+
+class Recommender(nn.Module):
+    """torch's own embeddings and layers."""
+
+    def __init__(self, n_each: int) -> None:
+        super().__init__()
+        self.users = nn.Embedding(n_each, WIDTH)
+        self.items = nn.Embedding(n_each, WIDTH)
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * WIDTH, 2 * WIDTH), nn.Tanh(), nn.Linear(2 * WIDTH, 1)
+        )
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        users = self.users(pairs[..., 0])
+        items = self.items(pairs[..., 1])
+        ratings: Tensor = self.mlp(torch.cat([users, items], dim=-1)).squeeze(-1)
+        return ratings
 
 
 def make_convolutions(*, normed: bool) -> nn.Module:
@@ -114,6 +160,9 @@ def draw_examples(name: str) -> tuple[Tensor, Tensor]:
     if name in LANGUAGES:
         symbols = torch.randint(sizes.n_outputs, (N_LEARNERS, BATCH, 7), generator=g)
         return symbols[..., :-1], symbols[..., 1:]
+    if name == "recommender":
+        pairs = torch.randint(sizes.n_features, (N_LEARNERS, BATCH, 2), generator=g)
+        return pairs, pairs.sum(-1).double()
     shape = (N_LEARNERS, BATCH, sizes.n_features)
     inputs = torch.rand(shape, generator=g, dtype=torch.float64)
     if name == "regression":
@@ -140,6 +189,42 @@ def test_is_torchs_own(name: str) -> None:
     torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
 
 
+def cross_entropy_of_all(logits: Tensor, symbols: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits.flatten(0, -2), symbols.flatten())
+
+
+def test_is_torchs_own_in_two_layers() -> None:
+    sizes = OTHERS["text"]
+    assert sizes.depth == 2
+    theirs = ModuleLearner(partial(TextModel, sizes), cross_entropy_of_all, together=False)
+    ours = batched_network("text", sizes)
+    w = ours.start(generators(), 0.5, torch.float64)
+    w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
+
+    of_layer = [name.removeprefix("layer.") for name in ORDER["attention"][3:-2]]
+    names = ["embed.weight", "places"]
+    for i in range(sizes.depth):
+        names += [f"layers.{i}.{name}" for name in of_layer]
+    names += ["norm.weight", "norm.bias"]
+    parts = dict(zip(names, ours.name_parameters(w).values(), strict=True))
+    in_their_order = [n for n, _ in TextModel(sizes).named_parameters()]
+    their_w = torch.cat([parts[n].flatten(1) for n in in_their_order], dim=1)
+
+    examples = draw_examples("text")
+    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+
+
+def test_recommender_is_torchs_own() -> None:
+    sizes = OTHERS["recommender"]
+    make = partial(Recommender, sizes.n_features)
+    theirs = ModuleLearner(make, nn.functional.mse_loss, together=False)
+    ours = batched_network("recommender", sizes)
+    w = ours.start(generators(), 0.5, torch.float64)
+
+    examples = draw_examples("recommender")
+    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(w, *examples))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_has_second_derivatives_and_learners_apart(name: str) -> None:
     learner = batched_network(name, OTHERS.get(name, IMAGES), "torch")
@@ -164,7 +249,7 @@ def test_parts_that_have_a_start_of_their_own() -> None:
     parts = learner.name_parameters(learner.start(generators(), 0.1, torch.float32))
     assert float(parts["embed"].std()) == pytest.approx(1, rel=0.05)
     assert float(parts["places"].std()) == pytest.approx(0.02, rel=0.1)
-    assert float(parts["attention.in.weight"].std()) == pytest.approx(0.02, rel=0.05)
+    assert float(parts["layer0.attention.in.weight"].std()) == pytest.approx(0.02, rel=0.05)
     assert parts["norm.weight"].eq(1).all()
     assert not parts["norm.bias"].any()
 

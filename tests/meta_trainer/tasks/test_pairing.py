@@ -22,6 +22,8 @@ TASKS: dict[str, PlainTaskSpec] = {
     "network": NetworkTaskSpec(network="attention", width=4, batch_size=4),
     "language": NetworkTaskSpec(network="language", width=4, batch_size=4),
     "tied-language": NetworkTaskSpec(network="tied-language", width=4, batch_size=4),
+    "text": NetworkTaskSpec(network="text", width=4, depth=2, batch_size=4, variant=5),
+    "recommender": NetworkTaskSpec(network="recommender", width=4, batch_size=4, variant=5),
     "regression": NetworkTaskSpec(network="regression", width=4, batch_size=4, variant=3),
     "cnn": CNNTaskSpec(batch_norm=True, batch_size=3),
     "cnn-dropout": CNNTaskSpec(dropout=True, batch_size=3),
