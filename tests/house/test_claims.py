@@ -3,10 +3,12 @@ and of nothing else. `make claims` shows what differs."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from hyperadam.shipped import DEFAULT
 
 from meta_trainer.evaluation.reporting.rebuild import find_differences
 from meta_trainer.evaluation.reporting.regions import is_page_filled
@@ -50,6 +52,28 @@ def test_a_report_without_data_says_so_first(page: Path) -> None:
 def test_no_report_without_data_is_quoted(page: Path) -> None:
     quoted = set(re.findall(r"reproduction/([\w-]+)/README\.md", read_text(page)))
     assert quoted <= {folder.name for folder in REPORTS}
+
+
+def test_the_first_page_is_about_the_default() -> None:
+    """So are the card's title and the first table in it, the picture, and a sample of the runs."""
+
+    def name_subject(folder: str) -> str:
+        results = json.loads(read_text(REPRODUCTION / folder / "results.json"))
+        reference: str = results["spec"]["optimizers"][0]
+        return reference.partition("@")[0]
+
+    def list_quoted(page: Path) -> list[set[str]]:
+        regions = re.findall(r"<!-- results: \w+ (.+?) -->", read_text(page))
+        return [{name_subject(name.split("+")[0]) for name in each.split()} for each in regions]
+
+    readme, card, _ = PAGES
+    assert list_quoted(readme) == [{DEFAULT}]
+    assert list_quoted(card)[0] == {DEFAULT}
+    assert read_text(card).startswith(f"# Model card: `{DEFAULT}`\n")
+    assert f"![Loss curves of a small network on MNIST: {DEFAULT} " in read_text(readme)
+    assert f">{DEFAULT}</text>" in read_text(TOP / "docs/race.svg")
+    sample = json.loads(read_text(REPRODUCTION / "sample.json"))
+    assert DEFAULT in {name_subject(folder) for folder in sample}
 
 
 @pytest.mark.parametrize(

@@ -29,27 +29,25 @@ class Quoted(NamedTuple):
     link: str
     """From the page to the report's own."""
     results: Results
+    baselines: str = ""
+    """Whose they are, with a link; empty: its own."""
 
 
 def render_tasks(reports: Sequence[Quoted]) -> str:
-    """A row for each task: final loss, the best tuned baseline, and what meta-training added; the
-    paper's own figure where the tasks are the paper's."""
+    """A row for each task: final loss and the best tuned baseline; what meta-training added where
+    its start was run, and the paper's own figure where the tasks are the paper's."""
     subject = _find_subject(reports)
+    has_untrained = any(quoted.results.report.has_untrained for quoted in reports)
     has_paper = any(quoted.results.report.paper for quoted in reports)
-    header = [
-        "task",
-        f"`{subject}`",
-        "best tuned baseline",
-        "paired difference",
-        "verdict",
-        "itself, untrained",
-        "gained by meta-training",
-        "verdict",
-    ]
+    header = ["task", f"`{subject}`", "best tuned baseline", "paired difference", "verdict"]
+    if has_untrained:
+        header += ["itself, untrained", "gained by meta-training", "verdict"]
     if has_paper:
         header.append(f"paper’s {_PAPERS_OWN}")
     rows = [
-        _tabulate_task(quoted.results.report, task, has_paper=has_paper)
+        _tabulate_task(
+            quoted.results.report, task, has_untrained=has_untrained, has_paper=has_paper
+        )
         for quoted in reports
         for task in quoted.results.report.tasks
     ]
@@ -65,10 +63,12 @@ def render_suites(reports: Sequence[Quoted]) -> str:
         "starts",
         "won / tied / lost to the best tuned baseline",
         "paired differences",
-        "to itself, untrained",
-        "paired differences",
     ]
-    return render_markdown_table(Table("", header, [_tabulate_suite(each) for each in reports]))
+    has_untrained = any(quoted.results.report.has_untrained for quoted in reports)
+    if has_untrained:
+        header += ["to itself, untrained", "paired differences"]
+    rows = [_tabulate_suite(quoted, has_untrained=has_untrained) for quoted in reports]
+    return render_markdown_table(Table("", header, rows))
 
 
 def render_origins(reports: Sequence[Quoted]) -> str:
@@ -108,17 +108,19 @@ def _find_row(report: Report, task: str) -> Row:
     return next(row for row in report.of_task(task) if row.optimizer == subject)
 
 
-def _tabulate_task(report: Report, task: str, *, has_paper: bool) -> list[Text]:
+def _tabulate_task(
+    report: Report, task: str, *, has_untrained: bool, has_paper: bool
+) -> list[Text]:
     row = _find_row(report, task)
     to_baseline = report.compare_with_best_baseline(row)
-    to_start = report.compare_with_untrained(row)
     is_won = to_baseline is not None and to_baseline.verdict == "win"
     cells = [
         Text(task),
         Text(_write_final(row), bold=is_won),
         *_write_comparison(to_baseline, with_name=True),
-        *_write_comparison(to_start, with_name=False),
     ]
+    if has_untrained:
+        cells += _write_comparison(report.compare_with_untrained(row), with_name=False)
     if has_paper:
         published = report.paper.get(task, {}).get(_PAPERS_OWN)
         cells.append(Text("–" if published is None else f"{published:.2f}"))
@@ -153,20 +155,27 @@ def _write_relative(difference: Difference) -> str:
     return f"{format_relative(relative)} ± {error:.1%}"
 
 
-def _tabulate_suite(quoted: Quoted) -> list[Text]:
+def _tabulate_suite(quoted: Quoted, *, has_untrained: bool) -> list[Text]:
     report = quoted.results.report
     rows = [_find_row(report, task) for task in report.tasks]
     to_baselines = [report.compare_with_best_baseline(row) for row in rows]
-    to_starts = [report.compare_with_untrained(row) for row in rows]
-    return [
-        Text(f"[{quoted.name}]({quoted.link}): {report.suite.title}"),
+    beside = f", beside the baselines of {quoted.baselines}" if quoted.baselines else ""
+    cells = [
+        Text(f"[{quoted.name}]({quoted.link}): {report.suite.title}{beside}"),
         Text(f"`{_name_subject(report)}`"),
         Text(str(report.spec.n_starts)),
-        Text(format_counts(count_verdicts(to_baselines))),
-        Text(_write_range(to_baselines)),
-        Text(format_counts(count_verdicts(to_starts)) if report.has_untrained else "–"),
-        Text(_write_range(to_starts)),
+        *_count(to_baselines),
     ]
+    if has_untrained:
+        cells += _count([report.compare_with_untrained(row) for row in rows])
+    return cells
+
+
+def _count(differences: Sequence[Difference | None]) -> list[Text]:
+    """Verdicts, and how far apart the differences lie."""
+    if not any(differences):
+        return [Text("–"), Text("–")]
+    return [Text(format_counts(count_verdicts(differences))), Text(_write_range(differences))]
 
 
 def _write_range(differences: Sequence[Difference | None]) -> str:

@@ -6,6 +6,9 @@ A region is what stands between two comments, of which the first says what belon
     <!-- results: tasks table1 -->
     | task | … |
     <!-- end -->
+
+`field-v4+field` is the report in `field-v4` with the baselines of `field`, which ran on the same
+starts (`joining`).
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from meta_trainer.evaluation.reporting.files import RESULTS
+from meta_trainer.evaluation.reporting.joining import join_baselines
 from meta_trainer.evaluation.reporting.overviews import VIEWS, Quoted
-from meta_trainer.evaluation.reporting.results import decode_results
+from meta_trainer.evaluation.reporting.results import Results, decode_results
 
 _OPENING: Final = "<!-- results: "
 _CLOSING: Final = "<!-- end -->"
@@ -90,6 +94,22 @@ def _fill(region: re.Match[str], page: Path, results: Path) -> str:
 
 
 def _quote(name: str, page: Path, results: Path) -> Quoted:
-    folder = results / name
-    link = Path(os.path.relpath(folder / "README.md", page.parent)).as_posix()
-    return Quoted(name, link, decode_results((folder / RESULTS).read_bytes()))
+    own, _, others = name.partition("+")
+    found = _read(results / own)
+    link = _link(results / own, page)
+    if not others:
+        return Quoted(own, link, found)
+    try:
+        joined = join_baselines(found.report, _read(results / others).report)
+    except ValueError as error:
+        raise ValueError(f"“{name}”: {error}") from error
+    of_others = f"[{others}]({_link(results / others, page)})"
+    return Quoted(own, link, Results(joined, found.origin), of_others)
+
+
+def _read(folder: Path) -> Results:
+    return decode_results((folder / RESULTS).read_bytes())
+
+
+def _link(folder: Path, page: Path) -> str:
+    return Path(os.path.relpath(folder / "README.md", page.parent)).as_posix()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.reporting.__main__ import main
@@ -126,6 +129,99 @@ def test_one_table_is_about_one_optimizer(report: Report) -> None:
     ]
     with pytest.raises(ValueError, match="about one optimizer, got a, b"):
         render_tasks(quoted)
+
+
+def begin_alike(report: Report) -> Report:
+    """All optimizers from the same losses, as on the same starts."""
+    rows = []
+    for row in report.rows:
+        curves = row.curves.clone()
+        curves[0] = torch.linspace(2, 3, report.spec.n_starts, dtype=torch.float64)
+        rows.append(replace(row, curves=curves))
+    return replace(report, rows=rows)
+
+
+def leave_learned(report: Report) -> Report:
+    return replace(report, rows=[row for row in report.rows if row.kind == "learned"])
+
+
+def put(page: Path, name: str, report: Report) -> None:
+    folder = page.parents[1] / "results" / name
+    folder.mkdir()
+    (folder / "results.json").write_bytes(encode_results(report, ORIGIN))
+
+
+def test_baselines_of_another_report_stand_beside_a_theta_that_ran_alone(
+    page: Path, report: Report
+) -> None:
+    """As if they had been run with it; a task that the other lacks has none."""
+    whole = begin_alike(report)
+    put(page, "whole", whole)
+    put(page, "alone", leave_learned(whole))
+    put(page, "fewer", replace(whole, rows=[row for row in whole.rows if row.task != "elu"]))
+    page.write_text("<!-- results: tasks alone+fewer -->\n<!-- end -->\n")
+    assert fill(page) == 0
+    joined = page.read_text().splitlines()
+    page.write_text("<!-- results: tasks whole -->\n<!-- end -->\n")
+    fill(page)
+    together = page.read_text().splitlines()
+
+    def read(lines: list[str], task: str) -> list[str]:
+        line = next(line for line in lines if line.startswith(f"| {task} |"))
+        return [cell.strip() for cell in line.strip("|").split("|")]
+
+    assert read(joined, "relu")[:5] == read(together, "relu")[:5]
+    assert read(joined, "elu")[2:5] == ["–", "–", "–"]
+    assert "untrained" not in joined[1]
+    assert "untrained" in together[1]
+
+
+def test_a_suite_says_whose_baselines_it_has(page: Path, report: Report) -> None:
+    put(page, "whole", begin_alike(report))
+    put(page, "alone", leave_learned(begin_alike(report)))
+    page.write_text(
+        "<!-- results: suites alone+whole -->\n<!-- end -->\n\n"
+        "<!-- results: suites alone -->\n<!-- end -->\n"
+    )
+    assert fill(page) == 0
+    beside, alone = (line for line in page.read_text().splitlines() if line.startswith("| [alone]"))
+    assert ", beside the baselines of [whole](../results/whole/README.md) |" in beside
+    assert alone.endswith("| – | – |")
+
+
+def shift(report: Report) -> Report:
+    """Of other starts."""
+    rows = [replace(row, curves=row.curves + 0.1) for row in report.rows]
+    return replace(report, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (shift, "sigmoid: the first losses are"),
+        (
+            lambda r: replace(r, spec=r.spec.model_copy(update={"seed": 2})),
+            "seed must be the same, got 1 and 2",
+        ),
+        (lambda r: replace(r, rows=[]), "no task in common"),
+    ],
+)
+def test_baselines_of_other_starts_are_refused(
+    page: Path, report: Report, change: Any, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(page, "alone", leave_learned(begin_alike(report)))
+    put(page, "other", change(begin_alike(report)))
+    page.write_text("<!-- results: tasks alone+other -->\n<!-- end -->\n")
+    assert fill(page) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_report_with_baselines_keeps_its_own(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.write_text("<!-- results: tasks table1+table1 -->\n<!-- end -->\n")
+    assert fill(page) == 1
+    assert "“table1+table1”: it has baselines of its own" in capsys.readouterr().err
 
 
 def test_a_page_beside_its_results_is_checked_without_drawing(

@@ -1,0 +1,62 @@
+"""A report of learned optimizers with the baselines of another report, of the same starts.
+
+Baselines take most of an evaluation's time, and they are the same beside every Θ: a Θ that comes
+later runs alone, and stands beside those that are there. A scheduled baseline keeps the schedule
+of the Θ that it was run beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from meta_trainer.evaluation.report import Report, Row
+
+_SAME: Final = ("suite", "seed", "n_starts", "dataset", "quick")
+"""Fields of specs that decide starts and minibatches."""
+_ROUNDED: Final = 1e-3
+"""By how much two files may differ in one number."""
+
+
+def join_baselines(report: Report, other: Report) -> Report:
+    """Every task of a report, with the baselines that the other one has on it.
+
+    Raises:
+        ValueError: the report has baselines of its own, or their starts are not the same.
+    """
+    if any(row.kind == "baseline" for row in report.rows):
+        raise ValueError("it has baselines of its own")
+    for name in _SAME:
+        mine = getattr(report.spec, name)
+        theirs = getattr(other.spec, name)
+        if mine != theirs:
+            raise ValueError(f"{name} must be the same, got {mine!r} and {theirs!r}")
+    shared = set(report.tasks) & set(other.tasks)
+    if not shared:
+        raise ValueError("they have no task in common")
+
+    rows: list[Row] = []
+    for task in report.tasks:
+        own = report.of_task(task)
+        rows += own
+        rows += _list_baselines(own[0], other, task)
+    return replace(report, rows=rows)
+
+
+def _list_baselines(own: Row, other: Report, task: str) -> Iterator[Row]:
+    first = _read_first_loss(own)
+    for row in other.of_task(task):
+        if row.kind != "baseline":
+            continue
+        theirs = _read_first_loss(row)
+        if not math.isclose(first, theirs, rel_tol=_ROUNDED):
+            raise ValueError(f"{task}: the first losses are {first:g} and {theirs:g}")
+        yield row
+
+
+def _read_first_loss(row: Row) -> float:
+    """Before any step: the same for all optimizers."""
+    mean = row.summarize_curve().means[0]
+    return math.nan if mean is None else mean
