@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +15,9 @@ from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.optimizers.pieces import find_piece
 from hyperadam.rates import KNOBS, Rate, decay_parts
 from hyperadam.shapes import LEAST_DIMENSIONS
+
+_SHORTEST: Final = 40
+"""Times shorter than Θ's own: what is shorter still was hardly meant."""
 
 
 def read_rate(group: Mapping[str, Any]) -> Rate:
@@ -161,6 +164,24 @@ class ScheduleWatch:
             "get shorter twice. Leave the scheduler out (Hugging Face: "
             "lr_scheduler_type='constant'), or pass warmup_steps=0, decay_after=0 to the optimizer",
             stacklevel=2,
+        )
+
+
+def warn_of_short_steps(groups: Iterable[Mapping[str, Any]], theirs: float) -> None:
+    """Warn where a rate is given as to another optimizer: those of Θ differ by their rules.
+
+    Args:
+        groups: of a new optimizer.
+        theirs: Θ's α.
+    """
+    given = {read_number(group["lr"]) for group in groups}
+    short = sorted(lr for lr in given if 0 < lr < theirs / _SHORTEST)
+    if short:
+        warnings.warn(
+            f"lr={short[0]:g} makes steps {theirs / short[0]:.0f} times shorter than those that Θ "
+            f"was trained with (lr={theirs:g}). Rates of other optimizers, and of other Θ, are "
+            "nothing to go by: leave lr out, or pass a part of Θ's own",
+            stacklevel=3,
         )
 
 

@@ -49,7 +49,8 @@ class HyperAdam(LearnedOptimizer):
             `lr` and `weight_decay`; norms are over all groups together.
         theta: what meta-training learned; None is `hyperadam.pretrained()`.
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not
-            tuned to the loss; None is the rate that Θ was trained with.
+            tuned to the loss; None is the rate that Θ was trained with. Another is meant as a part
+            of that: below a fortieth of it, a warning says so.
         weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. This and what
             follows: None is what Θ says, 0 none; a group may set its own; each group counts its own
             steps.

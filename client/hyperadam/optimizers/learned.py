@@ -32,7 +32,12 @@ from hyperadam.optimizers.checks import (
     find_trainable,
 )
 from hyperadam.optimizers.flat import one_device
-from hyperadam.optimizers.groups import check_loaded_groups, read_rate, warn_of_lost_decay
+from hyperadam.optimizers.groups import (
+    check_loaded_groups,
+    read_rate,
+    warn_of_lost_decay,
+    warn_of_short_steps,
+)
 from hyperadam.optimizers.insight import TensorInsight, inspect_tensors
 from hyperadam.optimizers.parameter_stepper import ParameterStepper
 from hyperadam.optimizers.shards import (
@@ -147,6 +152,7 @@ class LearnedOptimizer(Optimizer):
         super().__init__(groups, {**self._theta.rate.to_fields(), **self._rate_changes, **others})
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
+        warn_of_short_steps(self.param_groups, self._theta.rate.lr)
 
     def _open_run(self) -> None:
         """What is not carried from process to process."""

@@ -81,7 +81,8 @@ def check_sees_all(rule: Rule[Any], others: Others | None, optimizer: str) -> No
         raise ShardedParameters(
             f"{optimizer} with a Θ that sees the network cannot run in ZeroRedundancyOptimizer, "
             "where each process sees some of the parameters; use fully_shard (FSDP2) or "
-            "DistributedDataParallel"
+            "DistributedDataParallel, or a Θ that does not see it, "
+            'theta=hyperadam.pretrained("hyperadam-v3")'
         )
 
 

@@ -3,6 +3,7 @@ is the control wherever it has the same."""
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from dataclasses import replace
@@ -114,6 +115,22 @@ class TestWeightDecayThatAFrameworkFillsIn:
         HyperAdam(groups, theta, weight_decay=0.0)
 
 
+class TestARateOfAnotherOptimizer:
+    """What is given to `hyperadam-v1` or to Adam is nothing to a Θ whose own rate is 1."""
+
+    @pytest.mark.parametrize("lr", [0.01, torch.tensor(0.01)])
+    def test_is_said(self, lr: Any) -> None:
+        with pytest.warns(UserWarning, match=r"lr=0\.01 makes steps 100 times shorter than .*lr=1"):
+            make_tensor(make_model().parameters(), lr=lr)
+        groups = [{"params": make_model().parameters(), "lr": lr}]
+        with pytest.warns(UserWarning, match=r"lr=0\.01 makes steps 100 times shorter"):
+            make_tensor(groups)
+
+    @pytest.mark.parametrize("lr", [0.0, 0.05, 3.0])
+    def test_a_part_of_its_own_is_nothing_to_say(self, lr: float) -> None:
+        make_tensor(make_model().parameters(), lr=lr)
+
+
 class TestEffectiveRate:
     def test_is_what_the_next_step_has(self) -> None:
         model = make_model()
@@ -127,14 +144,14 @@ class TestEffectiveRate:
         assert rates == pytest.approx([0.02 * share for share in shares])
 
 
-NUMBERS = [np.float32(0.02), np.float64(0.02), torch.tensor(0.02)]
+NUMBERS = [np.float32(0.05), np.float64(0.05), torch.tensor(0.05)]
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=lambda value: type(value).__name__)
 @every_optimizer
 def test_a_rate_may_be_any_kind_of_number(make: Make, value: Any) -> None:
     ends = []
-    for lr in (value, float(value)):
+    for lr in (copy.deepcopy(value), float(value)):  # schedulers write into tensors
         model = make_model()
         optimizer = make(model.parameters(), lr=lr)
         scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
