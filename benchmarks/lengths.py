@@ -93,13 +93,19 @@ def name_task(task: Any) -> str:
 
 def find_liking(theta: hyperadam.Theta, name: str, task: Any, data: Any) -> Liking:
     """The costs of all lengths for one task."""
+    logs = measure_lengths(theta, task, data)
+    costs = (logs - logs.min()).clamp(max=LARGEST_COST)
+    return Liking(name, costs.tolist())
+
+
+def measure_lengths(theta: hyperadam.Theta, task: Any, data: Any) -> Tensor:
+    """The logarithm of the final loss with each of `LENGTHS`, a mean over starts; ∞ where one
+    diverged."""
     names = [(start,) for start in range(N_STARTS)]
     optimizee = build_optimizee(task, data, 0, "benchmarks/lengths", names * len(LENGTHS))
     lengths = torch.tensor(LENGTHS).repeat_interleave(N_STARTS)[:, None]
     finals = rollout(Longer(theta, lengths), optimizee, HORIZON).final_losses
-    logs = finals.view(len(LENGTHS), N_STARTS).log().mean(1).nan_to_num(math.inf)
-    costs = (logs - logs.min()).clamp(max=LARGEST_COST)
-    return Liking(name, costs.tolist())
+    return finals.view(len(LENGTHS), N_STARTS).log().mean(1).nan_to_num(math.inf)
 
 
 def format_table(likings: Sequence[Liking]) -> str:
