@@ -1,4 +1,4 @@
-"""What J, the number of first moments, buys an untrained `hyperadam-tensor`, and what it costs.
+"""What J, the number of first moments, buys an untrained `hyperadam-tensor`.
 
     python -m benchmarks.candidates --data-dir FOLDER [--preset default] [--tasks 2] [--json FILE]
 
@@ -9,16 +9,15 @@ other lengths:
 
     mean over tasks of log (final loss / that of J = 4), each at the best c of its J
 
-within 1 for a task; and the standard error of that mean. Memory is J + 1 numbers a parameter.
+within 1 for a task; and the standard error of that mean. State is J + 1 numbers a parameter.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import hyperadam
 import torch
@@ -26,7 +25,8 @@ from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec
 from torch import Tensor
 
-from benchmarks.lengths import LARGEST_COST, LENGTHS, list_tasks, measure_lengths
+from benchmarks.judgements import format_table, judge
+from benchmarks.lengths import list_tasks, measure_lengths
 from benchmarks.measuring import write_json
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
@@ -37,23 +37,6 @@ CANDIDATES: Final = (1, 2, 3, 4, 6, 8)
 USUAL: Final = 4
 RATE: Final = Rate(lr=1.0, warmup_steps=20, decay_after=50)
 """That of the shipped ones."""
-FLOAT_BYTES: Final = 4
-
-
-class Judgement(NamedTuple):
-    """What became of one J."""
-
-    n_candidates: int
-    length: float
-    """The best one of `LENGTHS`."""
-    difference: float
-    """Mean log of the final losses over those of `USUAL`."""
-    standard_error: float
-
-    @property
-    def n_bytes(self) -> int:
-        """Of state, a parameter."""
-        return FLOAT_BYTES * (self.n_candidates + 1)
 
 
 def make_untrained(n_candidates: int) -> hyperadam.Theta:
@@ -62,37 +45,6 @@ def make_untrained(n_candidates: int) -> hyperadam.Theta:
     fresh = rule.init_theta(torch.Generator().manual_seed(0), "ensemble")
     tensors = {name: tensor.float() for name, tensor in fresh.items()}
     return hyperadam.Theta(rule, tensors, RATE)
-
-
-def judge(logs: Tensor, usual_logs: Tensor, n_candidates: int) -> Judgement:
-    """
-    Args:
-        logs: of each task and each of `LENGTHS`; ∞ where it diverged.
-        usual_logs: likewise, of J = `USUAL`.
-    """
-    best = find_best(logs)
-    differences = logs[:, best] - usual_logs[:, find_best(usual_logs)]
-    differences = differences.nan_to_num(0.0).clamp(-LARGEST_COST, LARGEST_COST)
-    error = float(differences.std()) / math.sqrt(len(differences))
-    return Judgement(n_candidates, LENGTHS[best], float(differences.mean()), error)
-
-
-def find_best(logs: Tensor) -> int:
-    """Which of `LENGTHS` costs all tasks together least."""
-    costs = (logs - logs.min(1, keepdim=True).values).nan_to_num(0.0).clamp(max=LARGEST_COST)
-    return int(costs.mean(0).argmin())
-
-
-def format_table(judgements: Sequence[Judgement]) -> str:
-    """A line for each J."""
-    lines = [
-        "| J | bytes a parameter | best length | log of the final loss, less that of J = 4 |",
-        "| --- | --- | --- | --- |",
-    ]
-    for each in judgements:
-        difference = f"{each.difference:+.3f} ± {each.standard_error:.3f}"
-        lines.append(f"| {each.n_candidates} | {each.n_bytes} | {each.length:g} | {difference} |")
-    return "\n".join(lines)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -111,9 +63,11 @@ def main(words: Sequence[str] | None = None) -> None:
     with one_thread():
         for n_candidates in CANDIDATES:
             theta = make_untrained(n_candidates)
-            logs[n_candidates] = torch.stack([measure_lengths(theta, task, data) for task in tasks])
-    judgements = [judge(logs[n], logs[USUAL], n) for n in CANDIDATES]
-    print(format_table(judgements))
+            rows = [measure_lengths(theta, task, data) for task in tasks]
+            logs[n_candidates] = torch.stack(rows)
+
+    judgements = [judge(str(n), logs[n], logs[USUAL]) for n in CANDIDATES]
+    print(format_table(judgements, "J", f"J = {USUAL}"))
     if arguments.json:
         write_json(arguments.json, [judgement._asdict() for judgement in judgements])
 

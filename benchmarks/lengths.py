@@ -98,14 +98,16 @@ def find_liking(theta: hyperadam.Theta, name: str, task: Any, data: Any) -> Liki
     return Liking(name, costs.tolist())
 
 
-def measure_lengths(theta: hyperadam.Theta, task: Any, data: Any) -> Tensor:
+def measure_lengths(
+    theta: hyperadam.Theta, task: Any, data: Any, n_starts: int = N_STARTS
+) -> Tensor:
     """The logarithm of the final loss with each of `LENGTHS`, a mean over starts; ∞ where one
     diverged."""
-    names = [(start,) for start in range(N_STARTS)]
+    names = [(start,) for start in range(n_starts)]
     optimizee = build_optimizee(task, data, 0, "benchmarks/lengths", names * len(LENGTHS))
-    lengths = torch.tensor(LENGTHS).repeat_interleave(N_STARTS)[:, None]
+    lengths = torch.tensor(LENGTHS).repeat_interleave(n_starts)[:, None]
     finals = rollout(Longer(theta, lengths), optimizee, HORIZON).final_losses
-    return finals.view(len(LENGTHS), N_STARTS).log().mean(1).nan_to_num(math.inf)
+    return finals.view(len(LENGTHS), n_starts).log().mean(1).nan_to_num(math.inf)
 
 
 def format_table(likings: Sequence[Liking]) -> str:
