@@ -114,15 +114,15 @@ _TINY_FAMILIES: Final[dict[str, dict[str, Any]]] = {
         "share": 3,
         "datasets": _IMAGES,
         "activations": ACTIVATIONS,
-        "depth": [1, 3],
-        "width": [8, 32],
-        "batch_sizes": [8, 32, 128],
+        "depth": [1, 8],
+        "width": [8, 64],
+        "batch_sizes": [8, 32, 64],
         "init_std": [0.05, 0.2],
         "sides": [7, 14],
         "initializations": _STARTS,
     },
     "network": {
-        "share": 2,
+        "share": 4,
         "networks": [
             "cnn",
             "cnn-norm",
@@ -131,13 +131,16 @@ _TINY_FAMILIES: Final[dict[str, dict[str, Any]]] = {
             "attention",
             "language",
             "tied-language",
+            "text",
             "autoencoder",
             "regression",
+            "recommender",
         ],
         "datasets": _IMAGES,
         "activations": ACTIVATIONS,
-        "widths": [4, 8, 12, 16],
-        "batch_sizes": [8, 16, 32, 64],
+        "widths": [4, 8, 12, 16, 24],
+        "depths": [1, 2],
+        "batch_sizes": [8, 16, 32],
         "init_std": [0.05, 0.2],
         "initializations": _STARTS,
     },
@@ -146,13 +149,17 @@ _FULL_SIZE: Final[list[dict[str, Any]]] = [
     {"kind": "network", "network": "mixer", "dataset": "fashion_mnist", "side": None, "width": 32},
     {"kind": "network", "network": "mixer", "dataset": "cifar10", "side": None, "width": 32},
     {"kind": "network", "network": "autoencoder", "dataset": "mnist", "side": None, "width": 48},
+    {"kind": "network", "network": "text", "width": 48, "depth": 2, "initialization": "gpt2"},
+    {"kind": "network", "network": "recommender", "width": 32, "variant": 50},
     {"kind": "mlp", "dataset": "fashion_mnist", "hidden": [100, 100], "activation": "tanh"}
     | {"initialization": "gpt2"},
     {"kind": "mlp", "dataset": "cifar10", "hidden": [128], "activation": "relu"}
     | {"initialization": "torch", "batch_size": 64},
+    {"kind": "mlp", "dataset": "mnist", "hidden": [80] * 8, "activation": "relu"}
+    | {"initialization": "torch", "batch_size": 64},
     {"kind": "lstm", "n_layers": 1, "hidden": 32, "noise_std": 0.05, "batch_size": 64},
 ]
-"""What Θ of tiny learners is chosen by: other sizes, and mostly other kinds; none of a suite's
+"""What Θ of tiny learners is chosen by: other sizes, and partly other kinds; none of a suite's
 tasks."""
 
 _MANY_MLPS: Final[dict[str, Any]] = {
@@ -185,4 +192,4 @@ DISTRIBUTIONS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """Named distributions. `paper` is the paper's single task, the same as `task` of the preset
-`paper`; `tiny` has learners of 60 to 10,000 coordinates."""
+`paper`; `tiny` has learners of 60 to 40,000 coordinates."""
