@@ -35,6 +35,12 @@ PUBLIC = {
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: the guard stands before it; keys on Postgres are in `test_keys.py`."""
+    return sqlite_url
+
+
 def scopes_of(dependant: Dependant | None) -> Iterator[str]:
     """The scopes that a route demands, in any depth of its dependencies."""
     for dependency in dependant.dependencies if dependant is not None else ():

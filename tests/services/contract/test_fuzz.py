@@ -7,7 +7,6 @@ that nobody starts.
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +57,9 @@ def same_examples_in_every_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone, for time; what databases differ in is in `test_hostile.py`, on both."""
-    shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
-    return f"sqlite:///{tmp_path / 'jobs.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -6,6 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: names of parameters are read before any database is asked."""
+    return sqlite_url
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [("staet=failed", "staet"), ("limit=5&lable=a:b", "lable"), ("=false", "query")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -18,10 +17,9 @@ from tests.services.dashboard.chromium import Chromium
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: a page cannot tell which database there is."""
-    shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
-    return f"sqlite:///{tmp_path / 'jobs.db'}"
+    return sqlite_url
 
 
 @pytest.fixture

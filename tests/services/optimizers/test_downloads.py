@@ -22,6 +22,12 @@ CHAMPION = "/v1/optimizers/hyper/versions/champion/weights"
 LATEST = "/v1/optimizers/hyper/versions/latest/weights"
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: weights are in the registry."""
+    return sqlite_url
+
+
 def test_a_number_is_immutable(client: TestClient, thetas: list[Theta]) -> None:
     answer = client.get(TWO)
     assert answer.status_code == 200

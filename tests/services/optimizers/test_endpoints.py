@@ -18,6 +18,12 @@ from tests.services.support import collect_pages, list_error_fields
 HYPER = "/v1/optimizers/hyper"
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: versions and aliases are in the registry."""
+    return sqlite_url
+
+
 def test_list(client: TestClient, registry: CountingRegistry) -> None:
     registry.create_version("another", make_theta(9), key="k9")
     answer = client.get("/v1/optimizers").json()

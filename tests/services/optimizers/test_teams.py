@@ -19,6 +19,12 @@ HYPER = "/v1/optimizers/hyper"
 TIME = datetime(2026, 1, 2, tzinfo=UTC)
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: versions and notes are in the registry."""
+    return sqlite_url
+
+
 def trained(seed: int, *, loss: float | None, horizon: int = 100, **lineage: Any) -> Theta:
     provenance = {
         "spec": {"unroll": {"horizon": horizon}, "seed": seed},

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    shutil.copy(migrated_sqlite, tmp_path / "jobs.db")
-    return f"sqlite:///{tmp_path / 'jobs.db'}"
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url

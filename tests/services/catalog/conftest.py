@@ -1,0 +1,10 @@
+"""SQLite alone: what specs are made of is not for a database to say."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
