@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -27,6 +29,27 @@ os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
 """Nor are they ended after an idle second, to be started again at the next call."""
 gc.set_threshold(50_000, 10, 10)
 """The usual 700 has a session spend a tenth of its time on looking for garbage."""
+
+
+MARKS_OF_A_FILE: Final = re.compile(r"^pytestmark = (?:\[\n(?: .*\n)*\]|.*)$", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that has no test of the part that is asked for is not imported: to import all of them,
+    with Ray and MLflow, takes longer than most tests.
+
+    Files that are asked for by name always are.
+    """
+    asked = {Path(argument.partition("::")[0]).name for argument in config.args}
+    if not collection_path.match("test_*.py") or collection_path.name in asked:
+        return None
+    text = collection_path.read_text("utf-8")
+    if config.option.markexpr == "not slow":
+        marks = MARKS_OF_A_FILE.search(text)
+        return True if marks and "pytest.mark.slow" in marks[0] else None
+    if config.option.markexpr == "slow and alone":
+        return None if "pytest.mark.alone" in text else True
+    return None
 
 
 def pytest_collection_finish() -> None:
@@ -64,16 +87,32 @@ def data_dir() -> Path:
     return Path(folder)
 
 
+WITHOUT_CARE: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
+"""Settings of a server whose data nobody needs after the session, nor after a crash."""
+
+
 @dataclass(frozen=True)
 class Postgres:
     """A server on loopback that trusts its one user."""
 
     port: int
+    version: int
+    """Its major one."""
 
     def create_database(self, template: str = "template1") -> str:
-        """SQLAlchemy URL of a new database, empty or a copy of another one."""
+        """SQLAlchemy URL of a new database, empty or a copy of another one.
+
+        Its files are copied. From version 15 on, Postgres would write each page of them to its log.
+        """
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        copied = " STRATEGY FILE_COPY" if self.version >= 15 else ""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{copied}')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:
@@ -109,6 +148,8 @@ def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
         prefix = ["runuser", "-u", "postgres", "--"]
         shutil.chown(folder, "postgres")
     port, data = _free_port(), folder / "data"
+    told = subprocess.run([binaries / "postgres", "-V"], check=True, capture_output=True, text=True)
+    version = int(re.findall(r"\d+", told.stdout)[0])
 
     def run(program: str, *arguments: str) -> None:
         command = [*prefix, str(binaries / program), *arguments]
@@ -125,11 +166,14 @@ def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
         "--encoding=UTF8",
         "--locale=C",
     )
-    options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    options = " ".join(
+        [
+            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}",
+            *(f"-c {name}={value}" for name, value in WITHOUT_CARE.items()),
+        ]
     )
     run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
-    yield Postgres(port)
+    yield Postgres(port, version)
     run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
 
 
