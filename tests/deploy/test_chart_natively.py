@@ -27,7 +27,6 @@ from tests.meta_trainer.conftest import TINY
 pytest.importorskip("helm_python", reason="helm-python-sdk has no wheel for this machine")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.alone,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="Redis is not installed"),
 ]

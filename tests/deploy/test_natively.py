@@ -28,6 +28,8 @@ TOP = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 COMPOSE: dict[str, Any] = yaml.safe_load((TOP / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
+DOCKER_STOP_SECONDS = 10
+"""What `docker stop` waits where the compose file does not say otherwise."""
 
 
 @pytest.fixture
@@ -70,11 +72,12 @@ def ray_head() -> Iterator[tuple[str, str]]:
 def stop(process: subprocess.Popen[bytes]) -> None:
     """As `docker stop` would: ask it, give it time, and kill it if that was not enough.
 
-    Ray's reaper ends the rest.
+    Ray drains its node for half a minute and more, and `docker stop` does not wait for that. Ray's
+    reaper ends the rest.
     """
     process.terminate()
     try:
-        process.wait(timeout=60)  # Ray drains its node for up to 30 s, on a busy machine for longer
+        process.wait(timeout=DOCKER_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
