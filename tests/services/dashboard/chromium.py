@@ -45,6 +45,35 @@ os.execv(sys.argv[3], sys.argv[3:])
 The pipes may have any other numbers before.
 """
 
+_COUNT_FETCHES: Final = """{
+    const fetchNow = window.fetch;
+    window.pendingFetches = 0;
+    window.fetch = (...request) => {
+        window.pendingFetches += 1;
+        return fetchNow(...request).finally(() => { window.pendingFetches -= 1; });
+    };
+}"""
+_REST: Final = """new Promise((done) => {
+    const began = performance.now();
+    let changed = began;
+    const observer = new MutationObserver(() => { changed = performance.now(); });
+    const all = { subtree: true, childList: true, attributes: true, characterData: true };
+    observer.observe(document, all);
+    const look = () => {
+        const now = performance.now();
+        const rests = window.pendingFetches === 0 && now - changed > 250;
+        if (!rests && now - began < 30000) {
+            setTimeout(look, 25);
+            return;
+        }
+        observer.disconnect();
+        done(rests);
+    };
+    look();
+})"""
+"""Whether the page comes to rest: it waits for no answer, and nothing of it has changed for a
+quarter of a second."""
+
 
 class Chromium:
     """One browser with one page."""
@@ -80,6 +109,7 @@ class Chromium:
         self._session = session["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=_COUNT_FETCHES)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of one command of the protocol."""
@@ -119,6 +149,11 @@ class Chromium:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression} stayed {value!r}; the page says: {self.text()}")
             time.sleep(0.05)
+
+    def wait_until_it_rests(self) -> None:
+        """Until the page has all that it asked for, and shows it."""
+        if not self.evaluate(_REST):
+            raise TimeoutError(f"the page changes and changes: {self.text()}")
 
     def text(self) -> str:
         return str(self.evaluate("document.body ? document.body.innerText : ''"))

@@ -297,13 +297,13 @@ def test_everybody_can_use_every_page_at_every_width(
 
 
 def open_everything(browser: Chromium) -> None:
-    """Every folded part, until no more appear."""
-    time.sleep(1)
+    """Every folded part, and those that appear in them."""
+    browser.wait_until_it_rests()
     for _ in range(2):
         browser.evaluate(
             "document.querySelectorAll('main details').forEach((e) => { e.open = true; })"
         )
-        time.sleep(0.5)
+        browser.wait_until_it_rests()
 
 
 IDEAS = {
