@@ -22,7 +22,7 @@ import yaml
 
 from services.embedded.ray_holder import find_free_ports
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TOP = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
