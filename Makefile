@@ -62,7 +62,7 @@ test-integrations:  ## Run recipes and callbacks with the real Lightning, Transf
 REPRODUCTION := docs/reproduction
 CLAIMING := README.md docs/model-card.md $(REPRODUCTION)/README.md
 REPORTS := $(patsubst %/results.json,%,$(wildcard $(REPRODUCTION)/*/results.json))
-RACE := $(REPRODUCTION)/table1/results.json relu
+RACE := $(REPRODUCTION)/table1-v4/results.json sigmoid
 REPORTING := $(BIN)/python -m meta_trainer.evaluation.reporting
 
 .PHONY: claims

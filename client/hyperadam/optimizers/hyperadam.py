@@ -24,9 +24,10 @@ class HyperAdam(LearnedOptimizer):
         d        = Σ_j ρ_j m̂_j / √(v̂_j + ε)
         w        ← w − lr_t · d                  lr_t: lr, warmed up and decayed (`hyperadam.rates`)
 
-    The equations in full are in `hyperadam.rules.hyperadam`. A Θ of kind `hyperadam-tensor` has
-    the three cells once for each tensor, and steps in proportion to a tensor's weights at its first
-    step (`hyperadam.rules.hyperadam_tensor`): J + 1 numbers a coordinate, and lr is 1.
+    The equations in full are in `hyperadam.rules.hyperadam`. A Θ of kind `hyperadam-tensor`, as the
+    default is, has the three cells once for each tensor, and steps in proportion to a tensor's
+    weights at its first step (`hyperadam.rules.hyperadam_tensor`): J + 1 numbers a coordinate, and
+    lr is 1.
 
     Example:
         >>> import torch, hyperadam
@@ -69,8 +70,8 @@ class HyperAdam(LearnedOptimizer):
         normalize_gradients: the rule is told g / ‖g‖: a loss weight that changes in mid-run, as in
             curricula, changes nothing. Θ was trained without.
 
-    Memory: 6 J numbers a coordinate (J = 20: 480 bytes in float32, 240 in bfloat16), beside the
-    gradient's buffer; J + 1 of kind `hyperadam-tensor` (J = 4: 20 bytes, and 10).
+    Memory: J + 1 numbers a coordinate of kind `hyperadam-tensor` (J = 4: 20 bytes in float32, 10 in
+    bfloat16); 6 J of kind `hyperadam` (J = 20: 480 bytes, and 240), beside the gradient's buffer.
 
     Where it differs from the paper: what the paper leaves open, or the published codes do otherwise
     (the place of ε, normalised states, RMS instead of Euclidean norms, …), is a field of the
