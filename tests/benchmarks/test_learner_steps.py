@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from benchmarks import learner_steps
 from benchmarks.learner_steps import BASIC, Rate, describe_rate, list_learners, main
+from meta_trainer.specs.plain_tasks import NetworkName
+
+N_NETWORKS = len(get_args(NetworkName))
 
 
 def test_ratios_are_of_speeds() -> None:
@@ -22,7 +26,7 @@ def test_ratios_are_of_speeds() -> None:
 
 def test_every_learner_is_one_task_of_one_shape() -> None:
     learners = list_learners(20)
-    assert len({learner.name for learner in learners}) == len(learners) == 14
+    assert len({learner.name for learner in learners}) == len(learners) == 4 + N_NETWORKS
     for learner in learners:
         (task,) = learner.spec.validation_tasks
         assert (learner.spec.n_chunks, learner.spec.horizon_of(0)) == (1, 20)
