@@ -128,16 +128,28 @@ class MetaTrainingSpec(JobSpec):
     def _a_start_that_can_be_adjusted(self) -> Self:
         if self.adjustment.changes_nothing:
             return self
-        if self.rule.kind != "hyperadam":
-            raise FieldProblem(
-                "adjustment", f"adjustment is for rule 'hyperadam', got one for {self.rule.kind!r}"
-            )
+        self._check_rule_of_adjustment()
         if self.continue_from is not None:
             raise FieldProblem(
                 "adjustment",
                 "adjustment must not be given where continue_from is: that goes on as it was",
             )
         return self
+
+    def _check_rule_of_adjustment(self) -> None:
+        kind = self.rule.kind
+        if self.adjustment.is_of_candidates and kind != "hyperadam":
+            raise FieldProblem(
+                "adjustment",
+                "memory, tilt and response of adjustment are for rule 'hyperadam', "
+                f"got them for {kind!r}",
+            )
+        if self.adjustment.is_of_length and kind != "hyperadam-tensor":
+            raise FieldProblem(
+                "adjustment",
+                "length and length_kept of adjustment are for rule 'hyperadam-tensor', "
+                f"got them for {kind!r}",
+            )
 
     @model_validator(mode="after")
     def _whole_episodes_for_es(self) -> Self:

@@ -23,10 +23,10 @@ def make_initial_theta(spec: MetaTrainingSpec, parent: Theta | None = None) -> T
     if (parent is None) != (spec.parent is None):
         number = "no" if parent is None else "a"
         raise ValueError(f"parent is {spec.parent!r} in the spec, but {number} Θ was given")
+    start = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
+    tensors = start
     if parent is not None:
         check_parent(spec, parent.rule.spec)
         tensors = rule.widen_theta(parent.tensors)
-    else:
-        tensors = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
-    adjusted = adjust_theta(tensors, spec.adjustment)
+    adjusted = adjust_theta(tensors, spec.adjustment, start)
     return rule.pack(adjusted).float()

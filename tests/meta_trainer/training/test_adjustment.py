@@ -91,6 +91,25 @@ def test_defaults_change_no_bit_and_nothing_is_changed_in_place(
     assert torch.equal(make_initial_theta(explicit_spec), make_initial_theta(tiny_spec))
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.25])
+def test_a_part_of_a_trained_length_is_kept(kept: float) -> None:
+    fields = {"rule": {"kind": "hyperadam-tensor"}, "parent": "older@1"}
+    adjustment = {"length": 2.0, "length_kept": kept}
+    spec = MetaTrainingSpec.model_validate({**fields, "adjustment": adjustment})
+    rule = make_rule(spec.rule)
+    untrained = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
+    trained = {name: tensor.float() + 1 for name, tensor in untrained.items()}
+    theta = rule.unpack(make_initial_theta(spec, Theta(rule, trained, Rate(lr=1.0))))
+
+    for name, tensor in trained.items():
+        expected = tensor
+        if name.startswith("length."):
+            expected = untrained[name].float() + kept
+        if name == rule.log_length:
+            expected = expected + math.log(2)
+        torch.testing.assert_close(theta[name], expected)
+
+
 @pytest.mark.parametrize("kind", ["rnnprop", "dm"])
 def test_other_rules_start_as_they_did(kind: str) -> None:
     spec = MetaTrainingSpec.model_validate({"rule": {"kind": kind}})
@@ -120,7 +139,15 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
     [
         (
             {"rule": {"kind": "rnnprop"}, "adjustment": {"tilt": 1}},
-            "adjustment is for rule 'hyperadam'",
+            "memory, tilt and response of adjustment are for rule 'hyperadam', got them for 'rnn",
+        ),
+        (
+            {"adjustment": {"length": 2}},
+            "length and length_kept of adjustment are for rule 'hyperadam-tensor'",
+        ),
+        (
+            {"rule": {"kind": "hyperadam-tensor"}, "adjustment": {"length_kept": 0.5, "tilt": 1}},
+            "memory, tilt and response of adjustment are for rule 'hyperadam'",
         ),
         (
             {"adjustment": {"memory": 1}, "continue_from": {"job": "job_1", "checkpoint": "best"}},
@@ -128,6 +155,8 @@ def test_a_job_starts_at_what_was_adjusted(tiny_spec: MetaTrainingSpec, parent: 
         ),
         ({"adjustment": {"memory": 11}}, "adjustment.memory"),
         ({"adjustment": {"response": -1}}, "adjustment.response"),
+        ({"adjustment": {"length": 0}}, "adjustment.length"),
+        ({"adjustment": {"length_kept": 1.1}}, "adjustment.length_kept"),
         ({"adjustment": {"bogus": 1}}, "adjustment.bogus"),
     ],
 )
