@@ -122,6 +122,7 @@ class TestPretrained:
             "hyperadam-v2",
             "hyperadam-v3",
             "hyperadam-v4",
+            "hyperadam-v5",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():
