@@ -23,10 +23,9 @@ import hyperadam
 import torch
 from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec
-from torch import Tensor
 
-from benchmarks.judgements import format_table, judge
-from benchmarks.lengths import list_tasks, measure_lengths
+from benchmarks.judgements import compare, format_table
+from benchmarks.lengths import N_STARTS, list_tasks
 from benchmarks.measuring import write_json
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
@@ -59,14 +58,9 @@ def main(words: Sequence[str] | None = None) -> None:
     spec = MetaTrainingSpec.model_validate({"preset": arguments.preset})
     data = load_data(spec.data_tasks, arguments.data_dir)
     tasks = [task for _, task in list_tasks(spec, arguments.tasks)]
-    logs: dict[int, Tensor] = {}
+    thetas = {str(n): make_untrained(n) for n in CANDIDATES}
     with one_thread():
-        for n_candidates in CANDIDATES:
-            theta = make_untrained(n_candidates)
-            rows = [measure_lengths(theta, task, data) for task in tasks]
-            logs[n_candidates] = torch.stack(rows)
-
-    judgements = [judge(str(n), logs[n], logs[USUAL]) for n in CANDIDATES]
+        judgements = compare(thetas, tasks, data, N_STARTS, usual=str(USUAL))
     print(format_table(judgements, "J", f"J = {USUAL}"))
     if arguments.json:
         write_json(arguments.json, [judgement._asdict() for judgement in judgements])

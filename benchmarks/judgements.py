@@ -4,12 +4,14 @@ the length that is best for all tasks together."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import hyperadam
+import torch
 from torch import Tensor
 
-from benchmarks.lengths import LARGEST_COST, LENGTHS
+from benchmarks.lengths import LARGEST_COST, LENGTHS, measure_lengths
 
 
 class Judgement(NamedTuple):
@@ -23,6 +25,21 @@ class Judgement(NamedTuple):
     standard_error: float
     as_it_is: float
     """The same difference with the length that it has itself."""
+
+
+def compare(
+    thetas: Mapping[str, hyperadam.Theta],
+    tasks: Sequence[Any],
+    data: Any,
+    n_starts: int,
+    usual: str,
+) -> list[Judgement]:
+    """All by the same starts and minibatches, beside the one that is named `usual`."""
+    logs: dict[str, Tensor] = {}
+    for name, theta in thetas.items():
+        rows = [measure_lengths(theta, task, data, n_starts) for task in tasks]
+        logs[name] = torch.stack(rows)
+    return [judge(name, own, logs[usual]) for name, own in logs.items()]
 
 
 def judge(name: str, logs: Tensor, usual_logs: Tensor) -> Judgement:

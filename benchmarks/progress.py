@@ -16,16 +16,13 @@ starts from.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import hyperadam
-import torch
-from torch import Tensor
 
-from benchmarks.judgements import Judgement, format_table, judge
-from benchmarks.lengths import measure_lengths
+from benchmarks.judgements import compare, format_table
 from benchmarks.measuring import write_json
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
@@ -45,18 +42,6 @@ def read_theta(name: str, spec: MetaTrainingSpec) -> hyperadam.Theta:
     return hyperadam.pretrained(name)
 
 
-def compare(
-    thetas: Mapping[str, hyperadam.Theta], tasks: Sequence[Any], data: Any, n_starts: int
-) -> list[Judgement]:
-    """All by the same starts and minibatches, the first one first."""
-    logs: dict[str, Tensor] = {}
-    for name, theta in thetas.items():
-        rows = [measure_lengths(theta, task, data, n_starts) for task in tasks]
-        logs[name] = torch.stack(rows)
-    first = next(iter(logs.values()))
-    return [judge(name, own, first) for name, own in logs.items()]
-
-
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="What more meta-training made of a Theta.")
@@ -74,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
     data = load_data(spec.data_tasks, arguments.data_dir)
     thetas = {name: read_theta(name, spec) for name in arguments.theta}
     with one_thread():
-        judgements = compare(thetas, tasks, data, arguments.starts)
+        judgements = compare(thetas, tasks, data, arguments.starts, usual=arguments.theta[0])
     print(format_table(judgements, "optimizer", arguments.theta[0]))
     if arguments.json:
         write_json(arguments.json, [judgement._asdict() for judgement in judgements])

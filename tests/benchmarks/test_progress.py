@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmarks import lengths
-from benchmarks.progress import compare, read_theta
+from benchmarks.judgements import compare
+from benchmarks.progress import read_theta
 from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.training.initial_theta import make_initial_theta
@@ -32,7 +33,7 @@ def test_all_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> Non
     task = MLPTaskSpec(dataset="mnist5k", hidden=(4,))
     names = ("untrained", "hyperadam-v2")
     thetas = {name: read_theta(name, spec) for name in names}
-    first, other = compare(thetas, [task, task], load_data([task], None), 1)
+    first, other = compare(thetas, [task, task], load_data([task], None), 1, names[0])
     assert first.difference == 0.0
     assert other.difference != 0.0
     assert other.standard_error == 0.0
