@@ -62,7 +62,7 @@ test-integrations:  ## Run recipes and callbacks with the real Lightning, Transf
 REPRODUCTION := docs/reproduction
 CLAIMING := README.md docs/model-card.md $(REPRODUCTION)/README.md
 REPORTS := $(patsubst %/results.json,%,$(wildcard $(REPRODUCTION)/*/results.json))
-RACE := $(REPRODUCTION)/table1-v4/results.json sigmoid
+RACE := table1-v4 sigmoid
 REPORTING := $(BIN)/python -m meta_trainer.evaluation.reporting
 
 .PHONY: claims
@@ -75,7 +75,7 @@ claims: $(STAMP)  ## Recompute README's tables and every report from their data,
 pages: $(STAMP)  ## Write README's tables and every report's page and pictures anew from their data.
 	$(REPORTING) rebuild --page README.md $(REPORTS)
 	$(REPORTING) fill --results $(REPRODUCTION) $(CLAIMING)
-	$(BIN)/python -m guide.race $(RACE) docs/race.svg
+	$(BIN)/python -m guide.race $(REPRODUCTION) $(RACE) docs/race.svg
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style, types and import layers.

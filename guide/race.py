@@ -1,20 +1,26 @@
 """The README's picture: loss curves of one task, from a report's `results.json` and nothing else.
 
-    python -m guide.race docs/reproduction/table1/results.json relu docs/race.svg
+    python -m guide.race docs/reproduction table1-v5+table1-v4 sigmoid docs/race.svg
 
-One learned optimizer, the best tuned baseline in colour, and all others in grey: means over the
-report's starts.
+The first learned optimizer and the best tuned baseline in colour, and all other tuned ones in grey:
+means over the report's starts. `table1-v5+table1-v4` is the report in `table1-v5` with the
+baselines of `table1-v4` (`meta_trainer.evaluation.reporting.joining`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from hyperadam.names import split_ref
+
+from meta_trainer.evaluation.curve import Curve
+from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.evaluation.reporting.joining import read_named
 
 WIDTH: Final = 760
 HEIGHT: Final = 380
@@ -29,29 +35,36 @@ MARKS: Final = (0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5)
 """Losses beside the axis."""
 
 
-def draw_race(results: Mapping[str, Any], task: str) -> str:
+def draw_race(report: Report, task: str) -> str:
     """The picture, as SVG.
 
     Args:
-        results: what a report's `results.json` holds.
-        task: which of its tasks.
-    """
-    steps: list[int] = results["steps"][task]["curve"]
-    rows = {row["optimizer"]: row for row in results["rows"] if row["task"] == task}
-    kinds = {name: each["kind"] for name, each in results["optimizers"].items()}
-    learned = next(name for name in rows if kinds[name] == "learned")
-    baselines = [name for name in rows if kinds[name] not in ("learned", "untrained")]
-    best = min(baselines, key=lambda name: _average(rows[name]["finals"]))
+        task: which of the report's tasks.
 
-    curves = {name: rows[name]["means"] for name in [*baselines, learned]}
-    across = _Scale(0, steps[-1], LEFT, WIDTH - RIGHT)
-    losses = [math.log10(loss) for curve in curves.values() for loss in curve]
-    up = _Scale(min(losses), max(losses), HEIGHT - BOTTOM, TOP)
-    colours = dict.fromkeys(curves, OTHER) | {best: BEST, learned: LEARNED}
-    order = sorted(curves, key=lambda name: (name in (best, learned), name == learned))
-    parts = [_draw_frame(results, task, across, up)]
-    parts += [_draw_curve(steps, curves[name], colours[name], across, up) for name in order]
-    parts += _write_legend(rows, learned, best, len(baselines))
+    Raises:
+        ValueError: the report has no such task, or no tuned baseline on it.
+    """
+    if task not in report.tasks:
+        raise ValueError(f"task must be one of {', '.join(report.tasks)}, got {task!r}")
+    best = report.best_baseline(task)
+    if best is None:
+        raise ValueError(f"no tuned baseline was run on {task}")
+    rows = report.of_task(task)
+    learned = next(row for row in rows if row.kind == "learned")
+    tuned = [row for row in rows if row.kind == "baseline" and row.tuned is not None]
+    others = [row for row in tuned if row is not best]
+
+    curves = [row.summarize_curve() for row in (*others, best, learned)]
+    across = _Scale(0, max(curve.steps[-1] for curve in curves), LEFT, WIDTH - RIGHT)
+    heights = [height for curve in curves for _, height in _list_points(curve)]
+    up = _Scale(min(heights), max(heights), HEIGHT - BOTTOM, TOP)
+    colours = [OTHER] * len(others) + [BEST, LEARNED]
+    parts = [_draw_frame(report, task, across, up)]
+    parts += [
+        _draw_curve(curve, colour, across, up)
+        for curve, colour in zip(curves, colours, strict=True)
+    ]
+    parts += _write_legend(learned, best, len(others))
     return _wrap(parts)
 
 
@@ -68,26 +81,24 @@ class _Scale:
         return self._begin + (value - self.low) * self._slope
 
 
-def _average(finals: Sequence[float | None]) -> float:
-    """Of a row's final losses; a start that diverged makes it infinite."""
-    values = [math.inf if each is None else each for each in finals]
-    return sum(values) / len(values)
+def _list_points(curve: Curve) -> Iterator[tuple[int, float]]:
+    """Steps, and the logarithms of their losses; those that are not finite are left out."""
+    for step, loss in zip(curve.steps, curve.means, strict=True):
+        if loss is not None:
+            yield step, math.log10(loss)
 
 
-def _draw_curve(
-    steps: Sequence[int], losses: Sequence[float], colour: str, across: _Scale, up: _Scale
-) -> str:
+def _draw_curve(curve: Curve, colour: str, across: _Scale, up: _Scale) -> str:
     points = " ".join(
-        f"{across(step):.1f},{up(math.log10(loss)):.1f}"
-        for step, loss in zip(steps, losses, strict=True)
+        f"{across(step):.1f},{up(height):.1f}" for step, height in _list_points(curve)
     )
     width = 1.2 if colour == OTHER else 2.6
     return f'<polyline fill="none" stroke="{colour}" stroke-width="{width}" points="{points}"/>'
 
 
-def _draw_frame(results: Mapping[str, Any], task: str, across: _Scale, up: _Scale) -> str:
-    n_starts = results["spec"]["n_starts"]
-    title = f"{results['title']}: {task}, {results['dataset']}, mean of {n_starts} starts"
+def _draw_frame(report: Report, task: str, across: _Scale, up: _Scale) -> str:
+    n_starts = report.spec.n_starts
+    title = f"{report.suite.title}: {task}, {report.dataset}, mean of {n_starts} starts"
     parts = [
         f'<text x="{LEFT}" y="24" font-size="15" fill="#1a237e">{escape(title)}</text>',
         f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="#607d8b"/>',
@@ -101,25 +112,28 @@ def _draw_frame(results: Mapping[str, Any], task: str, across: _Scale, up: _Scal
     return "".join(parts)
 
 
-def _write_legend(rows: Mapping[str, Any], learned: str, best: str, n_baselines: int) -> list[str]:
+def _write_legend(learned: Row, best: Row, n_others: int) -> list[str]:
     x = WIDTH - RIGHT + 14
+    name, _ = split_ref(learned.optimizer)
     entries = (
-        (
-            LEARNED,
-            learned.partition("@")[0],
-            f"its own rate: {_average(rows[learned]['finals']):.3f}",
-        ),
-        (BEST, best, f"best, tuned: {_average(rows[best]['finals']):.3f}"),
-        (OTHER, f"{n_baselines - 1} other baselines", "each tuned for this task"),
+        (LEARNED, name, f"its own rate: {_write_final(learned)}"),
+        (BEST, best.optimizer, f"best, tuned: {_write_final(best)}"),
+        (OTHER, f"{n_others} other baselines", "each tuned for this task"),
     )
     parts = []
-    for number, (colour, name, note) in enumerate(entries):
+    for number, (colour, title, note) in enumerate(entries):
         y = TOP + 16 + 52 * number
         parts.append(f'<path d="M{x} {y}h22" stroke="{colour}" stroke-width="3"/>')
-        parts.append(_write(x + 30, y + 5, name, "start"))
+        parts.append(_write(x + 30, y + 5, title, "start"))
         parts.append(_write(x + 30, y + 23, note, "start"))
     parts.append(_write(x, HEIGHT - BOTTOM, "final losses; lower is better", "start"))
     return parts
+
+
+def _write_final(row: Row) -> str:
+    """The mean of the final losses; how many starts diverged, if any did."""
+    diverged = f", {row.n_diverged} of {len(row.finals)} diverged" if row.n_diverged else ""
+    return f"{row.final.mean:.3f}{diverged}"
 
 
 def _write(x: float, y: float, text: str, anchor: str) -> str:
@@ -136,6 +150,6 @@ def _wrap(parts: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    results_path, task_name, picture_path = sys.argv[1:]
-    found = json.loads(Path(results_path).read_text("utf-8"))
+    reports_path, report_name, task_name, picture_path = sys.argv[1:]
+    found = read_named(report_name, Path(reports_path)).report
     Path(picture_path).write_text(draw_race(found, task_name), "utf-8")

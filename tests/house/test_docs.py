@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from guide.generated.metrics import read_metrics
 from guide.outward_links import PROJECT_PAGES
 from guide.race import draw_race
+from meta_trainer.evaluation.reporting.joining import read_named
 from tests.house.project import TOP, list_sources, read_text
 
 DOCS = TOP / "docs"
@@ -106,9 +106,9 @@ def test_every_event_is_listed() -> None:
 def test_the_picture_of_the_race_is_what_the_data_says() -> None:
     """`make pages` draws it."""
     [arguments] = re.findall(r"^RACE := (.+)$", read_text(TOP / "Makefile"), re.MULTILINE)
-    path, task = arguments.replace("$(REPRODUCTION)", "docs/reproduction").split()
-    results = json.loads(read_text(TOP / path))
-    assert draw_race(results, task) == read_text(DOCS / "race.svg")
+    name, task = arguments.split()
+    report = read_named(name, DOCS / "reproduction").report
+    assert draw_race(report, task) == read_text(DOCS / "race.svg")
 
 
 def test_pictures_are_small() -> None:

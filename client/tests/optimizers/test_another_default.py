@@ -21,7 +21,19 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 
 NAMES = [name for name in hyperadam.pretrained_names() if name.startswith("hyperadam-v")]
 OTHERS = [name for name in NAMES if name != DEFAULT]
-OTHER = OTHERS[-1]
+DEFAULTS = {
+    "hyperadam-v1": "071e738e6315dea8a7eab67da09abec273a6c64699eec1a6941fbf073e8a7d8e",
+    "hyperadam-v4": "e751025feca783ac7a5c4a1e80fea0578db828c2e3897a80fafc6522d01d0b7e",
+}
+"""Every default there was, today's last, and the digests that state dicts of trainings have."""
+*EARLIER, _ = DEFAULTS
+
+
+@pytest.fixture(params=EARLIER)
+def earlier(request: pytest.FixtureRequest) -> str:
+    """One after the other."""
+    name: str = request.param
+    return name
 
 
 def begin(name: str, n_steps: int = 3) -> tuple[nn.Module, HyperAdam]:
@@ -36,6 +48,11 @@ def copy_model(model: nn.Module) -> nn.Module:
     twin = make_model()
     twin.load_state_dict(copy.deepcopy(model.state_dict()))
     return twin
+
+
+def test_every_default_comes_with_the_package_as_it_was() -> None:
+    assert list(DEFAULTS)[-1] == DEFAULT
+    assert {name: hyperadam.pretrained(name).sha256 for name in DEFAULTS} == DEFAULTS
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -61,12 +78,12 @@ def test_one_of_the_default_needs_no_warning(recwarn: pytest.WarningsRecorder) -
     assert not recwarn.list
 
 
-def test_one_that_was_given_a_theta_keeps_it() -> None:
-    _, optimizer = begin(OTHER)
+def test_one_that_was_given_a_theta_keeps_it(earlier: str) -> None:
+    _, optimizer = begin(earlier)
     model, given = begin(DEFAULT)
     twin, untouched = copy.deepcopy((model, given))
-    both = rf"is {optimizer.theta.sha256} \({OTHER}\), .* runs {given.theta.sha256} \({DEFAULT}\)"
-    with pytest.raises(ValueError, match=both + r".*theta=hyperadam\.pretrained\('" + OTHER):
+    both = rf"is {optimizer.theta.sha256} \({earlier}\), .* runs {given.theta.sha256} \({DEFAULT}\)"
+    with pytest.raises(ValueError, match=both + r".*theta=hyperadam\.pretrained\('" + earlier):
         given.load_state_dict(optimizer.state_dict())
     train(model, given, range(3, 5))
     train(twin, untouched, range(3, 5))
@@ -83,23 +100,23 @@ def test_only_what_comes_with_the_package_is_taken() -> None:
         resumed.load_state_dict(own.state_dict())
 
 
-def test_nor_one_that_the_class_does_not_run() -> None:
-    _, optimizer = begin(OTHER)
-    with pytest.raises(ValueError, match=rf"\({OTHER}\), .* \(rnnprop-paper\)"):
+def test_nor_one_that_the_class_does_not_run(earlier: str) -> None:
+    _, optimizer = begin(earlier)
+    with pytest.raises(ValueError, match=rf"\({earlier}\), .* \(rnnprop-paper\)"):
         RNNprop(make_model().parameters()).load_state_dict(optimizer.state_dict())
 
 
-def test_two_in_one_state_dict_are_none() -> None:
-    _, optimizer = begin(OTHER)
+def test_two_in_one_state_dict_are_none(earlier: str) -> None:
+    _, optimizer = begin(earlier)
     state = optimizer.state_dict()
     resumed = HyperAdam(make_model().parameters())
     state["param_groups"][0]["theta_sha256"] = resumed.theta.sha256
-    with pytest.raises(ValueError, match=rf"\({OTHER}\), this optimizer runs .*\({DEFAULT}\)"):
+    with pytest.raises(ValueError, match=rf"\({earlier}\), this optimizer runs .*\({DEFAULT}\)"):
         resumed.load_state_dict(state)
 
 
-def test_what_torch_refuses_changes_no_theta() -> None:
-    model, optimizer = begin(OTHER)
+def test_what_torch_refuses_changes_no_theta(earlier: str) -> None:
+    model, optimizer = begin(earlier)
     first, *rest = model.parameters()
     resumed = HyperAdam([{"params": [first]}, {"params": rest}])
     with pytest.raises(ValueError, match="different number of parameter groups"):
@@ -109,22 +126,22 @@ def test_what_torch_refuses_changes_no_theta() -> None:
 
 @pytest.mark.filterwarnings("ignore:the state dict was made under")
 class TestAfterwards:
-    def resume(self, **options: Any) -> HyperAdam:
-        model, optimizer = begin(OTHER)
+    def resume(self, earlier: str, **options: Any) -> HyperAdam:
+        model, optimizer = begin(earlier)
         resumed = HyperAdam(copy_model(model).parameters(), **options)
         resumed.load_state_dict(optimizer.state_dict())
         return resumed
 
-    def test_a_new_group_has_the_rate_of_the_same(self) -> None:
-        resumed = self.resume(weight_decay=0.5)
+    def test_a_new_group_has_the_rate_of_the_same(self, earlier: str) -> None:
+        resumed = self.resume(earlier, weight_decay=0.5)
         resumed.add_param_group({"params": [nn.Parameter(torch.ones(2, 2))]})
         group = resumed.param_groups[-1]
-        own = hyperadam.pretrained(OTHER).rate
+        own = hyperadam.pretrained(earlier).rate
         assert (group["lr"], group["weight_decay"]) == (own.lr, 0.5)
         assert group["theta_sha256"] == resumed.theta.sha256
 
-    def test_a_copy_runs_it_with_the_same_options(self) -> None:
-        resumed = self.resume(normalize_gradients=True)
+    def test_a_copy_runs_it_with_the_same_options(self, earlier: str) -> None:
+        resumed = self.resume(earlier, normalize_gradients=True)
         parameters = resumed.param_groups[0]["params"]
         twin = copy.deepcopy(resumed)
         copies = twin.param_groups[0]["params"]
@@ -137,12 +154,12 @@ class TestAfterwards:
         assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
-def test_checkpoints_of_torch_say_which_it_was() -> None:
-    model, optimizer = begin(OTHER)
+def test_checkpoints_of_torch_say_which_it_was(earlier: str) -> None:
+    model, optimizer = begin(earlier)
     weights, state = get_state_dict(model, optimizer)
     twin = make_model()
     resumed = HyperAdam(twin.parameters())
-    with pytest.warns(UserWarning, match=f"goes on with {OTHER}"):
+    with pytest.warns(UserWarning, match=f"goes on with {earlier}"):
         set_state_dict(twin, resumed, model_state_dict=weights, optim_state_dict=state)
     train(model, optimizer, range(3, 5))
     train(twin, resumed, range(3, 5))

@@ -10,7 +10,7 @@ Everything that is shown is made of `results.json`, so that it can be made again
     pictures.py       which pictures there are: curves.py over steps, charts.py of final values
     files.py          all files of a report; rebuild.py makes them again from results.json
     regions.py        what other pages quote of reports: overviews.py makes it, __main__.py is the
-                      command
+                      command; joining.py reads a report by its name, with the baselines of another
     result_json.py    the whole of a report as JSON; summary.py in short, as a version keeps it
     suite_all.py      the suite `all`: many reports, one page
 """

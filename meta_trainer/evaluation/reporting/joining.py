@@ -3,6 +3,9 @@
 Baselines take most of an evaluation's time, and they are the same beside every Θ: a Θ that comes
 later runs alone, and stands beside those that are there. A scheduled baseline keeps the schedule
 of the Θ that it was run beside.
+
+Pages and pictures name what they are made of: `field-v4` is the report in the folder of that name,
+`field-v4+field` the same with the baselines of `field`.
 """
 
 from __future__ import annotations
@@ -10,14 +13,57 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple, Self
 
 from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.evaluation.reporting.files import RESULTS
+from meta_trainer.evaluation.reporting.results import Results, decode_results
 
 _SAME: Final = ("suite", "seed", "n_starts", "dataset", "quick")
 """Fields of specs that decide starts and minibatches."""
 _ROUNDED: Final = 1e-3
 """By how much two files may differ in one number."""
+
+
+class ReportName(NamedTuple):
+    """What `OWN` or `OWN+BASELINES` says."""
+
+    own: str
+    """The folder of the report."""
+    baselines: str
+    """The folder of the one whose baselines it has; empty: its own."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        own, _, baselines = text.partition("+")
+        return cls(own, baselines)
+
+
+def read_named(text: str, folder: Path) -> Results:
+    """The report of a name, joined where the name says so.
+
+    Args:
+        text: `OWN` or `OWN+BASELINES`.
+        folder: in which the folders of reports lie.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: it is not what an evaluation wrote, or the two cannot be joined.
+    """
+    name = ReportName.parse(text)
+    found = _read(folder / name.own)
+    if not name.baselines:
+        return found
+    try:
+        joined = join_baselines(found.report, _read(folder / name.baselines).report)
+    except ValueError as error:
+        raise ValueError(f"“{text}”: {error}") from error
+    return Results(joined, found.origin)
+
+
+def _read(folder: Path) -> Results:
+    return decode_results((folder / RESULTS).read_bytes())
 
 
 def join_baselines(report: Report, other: Report) -> Report:

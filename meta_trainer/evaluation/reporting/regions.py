@@ -1,14 +1,14 @@
 """Regions of Markdown pages that are made of `results.json` files.
 
 A region is what stands between two comments, of which the first says what belongs there: a view of
-`overviews.VIEWS`, and the folders of the reports that it is of.
+`overviews.VIEWS`, and the names of the reports that it is of.
 
     <!-- results: tasks table1 -->
     | task | … |
     <!-- end -->
 
-`field-v4+field` is the report in `field-v4` with the baselines of `field`, which ran on the same
-starts (`joining`).
+A name is a folder's, or `field-v4+field`: the report in `field-v4` with the baselines of `field`,
+which ran on the same starts (`joining`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from meta_trainer.evaluation.reporting.files import RESULTS
-from meta_trainer.evaluation.reporting.joining import join_baselines
+from meta_trainer.evaluation.reporting.joining import ReportName, read_named
 from meta_trainer.evaluation.reporting.overviews import VIEWS, Quoted
-from meta_trainer.evaluation.reporting.results import Results, decode_results
 
 _OPENING: Final = "<!-- results: "
 _CLOSING: Final = "<!-- end -->"
@@ -83,32 +81,24 @@ def fill_regions(text: str, page: Path, results: Path) -> str:
 
 def _fill(region: re.Match[str], page: Path, results: Path) -> str:
     request = region["request"]
-    view, *folders = request.split()
+    view, *names = request.split()
     if view not in VIEWS:
         raise ValueError(f"region “{request}”: the view must be one of {', '.join(VIEWS)}")
-    if not folders:
+    if not names:
         raise ValueError(f"region “{request}” must name the folder of a report")
 
-    reports = [_quote(folder, page, results) for folder in folders]
+    reports = [_quote(name, page, results) for name in names]
     return f"{_OPENING}{request} -->\n{VIEWS[view](reports)}\n{_CLOSING}"
 
 
-def _quote(name: str, page: Path, results: Path) -> Quoted:
-    own, _, others = name.partition("+")
-    found = _read(results / own)
-    link = _link(results / own, page)
-    if not others:
-        return Quoted(own, link, found)
-    try:
-        joined = join_baselines(found.report, _read(results / others).report)
-    except ValueError as error:
-        raise ValueError(f"“{name}”: {error}") from error
-    of_others = f"[{others}]({_link(results / others, page)})"
-    return Quoted(own, link, Results(joined, found.origin), of_others)
-
-
-def _read(folder: Path) -> Results:
-    return decode_results((folder / RESULTS).read_bytes())
+def _quote(text: str, page: Path, results: Path) -> Quoted:
+    name = ReportName.parse(text)
+    found = read_named(text, results)
+    link = _link(results / name.own, page)
+    if not name.baselines:
+        return Quoted(name.own, link, found)
+    of_others = f"[{name.baselines}]({_link(results / name.baselines, page)})"
+    return Quoted(name.own, link, found, of_others)
 
 
 def _link(folder: Path, page: Path) -> str:
