@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +100,7 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
     from services.container import Container
     from services.oidc.groups import check_groups
     from services.serving import ApiServer, format_url, listen
+    from services.stop_limit import API_SECONDS, StopLimit
     from services.stores import open_stores
 
     with report_briefly():
@@ -112,7 +112,8 @@ def api(host: HostOption = None, port: PortOption = None) -> None:
         logging.getLogger("services.cli").info("ready at %s", format_url(listener))
 
     services = Container(settings=settings, database=database, registry=registry)
-    ApiServer(services, on_ready, settles=True).run(sockets=[listener])
+    server = ApiServer(services, on_ready, settles=True, stop_limit=StopLimit(API_SECONDS))
+    server.run(sockets=[listener])
     database.dispose()
 
 
@@ -122,7 +123,9 @@ def reconciler() -> None:
     settings = read_settings()
     _configure_logs(settings)
     from services.executors.make import make_executor
+    from services.first_answer import settle_memory
     from services.reconciler.loop import Reconciler
+    from services.stop_limit import RECONCILER_SECONDS, StopLimit, stop_at_signals
     from services.stores import open_stores
 
     if settings.executor == "ray" and not settings.ray_address:
@@ -132,12 +135,13 @@ def reconciler() -> None:
         )
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_at_signals(stop, StopLimit(RECONCILER_SECONDS))
     with report_briefly():
         database, registry = open_stores(settings)
 
-    Reconciler(settings, database, registry, make_executor(settings)).run(stop)
+    loop = Reconciler(settings, database, registry, make_executor(settings))
+    settle_memory()  # Python walks over it all at the end, which takes seconds
+    loop.run(stop)
     database.dispose()
 
 

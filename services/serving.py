@@ -13,11 +13,13 @@ from typing import Final
 
 import uvicorn
 
+from meta_trainer.stop_signals import set_soon
 from services.app import create_app
 from services.container import Container
 from services.first_answer import prepare, settle_memory
 from services.patient_protocol import PatientProtocol, allow_connections
 from services.proxies.layers import stand_behind
+from services.stop_limit import StopLimit
 
 GRACE_SECONDS: Final = 10
 """Time that requests in flight have when the server stops."""
@@ -72,12 +74,19 @@ class ApiServer(uvicorn.Server):
 
     Args:
         settles: whether all that this process has in memory at the start stays there.
+        stop_limit: by when the process ends after a signal; None: when it is ready to.
     """
 
     def __init__(
-        self, services: Container, on_ready: Callable[[], None], *, settles: bool = False
+        self,
+        services: Container,
+        on_ready: Callable[[], None],
+        *,
+        settles: bool = False,
+        stop_limit: StopLimit | None = None,
     ) -> None:
         allow_connections()
+        self._stop_limit = stop_limit
         self._settles = settles
         self._stopping = services.stopping
         self._on_ready = on_ready
@@ -107,7 +116,9 @@ class ApiServer(uvicorn.Server):
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._stopping.set()
+        if self._stop_limit is not None:
+            self._stop_limit.begin()
+        set_soon(self._stopping)
         super().handle_exit(sig, frame)
 
     @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 import traceback
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner, NoRoom, Runner, WorkLost
 from meta_trainer.runs import failures
 from meta_trainer.runs.run_recorder import RunRecorder
+from meta_trainer.stop_signals import Flag
 from meta_trainer.training.result import Stopped
 from registry import Registry, connect
 
@@ -46,7 +46,7 @@ def _run_attempt(
     runner: Runner | None,
 ) -> bool:
     recorder = RunRecorder(registry, run_id, attempt)
-    stop = threading.Event()
+    stop = Flag()
     previous_handler = _set_on_sigterm(stop)
     try:
         job = Job.from_json(registry.get_artifact(run_id, "job.json"))
@@ -99,8 +99,8 @@ def make_runner(settings: DriverSettings) -> Runner:
     return RayRunner.connect(settings.ray_address, max_workers=settings.max_workers)
 
 
-def _set_on_sigterm(stop: threading.Event) -> Any:
-    """Let SIGTERM set the event; returns the handler before it."""
+def _set_on_sigterm(stop: Flag) -> Any:
+    """Let SIGTERM set the flag; returns the handler before it."""
     return signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
 

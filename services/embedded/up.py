@@ -26,6 +26,7 @@ from services.reconciler.environment import driver_environment
 from services.reconciler.loop import Reconciler
 from services.serving import ApiServer, format_url, listen
 from services.settings import Settings
+from services.stop_limit import AROUND_DRAIN_SECONDS, StopLimit
 from services.stores import open_stores
 
 FIRST_KEY_NAME = "admin"
@@ -55,6 +56,7 @@ def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] 
         )
         new_key = ensure_key(services, home)
         reconciler = Reconciler(settings, database, registry, executor)
+        stop_limit = StopLimit(AROUND_DRAIN_SECONDS + settings.cancel_grace_seconds)
         loop = threading.Thread(target=reconciler.run, args=[services.stopping], name="reconciler")
 
         def on_ready() -> None:
@@ -65,7 +67,8 @@ def up(settings: Settings, home: Home, console: Console, ignored: Sequence[str] 
             show_ignored(console, ignored)
 
         try:
-            ApiServer(services, on_ready, settles=True).run(sockets=[listener])
+            server = ApiServer(services, on_ready, settles=True, stop_limit=stop_limit)
+            server.run(sockets=[listener])
         finally:
             services.stopping.set()
             if loop.ident is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import or_, select
@@ -74,7 +75,7 @@ class Reconciler:
         )
         courier.start()
         while not stop.is_set():
-            self._tick_safely()
+            self._tick_safely(enough=stop.is_set)
             stop.wait(self._settings.poll_seconds)
         courier.join(LONGEST_GOODBYE_SECONDS)
         self.release()
@@ -90,8 +91,12 @@ class Reconciler:
             time.sleep(min(0.1, self._settings.poll_seconds))
         self.release()
 
-    def tick(self, *, draining: bool = False) -> bool:
+    def tick(self, *, draining: bool = False, enough: Callable[[], bool] = lambda: False) -> bool:
         """One pass over all jobs; False if another reconciler is at work.
+
+        Args:
+            draining: jobs are asked to stop, and none is started.
+            enough: asked before each job; the pass ends where it is so.
 
         Raises:
             LeaseLost: another took over in the middle of it.
@@ -108,6 +113,8 @@ class Reconciler:
         job_ids = self._list_active_jobs()
         self._troubles.keep_only(job_ids)
         for job_id in job_ids:
+            if enough():
+                break
             executor_answers = self._advance(job_id, draining=draining)
             self._renew()
             if not executor_answers:
@@ -122,9 +129,11 @@ class Reconciler:
         except SQLAlchemyError:
             logger.exception("could not give the lease back; it ends by itself")
 
-    def _tick_safely(self, *, draining: bool = False) -> None:
+    def _tick_safely(
+        self, *, draining: bool = False, enough: Callable[[], bool] = lambda: False
+    ) -> None:
         try:
-            self.tick(draining=draining)
+            self.tick(draining=draining, enough=enough)
         except LeaseLost as lost:
             self._renewed_at = float("-inf")
             logger.warning("%s", lost)

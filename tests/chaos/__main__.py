@@ -50,7 +50,8 @@ class Enough:
             raise KeyboardInterrupt
         self._is_interrupted = True
         name = signal.Signals(number).name
-        print_line(f"{name}: no more kills; waiting for the jobs to end (once more: give up)")
+        line = f"{name}: no more kills; waiting for the jobs to end (once more: give up)\n"
+        os.write(sys.stdout.fileno(), line.encode())  # `sys.stdout` has a lock, which may be held
 
 
 def print_line(line: str) -> None:

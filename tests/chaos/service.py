@@ -7,7 +7,6 @@ systemd or Kubernetes would; all share one home.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -19,6 +18,7 @@ from hyperadam import Client
 from hyperadam.api.retry import RetryPolicy
 
 from services.embedded.ray_holder import find_free_ports
+from tests.endings import ENVIRONMENT, end_all
 from tests.meta_trainer.faults.cluster import Nodes
 from tests.services.homes import make_home
 
@@ -46,6 +46,7 @@ class Service:
         """Of the jobs that have not ended, as they were last seen."""
         self.environment: Final = {
             **os.environ,
+            **ENVIRONMENT,
             "HYPERADAM_HOME": str(home),
             "HYPERADAM_PORT": str(port),
             "HYPERADAM_MAX_RUNNING_JOBS": "2",
@@ -92,7 +93,7 @@ class Service:
 
     def start(self, name: str) -> None:
         """Begin a part of the service."""
-        with (self.home / f"{name}.log").open("ab") as log:
+        with self._find_log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 self.build_command(name),
                 env=self.environment,
@@ -103,10 +104,10 @@ class Service:
 
     def close(self) -> None:
         self.client.close()
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            process.wait(60)
+        end_all(self.processes, {name: self._find_log(name) for name in self.processes})
+
+    def _find_log(self, name: str) -> Path:
+        return self.home / f"{name}.log"
 
 
 @contextmanager

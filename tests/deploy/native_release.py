@@ -22,6 +22,7 @@ from typing import Any
 
 from services.embedded.ray_holder import find_free_ports
 from tests.deploy.charts import Manifest, find, get_container, list_pods
+from tests.endings import ENVIRONMENT, end_all
 
 BIN = Path(sys.executable).parent
 INHERITED = ("PATH", "PYTHONPATH", "LANG", "OMP_NUM_THREADS")
@@ -95,7 +96,7 @@ class Release:
         with (own / "log").open("ab") as log:
             self.processes[process] = subprocess.Popen(
                 [program, *command[1:]],
-                env=dict(environment),
+                env={**environment, **ENVIRONMENT},
                 cwd=folder or own,
                 stdout=log,
                 stderr=log,
@@ -147,6 +148,20 @@ class Release:
 
     def stop(self) -> None:
         """End everything, the last first, with what each has started."""
+        own = [name for name in reversed(self.processes) if self._is_our_own(name)]
+        try:
+            end_all(
+                {name: self.processes[name] for name in own},
+                {name: self.folder / name / "log" for name in own},
+            )
+        finally:
+            self._stop_others()
+
+    def _is_our_own(self, name: str) -> bool:
+        return Path(str(self.processes[name].args[0])).name == "hyperadam-server"
+
+    def _stop_others(self) -> None:
+        """Ray drains its nodes for as long as it likes, and is not waited for."""
         for process in reversed(list(self.processes.values())):
             if process.poll() is None:
                 process.terminate()

@@ -30,6 +30,7 @@ from services.database.migrations import upgrade
 from services.embedded.ray_holder import find_free_ports
 from services.serving import ApiServer, listen
 from services.settings import Settings
+from tests.endings import end_all
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy/nginx/hyperadam.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -128,8 +129,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     with httpx2.Client(verify=context, headers=headers, trust_env=False, timeout=20) as client:
         wait_for(client, f"{url}/livez", nginx, folder)
         yield Proxied(services, url, client)
-    nginx.terminate()
-    nginx.wait(20)
+    end_all({"nginx": nginx}, {"nginx": folder / "errors"})
     services.stopping.set()
     server.should_exit = True
     thread.join()

@@ -31,6 +31,7 @@ from registry import (
     connect,
 )
 from registry.mlflow_backend import locks
+from tests.endings import end_all
 from tests.registry.test_processes import check_race
 from tests.registry.thetas import make_theta
 
@@ -79,7 +80,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) ->
         yield url
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        end_all({"mlflow": process}, {"mlflow": folder / "log"})
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx2
 
 from services.executors.process import ProcessExecutor
+from tests.endings import ENVIRONMENT, end_all
 
 PATIENCE_SECONDS = 600
 
@@ -31,7 +31,9 @@ def serve_home(
     """
     command = [sys.executable, "-m", "services.cli", "up", "--port", "0", *options]
     with log.open("w") as output:
-        process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env={**environment, **ENVIRONMENT}, stdout=output, stderr=output
+        )
     try:
         announcement = home / "server.json"
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -44,8 +46,8 @@ def serve_home(
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield url
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 0
+        end_all({"up": process}, {"up": log})
+        assert process.returncode == 0
     finally:
         process.kill()
         process.wait()

@@ -24,6 +24,7 @@ from meta_trainer.runners import InProcessRunner, NoRoom
 from meta_trainer.runs.run_recorder import RunRecorder
 from meta_trainer.training import kernel
 from registry import ArtifactNotFound, Registry, connect
+from tests.endings import ENVIRONMENT, end_all
 from tests.meta_trainer.conftest import TINY
 from tests.meta_trainer.driver.jobs import open_job, read_done, read_events
 from tests.registry.thetas import make_theta
@@ -256,6 +257,7 @@ class Process:
         self.attempt = attempt
         environment = {
             **os.environ,
+            **ENVIRONMENT,
             "HYPERADAM_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
             "HYPERADAM_ARTIFACT_LOCATION": str(home / "artifacts"),
             "HYPERADAM_RUNNER": "in-process",
@@ -307,12 +309,16 @@ def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> No
     second.wait_for(
         lambda: any(event["data"].get("resumed_from") for event in read_events(registry, run_id))
     )
-    second.process.terminate()
-    assert second.process.wait(60) == 0
+    end_all({"driver": second.process}, {"driver": second.log})
+    assert second.process.returncode == 0
     assert read_done(registry, run_id, 2)["outcome"] == "stopped"
 
     third = Process(tmp_path, registry, run_id, 3)
-    assert third.process.wait(120) == 0
+    try:
+        assert third.process.wait(120) == 0
+    finally:
+        third.process.kill()
+        third.process.wait()
     assert read_done(registry, run_id, 3)["outcome"] == "succeeded"
     theta = Theta.from_bytes(registry.weights("hyperadam", 1))
     assert theta.vector.equal(expected.vector)

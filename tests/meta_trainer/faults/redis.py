@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.embedded.ray_holder import find_free_ports
+from tests.endings import end_all
 
 
 @contextmanager
@@ -33,13 +34,14 @@ def running_redis(folder: Path) -> Iterator[str]:
         "--dir",
         str(folder),
     ]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    log = folder / "redis.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         _wait_for(port)
         yield f"127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(30)
+        end_all({"redis": server}, {"redis": log})
 
 
 def _wait_for(port: int, seconds: float = 30) -> None:

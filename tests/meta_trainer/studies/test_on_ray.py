@@ -171,7 +171,11 @@ def test_a_killed_driver_goes_on_and_ends_in_the_same_study(tmp_path: Path, stor
         first.wait()
     before = Ledger.load(registry, run_id)
     second = start_driver(tmp_path, run_id, attempt=2)
-    assert second.wait(timeout=300) == 0
+    try:
+        assert second.wait(timeout=300) == 0
+    finally:
+        second.kill()
+        second.wait()
     after = Ledger.load(registry, run_id)
     done = json.loads(registry.get_artifact(run_id, "attempts/0002/done.json"))
     assert done["outcome"] == "succeeded"

@@ -279,3 +279,11 @@ def test_long_log_is_cut_with_a_note(
     text = stage.client.get(f"/v1/jobs/{job}/logs").json()["text"]
     assert text.startswith("x" * 1024 + "\n[the log is longer")
     assert len(text) < 1200
+
+
+def test_a_stop_is_heard_before_each_job(stage: Stage) -> None:
+    job = stage.submit()
+    stage.reconciler.tick(enough=lambda: True)
+    assert not stage.executor.processes
+    stage.reconciler.tick(enough=lambda: False)
+    assert stage.process(job).status == "running"
