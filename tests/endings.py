@@ -26,14 +26,18 @@ Process = subprocess.Popen[Any]
 
 
 def end_all(
-    processes: Mapping[str, Process], logs: Mapping[str, Path], seconds: float = ENDING_SECONDS
+    processes: Mapping[str, Process],
+    logs: Mapping[str, Path],
+    seconds: float = ENDING_SECONDS,
+    number: signal.Signals = signal.SIGTERM,
 ) -> None:
-    """SIGTERM to all, and wait for each.
+    """Ask all to end, and wait for each.
 
     Args:
         processes: by name; some may have ended.
         logs: where each writes what it has to say.
         seconds: that they have for it together.
+        number: of the signal by which they are asked.
 
     Raises:
         AssertionError: some did not end; with their stacks and the ends of their logs. None of the
@@ -42,7 +46,7 @@ def end_all(
     deadline = time.monotonic() + seconds
     try:
         for process in processes.values():
-            process.terminate()
+            process.send_signal(number)
         late = [name for name, one in processes.items() if not _ends_by(one, deadline)]
         for name in late:
             processes[name].send_signal(signal.SIGABRT)
@@ -52,7 +56,7 @@ def end_all(
             process.kill()
             process.wait()
     complaints = [
-        f"{name} had not ended {seconds:g} s after SIGTERM:\n{_read_end(logs[name])}"
+        f"{name} had not ended {seconds:g} s after {number.name}:\n{_read_end(logs[name])}"
         for name in late
     ]
     assert not complaints, "\n\n".join(complaints)

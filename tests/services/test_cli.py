@@ -27,6 +27,7 @@ from services.cli import app
 from services.database.base import Database
 from services.embedded.home import Home
 from services.executors.process import ProcessExecutor
+from tests.endings import ENVIRONMENT, end_all
 
 COMMAND = [sys.executable, "-m", "services.cli"]
 TINY = {
@@ -159,9 +160,16 @@ def test_second_service_on_a_home_is_refused_clearly(runner: CliRunner, tmp_path
 class Service:
     process: subprocess.Popen[str]
     http: httpx2.Client
+    log: Path
 
     def get(self, path: str) -> Any:
         return self.http.get(path).raise_for_status().json()
+
+    def end(self, number: signal.Signals) -> str:
+        """Ask it to end; returns what it wrote to its terminal."""
+        end_all({"up": self.process}, {"up": self.log}, number=number)
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
 
     def submit(self, **spec: Any) -> str:
         request = {"kind": "meta-training", "spec": {**TINY, **spec}}
@@ -190,6 +198,7 @@ def running(home: Path, **environment: str) -> Iterator[Service]:
         **os.environ,
         "HYPERADAM_EXECUTOR": "process",
         "HYPERADAM_STANDBY": "0",
+        **ENVIRONMENT,
         **environment,
     }
     log = (home.parent / "up.log").open("w")
@@ -202,7 +211,7 @@ def running(home: Path, **environment: str) -> Iterator[Service]:
         key = (home / server["api_key_file"]).read_text()
         headers = {"Authorization": f"Bearer {key}"}
         with httpx2.Client(base_url=server["url"], headers=headers) as http:
-            yield Service(process, http)
+            yield Service(process, http, home.parent / "up.log")
     finally:
         process.kill()
         process.communicate()
@@ -219,7 +228,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def _wait_for_announcement(home: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while True:
         with suppress(FileNotFoundError):
             server: dict[str, Any] = json.loads((home / "server.json").read_text())
@@ -231,7 +240,7 @@ def _wait_for_announcement(home: Path, process: subprocess.Popen[str]) -> dict[s
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) -> None:
     with running(home, HYPERADAM_STANDBY="1") as service:
         assert (home / "api-key").stat().st_mode & 0o777 == 0o600
@@ -245,8 +254,7 @@ def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) ->
         service.wait(long, "running")
         while not service.get(f"/v1/jobs/{long}/checkpoints")["items"]:
             time.sleep(0.1)
-        service.process.send_signal(signal.SIGTERM)
-        output, _ = service.process.communicate(timeout=60)
+        output = service.end(signal.SIGTERM)
         assert service.process.returncode == 0
         assert (home / "api-key").read_text() not in output
         assert str(home / "api-key") in output
@@ -261,14 +269,13 @@ def test_up_runs_jobs_and_a_stopped_one_goes_on_at_the_next_start(home: Path) ->
             time.sleep(0.1)
         attempts = service.get(f"/v1/jobs/{long}/attempts")["items"]
         assert [attempt["state"] for attempt in attempts] == ["stopped", "stopped"]
-        service.process.send_signal(signal.SIGINT)
-        output, _ = service.process.communicate(timeout=60)
+        output = service.end(signal.SIGINT)
         assert service.process.returncode == 0
         assert "API key" not in output
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killed_service_finds_its_drivers_again(home: Path) -> None:
     with running(home) as service:
         job = service.submit(n_episodes=4)
