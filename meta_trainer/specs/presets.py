@@ -204,15 +204,20 @@ def lay_out(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, object by object."""
+    """`over` laid over `base`, object by object; an object of another `kind` takes the place of what
+    was there, whose fields are none of its own."""
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
+        if isinstance(old, dict) and isinstance(value, dict) and not _is_other_kind(old, value):
             merged[key] = merge(old, value)
         else:
             merged[key] = value
     return merged
+
+
+def _is_other_kind(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return "kind" in new and new["kind"] != old.get("kind", new["kind"])
 
 
 def _takes_whole_episodes(estimator: Any) -> bool:

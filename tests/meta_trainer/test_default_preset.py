@@ -6,7 +6,7 @@ import pytest
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.learners import Learner
-from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec, TBPTTSpec
+from meta_trainer.specs import ESSpec, MetaTrainingSpec, MLPTaskSpec, TBPTTSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks import load_data, sample_task
 from meta_trainer.tasks.build import build_learner
@@ -74,3 +74,15 @@ def test_synthetic_data_needs_no_folder() -> None:
     ]
     names = set(load_data(made_up, None))
     assert names == {"language-16-16-1", "regression-0", "characters-2"}
+
+
+def test_another_estimator_takes_the_place_of_its_own() -> None:
+    spec = MetaTrainingSpec.model_validate(
+        {"preset": "default", "estimator": {"kind": "es", "n_pairs": 2}}
+    )
+    assert spec.estimator == ESSpec(n_pairs=2)
+    assert spec.unroll.meta_loss == "log"  # of the preset, as before
+    of_its_kind = {"preset": "default", "estimator": {"kind": "tbptt", "loss_limit": 3.0}}
+    assert MetaTrainingSpec.model_validate(of_its_kind).estimator == TBPTTSpec(
+        order=2, loss_limit=3.0, adjoint_limit=1.0
+    )
