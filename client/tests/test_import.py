@@ -123,6 +123,7 @@ class TestPretrained:
             "hyperadam-v3",
             "hyperadam-v4",
             "hyperadam-v5",
+            "hyperadam-v6",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

@@ -204,8 +204,8 @@ def lay_out(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, object by object; an object of another `kind` takes the place of what
-    was there, whose fields are none of its own."""
+    """`over` laid over `base`, object by object; an object of another `kind` takes the place of
+    what was there, whose fields are none of its own."""
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
