@@ -177,7 +177,7 @@ class Service:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    def wait(self, job_id: str, *states: str, seconds: float = 90) -> dict[str, Any]:
+    def wait(self, job_id: str, *states: str, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while True:
             job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}")
