@@ -72,6 +72,13 @@ def test_it_is_small_enough_for_a_wheel(site: Path) -> None:
     assert sum(path.stat().st_size for path in files) < LARGEST_SITE_BYTES
 
 
+def test_it_has_no_source_maps_and_points_to_none(site: Path) -> None:
+    assert list(site.rglob("*.map")) == []
+    scripts = [*site.rglob("*.js"), *site.rglob("*.css")]
+    assert len(scripts) > 10
+    assert [path for path in scripts if "sourceMappingURL" in path.read_text("utf-8")] == []
+
+
 def test_parts_that_are_made_of_the_code_are_there(site: Path) -> None:
     commands = (site / "reference/cli/index.html").read_text("utf-8")
     assert "hyperadam jobs submit" in commands
