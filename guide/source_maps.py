@@ -1,4 +1,4 @@
-"""Source maps of the theme: a quarter of its scripts' bytes again, which no reader loads."""
+"""Source maps of the theme: more bytes than its scripts have, and no reader loads them."""
 
 from __future__ import annotations
 
