@@ -1,7 +1,9 @@
 """The end of processes that a test has started: all are asked, and none stays behind.
 
 One that does not end is a fault. It is asked where it is, so that the next time tells the cause:
-Python writes the stacks of all its threads at SIGABRT, where `ENVIRONMENT` is set.
+Python writes the stacks of all its threads at SIGABRT, where `ENVIRONMENT` is set. One that ends
+with a complaint is a fault, too: a part of the service whose time to stop is over ends itself so
+(`services.stop_limit`).
 """
 
 from __future__ import annotations
@@ -40,14 +42,15 @@ def end_all(
         number: of the signal by which they are asked.
 
     Raises:
-        AssertionError: some did not end; with their stacks and the ends of their logs. None of the
-            processes is left, whatever happens.
+        AssertionError: some did not end, with their stacks; or ended neither well nor by that very
+            signal; with the ends of their logs. None of the processes is left, whatever happens.
     """
     deadline = time.monotonic() + seconds
+    asked = [name for name, process in processes.items() if process.poll() is None]
     try:
-        for process in processes.values():
-            process.send_signal(number)
-        late = [name for name, one in processes.items() if not _ends_by(one, deadline)]
+        for name in asked:
+            processes[name].send_signal(number)
+        late = [name for name in asked if not _ends_by(processes[name], deadline)]
         for name in late:
             processes[name].send_signal(signal.SIGABRT)
             _ends_by(processes[name], time.monotonic() + STACKS_SECONDS)
@@ -55,9 +58,13 @@ def end_all(
         for process in processes.values():
             process.kill()
             process.wait()
+    troubles = dict.fromkeys(late, f"had not ended {seconds:g} s after {number.name}")
+    for name in asked:
+        status = processes[name].returncode
+        if name not in late and status not in (0, -number):
+            troubles[name] = f"ended with {status} after {number.name}"
     complaints = [
-        f"{name} had not ended {seconds:g} s after {number.name}:\n{_read_end(logs[name])}"
-        for name in late
+        f"{name} {trouble}:\n{_read_end(logs[name])}" for name, trouble in troubles.items()
     ]
     assert not complaints, "\n\n".join(complaints)
 

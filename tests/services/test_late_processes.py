@@ -20,6 +20,13 @@ def hear_nothing():
 
 hear_nothing()
 """
+COMPLAINING = """
+import signal, sys, time
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("no time is left"))
+print("ready", flush=True)
+time.sleep(600)
+"""
 WILLING = "print('ready', flush=True); import time; time.sleep(600)"
 
 
@@ -51,3 +58,16 @@ def test_who_does_not_end_is_named_with_its_stacks_and_gone(tmp_path: Path) -> N
     assert "in hear_nothing" in str(caught.value)
     assert "willing had" not in str(caught.value)
     assert None not in [process.returncode for process in processes.values()]
+
+
+def test_an_end_with_a_complaint_is_none(tmp_path: Path) -> None:
+    processes = {"complaining": start(COMPLAINING, tmp_path / "log")}
+    with pytest.raises(AssertionError, match="ended with 1 after SIGTERM:\nready\nno time is left"):
+        end_all(processes, {"complaining": tmp_path / "log"})
+
+
+def test_one_that_had_ended_before_is_not_asked(tmp_path: Path) -> None:
+    process = start(WILLING, tmp_path / "log")
+    process.kill()
+    process.wait()
+    end_all({"gone": process}, {"gone": tmp_path / "log"})
