@@ -70,6 +70,8 @@ class TestIssuer:
     status: int = 200
     """503: it is away."""
     delay_seconds: float = 0.0
+    drip_seconds: float = 0.0
+    """Between two bytes of headers that never end; 0: it answers as usual."""
     asked: list[str] = field(default_factory=list)
     """Paths of all requests."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -192,6 +194,9 @@ def run_issuer() -> Iterator[TestIssuer]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, document, location = issuer.answer(self.command, self.path, body, self.headers)
+            if issuer.drip_seconds:
+                self.drip()
+                return
             content = issuer.raw.get(self.path, json.dumps(document).encode())
             self.send_response(status)
             if location:
@@ -199,6 +204,12 @@ def run_issuer() -> Iterator[TestIssuer]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def drip(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while issuer.drip_seconds:
+                self.wfile.write(b"x")
+                time.sleep(issuer.drip_seconds)
 
         do_POST = do_GET
 

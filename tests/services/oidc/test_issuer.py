@@ -174,8 +174,18 @@ def test_only_https_is_asked(url: str) -> None:
 def test_a_silent_issuer_is_given_up(issuer: TestIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer.delay_seconds = 0.3
     monkeypatch.setattr(fetching, "SILENCE_SECONDS", 0.05)
-    with pytest.raises(IssuerUnavailable, match="timed out"):
+    with pytest.raises(IssuerUnavailable, match="is silent"):
         fetch_json(f"{issuer.url}/keys")
+
+
+def test_an_issuer_whose_headers_drip_is_given_up(
+    issuer: TestIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never silent, and never through."""
+    issuer.drip_seconds = 0.02
+    monkeypatch.setattr(fetching, "WHOLE_SECONDS", 0.3)
+    with pytest.raises(IssuerUnavailable, match=r"takes more than 0\.3 s"):
+        fetch_json(f"{issuer.url}/token", {"code": "x"})
 
 
 def test_over_rest(visitor: TestClient, issuer: TestIssuer, services: Container) -> None:
