@@ -14,6 +14,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Response
 
+from services.page_headers import HEADERS
 from services.problems import NotFound
 
 MEDIA_TYPES: Final = {
@@ -25,12 +26,6 @@ MEDIA_TYPES: Final = {
     ".png": "image/png",
     ".webp": "image/webp",
     ".xml": "application/xml",
-}
-HEADERS: Final = {
-    "Cache-Control": "no-cache",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 IfNoneMatch = Annotated[str, Header()]

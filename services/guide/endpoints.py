@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from services.container import Services
-from services.problems import NotFound
+from services.problems import NotFound, PagePlan, answer_people
 from services.static_files import IfNoneMatch, StaticFile, read_files
 
 POLICY: Final = (
@@ -42,7 +42,12 @@ def load_files(folder: Path) -> Mapping[str, StaticFile]:
     return read_files(folder.iterdir())
 
 
-router = APIRouter(include_in_schema=False)
+MISSING: Final = PagePlan(
+    heading="This page is not here",
+    advice="The dashboard works without the guide; its link API leads to the reference.",
+    way_on="To the dashboard",
+)
+router = APIRouter(include_in_schema=False, dependencies=[Depends(answer_people(MISSING))])
 
 
 @router.get("/guide")

@@ -1,14 +1,15 @@
 """The two addresses that a browser visits to sign in with the issuer. They are open: whoever comes
 there has no rights yet.
 
-Where the browser ends up is fixed, so no link can send it elsewhere.
+Where the browser ends up is fixed, so no link can send it elsewhere. A sign-in that fails ends on a
+page that leads back to where one begins.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
@@ -16,10 +17,17 @@ from services.audit.layer import note
 from services.auth import cookies
 from services.container import Container, Services
 from services.oidc.sign_in import SECONDS, Attempt, SignIn, check_return
-from services.problems import NotFound
-from services.static_files import HEADERS
+from services.page_headers import HEADERS
+from services.problems import NotFound, PagePlan, answer_people
 
-router = APIRouter(prefix="/v1/sign-in", include_in_schema=False)
+FAILED: Final = PagePlan(
+    heading="You are not signed in",
+    advice="Begin again. If it ends here again, show this page to the operator of the service.",
+    way_on="Back to sign in",
+)
+router = APIRouter(
+    prefix="/v1/sign-in", include_in_schema=False, dependencies=[Depends(answer_people(FAILED))]
+)
 
 COOKIE: Final = "hyperadam_sign_in"
 PATH: Final = "/v1/sign-in"

@@ -5,6 +5,7 @@
 |---|---|
 | `kinds.py` | the exceptions: one class for each problem name of docs/rest.md |
 | `document.py` | the JSON document, and the answer that carries it |
+| `pages.py` | a page in its place, for routes that people come to by a link |
 | `handlers.py` | from any exception to a `Problem`: ours and the libraries', known or not |
 | `guard.py` | the outermost layer: what the framework answers by itself becomes one, too |
 | `openapi.py` | the same, told in `/openapi.json` |
@@ -39,6 +40,7 @@ from services.problems.kinds import (
     invalid,
     invalid_fields,
 )
+from services.problems.pages import PagePlan, answer_people
 
 __all__ = [
     "BadRequest",
@@ -50,6 +52,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotAcceptable",
     "NotFound",
+    "PagePlan",
     "Problem",
     "QuotaExceeded",
     "RangeNotSatisfiable",
@@ -59,6 +62,7 @@ __all__ = [
     "Unavailable",
     "UnsupportedMediaType",
     "Validation",
+    "answer_people",
     "install",
     "invalid",
     "invalid_fields",

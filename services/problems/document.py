@@ -1,4 +1,4 @@
-"""The problem document and the answer that carries it."""
+"""The problem document and the answer that carries it: the document, or a page for a browser."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from services.problems.kinds import Problem
+from services.problems.pages import find_plan, make_page
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -39,7 +40,11 @@ def make_document(problem: Problem, request_id: str | None) -> dict[str, Any]:
 
 def respond(problem: Problem, scope: Scope) -> Response:
     """The answer to the request of this scope."""
-    document = make_document(problem, find_request_id(scope))
+    request_id = find_request_id(scope)
+    plan = find_plan(scope)
+    if plan is not None:
+        return make_page(problem, plan, request_id, scope)
+    document = make_document(problem, request_id)
     return encode_document(document, problem.status, problem.headers)
 
 

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.problems.handlers import respond_with_status
+from services.problems.pages import MEDIA_TYPE as PAGE
+from services.problems.pages import find_plan
 
 _KEPT_HEADERS: Final = ("allow", "content-range", "retry-after", "www-authenticate")
 _OUR_MEDIA_TYPES: Final = ("application/problem+json", "application/json")
@@ -36,7 +38,7 @@ class ProblemGuard:
 
         async def guarded_send(message: Message) -> None:
             nonlocal foreign_start, text
-            if message["type"] == "http.response.start" and _is_foreign(message):
+            if message["type"] == "http.response.start" and _is_foreign(message, scope):
                 foreign_start = message
             elif foreign_start is None:
                 await send(message)
@@ -49,9 +51,11 @@ class ProblemGuard:
         await self._app(scope, receive, guarded_send)
 
 
-def _is_foreign(start: Message) -> bool:
+def _is_foreign(start: Message, scope: Scope) -> bool:
     """Whether an error answer begins that is none of ours."""
     media_type = MutableHeaders(raw=start["headers"]).get("content-type", "")
+    if find_plan(scope) is not None and media_type.startswith(PAGE):
+        return False
     return start["status"] >= 400 and not media_type.startswith(_OUR_MEDIA_TYPES)
 
 

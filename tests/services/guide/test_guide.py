@@ -42,6 +42,20 @@ def test_files_have_their_types_and_tags(client: TestClient) -> None:
     assert again.status_code == 304
 
 
+def test_an_installation_without_the_guide_says_so_on_a_page(
+    services: Container, tmp_path: Path
+) -> None:
+    """The dashboard's link leads here, also where nobody has run `make docs`."""
+    settings = services.settings.model_copy(update={"guide_dir": str(tmp_path)})
+    object.__setattr__(services, "settings", settings)
+    client = TestClient(create_app(services))
+    answer = client.get("/guide", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.url.path) == (404, "/guide/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "The guide is not in this installation" in answer.text
+    assert 'href="../"' in answer.text
+
+
 @pytest.mark.parametrize("path", ["/guide/gone/", "/guide/..%2fapp.py", "/guide/start/"])
 def test_anything_else_is_no_page(client: TestClient, path: str) -> None:
     answer = client.get(path)
