@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from services.database.base import Database
 
 CATEGORY_NAMES = (
-    "jobs, logs, events, checkpoints, outcomes, datasets, processes, idempotency-keys, audit"
+    "jobs, logs, events, checkpoints, outcomes, datasets, processes, idempotency-keys, audit, "
+    "people"
 )
 
 

@@ -18,8 +18,10 @@ CATEGORIES: Final = (
     "processes",
     "idempotency-keys",
     "audit",
+    "people",
 )
-"""In the order in which they are pruned: what goes with a job needs no second look."""
+"""In the order in which they are pruned: what goes with a job needs no second look,
+and what nothing refers to any more goes last."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from services.housekeeping.ended_jobs import EndedJobs, Write
 from services.housekeeping.findings import Finding
 from services.housekeeping.folders import prune_folders
 from services.housekeeping.outcomes import prune_outcomes
+from services.housekeeping.people import prune_people
 from services.idempotency.tables import UsedKey
 from services.settings import Settings
 
@@ -60,6 +61,8 @@ class Pruner:
                 dry=self.dry,
                 limit=self.limit,
             )
+        if category == "people":
+            return prune_people(self.database, cut, write=self.write, dry=self.dry)
         if category == "processes":
             return prune_folders(
                 self.database, self.settings.home, cut, dry=self.dry, limit=self.limit
