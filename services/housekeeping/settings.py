@@ -35,8 +35,8 @@ class RetentionSettings(BaseModel):
     keep_audit_days: float = Field(default=0.0, ge=0, le=36_500)
     """Rows of the audit log, which are written to `audit_archive` before they go; 0: for ever."""
     keep_people_days: float = Field(default=180.0, ge=0, le=36_500)
-    """People of the issuer for whom it did not vouch since, and whom no job, no row of the audit log
-    and nothing that they own refers to; 0: for ever."""
+    """People of the issuer for whom it did not vouch since, and whom no job, no row of the audit
+    log and nothing that they own refers to; 0: for ever."""
     audit_archive: str = ""
     """Folder of old rows of the audit log, as JSON lines.
 
