@@ -54,6 +54,8 @@ def list_pods(manifests: list[Manifest]) -> dict[str, Manifest]:
         if manifest["kind"] == "RayCluster":
             templates.append(spec["headGroupSpec"]["template"])
             templates += [group["template"] for group in spec["workerGroupSpecs"]]
+        elif manifest["kind"] == "CronJob":
+            templates.append(spec["jobTemplate"]["spec"]["template"])
         elif manifest["kind"] in ("Deployment", "StatefulSet", "Job"):
             templates.append(spec["template"])
     return {

@@ -38,7 +38,7 @@ SCHEMAS = Path(__file__).with_name("schemas")
 KUBERNETES = ["1.28", "1.37"]
 """The oldest version that the chart takes, and the newest with a schema here."""
 FOREIGN = {"RayCluster", "ServiceMonitor", "PrometheusRule"}
-OURS = {"api", "reconciler", "migrate"}
+OURS = {"api", "reconciler", "migrate", "backup"}
 
 every_example = pytest.mark.parametrize("example", EXAMPLES)
 
@@ -91,6 +91,10 @@ def test_manifests_are_valid(example: str, version: str) -> None:
         ({"oidc": {"issuer": "http://login.example.com"}}, "issuer"),
         ({"oidc": {"groups": {"ml": {"vision": "admin"}}}}, "groups"),
         ({"oidc": {"secret": "x"}}, "secret"),
+        ({"backup": {"enabled": True}}, "existingClaim"),
+        ({"backup": {"enabled": True, "existingClaim": ""}}, "existingClaim"),
+        ({"backup": {"keep": 0}}, "keep"),
+        ({"backup": {"schedule": "daily"}}, "schedule"),
     ],
 )
 def test_values_that_cannot_work_are_refused(values: dict[str, Any], said: str) -> None:
