@@ -16,6 +16,8 @@ STAMP := $(VENV)/.installed
 
 # One thread a process: two test processes share the machine, and sums keep one order.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Tests start hundreds of processes: each would compile all of the source anew where nothing may be kept of it.
+export PYTHONDONTWRITEBYTECODE :=
 # Tests on the full datasets run where `make data` has put them, and are skipped with a reason elsewhere.
 export HYPERADAM_TEST_DATA ?= $(if $(wildcard $(DATA)/MNIST/raw),$(abspath $(DATA)))
 

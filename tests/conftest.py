@@ -10,18 +10,16 @@ import os
 import random
 import re
 import shutil
-import socket
-import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pytest
 import torch
+
+from tests.postgres import Postgres, find_binaries, serve_postgres
 
 os.environ.setdefault("RAY_worker_niceness", "0")
 """Ray starts workers with a niceness of 15: beside a busy neighbour they hardly ever run."""
@@ -32,6 +30,8 @@ gc.set_threshold(50_000, 10, 10)
 
 
 MARKS_OF_A_FILE: Final = re.compile(r"^pytestmark = (?:\[\n(?: .*\n)*\]|.*)$", re.MULTILINE)
+MARKS: Final = {"slow and not alone": "slow", "slow and alone": "alone"}
+"""What is asked for → the mark that its tests have."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -43,13 +43,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     asked = {Path(argument.partition("::")[0]).name for argument in config.args}
     if not collection_path.match("test_*.py") or collection_path.name in asked:
         return None
-    text = collection_path.read_text("utf-8")
     if config.option.markexpr == "not slow":
-        marks = MARKS_OF_A_FILE.search(text)
-        return True if marks and "pytest.mark.slow" in marks[0] else None
-    if config.option.markexpr == "slow and alone":
-        return None if "pytest.mark.alone" in text else True
-    return None
+        marks = MARKS_OF_A_FILE.search(collection_path.read_text("utf-8"))
+        return True if marks and "mark.slow" in marks[0] else None
+    mark = MARKS.get(config.option.markexpr)
+    if mark is None:
+        return None
+    # a fixture's parameters may be marked, too: above all the databases
+    above = [folder / "conftest.py" for folder in collection_path.parents]
+    within = [path for path in above if path.is_relative_to(config.rootpath) and path.exists()]
+    texts = (path.read_text("utf-8") for path in [collection_path, *within])
+    return None if any(f"pytest.mark.{mark}" in text for text in texts) else True
 
 
 def pytest_collection_finish() -> None:
@@ -87,94 +91,20 @@ def data_dir() -> Path:
     return Path(folder)
 
 
-WITHOUT_CARE: Final = {
-    "fsync": "off",
-    "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "autovacuum": "off",
-}
-"""Settings of a server whose data nobody needs after the session, nor after a crash."""
-
-
-@dataclass(frozen=True)
-class Postgres:
-    """A server on loopback that trusts its one user."""
-
-    port: int
-    version: int
-    """Its major one."""
-
-    def create_database(self, template: str = "template1") -> str:
-        """SQLAlchemy URL of a new database, empty or a copy of another one.
-
-        Its files are copied. From version 15 on, Postgres would write each page of them to its log.
-        """
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        copied = " STRATEGY FILE_COPY" if self.version >= 15 else ""
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{copied}')
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
-
-    def drop_database(self, url: str) -> None:
-        """Remove a database, whoever is connected: a thousand files each would keep the end of a
-        session waiting."""
-        self._execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
-
-    def _execute(self, statement: str) -> None:
-        import psycopg
-
-        admin = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real server for the session, started in about a second."""
-    binaries = _postgres_binaries()
+    binaries = find_binaries()
     if binaries is None:
         pytest.skip("the Postgres server is not installed")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
         pytest.skip("Postgres refuses to run as root, and runuser is not installed")
-    with tempfile.TemporaryDirectory(
-        prefix="postgres-"
-    ) as folder:  # pytest closes its own folders to other users
-        yield from _serve(binaries, Path(folder))
-
-
-def _serve(binaries: Path, folder: Path) -> Iterator[Postgres]:
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        prefix = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-    port, data = _free_port(), folder / "data"
-    told = subprocess.run([binaries / "postgres", "-V"], check=True, capture_output=True, text=True)
-    version = int(re.findall(r"\d+", told.stdout)[0])
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(binaries / program), *arguments]
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60)
-
-    run(
-        "initdb",
-        "-D",
-        str(data),
-        "-U",
-        "postgres",
-        "--auth=trust",
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C",
-    )
-    options = " ".join(
-        [
-            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}",
-            *(f"-c {name}={value}" for name, value in WITHOUT_CARE.items()),
-        ]
-    )
-    run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
-    yield Postgres(port, version)
-    run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    with (
+        # pytest closes its own folders to other users
+        tempfile.TemporaryDirectory(prefix="postgres-") as folder,
+        serve_postgres(binaries, Path(folder)) as server,
+    ):
+        yield server
 
 
 @pytest.fixture
@@ -183,16 +113,3 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     url = postgres.create_database()
     yield url
     postgres.drop_database(url)
-
-
-def _postgres_binaries() -> Path | None:
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
-    newest_first = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    return newest_first[0].parent if newest_first else None
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -16,6 +16,7 @@ from benchmarks.slopes import EXACT, Setting, Subject, clip_gradients, name_dire
 DIRECTIONS = ("scale", "memory", "tilt", "response")
 
 
+@pytest.mark.slow
 def test_slopes_of_second_order_are_true_and_those_of_first_order_are_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,10 +19,10 @@ import httpx2
 import pytest
 
 from services.embedded.ray_holder import find_free_ports
-from tests.conftest import Postgres
 from tests.deploy.charts import find, get_container, read_environment, read_values, render_values
 from tests.deploy.native_release import PATIENCE_SECONDS, Release, make_ray_options
 from tests.meta_trainer.conftest import TINY
+from tests.postgres import Postgres
 
 pytest.importorskip("helm_python", reason="helm-python-sdk has no wheel for this machine")
 pytestmark = [
@@ -55,17 +55,17 @@ def release(postgres: Postgres) -> Iterator[Release]:
             release.stop()
             for database in ("hyperadam", "mlflow"):
                 postgres.drop_database(database)
-            postgres._execute("DROP ROLE IF EXISTS hyperadam")
+            postgres.execute("DROP ROLE IF EXISTS hyperadam")
 
 
 def start_stores(release: Release, postgres: Postgres) -> None:
     release.place("try-hyperadam-postgres", 5432, postgres.port)
     of_the_image = read_environment(get_container(release.pods["postgres"]))
     user = of_the_image["POSTGRES_USER"]
-    postgres._execute(f"CREATE ROLE {user} LOGIN")
-    postgres._execute(f"CREATE DATABASE {of_the_image['POSTGRES_DB']} OWNER {user}")
+    postgres.execute(f"CREATE ROLE {user} LOGIN")
+    postgres.execute(f"CREATE DATABASE {of_the_image['POSTGRES_DB']} OWNER {user}")
     start_script = find(release.manifests, "ConfigMap", "-postgres-start")["data"]
-    postgres._execute(start_script["create-mlflow.sql"].strip().removesuffix(";"))
+    postgres.execute(start_script["create-mlflow.sql"].strip().removesuffix(";"))
 
     port = release.place("try-hyperadam-redis", 6379)
     script = release.command("redis", "redis")

@@ -55,6 +55,7 @@ def test_the_preset_is_exact_over_whole_episodes() -> None:
     assert spec.meta_optimizer.clip_learners
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [

@@ -85,6 +85,7 @@ def draw_of(project: Path, kind: str) -> Mutant:
     return mutant
 
 
+@pytest.mark.slow
 def test_what_is_tested_is_killed_and_what_is_not_survives(project: Path, tmp_path: Path) -> None:
     (project / "tests/test_other.py").write_text("def test_other():\n    pass\n")
     workbench = Workbench(project, tmp_path / "copy")

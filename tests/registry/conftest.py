@@ -14,7 +14,7 @@ import pytest
 
 from registry.mlflow_backend import MLflowRegistry
 from registry.mlflow_backend.connection import open_migrated_client
-from tests.conftest import Postgres
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +67,7 @@ def postgres_template(postgres: Postgres) -> str:
 def postgres_registry(
     postgres: Postgres, postgres_template: str, tmp_path: Path
 ) -> Iterator[MLflowRegistry]:
-    url = postgres.create_database(template=postgres_template)
-    registry = MLflowRegistry(url, str(tmp_path))
-    yield registry
-    registry.close()
-    postgres.drop_database(url)
+    with postgres.lend(postgres_template) as url:
+        registry = MLflowRegistry(url, str(tmp_path))
+        yield registry
+        registry.close()

@@ -43,6 +43,7 @@ def start(*, hangs: bool) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_hangs_ends_in_time_and_says_where_it_was(number: int) -> None:
     process = start(hangs=True)

@@ -113,6 +113,7 @@ def test_is_the_derivative_of_a_period_whose_gradients_depend_on_its_steps(
     assert all(distance(row, right) < 1e-10 for row, right in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_compiler")
 @pytest.mark.parametrize("spec", [RMS, {}, AS_PRINTED, RMS | {"normalize_state": False}], ids=str)
 @pytest.mark.parametrize("n_candidates", [1, 4, 20])

@@ -44,6 +44,7 @@ def check_close(state: Any, expected: Any, tolerance: float) -> None:
         )
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize("n_candidates", [1, 4, 16])
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])

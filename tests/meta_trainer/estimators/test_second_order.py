@@ -65,6 +65,7 @@ def check_against_differences(period: SmallPeriod) -> None:
     assert max(differences) > 2e-3
 
 
+@pytest.mark.slow
 @EACH_RULE
 @pytest.mark.parametrize(
     ("score", "meta_loss"), [("next", "mean"), ("pre", "log"), ("post-same", "last")]
@@ -77,6 +78,7 @@ def test_of_every_rule(rule: Rule[Any], score: Score, meta_loss: MetaLoss) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize("tricks", [False, True], ids=["plain", "tricks"])
 def test_of_every_learner(name: str, tricks: bool) -> None:

@@ -197,6 +197,7 @@ def test_losses_far_apart_are_drawn_on_a_logarithmic_axis(
     assert figure.axes[0].get_yscale() == scale
 
 
+@pytest.mark.slow
 def test_the_picture_is_a_png_and_the_same_every_time(
     report: Report, files: dict[str, bytes]
 ) -> None:

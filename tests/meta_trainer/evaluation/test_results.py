@@ -154,6 +154,7 @@ def test_a_file_that_is_none_is_named(
 BASELINES = tuple(f"baseline-{i}" for i in range(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", ["table1", "deep-mlp", "longer"])
 def test_it_stays_small_at_full_size(suite: str) -> None:
     """With everything that a full-size evaluation of one Θ has; final losses are never left out."""

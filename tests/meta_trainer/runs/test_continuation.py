@@ -66,6 +66,7 @@ def translated(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "switch",
     [

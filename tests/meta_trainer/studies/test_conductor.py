@@ -39,6 +39,7 @@ def ask(registry: Registry, conductor: Conductor, **words: Any) -> None:
     conductor.look()
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_after_a_crash_as_if_nothing_had_been(registry: Registry) -> None:
     spec = tiny_study(limits={"trials": 4})
     whole = run_here(make_conductor(spec, registry), registry)

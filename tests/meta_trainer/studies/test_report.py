@@ -100,6 +100,7 @@ def test_losses_at_unlike_budgets_are_not_averaged() -> None:
     assert summarize_points(SPEC, ledger())[0].n_stopped == 0
 
 
+@pytest.mark.slow
 def test_importance_is_said_from_trials_that_were_finished_alone() -> None:
     """With all but two trials stopped early, nothing can be said, and the page says so."""
     states = [TrialState.COMPLETED] * 2 + [TrialState.STOPPED] * 14
@@ -110,6 +111,7 @@ def test_importance_is_said_from_trials_that_were_finished_alone() -> None:
     assert "Which field decides cannot be said: 1 points were trained to the end" in page
 
 
+@pytest.mark.slow
 def test_the_field_that_decides_is_the_important_one() -> None:
     importance = estimate_importance(SPEC, Ledger(trials=[trial(n, n // 2) for n in range(16)]))
     assert importance is not None
@@ -144,6 +146,7 @@ def test_csv_is_one_line_a_trial() -> None:
     assert (rows[7]["state"], rows[7]["updates"]) == ("stopped", "25")
 
 
+@pytest.mark.slow
 def test_the_report_is_whole() -> None:
     version = {"optimizer": "hyperadam", "number": 3, "sha256": "ab"}
     report_files = make_files(SPEC, ledger(), version, "A study")

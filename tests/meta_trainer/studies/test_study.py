@@ -70,6 +70,7 @@ def test_a_failed_study_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [trial.error for trial in Ledger.load(registry, run_id).trials] == [None]
 
 
+@pytest.mark.slow
 def test_an_extended_study_goes_on_with_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     let_trials(monkeypatch, lambda study, conductor: run_here(conductor, study.registry))
     registry = connect("memory://")

@@ -13,6 +13,7 @@ from examples import own_module
 from meta_trainer.specs import MetaTrainingSpec
 
 
+@pytest.mark.slow
 def test_own_module(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

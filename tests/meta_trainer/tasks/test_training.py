@@ -61,6 +61,7 @@ def train(
     return training.run()
 
 
+@pytest.mark.slow
 def test_resumes_bit_for_bit_across_kinds_and_horizons(recorder: Any) -> None:
     spec = MetaTrainingSpec.model_validate(MIXED)
     whole = train(spec, recorder)

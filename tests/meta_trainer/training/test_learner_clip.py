@@ -137,6 +137,7 @@ def test_the_gradients_of_learners_add_up_to_that_of_their_chunk(
     torch.testing.assert_close(gradients[1].sum(0), gradients[0], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @EACH_ESTIMATOR
 def test_resumes_bit_for_bit(
     given: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any

@@ -113,6 +113,7 @@ ESTIMATOR_IDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", ESTIMATORS, ids=ESTIMATOR_IDS)
 def test_resumes_bit_for_bit_with_every_estimator(
     fields: dict[str, Any], tiny_spec: MetaTrainingSpec, recorder: Any

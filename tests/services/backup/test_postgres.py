@@ -16,7 +16,7 @@ from services.backup.restoring import restore
 from services.database.facts import ForeignRegistry
 from services.settings import Settings
 from services.stores import open_stores
-from tests.conftest import Postgres
+from tests.postgres import Postgres
 from tests.registry.thetas import make_theta
 from tests.services.backup.killing import count_moments, run_and_kill
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
 from registry.memory import InMemoryRegistry
-from services.app import create_app
 from services.container import Container
 from services.database.base import Database
 from services.settings import Settings
 from tests.registry.thetas import make_theta
+from tests.services.application import share_application
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def fuzzed(database: Database, settings: Settings, registry: InMemoryRegistry) -
     unlimited = settings.model_copy(update={"requests_per_second": 0.0, "writes_per_second": 0.0})
     services = Container(settings=unlimited, database=database, registry=registry)
     headers = {"Authorization": f"Bearer {services.api_keys.create('fuzzer', ['admin']).key}"}
-    app = create_app(services)
+    app = share_application(services)
     registry.create_version("known", make_theta(), key="1")
     registry.set_alias("known", "champion", 1, actor="fuzzer")
     with TestClient(app, headers=headers) as client:
@@ -77,10 +78,17 @@ def fuzzed(database: Database, settings: Settings, registry: InMemoryRegistry) -
     return Fuzzed(app, headers, path_values)
 
 
+@cache
+def load_operations(app: FastAPI) -> Any:
+    """What the application's own document says: made and read once, as the application is."""
+    import schemathesis
+
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=map(" ".join, OPERATIONS))
 def test_answers_are_as_documented(method: str, path: str, fuzzed: Fuzzed) -> None:
-    # takes a second, which a quick session that only collects this file is spared
-    import schemathesis
+    # takes a second, which a session that only collects this file is spared
     from schemathesis import GenerationMode
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import (
@@ -99,7 +107,7 @@ def test_answers_are_as_documented(method: str, path: str, fuzzed: Fuzzed) -> No
         response_schema_conformance,
         negative_data_rejection,
     ]
-    operation = schemathesis.openapi.from_asgi("/openapi.json", fuzzed.app)[path][method]
+    operation = load_operations(fuzzed.app)[path][method]
     values = fuzzed.path_values.items()
     values_of_path = {name: value for name, value in values if f"{{{name}}}" in path}
     kinds = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]

@@ -45,6 +45,7 @@ def test_relative_places_of_modules_become_absolute(
     assert built["PYTHONPATH"].split(os.pathsep)[:2] == [str(tmp_path / "lib"), "/srv/x"]
 
 
+@pytest.mark.slow
 def test_a_module_of_our_name_in_the_working_folder_is_not_ours(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

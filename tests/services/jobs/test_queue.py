@@ -158,6 +158,7 @@ def run_all(stage: Stage, jobs: list[str]) -> list[str]:
     return started
 
 
+@pytest.mark.slow
 def test_keys_take_turns(stage: Stage, services: Container) -> None:
     keys = [services.api_keys.create(name, ["submit"]).key for name in "abc"]
     many = submit_as(stage, keys[0], 4)

@@ -49,6 +49,7 @@ def test_one_upload_does_not_break_the_catalogue(
     check_optimizers(client)
 
 
+@pytest.mark.slow
 def test_any_manifest(client: TestClient) -> None:
     n_accepted = 0
 
@@ -72,6 +73,7 @@ def test_any_manifest(client: TestClient) -> None:
     assert n_accepted > N_EXAMPLES // 20
 
 
+@pytest.mark.slow
 def test_anything_that_is_said_of_a_version(client: TestClient) -> None:
     client.post("/v1/optimizers/mine/versions", content=pack_file({}), headers=BINARY)
 
@@ -93,6 +95,7 @@ FIELDS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 def test_any_job(client: TestClient) -> None:
     @examples
     @given(
@@ -119,6 +122,7 @@ def test_any_job(client: TestClient) -> None:
     submit()
 
 
+@pytest.mark.slow
 def test_any_alias(client: TestClient) -> None:
     client.post("/v1/optimizers/mine/versions", content=pack_file({}), headers=BINARY)
 

@@ -59,6 +59,7 @@ def connect(address: tuple[str, int]) -> socket.socket:
     return socket.create_connection(address, timeout=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "begun",
     [
@@ -74,6 +75,7 @@ def test_a_request_that_is_not_ended_is_let_go(address: tuple[str, int], begun: 
         assert client.recv(1000) == b""
 
 
+@pytest.mark.slow
 def test_a_further_request_has_a_deadline_too(address: tuple[str, int]) -> None:
     with connect(address) as client:
         client.sendall(REQUEST)
@@ -96,6 +98,7 @@ def test_a_body_that_arrives_is_answered(address: tuple[str, int]) -> None:
         assert b"204" in client.recv(1000)
 
 
+@pytest.mark.slow
 def test_who_does_not_read_the_answer_is_let_go(address: tuple[str, int]) -> None:
     with connect(address) as client:
         client.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
