@@ -29,7 +29,6 @@ from hyperadam.theta import Theta
 
 from registry import MetricPoint, Version
 from registry.memory import InMemoryRegistry
-from services.app import create_app
 from services.container import Container
 from services.database.base import Database
 from services.database.migrations import upgrade
@@ -37,6 +36,7 @@ from services.jobs import changes
 from services.jobs.lifecycle import Trigger
 from services.jobs.tables import LogChunk
 from services.settings import Settings
+from tests.services.application import share_application
 
 QUICK = RetryPolicy(
     n_attempts=3, n_follow_attempts=6, first_delay_seconds=0.01, max_delay_seconds=0.1
@@ -164,7 +164,7 @@ def service(
         for scope in ("read", "submit", "admin")
     }
     server = uvicorn.Server(
-        uvicorn.Config(create_app(container), port=0, log_level="error", lifespan="on")
+        uvicorn.Config(share_application(container), port=0, log_level="error", lifespan="on")
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,34 +1,22 @@
-"""A SQLite database with MLflow's tables, copied for every test: its migrations take seconds."""
+"""Registries on SQLite and Postgres, each test's own; their tables were made before."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from registry.mlflow_backend import MLflowRegistry
-from registry.mlflow_backend.connection import open_migrated_client
 from tests.postgres import Postgres
-
-
-@pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "registry.db"
-    open_migrated_client(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
+from tests.registry.stores import place_store
 
 
 @pytest.fixture
-def sqlite_path(migrated_database: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(migrated_database, tmp_path / "registry.db"))
+def sqlite_path(tmp_path: Path) -> Path:
+    return place_store(tmp_path / "registry.db")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from registry import Registry, RegistryError, connect
 from registry.mlflow_backend import connection
+from tests.registry.stores import place_store
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +23,7 @@ def open_registry(home: Path) -> Registry:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
+    place_store(home / "mlflow.db")
     with closing(open_registry(home)) as registry:
         run = registry.open_run("job_1", name="")
         registry.put_artifact(run, "result.json", b"first")

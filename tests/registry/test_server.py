@@ -32,6 +32,7 @@ from registry import (
 )
 from registry.mlflow_backend import locks
 from tests.endings import end_all
+from tests.registry.stores import place_store
 from tests.registry.test_processes import check_race
 from tests.registry.thetas import make_theta
 
@@ -39,10 +40,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
-    database = folder / "mlflow.db"
-    database.write_bytes(migrated_database.read_bytes())
+    database = place_store(folder / "mlflow.db")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -22,6 +22,7 @@ from services.executors.contract import Executor
 from services.executors.process import ProcessExecutor
 from services.reconciler.loop import Reconciler
 from tests.meta_trainer.conftest import TINY
+from tests.registry.stores import place_store
 
 SPEC = {**TINY, "n_episodes": 30, "checkpoint_every_updates": 5}
 
@@ -65,6 +66,7 @@ def at_work(services: Container, executor: Executor | None = None) -> Iterator[A
         executor: takes the place of that of processes; whoever gives it ends what it runs.
     """
     settings = services.settings
+    place_store(settings.home / "mlflow.db")
     registry = connect(settings.tracking_uri, settings.artifact_location)
     container = Container(settings=settings, database=services.database, registry=registry)
     key = container.api_keys.create("tester", ["admin"]).key

@@ -7,14 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from registry import ArtifactNotFound, Registry
 from services.executors.contract import Executor, ExecutorUnavailable, ProcessStatus
 from services.reconciler.loop import Reconciler
+
+ON_ANY_DATABASE: Final = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Of a test that no database could make differ: what it asks is refused before, or is in none."""
 
 
 @dataclass

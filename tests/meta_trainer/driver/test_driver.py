@@ -27,6 +27,7 @@ from registry import ArtifactNotFound, Registry, connect
 from tests.endings import ENVIRONMENT, end_all
 from tests.meta_trainer.conftest import TINY
 from tests.meta_trainer.driver.jobs import open_job, read_done, read_events
+from tests.registry.stores import place_store
 from tests.registry.thetas import make_theta
 
 SETTINGS = DriverSettings(tracking_uri="memory://", runner="in-process")
@@ -296,7 +297,8 @@ def test_killed_and_stopped_attempts_end_in_the_same_theta(tmp_path: Path) -> No
     assert run_attempt(undisturbed, open_job(undisturbed, **spec), 1, SETTINGS)
     expected = Theta.from_bytes(undisturbed.weights("hyperadam", 1))
 
-    registry = connect(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
+    path = place_store(tmp_path / "mlflow.db")
+    registry = connect(f"sqlite:///{path}", str(tmp_path / "artifacts"))
     run_id = open_job(registry, **spec)
     first = Process(tmp_path, registry, run_id, 1)
     first.wait_for(lambda: first.n_checkpoints() > 0)

@@ -31,6 +31,7 @@ from registry import Registry, connect
 from tests.meta_trainer.conftest import MemoryRecorder
 from tests.meta_trainer.faults.cluster import STORE_BYTES, patiently
 from tests.meta_trainer.studies.conftest import JOB, tiny_study
+from tests.registry.stores import place_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
@@ -56,7 +57,8 @@ def two_nodes() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
-    return partial(connect, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
+    path = place_store(tmp_path / "mlflow.db")
+    return partial(connect, f"sqlite:///{path}", str(tmp_path / "artifacts"))
 
 
 def run_on_ray(

@@ -12,6 +12,7 @@ from services.auth import keys
 from services.auth.scopes import add_implied
 from services.auth.service import LAST_USED_STEP, MAX_REMEMBERED, MEMORY_SECONDS, ApiKeys
 from services.database.base import Database, now
+from tests.services.support import ON_ANY_DATABASE
 
 
 class Clock:
@@ -147,6 +148,7 @@ def test_last_use_is_written_now_and_then(api_keys: ApiKeys) -> None:
     assert later > first
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("name", "scopes", "message"),
     [

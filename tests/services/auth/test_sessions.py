@@ -15,6 +15,7 @@ from services.auth.cookies import COOKIE
 from services.auth.tables import BrowserSession
 from services.container import Container
 from tests.services.application import share_application
+from tests.services.support import ON_ANY_DATABASE
 
 ASKED_FOR = {"X-Requested-With": "hyperadam"}
 JOB = {"kind": "meta-training", "spec": {"preset": "quick"}}
@@ -109,6 +110,7 @@ def test_a_session_does_not_prolong_itself(browser: TestClient, services: Contai
     assert browser.put("/v1/session", headers=ASKED_FOR).status_code == 403
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize("token", ["", "x", "ä", "a" * 43, "a" * 4000])
 def test_what_is_no_token_is_nobody(browser: TestClient, token: str) -> None:
     headers = {"Cookie": f"{COOKIE}={token}".encode("latin-1")}

@@ -21,7 +21,7 @@ from services.housekeeping.pruner import Pruner
 from tests.meta_trainer.conftest import TINY
 from tests.meta_trainer.datasets.own_files import make_arrays, to_npz, to_safetensors
 from tests.services.jobs.helpers import fields
-from tests.services.support import Stage
+from tests.services.support import ON_ANY_DATABASE, Stage
 
 BINARY = {"Content-Type": "application/octet-stream"}
 FILE = to_npz(make_arrays(60, n_test=9))
@@ -232,6 +232,7 @@ def test_labels_of_a_study_stay_readable(client: TestClient) -> None:
     assert job["spec"]["space"]["task.dataset"]["labels"] == ["mnist5k", "mine"]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("task", "message"),
     [

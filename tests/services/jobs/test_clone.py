@@ -9,7 +9,7 @@ import pytest
 
 from services.jobs.merge_patch import apply_merge_patch
 from tests.services.jobs.helpers import fields, in_seconds
-from tests.services.support import Stage
+from tests.services.support import ON_ANY_DATABASE, Stage
 
 
 def test_a_clone_is_the_original_but_for_the_patch(stage: Stage) -> None:
@@ -34,6 +34,7 @@ def test_a_clone_is_the_original_but_for_the_patch(stage: Stage) -> None:
     assert second["spec"] == {**first["spec"], "seed": 7, "unroll": unroll}
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("patch", "field"),
     [

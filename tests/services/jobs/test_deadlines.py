@@ -6,7 +6,7 @@ import pytest
 
 from services.database.base import Database
 from tests.services.jobs.helpers import fields, in_seconds, overdue
-from tests.services.support import Stage
+from tests.services.support import ON_ANY_DATABASE, Stage
 
 
 def test_a_job_that_runs_past_its_deadline_is_stopped_and_fails(
@@ -65,6 +65,7 @@ def test_a_job_that_succeeds_in_time_to_be_heard_has_succeeded(
     assert stage.state(job) == "succeeded"
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     "deadline",
     [

@@ -9,7 +9,7 @@ import pytest
 from services.container import Container
 from services.database.base import now
 from services.jobs.tables import Job
-from tests.services.support import Stage, list_error_fields
+from tests.services.support import ON_ANY_DATABASE, Stage, list_error_fields
 
 
 def find(stage: Stage, **query: str) -> list[str]:
@@ -42,6 +42,7 @@ def test_by_name_by_actor_and_by_date(stage: Stage, services: Container) -> None
     assert find(stage, created_after=week, actor="tester") == [unnamed]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from registry import MetricPoint
 from services.container import Container
-from tests.services.support import Stage
+from tests.services.support import ON_ANY_DATABASE, Stage
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +51,7 @@ def test_list_filters(stage: Stage) -> None:
     assert ids(kind="meta-training", label="team:blue") == [blue]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("params", "field"),
     [
@@ -177,6 +178,7 @@ def test_result_and_its_files(stage: Stage) -> None:
     assert _get(stage.client, f"{base}/checkpoints")["items"] == [{"update": 7, "size_bytes": 4}]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     "path",
     [

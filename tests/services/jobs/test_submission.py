@@ -16,6 +16,7 @@ from registry.memory import InMemoryRegistry
 from services.container import Container
 from services.jobs.tables import Job
 from tests.registry.thetas import make_theta
+from tests.services.support import ON_ANY_DATABASE
 
 QUICK = {"kind": "meta-training", "spec": {"preset": "quick", "seed": 3}}
 
@@ -75,6 +76,7 @@ def test_submitted_job_is_complete_and_queued(client: TestClient) -> None:
     )
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
@@ -101,6 +103,7 @@ def test_wrong_spec_names_the_field(
     assert _n_jobs(services) == 0
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("body", "field"),
     [

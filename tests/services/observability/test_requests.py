@@ -16,6 +16,7 @@ from services.jobs.lifecycle import State
 from services.jobs.tables import Attempt, Event, Job
 from services.reconciler.lease import LeaseHolder
 from tests.services.projects.conftest import make_team
+from tests.services.support import ON_ANY_DATABASE
 
 QUICK = {"kind": "meta-training", "spec": {"preset": "quick"}}
 
@@ -32,18 +33,21 @@ def figures(client: TestClient, name: str) -> dict[tuple[str, ...], float]:
     return values
 
 
+@ON_ANY_DATABASE
 def test_a_sane_id_of_the_client_is_kept(client: TestClient) -> None:
     for request_id in ("a", "req-1:2.3_4", "x" * 128):
         answer = client.get("/livez", headers={"X-Request-Id": request_id})
         assert answer.headers["X-Request-Id"] == request_id
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a;b", "-a", "<script>", "é"])
 def test_another_one_is_replaced(client: TestClient, request_id: str) -> None:
     answer = client.get("/livez", headers={"X-Request-Id": request_id.encode()})
     assert re.fullmatch(r"req_[0-9a-f]{32}", answer.headers["X-Request-Id"])
 
 
+@ON_ANY_DATABASE
 def test_ids_differ(client: TestClient) -> None:
     assert len({client.get("/livez").headers["X-Request-Id"] for _ in range(10)}) == 10
 

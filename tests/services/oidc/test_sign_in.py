@@ -19,6 +19,7 @@ from services.proxies.layers import stand_behind
 from services.settings import Settings
 from tests.services.application import share_application
 from tests.services.oidc.issuer import TestIssuer, bearer
+from tests.services.support import ON_ANY_DATABASE
 
 ASKED_FOR = {"X-Requested-With": "hyperadam"}
 JOB = {"kind": "meta-training", "spec": {"preset": "quick"}}
@@ -126,6 +127,7 @@ def test_a_stolen_code_is_worth_nothing(browser: TestClient, services: Container
     assert "invalid_grant" in stolen.json()["detail"]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("claims", "why"),
     [
@@ -149,6 +151,7 @@ def test_its_word_must_be_for_this_sign_in(
     assert SESSION not in browser.cookies
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("change", "why"),
     [

@@ -19,7 +19,7 @@ from meta_trainer.studies.ledger import (
 )
 from registry.memory import InMemoryRegistry
 from tests.registry.thetas import make_theta
-from tests.services.support import Stage, list_error_fields
+from tests.services.support import ON_ANY_DATABASE, Stage, list_error_fields
 
 SPACE = {"meta_optimizer.rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2}}
 
@@ -43,6 +43,7 @@ def add_trial(registry: InMemoryRegistry, job_id: str, *, with_theta: bool) -> s
     return study
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     ("space", "field"),
     [

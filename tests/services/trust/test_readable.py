@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.services.support import ON_ANY_DATABASE
 from tests.services.trust.generated import (
     BINARY,
     FIELDS_OF_A_MANIFEST,
@@ -167,6 +168,7 @@ def test_a_study_with_half_a_surrogate_pair(client: TestClient, field: str) -> N
     assert get(client, "/v1/jobs")["items"] == []
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     "text",
     [

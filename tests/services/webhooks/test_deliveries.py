@@ -15,7 +15,7 @@ import pytest
 from services.database.base import Database, now
 from services.webhooks import deliveries, sending
 from services.webhooks.tables import Delivery
-from tests.services.support import list_error_fields
+from tests.services.support import ON_ANY_DATABASE, list_error_fields
 from tests.services.webhooks.conftest import SECRET, Hooked
 from tests.services.webhooks.receiver import run_receiver
 
@@ -152,6 +152,7 @@ def test_what_resolves_to_a_private_address_is_not_asked(
     assert "private address" in hooked.show(job)["deliveries"][0]["error"]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize(
     "url",
     [
