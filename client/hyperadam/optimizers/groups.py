@@ -171,7 +171,7 @@ def warn_of_short_steps(groups: Iterable[Mapping[str, Any]], theirs: float) -> N
     """Warn where a rate is given as to another optimizer: those of Θ differ by their rules.
 
     Args:
-        groups: of a new optimizer.
+        groups: that are new.
         theirs: Θ's α.
     """
     given = {read_number(group["lr"]) for group in groups}

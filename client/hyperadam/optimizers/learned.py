@@ -112,6 +112,8 @@ class LearnedOptimizer(Optimizer):
     """Kinds of rule that the class runs."""
     default_theta: ClassVar[str]
     """Name of the pretrained Θ that is taken when none is given."""
+    _is_being_made: bool = False
+    """While torch adds the groups that an optimizer begins with."""
 
     def __init__(
         self,
@@ -149,7 +151,9 @@ class LearnedOptimizer(Optimizer):
             DIGEST: self._theta.sha256,
         }
         self._rate_changes = self._find_changes(lr, knobs)
+        self._is_being_made = True
         super().__init__(groups, {**self._theta.rate.to_fields(), **self._rate_changes, **others})
+        self._is_being_made = False
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
         warn_of_short_steps(self.param_groups, self._theta.rate.lr)
@@ -242,7 +246,7 @@ class LearnedOptimizer(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
-        state starts from zero.
+        state starts from zero. An `lr` that is far from Θ's own is warned of, as the constructor's.
 
         Raises:
             ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
@@ -250,6 +254,7 @@ class LearnedOptimizer(Optimizer):
                 can have, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
+        is_of_its_own = "lr" in param_group
         super().add_param_group(param_group)
         self.param_groups[-1][DIGEST] = self._theta.sha256
         try:
@@ -262,6 +267,8 @@ class LearnedOptimizer(Optimizer):
             self.param_groups.pop()
             raise
         self._n_dimensions.append(count_dimensions(self.param_groups[-1]))
+        if is_of_its_own and not self._is_being_made:
+            warn_of_short_steps(self.param_groups[-1:], self._theta.rate.lr)
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with

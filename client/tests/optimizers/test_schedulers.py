@@ -126,6 +126,23 @@ class TestARateOfAnotherOptimizer:
         with pytest.warns(UserWarning, match=r"lr=0\.01 makes steps 100 times shorter"):
             make_tensor(groups)
 
+    def test_is_said_of_a_group_that_is_added(self) -> None:
+        first, second, third = (make_model().parameters() for _ in range(3))
+        optimizer = make_tensor(first, lr=0.5)
+        with pytest.warns(UserWarning, match=r"lr=0\.001 makes steps 1000 times shorter") as said:
+            optimizer.add_param_group({"params": second, "lr": 0.001})
+        assert [(len(said), warning.filename) for warning in said] == [(1, __file__)]
+        optimizer.add_param_group({"params": third, "lr": 0.1})
+
+    def test_is_said_once(self) -> None:
+        """Of all groups together, and not again of one that has the optimizer's own."""
+        first, second, third = (make_model().parameters() for _ in range(3))
+        groups = [{"params": first}, {"params": second}]
+        with pytest.warns(UserWarning, match="times shorter") as said:
+            optimizer = make_tensor(groups, lr=0.01)
+        assert len(said) == 1
+        optimizer.add_param_group({"params": third})
+
     @pytest.mark.parametrize("lr", [0.0, 0.05, 3.0])
     def test_a_part_of_its_own_is_nothing_to_say(self, lr: float) -> None:
         make_tensor(make_model().parameters(), lr=lr)
