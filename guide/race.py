@@ -20,7 +20,7 @@ from hyperadam.names import split_ref
 
 from meta_trainer.evaluation.curve import Curve
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.reporting.joining import read_named
+from meta_trainer.evaluation.reporting.joining import ReportName, read_named
 
 WIDTH: Final = 760
 HEIGHT: Final = 380
@@ -151,5 +151,5 @@ def _wrap(parts: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     reports_path, report_name, task_name, picture_path = sys.argv[1:]
-    found = read_named(report_name, Path(reports_path)).report
+    found = read_named(ReportName.parse(report_name), Path(reports_path)).report
     Path(picture_path).write_text(draw_race(found, task_name), "utf-8")

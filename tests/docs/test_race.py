@@ -12,7 +12,7 @@ import torch
 from guide.race import BEST, LEARNED, OTHER, draw_race
 from meta_trainer.evaluation.curve import Curve
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.evaluation.reporting.joining import read_named
+from meta_trainer.evaluation.reporting.joining import ReportName, read_named
 from meta_trainer.evaluation.reporting.results import encode_results
 from tests.meta_trainer.evaluation.test_regions import begin_alike, leave_learned
 from tests.meta_trainer.evaluation.test_results import ORIGIN, make_report
@@ -41,8 +41,8 @@ def put(folder: Path, name: str, report: Report) -> None:
 def test_baselines_of_another_report_race_as_its_own(report: Report, tmp_path: Path) -> None:
     put(tmp_path, "whole", report)
     put(tmp_path, "alone", leave_learned(report))
-    whole = read_named("whole", tmp_path).report
-    joined = read_named("alone+whole", tmp_path).report
+    whole = read_named(ReportName.parse("whole"), tmp_path).report
+    joined = read_named(ReportName.parse("alone+whole"), tmp_path).report
     assert draw_race(joined, "relu") == draw_race(whole, "relu")
     assert count_curves(draw_race(joined, "relu")) == {LEARNED: 1, BEST: 1, OTHER: 3}
 

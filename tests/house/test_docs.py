@@ -14,7 +14,7 @@ import yaml
 from guide.generated.metrics import read_metrics
 from guide.outward_links import PROJECT_PAGES
 from guide.race import draw_race
-from meta_trainer.evaluation.reporting.joining import read_named
+from meta_trainer.evaluation.reporting.joining import ReportName, read_named
 from tests.house.project import TOP, list_sources, read_text
 
 DOCS = TOP / "docs"
@@ -107,7 +107,7 @@ def test_the_picture_of_the_race_is_what_the_data_says() -> None:
     """`make pages` draws it."""
     [arguments] = re.findall(r"^RACE := (.+)$", read_text(TOP / "Makefile"), re.MULTILINE)
     name, task = arguments.split()
-    report = read_named(name, DOCS / "reproduction").report
+    report = read_named(ReportName.parse(name), DOCS / "reproduction").report
     assert draw_race(report, task) == read_text(DOCS / "race.svg")
 
 

@@ -39,26 +39,28 @@ class ReportName(NamedTuple):
         own, _, baselines = text.partition("+")
         return cls(own, baselines)
 
+    def __str__(self) -> str:
+        """As it was parsed."""
+        return f"{self.own}+{self.baselines}" if self.baselines else self.own
 
-def read_named(text: str, folder: Path) -> Results:
+
+def read_named(name: ReportName, folder: Path) -> Results:
     """The report of a name, joined where the name says so.
 
     Args:
-        text: `OWN` or `OWN+BASELINES`.
         folder: in which the folders of reports lie.
 
     Raises:
         OSError: a file cannot be read.
         ValueError: it is not what an evaluation wrote, or the two cannot be joined.
     """
-    name = ReportName.parse(text)
     found = _read(folder / name.own)
     if not name.baselines:
         return found
     try:
         joined = join_baselines(found.report, _read(folder / name.baselines).report)
     except ValueError as error:
-        raise ValueError(f"“{text}”: {error}") from error
+        raise ValueError(f"“{name}”: {error}") from error
     return Results(joined, found.origin)
 
 

@@ -87,13 +87,12 @@ def _fill(region: re.Match[str], page: Path, results: Path) -> str:
     if not names:
         raise ValueError(f"region “{request}” must name the folder of a report")
 
-    reports = [_quote(name, page, results) for name in names]
+    reports = [_quote(ReportName.parse(name), page, results) for name in names]
     return f"{_OPENING}{request} -->\n{VIEWS[view](reports)}\n{_CLOSING}"
 
 
-def _quote(text: str, page: Path, results: Path) -> Quoted:
-    name = ReportName.parse(text)
-    found = read_named(text, results)
+def _quote(name: ReportName, page: Path, results: Path) -> Quoted:
+    found = read_named(name, results)
     link = _link(results / name.own, page)
     if not name.baselines:
         return Quoted(name.own, link, found)

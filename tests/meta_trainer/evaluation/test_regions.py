@@ -11,6 +11,7 @@ import torch
 
 from meta_trainer.evaluation.report import Report
 from meta_trainer.evaluation.reporting.__main__ import main
+from meta_trainer.evaluation.reporting.joining import ReportName
 from meta_trainer.evaluation.reporting.overviews import Quoted, render_tasks
 from meta_trainer.evaluation.reporting.results import Results, decode_results, encode_results
 from tests.meta_trainer.evaluation.test_results import NAMES, ORIGIN, make_report
@@ -86,6 +87,11 @@ def test_regions_hold_what_the_report_says_and_nothing_else_changes(
     assert text.startswith("# A page\n\n<!-- results: tasks table1 -->\n| task |")
     assert "\nBetween.\n" in text
     assert "| old |" not in text
+
+
+@pytest.mark.parametrize("text", ["table1", "table1-v4+table1"])
+def test_a_name_says_what_it_was_read_from(text: str) -> None:
+    assert str(ReportName.parse(text)) == text
 
 
 def test_one_changed_digit_is_noticed(page: Path) -> None:
