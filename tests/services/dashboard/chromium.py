@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from tests.endings import end_all
+
 BINARY: Final = shutil.which("chromium") or shutil.which("google-chrome")
 
 AXE: Final = Path(__file__).with_name("vendor") / "axe.min.js"
@@ -89,13 +91,15 @@ class Chromium:
             f"--window-size={width},{height}",
             "about:blank",
         ]
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser), BINARY, *flags],
-            pass_fds=(to_browser, from_browser),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"HOME": str(folder)},
-        )
+        self._log = folder / "chromium.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _LAUNCH, str(to_browser), str(from_browser), BINARY, *flags],
+                pass_fds=(to_browser, from_browser),
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"HOME": str(folder)},
+            )
         os.close(to_browser)
         os.close(from_browser)
         self._buffer = b""
@@ -221,14 +225,11 @@ class Chromium:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def close(self) -> None:
-        self._process.terminate()
         try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._commands)
-        os.close(self._answers)
+            end_all({"chromium": self._process}, {"chromium": self._log})
+        finally:
+            os.close(self._commands)
+            os.close(self._answers)
 
     def _next_message(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
