@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import hyperadam
 import pytest
-import torch
 
 from benchmarks import lengths
 from benchmarks.judgements import compare
-from benchmarks.progress import read_theta
+from benchmarks.thetas import read_theta
 from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data
-from meta_trainer.training.initial_theta import make_initial_theta
-
-
-def test_where_an_optimizer_comes_from(tmp_path: Path) -> None:
-    spec = MetaTrainingSpec.model_validate({"preset": "default"})
-    untrained = read_theta("untrained", spec)
-    assert torch.equal(untrained.vector, make_initial_theta(spec))
-    path = tmp_path / "theta.safetensors"
-    untrained.save(path)
-    assert torch.equal(read_theta(str(path), spec).vector, untrained.vector)
-    shipped = read_theta("hyperadam-v2", spec)
-    assert torch.equal(shipped.vector, hyperadam.pretrained("hyperadam-v2").vector)
 
 
 def test_all_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,82 @@
+"""Optimizers and tasks by what a command line calls them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import hyperadam
+import pytest
+import torch
+
+from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.training.initial_theta import make_initial_theta
+
+
+def read_words(words: Sequence[str]) -> MetaTrainingSpec:
+    parser = argparse.ArgumentParser()
+    add_tasks_argument(parser)
+    return read_spec(parser.parse_args(words))
+
+
+def test_where_an_optimizer_comes_from(tmp_path: Path) -> None:
+    spec = MetaTrainingSpec.model_validate({"preset": "default"})
+    untrained = read_theta("untrained", spec)
+    assert torch.equal(untrained.vector, make_initial_theta(spec))
+    path = tmp_path / "theta.safetensors"
+    untrained.save(path)
+    assert torch.equal(read_theta(str(path), spec).vector, untrained.vector)
+    shipped = read_theta("hyperadam-v2", spec)
+    assert torch.equal(shipped.vector, hyperadam.pretrained("hyperadam-v2").vector)
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("hyperadam-v4:length_kept=0.25,length=1.4", "hyperadam-v5"),
+        ("hyperadam-v4:length_kept=0.1", "hyperadam-v6"),
+    ],
+)
+def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: str) -> None:
+    """To the bit: their jobs kept the start."""
+    changed = read_theta(name, MetaTrainingSpec.model_validate({"preset": "default"}))
+    assert torch.equal(changed.vector, hyperadam.pretrained(made).vector)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hyperadam-v4:lenght=1.2", "lenght"),
+        ("hyperadam-v4:length=long", "long"),
+        ("hyperadam-v4:length_kept=2", "length_kept"),
+        ("hyperadam-v1:length=1.2", "hyperadam-tensor"),
+    ],
+)
+def test_a_change_that_no_job_takes_is_refused(name: str, said: str) -> None:
+    spec = MetaTrainingSpec.model_validate({"preset": "default"})
+    with pytest.raises(ValueError, match=said) as refused:
+        read_theta(name, spec)
+    assert str(refused.value).startswith(name.partition(":")[0])
+
+
+def test_a_name_of_a_file_may_have_colons(tmp_path: Path) -> None:
+    spec = MetaTrainingSpec.model_validate({"preset": "default"})
+    path = tmp_path / "a:b.safetensors"
+    hyperadam.pretrained("hyperadam-v4").save(path)
+    assert read_theta(str(path), spec).rule.kind == "hyperadam-tensor"
+    changed = read_theta(f"{path}:length=2", spec)
+    own = hyperadam.pretrained("hyperadam-v4").tensors["length.bias"]
+    torch.testing.assert_close(changed.tensors["length.bias"], own + torch.tensor(2.0).log())
+
+
+def test_tasks_are_of_a_preset_or_of_the_job_that_made_a_theta() -> None:
+    of_preset = read_words([])
+    of_job = read_words(["--job-of", "hyperadam-v6"])
+    assert of_preset.tasks is not None
+    assert of_job.tasks is not None
+    assert len(of_job.tasks.validation) == 13
+    assert of_job.tasks.validation != of_preset.tasks.validation
+    with pytest.raises(SystemExit, match="draws no tasks"):
+        read_words(["--preset", "paper"])
