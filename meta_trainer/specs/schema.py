@@ -40,6 +40,17 @@ _PRESETS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Where an object may begin with a preset, by the name of its model."""
 
+_OBJECT_BY_OBJECT: Final = (
+    "are laid over the preset's, object by object: what an object does not name stays the "
+    "preset's; a list, or an object of another kind, takes the place of the preset's"
+)
+_WHAT_FIELDS_DO: Final[Mapping[str, str]] = {
+    "MetaTrainingSpec": _OBJECT_BY_OBJECT,
+    "StudySpec": f"{_OBJECT_BY_OBJECT}, and so does a `space`",
+    "TaskDistribution": "take the place of the preset's",
+}
+"""Of those beside the preset."""
+
 
 def build_schemas(ref_template: str = REF_TEMPLATE) -> dict[str, Schema]:
     """The schema of every spec and of every object in one, by the name of its model."""
@@ -63,7 +74,7 @@ def _complete(name: str, schema: Schema) -> None:
     schema["description"] = first_paragraph(schema.get("description", "Any JSON value."))
     properties = schema.get("properties", {})
     if name in _PRESETS:
-        schema["properties"] = {"preset": _describe_preset(_PRESETS[name]), **properties}
+        schema["properties"] = {"preset": _describe_preset(name), **properties}
     for field_name, field in properties.items():
         field.pop("title", None)
         if "const" in field:
@@ -81,11 +92,12 @@ def _find_sentence(field: Schema) -> str:
     return str(next((part["description"] for part in parts if "description" in part), ""))
 
 
-def _describe_preset(names: tuple[str, ...]) -> Schema:
+def _describe_preset(model: str) -> Schema:
+    names = _PRESETS[model]
     return {
         "type": "string",
         "enum": list(names),
-        "description": "Where the object begins: the fields beside it are laid over the preset's.",
+        "description": f"Where the object begins: the fields beside it {_WHAT_FIELDS_DO[model]}.",
         "examples": [names[1]],
     }
 

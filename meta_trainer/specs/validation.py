@@ -22,14 +22,14 @@ class ValidationSpec(Spec):
     n_learners: int = Field(default=4, ge=1, le=256)
     """Learners for each activation of the task."""
     horizons: Annotated[tuple[Horizon, ...], Field(max_length=8)] = ()
-    """Steps of a run after which learners are measured, rising; if none is given, `unroll.horizon`
-    alone. With several, the geometric mean over them counts: a Θ that is best after 100 steps need
-    not be so after 1,000."""
+    """Steps of a run after which learners are measured, rising; if the list is empty,
+    `unroll.horizon` alone. With several, the geometric mean over them counts: a Θ that is best
+    after 100 steps need not be so after 1,000."""
 
     lengths: Annotated[tuple[LengthFactor, ...], Field(max_length=16)] = ()
     """A line search: Θ is measured with all its steps so many times as long, for each of these
     factors, rising, and kept with the best one; training goes on without it. For rules whose Θ says
-    how long a step is (`hyperadam-tensor`). If none is given, Θ is measured as it is."""
+    how long a step is (`hyperadam-tensor`). If the list is empty, Θ is measured as it is."""
 
     @field_validator("lengths")
     @classmethod

@@ -9,6 +9,7 @@ from hyperadam.rules import DMSpec, HyperAdamSpec, RNNpropSpec
 from pydantic import ValidationError
 
 from meta_trainer.specs import PRESETS, EvaluationSpec, MetaTrainingSpec, merge
+from meta_trainer.specs.schema import build_schemas
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -18,6 +19,21 @@ def test_presets_are_valid_and_complete_when_stored(preset: str) -> None:
     stored = spec.model_dump(mode="json")
     assert MetaTrainingSpec.model_validate(stored) == spec
     assert "preset" not in stored
+
+
+def test_a_jobs_validation_lies_over_that_of_its_preset() -> None:
+    """What it does not name stays, and an empty list takes a list away: so says the schema."""
+    preset = MetaTrainingSpec.model_validate({"preset": "default"}).validation
+    assert preset.horizons
+    assert preset.lengths
+    fewer = MetaTrainingSpec.model_validate({"preset": "default", "validation": {"n_learners": 2}})
+    assert fewer.validation == preset.model_copy(update={"n_learners": 2})
+    given = {"horizons": [50], "lengths": []}
+    other = MetaTrainingSpec.model_validate({"preset": "default", "validation": given})
+    assert other.validation == preset.model_copy(update={"horizons": (50,), "lengths": ()})
+    said = build_schemas()["MetaTrainingSpec"]["properties"]["preset"]["description"]
+    assert "object by object" in said
+    assert "a list" in said
 
 
 def test_the_paper_preset_is_the_paper() -> None:
