@@ -25,6 +25,17 @@ if not torch.cuda.is_available():
 settings.register_profile("hyperadam", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("hyperadam")
 
+MARKS = {"slow and not alone": "mark.slow", "slow and alone": "mark.alone"}
+"""What is asked for → what stands in the files that have it."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that has nothing of what is asked for is not imported."""
+    mark = MARKS.get(config.option.markexpr)
+    if mark is None or not collection_path.match("test_*.py"):
+        return None
+    return None if mark in collection_path.read_text("utf-8") else True
+
 
 @pytest.fixture(autouse=True)
 def _random_numbers() -> Iterator[None]:
