@@ -64,7 +64,8 @@ def check_end(service: AtWork, path: str) -> list[str]:
 def test_a_new_attempt_resumes_on_the_head_that_takes_the_place_of_a_killed_one(
     services: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.embedded.ray_cluster.RESTART_SECONDS", 0.2)
+    # long enough for the reconciler to see that the head is gone
+    monkeypatch.setattr("services.embedded.ray_cluster.RESTART_SECONDS", 2.0)
     ray = EmbeddedRay(services.settings.home)
     ray.start()
     try:
