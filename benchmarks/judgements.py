@@ -11,7 +11,7 @@ import hyperadam
 import torch
 from torch import Tensor
 
-from benchmarks.lengths import LARGEST_COST, LENGTHS, measure_lengths
+from benchmarks.lengths import LARGEST_COST, LENGTHS, Longer, measure_lengths
 
 
 class Judgement(NamedTuple):
@@ -33,11 +33,17 @@ def compare(
     data: Any,
     n_starts: int,
     usual: str,
+    variants: Mapping[str, type[Longer]] | None = None,
 ) -> list[Judgement]:
-    """All by the same starts and minibatches, beside the one that is named `usual`."""
+    """All by the same starts and minibatches, beside the one that is named `usual`.
+
+    Args:
+        variants: by the same names, what moves by a Θ; where one is missing, the rule as it is.
+    """
     logs: dict[str, Tensor] = {}
     for name, theta in thetas.items():
-        rows = [measure_lengths(theta, task, data, n_starts) for task in tasks]
+        variant = (variants or {}).get(name, Longer)
+        rows = [measure_lengths(theta, task, data, n_starts, variant) for task in tasks]
         logs[name] = torch.stack(rows)
     return [judge(name, own, logs[usual]) for name, own in logs.items()]
 

@@ -99,14 +99,18 @@ def find_liking(theta: hyperadam.Theta, name: str, task: Any, data: Any) -> Liki
 
 
 def measure_lengths(
-    theta: hyperadam.Theta, task: Any, data: Any, n_starts: int = N_STARTS
+    theta: hyperadam.Theta,
+    task: Any,
+    data: Any,
+    n_starts: int = N_STARTS,
+    variant: type[Longer] = Longer,
 ) -> Tensor:
     """The logarithm of the final loss with each of `LENGTHS`, a mean over starts; ∞ where one
     diverged."""
     names = [(start,) for start in range(n_starts)]
     optimizee = build_optimizee(task, data, 0, "benchmarks/lengths", names * len(LENGTHS))
     lengths = torch.tensor(LENGTHS).repeat_interleave(n_starts)[:, None]
-    finals = rollout(Longer(theta, lengths), optimizee, HORIZON).final_losses
+    finals = rollout(variant(theta, lengths), optimizee, HORIZON).final_losses
     return finals.view(len(LENGTHS), n_starts).log().mean(1).nan_to_num(math.inf)
 
 
