@@ -35,7 +35,7 @@ CANDIDATES: Final = (1, 2, 3, 4, 6, 8)
 """J."""
 USUAL: Final = 4
 RATE: Final = Rate(lr=1.0, warmup_steps=20, decay_after=50)
-"""That of the shipped ones."""
+"""That under which the shipped ones were trained."""
 
 
 def make_untrained(n_candidates: int) -> hyperadam.Theta:

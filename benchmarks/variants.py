@@ -38,7 +38,7 @@ from torch import Tensor
 from benchmarks.judgements import compare, format_table
 from benchmarks.lengths import N_STARTS, Longer, list_tasks, name_task
 from benchmarks.measuring import write_json
-from benchmarks.progress import UNTRAINED, read_theta
+from benchmarks.thetas import UNTRAINED, read_theta
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.training.units import one_thread

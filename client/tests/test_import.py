@@ -124,6 +124,7 @@ class TestPretrained:
             "hyperadam-v4",
             "hyperadam-v5",
             "hyperadam-v6",
+            "hyperadam-v7",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

@@ -37,12 +37,14 @@ def test_where_an_optimizer_comes_from(tmp_path: Path) -> None:
     [
         ("hyperadam-v4:length_kept=0.25,length=1.4", "hyperadam-v5"),
         ("hyperadam-v4:length_kept=0.1", "hyperadam-v6"),
+        ("hyperadam-v4:length_kept=0.5,warmup_steps=40,decay_after=150", "hyperadam-v7"),
     ],
 )
 def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: str) -> None:
     """To the bit: their jobs kept the start."""
     changed = read_theta(name, MetaTrainingSpec.model_validate({"preset": "default"}))
     assert torch.equal(changed.vector, hyperadam.pretrained(made).vector)
+    assert changed.rate == hyperadam.pretrained(made).rate
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,8 @@ def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: st
         ("hyperadam-v4:lenght=1.2", "lenght"),
         ("hyperadam-v4:length=long", "long"),
         ("hyperadam-v4:length_kept=2", "length_kept"),
+        ("hyperadam-v4:warmup_steps=0.5", "warmup_steps"),
+        ("hyperadam-v4:decay_after=-1", "decay_after"),
         ("hyperadam-v1:length=1.2", "hyperadam-tensor"),
     ],
 )

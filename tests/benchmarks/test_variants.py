@@ -12,7 +12,7 @@ from hyperadam.rules.tensor_state import HyperAdamTensorState
 from benchmarks import lengths
 from benchmarks.judgements import compare
 from benchmarks.lengths import Longer
-from benchmarks.progress import read_theta
+from benchmarks.thetas import read_theta
 from benchmarks.variants import (
     FAST_GAMMA,
     USUAL,
