@@ -1,4 +1,8 @@
-"""Digests of data that is made up: of its definition in words, and of the numbers in it."""
+"""Digests of data that is made up: of its definition in words, and of whole numbers in it.
+
+Real numbers are left to the words and the seed that they follow from: their last bits depend on the
+instructions of a CPU, and the same data would have another name there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ def digest_definition(definition: str, *numbers: Tensor) -> str:
 
     Args:
         definition: everything that decides what is drawn, beside the numbers.
-        numbers: drawn once and for all.
+        numbers: whole ones, drawn once and for all.
     """
     digest = hashlib.sha256(definition.encode())
     for tensor in numbers:

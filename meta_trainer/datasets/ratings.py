@@ -59,7 +59,7 @@ class Ratings:
 
     @property
     def fingerprint(self) -> str:
-        return digest_definition(_DEFINITION, *_make_tastes(self.n_each, self.seed))
+        return digest_definition(f"{_DEFINITION} n {self.n_each} seed {self.seed}")
 
     def draw(
         self,

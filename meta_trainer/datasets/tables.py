@@ -74,7 +74,7 @@ class TableRows:
     @property
     def fingerprint(self) -> str:
         definition = f"{_DEFINITION} {self.target} {self.mean!r} {self.std!r}"
-        return digest_definition(definition, *_make_table(self.seed))
+        return digest_definition(f"{definition} seed {self.seed}")
 
     def draw(
         self,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -14,12 +19,12 @@ from meta_trainer.datasets.views import PairedViews
 from meta_trainer.seeds import make_generator
 
 ALL: dict[str, Data] = {
-    "3a16b9fd": TableRows(target="class"),
-    "171da4e3": TableRows(target="number", mean=50.0, std=5.0),
+    "5df6d5a4": TableRows(target="class"),
+    "f982c3a8": TableRows(target="number", mean=50.0, std=5.0),
     "91dcd7f5": Characters(),
     "2be0ab70": MaskedCharacters(),
-    "b50f4f3a": PairedViews(),
-    "ab0d9215": Ratings(),
+    "66204545": PairedViews(),
+    "754d0e7c": Ratings(),
     "99597fc5": CollocationPoints(),
 }
 """By the beginning of its fingerprint, which reports of evaluations name."""
@@ -38,6 +43,30 @@ def test_each_row_is_of_its_own_generator(fingerprint: str, data: Data) -> None:
     torch.testing.assert_close(inputs[1:], again)
     torch.testing.assert_close(targets[1:], targets_again)
     assert data.fingerprint.startswith(fingerprint)
+
+
+def test_other_seeds_and_shapes_have_other_fingerprints() -> None:
+    others = [TableRows(target="class", seed=1), Ratings(seed=1), Ratings(n_each=10)]
+    found = {data.fingerprint for data in [*ALL.values(), *others]}
+    assert len(found) == len(ALL) + len(others)
+
+
+def test_a_fingerprint_is_the_same_on_a_cpu_with_other_instructions() -> None:
+    """Sums of other instructions differ in the last bit."""
+    script = "from test_made_up import ALL; print(*(data.fingerprint for data in ALL.values()))"
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent,
+        env={
+            **os.environ,
+            "ATEN_CPU_CAPABILITY": "default",
+            "PYTHONPATH": os.pathsep.join(["", *sys.path]).strip(os.pathsep),
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.split() == [data.fingerprint for data in ALL.values()]
 
 
 def test_features_have_variance_one_and_all_classes_occur() -> None:
