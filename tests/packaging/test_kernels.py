@@ -10,11 +10,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CLIENT = Path(__file__).resolve().parents[2] / "client"
 IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "tests", "build", "dist")
+WIDER = ("avx2", "avx512")
+"""Sets of instructions, as torch names them."""
 FIRST_STEP = CLIENT / "tests" / "support" / "first_step.py"
 
 
@@ -65,10 +68,12 @@ def test_the_first_step_needs_no_compiler(site: Path, tmp_path: Path) -> None:
 
 
 def test_every_set_of_instructions_takes_the_same_step(site: Path, tmp_path: Path) -> None:
-    """A few units in the last place apart: they round in other places."""
+    """A few units in the last place apart: they round in other places. torch uses what it is asked
+    for, also on a CPU that has it not, and dies of it: so those that this one has."""
     plain, expected = take_step(site, tmp_path, ATEN_CPU_CAPABILITY="default")
     assert plain == "plain"
-    for capability in ("avx2", "avx512"):
+    widest = torch.backends.cpu.get_cpu_capability().lower()
+    for capability in WIDER[: WIDER.index(widest) + 1] if widest in WIDER else ():
         ran, weights = take_step(site, tmp_path, ATEN_CPU_CAPABILITY=capability)
         if ran == capability:
             assert weights == pytest.approx(expected, rel=1e-6)
