@@ -6,7 +6,7 @@
 
 All run from the same starts over the same minibatches, with the steps that they have. A cell is the
 mean over starts of log (final loss) after each horizon; the last line, the mean over tasks. The
-grids of decisions 53 and 54 are of this form, a few tasks at a time.
+grids of decisions 53, 54 and 56 are of this form, a few tasks at a time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     """Θ → mean over starts of log (final loss) after each horizon; ∞ where one diverged."""
 
 
-def list_tasks(tasks: Sequence[Any], only: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def choose_tasks(tasks: Sequence[Any], only: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Tasks by their number and network or kind; all, or those whose name has one of these words.
 
     Raises:
@@ -98,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
     spec = read_spec(arguments)
     assert spec.tasks is not None
-    tasks = dict(list_tasks(spec.tasks.validation, arguments.only))
+    tasks = dict(choose_tasks(spec.tasks.validation, arguments.only))
     data = load_data(list(tasks.values()), arguments.data_dir)
     thetas = {name: read_theta(name, spec) for name in arguments.theta}
     horizons = sorted(set(arguments.horizons))

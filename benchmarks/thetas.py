@@ -11,23 +11,20 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import hyperadam
-from hyperadam.rates import Rate
 from pydantic import ValidationError
 
 from meta_trainer.seeds import make_generator
-from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec
+from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs.rates import RATE_FIELDS, RateChanges
 from meta_trainer.training.adjustment import adjust_theta
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 
 UNTRAINED: Final = "untrained"
-RATE: Final = frozenset(field.name for field in fields(Rate))
-"""What is changed of the rate, and not of Θ."""
 
 
 def read_theta(name: str, spec: MetaTrainingSpec) -> hyperadam.Theta:
@@ -44,8 +41,15 @@ def read_theta(name: str, spec: MetaTrainingSpec) -> hyperadam.Theta:
     if not changes:
         return theta
     numbers = _read_numbers(name, changes)
-    rate = _change_rate(name, theta.rate, {key: numbers.pop(key) for key in RATE & numbers.keys()})
-    adjustment = _read_adjustment(name, numbers, theta)
+    of_rate = {key: numbers.pop(key) for key in RATE_FIELDS if key in numbers}
+    # As a job with this rule, and an evaluation, would take them.
+    job = {"rule": {"kind": theta.rule.kind}, "adjustment": numbers}
+    try:
+        adjustment = MetaTrainingSpec.model_validate(job).adjustment
+        rate = RateChanges.model_validate(of_rate).apply_to(theta.rate)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"{name}: {reasons}") from error
     start = theta.rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
     vector = theta.rule.pack(adjust_theta(theta.tensors, adjustment, start)).float()
     return hyperadam.Theta.from_vector(theta.rule, vector, rate=rate)
@@ -72,28 +76,6 @@ def _read_numbers(name: str, changes: str) -> dict[str, float]:
         return {key: float(text) for key, text in texts.items()}
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-
-
-def _change_rate(name: str, rate: Rate, numbers: dict[str, float]) -> Rate:
-    whole: dict[str, Any] = {
-        key: int(each) if each % 1 == 0 else each for key, each in numbers.items()
-    }
-    try:
-        return replace(rate, **whole)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
-def _read_adjustment(
-    name: str, numbers: dict[str, float], theta: hyperadam.Theta
-) -> AdjustmentSpec:
-    """As a job with this rule would take it."""
-    job = {"rule": {"kind": theta.rule.kind}, "adjustment": numbers}
-    try:
-        return MetaTrainingSpec.model_validate(job).adjustment
-    except ValidationError as error:
-        reasons = "; ".join(each["msg"] for each in error.errors())
-        raise ValueError(f"{name}: {reasons}") from error
 
 
 def add_tasks_argument(parser: argparse.ArgumentParser) -> None:

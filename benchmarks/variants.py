@@ -19,7 +19,7 @@ judged at the c that is best for all tasks together:
 
     mean over tasks of log (final loss / that of the rule as it is, at its best c)
 
-within 1 for a task; and the standard error of that mean. `--networks` takes some kinds alone.
+within 1 for a task; and the standard error of that mean.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from hyperadam.rules.tensor_state import HyperAdamTensorState, read_lengths
 from hyperadam.rules.tensors import average_over_tensors, spread_over_tensors
 from torch import Tensor
 
+from benchmarks.grid import choose_tasks
 from benchmarks.judgements import compare, format_table
-from benchmarks.lengths import N_STARTS, Longer, list_tasks, name_task
+from benchmarks.lengths import N_STARTS, Longer, list_tasks
 from benchmarks.measuring import write_json
 from benchmarks.thetas import UNTRAINED, read_theta
 from meta_trainer.specs import MetaTrainingSpec
@@ -167,21 +168,20 @@ VARIANTS: Final[dict[str, type[Longer]]] = {
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="What other states of a coordinate would buy.")
-    parser.add_argument("--theta", default=UNTRAINED, help="untrained, a shipped name, or a file")
+    parser.add_argument("--theta", default=UNTRAINED, help="a name as in benchmarks.thetas")
     parser.add_argument("--preset", default="default", help="whose tasks are run")
     parser.add_argument("--tasks", type=int, default=1, help="of each kind or network")
-    parser.add_argument("--networks", nargs="*", help="these kinds or networks alone")
+    parser.add_argument("--only", nargs="+", default=(), help="numbers, networks or kinds of tasks")
     parser.add_argument("--starts", type=int, default=N_STARTS, help="of each task")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--json", type=Path, help="where figures go, too")
     arguments = parser.parse_args(words)
 
     spec = MetaTrainingSpec.model_validate({"preset": arguments.preset})
-    data = load_data(spec.data_tasks, arguments.data_dir)
     theta = read_theta(arguments.theta, spec)
-    tasks = [task for _, task in list_tasks(spec, arguments.tasks)]
-    if arguments.networks:
-        tasks = [task for task in tasks if name_task(task) in arguments.networks]
+    all_tasks = [task for _, task in list_tasks(spec, arguments.tasks)]
+    tasks = [task for _, task in choose_tasks(all_tasks, arguments.only)]
+    data = load_data(tasks, arguments.data_dir)
     with one_thread():
         thetas = dict.fromkeys(VARIANTS, theta)
         judgements = compare(thetas, tasks, data, arguments.starts, USUAL, VARIANTS)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import grid
-from benchmarks.grid import Line, format_table, list_tasks, main, measure
+from benchmarks.grid import Line, choose_tasks, format_table, main, measure
 from benchmarks.lengths import LENGTHS, measure_lengths
 from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data
@@ -53,11 +53,11 @@ def test_the_last_line_is_the_mean() -> None:
 
 def test_tasks_are_chosen_by_number_or_kind() -> None:
     tasks = [MLPTaskSpec(hidden=(4,)), MLPTaskSpec(hidden=(5,))]
-    assert [name for name, _ in list_tasks(tasks, ())] == ["0 kind mlp", "1 kind mlp"]
-    assert [name for name, _ in list_tasks(tasks, ["1"])] == ["1 kind mlp"]
-    assert len(list(list_tasks(tasks, ["mlp"]))) == 2
+    assert [name for name, _ in choose_tasks(tasks, ())] == ["0 kind mlp", "1 kind mlp"]
+    assert [name for name, _ in choose_tasks(tasks, ["1"])] == ["1 kind mlp"]
+    assert len(list(choose_tasks(tasks, ["mlp"]))) == 2
     with pytest.raises(SystemExit, match="0 kind mlp; 1 kind mlp"):
-        list(list_tasks(tasks, ["gpt"]))
+        list(choose_tasks(tasks, ["gpt"]))
 
 
 def test_the_command(
