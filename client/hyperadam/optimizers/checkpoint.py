@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from hyperadam.optimizers.fields import check_fields, check_values, holds_state
+from hyperadam.optimizers.fields import check_fields, check_values, holds_state, make_template
 from hyperadam.rules import Rule
 from hyperadam.shipped import find_pretrained, pretrained
 from hyperadam.theta import Theta
@@ -43,6 +43,7 @@ def read_state(
     """
     indices = chain.from_iterable(group["params"] for group in loaded["param_groups"])
     by_index = dict(zip(indices, parameters, strict=False))
+    template = make_template(rule)
     state: dict[Any, Any] = {}
     for index, entry in loaded["state"].items():
         parameter = by_index.get(index)
@@ -51,7 +52,7 @@ def read_state(
             continue
         if holds_state(entry, rule):
             name = f"parameter {index}"
-            check_values(check_fields(entry, rule, parameter, name), rule, name)
+            check_values(check_fields(entry, rule, template, parameter, name), rule, name)
         state[parameter] = {
             name: _copy_value(value, like=parameter) for name, value in entry.items()
         }

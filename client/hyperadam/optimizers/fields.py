@@ -17,6 +17,12 @@ def holds_state(entry: Mapping[str, Any], rule: Rule[Any]) -> bool:
     return any(name in entry for name in rule.state_fields)
 
 
+def make_template(rule: Rule[Any]) -> Any:
+    """The rule's fields as one coordinate of one tensor has them. A rule needs a millisecond for
+    it: whoever checks many parameters makes it once."""
+    return rule.init_state(torch.zeros(1, device="cpu"))
+
+
 def find_shape(rule: Rule[Any], name: str, field: Tensor, parameter: Tensor) -> tuple[int, ...]:
     """The shape that a field of a parameter, or of a piece of it, has in states and state dicts.
 
@@ -48,30 +54,30 @@ def cut_fields(
 
 
 def check_fields(
-    entry: Mapping[str, Any], rule: Rule[Any], parameter: Tensor, name: str
+    entry: Mapping[str, Any], rule: Rule[Any], template: Any, parameter: Tensor, name: str
 ) -> dict[str, Tensor]:
     """The rule's fields in a parameter's entry; the others in it belong to somebody else.
 
     Args:
+        template: of the rule's; see `make_template`.
         name: what errors call the parameter.
 
     Raises:
         ValueError: a field is missing, no tensor of real numbers, or of another shape.
     """
-    w = torch.empty(parameter.numel(), device="meta")
-    fresh = rule.init_state(w, [parameter.shape])
-    if not set(fresh._fields) <= set(entry):
-        raise ValueError(f"state of {name} has fields {sorted(entry)}, not {sorted(fresh._fields)}")
+    names = template._fields
+    if not set(names) <= set(entry):
+        raise ValueError(f"state of {name} has fields {sorted(entry)}, not {sorted(names)}")
 
     fields = {}
-    for field_name, template in fresh._asdict().items():
+    for field_name, one in template._asdict().items():
         field = entry[field_name]
         if not isinstance(field, Tensor) or not field.is_floating_point():
             kind = field.dtype if isinstance(field, Tensor) else type(field).__name__
             raise ValueError(
                 f"state {field_name} of {name} must be a tensor of real numbers, got {kind}"
             )
-        shape = find_shape(rule, field_name, template, parameter)
+        shape = find_shape(rule, field_name, one, parameter)
         if field.shape != shape:
             raise ValueError(
                 f"state {field_name} of {name} has shape {tuple(field.shape)}, not {shape}"

@@ -16,7 +16,13 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.fields import check_fields, cut_fields, find_shape, holds_state
+from hyperadam.optimizers.fields import (
+    check_fields,
+    cut_fields,
+    find_shape,
+    holds_state,
+    make_template,
+)
 from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.pieces import find_piece, spread_field
 from hyperadam.rules import Rule
@@ -35,6 +41,7 @@ class FlatState:
 
     def __init__(self, rule: Rule[Any]) -> None:
         self._rule: Final = rule
+        self._template: Final = make_template(rule)
         self.forget()
 
     def forget(self) -> None:
@@ -93,9 +100,8 @@ class FlatState:
         left = self._find_left(vector)
         self.forget()
 
-        template = self._rule.init_state(torch.empty(0, device="meta"), [(0,)])
         joined = {}
-        for name, field in template._asdict().items():
+        for name, field in self._template._asdict().items():
             is_per_tensor = name in self._rule.per_tensor_fields
             stored = vector.like.dtype if is_per_tensor else dtype
             sizes = [1] * len(vector.sizes) if is_per_tensor else vector.sizes
@@ -118,7 +124,7 @@ class FlatState:
             _clone_given(name, left, state)
 
         self._vector = vector
-        self._joined = template._make(joined.values())
+        self._joined = self._template._make(joined.values())
         if not vector.spread.is_trivial:
             self._joined = self._rule.with_lengths(self._joined, vector.sizes)
 
@@ -133,7 +139,7 @@ class FlatState:
             entry = state.get(parameter, {})
             if holds_state(entry, self._rule):
                 name = f"the parameter at place {index} of those with gradients"
-                fields = check_fields(entry, self._rule, parameter, name)
+                fields = check_fields(entry, self._rule, self._template, parameter, name)
                 begun.append(cut_fields(fields, self._rule, parameter, name))
             else:
                 fresh.append(index)

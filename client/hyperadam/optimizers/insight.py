@@ -14,11 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.fields import holds_state
+from hyperadam.optimizers.fields import holds_state, make_template
 from hyperadam.optimizers.flat_state import State
 from hyperadam.optimizers.groups import read_rate
 from hyperadam.optimizers.layouts import find_shares
-from hyperadam.rules import Rule
 from hyperadam.theta import Theta
 
 
@@ -83,9 +82,10 @@ def inspect_tensors(
         place for place in _find_places(groups) if holds_state(state[place.parameter], theta.rule)
     ]
     together = [places] if theta.rule.joins_parameters else [[place] for place in places]
+    template = make_template(theta.rule)
     insights: list[TensorInsight] = []
     for some in filter(None, together):
-        insights += _inspect(some, state, theta)
+        insights += _inspect(some, state, theta, template)
     return insights
 
 
@@ -97,9 +97,11 @@ def _find_places(groups: Sequence[Mapping[str, Any]]) -> Iterator[_Place]:
             yield _Place(group, name, parameter)
 
 
-def _inspect(places: Sequence[_Place], state: State, theta: Theta) -> Iterator[TensorInsight]:
+def _inspect(
+    places: Sequence[_Place], state: State, theta: Theta, template: Any
+) -> Iterator[TensorInsight]:
     """Those whose norms are taken together."""
-    joined = _join(places, state, theta.rule)
+    joined = _join(places, state, template)
     tensors = {name: tensor.to(joined[0]) for name, tensor in theta.tensors.items()}
     insight = theta.rule.look_inside(tensors, joined)
     if insight is None:
@@ -119,9 +121,8 @@ def _inspect(places: Sequence[_Place], state: State, theta: Theta) -> Iterator[T
         )
 
 
-def _join(places: Sequence[_Place], state: State, rule: Rule[Any]) -> Any:
+def _join(places: Sequence[_Place], state: State, template: Any) -> Any:
     """The state of some parameters as the rule has it, parameter after parameter."""
-    template = rule.init_state(torch.empty(1, device="meta"))
     fields = []
     for name in template._fields:
         parts = [_whole(state[place.parameter][name]).flatten(1) for place in places]
