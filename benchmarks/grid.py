@@ -27,7 +27,7 @@ from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
 from meta_trainer.tasks import load_data
 from meta_trainer.tasks.build import build_optimizee
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import Learned, rollouts
+from meta_trainer.unrolls.rollout import learned_rollouts
 
 PURPOSE = "benchmarks/lengths"
 """Of the starts: those of the other benchmarks of the same tasks."""
@@ -64,7 +64,7 @@ def measure(
     """Mean over starts of log (final loss) after each horizon, shape (H,)."""
     names = [(start,) for start in range(n_starts)]
     optimizee = build_optimizee(task, data, 0, PURPOSE, names)
-    runs = rollouts(Learned(theta.rule, theta.vector, theta.rate), optimizee, horizons)
+    runs = learned_rollouts(theta.rule, theta.vector, theta.rate, optimizee, horizons)
     finals = torch.stack([run.final_losses for run in runs])  # shape: (H, L)
     return finals.log().mean(1).nan_to_num(math.inf)
 

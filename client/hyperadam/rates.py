@@ -2,13 +2,13 @@
 parameter. What is meta-trained, evaluated and deployed has one and the same.
 
     w_{t+1} = (1 − α_t λ) w_t − α_t share(w) d_t                       t = 0, 1, …
-    α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1))
+    α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1)) · min(1, (N − t) / (R N)) / (1 − R / 2)
     share(w) = min(1, F / fan-in(w)) · min(1, fan-in(w) / G) · min(1, P / places(w))
 
 A rate has three parts:
 
-- a schedule over time: first steps, which know least, are short (W), and a long run comes to rest
-  (D);
+- a schedule over time: first steps, which know least, are short (W), those of a long run get
+  shorter (D), and a run that is told its N steps comes to rest over the last part of them (R);
 - shares by shape: a step should not change a sum of many inputs by more than a sum of few (F), as
   in the maximal update parametrization (Yang et al., 2022); the places of a kernel see nearly the
   same (P); and a bias has no other weights beside it that could make up for its step (G);
@@ -16,7 +16,8 @@ A rate has three parts:
   and Hutter, 2019).
 
 A new knob is a field of `Rate`, its effect in `at` or `share`, and its name in `RateKnobs`: specs,
-files, optimizer groups, command line and reports take theirs from there.
+files, optimizer groups, command line and reports take theirs from there. N is none: it belongs to a
+run, not to a Θ (`Rate.over`).
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, Self, TypedDict
 
 import torch
 from torch import Tensor
 
 from hyperadam.shapes import fan_in, places
+
+MOST_STEPS: Final = 1_000_000_000
+"""Of what may be said in steps of a run."""
 
 
 def _knob(
@@ -93,6 +97,17 @@ class Rate:
         largest=1_000_000_000,
     )
     """D, in steps: from here on the rate falls as 1/√t; 0: never."""
+    rest: float = _knob(
+        "schedule",
+        "R",
+        "told how many steps a run has, the rate falls linearly to 0 over this part of them, the "
+        "last, and is 1 / (1 − R/2) times as large before; 0 is not at all.",
+        "Told how long the run is, rates fall linearly to 0 over this last part of it under {}. ",
+        largest=1.0,
+        default=0.0,
+    )
+    """R, a part of a run's steps: the last, over which the rate falls to 0 if it is told how many
+    there are; 0: never."""
     base_fan_in: int = _knob(
         "share",
         "F",
@@ -129,7 +144,7 @@ class Rate:
     """λ, per unit of α_t; of all parameters alike, whatever their share; 0: none."""
 
     def __post_init__(self) -> None:
-        for knob in fields(self):
+        for knob in fields(Rate):
             _check(knob.name, getattr(self, knob.name), knob.metadata["le"], knob.default)
 
     @classmethod
@@ -145,8 +160,20 @@ class Rate:
         return cls(**{name: values[name] for name in ("lr", *KNOBS) if name in values})
 
     def to_fields(self) -> dict[str, float]:
-        """The inverse of `from_fields`: all fields by name."""
-        return asdict(self)
+        """The inverse of `from_fields`: α and all knobs by name."""
+        return {name: getattr(self, name) for name in ("lr", *KNOBS)}
+
+    def over(self, total_steps: int) -> Rate:
+        """The same over a run of so many steps; 0: it is not known of how many.
+
+        Raises:
+            ValueError: it is no whole number of at least 0.
+        """
+        _check("total_steps", total_steps, MOST_STEPS, 0)
+        if not (total_steps and self.rest):
+            return self
+        own: dict[str, Any] = self.to_fields()
+        return RateOfRun(**own, total_steps=total_steps)
 
     def at(self, step: int) -> float:
         """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
@@ -206,11 +233,32 @@ class Rate:
         return torch.cat([like.new_full((length,), share) for length, share in rows])
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateOfRun(Rate):
+    """A rate that comes to rest over the last R of N steps: see `Rate.over`."""
+
+    total_steps: int
+    """N."""
+
+    def at(self, step: int) -> float:
+        """α_t of step t, which in a run of N steps is also times
+
+            min(1, (N − t) / (R N)) / (1 − R / 2)
+
+        and 0 from step N on. The divisor is the mean of what it divides: a constant rate goes as
+        far in all as without a rest.
+        """
+        n_left = max(0, self.total_steps - step)
+        share_left = min(1.0, n_left / (self.rest * self.total_steps))
+        return super().at(step) * share_left / (1 - self.rest / 2)
+
+
 class RateKnobs(TypedDict, total=False):
     """The fields of a `Rate` beside α, as optimizers take them; None is what Θ says."""
 
     warmup_steps: int | None
     decay_after: int | None
+    rest: float | None
     base_fan_in: int | None
     least_fan_in: int | None
     base_places: int | None

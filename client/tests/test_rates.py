@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from hyperadam.rates import (
 )
 from hyperadam.shapes import fan_in, places
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LinearLR
+from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LinearLR, SequentialLR
 
 N_STEPS = 40
+WHOLE_KNOBS = [knob.name for knob in fields(Rate) if isinstance(knob.default, int)]
 LIKE = torch.zeros(1, dtype=torch.float64)
 
 
@@ -55,6 +57,48 @@ def test_the_decay_is_of_the_inverse_root(decay_after: int) -> None:
         Rate(lr=0.3, decay_after=decay_after).at(step) for step in range(N_STEPS)
     ] == pytest.approx(expected)
     assert Rate(lr=1.0, decay_after=decay_after).at(4 * decay_after - 1) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("rest", "n_resting"), [(0.25, 10), (0.5, 20), (1.0, 40)])
+def test_the_rest_is_torchs_linear_fall(rest: float, n_resting: int) -> None:
+    """It begins after the other steps, would be 0 one step after the last, and takes nothing of the
+    way."""
+    n_others = N_STEPS - n_resting
+
+    def fall(optimizer: Any) -> Any:
+        resting = LinearLR(optimizer, 1.0, 0.0, total_iters=n_resting)
+        return SequentialLR(optimizer, [ConstantLR(optimizer, 1.0), resting], [n_others])
+
+    rate = Rate(lr=0.3, rest=rest).over(N_STEPS)
+    rates = [rate.at(step) for step in range(N_STEPS)]
+    longer = 1 / (1 - rest / 2)
+    assert rates == pytest.approx([longer * alpha for alpha in of_scheduler(fall)])
+    assert rates[-1] == pytest.approx(longer * 0.3 / n_resting)
+    assert sum(rates) == pytest.approx(N_STEPS * 0.3, rel=1 / N_STEPS)
+    assert [rate.at(step) for step in (N_STEPS, N_STEPS + 1, 10 * N_STEPS)] == [0.0] * 3
+
+
+def test_a_rest_multiplies_the_others_and_belongs_to_a_run() -> None:
+    rate = Rate(lr=2.0, warmup_steps=10, decay_after=4, rest=0.5, weight_decay=0.1)
+    over = rate.over(20)
+    left = [min(1.0, (20 - step) / 10) for step in range(20)]
+    assert [over.at(step) for step in range(20)] == pytest.approx(
+        [rate.at(step) * part / 0.75 for step, part in enumerate(left)]
+    )
+    assert over.retention(19) == pytest.approx(1 - 0.1 * over.at(19))
+    assert over.to_fields() == rate.to_fields()
+    assert replace(over, lr=4.0).at(19) == pytest.approx(2 * over.at(19))
+    assert rate.over(0) is rate
+    assert over.over(40) == rate.over(40)
+    assert over.over(40).at(19) == pytest.approx(rate.at(19) / 0.75)
+    unrested = replace(rate, rest=0.0)
+    assert unrested.over(20) is unrested
+
+
+@pytest.mark.parametrize("value", [-1, 2.5, True, None, "5", 10**12])
+def test_what_is_no_length_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="total_steps must be a whole number from 0 to"):
+        Rate(lr=1.0, rest=0.5).over(value)
 
 
 def test_both_multiply() -> None:
@@ -133,13 +177,14 @@ def test_weight_decay_is_per_unit_of_the_rate() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, True, None, "5", 1e9])
-def test_what_is_no_weight_decay_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="weight_decay must be a number from 0 to 1000, got"):
-        Rate.from_fields({"lr": 0.1, "weight_decay": value})
+@pytest.mark.parametrize(("name", "largest"), [("weight_decay", 1000), ("rest", 1)])
+def test_what_is_no_number_is_refused_by_name(name: str, largest: int, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a number from 0 to {largest}, got"):
+        Rate.from_fields({"lr": 0.1, name: value})
 
 
 @pytest.mark.parametrize("value", [-1, 2.0, True, None, "5", 10**12])
-@pytest.mark.parametrize("name", KNOBS[:-1])
+@pytest.mark.parametrize("name", WHOLE_KNOBS)
 def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> None:
     assert Rate.from_fields({"lr": 0.1, name: 1}).to_fields()[name] == 1
     with pytest.raises(ValueError, match=f"{name} must be a whole number from 0 to"):
@@ -149,6 +194,7 @@ def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> Non
 LARGEST = {
     "warmup_steps": 10_000,
     "decay_after": 1_000_000_000,
+    "rest": 1,
     "base_fan_in": 1_000_000_000,
     "least_fan_in": 1_000_000,
     "base_places": 1_000_000,

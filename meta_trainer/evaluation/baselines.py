@@ -42,16 +42,17 @@ class HandDesigned:
         """
         Args:
             rates: one for each learner.
-            n_steps: how long the run will be; only a baseline with a course must know it.
+            n_steps: how long the run will be; only a baseline whose rate depends on it must know.
         """
-        if baseline.course is not None and n_steps is None:
-            raise ValueError("a baseline with a course must know how long its run is")
+        if baseline.knows_length and n_steps is None:
+            raise ValueError("a baseline with a course or a rest must know how long its run is")
         self._baseline = baseline
         self._n_steps = n_steps
         self._rates = tuple(rates)
         self._distinct_rates = tuple(dict.fromkeys(self._rates))
         """One for each parameter group."""
-        self._schedules = [replace(baseline.schedule, lr=rate) for rate in self._distinct_rates]
+        schedule = baseline.schedule.over(n_steps or 0)
+        self._schedules = [replace(schedule, lr=rate) for rate in self._distinct_rates]
 
     def init(self, w: Tensor, shapes: Shapes | None = None) -> HandDesignedState:
         if len(w) != len(self._rates):

@@ -8,7 +8,7 @@ several horizons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -30,7 +30,13 @@ from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import InnerOptimizer, Learned, Rollout, rollouts
+from meta_trainer.unrolls.rollout import (
+    InnerOptimizer,
+    Learned,
+    Rollout,
+    learned_rollouts,
+    rollouts,
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,14 @@ def run_learned(
     kernel: str | None = None,
 ) -> list[Outcome]:
     """A learned optimizer from some starts, in float32, as it stands after each of the horizons,
-    which rise."""
+    which rise; see `learned_rollouts`."""
     rule = rule_from_spec(rule_spec)
     demand_kernel(rule, kernel)
-    optimizer = Learned(rule, theta, rate)
-    return _run(setting, data, starts, horizons, optimizer)
+
+    def run(optimizee: Supervised) -> list[Rollout]:
+        return learned_rollouts(rule, theta, rate, optimizee, horizons)
+
+    return _run(setting, data, starts, run)
 
 
 def run_baseline(
@@ -97,12 +106,13 @@ def run_baseline(
     rate: float,
     kernel: str | None = None,
 ) -> list[Outcome]:
-    """A baseline from some starts, all at one rate. One with a course runs to one horizon."""
+    """A baseline from some starts, all at one rate. One that knows how long its run is runs to one
+    horizon."""
     demand_kernel(None, kernel)
-    if baseline.course is not None and len(horizons) > 1:
+    if baseline.knows_length and len(horizons) > 1:
         raise ValueError(f"a course over {horizons[-1]} steps is none over {horizons[0]}")
     optimizer = HandDesigned(baseline, [rate] * len(starts), horizons[-1])
-    return _run(setting, data, starts, horizons, optimizer)
+    return _run(setting, data, starts, partial(rollouts, optimizer, horizons=horizons))
 
 
 def run_untuned(
@@ -115,7 +125,7 @@ def run_untuned(
 ) -> list[Outcome]:
     """A baseline from some starts, at its defaults."""
     demand_kernel(None, kernel)
-    return _run(setting, data, starts, horizons, Untuned(baseline))
+    return _run(setting, data, starts, partial(rollouts, Untuned(baseline), horizons=horizons))
 
 
 def run_tuning(
@@ -149,8 +159,8 @@ def run_learned_tuning(
     rule = rule_from_spec(rule_spec)
     demand_kernel(rule, kernel)
 
-    def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:  # noqa: ARG001
-        return Learned(rule, theta, rate, rates)
+    def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:
+        return Learned(rule, theta, rate.over(n_steps), rates)
 
     make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():
@@ -161,13 +171,11 @@ def _run(
     setting: Setting,
     data: EvaluationData,
     starts: range,
-    horizons: Sequence[int],
-    optimizer: InnerOptimizer,
+    run: Callable[[Supervised], Sequence[Rollout]],
 ) -> list[Outcome]:
     with one_thread():
         optimizee = setting.optimizee(data.train, starts)
-        results = rollouts(optimizer, optimizee, horizons)
-        return [_make_outcome(optimizee, result, data.test) for result in results]
+        return [_make_outcome(optimizee, result, data.test) for result in run(optimizee)]
 
 
 def _make_outcome(optimizee: Supervised, result: Rollout, test: Dataset | None) -> Outcome:

@@ -70,6 +70,11 @@ class Baseline:
     stride: int = 1
     """Places between neighbours of the grid where tuning ends; 3 is a factor of 2.8."""
 
+    @property
+    def knows_length(self) -> bool:
+        """Whether its rate depends on how long the run is."""
+        return self.course is not None or self.schedule.rest > 0
+
     def beside(self, rate: Rate) -> Baseline:
         """As it is run beside a Θ of this rate."""
         if not self.takes:

@@ -23,7 +23,7 @@ from meta_trainer.tasks.source import select_learners
 from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.objectives import make_objective
 from meta_trainer.unrolls.episodes import EpisodeState
-from meta_trainer.unrolls.rollout import Learned, rollouts
+from meta_trainer.unrolls.rollout import learned_rollouts
 
 
 class PeriodOutcome(NamedTuple):
@@ -74,7 +74,7 @@ def run_period(
             theta=theta,
             optimizee=optimizee,
             objective=objective,
-            rate=spec.unroll.rate,
+            rate=spec.unroll.rate.over(horizon),
             n_steps=n_steps,
             horizon=horizon,
             seed=spec.seed,
@@ -122,9 +122,10 @@ def run_validation(
     rule = make_rule(spec.rule)
     demand_kernel(rule, kernel)
     with one_thread():
-        optimizer = Learned(rule, theta, spec.unroll.rate)
         optimizee = source.build_validation(spec, task, range(first, last))
-        results = rollouts(optimizer, optimizee, spec.validation_horizons)
+        results = learned_rollouts(
+            rule, theta, spec.unroll.rate, optimizee, spec.validation_horizons
+        )
         final_losses = torch.stack([result.final_losses for result in results])
     return ValidationOutcome(final_losses)
 

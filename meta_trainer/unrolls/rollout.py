@@ -104,6 +104,21 @@ def rollout(optimizer: InnerOptimizer, optimizee: Optimizee, n_steps: int) -> Ro
     return result
 
 
+def learned_rollouts(
+    rule: Rule[Any], theta: Tensor, rate: Rate, optimizee: Optimizee, horizons: Sequence[int]
+) -> list[Rollout]:
+    """A learned optimizer as it stands after each of these numbers of steps, which rise.
+
+    One whose rate comes to rest is told how long a run is, so that there is a run for each.
+    """
+    if not rate.rest:
+        return rollouts(Learned(rule, theta, rate), optimizee, horizons)
+    return [
+        rollout(Learned(rule, theta, rate.over(n_steps)), optimizee, n_steps)
+        for n_steps in horizons
+    ]
+
+
 def rollouts(
     optimizer: InnerOptimizer, optimizee: Optimizee, horizons: Sequence[int]
 ) -> list[Rollout]:

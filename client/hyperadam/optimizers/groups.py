@@ -13,7 +13,7 @@ from torch import Tensor
 from hyperadam.kernels import Pace
 from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.optimizers.pieces import find_piece
-from hyperadam.rates import KNOBS, Rate, decay_parts
+from hyperadam.rates import KNOBS, Rate, RateOfRun, decay_parts
 from hyperadam.shapes import LEAST_DIMENSIONS
 
 _SHORTEST: Final = 40
@@ -21,7 +21,8 @@ _SHORTEST: Final = 40
 
 
 def read_rate(group: Mapping[str, Any]) -> Rate:
-    """The rate that a group has now. Its fields may be numbers of Python, NumPy or torch.
+    """The rate that a group has now, over its `total_steps` if it knows them. Its fields may be
+    numbers of Python, NumPy or torch.
 
     Raises:
         ValueError: a field is missing or out of its bounds; the message begins with its name.
@@ -29,7 +30,16 @@ def read_rate(group: Mapping[str, Any]) -> Rate:
     if "lr" not in group:
         raise ValueError("lr is missing in a group of parameters")
     names = [name for name in ("lr", *KNOBS) if name in group]
-    return Rate.from_fields({name: read_number(group[name]) for name in names})
+    rate = Rate.from_fields({name: read_number(group[name]) for name in names})
+    return rate.over(read_number(group.get("total_steps", 0)))
+
+
+def find_total_steps(groups: Sequence[Mapping[str, Any]]) -> int:
+    """Of a group that is added: the steps that the first one has left; 0 where it does not know."""
+    if not groups or not groups[0].get("total_steps"):
+        return 0
+    n_left: int = groups[0]["total_steps"] - groups[0]["n_steps"]
+    return max(1, n_left)
 
 
 def read_number(value: Any) -> Any:
@@ -138,10 +148,12 @@ def check_loaded_groups(groups: Sequence[Mapping[str, Any]]) -> None:
 
 
 class ScheduleWatch:
-    """Warns once when a scheduler changes the rate of a group that has a schedule of its own."""
+    """Warns once when a scheduler changes the rate of a group that has a schedule of its own, and
+    once when a run is longer than it was said to be."""
 
     def __init__(self) -> None:
         self._has_warned = False
+        self._has_ended = False
 
     def see_step(self, group: Mapping[str, Any], rate: Rate) -> None:
         """To be called in every step, for each group that moves.
@@ -150,19 +162,36 @@ class ScheduleWatch:
             group: has `initial_lr` if one of torch's schedulers is on it.
             rate: what the group has now.
         """
+        self._see_end(group, rate)
         if self._has_warned or "initial_lr" not in group:
             return
         initial = read_number(group["initial_lr"])
         is_changed = not math.isclose(initial, rate.lr, rel_tol=1e-9)
-        has_own = rate.warmup_steps > 1 or rate.decay_after > 0
+        has_own = rate.warmup_steps > 1 or rate.decay_after > 0 or isinstance(rate, RateOfRun)
         if not (is_changed and has_own):
             return
         self._has_warned = True
+        own = f"warmup_steps={rate.warmup_steps}, decay_after={rate.decay_after}"
+        if isinstance(rate, RateOfRun):
+            own += f", total_steps={rate.total_steps}"
         warnings.warn(
             f"a scheduler changes lr (from {initial:.3g} to {rate.lr:.3g}), on top of Θ's own "
-            f"schedule (warmup_steps={rate.warmup_steps}, decay_after={rate.decay_after}): steps "
-            "get shorter twice. Leave the scheduler out (Hugging Face: "
-            "lr_scheduler_type='constant'), or pass warmup_steps=0, decay_after=0 to the optimizer",
+            f"schedule ({own}): steps get shorter twice. Leave the scheduler out (Hugging Face: "
+            "lr_scheduler_type='constant'), or pass warmup_steps=0, decay_after=0 and no "
+            "total_steps to the optimizer",
+            stacklevel=2,
+        )
+
+    def _see_end(self, group: Mapping[str, Any], rate: Rate) -> None:
+        if self._has_ended or not isinstance(rate, RateOfRun):
+            return
+        if group["n_steps"] < rate.total_steps:
+            return
+        self._has_ended = True
+        warnings.warn(
+            f"all of total_steps={rate.total_steps} were made: from here on nothing moves. Count "
+            "steps of the optimizer, not minibatches or epochs; to go on, set "
+            "group['total_steps'] of each group to as many as there will be in all, or to 0",
             stacklevel=2,
         )
 
@@ -181,6 +210,20 @@ def warn_of_short_steps(groups: Iterable[Mapping[str, Any]], theirs: float) -> N
             f"lr={short[0]:g} makes steps {theirs / short[0]:.0f} times shorter than those that Θ "
             f"was trained with (lr={theirs:g}). Rates of other optimizers, and of other Θ, are "
             "nothing to go by: leave lr out, or pass a part of Θ's own",
+            stacklevel=3,
+        )
+
+
+def warn_of_no_rest(groups: Iterable[Mapping[str, Any]]) -> None:
+    """Warn where groups are told how long the run is, and have no rest.
+
+    Args:
+        groups: that are new.
+    """
+    if any(group["total_steps"] and not read_number(group["rest"]) for group in groups):
+        warnings.warn(
+            "total_steps changes nothing: this Θ has no rest at the end of a run. Pass a rest, the "
+            "last part of the steps over which the rate falls to 0, such as rest=0.2",
             stacklevel=3,
         )
 

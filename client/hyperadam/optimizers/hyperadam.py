@@ -52,12 +52,15 @@ class HyperAdam(LearnedOptimizer):
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not
             tuned to the loss; None is the rate that Θ was trained with. Another is meant as a part
             of that: below a fortieth of it, a warning says so.
+        total_steps: N, how many steps the run has, where you know it: the rate falls to 0 over the
+            last part of them, `rest`. Steps of the optimizer, not minibatches or epochs.
         weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. This and what
             follows: None is what Θ says, 0 none; a group may set its own; each group counts its own
             steps.
         warmup_steps: W, steps over which the rate rises to `lr`.
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it
             fall, pass 0.
+        rest: R; with `total_steps` the rate falls linearly to 0 over this part of them, the last.
         base_fan_in: F; weights of more inputs (columns of a matrix, channels times places of a
             kernel) have F / fan-in of the rate.
         least_fan_in: G; parameters of fewer inputs (biases and scales have 1) have fan-in / G of

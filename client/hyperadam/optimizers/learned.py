@@ -34,8 +34,10 @@ from hyperadam.optimizers.checks import (
 from hyperadam.optimizers.flat import one_device
 from hyperadam.optimizers.groups import (
     check_loaded_groups,
+    find_total_steps,
     read_rate,
     warn_of_lost_decay,
+    warn_of_no_rest,
     warn_of_short_steps,
 )
 from hyperadam.optimizers.insight import TensorInsight, inspect_tensors
@@ -97,6 +99,9 @@ class LearnedOptimizer(Optimizer):
       share of it by its shape, with `base_fan_in`, `least_fan_in` and `base_places`
       (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
       on top of it, which one warning says; `effective_lr(group)` is what comes out.
+    - **Length of the run.** Told its `total_steps` N, a group comes to rest: over the last part of
+      them, `rest` R, its rate falls linearly to 0. So that it goes as far in all, steps before are
+      longer: lr_t is also times min(1, (N − t) / (R N)) / (1 − R / 2).
     - **Weight decay** is decoupled, as AdamW's; by default Θ's own. Unlike AdamW's it leaves
       vectors (biases, scales) and rows of matrices without a gradient (embeddings of what was not
       seen) as they are; a group with `decay_all=True` decays as a whole.
@@ -105,7 +110,7 @@ class LearnedOptimizer(Optimizer):
       and one with a `role` ('vector', 'matrix', 'stack', 'kernel') says what its parameters are. A
       rule with its cells a tensor reads them when a parameter's state begins.
     - **New groups** (`add_param_group`) start from the rule's first state, with a warm-up of their
-      own.
+      own, and come to rest with the first group.
     """
 
     rule_kinds: ClassVar[frozenset[str]]
@@ -121,6 +126,7 @@ class LearnedOptimizer(Optimizer):
         theta: Theta | None = None,
         lr: float | Tensor | None = None,
         *,
+        total_steps: int | None = None,
         state_dtype: torch.dtype | None = None,
         maximize: bool = False,
         skip_nonfinite: bool = False,
@@ -142,6 +148,7 @@ class LearnedOptimizer(Optimizer):
         groups: Any = params if isinstance(params, Tensor) else list(params)
         others = {
             "n_steps": 0,
+            "total_steps": total_steps or 0,
             # Nothing reads it: Θ has learned its own. Schedulers that cycle one write to it.
             "momentum": 0.0,
             "maximize": maximize,
@@ -157,6 +164,7 @@ class LearnedOptimizer(Optimizer):
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
         warn_of_short_steps(self.param_groups, self._theta.rate.lr)
+        warn_of_no_rest(self.param_groups)
 
     def _open_run(self) -> None:
         """What is not carried from process to process."""
@@ -246,7 +254,8 @@ class LearnedOptimizer(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
-        state starts from zero. An `lr` that is far from Θ's own is warned of, as the constructor's.
+        state starts from zero, and they come to rest when the first group does. An `lr` that is far
+        from Θ's own is warned of, as the constructor's.
 
         Raises:
             ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
@@ -255,6 +264,8 @@ class LearnedOptimizer(Optimizer):
             TypeError: a parameter is not of a real floating dtype.
         """
         is_of_its_own = "lr" in param_group
+        if not self._is_being_made:
+            param_group.setdefault("total_steps", find_total_steps(self.param_groups))
         super().add_param_group(param_group)
         self.param_groups[-1][DIGEST] = self._theta.sha256
         try:
@@ -353,7 +364,7 @@ class LearnedOptimizer(Optimizer):
             self._n_skipped_steps = 0
         # What is younger than a checkpoint is as it was before: it began so.
         switches = {"maximize": False, "decay_all": True, "transposed": False, "role": None}
-        fields = {**dict.fromkeys((*KNOBS, "n_steps"), 0), **switches}
+        fields = {**dict.fromkeys((*KNOBS, "n_steps", "total_steps"), 0), **switches}
         for group in self.param_groups:
             for name, value in fields.items():
                 group.setdefault(name, value)

@@ -114,6 +114,93 @@ class TestDecay:
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(expected))
 
 
+class TestRest:
+    """Told its N steps, step t of a group moves min(1, (N − t) / (R N)) / (1 − R / 2) times as far
+    as it would."""
+
+    def move(self, n_steps: int = 5, **arguments: Any) -> list[list[float]]:
+        parameters = make_parameters(torch.float64)
+        return lengths_of_steps(HyperAdam(parameters, **arguments), parameters, n_steps)
+
+    def expected(self, shares: Sequence[float]) -> torch.Tensor:
+        full = self.move(len(shares), theta=make_theta())
+        return torch.tensor(
+            [[share * length for length in row] for share, row in zip(shares, full, strict=True)]
+        )
+
+    @pytest.mark.parametrize("of_theta", [True, False], ids=["of Θ", "of the caller"])
+    def test_it_falls_to_0_at_the_end(self, of_theta: bool) -> None:
+        theta = make_theta()
+        own = Theta(theta.rule, theta.tensors, replace(theta.rate, rest=0.8))
+        arguments = {"theta": own} if of_theta else {"theta": theta, "rest": 0.8}
+        moved = self.move(total_steps=5, **arguments)
+        shares = [left / 0.6 for left in (1.0, 1.0, 0.75, 0.5, 0.25)]
+        torch.testing.assert_close(torch.tensor(moved), self.expected(shares))
+
+    def test_a_run_of_unknown_length_has_none(self) -> None:
+        moved = self.move(theta=make_theta(), rest=0.8)
+        torch.testing.assert_close(torch.tensor(moved), self.expected([1.0] * 5))
+
+    def test_beyond_its_end_nothing_moves_and_it_is_said_once(self) -> None:
+        message = "all of total_steps=2 were made: from here on nothing moves"
+        with pytest.warns(UserWarning, match=message) as warned:
+            moved = self.move(4, theta=make_theta(), rest=0.5, total_steps=2)
+        assert len(warned) == 1
+        torch.testing.assert_close(
+            torch.tensor(moved), self.expected((1 / 0.75, 1 / 0.75, 0.0, 0.0))
+        )
+
+    def test_a_theta_without_a_rest_is_told_for_nothing_and_says_so(self) -> None:
+        with pytest.warns(UserWarning, match="total_steps changes nothing: this Θ has no rest"):
+            moved = self.move(theta=make_theta(), total_steps=5)
+        torch.testing.assert_close(torch.tensor(moved), self.expected([1.0] * 5))
+
+    def test_a_checkpoint_goes_on_towards_the_same_end(self) -> None:
+        parameters = make_parameters(torch.float64)
+        optimizer = HyperAdam(parameters, make_theta(), rest=0.8, total_steps=5)
+        lengths_of_steps(optimizer, parameters, 3)
+        resumed = HyperAdam(parameters, make_theta())
+        resumed.load_state_dict(optimizer.state_dict())
+        assert resumed.effective_lr(resumed.param_groups[0]) == optimizer.effective_lr(
+            optimizer.param_groups[0]
+        )
+        group = resumed.param_groups[0]
+        assert (group["total_steps"], group["n_steps"]) == (5, 3)
+
+    def test_a_checkpoint_from_before_knows_no_end(self) -> None:
+        parameters = make_parameters(torch.float64)
+        optimizer = HyperAdam(parameters, make_theta())
+        saved = optimizer.state_dict()
+        for group in saved["param_groups"]:
+            del group["total_steps"], group["rest"]
+        optimizer.load_state_dict(saved)
+        group = optimizer.param_groups[0]
+        assert (group["total_steps"], group["rest"]) == (0, 0)
+
+    def test_a_new_group_comes_to_rest_with_the_first(self) -> None:
+        first, new, own = (nn.Parameter(torch.ones(3)) for _ in range(3))
+        optimizer = HyperAdam([first], make_theta(), rest=0.5, total_steps=10)
+        for _ in range(4):
+            first.grad = torch.ones(3)
+            optimizer.step()
+        optimizer.add_param_group({"params": [new]})
+        optimizer.add_param_group({"params": [own], "total_steps": 9})
+        assert [group["total_steps"] for group in optimizer.param_groups] == [10, 6, 9]
+        optimizer.param_groups[0]["n_steps"] = 99
+        optimizer.add_param_group({"params": [nn.Parameter(torch.ones(3))]})
+        assert optimizer.param_groups[-1]["total_steps"] == 1
+
+    def test_a_scheduler_on_top_makes_steps_short_twice(self) -> None:
+        parameters = make_parameters()
+        optimizer = HyperAdam(parameters, make_theta(), rest=0.5, total_steps=9)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+        set_gradients(parameters, 0)
+        optimizer.step()
+        scheduler.step()
+        with pytest.warns(UserWarning, match="on top of Θ's own schedule .*total_steps=9"):
+            optimizer.step()
+
+
 class TestShares:
     """Of more than F inputs, of fewer than G, of more than P places: those move a share of the way,
     all others all."""

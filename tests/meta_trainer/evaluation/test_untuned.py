@@ -3,12 +3,14 @@ schedule of a run is torch's."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 from prodigyopt import Prodigy
 from schedulefree import AdamWScheduleFree
@@ -139,6 +141,23 @@ def test_a_course_is_over_the_steps_of_its_run() -> None:
     assert positions == pytest.approx([1, 3, 5, 6])
     with pytest.raises(ValueError, match="must know how long its run is"):
         HandDesigned(baseline, [2.0])
+
+
+def test_a_baseline_with_the_schedule_of_a_theta_comes_to_rest_with_it() -> None:
+    beside = replace(BASELINES["adam-scheduled"], optimizer=torch.optim.SGD, arguments={}).beside(
+        Rate(lr=0.1, rest=0.5)
+    )
+    assert beside.knows_length
+    w = torch.zeros(1, 1)
+    optimizer = HandDesigned(beside, [3.0], 4)
+    state = optimizer.init(w)
+    positions = []
+    for _ in range(4):
+        w, state = optimizer.step(w, -torch.ones(1, 1), state)
+        positions.append(float(w))
+    assert positions == pytest.approx([4, 8, 12, 14])
+    with pytest.raises(ValueError, match="must know how long its run is"):
+        HandDesigned(beside, [3.0])
 
 
 def test_tuning_with_a_stride_tries_rates_that_far_apart() -> None:

@@ -11,13 +11,14 @@ import torch
 from meta_trainer.datasets import load
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
-from meta_trainer.tasks import SpecTaskSource
+from meta_trainer.tasks import SpecTaskSource, build_training_optimizee
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from meta_trainer.unrolls.episodes import EpisodeState
+from meta_trainer.unrolls.rollout import Learned, rollout
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
 
 
@@ -127,6 +128,22 @@ def test_resumes_bit_for_bit_with_every_estimator(
     for update in {1, whole.n_updates - 1}:
         resumed = train(spec, type(recorder)(), resume=recorder.checkpoints[update])
         assert torch.equal(resumed.final_theta, whole.final_theta)
+
+
+def test_an_episode_comes_to_rest_at_its_own_end(tiny_spec: MetaTrainingSpec) -> None:
+    """Its learners stand where a run does that is told the steps of the episode, not the period."""
+    fields = {"unroll": {"rate": {"rest": 1.0}}}
+    spec = MetaTrainingSpec.model_validate(merge(tiny_spec.model_dump(), fields))
+    source = SpecTaskSource({"mnist5k": load("mnist5k")})
+    theta = make_initial_theta(spec)
+    _, state = run_period(spec, source, theta, episode=0, chunk=0, state=None)
+    optimizee = build_training_optimizee(spec, source, episode=0, chunk=0)
+    rate = spec.unroll.rate.over(6)
+    expected = rollout(Learned(make_rule(spec.rule), theta, rate), optimizee, 3).parameters
+    assert state is not None
+    torch.testing.assert_close(state.w, expected)
+    untold = rollout(Learned(make_rule(spec.rule), theta, spec.unroll.rate), optimizee, 3)
+    assert not torch.allclose(state.w, untold.parameters)
 
 
 @pytest.mark.parametrize("fields", [{}, *ESTIMATORS], ids=["tbptt", *ESTIMATOR_IDS])

@@ -17,7 +17,7 @@ from meta_trainer.specs import (
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
-from meta_trainer.unrolls.rollout import Learned, rollout
+from meta_trainer.unrolls.rollout import Learned, learned_rollouts, rollout
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,37 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
         scheduler.step()
     torch.testing.assert_close(own.detach(), result.parameters[0])
     torch.testing.assert_close(scheduled.detach(), result.parameters[0])
+
+
+def test_a_run_is_told_its_length_where_the_rate_comes_to_rest(dataset: Dataset) -> None:
+    """After each horizon it stands where the deployed optimizer does that is told as many steps."""
+    spec = MetaTrainingSpec()
+    rule = make_rule(spec.rule)
+    vector = make_initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rate = Rate(lr=0.005, warmup_steps=2, rest=0.5)
+    results = learned_rollouts(rule, vector, rate, optimizee, [4, 8])
+    for n_steps, result in zip((4, 8), results, strict=True):
+        w = torch.nn.Parameter(optimizee.start()[0].clone())
+        theta = Theta.from_vector(rule, vector, rate=rate)
+        optimizer = HyperAdam([w], theta, total_steps=n_steps)
+        for step in range(n_steps):
+            w.grad = optimizee.losses_and_gradients(w.detach()[None], step)[1][0]
+            optimizer.step()
+        torch.testing.assert_close(w.detach(), result.parameters[0])
+        assert len(result.curves) == n_steps
+
+
+def test_without_a_rest_one_run_serves_all_horizons(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec()
+    rule = make_rule(spec.rule)
+    vector = make_initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rate = Rate(lr=0.005)
+    results = learned_rollouts(rule, vector, rate, optimizee, [4, 8])
+    assert torch.equal(results[0].curves, results[1].curves[:4])
+    alone = rollout(Learned(rule, vector, rate), optimizee, 4)
+    assert torch.equal(results[0].parameters, alone.parameters)
 
 
 def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) -> None:
