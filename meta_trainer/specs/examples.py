@@ -34,6 +34,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "lr": 0.01,
         "warmup_steps": 20,
         "decay_after": 50,
+        "rest": 0.2,
         "base_fan_in": 784,
         "least_fan_in": 16,
         "base_places": 9,
