@@ -6,19 +6,23 @@
 | `hyperadam-v4`, `theta.safetensors` | a shipped one, a file |
 | `hyperadam-v4:length_kept=0.1,length=1.2` | the same, after `adjustment` of a job |
 | `hyperadam-v4:length_kept=0.5,warmup_steps=40` | and at another rate (`hyperadam.rates.Rate`) |
+| `hyperadam-v7:sparse_above=0.75` | and under other limits of its rule, as a job with a `parent` |
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import hyperadam
+from hyperadam.rules import RuleError, rule_from_spec
 from pydantic import ValidationError
 
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs.lineage import LIMITS
 from meta_trainer.specs.rates import RATE_FIELDS, RateChanges
 from meta_trainer.training.adjustment import adjust_theta
 from meta_trainer.training.initial_theta import make_initial_theta
@@ -42,17 +46,25 @@ def read_theta(name: str, spec: MetaTrainingSpec) -> hyperadam.Theta:
         return theta
     numbers = _read_numbers(name, changes)
     of_rate = {key: numbers.pop(key) for key in RATE_FIELDS if key in numbers}
+    of_rule: dict[str, Any] = {}
+    for key in LIMITS:
+        if key in numbers:
+            own = getattr(theta.rule.spec, key, 0.0)
+            of_rule[key] = type(own)(numbers.pop(key))
     # As a job with this rule, and an evaluation, would take them.
     job = {"rule": {"kind": theta.rule.kind}, "adjustment": numbers}
     try:
         adjustment = MetaTrainingSpec.model_validate(job).adjustment
         rate = RateChanges.model_validate(of_rate).apply_to(theta.rate)
+        rule = rule_from_spec({**asdict(theta.rule.spec), **of_rule})
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{name}: {reasons}") from error
-    start = theta.rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
-    vector = theta.rule.pack(adjust_theta(theta.tensors, adjustment, start)).float()
-    return hyperadam.Theta.from_vector(theta.rule, vector, rate=rate)
+    except RuleError as error:
+        raise ValueError(f"{name}: {error}") from error
+    start = rule.init_theta(make_generator(spec.seed, "theta"), spec.init)
+    vector = rule.pack(adjust_theta(theta.tensors, adjustment, start)).float()
+    return hyperadam.Theta.from_vector(rule, vector, rate=rate)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from typing import Any, Final
 from meta_trainer.specs.meta_training import MetaTrainingSpec
 from meta_trainer.specs.problems import FieldProblem
 
-_LIMITS: Final = ("skip_zero_gradients", "direction_bound")
+LIMITS: Final = ("skip_zero_gradients", "direction_bound", "sparse_above")
 """Fields of a HyperAdam's rule that limit its directions, and say nothing of what Θ's numbers
-mean."""
+mean: a job may have others than its parent."""
 _WIDENINGS: Final = ("sees_network",)
 """Fields by which a rule's cells see more: Θ of one that sees less is one of theirs, too."""
 
@@ -26,7 +26,7 @@ def check_parent(spec: MetaTrainingSpec, rule: Any) -> None:
     Raises:
         FieldProblem: blaming `parent`; the message names the first field of the rule that differs.
     """
-    but = (*_LIMITS, *_WIDENINGS) if _is_widened(spec.rule, rule) else _LIMITS
+    but = (*LIMITS, *_WIDENINGS) if _is_widened(spec.rule, rule) else LIMITS
     _check_same_rule(spec, rule, "parent", str(spec.parent), but=but)
 
 

@@ -42,7 +42,8 @@ class MetaTrainingSpec(JobSpec):
     `hyperadam-tensor`."""
     parent: Reference | None = None
     """A registered version of the same rule that Θ starts from instead of `init`; kept as a version
-    number. Only `skip_zero_gradients` and `direction_bound` may be other than its own."""
+    number. Only `skip_zero_gradients`, `direction_bound` and `sparse_above` may be other than its
+    own."""
     continue_from: ContinueSpec | None = None
     """A checkpoint of another job of the same rule to go on from: with Θ, its running mean, and the
     meta-optimizer's moments. `n_episodes` then counts the episodes that lie behind it, too."""

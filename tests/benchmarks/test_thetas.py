@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import hyperadam
@@ -47,6 +48,16 @@ def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: st
     assert changed.rate == hyperadam.pretrained(made).rate
 
 
+def test_a_rules_limits_may_be_others() -> None:
+    name = "hyperadam-v7:sparse_above=0.75,length=2,lr=0.5"
+    changed = read_theta(name, MetaTrainingSpec.model_validate({"preset": "default"}))
+    own = hyperadam.pretrained("hyperadam-v7")
+    assert changed.rule.spec == replace(own.rule.spec, sparse_above=0.75)
+    assert changed.rate == replace(own.rate, lr=0.5)
+    longer = own.tensors["length.bias"] + torch.tensor(2.0).log()
+    torch.testing.assert_close(changed.tensors["length.bias"], longer)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -56,6 +67,8 @@ def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: st
         ("hyperadam-v4:warmup_steps=0.5", "warmup_steps"),
         ("hyperadam-v4:decay_after=-1", "decay_after"),
         ("hyperadam-v1:length=1.2", "hyperadam-tensor"),
+        ("hyperadam-v7:sparse_above=2", "sparse_above"),
+        ("hyperadam-v1:sparse_above=0.5", "sparse_above"),
     ],
 )
 def test_a_change_that_no_job_takes_is_refused(name: str, said: str) -> None:

@@ -15,8 +15,8 @@ from meta_trainer.training.initial_theta import make_initial_theta
 SEEING = HyperAdamTensorRule(HyperAdamTensorSpec(sees_network=True))
 
 
-def make_spec(*, sees_network: bool) -> MetaTrainingSpec:
-    rule = {"kind": "hyperadam-tensor", "sees_network": sees_network}
+def make_spec(*, sees_network: bool, **options: float) -> MetaTrainingSpec:
+    rule = {"kind": "hyperadam-tensor", "sees_network": sees_network, **options}
     return MetaTrainingSpec.model_validate({"preset": "quick", "rule": rule, "parent": "older@1"})
 
 
@@ -32,6 +32,16 @@ def test_what_is_new_counts_nothing() -> None:
         was = tensor.shape[-1]
         assert torch.equal(start[name][..., :was], tensor)
         assert not start[name][..., was:].any()
+
+
+@pytest.mark.parametrize("sees_network", [False, True])
+def test_its_rows_may_go_on_where_the_parents_stood_still(sees_network: bool) -> None:
+    rule = HyperAdamTensorRule(HyperAdamTensorSpec(sees_network=sees_network))
+    fresh = rule.init_theta(torch.Generator().manual_seed(0))
+    parent = Theta(rule, {name: x.float() for name, x in fresh.items()}, Rate(lr=1.0))
+    spec = make_spec(sees_network=sees_network, sparse_above=0.75)
+    check_parent(spec, rule.spec)
+    assert torch.equal(make_initial_theta(spec, parent), parent.vector)
 
 
 def test_a_rule_that_sees_less_than_its_parent_is_refused() -> None:

@@ -136,7 +136,7 @@ class MovePlan:
         first_of_tensor = counts.cumsum(0) - counts
         begins = (numbers - first_of_tensor[tensors]) * library.segment
         self._kept = [tensors, begins, sizes.cumsum(0) - sizes]
-        self._sums = torch.empty(len(numbers), kernel.rule.spec.n_candidates + 2).double()
+        self._sums = torch.empty(len(numbers), library.n_sums).double()
         n_bytes = library.move_workspace(len(sizes))
         self._workspace = torch.empty(n_bytes, dtype=torch.uint8)
         self._fields = (_POINTER * len(MOVING_FIELDS))(

@@ -20,7 +20,7 @@ from hyperadam.kernels.gpu import has_triton
 from hyperadam.kernels.tensor_library import MOVING_FIELDS, field_shapes
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorState, Rule, Tensors
 from hyperadam.rules.hyperadam_tensor import Cells
-from hyperadam.rules.tensor_state import LENGTH_BASE, read_lengths
+from hyperadam.rules.tensor_state import LENGTH_BASE, find_still_v, read_lengths
 
 if TYPE_CHECKING:
     from hyperadam.kernels.triton_tensor.launcher import PassLauncher
@@ -56,11 +56,12 @@ class FusedPassRule(HyperAdamTensorRule):
         launcher = self.open_launcher(gradient, state)
         cells = self.run_cells(theta, state)
         factors = advance_factors(cells, state)
-        rows = list_coefficients(cells, factors)
+        rows = list_coefficients(cells, factors, find_still_v(state, self.spec.sparse_above))
         direction, m, v, sums = _CoordinatePass.apply(  # type: ignore[no-untyped-call]
             launcher, gradient.contiguous(), state.m, state.v, *rows
         )
-        after = state._replace(m=m, v=v, **complete_state(sums, factors, state))
+        completed = complete_state(self, sums, factors, state)
+        after = state._replace(m=m, v=v, **completed)
         return direction, after
 
     def open_launcher(self, gradient: Tensor, state: HyperAdamTensorState) -> PassLauncher:
@@ -101,7 +102,8 @@ class FusedGPUTensorStepper:
         wide = self._widen_cells(state)
         cells = self._rule.run_cells(self._theta, wide)
         factors = advance_factors(cells, wide)
-        coefficients = make_coefficients(list_coefficients(cells, factors))
+        rows = list_coefficients(cells, factors, find_still_v(wide, self._rule.spec.sparse_above))
+        coefficients = make_coefficients(rows)
 
         moments = (state.m.contiguous(), state.v.contiguous())
         target = state if out_state is None else out_state
@@ -114,7 +116,7 @@ class FusedGPUTensorStepper:
             raise ValueError("out must be contiguous")
         sums = launcher.step(gradient, moments, new_moments, direction, coefficients)
 
-        completed = complete_state(sums, factors, wide)
+        completed = complete_state(self._rule, sums, factors, wide)
         m, v = new_moments
         after = state._replace(m=m, v=v, **completed)
         if out_state is None:
@@ -137,11 +139,13 @@ def advance_factors(cells: Cells, state: HyperAdamTensorState) -> tuple[Tensor, 
     return beta_hat, torch.lerp(one, state.gamma_hat, cells.gamma)
 
 
-def list_coefficients(cells: Cells, factors: tuple[Tensor, Tensor]) -> list[Tensor]:
+def list_coefficients(
+    cells: Cells, factors: tuple[Tensor, Tensor], still_v: Tensor
+) -> list[Tensor]:
     """What a pass is told of each tensor, in the order of `triton_tensor.forward.Coefficients`."""
     beta_hat, gamma_hat = factors
     gamma = cells.gamma.expand_as(gamma_hat)
-    return [cells.beta, cells.rho / beta_hat, gamma, 1 / gamma_hat, cells.step_length]
+    return [cells.beta, cells.rho / beta_hat, gamma, 1 / gamma_hat, cells.step_length, still_v]
 
 
 def make_coefficients(rows: Sequence[Tensor]) -> Any:
@@ -152,17 +156,22 @@ def make_coefficients(rows: Sequence[Tensor]) -> Any:
 
 
 def complete_state(
-    sums: Tensor,  # shape: (J + 2, *batch, k)
+    rule: HyperAdamTensorRule,
+    sums: Tensor,  # shape: (J + 3, *batch, k)
     factors: tuple[Tensor, Tensor],
     state: HyperAdamTensorState,
 ) -> dict[str, Tensor]:
-    """The fields with a number a tensor after a step, from Σ m_j², Σ v and Σ g²."""
+    """The fields with a number a tensor after a step, from Σ m_j², Σ v, Σ g² and how
+    often g is not 0."""
     beta_hat, gamma_hat = factors
     quotients, rests = state.length
-    lengths = (quotients * LENGTH_BASE + rests).clamp(min=1)
-    of_m = sums[:-2] / (beta_hat * beta_hat)
-    of_v = sums[-2:-1] / gamma_hat
-    means = torch.cat([of_m, of_v, sums[-1:]]) / lengths
+    lengths = quotients * LENGTH_BASE + rests
+    of_m = sums[:-3] / (beta_hat * beta_hat)
+    of_v = sums[-3:-2] / gamma_hat
+    rows = [of_m, of_v, sums[-2:-1]]
+    if rule.counts_zeros:
+        rows.append(lengths - sums[-1:])
+    means = torch.cat(rows) / lengths.clamp(min=1)
     n_steps = state.n_steps + 1
     return {"beta_hat": beta_hat, "gamma_hat": gamma_hat, "means": means, "n_steps": n_steps}
 
@@ -198,8 +207,8 @@ class _CoordinatePass(torch.autograd.Function):
         of_inputs, of_rows = context.launcher.step_backward(
             gradient, (m, v), adjoints, make_coefficients(rows)
         )
-        parts = of_rows.split([len(row) for row in rows])
-        return (None, *of_inputs, *parts)
+        parts = of_rows.split([len(row) for row in rows[:-1]])
+        return (None, *of_inputs, *parts, None)  # still_v is a constant
 
 
 def check_pass(rule: HyperAdamTensorRule, gradient: Tensor, state: HyperAdamTensorState) -> None:

@@ -37,8 +37,10 @@ class TensorArguments(ctypes.Structure):
         ("n_tensors", ctypes.c_int64),
         ("n_hidden", ctypes.c_int64),
         ("n_surroundings", ctypes.c_int64),
+        ("n_means", ctypes.c_int64),
         ("epsilon", ctypes.c_double),
         ("bound", ctypes.c_double),
+        ("sparse_above", ctypes.c_double),
         ("lengths", _POINTER),
         ("start_rms", _POINTER),
         ("traits", _POINTER),
@@ -69,6 +71,7 @@ class TensorLibrary:
         )
         self.move_finish = self._find_function("tensor_move_finish", [_POINTER] * 5)
         self.segment: int = self._find_function("tensor_segment", [], _INT)()
+        self.n_sums: int = self._find_function("tensor_sums", [], _INT)()
         self.move_workspace = self._find_function("tensor_move_workspace", [_INT], _INT)
 
     def _find_function(self, name: str, arguments: list[Any], result: Any = None) -> Any:
@@ -147,8 +150,10 @@ class TensorLayout:
             n_tensors=self.n_tensors,
             n_hidden=kernel.rule.spec.n_hidden,
             n_surroundings=kernel.rule.n_surroundings,
+            n_means=kernel.rule.n_means,
             epsilon=kernel.rule.spec.epsilon,
             bound=kernel.rule.spec.direction_bound,
+            sparse_above=kernel.rule.spec.sparse_above,
             lengths=ctypes.addressof(self._lengths),
             start_rms=self._kept[0].data_ptr(),
             traits=self._kept[1].data_ptr(),
@@ -165,7 +170,7 @@ def field_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """Name → shape of these fields of a state, for gradients (*batch, p)."""
     n = rule.spec.n_candidates
-    rows = {"m": n, "beta_hat": n, "means": n + 2, "traits": rule.n_traits, "length": 2}
+    rows = {"m": n, "beta_hat": n, "means": rule.n_means, "traits": rule.n_traits, "length": 2}
     shapes: dict[str, tuple[int, ...]] = {}
     for name in names:
         last = n_tensors if name in rule.per_tensor_fields else shape[-1]

@@ -15,7 +15,8 @@ mean over a tensor's coordinates, w_0 its weights at the start, and t = 1, 2, �
 
     m_j ← β_j m_j + (1 − β_j) g        β̂_j ← β_j β̂_j + 1 − β_j        m̂_j = m_j / β̂_j
     v   ← γ v + (1 − γ) g²             γ̂   ← γ γ̂ + 1 − γ              v̂   = v / γ̂
-    d   = ℓ Σ_j ρ_j m̂_j / √(v̂ + ε)     within ± b before it is multiplied by ℓ; 0 where g is 0
+    d   = ℓ Σ_j ρ_j m̂_j / √(v̂ + ε)     within ± b before it is multiplied by ℓ; 0 where g is 0,
+                                        unless  sparse_above < z < 1  and  v > ⟨v⟩ / 100
 
 The gain is what the start does to the size of a layer's inputs, ⟨w_0²⟩^½ times the root of the
 fan-in: about 1 at the usual starts, and 2.8 where 784 inputs have weights of N(0, 0.1²). With a = 0
@@ -24,6 +25,12 @@ weights of a layer that keeps the size of its inputs have.
 
 All that step t needs of a tensor as a whole is of step t − 1: one pass over the coordinates is
 enough. Directions do not depend on the unit of the loss: α is 1.
+
+z is the share of coordinates whose g was 0; it and ⟨v⟩ are of step t − 1. Where z is large, as in
+an embedding of whose rows a minibatch looks up few, coordinates go on by their moments, as in Adam,
+until v has all but forgotten them: where √v is forgotten sooner than m, d grows meanwhile. With
+`sparse_above` = 1, the default, none goes on, and z is not kept. Cells do not see z, and which
+coordinates stand still is a constant to the derivative.
 
 With `sees_network`, cells are told of the network, too (`hyperadam.rules.roles`): x ends with the
 five surroundings s of the tensor, and ℓ is e^{c s} times as long. For a matrix of the same fan-in
@@ -64,6 +71,7 @@ from hyperadam.rules.tensor_state import (
     Start,
     describe_start,
     find_start,
+    find_still_v,
     read_lengths,
     split_length,
 )
@@ -92,12 +100,17 @@ class HyperAdamTensorSpec:
     """b, 1 to 1e6: directions are within ± b before they are multiplied by the length."""
     sees_network: bool = False
     """Whether the cells are told of the network that a tensor is in."""
+    sparse_above: float = 1.0
+    """0 to 1: a tensor of which more than this share had a gradient of exactly 0 in the step
+    before, as an embedding whose rows are rarely looked up, goes on for a while where it has none;
+    all others stand still there. 1: none goes on."""
 
     RANGES: ClassVar[Ranges] = {
         "n_candidates": (1, 16),
         "n_hidden": (1, 256),
         "epsilon": (1e-25, 1),
         "direction_bound": (1, 1e6),
+        "sparse_above": (0, 1),
     }
     """The smallest and the largest value of each number."""
 
@@ -149,7 +162,12 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
 
     @property
     def stands_still(self) -> bool:
-        return True
+        return not self.counts_zeros
+
+    @property
+    def counts_zeros(self) -> bool:
+        """Whether tensors with a sparse gradient go on: `means` ends with the share of zeros."""
+        return self.spec.sparse_above < 1
 
     @property
     def theta_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -172,6 +190,11 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
     def n_surroundings(self) -> int:
         """Features of the network around a tensor."""
         return N_SURROUNDINGS if self.spec.sees_network else 0
+
+    @property
+    def n_means(self) -> int:
+        """Rows of the state's `means`."""
+        return self.spec.n_candidates + 2 + self.counts_zeros
 
     @property
     def n_traits(self) -> int:
@@ -260,7 +283,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         return {
             "beta_hat": zeros(j),
             "gamma_hat": zeros(1),
-            "means": zeros(j + 2),
+            "means": zeros(self.n_means),
             "n_steps": zeros(1),
             "start_rms": start_rms,
             "traits": traits,
@@ -294,12 +317,19 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
 
         square_means = average_over_tensors(m * m, lengths) / (beta_hat * beta_hat)
         others = average_over_tensors(torch.cat([v, squares]), lengths)
-        means = torch.cat([square_means, others[:1] / gamma_hat, others[1:]])
+        rows = [square_means, others[:1] / gamma_hat, others[1:]]
+        if self.counts_zeros:
+            rows.append(average_over_tensors((g == 0).to(g), lengths))
+        means = torch.cat(rows)
         after = state._replace(
             m=m, v=v, beta_hat=beta_hat, gamma_hat=gamma_hat, means=means, n_steps=n_steps
         )
-        direction = self._mix(cells, after, lengths).masked_fill(gradient == 0, 0.0)
-        return direction, after
+        still = gradient == 0
+        if self.counts_zeros:
+            still &= ~(
+                v > spread_over_tensors(find_still_v(state, self.spec.sparse_above), lengths)
+            )[0]
+        return self._mix(cells, after, lengths).masked_fill(still, 0.0), after
 
     def look_inside(self, theta: Tensors, state: HyperAdamTensorState) -> Insight:
         """The moments are those of the last step, the cells those of the next."""
@@ -337,7 +367,9 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         """x, each of about the size of 1; shape (J + 9, *batch, k)."""
         j = self.spec.n_candidates
         v_hat = state.means[j : j + 1]
-        ratios = torch.cat([state.means[:j], state.means[j + 1 :]]) / (v_hat + self.spec.epsilon)
+        ratios = torch.cat([state.means[:j], state.means[j + 1 : j + 2]]) / (
+            v_hat + self.spec.epsilon
+        )
         logs = 0.5 * torch.log(ratios + RATIO_FLOOR)
         logs = torch.where(v_hat > 0, logs, 0.0)
 

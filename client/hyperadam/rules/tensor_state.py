@@ -12,11 +12,13 @@ from hyperadam.rules.tensors import count_coordinates
 
 LENGTH_BASE: Final = 2**20
 """Lengths are kept as two numbers to this base: float32 holds no whole number above 2^24."""
+FORGOTTEN: Final = 0.01
+"""Of ⟨v⟩: where v is not more, a coordinate without a gradient stands still in any tensor."""
 
 
 class HyperAdamTensorState(NamedTuple):
-    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 for each of the k
-    tensors."""
+    """What is carried from step to step: J + 1 numbers a coordinate, and 2 J + 12 or so for each of
+    the k tensors."""
 
     m: Tensor
     """First moments m_j; shape (J, *batch, p)."""
@@ -27,7 +29,8 @@ class HyperAdamTensorState(NamedTuple):
     gamma_hat: Tensor
     """Bias factor γ̂ of v; shape (1, *batch, k)."""
     means: Tensor
-    """⟨m̂_j²⟩, ⟨v̂⟩ and ⟨g²⟩ of the last step; shape (J + 2, *batch, k)."""
+    """⟨m̂_j²⟩, ⟨v̂⟩ and ⟨g²⟩ of the last step, and the share of zeros in g where the rule counts
+    them; shape (J + 2 or J + 3, *batch, k)."""
     n_steps: Tensor
     """Steps that lie behind; shape (1, *batch, k)."""
     start_rms: Tensor
@@ -64,6 +67,23 @@ def find_start(
     log_fan_in = traits[:1]
     log_gain = torch.where(is_relative, start_rms, 1.0).log() + log_fan_in / 2
     return Start(is_relative, torch.where(is_relative, log_gain, 0.0), log_fan_in)
+
+
+def find_still_v(state: HyperAdamTensorState, sparse_above: float) -> Tensor:
+    """How large v may be where a coordinate without a gradient stands still, in the step after
+    `state`: a part of ⟨v⟩ in tensors whose gradient was sparse, else any; shape (1, *batch, k).
+
+    Args:
+        state: ends with the share of zeros in `means`, unless `sparse_above` is 1.
+        sparse_above: of the rule.
+    """
+    if sparse_above == 1:
+        return torch.full_like(state.n_steps, torch.inf)
+    n_candidates = len(state.m)
+    v_mean = state.means[n_candidates : n_candidates + 1] * state.gamma_hat
+    zero_share = state.means[-1:]
+    is_sparse = (zero_share > sparse_above) & (zero_share < 1)
+    return torch.where(is_sparse, FORGOTTEN * v_mean, torch.inf).detach()
 
 
 def split_length(length: int) -> tuple[int, int]:

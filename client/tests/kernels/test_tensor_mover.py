@@ -11,7 +11,7 @@ from hyperadam.kernels import Pace, open_mover, open_stepper
 from hyperadam.kernels.cpu_tensor_move import FusedTensorMover
 from hyperadam.rates import Rate, move_parameters
 from hyperadam.rules import HyperAdamRule, HyperAdamTensorRule, HyperAdamTensorSpec
-from kernel_cases import distance
+from kernel_cases import SPARSE_ABOVE, distance, drop_some
 from torch import Tensor, nn
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
@@ -28,6 +28,7 @@ def draw(seed: int, dtype: torch.dtype) -> list[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     numbers = torch.logspace(-4, 2, sum(SIZES)) * torch.randn(sum(SIZES), generator=generator)
     numbers[::7] = 0.0
+    drop_some(numbers, SIZES, seed)
     parts = numbers.to(dtype).split(SIZES)
     return [part.reshape(shape) for part, shape in zip(parts, SHAPES, strict=True)]
 
@@ -39,9 +40,12 @@ def join(tensors: Sequence[Tensor]) -> Tensor:
 class Run:
     """A rule, its Θ, parameters and their state."""
 
-    def __init__(self, n_candidates: int, dtype: torch.dtype, stored: torch.dtype) -> None:
+    def __init__(
+        self, n_candidates: int, dtype: torch.dtype, stored: torch.dtype, **options: float
+    ) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.rule = HyperAdamTensorRule(HyperAdamTensorSpec(n_candidates=n_candidates))
+        spec = HyperAdamTensorSpec(n_candidates=n_candidates, **options)  # type: ignore[arg-type]
+        self.rule = HyperAdamTensorRule(spec)
         start = self.rule.pack(self.rule.init_theta(generator))
         noise = torch.randn(len(start), generator=generator)
         self.theta = (start + 0.1 * noise).to(dtype)
@@ -83,15 +87,21 @@ class Run:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("n_candidates", [1, 4, 16])
+@pytest.mark.parametrize(
+    ("n_candidates", "sparse_above"), [(1, 1.0), (4, 1.0), (16, 1.0), (4, SPARSE_ABOVE)]
+)
 def test_moves_as_a_stepper_does(
-    n_candidates: int, dtype: torch.dtype, stored: torch.dtype, tolerance: float
+    n_candidates: int,
+    sparse_above: float,
+    dtype: torch.dtype,
+    stored: torch.dtype,
+    tolerance: float,
 ) -> None:
-    moved = Run(n_candidates, dtype, stored)
-    stepped = Run(n_candidates, dtype, stored)
+    moved, stepped, start = (
+        Run(n_candidates, dtype, stored, sparse_above=sparse_above) for _ in range(3)
+    )
     moved.move()
     stepped.step()
-    start = Run(n_candidates, dtype, stored)
     for mine, theirs, before in zip(
         moved.parameters, stepped.parameters, start.parameters, strict=True
     ):
@@ -112,7 +122,7 @@ def test_the_number_of_threads_does_not_change_a_bit(
     n_threads = torch.get_num_threads()
     for count in (1, 2, 3):
         torch.set_num_threads(count)
-        runs.append(Run(4, torch.float32, stored))
+        runs.append(Run(4, torch.float32, stored, sparse_above=SPARSE_ABOVE))
         runs[-1].move()
         torch.set_num_threads(n_threads)
     for run in runs[1:]:

@@ -9,13 +9,15 @@ import torch
 from hyperadam.kernels import ReferenceStepper, open_stepper
 from hyperadam.kernels.cpu_tensor import FusedTensorStepper
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec
+from kernel_cases import SPARSE_ABOVE, drop_some
 from torch import Tensor
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
 SHAPES = [(3, 4), (4,), (), (2, 1, 3), (0, 3), (50, 61), (7, 2, 3, 3)]
 """Shorter than a vector of the processor, of several chunks, and empty."""
-P = sum(torch.Size(shape).numel() for shape in SHAPES)
+LENGTHS = [torch.Size(shape).numel() for shape in SHAPES]
+P = sum(LENGTHS)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 
 
@@ -48,12 +50,14 @@ def check_close(state: Any, expected: Any, tolerance: float) -> None:
 @DTYPES
 @pytest.mark.parametrize("n_candidates", [1, 4, 16])
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
-@pytest.mark.parametrize("sees_network", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"sees_network": True}, {"sparse_above": SPARSE_ABOVE}], ids=str
+)
 def test_steps_are_those_of_the_plain_rule(
-    sees_network: bool, batch: tuple[int, ...], n_candidates: int, dtype: torch.dtype
+    options: dict[str, Any], batch: tuple[int, ...], n_candidates: int, dtype: torch.dtype
 ) -> None:
     """Of the plain rule in float64, whose own rounding in float32 is several times as large."""
-    rule = make_rule(n_candidates, sees_network=sees_network)
+    rule = make_rule(n_candidates, **options)
     theta = draw_theta(rule, torch.float64)
     fused = open_stepper(rule, theta.to(dtype))
     plain = ReferenceStepper(rule, theta)
@@ -64,6 +68,7 @@ def test_steps_are_those_of_the_plain_rule(
     expected_state = rule.init_state(start.double(), SHAPES)
     for step in range(6):
         gradient = draw(*batch, P, dtype=torch.float32, seed=step)
+        drop_some(gradient, LENGTHS, step)
         direction, state = fused.step(gradient.to(dtype), state)
         expected, expected_state = plain.step(gradient.double(), expected_state)
         result = direction.double()

@@ -18,14 +18,15 @@ from hyperadam.kernels import (
 )
 from hyperadam.kernels.cpu_tensor_tape import FusedTensorStepwiseTape, FusedTensorTape
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec
-from kernel_cases import distance
+from kernel_cases import SPARSE_ABOVE, distance, drop_some
 from torch import Tensor
 
 pytestmark = pytest.mark.usefixtures("needs_compiler")
 
 SHAPES = [(3, 4), (4,), (), (2, 3), (2, 1, 3), (0, 3), (40, 31), (7, 2, 3, 3)]
 """Matrices, vectors, a scalar, a stack, nothing, more than a chunk, and a kernel."""
-P = sum(torch.Size(shape).numel() for shape in SHAPES)
+LENGTHS = [torch.Size(shape).numel() for shape in SHAPES]
+P = sum(LENGTHS)
 N_STILL = slice(17, 23)
 """The second matrix, which starts at 0."""
 N_STEPS = 6
@@ -46,9 +47,8 @@ class TensorPeriod:
         self,
         n_candidates: int = 4,
         *,
-        bound: float = 20.0,
         batch: Any = (2,),
-        sees_network: bool = False,
+        **options: Any,
     ) -> None:
         generator = torch.Generator().manual_seed(n_candidates)
 
@@ -56,12 +56,7 @@ class TensorPeriod:
             return torch.randn(shape, generator=generator, dtype=torch.float64)
 
         self.rule = HyperAdamTensorRule(
-            HyperAdamTensorSpec(
-                n_candidates=n_candidates,
-                n_hidden=5,
-                direction_bound=bound,
-                sees_network=sees_network,
-            )
+            HyperAdamTensorSpec(n_candidates=n_candidates, n_hidden=5, **options)
         )
         start = self.rule.pack(self.rule.init_theta(generator))
         self.theta = start + 0.2 * draw(len(start))
@@ -70,6 +65,8 @@ class TensorPeriod:
         self.c = draw(N_STEPS, *batch, P)
         for numbers in (self.a, self.b):
             numbers[..., ::7] = 0.0
+            for step in range(N_STEPS):
+                drop_some(numbers[step], LENGTHS, step)
             numbers[3] = 0.0
         w = draw(*batch, P)
         w[..., N_STILL] = 0.0
@@ -115,20 +112,22 @@ def check_close(result: Outcome, expected: Outcome, tolerance: float) -> None:
 
 @pytest.mark.parametrize("bound", [20.0, 1.0], ids=["free", "bound"])
 @pytest.mark.parametrize("n_candidates", [1, 4, 16])
-@pytest.mark.parametrize("sees_network", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"sees_network": True}, {"sparse_above": SPARSE_ABOVE}], ids=str
+)
 def test_is_the_plain_rule_and_its_derivative(
-    sees_network: bool, n_candidates: int, bound: float
+    options: dict[str, Any], n_candidates: int, bound: float
 ) -> None:
-    period = TensorPeriod(n_candidates, bound=bound, sees_network=sees_network)
+    period = TensorPeriod(n_candidates, direction_bound=bound, **options)
     expected = period.run(ReferenceStepwiseTape)
-    assert not expected.directions[3].any()
+    assert bool(expected.directions[3].any()) is (not period.rule.stands_still)
     assert expected.theta_gradients.abs().min(1).values.gt(0).all()
     check_close(period.run(open_stepwise_tape), expected, 1e-11)
     check_close(period.run(open_stepwise_tape, torch.float32), expected, 3e-5)
 
 
 def test_some_directions_of_these_are_at_their_bound() -> None:
-    period = TensorPeriod(bound=1.0)
+    period = TensorPeriod(direction_bound=1.0)
     cells = period.rule.run_cells(period.rule.unpack(period.theta), period.state)
     length = cells.step_length[0, :, -1:]
     directions = period.run(open_stepwise_tape).directions[0, :, -7 * 2 * 9 :]
@@ -136,8 +135,9 @@ def test_some_directions_of_these_are_at_their_bound() -> None:
     assert 0.05 < float(at_bound.double().mean()) < 0.95
 
 
-def test_is_the_slope_of_the_objective() -> None:
-    period = TensorPeriod()
+@pytest.mark.parametrize("sparse_above", [1.0, SPARSE_ABOVE])
+def test_is_the_slope_of_the_objective(sparse_above: float) -> None:
+    period = TensorPeriod(sparse_above=sparse_above)
     generator = torch.Generator().manual_seed(5)
     way = torch.randn(period.theta.shape, generator=generator, dtype=torch.float64)
     ahead = period.objective(period.theta + 1e-6 * way)
@@ -164,7 +164,7 @@ def test_learners_and_repetitions_are_independent() -> None:
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
 def test_periods_of_first_order_are_those_of_the_plain_rule(batch: tuple[int, ...]) -> None:
-    period = TensorPeriod(batch=batch)
+    period = TensorPeriod(batch=batch, sparse_above=SPARSE_ABOVE)
     tapes = [open_tape(period.rule, period.theta, period.state)]
     tapes.append(ReferenceTape(period.rule, period.theta, period.state))
     assert isinstance(tapes[0], FusedTensorTape)
@@ -181,7 +181,7 @@ def test_periods_of_first_order_are_those_of_the_plain_rule(batch: tuple[int, ..
 
 
 def test_a_period_may_be_cut_without_a_trace() -> None:
-    period = TensorPeriod()
+    period = TensorPeriod(sparse_above=SPARSE_ABOVE)
     whole = open_stepwise_tape(period.rule, period.theta.float(), period.rounded_state(torch.float))
     state = period.rounded_state(torch.float32)
     for gradient in period.a.float():

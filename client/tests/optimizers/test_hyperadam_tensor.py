@@ -6,8 +6,11 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import hyperadam
 import pytest
 import torch
 from hyperadam import HyperAdam, Theta
@@ -17,7 +20,7 @@ from small_run import make_parameters, set_gradients
 from torch import Tensor, nn
 
 
-def make_theta(noise: float = 0.1, **options: int) -> Theta:
+def make_theta(noise: float = 0.1, **options: Any) -> Theta:
     rule = HyperAdamTensorRule(HyperAdamTensorSpec(**options))
     generator = torch.Generator().manual_seed(0)
     vector = rule.pack(rule.init_theta(generator))
@@ -41,6 +44,7 @@ def train(model: nn.Module, optimizer: HyperAdam, steps: range) -> None:
         generator = torch.Generator().manual_seed(step)
         for index, parameter in enumerate(model.parameters()):
             gradient = torch.randn(parameter.shape, generator=generator)
+            gradient[step % 2] = 0.0
             parameter.grad = None if not index and step % 3 == 0 else gradient
         optimizer.step()
 
@@ -49,9 +53,9 @@ def flatten(parameters: list[nn.Parameter]) -> Tensor:
     return torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
 
 
-@pytest.mark.parametrize("sees_network", [False, True])
-def test_is_the_rule_over_the_tensors_of_one_flat_vector(sees_network: bool) -> None:
-    theta = make_theta(sees_network=sees_network)
+@pytest.mark.parametrize("options", [{}, {"sees_network": True}, {"sparse_above": 0.1}], ids=str)
+def test_is_the_rule_over_the_tensors_of_one_flat_vector(options: dict[str, Any]) -> None:
+    theta = make_theta(**options)
     parameters = make_parameters(torch.float64)
     optimizer = HyperAdam(parameters, theta, warmup_steps=0, decay_after=0)
     tensors = {name: x.double() for name, x in theta.tensors.items()}
@@ -59,6 +63,9 @@ def test_is_the_rule_over_the_tensors_of_one_flat_vector(sees_network: bool) -> 
     state = theta.rule.init_state(w, [parameter.shape for parameter in parameters])
     for step in range(5):
         set_gradients(parameters, step)
+        for parameter in parameters:
+            assert parameter.grad is not None
+            parameter.grad.view(-1)[step % 3 :: 3] = 0.0
         gradient = torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None])
         direction, state = theta.rule.update(tensors, gradient, state)
         w = w - direction
@@ -96,11 +103,12 @@ def test_a_parameter_has_numbers_a_coordinate_and_numbers_a_tensor() -> None:
     assert n_steps == [2, 4, 4, 4]
 
 
+@pytest.mark.parametrize("sparse_above", [1.0, 0.1])
 @pytest.mark.parametrize("state_dtype", [None, torch.bfloat16])
 def test_a_state_dict_continues_bit_for_bit(
-    state_dtype: torch.dtype | None, tmp_path: Path
+    state_dtype: torch.dtype | None, sparse_above: float, tmp_path: Path
 ) -> None:
-    theta = make_theta()
+    theta = make_theta(sparse_above=sparse_above)
     options = {} if state_dtype is None else {"state_dtype": state_dtype}
     whole, optimizer = make(theta, **options)
     train(whole, optimizer, range(7))
@@ -168,6 +176,73 @@ def test_zero_gradients_move_nothing() -> None:
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
     assert torch.equal(flatten(parameters), before)
+
+
+class Embedding:
+    """Ten rows of 8 numbers, of which each step looks up two; the first one is seen once or as
+    often as is said."""
+
+    def __init__(self, theta: Theta, n_rows: int = 10) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(n_rows, 8, generator=self.generator))
+        self.start = self.weight.detach().clone()
+        self.optimizer = HyperAdam([self.weight], theta)
+
+    def step(self, *rows: int) -> None:
+        gradient = torch.zeros_like(self.weight)
+        for row in rows:
+            gradient[row] = torch.randn(8, generator=self.generator)
+        self.weight.grad = gradient
+        self.optimizer.step()
+
+    def measure_moves(self) -> Tensor:
+        """How far each row has gone, over how long rows were."""
+        moved = (self.weight.detach() - self.start).square().mean(1).sqrt()
+        return moved / self.start.square().mean().sqrt()
+
+
+@pytest.mark.parametrize("kernel", ["auto", "off"])
+@pytest.mark.parametrize(("sparse_above", "goes_on"), [(1.0, False), (0.8, False), (0.75, True)])
+def test_a_row_that_is_not_looked_up_goes_on_in_a_sparse_tensor(
+    sparse_above: float, goes_on: bool, kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYPERADAM_KERNEL", kernel)
+    embedding = Embedding(make_theta(sparse_above=sparse_above))
+    embedding.step(0, 1)
+    seen = embedding.measure_moves()
+    embedding.step(2, 3)
+    moves = embedding.measure_moves()
+    assert bool((moves[:2] != seen[:2]).all()) is goes_on
+    assert bool((moves[2:4] > 0).all())
+    assert not moves[4:].any()  # never looked up
+    state = embedding.optimizer.state[embedding.weight]
+    assert state["means"].shape == (6 + (sparse_above < 1), 1)
+
+
+@pytest.mark.parametrize("first_seen", [1, 100])
+def test_a_row_that_is_seen_once_does_not_run_away(first_seen: int) -> None:
+    shipped = hyperadam.pretrained("hyperadam-v7")
+    rule = HyperAdamTensorRule(replace(shipped.rule.spec, sparse_above=0.75))
+    embedding = Embedding(Theta(rule, shipped.tensors, shipped.rate), n_rows=100)
+    rows = torch.randint(1, 100, (1000, 10), generator=torch.Generator().manual_seed(1))
+    for step, others in enumerate(rows.tolist(), 1):
+        if step == first_seen + 300:
+            moved = embedding.measure_moves()[0]
+        embedding.step(*others, *([0] if step == first_seen else []))
+    moves = embedding.measure_moves()
+    assert moves[0] == moved
+    assert 0 < moves[0] < moves[1:].mean()
+
+
+def test_a_tensor_without_any_gradient_stands_still() -> None:
+    embedding = Embedding(make_theta(sparse_above=0.5))
+    embedding.step(*range(10))
+    embedding.step()
+    moves = embedding.measure_moves()
+    assert moves.all()
+    for _ in range(2):
+        embedding.step()
+    assert torch.equal(embedding.measure_moves(), moves)
 
 
 def test_has_20_bytes_a_coordinate() -> None:

@@ -25,6 +25,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "large-epsilon": {"epsilon": 1e-3},
     "bounded": {"direction_bound": 1.0},
     "sees-network": {"sees_network": True},
+    "sparse": {"sparse_above": 0.4},
+    "all-sparse": {"sparse_above": 0.0},
 }
 SHAPES = [(2, 3), (4,), (), (2, 1, 3), (2, 1, 2, 2), (2, 2)]
 """A matrix, a vector, a number, a stack, a kernel, and a matrix that starts at 0."""
@@ -67,6 +69,8 @@ def test_tensors_of_every_role_move_as_the_reference(options: dict[str, Any]) ->
     rule = HyperAdamTensorRule(HyperAdamTensorSpec(**options))
     theta, w, gradients = draw_theta(rule, std=0.3), draw_start(), draw_gradients(N_STEPS, P)
     gradients[3:5, :6] = 0.0
+    gradients[10:, 6:8] = 0.0  # half of the vector, and then a sixth of the stack
+    gradients[15:18, 11] = 0.0
     expected = tensor_directions(
         asdict(rule.spec),
         {name: x.numpy() for name, x in theta.items()},

@@ -45,6 +45,14 @@ def make_network_theta() -> Theta:
 
 
 @cache
+def make_sparse_theta() -> Theta:
+    """One that lets a tensor go on where more than 0.55 of it has no gradient."""
+    rule = HyperAdamTensorRule(HyperAdamTensorSpec(sparse_above=0.55))
+    vector = rule.pack(rule.init_theta(torch.Generator().manual_seed(0)))
+    return Theta.from_vector(rule, vector, rate=Rate(lr=1.0))
+
+
+@cache
 def make_rnnprop_theta() -> Theta:
     rule = RNNpropRule()
     vector = 0.5 * torch.randn(rule.n_theta, generator=torch.Generator().manual_seed(0))

@@ -17,6 +17,7 @@ from every_optimizer import (
     make_network_theta,
     make_rnnprop,
     make_small_theta,
+    make_sparse_theta,
     make_tensor_theta,
 )
 from hyperadam import HyperAdam, Theta
@@ -51,12 +52,17 @@ def make_network(parameters: Any, **options: Any) -> Optimizer:
     return HyperAdam(parameters, rate(make_network_theta()), **options)
 
 
+def make_sparse(parameters: Any, **options: Any) -> Optimizer:
+    return HyperAdam(parameters, rate(make_sparse_theta()), **options)
+
+
 MAKES: dict[str, Make] = {
     "adamw": make_adamw,
     "rms": make_rms,
     "euclidean": make_euclidean,
     "tensor": make_rated_tensor,
     "network": make_network,
+    "sparse": make_sparse,
     "rnnprop": make_rnnprop,
 }
 
@@ -72,11 +78,14 @@ class Model(nn.Module):
 
 
 def draw_gradient(index: int, step: int) -> Tensor:
-    """Of a whole parameter. The row of a matrix that step 0 did not see has none then."""
+    """Of a whole parameter. The row of a matrix that step 0 did not see has none then; later, of
+    another matrix more of the whole has none than of its last rows."""
     generator = torch.Generator().manual_seed(100 * step + index)
     gradient = torch.randn(SHAPES[index], generator=generator)
     if index == 4 and step < 2:
         gradient[5] = 0.0
+    if index == 0 and step > 1:
+        gradient[1:4] = 0.0
     return gradient
 
 

@@ -93,6 +93,7 @@ class TensorOracle:
         betas: list[Array] = []
         gamma = float(sigmoid(self.theta["adam_cell.bias"][n]))
         ratios = np.zeros(n + 1)
+        zero_share = v_mean = 0.0
         directions = []
         for t in range(1, len(gradients) + 1):
             hidden = self.read(ratios, t)
@@ -100,7 +101,12 @@ class TensorOracle:
             betas.append(sigmoid(decays))
             m_hat = np.array([average(gradients[:t], [b[j] for b in betas]) for j in range(n)])
             v_hat = average(gradients[:t] ** 2, [gamma] * t)
-            directions.append(self.combine(hidden, m_hat, v_hat, gradients[t - 1]))
+            still = gradients[t - 1] == 0
+            v = v_hat * (1 - gamma**t)
+            if self.spec["sparse_above"] < zero_share < 1:
+                still &= v <= v_mean / 100
+            directions.append(self.combine(hidden, m_hat, v_hat, still))
+            zero_share, v_mean = float((gradients[t - 1] == 0).mean()), float(v.mean())
 
             squares = [*(m_hat**2).mean(1), (gradients[t - 1] ** 2).mean()]
             if v_hat.mean() > 0:
@@ -116,12 +122,12 @@ class TensorOracle:
         x = np.array([*(ratios / 2), *clocks, *shape, *role, *self.surroundings])
         return np.tanh(self.theta["state_cell.weight"] @ x + self.theta["state_cell.bias"])
 
-    def combine(self, hidden: Array, m_hat: Array, v_hat: Array, gradient: Array) -> Array:
+    def combine(self, hidden: Array, m_hat: Array, v_hat: Array, still: NDArray[Any]) -> Array:
         """d of one step."""
         growth = np.exp(self.theta["weight_cell.weight"] @ hidden)
         rho = self.theta["weight_cell.bias"] * growth
         mixture = (rho @ m_hat) / np.sqrt(v_hat + self.spec["epsilon"])
-        mixture[gradient == 0] = 0.0
+        mixture[still] = 0.0
         bound = self.spec["direction_bound"]
 
         bias = self.theta["length.bias"][self.role if self.is_relative else 3]

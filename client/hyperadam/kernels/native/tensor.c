@@ -12,7 +12,7 @@ static TensorState open_slot(const TensorProblem *problem, real *slot) {
     state.beta_hat = state.v + n_coordinates;
     state.gamma_hat = state.beta_hat + J * n_cells;
     state.means = state.gamma_hat + n_cells;
-    state.n_steps = state.means + MEANS * n_cells;
+    state.n_steps = state.means + problem->n_means * n_cells;
     return state;
 }
 
@@ -42,7 +42,7 @@ static void step_tensors(const TensorProblem *problem, ThetaParts theta, const r
         const int64_t cell = place.cell, at = place.at;
         Cells cells;
         Coefficients c;
-        double beta_hat[J], gamma_hat, totals[MEANS] = {0};
+        double beta_hat[J], gamma_hat, totals[SUMS] = {0};
         run_cells(problem, theta, old, cell, &cells);
         prepare_step(problem, &cells, old, cell, beta_hat, &gamma_hat, &c);
 

@@ -2,7 +2,7 @@
  * the means' adjoints give every coordinate, to those of (g, the moments before) and of what the cells said.
  *
  * With s = Σ_j (ρ_j / β̂_j) m_j, r = (v / γ̂ + ε)^-½ and q = ∂F/∂(s r), which is ℓ d̄ where d is s r within its bound
- * and g is not 0, and else 0:
+ * and the coordinate does not stand still, and else 0:
  *
  *     ℓ̄ = Σ d̄ d / ℓ              v̂̄ = -½ q s r³               v̄ += v̂̄ / γ̂ + V̄ / (N γ̂)
  *     m̄_j += q r ρ_j / β̂_j + 2 M̄_j m_j / (N β̂_j²)             ḡ = Σ_j (1 - β_j) m̄_j + 2 g ((1 - γ) v̄ + Q̄ / N)
@@ -37,8 +37,9 @@ INLINE void backward_vector(const BackCoefficients *c, const BackRows *rows, int
         mixture += step->weight[j] * m[j];
     }
     mixture *= root;
-    const vec bounded = where(g == zero, zero, v_max(-step->bound, v_min(step->bound, mixture)));
-    const ivec passes = (g != zero) & (mixture <= step->bound) & (mixture >= -step->bound);
+    const ivec still = find_still(step, g, v);
+    const vec bounded = where(still, zero, v_max(-step->bound, v_min(step->bound, mixture)));
+    const ivec passes = ~still & (mixture <= step->bound) & (mixture >= -step->bound);
     const vec mixture_bar = where(passes, upstream * step->length, zero);
     const vec sum_bar = mixture_bar * root;
     const vec v_hat_bar = splat((real)-0.5) * sum_bar * bounded * root;

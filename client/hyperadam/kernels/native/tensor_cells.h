@@ -12,16 +12,18 @@
 enum { N_ROLES = 4, VECTOR_ROLE = N_ROLES - 1 };
 enum { LONG_CLOCK = J + 1, SHORT_CLOCK, FAN_IN, GAIN, ROLE, FEATURES = ROLE + N_ROLES };
 enum { V_MEAN = J, G_MEAN, MEANS };  /* of m̂_j² (J of them), of v̂, of g² */
+enum { ZERO_SHARE = MEANS, SUMS };   /* a mean that cells do not see, and that may be missing: of g = 0 */
 enum { N_TRAITS = 1 + N_ROLES, MOST_SURROUNDINGS = 5 };
 enum { LARGEST_HIDDEN = 256 };
 #define RATIO_FLOOR 1e-8
 #define WARMUP 20
+#define FORGOTTEN 0.01
 #define USUAL_FAN_IN 64
 
 /* Learners of the same tensors side by side. A cell is one tensor of one learner. */
 typedef struct {
-    int64_t n_learners, p, n_tensors, n_hidden, n_surroundings;
-    double epsilon, bound;
+    int64_t n_learners, p, n_tensors, n_hidden, n_surroundings, n_means; /* n_means: MEANS, or SUMS where zeros are counted */
+    double epsilon, bound, sparse_above;
     const int64_t *lengths;       /* (tensors) */
     const real *start_rms;        /* (cells) */
     const real *traits;           /* (N_TRAITS + n_surroundings, cells) */

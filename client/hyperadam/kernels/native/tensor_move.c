@@ -58,7 +58,7 @@ INLINE void write_stored(void *field, int64_t i, vec x, const int is_half) {
     else write_vec((real *)field + i, x);
 }
 
-INLINE void move_vector(const MoveCoefficients *c, const MoveRows *rows, int64_t i, vec sums[MEANS], const int is_half) {
+INLINE void move_vector(const MoveCoefficients *c, const MoveRows *rows, int64_t i, vec sums[SUMS], const int is_half) {
     vec m[J], v = read_stored(rows->v, i, is_half);
     UNROLL for (int j = 0; j < J; j++) m[j] = read_stored(rows->m[j], i, is_half);
     const vec bounded = advance(&c->step, read_vec(rows->g + i), m, &v, sums);
@@ -68,7 +68,7 @@ INLINE void move_vector(const MoveCoefficients *c, const MoveRows *rows, int64_t
 }
 
 /* The last few coordinates, beside zeros: they add nothing to sums. */
-INLINE void move_rest(const MoveCoefficients *c, const MoveRows *rows, int64_t i, int n, vec sums[MEANS], const int is_half) {
+INLINE void move_rest(const MoveCoefficients *c, const MoveRows *rows, int64_t i, int n, vec sums[SUMS], const int is_half) {
     const size_t stored = is_half ? sizeof(uint16_t) : sizeof(real);
     real memory[J + 3][LANES];
     memset(memory, 0, sizeof memory);
@@ -86,15 +86,15 @@ INLINE void move_rest(const MoveCoefficients *c, const MoveRows *rows, int64_t i
     for (int j = 0; j < J; j++) memcpy((char *)rows->m[j] + i * stored, rest.m[j], n * stored);
 }
 
-INLINE void move_chunks(const MoveCoefficients *c, const MoveRows *rows, int64_t begin, int64_t end, double totals[MEANS],
+INLINE void move_chunks(const MoveCoefficients *c, const MoveRows *rows, int64_t begin, int64_t end, double totals[SUMS],
                         const int is_half) {
     for (; begin < end; begin += CHUNK) {
         const int64_t chunk_end = begin + CHUNK < end ? begin + CHUNK : end;
-        vec sums[MEANS] = {{0}};
+        vec sums[SUMS] = {{0}};
         int64_t i = begin;
         for (; i + LANES <= chunk_end; i += LANES) move_vector(c, rows, i, sums, is_half);
         if (i < chunk_end) move_rest(c, rows, i, (int)(chunk_end - i), sums, is_half);
-        for (int r = 0; r < MEANS; r++) totals[r] += sum_lanes(sums[r]);
+        for (int r = 0; r < SUMS; r++) totals[r] += sum_lanes(sums[r]);
     }
 }
 
@@ -129,6 +129,8 @@ int64_t tensor_move_workspace(int64_t n_tensors) { return n_tensors * (int64_t)s
 
 int64_t tensor_segment(void) { return SEGMENT; }
 
+int64_t tensor_sums(void) { return SUMS; }
+
 /* The Euclidean norm of all gradients; not finite if a number is not, or if its square leaves the range of `real`. */
 double tensor_norm(const int64_t *lengths, const real *const *gradients, int64_t n_tensors) {
     double total = 0;
@@ -150,7 +152,7 @@ void tensor_move_prepare(const TensorProblem *problem, const double *theta, cons
     }
 }
 
-/* Segments `first` … `last` - 1; sums (segments, MEANS) are written. */
+/* Segments `first` … `last` - 1; sums (segments, SUMS) are written. */
 void tensor_move_segments(const TensorProblem *problem, const TensorState *state, const Move *move,
                           const MoveCoefficients *workspace, double *sums, int64_t first, int64_t last) {
     const unsigned mode = flush_denormals();
@@ -163,8 +165,8 @@ void tensor_move_segments(const TensorProblem *problem, const TensorState *state
         MoveRows rows = {.g = move->gradients[tensor], .w = move->parameters[tensor]};
         rows.v = (char *)state->v + at * stored;
         for (int j = 0; j < J; j++) rows.m[j] = (char *)state->m + (j * problem->p + at) * stored;
-        double *totals = sums + segment * MEANS;
-        memset(totals, 0, MEANS * sizeof(double));
+        double *totals = sums + segment * SUMS;
+        memset(totals, 0, SUMS * sizeof(double));
         (move->bf16_state ? move_halves : move_reals)(workspace + tensor, &rows, begin, end, totals);
     }
     restore_mode(mode);
@@ -176,9 +178,9 @@ void tensor_move_finish(const TensorProblem *problem, const TensorState *state, 
     int64_t segment = 0;
     for (int64_t tensor = 0; tensor < problem->n_tensors; tensor++) {
         const MoveCoefficients *c = workspace + tensor;
-        double totals[MEANS] = {0};
+        double totals[SUMS] = {0};
         for (; segment < move->n_segments && move->segment_tensors[segment] == tensor; segment++)
-            for (int r = 0; r < MEANS; r++) totals[r] += sums[segment * MEANS + r];
+            for (int r = 0; r < SUMS; r++) totals[r] += sums[segment * SUMS + r];
         state->n_steps[tensor] += 1;
         finish_step(problem, *state, tensor, c->beta_hat, c->gamma_hat, totals, problem->lengths[tensor]);
     }

@@ -1,6 +1,7 @@
 """The derivative of `forward.step_coordinates`, written out.
 
-With bars for adjoints, a = 1 where g is not 0 and the direction within its bound, else 0, S̄ the
+With bars for adjoints, a = 1 where the coordinate does not stand still and the direction is within
+its bound, else 0, S̄ the
 adjoints of the three kinds of sums, M = Σ ρ_j m̂_j and r = 1 / √(v̂ + ε):
 
     M̄ = a d̄ ℓ r          v̂̄ = −½ a d̄ ℓ M r³
@@ -44,7 +45,7 @@ class Adjoints(NamedTuple):
     v: Any
     """Shape (1, L, p)."""
     sums: Any
-    """Shape (J + 2, L, k)."""
+    """Shape (J + 3, L, k); that of the last row counts nothing."""
 
 
 class InputAdjoints(NamedTuple):
@@ -87,7 +88,8 @@ def step_coordinates_backward(
 
     by_direction = load_column(adjoints.direction, tile, constants)
     ratio = moved.mixture * moved.inverse_root
-    is_within = (ratio <= constants.BOUND) & (ratio >= -constants.BOUND) & (moved.g != 0)
+    is_within = (ratio <= constants.BOUND) & (ratio >= -constants.BOUND)
+    is_within = is_within & (moved.still == 0)
     by_ratio = tl.where(is_within, by_direction * length, 0.0)
     by_mixture = by_ratio * moved.inverse_root
     square = moved.inverse_root * moved.inverse_root

@@ -35,6 +35,8 @@ class Coefficients(NamedTuple):
     """1 / γ̂; shape (1, L, k)."""
     length: Any
     """ℓ; shape (1, L, k)."""
+    still_v: Any
+    """How large v may be where a coordinate without a gradient stands still; shape (1, L, k)."""
 
 
 class Moved(NamedTuple):
@@ -49,6 +51,8 @@ class Moved(NamedTuple):
     """Σ_j ρ_j m̂_j."""
     inverse_root: Any
     """1 / √(v̂ + ε)."""
+    still: Any
+    """Where d is 0 for want of a gradient."""
     bounded: Any
     """d / ℓ."""
 
@@ -66,10 +70,12 @@ def move_moments(gradient, m, v, coefficients, tile, constants):
     mixture = tl.sum(load_numbers(coefficients.weights, tile, constants) * new_m, 0)
     v_hat = new_v * tl.load(coefficients.v_scale + tile.place)
     inverse_root = 1 / tl.sqrt(v_hat + constants.EPSILON)
-    ratio = tl.where(g == 0, 0.0, mixture * inverse_root)
+    goes_on = new_v > tl.load(coefficients.still_v + tile.place)
+    still = (g == 0) & (goes_on == 0)
+    ratio = tl.where(still, 0.0, mixture * inverse_root)
     above = tl.where(ratio > constants.BOUND, constants.BOUND, ratio)
     bounded = tl.where(above < -constants.BOUND, -constants.BOUND, above)
-    return Moved(g, old_m, old_v, new_m, new_v, mixture, inverse_root, bounded)
+    return Moved(g, old_m, old_v, new_m, new_v, mixture, inverse_root, still, bounded)
 
 
 @triton.jit
@@ -88,7 +94,7 @@ def step_coordinates(
     BLOCK: tl.constexpr,
 ):
     """Writes moments, which may be the old ones' place, the direction, and to rows of `sums` Σ m_j²
-    (J), Σ v and Σ g² of the block. Grid: (blocks, learners)."""
+    (J), Σ v, Σ g² and how often g is not 0 in the block. Grid: (blocks, learners)."""
     tile = locate_tile(blocks, sizes, constants, BLOCK)
     moved = move_moments(gradient, m, v, coefficients, tile, constants)
     length = tl.load(coefficients.length + tile.place)
@@ -98,3 +104,4 @@ def step_coordinates(
     store_row_sums(sums, 0, moved.m * moved.m, tile, constants)
     store_sum(sums, constants.J, moved.v, tile)
     store_sum(sums, constants.J + 1, moved.g * moved.g, tile)
+    store_sum(sums, constants.J + 2, tl.where(moved.g != 0, 1.0, 0.0), tile)

@@ -80,9 +80,9 @@ class PassLauncher:
         """Writes m and v, which may be the old ones, and the direction.
 
         Returns:
-            Σ m_j², Σ v and Σ g² of each tensor; shape (J + 2, *batch, k).
+            Σ m_j², Σ v, Σ g² and how often g is not 0 of each tensor; shape (J + 3, *batch, k).
         """
-        sums = self._make_sums(self._j + 2)
+        sums = self._make_sums(self._j + 3)
         self._launch(
             step_coordinates,
             gradient,
