@@ -101,9 +101,9 @@ class HyperAdamTensorSpec:
     sees_network: bool = False
     """Whether the cells are told of the network that a tensor is in."""
     sparse_above: float = 1.0
-    """0 to 1: a tensor of which more than this share had a gradient of exactly 0 in the step
-    before, as an embedding whose rows are rarely looked up, goes on for a while where it has none;
-    all others stand still there. 1: none goes on."""
+    """0 to 1: a tensor of which a larger share had a gradient of exactly 0 in the step before, as
+    an embedding of rarely seen rows, goes on by its moments for a while where it has none. Others
+    stand still there, and all do with 1."""
 
     RANGES: ClassVar[Ranges] = {
         "n_candidates": (1, 16),
