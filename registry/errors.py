@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from hyperadam import pretrained_names
+
 
 class RegistryError(Exception):
     """Base of everything that a registry raises on purpose."""
@@ -17,6 +21,16 @@ class ArtifactNotFound(RegistryError):
 
 class OptimizerNotFound(RegistryError):
     """No version was ever created under that name."""
+
+    @classmethod
+    def named(cls, optimizer: str) -> Self:
+        """That nobody sees one of this name, and how to get one that comes with the client."""
+        if optimizer not in pretrained_names():
+            return cls(f"no optimizer is named {optimizer!r}")
+        return cls(
+            f"no optimizer is named {optimizer!r} here; `hyperadam push {optimizer}` registers the "
+            "one that comes with the package"
+        )
 
 
 class VersionNotFound(RegistryError):

@@ -278,11 +278,11 @@ class InMemoryRegistry(Registry):
     def _versions(self, optimizer: str) -> MemoryVersions:
         known = self._known(optimizer)
         if not known.newest_first():
-            raise OptimizerNotFound(f"no optimizer is named {optimizer!r}")
+            raise OptimizerNotFound.named(optimizer)
         return known
 
     def _known(self, optimizer: str) -> MemoryVersions:
         """The same, where its versions may all be deleted."""
         if check_name(optimizer, "optimizer") not in self._optimizers:
-            raise OptimizerNotFound(f"no optimizer is named {optimizer!r}")
+            raise OptimizerNotFound.named(optimizer)
         return self._optimizers[optimizer]

@@ -29,7 +29,7 @@ from services.webhooks.hosts import Hosts
 from services.webhooks.signing import read_key
 
 
-def _default_home() -> Path:
+def default_home() -> Path:
     return Path.home() / ".local" / "share" / "hyperadam"
 
 
@@ -52,7 +52,7 @@ class Settings(OidcSettings, RetentionSettings, BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Field(default_factory=_default_home)
+    home: Path = Field(default_factory=default_home)
     """Folder of everything that the embedded service keeps."""
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
@@ -309,7 +309,7 @@ def _read_home(value: str | Path | None) -> Path:
         ValueError: it is no path.
     """
     try:
-        return Path(value or _default_home()).expanduser().resolve()
+        return Path(value or default_home()).expanduser().resolve()
     except RuntimeError as error:  # ~somebody
         raise ValueError(f"home must be the path of a folder, got {value}: {error}") from error
 

@@ -72,7 +72,7 @@ class Models:
     def _read_our_tags(self, optimizer: str) -> Mapping[str, str]:
         tags = self._read_tags(check_name(optimizer, "optimizer"))
         if OPTIMIZER_TAG not in tags:
-            raise no_optimizer(optimizer)
+            raise OptimizerNotFound.named(optimizer)
         return tags
 
     def _read_tags(self, optimizer: str) -> Mapping[str, str]:
@@ -110,7 +110,3 @@ def read_changes(tags: Mapping[str, str]) -> list[VersionChange]:
         )
         changes.append(change)
     return changes
-
-
-def no_optimizer(optimizer: str) -> OptimizerNotFound:
-    return OptimizerNotFound(f"no optimizer is named {optimizer!r}")

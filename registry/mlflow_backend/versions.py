@@ -22,13 +22,14 @@ from registry import checks
 from registry.errors import (
     AliasNotFound,
     ArtifactNotFound,
+    OptimizerNotFound,
     RegistryError,
     VersionNotFound,
 )
 from registry.mlflow_backend.artifacts import Artifacts
 from registry.mlflow_backend.connection import Store
 from registry.mlflow_backend.errors import translate_errors
-from registry.mlflow_backend.models import OPTIMIZER_TAG, Models, no_optimizer
+from registry.mlflow_backend.models import OPTIMIZER_TAG, Models
 from registry.mlflow_backend.runs import KEY_TAG, Runs
 from registry.mlflow_backend.version_tags import (
     SHA256_TAG,
@@ -100,7 +101,7 @@ class Versions:
             versions = [read_version(version, standing) for version in pages if is_ours(version)]
         versions = [version for version in versions if version.number not in standing.deleted]
         if not versions:
-            raise no_optimizer(optimizer)
+            raise OptimizerNotFound.named(optimizer)
         return sorted(versions, key=lambda version: -version.number)
 
     def by_ref(self, optimizer: str, ref: str) -> Version:
@@ -207,7 +208,7 @@ class Versions:
 
     def _check_any(self, optimizer: str, standing: Standing) -> None:
         if self._find_newest(optimizer, standing.deleted) is None:
-            raise no_optimizer(optimizer)
+            raise OptimizerNotFound.named(optimizer)
 
     def _find_newest(self, optimizer: str, without: frozenset[int]) -> ModelVersion | None:
         """The newest version whose number is none of these."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.text import Text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from services.settings import Settings
+from services.settings import Settings, default_home
 
 
 def greet(console: Console, url: str, settings: Settings) -> None:
@@ -27,6 +28,9 @@ def greet(console: Console, url: str, settings: Settings) -> None:
         "Ray": _describe_ray(settings),
     }.items():
         _say(console, f"  {name:<9}{value}")
+    if settings.home != default_home():
+        place = shlex.quote(str(settings.home))
+        _say(console, f"  Other terminals find it by  export HYPERADAM_HOME={place}")
     _say(
         console,
         "  Stop it with Ctrl-C: running jobs leave a checkpoint and go on at the next start.",

@@ -194,7 +194,7 @@ def _check_seen(thing: Thing, is_seen: bool) -> None:
         case "job":
             raise errors.job_not_found(thing.name)
         case "optimizer":
-            raise OptimizerNotFound(f"no optimizer is named {thing.name!r}")
+            raise OptimizerNotFound.named(thing.name)
         case "project":
             raise project_not_found(thing.name)
         case "dataset":

@@ -32,5 +32,5 @@ class SeenVersions:
             VersionNotFound, AliasNotFound: the optimizer has no such version.
         """
         if not self._reach.sees_name(name, self._principal):
-            raise OptimizerNotFound(f"no optimizer is named {name!r}")
+            raise OptimizerNotFound.named(name)
         return self._registry.version(name, ref)

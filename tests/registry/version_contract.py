@@ -135,6 +135,12 @@ class VersionContract:
             with pytest.raises(OptimizerNotFound, match="cnn"):
                 call()
 
+    def test_one_that_comes_with_the_package_is_named_with_how_to_register_it(
+        self, registry: Registry
+    ) -> None:
+        with pytest.raises(OptimizerNotFound, match="`hyperadam push hyperadam-v1` registers"):
+            registry.version("hyperadam-v1", "latest")
+
     def test_an_unknown_version_is_not_found(
         self, registry: Registry, subtests: pytest.Subtests
     ) -> None:

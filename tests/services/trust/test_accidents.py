@@ -19,7 +19,7 @@ from services.database.base import Database
 from services.embedded import banner
 from services.embedded.home import Home, UnusableHome
 from services.embedded.up import ensure_key
-from services.settings import Settings
+from services.settings import Settings, default_home
 
 
 @pytest.fixture
@@ -99,6 +99,12 @@ def test_a_job_store_that_lost_its_keys_is_refused(embedded: Container, tmp_path
     assert home.key_file.read_text() == "ha_made_before"
 
 
+def test_a_home_that_commands_find_by_themselves_is_not_explained() -> None:
+    said = StringIO()
+    banner.greet(Console(file=said), "http://127.0.0.1:8400", Settings(home=default_home()))
+    assert "HYPERADAM_HOME" not in said.getvalue()
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_the_banner_names_what_is_used_and_keeps_secrets(
     tmp_path: Path, *, is_terminal: bool
@@ -116,6 +122,7 @@ def test_the_banner_names_what_is_used_and_keeps_secrets(
         str(tmp_path / "mlflow.db"),
         "@db/jobs",
         "http://head:8265",
+        f"export HYPERADAM_HOME={tmp_path}",
         "DATABASE_URL is set, but not used",
         "HYPERADAM_TRACKING_URI_FILE is what",
     ):
