@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.groups import read_rate
+from hyperadam.optimizers.habits import explain_theta
 from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient
 from hyperadam.theta import Theta
@@ -25,9 +27,7 @@ def check_theta(theta: Theta, rule_kinds: Collection[str], optimizer: str) -> No
         ValueError: its rule is of another kind.
     """
     if not isinstance(theta, Theta):
-        raise TypeError(
-            f"theta must be a hyperadam.Theta, got {type(theta).__name__}; see hyperadam.Theta.load"
-        )
+        raise TypeError(explain_theta(theta))
     if theta.rule.kind not in rule_kinds:
         kinds = " or ".join(sorted(rule_kinds))
         raise ValueError(f"theta is of kind {theta.rule.kind!r}; {optimizer} runs {kinds}")
@@ -37,11 +37,12 @@ def check_group(group: Mapping[str, Any], optimizer: str) -> None:
     """Refuse a group of parameters. What is frozen in it is nobody's business.
 
     Raises:
-        ValueError: a field of its rate is out of its bounds, or its role is none that its
-            parameters can have.
+        ValueError: a field of its rate is out of its bounds, its role is none that its
+            parameters can have, or a parameter has no shape yet.
         TypeError: a parameter is not of a real floating dtype.
     """
     read_rate(group)
+    check_shapes_known(group["params"], optimizer)
     trainable = find_trainable(group["params"])
     check_dtypes(trainable, optimizer)
     read_shapes(trainable, group)
@@ -61,6 +62,32 @@ def check_dtypes(parameters: Iterable[Tensor], optimizer: str) -> None:
     for parameter in parameters:
         if parameter.dtype not in PARAMETER_DTYPES:
             raise TypeError(f"{optimizer} cannot optimize a parameter of dtype {parameter.dtype}")
+
+
+def check_shapes_known(parameters: Iterable[Tensor], optimizer: str) -> None:
+    """Refuse parameters of lazy modules that have not met an input.
+
+    Raises:
+        ValueError: one has no shape yet.
+    """
+    if any(map(is_lazy, parameters)):
+        raise ValueError(
+            f"{optimizer} cannot take a parameter that has no shape yet, as those of lazy modules: "
+            "run the model once on a batch, and make the optimizer then"
+        )
+
+
+def check_in_memory(parameters: Iterable[Tensor], optimizer: str) -> None:
+    """Refuse parameters without numbers: a step could not move them, nor what took their place.
+
+    Raises:
+        RuntimeError: one that is trained is on the meta device.
+    """
+    if any(parameter.is_meta for parameter in find_trainable(parameters)):
+        raise RuntimeError(
+            f"{optimizer} has parameters on the meta device, which have no numbers. Where to_empty "
+            "gave the model memory, it has other parameters now: make the optimizer after that"
+        )
 
 
 def check_strided(gradients: Sequence[Tensor], optimizer: str) -> None:

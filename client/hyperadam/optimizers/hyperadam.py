@@ -54,9 +54,10 @@ class HyperAdam(LearnedOptimizer):
             of that: below a fortieth of it, a warning says so.
         total_steps: N, how many steps the run has, where you know it: the rate falls to 0 over the
             last part of them, `rest`. Steps of the optimizer, not minibatches or epochs.
-        weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. This and what
-            follows: None is what Θ says, 0 none; a group may set its own; each group counts its own
-            steps.
+        weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. Where lr is 1, a
+            thousandth of what AdamW has beside a rate of 1e-3; what takes more than 0.5 % of the
+            weights in a step is warned of. This and what follows: None is what Θ says, 0 none; a
+            group may set its own; each group counts its own steps.
         warmup_steps: W, steps over which the rate rises to `lr`.
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it
             fall, pass 0.

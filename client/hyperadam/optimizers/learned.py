@@ -27,6 +27,7 @@ from hyperadam.optimizers.checkpoint import (
 from hyperadam.optimizers.checks import (
     check_dtypes,
     check_group,
+    check_in_memory,
     check_strided,
     check_theta,
     find_trainable,
@@ -40,6 +41,7 @@ from hyperadam.optimizers.groups import (
     warn_of_no_rest,
     warn_of_short_steps,
 )
+from hyperadam.optimizers.habits import refuse_module, warn_of_strong_decay
 from hyperadam.optimizers.insight import TensorInsight, inspect_tensors
 from hyperadam.optimizers.parameter_stepper import ParameterStepper
 from hyperadam.optimizers.shards import (
@@ -117,8 +119,6 @@ class LearnedOptimizer(Optimizer):
     """Kinds of rule that the class runs."""
     default_theta: ClassVar[str]
     """Name of the pretrained Θ that is taken when none is given."""
-    _is_being_made: bool = False
-    """While torch adds the groups that an optimizer begins with."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class LearnedOptimizer(Optimizer):
         self._theta = pretrained(self.default_theta) if theta is None else theta
         self._is_given = theta is not None
         check_theta(self._theta, self.rule_kinds, type(self).__name__)
-        self._open_run()
+        refuse_module(params)
         self._n_skipped_steps = 0
 
         self._n_dimensions: list[int] = []
@@ -158,16 +158,17 @@ class LearnedOptimizer(Optimizer):
             DIGEST: self._theta.sha256,
         }
         self._rate_changes = self._find_changes(lr, knobs)
-        self._is_being_made = True
         super().__init__(groups, {**self._theta.rate.to_fields(), **self._rate_changes, **others})
-        self._is_being_made = False
+        self._open_run()
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
         warn_of_short_steps(self.param_groups, self._theta.rate.lr)
         warn_of_no_rest(self.param_groups)
+        warn_of_strong_decay(self.param_groups, self._theta.rate.weight_decay)
 
     def _open_run(self) -> None:
-        """What is not carried from process to process."""
+        """What is not carried from process to process, and not there while groups are added that
+        the optimizer begins with."""
         others = find_others()
         check_sees_all(self._theta.rule, others, type(self).__name__)
         self._stepper = ParameterStepper(
@@ -176,6 +177,10 @@ class LearnedOptimizer(Optimizer):
             others,
             normalize_gradients=self._normalize_gradients,
         )
+
+    @property
+    def _is_open(self) -> bool:
+        return "_stepper" in self.__dict__
 
     @property
     def theta(self) -> Theta:
@@ -221,7 +226,7 @@ class LearnedOptimizer(Optimizer):
                 returned from here.
 
         Raises:
-            RuntimeError: a gradient is sparse.
+            RuntimeError: a gradient is sparse, or a parameter is on the meta device.
             FloatingPointError: a gradient is not finite; nothing was changed.
             ValueError: the parameters are on several devices, or what stands in `state` is not a
                 state of the rule's.
@@ -234,6 +239,8 @@ class LearnedOptimizer(Optimizer):
         moving = [parameter for parameter in self._parameters() if parameter.grad is not None]
         if moving or not self._stepper.steps_alone:
             self._step(moving)
+        else:
+            check_in_memory(self._parameters(), type(self).__name__)
         return loss
 
     def _step(self, moving: list[Tensor]) -> None:
@@ -242,6 +249,9 @@ class LearnedOptimizer(Optimizer):
         if not self._stepper.is_prepared(moving, self.param_groups):
             check_dtypes(moving, name)
             check_known(moving, name)
+            if moving:
+                one_device(moving)
+            check_in_memory(self._parameters(), name)
             check_not_flattened(self.param_groups, self._n_dimensions, name)
         device = moving[0].device if moving else torch.get_default_device()
         try:
@@ -255,16 +265,17 @@ class LearnedOptimizer(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with a `lr`, `weight_decay` and schedule of their own if given; their
         state starts from zero, and they come to rest when the first group does. An `lr` that is far
-        from Θ's own is warned of, as the constructor's.
+        from Θ's own, and a `weight_decay` that takes much of the weights, are warned of, as the
+        constructor's.
 
         Raises:
             ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
                 number in its range (`hyperadam.rates`), its `role` is none that its parameters
-                can have, or the devices differ.
+                can have, a parameter has no shape yet, or the devices differ.
             TypeError: a parameter is not of a real floating dtype.
         """
-        is_of_its_own = "lr" in param_group
-        if not self._is_being_made:
+        given = set(param_group)
+        if self._is_open:
             param_group.setdefault("total_steps", find_total_steps(self.param_groups))
         super().add_param_group(param_group)
         self.param_groups[-1][DIGEST] = self._theta.sha256
@@ -278,8 +289,12 @@ class LearnedOptimizer(Optimizer):
             self.param_groups.pop()
             raise
         self._n_dimensions.append(count_dimensions(self.param_groups[-1]))
-        if is_of_its_own and not self._is_being_made:
+        if not self._is_open:
+            return
+        if "lr" in given:
             warn_of_short_steps(self.param_groups[-1:], self._theta.rate.lr)
+        if given & {"lr", "weight_decay"}:
+            warn_of_strong_decay(self.param_groups[-1:], self._theta.rate.weight_decay)
 
     def state_dict(self) -> dict[str, Any]:
         """As torch's, with `theta_sha256` beside `state` and `param_groups`; loads with
@@ -357,7 +372,7 @@ class LearnedOptimizer(Optimizer):
         younger = {"_normalize_gradients": False, "_is_given": True, "_rate_changes": {}}
         for name, value in younger.items():
             self.__dict__.setdefault(name, value)
-        if "_stepper" in self.__dict__:
+        if self._is_open:
             self._stepper.forget_state()
         else:
             self._open_run()
@@ -377,6 +392,9 @@ class LearnedOptimizer(Optimizer):
         """The fields that were given in place of those of Θ's own rate."""
         unknown = sorted(set(knobs) - set(KNOBS))
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}")
+            raise TypeError(
+                f"{type(self).__name__} has no argument {unknown[0]!r}: leave it out, Θ says how "
+                f"gradients are used; of the rate there are lr, {', '.join(KNOBS)}"
+            )
         changes: dict[str, Any] = {"lr": lr, **knobs}
         return {name: value for name, value in changes.items() if value is not None}

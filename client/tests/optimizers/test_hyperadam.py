@@ -82,6 +82,7 @@ class TestStep:
             groups.step()
         assert all(torch.equal(a, b) for a, b in zip(together, apart, strict=True))
 
+    @pytest.mark.filterwarnings("ignore:weight_decay=.* of the weights")
     def test_groups_have_their_own_rate_and_decay(self) -> None:
         parameters = [nn.Parameter(torch.ones(3)) for _ in range(4)]
         optimizer = HyperAdam(

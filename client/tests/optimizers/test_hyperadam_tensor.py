@@ -33,7 +33,7 @@ def make(theta: Theta, **options: torch.dtype) -> tuple[nn.Module, HyperAdam]:
     model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
     groups = [
         {"params": model[0].parameters()},
-        {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.1},
+        {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.008},
     ]
     return model, HyperAdam(groups, theta, **options)
 

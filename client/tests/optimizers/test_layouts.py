@@ -29,6 +29,7 @@ def step_still(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter])
     optimizer.step()
 
 
+@pytest.mark.filterwarnings("ignore:weight_decay=.* of the weights")
 class TestWeightDecay:
     SHAPES = ((4, 3), (2, 2, 3, 3), (3,), (), (1, 1, 5))
 

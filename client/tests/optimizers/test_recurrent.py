@@ -30,7 +30,7 @@ def make(optimizer_type: type[LearnedOptimizer]) -> tuple[nn.Module, LearnedOpti
     model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
     groups = [
         {"params": model[0].parameters()},
-        {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.1},
+        {"params": model[2].parameters(), "lr": 0.5, "weight_decay": 0.008},
     ]
     return model, optimizer_type(groups, make_theta(*optimizer_type.rule_kinds))
 

@@ -81,6 +81,7 @@ class TestWarmUp:
         optimizer.step()
         assert [group["n_steps"] for group in optimizer.param_groups] == [1, 0]
 
+    @pytest.mark.filterwarnings("ignore:weight_decay=.* of the weights")
     def test_weight_decay_warms_up_too(self) -> None:
         weight = nn.Parameter(torch.full((4, 1), 2.0))
         plain = nn.Parameter(weight.detach().clone())
@@ -241,6 +242,7 @@ class TestShares:
         full = torch.tensor(lengths_of_steps(HyperAdam(parameters, make_theta()), parameters, 1)[0])
         torch.testing.assert_close(moved, full * torch.tensor([1, 1, 4 / 8, 1]), rtol=1e-4, atol=0)
 
+    @pytest.mark.filterwarnings("ignore:weight_decay=.* of the weights")
     def test_weight_decay_is_of_the_whole_rate(self) -> None:
         (wide, plain) = ([nn.Parameter(torch.full((1, 8), 2.0))] for _ in range(2))
         zero = torch.zeros(1, 8)
