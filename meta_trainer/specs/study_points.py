@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from meta_trainer.specs.domains import format_value
 from meta_trainer.specs.meta_training import MetaTrainingSpec
+from meta_trainer.specs.plain_words import suggest
 from meta_trainer.specs.presets import RECOMMENDED
 from meta_trainer.specs.problems import FieldProblem, plain_message
 from meta_trainer.specs.rates import path_of_today
@@ -77,9 +78,14 @@ def check_path(base: MetaTrainingSpec, path: str, context: Mapping[str, Any]) ->
     field = f"space.{path}"
     where = f" where {describe_point(context)}" if context else ""
     value: Any = at_point(base, context).model_dump(mode="json")
-    for key in path_of_today(path).split("."):
+    keys = path_of_today(path).split(".")
+    for depth, key in enumerate(keys):
         if not isinstance(value, dict) or key not in value:
-            raise FieldProblem(field, f"{field} is no field of the base meta-training{where}")
+            known = value if isinstance(value, dict) else {}
+            meant = suggest(key, [".".join([*keys[:depth], other]) for other in known])
+            raise FieldProblem(
+                field, f"{field} is no field of the base meta-training{where}{meant}"
+            )
         value = value[key]
 
     if path == "seed":

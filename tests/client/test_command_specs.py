@@ -40,6 +40,12 @@ def test_a_dry_run_tells_what_is_wrong_and_what_was_meant(client: Client) -> Non
     assert client.specs.dry_run("meta-training", {"n_episodes": 0}).accepted is False
 
 
+@pytest.mark.usefixtures("client")
+def test_a_file_in_the_place_of_a_kind_is_told_its_place() -> None:
+    result = run("jobs", "submit", "spec.json", code=2)
+    assert "a file is given with -f: -f spec.json" in result.stderr
+
+
 def test_a_bare_submission_says_what_it_takes(client: Client) -> None:
     result = run("jobs", "submit", "--dry-run", code=2)  # its datasets are not here
     assert "it begins from the preset 'default'" in result.stderr

@@ -96,6 +96,8 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Submit a job. Prints its id; with --follow, its exit code is the job's."""
+    if kind.endswith(".json"):
+        raise typer.BadParameter(f"a file is given with -f: -f {kind}", param_hint="KIND")
     spec = build_spec(file, preset, values or [])
     outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:

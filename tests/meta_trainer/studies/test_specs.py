@@ -23,6 +23,10 @@ def choice(*options: Any, **more: Any) -> dict[str, Any]:
         ({}, "space"),
         ({"space": {}}, "space"),
         ({"space": {"no.such": choice(1, 2)}}, "space.no.such is no field"),
+        (
+            {"space": {"unroll.perod": choice(1, 2)}},
+            r"space.unroll.perod is no field .*: did you mean unroll.period\?",
+        ),
         ({"space": {"unroll.lr": {"kind": "uniform", "low": 0, "high": 0.5}}}, "unroll.lr = 0.0"),
         ({"space": {"unroll.lr": {"kind": "uniform", "low": 0.1, "high": 5}}}, "unroll.lr = 5"),
         (
