@@ -73,7 +73,10 @@ def find_theta(loaded: Mapping[str, Any], own: Theta, kinds: Collection[str]) ->
     places = (loaded, *loaded.get("param_groups", ()))
     digests = {str(place[DIGEST]) for place in places if place.get(DIGEST) is not None}
     if not digests:
-        raise ValueError(f"state dict has no {DIGEST}: it is not from a learned optimizer")
+        raise ValueError(
+            f"state dict has no {DIGEST}: it is not from a learned optimizer. What another one "
+            "remembers says nothing to Θ: load the model alone, and begin with a new optimizer"
+        )
     others = sorted(digests - {own.sha256})
     if not others:
         return own

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from every_optimizer import make_hyperadam, make_model, make_tensor, set_random_gradients
+from every_optimizer import (
+    make_adamw,
+    make_hyperadam,
+    make_model,
+    make_tensor,
+    set_random_gradients,
+)
 from hyperadam import HyperAdam, pretrained
 from torch import nn
 
@@ -34,6 +40,16 @@ class TestArguments:
         model: Any = make_model()
         with pytest.raises(TypeError, match=r"got Sequential; pass its parameters\(\)"):
             HyperAdam(model)
+
+
+def test_a_state_of_adamw() -> None:
+    """As where a run that AdamW began is to go on."""
+    model = make_model()
+    earlier = make_adamw(model.parameters())
+    set_random_gradients(model.parameters(), 0)
+    earlier.step()
+    with pytest.raises(ValueError, match="load the model alone, and begin with a new optimizer"):
+        make_tensor(model.parameters()).load_state_dict(earlier.state_dict())
 
 
 class TestModelsThatAreNotThere:
