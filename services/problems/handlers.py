@@ -71,7 +71,6 @@ def install(app: FastAPI) -> None:
     """Register the handlers; the most specific class wins."""
     for kind, convert in {
         Problem: lambda error: error,
-        RequestValidationError: _from_validation,
         RegistryError: _from_registry,
         InvalidName: lambda error: invalid("name", str(error)),
         ThetaError: lambda error: invalid("body", str(error)),
@@ -79,6 +78,7 @@ def install(app: FastAPI) -> None:
         PoolTimeout: _from_database,
     }.items():
         app.add_exception_handler(kind, _Handler(convert))
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_unexpected)
@@ -93,6 +93,22 @@ class _Handler:
     async def __call__(self, request: Request, error: Exception) -> Response:
         problem = cast(Problem, self._convert(error))
         return respond(problem, request.scope)
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    """What a request has that its model does not take."""
+    assert isinstance(error, RequestValidationError)
+    known = _list_body_fields(request.scope)
+    details = error.errors()[:MAX_FIELD_ERRORS]
+    problem = invalid_fields([_make_field_error(item, known) for item in details])
+    return respond(problem, request.scope)
+
+
+def _list_body_fields(scope: Scope) -> list[str]:
+    """Names that the body of the requested route may have, if it is one object."""
+    body = getattr(scope.get("route"), "body_field", None)
+    model = None if body is None else body.field_info.annotation
+    return list(getattr(model, "model_fields", ()))
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:
@@ -150,19 +166,19 @@ def _from_database(error: Exception) -> Problem:
     return Unavailable("The database cannot answer now.", headers={"Retry-After": "1"})
 
 
-def _from_validation(error: Exception) -> Problem:
-    assert isinstance(error, RequestValidationError)
-    details = error.errors()[:MAX_FIELD_ERRORS]
-    return invalid_fields([_make_field_error(item) for item in details])
+def _make_field_error(item: Mapping[str, Any], known: Sequence[str]) -> FieldError:
+    """Pydantic's account of one error, without the input, which may be large or secret.
 
-
-def _make_field_error(item: Mapping[str, Any]) -> FieldError:
-    """Pydantic's account of one error, without the input, which may be large or secret."""
+    Args:
+        known: names of the body's own fields.
+    """
     if item["type"] == "json_invalid":
         place = item["loc"][-1]
         return FieldError("body", f"not valid JSON at character {place}: {item['ctx']['error']}")
     details = cast(ErrorDetails, {name: item[name] for name in item if name != "input"})
-    return FieldError(format_path(item["loc"]), plain_message(details))
+    is_of_the_body = len(item["loc"]) == 2 and item["loc"][0] == "body"
+    fields = known if is_of_the_body else ()
+    return FieldError(format_path(item["loc"]), plain_message(details, fields))
 
 
 def format_path(location: Sequence[int | str]) -> str:

@@ -185,6 +185,23 @@ def test_validation_names_the_fields(
     assert all(error["message"] for error in document["errors"])
 
 
+class Strict(BaseModel, extra="forbid"):
+    kind: str
+    spec: dict[str, int]
+
+
+def test_an_unknown_field_is_told_which_there_are(app: FastAPI, bare: TestClient) -> None:
+    @app.post("/known")
+    def act(request: Strict) -> None: ...
+
+    answer = bare.post("/known", json={"kind": "study", "preset": 1, "sepc": {}, "spec": {"a": 1}})
+    messages = {error["field"]: error["message"] for error in answer.json()["errors"]}
+    assert messages == {
+        "preset": "unknown field preset: must not be given; there are kind, spec",
+        "sepc": "unknown field sepc: did you mean spec?",
+    }
+
+
 def test_broken_json_says_where(app: FastAPI, bare: TestClient) -> None:
     @app.post("/v")
     def validated(body: Annotated[dict[str, int], Body()]) -> None: ...
