@@ -9,7 +9,7 @@ from typing import Final
 
 from hyperadam.theta import Theta
 
-DEFAULT: Final = "hyperadam-v7"
+DEFAULT: Final = "hyperadam-v8"
 """The Θ that `hyperadam.HyperAdam` and `pretrained` take when none is given."""
 _SUFFIX: Final = ".safetensors"
 

@@ -125,6 +125,7 @@ class TestPretrained:
             "hyperadam-v5",
             "hyperadam-v6",
             "hyperadam-v7",
+            "hyperadam-v8",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():

@@ -39,6 +39,13 @@ def test_where_an_optimizer_comes_from(tmp_path: Path) -> None:
         ("hyperadam-v4:length_kept=0.25,length=1.4", "hyperadam-v5"),
         ("hyperadam-v4:length_kept=0.1", "hyperadam-v6"),
         ("hyperadam-v4:length_kept=0.5,warmup_steps=40,decay_after=150", "hyperadam-v7"),
+        (
+            (
+                "hyperadam-v4:length_kept=0.25,length=1.2,warmup_steps=40,decay_after=150,rest=0.2,"
+                "sparse_above=0.75"
+            ),
+            "hyperadam-v8",
+        ),
     ],
 )
 def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: str) -> None:
@@ -46,6 +53,7 @@ def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: st
     changed = read_theta(name, MetaTrainingSpec.model_validate({"preset": "default"}))
     assert torch.equal(changed.vector, hyperadam.pretrained(made).vector)
     assert changed.rate == hyperadam.pretrained(made).rate
+    assert changed.rule.spec == hyperadam.pretrained(made).rule.spec
 
 
 def test_a_rules_limits_may_be_others() -> None:
