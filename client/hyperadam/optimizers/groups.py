@@ -1,11 +1,9 @@
-"""The groups of a learned optimizer: which rate each has, and what frameworks do to it."""
+"""The groups of a learned optimizer: which rate each has, and what a step does with it."""
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -13,11 +11,11 @@ from torch import Tensor
 from hyperadam.kernels import Pace
 from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.optimizers.pieces import find_piece
-from hyperadam.rates import KNOBS, Rate, RateOfRun, decay_parts
+from hyperadam.rates import KNOBS, Rate, decay_parts
 from hyperadam.shapes import LEAST_DIMENSIONS
 
-_SHORTEST: Final = 40
-"""Times shorter than Θ's own: what is shorter still was hardly meant."""
+if TYPE_CHECKING:
+    from hyperadam.optimizers.schedule_watch import ScheduleWatch
 
 
 def read_rate(group: Mapping[str, Any]) -> Rate:
@@ -145,105 +143,3 @@ def check_loaded_groups(groups: Sequence[Mapping[str, Any]]) -> None:
         role = group.get("role")
         if role is not None and role not in LEAST_DIMENSIONS:
             raise ValueError(f"group {number} of the state dict has role {role!r}, which is none")
-
-
-class ScheduleWatch:
-    """Warns once when a scheduler changes the rate of a group that has a schedule of its own, and
-    once when a run is longer than it was said to be."""
-
-    def __init__(self) -> None:
-        self._has_warned = False
-        self._has_ended = False
-
-    def see_step(self, group: Mapping[str, Any], rate: Rate) -> None:
-        """To be called in every step, for each group that moves.
-
-        Args:
-            group: has `initial_lr` if one of torch's schedulers is on it.
-            rate: what the group has now.
-        """
-        self._see_end(group, rate)
-        if self._has_warned or "initial_lr" not in group:
-            return
-        initial = read_number(group["initial_lr"])
-        is_changed = not math.isclose(initial, rate.lr, rel_tol=1e-9)
-        has_own = rate.warmup_steps > 1 or rate.decay_after > 0 or isinstance(rate, RateOfRun)
-        if not (is_changed and has_own):
-            return
-        self._has_warned = True
-        own = f"warmup_steps={rate.warmup_steps}, decay_after={rate.decay_after}"
-        if isinstance(rate, RateOfRun):
-            own += f", total_steps={rate.total_steps}"
-        warnings.warn(
-            f"a scheduler changes lr (from {initial:.3g} to {rate.lr:.3g}), on top of Θ's own "
-            f"schedule ({own}): steps get shorter twice. Leave the scheduler out (Hugging Face: "
-            "lr_scheduler_type='constant'), or pass warmup_steps=0, decay_after=0 and no "
-            "total_steps to the optimizer",
-            stacklevel=2,
-        )
-
-    def _see_end(self, group: Mapping[str, Any], rate: Rate) -> None:
-        if self._has_ended or not isinstance(rate, RateOfRun):
-            return
-        if group["n_steps"] < rate.total_steps:
-            return
-        self._has_ended = True
-        warnings.warn(
-            f"all of total_steps={rate.total_steps} were made: from here on nothing moves. Count "
-            "steps of the optimizer, not minibatches or epochs; to go on, set "
-            "group['total_steps'] of each group to as many as there will be in all, or to 0",
-            stacklevel=2,
-        )
-
-
-def warn_of_short_steps(groups: Iterable[Mapping[str, Any]], theirs: float) -> None:
-    """Warn where a rate is given as to another optimizer: those of Θ differ by their rules.
-
-    Args:
-        groups: that are new.
-        theirs: Θ's α.
-    """
-    given = {read_number(group["lr"]) for group in groups}
-    short = sorted(lr for lr in given if 0 < lr < theirs / _SHORTEST)
-    if short:
-        warnings.warn(
-            f"lr={short[0]:g} makes steps {theirs / short[0]:.0f} times shorter than those that Θ "
-            f"was trained with (lr={theirs:g}). Rates of other optimizers, and of other Θ, are "
-            "nothing to go by: leave lr out, or pass a part of Θ's own",
-            stacklevel=3,
-        )
-
-
-def warn_of_no_rest(groups: Iterable[Mapping[str, Any]]) -> None:
-    """Warn where groups are told how long the run is, and have no rest.
-
-    Args:
-        groups: that are new.
-    """
-    if any(group["total_steps"] and not read_number(group["rest"]) for group in groups):
-        warnings.warn(
-            "total_steps changes nothing: this Θ has no rest at the end of a run. Pass a rest, the "
-            "last part of the steps over which the rate falls to 0, such as rest=0.2",
-            stacklevel=3,
-        )
-
-
-def warn_of_lost_decay(groups: Sequence[Any], theirs: float) -> None:
-    """Warn where every group turns off the weight decay that Θ was trained with, as frameworks do
-    that fill in a default of their own.
-
-    Args:
-        groups: as they were given to the optimizer.
-        theirs: Θ's weight decay.
-    """
-    are_dicts = bool(groups) and all(isinstance(group, dict) for group in groups)
-    if not are_dicts or not theirs:
-        return
-    if all(read_number(group.get("weight_decay")) == 0 for group in groups):
-        warnings.warn(
-            f"every group of parameters sets weight_decay=0, and Θ was trained with {theirs:g}. "
-            "Frameworks fill in their own default (Hugging Face: pass weight_decay="
-            f"{theirs:g} to TrainingArguments). If you mean it, pass weight_decay=0 to the "
-            "optimizer",
-            stacklevel=3,
-        )

@@ -37,11 +37,12 @@ from hyperadam.optimizers.groups import (
     check_loaded_groups,
     find_total_steps,
     read_rate,
-    warn_of_lost_decay,
-    warn_of_no_rest,
-    warn_of_short_steps,
 )
-from hyperadam.optimizers.habits import refuse_module, warn_of_strong_decay
+from hyperadam.optimizers.habits import (
+    refuse_module,
+    warn_of_lost_decay,
+    warn_of_strong_decay,
+)
 from hyperadam.optimizers.insight import TensorInsight, inspect_tensors
 from hyperadam.optimizers.parameter_stepper import ParameterStepper
 from hyperadam.optimizers.shards import (
@@ -162,8 +163,7 @@ class LearnedOptimizer(Optimizer):
         self._open_run()
         if knobs.get("weight_decay") is None:
             warn_of_lost_decay(groups, self._theta.rate.weight_decay)
-        warn_of_short_steps(self.param_groups, self._theta.rate.lr)
-        warn_of_no_rest(self.param_groups)
+        self._stepper.watch.see_new(self.param_groups)
         warn_of_strong_decay(self.param_groups, self._theta.rate.weight_decay)
 
     def _open_run(self) -> None:
@@ -292,7 +292,7 @@ class LearnedOptimizer(Optimizer):
         if not self._is_open:
             return
         if "lr" in given:
-            warn_of_short_steps(self.param_groups[-1:], self._theta.rate.lr)
+            self._stepper.watch.see_new(self.param_groups[-1:])
         if given & {"lr", "weight_decay"}:
             warn_of_strong_decay(self.param_groups[-1:], self._theta.rate.weight_decay)
 

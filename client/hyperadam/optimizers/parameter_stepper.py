@@ -20,7 +20,6 @@ from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.flat_state import FlatState, State
 from hyperadam.optimizers.groups import (
     GroupStep,
-    ScheduleWatch,
     compute_pace,
     decay_rows,
     find_moving,
@@ -28,6 +27,7 @@ from hyperadam.optimizers.groups import (
 )
 from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient, find_piece
+from hyperadam.optimizers.schedule_watch import ScheduleWatch
 from hyperadam.optimizers.spread import Others
 from hyperadam.rates import move_parameters
 from hyperadam.theta import Theta
@@ -60,7 +60,7 @@ class ParameterStepper:
         self._others: Final = others
         self._normalizes: Final = normalize_gradients
         self._flat: Final = FlatState(theta.rule)
-        self._watch: Final = ScheduleWatch()
+        self.watch: Final = ScheduleWatch(theta.rate.lr)
         self._vector: FlatVector | None = None
         self._shapes: list[tuple[int, ...]] = []
         self._stepper: Stepper | None = None
@@ -165,7 +165,7 @@ class ParameterStepper:
             )
 
     def _take_steps(self, groups: Groups) -> list[GroupStep]:
-        return take_steps(groups, self._watch, count_empty=self._others is not None)
+        return take_steps(groups, self.watch, count_empty=self._others is not None)
 
     def _complete_means(self, vector: FlatVector, flat: Any) -> None:
         """What a rule has averaged over the coordinates here is averaged over all of them."""

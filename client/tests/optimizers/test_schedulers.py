@@ -94,7 +94,7 @@ def test_a_momentum_that_is_cycled_is_nobodys(make: Make) -> None:
     for cycles in (False, True):
         model = make_model()
         optimizer = make(model.parameters(), warmup_steps=0, decay_after=0)
-        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.02, 10, cycle_momentum=cycles)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.05, 10, cycle_momentum=cycles)
         assert run(optimizer, model, scheduler) == []
         ends.append(flatten(model))
     assert torch.equal(*ends)
@@ -136,12 +136,43 @@ class TestARateOfAnotherOptimizer:
 
     def test_is_said_once(self) -> None:
         """Of all groups together, and not again of one that has the optimizer's own."""
-        first, second, third = (make_model().parameters() for _ in range(3))
-        groups = [{"params": first}, {"params": second}]
+        model = make_model()
+        groups = [{"params": model[0].parameters()}, {"params": model[2].parameters()}]
         with pytest.warns(UserWarning, match="times shorter") as said:
             optimizer = make_tensor(groups, lr=0.01)
         assert len(said) == 1
-        optimizer.add_param_group({"params": third})
+        optimizer.add_param_group({"params": make_model().parameters()})
+        assert run(optimizer, model, None) == []
+
+    @pytest.mark.parametrize(
+        "shorten",
+        [
+            lambda o: o.param_groups[0].update(lr=3e-4),
+            lambda o: lr_scheduler.OneCycleLR(o, 1e-3, 21),
+        ],
+        ids=["by hand", "one cycle"],
+    )
+    def test_is_said_where_it_is_set_afterwards(self, shorten: Any) -> None:
+        """Once, at the first step: what `OneCycleLR` begins with is a part of what it will be."""
+        model = make_model()
+        optimizer = make_tensor(model.parameters(), warmup_steps=0, decay_after=0)
+        shorten(optimizer)
+        (said,) = run(optimizer, model, None)
+        assert "times shorter than those that Θ was trained with (lr=1)" in said
+
+    @pytest.mark.parametrize(
+        "schedule",
+        [
+            lambda o: lr_scheduler.LinearLR(o, 0.01),
+            lambda o: lr_scheduler.OneCycleLR(o, 1.0, 21),
+            lambda o: lr_scheduler.CyclicLR(o, 0.01, 1.0, 5),
+        ],
+        ids=["warm-up", "one cycle", "cyclic"],
+    )
+    def test_a_schedule_that_begins_low_is_nothing_to_say(self, schedule: Any) -> None:
+        model = make_model()
+        optimizer = make_tensor(model.parameters(), warmup_steps=0, decay_after=0)
+        assert run(optimizer, model, schedule(optimizer)) == []
 
     @pytest.mark.parametrize("lr", [0.0, 0.05, 3.0])
     def test_a_part_of_its_own_is_nothing_to_say(self, lr: float) -> None:
