@@ -271,7 +271,7 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
     ]
     page = files_of(own)["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
-    assert "fall linearly to 0 over this last part of it, of own@1 (0.5). " in page
+    assert "fall linearly to 0 over this last part of it under own@1 (0.5). " in page
     assert (
         "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). "
         in page
