@@ -43,14 +43,14 @@ LARGEST_COST: Final = 1.0
 
 
 class Longer(Learned):
-    """Each learner's steps times a number of its own."""
+    """Each learner's steps times a number of its own; told how long a run is."""
 
     def __init__(self, theta: hyperadam.Theta, lengths: Tensor) -> None:
         """
         Args:
             lengths: of the L learners, shape (L, 1).
         """
-        super().__init__(theta.rule, theta.vector, theta.rate)
+        super().__init__(theta.rule, theta.vector, theta.rate.over(HORIZON))
         self._lengths = lengths
 
     def _move(self, w: Tensor, direction: Tensor, state: LearnedState) -> Tensor:

@@ -17,12 +17,15 @@ from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data
 
 
-def test_a_figure_is_that_of_the_other_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same starts and minibatches, and steps as they are."""
+@pytest.mark.parametrize("name", ["hyperadam-v4", "hyperadam-v8"])
+def test_a_figure_is_that_of_the_other_benchmarks(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same starts and minibatches, and steps as they are; told alike how long the run is."""
     monkeypatch.setattr("benchmarks.lengths.HORIZON", 6)
     task = MLPTaskSpec(dataset="mnist5k", hidden=(4,))
     data = load_data([task], None)
-    theta = hyperadam.pretrained("hyperadam-v4")
+    theta = hyperadam.pretrained(name)
     logs = measure(theta, task, data, [3, 6], 2)
     expected = measure_lengths(theta, task, data, 2)[LENGTHS.index(1.0)]
     assert logs.shape == (2,)
