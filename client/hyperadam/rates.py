@@ -94,7 +94,7 @@ class Rate:
         "D",
         "after so many steps the rate falls as 1/√t; 0 is never.",
         "Rates fall as 1/√t after so many steps of {}. ",
-        largest=1_000_000_000,
+        largest=MOST_STEPS,
     )
     """D, in steps: from here on the rate falls as 1/√t; 0: never."""
     rest: float = _knob(
@@ -144,8 +144,8 @@ class Rate:
     """λ, per unit of α_t; of all parameters alike, whatever their share; 0: none."""
 
     def __post_init__(self) -> None:
-        for knob in fields(Rate):
-            _check(knob.name, getattr(self, knob.name), knob.metadata["le"], knob.default)
+        for name, largest, default in _BOUNDS:
+            _check(name, getattr(self, name), largest, default)
 
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
@@ -267,6 +267,8 @@ class RateKnobs(TypedDict, total=False):
 
 KNOBS: Final[tuple[str, ...]] = tuple(knob.name for knob in fields(Rate) if knob.name != "lr")
 """The fields of a rate beside α; 0 turns each off."""
+_BOUNDS: Final = tuple((knob.name, knob.metadata["le"], knob.default) for knob in fields(Rate))
+"""Name, largest value and default of each field: optimizers read a rate in every step."""
 
 
 def move_parameters(

@@ -161,8 +161,8 @@ def complete_state(
     factors: tuple[Tensor, Tensor],
     state: HyperAdamTensorState,
 ) -> dict[str, Tensor]:
-    """The fields with a number a tensor after a step, from Σ m_j², Σ v, Σ g² and how
-    often g is not 0."""
+    """The fields with a number a tensor after a step, from Σ m_j², Σ v, Σ g² and how often g is not
+    0."""
     beta_hat, gamma_hat = factors
     quotients, rests = state.length
     lengths = quotients * LENGTH_BASE + rests

@@ -129,16 +129,20 @@ def test_warmup_and_cosine_are_those_of_torch(n_steps: int) -> None:
         scheduler.step()
 
 
-def test_a_course_is_over_the_steps_of_its_run() -> None:
-    baseline = Baseline(torch.optim.SGD, (0, 1), course=WarmupCosine(warmup=0.5))
+def walk(optimizer: HandDesigned, n_steps: int) -> list[float]:
+    """Where a number stands after each step, from 0 on, against gradients of −1."""
     w = torch.zeros(1, 1)
-    optimizer = HandDesigned(baseline, [2.0], 4)
     state = optimizer.init(w)
     positions = []
-    for _ in range(4):
+    for _ in range(n_steps):
         w, state = optimizer.step(w, -torch.ones(1, 1), state)
         positions.append(float(w))
-    assert positions == pytest.approx([1, 3, 5, 6])
+    return positions
+
+
+def test_a_course_is_over_the_steps_of_its_run() -> None:
+    baseline = Baseline(torch.optim.SGD, (0, 1), course=WarmupCosine(warmup=0.5))
+    assert walk(HandDesigned(baseline, [2.0], 4), 4) == pytest.approx([1, 3, 5, 6])
     with pytest.raises(ValueError, match="must know how long its run is"):
         HandDesigned(baseline, [2.0])
 
@@ -148,14 +152,7 @@ def test_a_baseline_with_the_schedule_of_a_theta_comes_to_rest_with_it() -> None
         Rate(lr=0.1, rest=0.5)
     )
     assert beside.knows_length
-    w = torch.zeros(1, 1)
-    optimizer = HandDesigned(beside, [3.0], 4)
-    state = optimizer.init(w)
-    positions = []
-    for _ in range(4):
-        w, state = optimizer.step(w, -torch.ones(1, 1), state)
-        positions.append(float(w))
-    assert positions == pytest.approx([4, 8, 12, 14])
+    assert walk(HandDesigned(beside, [3.0], 4), 4) == pytest.approx([4, 8, 12, 14])
     with pytest.raises(ValueError, match="must know how long its run is"):
         HandDesigned(beside, [3.0])
 

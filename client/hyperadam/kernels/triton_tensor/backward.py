@@ -1,8 +1,7 @@
 """The derivative of `forward.step_coordinates`, written out.
 
 With bars for adjoints, a = 1 where the coordinate does not stand still and the direction is within
-its bound, else 0, S̄ the
-adjoints of the three kinds of sums, M = Σ ρ_j m̂_j and r = 1 / √(v̂ + ε):
+its bound, else 0, S̄ the adjoints of the three kinds of sums, M = Σ ρ_j m̂_j and r = 1 / √(v̂ + ε):
 
     M̄ = a d̄ ℓ r          v̂̄ = −½ a d̄ ℓ M r³
     m̄'_j = m̄_j + M̄ ρ_j / β̂_j + 2 m_j S̄_j          v̄' = v̄ + v̂̄ / γ̂ + S̄_v
