@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hyperadam.api import Client
 
 from tests.client.commands import read_documents, run
+from tests.client.conftest import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide_terminal")]
 
@@ -38,6 +40,52 @@ def test_a_dry_run_tells_what_is_wrong_and_what_was_meant(client: Client) -> Non
     )
     assert tried["errors"] == [{"field": "spec.n_episodes", "message": "must be at least 1, got 0"}]
     assert client.specs.dry_run("meta-training", {"n_episodes": 0}).accepted is False
+
+
+def test_a_dry_run_of_an_evaluation(service: Service, client: Client, tmp_path: Path) -> None:
+    service.register(1)
+    words = ["evaluate", "hyperadam@latest", "--suite", "table2", "--quick", "--starts", "3"]
+    folder = tmp_path / "report"
+    result = run(*words, "-o", str(folder), "--dry-run")
+    shown = json.loads(result.stdout)
+    assert "learner-steps" in result.stderr
+    assert list(client.jobs.list()) == []
+    assert not folder.exists()
+
+    submitted = run(*words, "--no-follow").stdout.strip()
+    assert shown == client.jobs.get(submitted).spec
+    assert (shown["optimizers"], shown["n_starts"]) == (["hyperadam@1"], 3)
+
+
+def test_a_dry_run_of_an_evaluation_tells_what_is_wrong(service: Service, client: Client) -> None:
+    service.register(1)
+    words = ["evaluate", "hyperadam@1", "other@2", "--dry-run"]
+    assert "spec.optimizers.1: " in run(*words, code=2).stderr
+    [tried] = read_documents(*words, "--json", code=2)
+    assert (tried["accepted"], tried["spec"]) == (False, None)
+    assert list(client.jobs.list()) == []
+
+
+def test_a_dry_run_of_a_study(client: Client) -> None:
+    space = 'unroll.period={"kind": "choice", "options": [10, 20]}'
+    words = ["study", "run", "rates", "--trials", "4", "--parallel", "1", "--space", space]
+    result = run(*words, "--dry-run")
+    shown = json.loads(result.stdout)
+    assert "updates" in result.stderr
+    assert list(client.jobs.list()) == []
+
+    submitted = run(*words, "--no-follow").stdout.strip()
+    assert shown == client.jobs.get(submitted).spec
+    assert (shown["limits"]["trials"], list(shown["space"])) == (4, ["unroll.period"])
+
+
+def test_a_dry_run_of_a_study_tells_what_is_wrong(client: Client) -> None:
+    space = 'unroll.perod={"kind": "choice", "options": [10, 20]}'
+    words = ["study", "run", "rates", "--space", space, "--dry-run"]
+    [tried] = read_documents(*words, "--json", code=2)
+    assert tried["accepted"] is False
+    assert [error["field"] for error in tried["errors"]] == ["spec.space.unroll.perod"]
+    assert list(client.jobs.list()) == []
 
 
 @pytest.mark.usefixtures("client")

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 _GIB: Final = 2**30
 
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the complete spec, its cost, and what is wrong.")
+]
+"""Of every command that submits a job: nothing is submitted."""
+
 
 @command
 def list_presets(

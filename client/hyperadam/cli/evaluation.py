@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hyperadam.cli.catalog import DryRunOption, show_dry_run
 from hyperadam.cli.common import (
     DEFAULT_WAIT,
     Json,
@@ -88,6 +89,7 @@ def evaluate(
             help="One more field of the spec, such as rate.decay_after=0; may be repeated.",
         ),
     ] = None,
+    dry_run: DryRunOption = False,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
     ] = True,
@@ -117,6 +119,9 @@ def evaluate(
     options = {name: value for name, value in given.items() if value is not None}
     spec = build_spec(None, None, values or ()) | options | {"optimizers": references}
     with connect(ctx) as client:
+        if dry_run:
+            show_dry_run(client.specs.dry_run("evaluation", spec), as_json=as_json)
+            return
         job = client.jobs.submit("evaluation", spec)
         if as_json:
             print_json(job.raw)

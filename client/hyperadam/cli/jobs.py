@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from hyperadam.cli.catalog import show_dry_run
+from hyperadam.cli.catalog import DryRunOption, show_dry_run
 from hyperadam.cli.common import (
     DEFAULT_WAIT,
     JobId,
@@ -87,10 +87,7 @@ def submit(
         str | None,
         typer.Option("--idempotency-key", help="A repeat with the same key gives the same job."),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Show the complete spec, its cost, and what is wrong."),
-    ] = False,
+    dry_run: DryRunOption = False,
     follow: Follow = False,
     wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,

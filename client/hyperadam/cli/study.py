@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hyperadam.cli import jobs
+from hyperadam.cli.catalog import DryRunOption, show_dry_run
 from hyperadam.cli.common import (
     DEFAULT_WAIT,
     JOB_FAILED,
@@ -76,6 +77,7 @@ def run(
     trials: Trials = None,
     parallel: Parallel = None,
     name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    dry_run: DryRunOption = False,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show it until it has ended.")
     ] = True,
@@ -95,6 +97,9 @@ def run(
     _set_limits(spec, trials, parallel)
 
     with connect(ctx) as client:
+        if dry_run:
+            show_dry_run(client.specs.dry_run("study", spec), as_json=as_json)
+            return
         job = client.jobs.submit("study", spec, name=name or preset)
         show_start(job, follow=follow, as_json=as_json)
         if follow:
