@@ -16,12 +16,12 @@ from services.optimizers.schemas import ContinuedFrom, LineageAnswer
 def describe_lineage(version: Version, job_id: str | None) -> LineageAnswer:
     """The version's origin; `job_id` is the job whose run made it."""
     provenance = read_provenance(version)
-    parent = _select_texts(provenance.get("parent"))
+    parent, parent_sha256 = read_parent(version)
     return LineageAnswer(
         source="upload" if version.run_id is None else "job",
         job_id=job_id,
-        parent=parent.get("version"),
-        parent_sha256=parent.get("sha256"),
+        parent=parent,
+        parent_sha256=parent_sha256,
         continued_from=_read_continued_from(provenance.get("continued_from")),
         datasets=_select_texts(provenance.get("datasets")),
         code=_select_texts(provenance.get("code")),
@@ -49,6 +49,12 @@ def read_metrics(version: Version) -> dict[str, float | None]:
 def read_provenance(version: Version) -> Mapping[str, Any]:
     """How the version came about, as its manifest says."""
     return _as_mapping(version.manifest.get("provenance"))
+
+
+def read_parent(version: Version) -> tuple[str | None, str | None]:
+    """What the version was trained from: `name@number` and digest; None where it does not say."""
+    parent = _select_texts(read_provenance(version).get("parent"))
+    return parent.get("version"), parent.get("sha256")
 
 
 def read_settings(evaluation: Evaluation) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """Archiving, restoring and deleting versions.
 
-A version stays while an alias points at it or a job that has not ended names it. What is deleted
-leaves its number, its digest, who did it and why.
+A version stays while an alias points at it or a job that has not ended names it; where others were
+trained from it, deleting it takes a word more. What is deleted leaves its number, its digest, who
+did it and why.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from services.jobs.lifecycle import ENDED, State
 from services.jobs.tables import Job
 from services.optimizers import schemas
 from services.optimizers.answers import answer_version
+from services.optimizers.children import check_childless
 from services.optimizers.owners import count_bytes
 from services.optimizers.parameters import READER, Admin, Name, Number
 from services.pages import PageCursor, PageLimit, cut_page
@@ -67,10 +69,14 @@ def delete(
     services: Services,
     principal: Admin,
     reason: Annotated[schemas.Reason, Query()] = "",
+    force: Annotated[bool, Query(description="Also where others were trained from it")] = False,
 ) -> None:
-    """Delete a version with its file; its number is never given again."""
+    """Delete a version with its file; its number is never given again. The parent of other versions
+    stays without `force`; they stay in any case."""
     check_unneeded(services, name, number)
     version = find_version(services, name, number)
+    if not force:
+        check_childless(services, version, principal)
     services.registry.delete_version(name, number, actor=principal.name, reason=reason)
     services.weights.forget(name, number)
     if version.run_id is None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hyperadam.api import Client
+from hyperadam.api import Client, Conflict
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -104,3 +104,22 @@ def test_search_compare_annotate_and_protect(service: Service, client: Client) -
     assert "protected" in run("alias", "set", "hyperadam", "champion", "2", code=4).stderr
     run("alias", "set", "hyperadam", "champion", "2", "--unprotect")
     assert client.optimizers.get("hyperadam").aliases == {"champion": 2}
+
+
+def test_the_parent_of_another_version_is_deleted_where_it_is_said(
+    service: Service, client: Client
+) -> None:
+    parent = service.register(1)
+    theta = make_theta(2)
+    record = {"version": "hyperadam@1", "sha256": parent.sha256}
+    child = Theta(theta.rule, theta.tensors, theta.rate, {"seed": 2, "parent": record})
+    client.optimizers.push("son", child)
+
+    refused = run("version", "delete", "hyperadam@1", code=4)
+    assert "hyperadam@1 is the parent of son@1" in refused.stderr
+    with pytest.raises(Conflict, match="parent of son@1"):
+        client.optimizers.delete("hyperadam", 1)
+    deleted = run("version", "delete", "hyperadam@1", "--force", "--reason", "no room")
+    assert deleted.stdout == "hyperadam@1 is deleted\n"
+    assert client.optimizers.history("hyperadam").items[0].reason == "no room"
+    assert client.optimizers.version("son").manifest["provenance"]["parent"] == record

@@ -61,14 +61,22 @@ class AsyncStanding:
         """Bring an archived version back."""
         return await self._change(name, version, "restore", reason)
 
-    async def delete(self, name: str, version: int, *, reason: str | None = None) -> None:
+    async def delete(
+        self, name: str, version: int, *, reason: str | None = None, force: bool = False
+    ) -> None:
         """Delete a version with its file; its number is never given again.
 
+        Args:
+            force: also where other versions were trained from it. They stay, but no evaluation can
+                say any more what meta-training added to them.
+
         Raises:
-            Conflict: an alias points at it, or a job that has not ended needs it.
+            Conflict: an alias points at it, or a job that has not ended needs it; or, without
+                `force`, other versions were trained from it.
         """
         path = join_path("optimizers", name, "versions", str(version))
-        await self._session.request("DELETE", path, params={"reason": reason})
+        params = {"reason": reason, "force": "true" if force else None}
+        await self._session.request("DELETE", path, params=params)
 
     async def history(self, name: str) -> VersionHistory:
         """Each archiving, restoring and deletion of its versions, oldest first."""

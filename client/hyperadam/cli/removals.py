@@ -47,11 +47,18 @@ def restore(
 
 @app.command("delete")
 @command
-def delete(ctx: typer.Context, reference: Reference, reason: Reason = None) -> None:
+def delete(
+    ctx: typer.Context,
+    reference: Reference,
+    reason: Reason = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where other versions were trained from it.")
+    ] = False,
+) -> None:
     """Delete a version with its file; its number is never given again."""
     name, number = _split_number(reference)
     with connect(ctx) as client:
-        client.optimizers.delete(name, number, reason=reason)
+        client.optimizers.delete(name, number, reason=reason, force=force)
     echo(f"{name}@{number} is deleted")
 
 
