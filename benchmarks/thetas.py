@@ -2,7 +2,7 @@
 
 | name | which Θ |
 | --- | --- |
-| `untrained` | what a preset's training starts from |
+| `untrained` | what a preset's training starts from, and that of a job, had it no parent |
 | `hyperadam-v4`, `theta.safetensors` | a shipped one, a file |
 | `hyperadam-v4:length_kept=0.1,length=1.2` | the same, after `adjustment` of a job |
 | `hyperadam-v4:length_kept=0.5,warmup_steps=40` | and at another rate (`hyperadam.rates.Rate`) |
@@ -21,7 +21,7 @@ from hyperadam.rules import RuleError, rule_from_spec
 from pydantic import ValidationError
 
 from meta_trainer.seeds import make_generator
-from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs import AdjustmentSpec, MetaTrainingSpec
 from meta_trainer.specs.lineage import LIMITS
 from meta_trainer.specs.rates import RATE_FIELDS, RateChanges
 from meta_trainer.training.adjustment import adjust_theta
@@ -75,8 +75,9 @@ def _split(name: str) -> tuple[str, str]:
 
 def _read_source(name: str, spec: MetaTrainingSpec) -> hyperadam.Theta:
     if name == UNTRAINED:
-        rule = make_rule(spec.rule)
-        return hyperadam.Theta.from_vector(rule, make_initial_theta(spec), rate=spec.unroll.rate)
+        fresh = spec.model_copy(update={"parent": None, "adjustment": AdjustmentSpec()})
+        start = make_initial_theta(fresh)
+        return hyperadam.Theta.from_vector(make_rule(spec.rule), start, rate=spec.unroll.rate)
     if Path(name).is_file():
         return hyperadam.Theta.load(name)
     return hyperadam.pretrained(name)

@@ -89,13 +89,19 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "n_episodes": 12,
         "validation": {"every_episodes": 3, "n_learners": 2},
     },
-    # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds.
+    # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds, all
+    # under the schedule of `hyperadam-v8` and told how long they run.
     "default": {
-        "rule": {"kind": "hyperadam-tensor", "sees_network": True},
+        "rule": {"kind": "hyperadam-tensor", "sees_network": True, "sparse_above": 0.75},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
         "tricks": _NO_TRICKS,
         "estimator": {"kind": "tbptt", "order": 2, "loss_limit": 2.0, "adjoint_limit": 1.0},
-        "unroll": {"period": None, "meta_loss": "log", "late_weight": 1.0},
+        "unroll": {
+            "period": None,
+            "meta_loss": "log",
+            "late_weight": 1.0,
+            "rate": {"warmup_steps": 40, "decay_after": 150, "rest": 0.2},
+        },
         "meta_optimizer": {
             "rate": 1e-3,
             "schedule": "cosine",
@@ -110,7 +116,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "every_episodes": 50,
             "n_learners": 4,
             "horizons": [100, 400],
-            "lengths": [0.5, 0.7, 1.0],
+            "lengths": [0.7, 1.0, 1.4],
         },
     },
     # What made `hyperadam-v0`, from which `hyperadam-v1` comes.

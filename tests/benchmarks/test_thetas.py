@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
+from meta_trainer.seeds import make_generator
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.initial_theta import make_initial_theta
 
@@ -31,6 +32,15 @@ def test_where_an_optimizer_comes_from(tmp_path: Path) -> None:
     assert torch.equal(read_theta(str(path), spec).vector, untrained.vector)
     shipped = read_theta("hyperadam-v2", spec)
     assert torch.equal(shipped.vector, hyperadam.pretrained("hyperadam-v2").vector)
+
+
+def test_untrained_of_a_job_with_a_parent_is_a_fresh_start_of_its_rule() -> None:
+    spec = read_words(["--job-of", "hyperadam-v7"])
+    assert spec.parent
+    untrained = read_theta("untrained", spec)
+    fresh = untrained.rule.init_theta(make_generator(spec.seed, "theta"))
+    assert torch.equal(untrained.vector, untrained.rule.pack(fresh).float())
+    assert untrained.rate == hyperadam.pretrained("hyperadam-v7").rate
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hyperadam
 import pytest
 
 from meta_trainer.datasets import Dataset, load
@@ -10,6 +11,7 @@ from meta_trainer.specs import ESSpec, MetaTrainingSpec, MLPTaskSpec, TBPTTSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks import load_data, sample_task
 from meta_trainer.tasks.build import build_learner
+from meta_trainer.training.units import make_rule
 
 DEFAULT = MetaTrainingSpec.model_validate({"preset": "default"})
 
@@ -33,6 +35,13 @@ def test_it_is_exact_over_whole_episodes_of_many_lengths() -> None:
     assert (DEFAULT.unroll.period, DEFAULT.unroll.meta_loss) == (None, "log")
     assert (DEFAULT.n_learners, DEFAULT.n_chunks) == (18, 6)
     assert 30 <= min(DEFAULT.timeline.horizons) < 40 < 250 < max(DEFAULT.timeline.horizons) <= 300
+
+
+def test_it_trains_as_the_default_theta_is_run() -> None:
+    """What follows from it needs no other schedule, and the default may be its parent."""
+    shipped = hyperadam.pretrained()
+    assert DEFAULT.unroll.rate == shipped.rate
+    assert make_rule(DEFAULT.rule).spec == shipped.rule.spec
 
 
 def test_its_learners_are_tiny(datasets: dict[str, Dataset]) -> None:
