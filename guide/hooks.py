@@ -10,6 +10,7 @@ from mkdocs.structure.files import File, Files
 from guide.generated import fill_generated
 from guide.inline_scripts import move_scripts
 from guide.outward_links import PROJECT_PAGES, LinkRewriter
+from guide.pictures import shrink_charts
 from guide.source_maps import drop_source_maps
 
 TOP: Final = Path(__file__).resolve().parents[1]
@@ -42,4 +43,6 @@ def on_post_template(output_content: str, template_name: str, config: Any) -> st
 
 
 def on_post_build(config: Any) -> None:
-    drop_source_maps(Path(config["site_dir"]))
+    site = Path(config["site_dir"])
+    drop_source_maps(site)
+    shrink_charts(site)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
 from guide.check import find_problems
 
@@ -70,6 +71,15 @@ def test_styles_load_nothing_from_elsewhere(site: Path) -> None:
 def test_it_is_small_enough_for_a_wheel(site: Path) -> None:
     files = [path for path in site.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < LARGEST_SITE_BYTES
+
+
+def test_charts_are_those_of_the_reports_in_fewer_colours(site: Path) -> None:
+    name = "reproduction/table1-v8/curves.png"
+    with Image.open(TOP / "docs" / name) as own, Image.open(site / name) as shown:
+        assert shown.size == own.size
+        assert shown.mode == "P"
+        difference = ImageChops.difference(own.convert("RGB"), shown.convert("RGB"))
+    assert max(ImageStat.Stat(difference).mean) < 2  # of 255
 
 
 def test_it_has_no_source_maps_and_points_to_none(site: Path) -> None:
