@@ -56,8 +56,8 @@ def judge(name: str, logs: Tensor, usual_logs: Tensor) -> Judgement:
     """
     usual = usual_logs[:, find_best(usual_logs)]
     best = find_best(logs)
-    differences = _subtract(logs[:, best], usual)
-    as_it_is = _subtract(logs[:, LENGTHS.index(1.0)], usual)
+    differences = subtract(logs[:, best], usual)
+    as_it_is = subtract(logs[:, LENGTHS.index(1.0)], usual)
     return Judgement(
         name=name,
         length=LENGTHS[best],
@@ -69,7 +69,7 @@ def judge(name: str, logs: Tensor, usual_logs: Tensor) -> Judgement:
 
 def find_best(logs: Tensor) -> int:
     """Which of `LENGTHS` costs all tasks together least."""
-    costs = _subtract(logs, logs.min(1, keepdim=True).values)
+    costs = subtract(logs, logs.min(1, keepdim=True).values)
     return int(costs.mean(0).argmin())
 
 
@@ -85,6 +85,6 @@ def format_table(judgements: Sequence[Judgement], head: str, usual: str) -> str:
     return "\n".join(lines)
 
 
-def _subtract(logs: Tensor, others: Tensor) -> Tensor:
+def subtract(logs: Tensor, others: Tensor) -> Tensor:
     """Differences within `LARGEST_COST`; 0 where both diverged."""
     return (logs - others).nan_to_num(0.0).clamp(-LARGEST_COST, LARGEST_COST)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import write_json
-from meta_trainer.specs import MetaTrainingSpec
+from meta_trainer.specs import MetaTrainingSpec, TaskDistribution
 from meta_trainer.tasks import load_data
 from meta_trainer.tasks.build import build_optimizee
 from meta_trainer.tasks.sampling import sample_task
@@ -77,6 +77,11 @@ def list_tasks(spec: MetaTrainingSpec, n_each: int) -> Iterator[tuple[str, Any]]
         raise SystemExit("the preset draws no tasks")
     for task in distribution.validation:
         yield f"{name_task(task)}, validation", task
+    yield from draw_tasks(distribution, n_each)
+
+
+def draw_tasks(distribution: TaskDistribution, n_each: int) -> Iterator[tuple[str, Any]]:
+    """So many of each kind or network, as they are drawn."""
     counts: defaultdict[str, int] = defaultdict(int)
     for draw in range(MOST_DRAWS):
         task = sample_task(distribution, SEED, draw, 0)

@@ -40,7 +40,8 @@ from hyperadam.rules import HyperAdamTensorRule
 from torch import Tensor
 
 from benchmarks.grid import measure
-from benchmarks.lengths import LARGEST_COST, list_tasks, name_task
+from benchmarks.judgements import subtract
+from benchmarks.lengths import draw_tasks, name_task
 from benchmarks.measuring import write_json
 from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
 from meta_trainer.seeds import make_generator
@@ -91,14 +92,16 @@ def name_directions(theta: hyperadam.Theta) -> list[Direction]:
         raise ValueError(f"these are directions of hyperadam-tensor, not of {rule.kind}")
     start = rule.init_theta(make_generator(0, "theta"))
 
+    zeros = {key: torch.zeros_like(tensor) for key, tensor in theta.tensors.items()}
+
     def pack(name: str, values: Tensor) -> Tensor:
-        zeros = {key: torch.zeros_like(tensor) for key, tensor in theta.tensors.items()}
-        return rule.pack(zeros | {name: values.float()})
+        return rule.pack(zeros | {name: values})
 
     def learned(cell: str) -> Tensor:
         names = (f"{cell}.weight", f"{cell}.bias")
-        parts = [pack(name, theta.tensors[name] - start[name].float()) for name in names]
-        return torch.stack(parts).sum(0)
+        return rule.pack(
+            zeros | {name: theta.tensors[name] - start[name].float() for name in names}
+        )
 
     biases = theta.tensors["length.bias"]
     of_vectors = torch.zeros_like(biases)
@@ -126,20 +129,16 @@ def measure_task(
 ) -> dict[str, list[float]]:
     """Of each direction f(Θ − h u) − f(Θ) and f(Θ + h u) − f(Θ), each within 1."""
 
-    def run(change: Tensor) -> float:
-        changed = hyperadam.Theta.from_vector(theta.rule, theta.vector + change, rate=theta.rate)
-        return measure(changed, task, data, [horizon], n_starts).item()
+    def run(vector: Tensor) -> Tensor:
+        changed = hyperadam.Theta.from_vector(theta.rule, vector, rate=theta.rate)
+        return measure(changed, task, data, [horizon], n_starts)
 
-    middle = run(torch.zeros_like(theta.vector))
-    return {
-        each.name: [_limit(run(sign * each.step * each.along) - middle) for sign in (-1, 1)]
+    middle = run(theta.vector)
+    ends = {
+        each.name: [run(theta.vector + sign * each.step * each.along) for sign in (-1, 1)]
         for each in directions
     }
-
-
-def _limit(difference: float) -> float:
-    within = max(-LARGEST_COST, min(LARGEST_COST, difference))
-    return LARGEST_COST if math.isnan(difference) else within
+    return {name: subtract(torch.cat(own), middle).tolist() for name, own in ends.items()}
 
 
 def find_remainder(direction: Direction, ends: Tensor) -> Remainder:
@@ -177,12 +176,9 @@ def format_table(remainders: Sequence[Remainder]) -> str:
 
 def choose_tasks(spec: MetaTrainingSpec, n_each: int, validation: bool) -> dict[str, Any]:
     """The tasks of validation, or so many drawn ones of each kind or network."""
-    if validation:
-        assert spec.tasks is not None
-        tasks = list(spec.tasks.validation)
-    else:
-        drawn = list(list_tasks(spec, n_each))
-        tasks = [task for name, task in drawn if not name.endswith(", validation")]
+    assert spec.tasks is not None
+    drawn = (task for _, task in draw_tasks(spec.tasks, n_each))
+    tasks = spec.tasks.validation if validation else drawn
     return {f"{number} {name_task(task)}": task for number, task in enumerate(tasks)}
 
 
