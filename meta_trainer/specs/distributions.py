@@ -150,6 +150,8 @@ _FULL_SIZE: Final[list[dict[str, Any]]] = [
     {"kind": "network", "network": "mixer", "dataset": "cifar10", "side": None, "width": 32},
     {"kind": "network", "network": "autoencoder", "dataset": "mnist", "side": None, "width": 48},
     {"kind": "network", "network": "text", "width": 48, "depth": 2, "initialization": "gpt2"},
+    {"kind": "network", "network": "masked-text", "width": 48, "depth": 2}
+    | {"initialization": "gpt2"},
     {"kind": "network", "network": "recommender", "width": 32, "variant": 50},
     {"kind": "mlp", "dataset": "fashion_mnist", "hidden": [100, 100], "activation": "tanh"}
     | {"initialization": "gpt2"},

@@ -166,8 +166,8 @@ class NetworkFamily(_Family):
     widths: Choices[NetworkWidth] = (8,)
     """Numbers that a network keeps for each place."""
     depths: Choices[NetworkDepth] = (1,)
-    """Of `attention`, `mixer`, `language`, `tied-language` and `text`: layers, one above the
-    other."""
+    """Of `attention`, `mixer`, `language`, `tied-language`, `text` and `masked-text`: layers, one
+    above the other."""
     activations: Choices[Activation] = ("relu",)
     """Of `cnn`, `cnn-norm`, `autoencoder`, `regression` and `recommender`."""
     initializations: Choices[Initialization] = ("torch",)

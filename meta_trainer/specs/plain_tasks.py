@@ -36,6 +36,7 @@ NetworkName = Literal[
     "language",
     "tied-language",
     "text",
+    "masked-text",
     "autoencoder",
     "regression",
     "recommender",
@@ -43,7 +44,7 @@ NetworkName = Literal[
 NetworkWidth = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
 
 SYNTHETIC: Final[frozenset[NetworkName]] = frozenset(
-    {"language", "tied-language", "text", "regression", "recommender"}
+    {"language", "tied-language", "text", "masked-text", "regression", "recommender"}
 )
 """Networks whose data is made up from seeds, unless they are given data that fits them."""
 
@@ -151,8 +152,8 @@ class NetworkTaskSpec(Spec):
     width: NetworkWidth = 8
     """Numbers that it keeps for each place."""
     depth: NetworkDepth = 1
-    """Of `attention`, `mixer`, `language`, `tied-language` and `text`: layers, one above the
-    other."""
+    """Of `attention`, `mixer`, `language`, `tied-language`, `text` and `masked-text`: layers, one
+    above the other."""
     activation: Activation = "relu"
     """Of `cnn`, `cnn-norm`, `autoencoder`, `regression` and `recommender`."""
     batch_size: BatchSize = 32
@@ -162,8 +163,8 @@ class NetworkTaskSpec(Spec):
     init_std: InitStd = USUAL_INIT_STD
     """Of `normal`: weights and biases start as N(0, init_std²)."""
     variant: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of `regression`: which function, and which scales of inputs and targets. Of `text`: which of
-    four texts. Of `recommender`: whose tastes."""
+    """Of `regression`: which function, and which scales of inputs and targets. Of `text` and
+    `masked-text`: which of four texts. Of `recommender`: whose tastes."""
 
     @model_validator(mode="after")
     def _a_scale_that_counts(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import torch
 
-from meta_trainer.datasets import Characters, Data, Dataset, Language, Ratings
+from meta_trainer.datasets import Characters, Data, Dataset, Language, MaskedCharacters, Ratings
 from meta_trainer.datasets.characters import N_CHARACTERS, WINDOW
 from meta_trainer.datasets.regression import N_FEATURES
 from meta_trainer.learners import CNN, LSTM, MLP, Learner, image_network, language_model
@@ -31,7 +31,7 @@ def _measure_network(task: NetworkTaskSpec, data: Data) -> Sizes:
     match data:
         case Language():
             return Sizes((1, data.length, 1), data.n_symbols, task.width, depth=task.depth)
-        case Characters():
+        case Characters() | MaskedCharacters():
             return Sizes((1, WINDOW, 1), N_CHARACTERS, task.width, depth=task.depth)
         case Ratings():
             return Sizes((1, 1, data.n_each), 1, task.width, task.activation)

@@ -42,6 +42,7 @@ _CALL_SECONDS: Final[Mapping[str, float]] = {
     "language": 2.4e-3,
     "tied-language": 2.2e-3,
     "text": 2.2e-3,
+    "masked-text": 2.2e-3,
     "autoencoder": 0.3e-3,
     "regression": 0.25e-3,
     "recommender": 0.5e-3,

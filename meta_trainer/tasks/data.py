@@ -10,6 +10,7 @@ from meta_trainer.datasets import (
     Data,
     Dataset,
     Language,
+    MaskedCharacters,
     Ratings,
     Regression,
     SineSequences,
@@ -121,6 +122,8 @@ def _name_or_synthetic(task: AnyTaskSpec) -> DatasetName | Data:
             return SMALL_LANGUAGE
         case NetworkTaskSpec(network="text"):
             return Characters(FIRST_TEXT + task.variant % N_TEXTS)
+        case NetworkTaskSpec(network="masked-text"):
+            return MaskedCharacters(FIRST_TEXT + task.variant % N_TEXTS)
         case NetworkTaskSpec(network="recommender"):
             return Ratings(N_RATED, seed=1 + task.variant)
         case NetworkTaskSpec(network="regression") if not is_registered(task.dataset):

@@ -84,16 +84,38 @@ def describe_transformer(width: int, depth: int) -> Parameters:
     parameters: dict[str, Parameter] = {}
     for i in range(depth):
         parameters |= describe_norm(f"layer{i}.attention.norm", width)
-        parameters |= describe_linear(f"layer{i}.attention.in", width, 3 * width)
-        parameters |= describe_linear(f"layer{i}.attention.out", width, width)
+        parameters |= _describe_attention(f"layer{i}.attention", width)
         parameters |= describe_perceptron(f"layer{i}.mlp", width)
     return {**parameters, **describe_norm("norm", width)}
+
+
+def describe_encoder(width: int, depth: int) -> Parameters:
+    """Layers of a transformer with a norm behind each of their parts, and one before all."""
+    parameters: dict[str, Parameter] = {**describe_norm("norm", width)}
+    for i in range(depth):
+        parameters |= _describe_attention(f"layer{i}.attention", width)
+        parameters |= describe_norm(f"layer{i}.attention.norm", width)
+        parameters |= _describe_inner(f"layer{i}.mlp", width)
+        parameters |= describe_norm(f"layer{i}.mlp.norm", width)
+    return parameters
+
+
+def encode(x: Tensor, tensors: Tensors, depth: int) -> Tensor:
+    """All layers of `describe_encoder`, for x (L, batch, places, width): y = norm(x + part(x))."""
+    x = normalize_layer(x, tensors, "norm")
+    for i in range(depth):
+        x = x + _attend(x, tensors, f"layer{i}.attention", causal=False)
+        x = normalize_layer(x, tensors, f"layer{i}.attention.norm")
+        x = x + _run_inner(x, tensors, f"layer{i}.mlp")
+        x = normalize_layer(x, tensors, f"layer{i}.mlp.norm")
+    return x
 
 
 def transform(x: Tensor, tensors: Tensors, depth: int, *, causal: bool = False) -> Tensor:
     """All layers, for x (L, batch, places, width)."""
     for i in range(depth):
-        x = x + _attend(x, tensors, f"layer{i}.attention", causal=causal)
+        normed = normalize_layer(x, tensors, f"layer{i}.attention.norm")
+        x = x + _attend(normed, tensors, f"layer{i}.attention", causal=causal)
         x = x + run_perceptron(x, tensors, f"layer{i}.mlp")
     return normalize_layer(x, tensors, "norm")
 
@@ -101,25 +123,36 @@ def transform(x: Tensor, tensors: Tensors, depth: int, *, causal: bool = False) 
 def describe_perceptron(name: str, width: int) -> Parameters:
     """The part of a layer that sees each place by itself: a norm, and a perceptron of twice the
     width."""
+    return {**describe_norm(f"{name}.norm", width), **_describe_inner(name, width)}
+
+
+def run_perceptron(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    """What it adds to x (L, batch, places, width)."""
+    return _run_inner(normalize_layer(x, tensors, f"{name}.norm"), tensors, name)
+
+
+def _describe_inner(name: str, width: int) -> Parameters:
     return {
-        **describe_norm(f"{name}.norm", width),
         **describe_linear(f"{name}.in", width, 2 * width),
         **describe_linear(f"{name}.out", 2 * width, width),
     }
 
 
-def run_perceptron(x: Tensor, tensors: Tensors, name: str) -> Tensor:
-    """What it adds to x (L, batch, places, width)."""
-    normed = normalize_layer(x, tensors, f"{name}.norm")
-    hidden = F.gelu(linear(normed, tensors, f"{name}.in"))
-    return linear(hidden, tensors, f"{name}.out")
+def _run_inner(x: Tensor, tensors: Tensors, name: str) -> Tensor:
+    return linear(F.gelu(linear(x, tensors, f"{name}.in")), tensors, f"{name}.out")
+
+
+def _describe_attention(name: str, width: int) -> Parameters:
+    return {
+        **describe_linear(f"{name}.in", width, 3 * width),
+        **describe_linear(f"{name}.out", width, width),
+    }
 
 
 def _attend(x: Tensor, tensors: Tensors, name: str, *, causal: bool) -> Tensor:
-    """What attention of N_HEADS heads adds to x, by plain products: they have second
-    derivatives."""
-    normed = normalize_layer(x, tensors, f"{name}.norm")
-    projected = linear(normed, tensors, f"{name}.in")
+    """Attention of N_HEADS heads over x (L, batch, places, width), by plain products: they have
+    second derivatives."""
+    projected = linear(x, tensors, f"{name}.in")
     heads = projected.unflatten(-1, (3, N_HEADS, -1)).transpose(2, 4)
     queries, keys, values = heads.unbind(3)  # each: (L, batch, heads, places, width / heads)
 

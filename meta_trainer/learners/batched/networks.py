@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from meta_trainer.datasets.characters import NO_TARGET
 from meta_trainer.learners.batched.base import (
     BatchedNetwork,
     Parameter,
@@ -20,11 +21,13 @@ from meta_trainer.learners.batched.base import (
 from meta_trainer.learners.batched.layers import (
     convolve,
     describe_convolution,
+    describe_encoder,
     describe_linear,
     describe_norm,
     describe_perceptron,
     describe_recurrent,
     describe_transformer,
+    encode,
     linear,
     normalize_groups,
     normalize_layer,
@@ -192,11 +195,26 @@ def _build_tied_language(sizes: Sizes) -> tuple[Parameters, Forward]:
     return parameters, forward
 
 
-def _describe_symbols(sizes: Sizes, start: Start) -> Parameters:
-    """Embeddings of symbols and of their places."""
+def _build_masked_language(sizes: Sizes) -> tuple[Parameters, Forward]:
+    """An encoder over symbols of which some are hidden, with its norms behind its parts (Devlin et
+    al., 2019). Its embeddings have a row for a hidden symbol, and start as N(0, .02²)."""
+    parameters = {
+        **_describe_symbols(sizes, "places", n_more=1),
+        **describe_encoder(sizes.width, sizes.depth),
+        **describe_linear("head", sizes.width, sizes.n_outputs),
+    }
+
+    def forward(tensors: Tensors, symbols: Tensor) -> Tensor:
+        return linear(encode(_embed(symbols, tensors), tensors, sizes.depth), tensors, "head")
+
+    return parameters, forward
+
+
+def _describe_symbols(sizes: Sizes, start: Start, n_more: int = 0) -> Parameters:
+    """Embeddings of symbols, of some more that are only inputs, and of their places."""
     n_places = sizes.image_shape[1]
     return {
-        "embed": Parameter((sizes.n_outputs, sizes.width), start),
+        "embed": Parameter((sizes.n_outputs + n_more, sizes.width), start),
         "places": Parameter((n_places, sizes.width), "places"),
     }
 
@@ -268,6 +286,15 @@ def _compute_cross_entropy(logits: Tensor, _: Tensor, targets: Tensor) -> Tensor
     return losses.view(*targets.shape[:2], -1).mean(-1)
 
 
+def _compute_cross_entropy_of_asked(logits: Tensor, _: Tensor, targets: Tensor) -> Tensor:
+    """The mean over those places of an example that have a target."""
+    losses = F.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=NO_TARGET, reduction="none"
+    )
+    n_asked = (targets != NO_TARGET).sum(-1)
+    return losses.view(targets.shape).sum(-1) / n_asked
+
+
 def _compute_missing(outputs: Tensor, inputs: Tensor, _: Tensor) -> Tensor:
     return (outputs - inputs).square().mean(-1)
 
@@ -287,6 +314,7 @@ NETWORKS: Final[dict[str, tuple[Callable[[Sizes], tuple[Parameters, Forward]], E
     "language": (_build_language, _compute_cross_entropy),
     "tied-language": (_build_tied_language, _compute_cross_entropy),
     "text": (_build_tied_language, _compute_cross_entropy),
+    "masked-text": (_build_masked_language, _compute_cross_entropy_of_asked),
     "autoencoder": (_build_autoencoder, _compute_missing),
     "regression": (_build_regression, _compute_squared_error),
     "recommender": (_build_recommender, _compute_squared_error),

@@ -9,17 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from meta_trainer.datasets.characters import NO_TARGET
 from meta_trainer.learners.batched import Sizes, batched_network
 from meta_trainer.learners.batched.networks import NETWORKS
 from meta_trainer.learners.module import ModuleLearner
 
 N_LEARNERS, BATCH, SIDE, WIDTH = 2, 3, 7, 4
 IMAGES = Sizes((1, SIDE, SIDE), 10, WIDTH, "tanh")
-LANGUAGES = ("language", "tied-language", "text")
+CAUSAL = ("language", "tied-language", "text")
 OTHERS = {
     "language": Sizes((1, 6, 1), 5, WIDTH),
     "tied-language": Sizes((1, 6, 1), 5, WIDTH),
     "text": Sizes((1, 6, 1), 5, WIDTH, depth=2),
+    "masked-text": Sizes((1, 6, 1), 5, WIDTH, depth=2),
     "regression": Sizes((1, 1, 8), 1, WIDTH, "tanh"),
     "recommender": Sizes((1, 1, 7), 1, WIDTH, "tanh"),
 }
@@ -80,6 +82,28 @@ class TextModel(nn.Module):
         for layer in self.layers:
             x = layer(x, src_mask=self.mask)
         return nn.functional.linear(self.norm(x), self.embed.weight)
+
+
+class MaskedModel(nn.Module):
+    """torch's own layers of a transformer with norms behind their parts, over symbols or a mask."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(sizes.n_outputs + 1, WIDTH)
+        self.places = nn.Parameter(torch.zeros(sizes.image_shape[1], WIDTH))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(WIDTH, 4, 2 * WIDTH, 0.0, "gelu", batch_first=True)
+            for _ in range(sizes.depth)
+        )
+        self.head = nn.Linear(WIDTH, sizes.n_outputs)
+
+    def forward(self, symbols: Tensor) -> Tensor:
+        x = self.norm(self.embed(symbols) + self.places)
+        for layer in self.layers:
+            x = layer(x)
+        logits: Tensor = self.head(x)
+        return logits
 
 
 class Recommender(nn.Module):
@@ -154,11 +178,19 @@ def generators() -> list[torch.Generator]:
     return [torch.Generator().manual_seed(i) for i in range(N_LEARNERS)]
 
 
+def hide_half(symbols: Tensor, mask: int) -> tuple[Tensor, Tensor]:
+    """Every second one, so that each example is asked for as many."""
+    is_hidden = torch.arange(symbols.shape[-1]) % 2 == 0
+    return symbols.masked_fill(is_hidden, mask), symbols.masked_fill(~is_hidden, NO_TARGET)
+
+
 def draw_examples(name: str) -> tuple[Tensor, Tensor]:
     g = torch.Generator().manual_seed(1)
     sizes = OTHERS.get(name, IMAGES)
-    if name in LANGUAGES:
+    if name in (*CAUSAL, "masked-text"):
         symbols = torch.randint(sizes.n_outputs, (N_LEARNERS, BATCH, 7), generator=g)
+        if name == "masked-text":
+            return hide_half(symbols[..., :-1], mask=sizes.n_outputs)
         return symbols[..., :-1], symbols[..., 1:]
     if name == "recommender":
         pairs = torch.randint(sizes.n_features, (N_LEARNERS, BATCH, 2), generator=g)
@@ -214,6 +246,43 @@ def test_is_torchs_own_in_two_layers() -> None:
     torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
 
 
+def test_norms_behind_their_parts_are_torchs_own() -> None:
+    sizes = OTHERS["masked-text"]
+    assert sizes.depth == 2
+    theirs = ModuleLearner(partial(MaskedModel, sizes), cross_entropy_of_all, together=False)
+    ours = batched_network("masked-text", sizes)
+    w = ours.start(generators(), 0.5, torch.float64)
+    w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
+
+    names = ["embed.weight", "places", "norm.weight", "norm.bias"]
+    for i in range(sizes.depth):
+        parts = ["self_attn.in_proj_", "self_attn.out_proj.", "norm1.", "linear1.", "linear2."]
+        for part in [*parts, "norm2."]:
+            names += [f"layers.{i}.{part}weight", f"layers.{i}.{part}bias"]
+    names += ["head.weight", "head.bias"]
+    of_ours = dict(zip(names, ours.name_parameters(w).values(), strict=True))
+    in_their_order = [n for n, _ in MaskedModel(sizes).named_parameters()]
+    their_w = torch.cat([of_ours[n].flatten(1) for n in in_their_order], dim=1)
+
+    examples = draw_examples("masked-text")
+    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+
+
+def test_only_hidden_symbols_are_asked_for() -> None:
+    sizes = OTHERS["masked-text"]
+    learner = batched_network("masked-text", sizes, "torch")
+    w = learner.start(generators(), 0.5, torch.float64)
+    inputs, targets = draw_examples("masked-text")
+    fewer = targets.clone()
+    fewer[:, 0, 2:] = NO_TARGET  # only the first of the first example is left
+
+    logits = learner.compute_outputs(learner.name_parameters(w), inputs)[:, 0, 0]
+    of_first = nn.functional.cross_entropy(logits, targets[:, 0, 0], reduction="none")
+    losses = learner.example_losses(w, inputs, fewer)
+    torch.testing.assert_close(losses[:, 0], of_first)
+    torch.testing.assert_close(losses[:, 1:], learner.example_losses(w, inputs, targets)[:, 1:])
+
+
 def test_recommender_is_torchs_own() -> None:
     sizes = OTHERS["recommender"]
     make = partial(Recommender, sizes.n_features)
@@ -259,7 +328,7 @@ def test_parts_that_have_a_start_of_their_own() -> None:
     assert "head.weight" not in parts
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("name", CAUSAL)
 def test_causal_attention_does_not_look_ahead(name: str) -> None:
     learner = batched_network(name, OTHERS[name], "torch")
     w = learner.start(generators(), 0.1, torch.float64)

@@ -23,6 +23,7 @@ TASKS: dict[str, PlainTaskSpec] = {
     "language": NetworkTaskSpec(network="language", width=4, batch_size=4),
     "tied-language": NetworkTaskSpec(network="tied-language", width=4, batch_size=4),
     "text": NetworkTaskSpec(network="text", width=4, depth=2, batch_size=4, variant=5),
+    "masked-text": NetworkTaskSpec(network="masked-text", width=4, batch_size=4, variant=5),
     "recommender": NetworkTaskSpec(network="recommender", width=4, batch_size=4, variant=5),
     "regression": NetworkTaskSpec(network="regression", width=4, batch_size=4, variant=3),
     "cnn": CNNTaskSpec(batch_norm=True, batch_size=3),
