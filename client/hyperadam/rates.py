@@ -2,13 +2,15 @@
 parameter. What is meta-trained, evaluated and deployed has one and the same.
 
     w_{t+1} = (1 − α_t λ) w_t − α_t share(w) d_t                       t = 0, 1, …
-    α_t = α · min(1, (t + 1) / W) · √min(1, D / (t + 1)) · min(1, (N − t) / (R N)) / (1 − R / 2)
+    α_t = α · min(1, (t + 1) / W') · √min(1, D / (t + 1)) · min(1, (N − t) / (R N)) / (1 − R / 2)
+    W' = max(W, S N)
     share(w) = min(1, F / fan-in(w)) · min(1, fan-in(w) / G) · min(1, P / places(w))
 
 A rate has three parts:
 
 - a schedule over time: first steps, which know least, are short (W), those of a long run get
-  shorter (D), and a run that is told its N steps comes to rest over the last part of them (R);
+  shorter (D), and a run that is told its N steps has a longer warm-up if it is long (S) and comes
+  to rest over the last part of them (R);
 - shares by shape: a step should not change a sum of many inputs by more than a sum of few (F), as
   in the maximal update parametrization (Yang et al., 2022); the places of a kernel see nearly the
   same (P); and a bias has no other weights beside it that could make up for its step (G);
@@ -89,6 +91,17 @@ class Rate:
         largest=10_000,
     )
     """W, in steps; 0 and 1 are no warm-up."""
+    warmup_share: float = _knob(
+        "schedule",
+        "S",
+        "told how many steps a run has, the warm-up is this part of them where that is more than "
+        "W; 0, or a W of 0, is never.",
+        "Told how long the run is, the warm-up is this part of it where that is more, under {}. ",
+        largest=1.0,
+        default=0.0,
+    )
+    """S, a part of a run's steps: the first, over which the rate rises if it is told how many there
+    are and that is more than W; 0: never. A W of 0 turns it off, too."""
     decay_after: int = _knob(
         "schedule",
         "D",
@@ -163,6 +176,16 @@ class Rate:
         """The inverse of `from_fields`: α and all knobs by name."""
         return {name: getattr(self, name) for name in ("lr", *KNOBS)}
 
+    @property
+    def knows_length(self) -> bool:
+        """Whether it is another one over a run whose length it is told."""
+        return self.rest > 0 or self.warmup_share > 0
+
+    @property
+    def n_warmup_steps(self) -> int:
+        """W', the steps over which the rate rises."""
+        return self.warmup_steps
+
     def over(self, total_steps: int) -> Rate:
         """The same over a run of so many steps; 0: it is not known of how many.
 
@@ -170,13 +193,13 @@ class Rate:
             ValueError: it is no whole number of at least 0.
         """
         _check("total_steps", total_steps, MOST_STEPS, 0)
-        if not (total_steps and self.rest):
+        if not (total_steps and self.knows_length):
             return self
         own: dict[str, Any] = self.to_fields()
         return RateOfRun(**own, total_steps=total_steps)
 
     def at(self, step: int) -> float:
-        """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W) √min(1, D / (t + 1)).
+        """α_t of step t = 0, 1, …, before shares: α min(1, (t + 1) / W') √min(1, D / (t + 1)).
 
         The warm-up is that of `torch.optim.lr_scheduler.LinearLR`, the decay that of "Attention Is
         All You Need", 2017.
@@ -186,8 +209,9 @@ class Rate:
         """
         n_steps = step + 1
         alpha = self.lr
-        if n_steps < self.warmup_steps:
-            alpha = alpha * n_steps / self.warmup_steps
+        n_warmup_steps = self.n_warmup_steps
+        if n_steps < n_warmup_steps:
+            alpha = alpha * n_steps / n_warmup_steps
         if 0 < self.decay_after < n_steps:
             alpha *= math.sqrt(self.decay_after / n_steps)
         return alpha
@@ -235,10 +259,18 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class RateOfRun(Rate):
-    """A rate that comes to rest over the last R of N steps: see `Rate.over`."""
+    """A rate that rises over the first S of N steps, or over W, and comes to rest over the last R:
+    see `Rate.over`."""
 
     total_steps: int
     """N."""
+
+    @property
+    def n_warmup_steps(self) -> int:
+        """W' = max(W, S N), in whole steps; 0 where W is."""
+        if self.warmup_steps == 0:
+            return 0
+        return max(self.warmup_steps, round(self.warmup_share * self.total_steps))
 
     def at(self, step: int) -> float:
         """α_t of step t, which in a run of N steps is also times
@@ -249,7 +281,8 @@ class RateOfRun(Rate):
         far in all as without a rest.
         """
         n_left = max(0, self.total_steps - step)
-        share_left = min(1.0, n_left / (self.rest * self.total_steps))
+        n_resting = self.rest * self.total_steps
+        share_left = min(1.0, n_left / n_resting) if n_resting else float(n_left > 0)
         return super().at(step) * share_left / (1 - self.rest / 2)
 
 
@@ -257,6 +290,7 @@ class RateKnobs(TypedDict, total=False):
     """The fields of a `Rate` beside α, as optimizers take them; None is what Θ says."""
 
     warmup_steps: int | None
+    warmup_share: float | None
     decay_after: int | None
     rest: float | None
     base_fan_in: int | None
@@ -269,6 +303,13 @@ KNOBS: Final[tuple[str, ...]] = tuple(knob.name for knob in fields(Rate) if knob
 """The fields of a rate beside α; 0 turns each off."""
 _BOUNDS: Final = tuple((knob.name, knob.metadata["le"], knob.default) for knob in fields(Rate))
 """Name, largest value and default of each field: optimizers read a rate in every step."""
+
+
+def complete_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is changed of a rate: a warm-up that is given in steps is meant as it is, and turns
+    `warmup_share` off that is not given."""
+    is_meant = changes.get("warmup_steps") is not None and changes.get("warmup_share") is None
+    return {**changes, "warmup_share": 0.0} if is_meant else dict(changes)
 
 
 def move_parameters(

@@ -12,6 +12,7 @@ from hyperadam.rates import (
     KNOBS,
     Rate,
     RateKnobs,
+    complete_changes,
     direction_adjoints,
     move_parameters,
     moved_parameters,
@@ -93,6 +94,47 @@ def test_a_rest_multiplies_the_others_and_belongs_to_a_run() -> None:
     assert over.over(40).at(19) == pytest.approx(rate.at(19) / 0.75)
     unrested = replace(rate, rest=0.0)
     assert unrested.over(20) is unrested
+
+
+@pytest.mark.parametrize(
+    ("share", "n_steps", "expected"),
+    [
+        (0.1, 2000, 200),
+        (0.1, 300, 40),
+        (0.1, 400, 40),
+        (0.1, 410, 41),
+        (0.0, 2000, 40),
+        (1.0, 9, 40),
+    ],
+)
+def test_a_long_run_that_is_told_its_length_has_a_longer_warm_up(
+    share: float, n_steps: int, expected: int
+) -> None:
+    rate = Rate(lr=2.0, warmup_steps=40, warmup_share=share, decay_after=150, rest=0.2)
+    in_steps = replace(rate, warmup_steps=expected, warmup_share=0.0).over(n_steps)
+    over = rate.over(n_steps)
+    assert over.n_warmup_steps == expected
+    assert [over.at(step) for step in range(n_steps)] == [
+        in_steps.at(step) for step in range(n_steps)
+    ]
+    assert over.to_fields() == rate.to_fields()
+    assert rate.n_warmup_steps == 40
+    assert rate.at(10) == replace(rate, warmup_share=0.0).at(10)
+
+
+def test_a_warm_up_needs_no_rest_and_none_stays_none() -> None:
+    rate = Rate(lr=1.0, warmup_steps=2, warmup_share=0.5)
+    assert [rate.over(8).at(step) for step in range(9)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0]
+    none = replace(rate, warmup_steps=0)
+    assert [none.over(8).at(step) for step in range(8)] == [1.0] * 8
+
+
+def test_a_warm_up_in_steps_is_meant_as_it_is() -> None:
+    assert complete_changes({"warmup_steps": 7}) == {"warmup_steps": 7, "warmup_share": 0.0}
+    both = {"warmup_steps": 7, "warmup_share": 0.2}
+    assert complete_changes(both) == both
+    for others in ({}, {"rest": 0.1}, {"warmup_steps": None}, {"warmup_share": 0.2}):
+        assert complete_changes(others) == others
 
 
 @pytest.mark.parametrize("value", [-1, 2.5, True, None, "5", 10**12])
@@ -177,7 +219,9 @@ def test_weight_decay_is_per_unit_of_the_rate() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf, True, None, "5", 1e9])
-@pytest.mark.parametrize(("name", "largest"), [("weight_decay", 1000), ("rest", 1)])
+@pytest.mark.parametrize(
+    ("name", "largest"), [("weight_decay", 1000), ("rest", 1), ("warmup_share", 1)]
+)
 def test_what_is_no_number_is_refused_by_name(name: str, largest: int, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a number from 0 to {largest}, got"):
         Rate.from_fields({"lr": 0.1, name: value})
@@ -193,6 +237,7 @@ def test_what_is_no_schedule_is_refused_by_name(name: str, value: object) -> Non
 
 LARGEST = {
     "warmup_steps": 10_000,
+    "warmup_share": 1,
     "decay_after": 1_000_000_000,
     "rest": 1,
     "base_fan_in": 1_000_000_000,

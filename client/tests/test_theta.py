@@ -18,7 +18,7 @@ from hyperadam.theta import MAX_FILE_BYTES, Theta, ThetaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-NUMBERS = {"rest": 1, "weight_decay": 1000}
+NUMBERS = {"rest": 1, "warmup_share": 1, "weight_decay": 1000}
 """Knobs of a rate that need not be whole, and their largest values."""
 
 ASSETS = Path(__file__).parent / "assets"
@@ -72,7 +72,7 @@ class TestRoundTrip:
 
     def test_a_schedule_is_kept_and_a_file_that_says_none_has_none(self) -> None:
         theta = make()
-        knobs = dict(zip(KNOBS, (10, 200, 0.5, 784, 5, 3, 0.1), strict=True))
+        knobs = dict(zip(KNOBS, (10, 0.25, 200, 0.5, 784, 5, 3, 0.1), strict=True))
         own = Theta(
             theta.rule,
             theta.tensors,

@@ -73,7 +73,7 @@ class Baseline:
     @property
     def knows_length(self) -> bool:
         """Whether its rate depends on how long the run is."""
-        return self.course is not None or self.schedule.rest > 0
+        return self.course is not None or self.schedule.knows_length
 
     def beside(self, rate: Rate) -> Baseline:
         """As it is run beside a Θ of this rate."""

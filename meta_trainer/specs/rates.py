@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any, Final, get_type_hints
 
-from hyperadam.rates import KNOBS, Rate
+from hyperadam.rates import KNOBS, Rate, complete_changes
 from pydantic import Field, create_model
 
 from meta_trainer.specs.base import Spec
@@ -20,11 +20,12 @@ RATE_FIELDS: Final = ("lr", *KNOBS)
 
 
 class _RateChangesBase(Spec):
-    """What an evaluation changes of each Θ's own rate; null is what Θ says."""
+    """What an evaluation changes of each Θ's own rate; null is what Θ says. A `warmup_steps` that
+    is given turns `warmup_share` off, unless that is given, too."""
 
     def apply_to(self, rate: Rate) -> Rate:
         """The rate with these changes."""
-        return replace(rate, **self.model_dump(exclude_none=True))
+        return replace(rate, **complete_changes(self.model_dump(exclude_none=True)))
 
 
 def _change_fields() -> dict[str, Any]:

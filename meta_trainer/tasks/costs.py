@@ -116,7 +116,7 @@ def _estimate_meta_training(spec: MetaTrainingSpec, forms: Forms) -> Cost:
     n_validations = -(-spec.n_episodes // spec.validation.every_episodes) + 1
     n_validated = spec.validation.n_learners * len(spec.validation_tasks)
     horizons = spec.validation_horizons
-    n_steps_each = sum(horizons) if spec.unroll.rate.rest else max(horizons)
+    n_steps_each = sum(horizons) if spec.unroll.rate.knows_length else max(horizons)
     n_validation_steps = n_validations * n_validated * n_steps_each
     validation_seconds = _average(spec.validation_tasks, spec.rule, 0, forms)
     return Cost(

@@ -109,9 +109,9 @@ def learned_rollouts(
 ) -> list[Rollout]:
     """A learned optimizer as it stands after each of these numbers of steps, which rise.
 
-    One whose rate comes to rest is told how long a run is, so that there is a run for each.
+    One whose rate depends on it is told how long a run is, so that there is a run for each.
     """
-    if not rate.rest:
+    if not rate.knows_length:
         return rollouts(Learned(rule, theta, rate), optimizee, horizons)
     return [
         rollout(Learned(rule, theta, rate.over(n_steps)), optimizee, n_steps)

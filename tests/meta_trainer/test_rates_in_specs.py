@@ -38,6 +38,9 @@ def test_an_evaluation_changes_what_it_says_alone() -> None:
     assert beside == inside
     rate = Rate(lr=0.1, warmup_steps=5, decay_after=7)
     assert inside.rate.apply_to(rate) == Rate(lr=0.1, warmup_steps=5)
+    told = Rate(lr=0.1, warmup_steps=5, warmup_share=0.5)
+    in_steps = EvaluationSpec.model_validate({"optimizers": ["x@1"], "rate": {"warmup_steps": 7}})
+    assert in_steps.rate.apply_to(told) == Rate(lr=0.1, warmup_steps=7)
 
 
 @pytest.mark.parametrize(

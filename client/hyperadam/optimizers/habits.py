@@ -86,17 +86,21 @@ def warn_of_short_steps(groups: Iterable[Mapping[str, Any]], theirs: float) -> b
 
 
 def warn_of_no_rest(groups: Iterable[Mapping[str, Any]]) -> None:
-    """Warn where groups are told how long the run is, and have no rest.
+    """Warn where groups are told how long the run is, and it is nothing to them.
 
     Args:
         groups: that are new.
     """
-    if any(group["total_steps"] and not read_number(group["rest"]) for group in groups):
+    if any(group["total_steps"] and not _knows_length(group) for group in groups):
         warnings.warn(
             "total_steps changes nothing: this Θ has no rest at the end of a run. Pass a rest, the "
             "last part of the steps over which the rate falls to 0, such as rest=0.2",
             stacklevel=4,
         )
+
+
+def _knows_length(group: Mapping[str, Any]) -> bool:
+    return any(read_number(group[name]) for name in ("rest", "warmup_share"))
 
 
 def warn_of_lost_decay(groups: Sequence[Any], theirs: float) -> None:

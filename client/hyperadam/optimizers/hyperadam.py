@@ -52,13 +52,16 @@ class HyperAdam(LearnedOptimizer):
         lr: α. Directions do not depend on the scale of the loss, so `lr` is a length per step, not
             tuned to the loss; None is the rate that Θ was trained with. Another is meant as a part
             of that: below a fortieth of it, a warning says so.
-        total_steps: N, how many steps the run has, where you know it: the rate falls to 0 over the
-            last part of them, `rest`. Steps of the optimizer, not minibatches or epochs.
+        total_steps: N, how many steps the run has, where you know it: the rate rises over the first
+            part of them, `warmup_share`, and falls to 0 over the last, `rest`. Steps of the
+            optimizer, not minibatches or epochs.
         weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. Where lr is 1, a
             thousandth of what AdamW has beside a rate of 1e-3; what takes more than 0.5 % of the
             weights in a step is warned of. This and what follows: None is what Θ says, 0 none; a
             group may set its own; each group counts its own steps.
-        warmup_steps: W, steps over which the rate rises to `lr`.
+        warmup_steps: W, steps over which the rate rises to `lr`; where it is given, just so many.
+        warmup_share: S; with `total_steps` the warm-up is over this part of them, the first, where
+            that is more than Θ's W.
         decay_after: D, steps after which the rate falls as 1/√t. Under an LR scheduler that lets it
             fall, pass 0.
         rest: R; with `total_steps` the rate falls linearly to 0 over this part of them, the last.

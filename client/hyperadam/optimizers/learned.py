@@ -52,7 +52,7 @@ from hyperadam.optimizers.shards import (
     count_dimensions,
     find_others,
 )
-from hyperadam.rates import KNOBS, RateKnobs
+from hyperadam.rates import KNOBS, RateKnobs, complete_changes
 from hyperadam.shipped import pretrained
 from hyperadam.theta import Theta
 
@@ -104,7 +104,8 @@ class LearnedOptimizer(Optimizer):
       on top of it, which one warning says; `effective_lr(group)` is what comes out.
     - **Length of the run.** Told its `total_steps` N, a group comes to rest: over the last part of
       them, `rest` R, its rate falls linearly to 0. So that it goes as far in all, steps before are
-      longer: lr_t is also times min(1, (N − t) / (R N)) / (1 − R / 2).
+      longer: lr_t is also times min(1, (N − t) / (R N)) / (1 − R / 2). Its warm-up is over the
+      first part of them, `warmup_share` S, where that is more than W.
     - **Weight decay** is decoupled, as AdamW's; by default Θ's own. Unlike AdamW's it leaves
       vectors (biases, scales) and rows of matrices without a gradient (embeddings of what was not
       seen) as they are; a group with `decay_all=True` decays as a whole.
@@ -275,6 +276,7 @@ class LearnedOptimizer(Optimizer):
             TypeError: a parameter is not of a real floating dtype.
         """
         given = set(param_group)
+        param_group.update(complete_changes(param_group))
         if self._is_open:
             param_group.setdefault("total_steps", find_total_steps(self.param_groups))
         super().add_param_group(param_group)
@@ -396,5 +398,5 @@ class LearnedOptimizer(Optimizer):
                 f"{type(self).__name__} has no argument {unknown[0]!r}: leave it out, Θ says how "
                 f"gradients are used; of the rate there are lr, {', '.join(KNOBS)}"
             )
-        changes: dict[str, Any] = {"lr": lr, **knobs}
+        changes = complete_changes({"lr": lr, **knobs})
         return {name: value for name, value in changes.items() if value is not None}

@@ -47,11 +47,11 @@ class ScheduleWatch:
             return
         initial = read_number(group["initial_lr"])
         is_changed = not math.isclose(initial, rate.lr, rel_tol=1e-9)
-        has_own = rate.warmup_steps > 1 or rate.decay_after > 0 or isinstance(rate, RateOfRun)
+        has_own = rate.n_warmup_steps > 1 or rate.decay_after > 0 or isinstance(rate, RateOfRun)
         if not (is_changed and has_own):
             return
         self._has_warned = True
-        own = f"warmup_steps={rate.warmup_steps}, decay_after={rate.decay_after}"
+        own = f"warmup_steps={rate.n_warmup_steps}, decay_after={rate.decay_after}"
         if isinstance(rate, RateOfRun):
             own += f", total_steps={rate.total_steps}"
         warnings.warn(

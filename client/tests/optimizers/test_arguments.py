@@ -70,7 +70,7 @@ class TestDtypes:
 
 class TestArguments:
     @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "0.1", torch.ones(2)])
-    @pytest.mark.parametrize("field", ["lr", "rest", "weight_decay"])
+    @pytest.mark.parametrize("field", ["lr", "rest", "warmup_share", "weight_decay"])
     def test_out_of_range_is_refused_by_name(self, field: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"{field} must be a (finite )?number"):
             HyperAdam(make_parameters(), make_theta(), **{field: value})

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hyperadam import HyperAdam, Theta
+from hyperadam.rates import Rate
 from small_run import make_parameters, make_theta, set_gradients
 from torch import nn
 
@@ -113,6 +114,47 @@ class TestDecay:
             [share * length for length in row] for share, row in zip(self.SHARES, full, strict=True)
         ]
         torch.testing.assert_close(torch.tensor(moved), torch.tensor(expected))
+
+
+class TestLongerWarmUp:
+    """Told its N steps, a group warms up over S N of them where that is more than its W."""
+
+    def rates(self, n_steps: int = 6, **arguments: Any) -> list[float]:
+        theta = make_theta()
+        own = Theta(theta.rule, theta.tensors, Rate(lr=1.0, warmup_steps=2, warmup_share=0.5))
+        parameters = make_parameters(torch.float64)
+        optimizer = HyperAdam(parameters, own, **arguments)
+        rates = []
+        for step in range(n_steps):
+            rates.append(optimizer.effective_lr(optimizer.param_groups[0]))
+            set_gradients(parameters, step)
+            optimizer.step()
+        return rates
+
+    def test_it_is_as_long_as_the_run(self) -> None:
+        assert self.rates(total_steps=8) == [0.25, 0.5, 0.75, 1, 1, 1]
+        assert self.rates(total_steps=4, n_steps=4) == [0.5, 1, 1, 1]
+
+    def test_a_run_of_unknown_length_has_the_usual_one(self) -> None:
+        assert self.rates() == [0.5, 1, 1, 1, 1, 1]
+
+    @pytest.mark.filterwarnings("ignore:total_steps changes nothing")
+    def test_one_that_the_caller_gives_is_as_it_is_given(self) -> None:
+        """Then this Θ, which has no rest, has nothing to be told for."""
+        third = [1 / 3, 2 / 3, 1, 1, 1, 1]
+        assert self.rates(total_steps=8, warmup_steps=3) == pytest.approx(third)
+        assert self.rates(total_steps=8, warmup_steps=0) == [1] * 6
+        assert self.rates(total_steps=8, warmup_steps=1, warmup_share=0.25)[:2] == [0.5, 1]
+
+    @pytest.mark.filterwarnings("ignore:total_steps changes nothing")
+    def test_one_that_a_group_gives_is_as_it_is_given(self) -> None:
+        theta = make_theta()
+        own = Theta(theta.rule, theta.tensors, Rate(lr=1.0, warmup_steps=2, warmup_share=0.5))
+        first, second = (nn.Parameter(torch.ones(3)) for _ in range(2))
+        groups = [{"params": [first], "warmup_steps": 4}, {"params": [second]}]
+        optimizer = HyperAdam(groups, own, total_steps=80)
+        rates = [optimizer.effective_lr(group) for group in optimizer.param_groups]
+        assert rates == [0.25, 1 / 40]
 
 
 class TestRest:
