@@ -64,7 +64,7 @@ test-integrations:  ## Run recipes and callbacks with the real Lightning, Transf
 REPRODUCTION := docs/reproduction
 CLAIMING := README.md docs/model-card.md $(REPRODUCTION)/README.md
 REPORTS := $(patsubst %/results.json,%,$(wildcard $(REPRODUCTION)/*/results.json))
-RACE := table1-v8+table1-v4 sigmoid
+RACE := table1-v9+table1-v4 sigmoid
 REPORTING := $(BIN)/python -m meta_trainer.evaluation.reporting
 
 .PHONY: claims

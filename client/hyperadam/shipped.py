@@ -9,7 +9,7 @@ from typing import Final
 
 from hyperadam.theta import Theta
 
-DEFAULT: Final = "hyperadam-v8"
+DEFAULT: Final = "hyperadam-v9"
 """The Θ that `hyperadam.HyperAdam` and `pretrained` take when none is given."""
 _SUFFIX: Final = ".safetensors"
 

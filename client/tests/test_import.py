@@ -126,6 +126,7 @@ class TestPretrained:
             "hyperadam-v6",
             "hyperadam-v7",
             "hyperadam-v8",
+            "hyperadam-v9",
             "rnnprop-paper",
         ]
         for name in hyperadam.pretrained_names():
@@ -142,6 +143,18 @@ class TestPretrained:
         theta = hyperadam.pretrained("hyperadam-v1")
         assert theta.rule.n_theta == 5380
         assert theta.rule.spec.normalization == "rms"
+
+    @pytest.mark.parametrize("n_steps", [0, 1, 100, 300, 400])
+    def test_the_ninth_is_the_eighth_in_runs_of_up_to_400_steps(self, n_steps: int) -> None:
+        """Told them, or not told: what reports say of short runs of the one is true of the
+        other."""
+        eighth, ninth = (hyperadam.pretrained(f"hyperadam-v{number}") for number in (8, 9))
+        assert ninth.rule.spec == eighth.rule.spec
+        assert torch.equal(ninth.vector, eighth.vector)
+        rates = (eighth.rate.over(n_steps), ninth.rate.over(n_steps))
+        one, other = ([rate.at(step) for step in range(1000)] for rate in rates)
+        assert one == other
+        assert ninth.rate.over(2000).at(40) < eighth.rate.over(2000).at(40)
 
     def test_each_call_gives_one_of_its_own(self) -> None:
         for tensor in hyperadam.pretrained().tensors.values():

@@ -42,7 +42,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from hyperadam.kernels import StepwiseTape, open_stepwise_tape
-from hyperadam.rates import Rate, direction_adjoints
+from hyperadam.moves import direction_adjoints
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 

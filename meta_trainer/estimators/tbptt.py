@@ -32,7 +32,8 @@ from typing import Any, NamedTuple
 
 import torch
 from hyperadam.kernels import open_tape
-from hyperadam.rates import Rate, direction_adjoints
+from hyperadam.moves import direction_adjoints
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 

@@ -90,7 +90,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "validation": {"every_episodes": 3, "n_learners": 2},
     },
     # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds, all
-    # under the schedule of `hyperadam-v8` and told how long they run.
+    # under the schedule of `hyperadam-v9` and told how long they run.
     "default": {
         "rule": {"kind": "hyperadam-tensor", "sees_network": True, "sparse_above": 0.75},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
@@ -100,7 +100,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "period": None,
             "meta_loss": "log",
             "late_weight": 1.0,
-            "rate": {"warmup_steps": 40, "decay_after": 150, "rest": 0.2},
+            "rate": {"warmup_steps": 40, "warmup_share": 0.1, "decay_after": 150, "rest": 0.2},
         },
         "meta_optimizer": {
             "rate": 1e-3,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from hyperadam.rates import Rate, moved_parameters
+from hyperadam.moves import moved_parameters
+from hyperadam.rates import Rate
 from torch import Tensor
 
 from meta_trainer.specs import Score

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from hyperadam.kernels import open_stepper
-from hyperadam.rates import Rate, moved_parameters
+from hyperadam.moves import moved_parameters
+from hyperadam.rates import Rate
 from hyperadam.rules import Rule
 from torch import Tensor
 

@@ -56,6 +56,7 @@ def test_untrained_of_a_job_with_a_parent_is_a_fresh_start_of_its_rule() -> None
             ),
             "hyperadam-v8",
         ),
+        ("hyperadam-v8:warmup_share=0.1", "hyperadam-v9"),
     ],
 )
 def test_a_change_is_that_of_the_job_that_made_a_shipped_one(name: str, made: str) -> None:

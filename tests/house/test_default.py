@@ -14,7 +14,7 @@ from hyperadam.shipped import DEFAULT
 from tests.house.project import TOP, read_text
 from tests.house.test_docs import TEXTS, list_prose
 
-NUMBERS = ("six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = ("six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen")
 N_SHIPPED = NUMBERS[len(hyperadam.pretrained_names()) - 6]
 RECORDS = ("decisions", "lab")
 """Folders of what was true when it was written."""

@@ -161,7 +161,7 @@ def open_mover(
     theta: Tensor,  # shape: (n_theta,)
 ) -> Mover | None:
     """A mover for Θ, or None where there is none: a stepper does the same then, beside
-    `hyperadam.rates.move_parameters`."""
+    `hyperadam.moves.move_parameters`."""
     return open_tensor_mover(rule, theta)
 
 

@@ -3,7 +3,7 @@ parameters, gradients and state, in one pass and without memory for directions.
 
     d, state ← update(Θ, g, state)        w ← (1 − α_t λ) w − α_t share d
 
-It is `FusedTensorStepper` and `hyperadam.rates.move_parameters` in one. The pass is cut into
+It is `FusedTensorStepper` and `hyperadam.moves.move_parameters` in one. The pass is cut into
 segments that threads share; the number of threads does not change a bit.
 """
 

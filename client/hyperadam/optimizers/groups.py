@@ -9,9 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from hyperadam.kernels import Pace
+from hyperadam.moves import decay_parts
 from hyperadam.optimizers.layouts import find_decays, find_shares
 from hyperadam.optimizers.pieces import find_piece
-from hyperadam.rates import KNOBS, Rate, decay_parts
+from hyperadam.rates import KNOBS, Rate
 from hyperadam.shapes import LEAST_DIMENSIONS
 
 if TYPE_CHECKING:

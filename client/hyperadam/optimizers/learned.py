@@ -99,13 +99,11 @@ class LearnedOptimizer(Optimizer):
     - **Frozen parameters** (`requires_grad=False`) may be of any dtype and on any device.
     - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
       √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
-      share of it by its shape, with `base_fan_in`, `least_fan_in` and `base_places`
-      (`hyperadam.rates`). By default all are Θ's own; 0 turns each off. A scheduler of `lr` goes
-      on top of it, which one warning says; `effective_lr(group)` is what comes out.
-    - **Length of the run.** Told its `total_steps` N, a group comes to rest: over the last part of
-      them, `rest` R, its rate falls linearly to 0. So that it goes as far in all, steps before are
-      longer: lr_t is also times min(1, (N − t) / (R N)) / (1 − R / 2). Its warm-up is over the
-      first part of them, `warmup_share` S, where that is more than W.
+      share of it by its shape (`base_fan_in`, …: `hyperadam.rates`). By default all are Θ's own; 0
+      turns each off. A scheduler goes on top, as one warning says: `effective_lr(group)` has all.
+    - **Length of the run.** Told its `total_steps` N, a group warms up over S N of them where that
+      is more than W (`warmup_share` S), and comes to rest over the last R N (`rest` R): lr_t is
+      also times min(1, (N − t) / (R N)) / (1 − R / 2), so that it goes as far in all.
     - **Weight decay** is decoupled, as AdamW's; by default Θ's own. Unlike AdamW's it leaves
       vectors (biases, scales) and rows of matrices without a gradient (embeddings of what was not
       seen) as they are; a group with `decay_all=True` decays as a whole.
@@ -380,8 +378,8 @@ class LearnedOptimizer(Optimizer):
             self._open_run()
             self._n_skipped_steps = 0
         # What is younger than a checkpoint is as it was before: it began so.
-        switches = {"maximize": False, "decay_all": True, "transposed": False, "role": None}
-        fields = {**dict.fromkeys((*KNOBS, "n_steps", "total_steps"), 0), **switches}
+        fields: dict[str, Any] = dict.fromkeys((*KNOBS, "n_steps", "total_steps"), 0)
+        fields |= {"maximize": False, "decay_all": True, "transposed": False, "role": None}
         for group in self.param_groups:
             for name, value in fields.items():
                 group.setdefault(name, value)
@@ -398,5 +396,5 @@ class LearnedOptimizer(Optimizer):
                 f"{type(self).__name__} has no argument {unknown[0]!r}: leave it out, Θ says how "
                 f"gradients are used; of the rate there are lr, {', '.join(KNOBS)}"
             )
-        changes = complete_changes({"lr": lr, **knobs})
-        return {name: value for name, value in changes.items() if value is not None}
+        changes = complete_changes({"lr": lr, **knobs}).items()
+        return {name: value for name, value in changes if value is not None}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hyperadam.kernels import Mover, Stepper, open_mover, open_stepper
+from hyperadam.moves import move_parameters
 from hyperadam.optimizers.checks import explain_not_finite, find_trainable
 from hyperadam.optimizers.flat import FlatVector
 from hyperadam.optimizers.flat_state import FlatState, State
@@ -29,7 +30,6 @@ from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient, find_piece
 from hyperadam.optimizers.schedule_watch import ScheduleWatch
 from hyperadam.optimizers.spread import Others
-from hyperadam.rates import move_parameters
 from hyperadam.theta import Theta
 
 Groups = Sequence[dict[str, Any]]

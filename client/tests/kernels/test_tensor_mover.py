@@ -9,7 +9,8 @@ import pytest
 import torch
 from hyperadam.kernels import Pace, open_mover, open_stepper
 from hyperadam.kernels.cpu_tensor_move import FusedTensorMover
-from hyperadam.rates import Rate, move_parameters
+from hyperadam.moves import move_parameters
+from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamRule, HyperAdamTensorRule, HyperAdamTensorSpec
 from kernel_cases import SPARSE_ABOVE, distance, drop_some
 from torch import Tensor, nn

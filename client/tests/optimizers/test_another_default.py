@@ -27,6 +27,7 @@ DEFAULTS = {
     "hyperadam-v6": "69dffd85e63d5607ca7bf24ed996361494810a07754ad5ba6d9c28e5d12e8296",
     "hyperadam-v7": "a8e361fcb4e3d8c9399bb296cd2bace3d5fbc150d06eefdc6b75104fd696a773",
     "hyperadam-v8": "a106294a3b81b31f4682778ad2a24f49cd198caa68330d7a427923f336313041",
+    "hyperadam-v9": "5f3a8f5d63a3c45b530d683a44ff594bfed88333536bc4af76b31b47e3e84ce5",
 }
 """Every default there was, today's last, and the digests that state dicts of trainings have."""
 *EARLIER, _ = DEFAULTS
