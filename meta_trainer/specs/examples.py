@@ -33,6 +33,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "RateChanges": {
         "lr": 0.01,
         "warmup_steps": 20,
+        "warmup_share": 0.1,
         "decay_after": 50,
         "rest": 0.2,
         "base_fan_in": 784,
