@@ -74,7 +74,7 @@ def test_it_is_small_enough_for_a_wheel(site: Path) -> None:
 
 
 def test_charts_are_those_of_the_reports_in_fewer_colours(site: Path) -> None:
-    name = "reproduction/table1-v8/curves.png"
+    name = "reproduction/table1-v9/curves.png"
     with Image.open(TOP / "docs" / name) as own, Image.open(site / name) as shown:
         assert shown.size == own.size
         assert shown.mode == "P"
