@@ -36,6 +36,8 @@ N_STARTS = 6
 N_STEPS = 100
 OWN = [name for name in hyperadam.pretrained_names() if name.startswith("hyperadam-v")]
 RECORDED_THETAS = (*OWN, "untrained")
+TWINS = {"hyperadam-v8": ["hyperadam-v9"], "hyperadam-v9": ["hyperadam-v8"]}
+"""Those that are one in runs as short as these."""
 
 
 def make_problem(activation: str, data_dir: Path) -> Supervised:
@@ -93,11 +95,13 @@ def test_every_start_ends_where_it_did(name: str, activation: str, data_dir: Pat
 @pytest.mark.parametrize("activation", ACTIVATION_NAMES)
 @pytest.mark.parametrize("name", OWN)
 def test_nothing_else_passes_for_it(name: str, activation: str) -> None:
-    """The comparison tells each from all others, from an untrained start and from Adam, tuned."""
+    """The comparison tells each from all others but a twin, from an untrained start and from Adam,
+    tuned."""
     record = json.loads(RECORD.read_text())
     recorded = record[name][activation]
     others = sorted({*RECORDED_THETAS, "adam"} - {name})
-    assert [o for o in others if is_the_recorded(record[o][activation], recorded)] == []
+    passing = [o for o in others if is_the_recorded(record[o][activation], recorded)]
+    assert passing == TWINS.get(name, [])
 
 
 @pytest.mark.parametrize("name", SUITES["unseen"].learners)

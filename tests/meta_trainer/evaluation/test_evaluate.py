@@ -233,7 +233,7 @@ def test_the_warm_up_is_that_of_theta_unless_one_is_asked_for(
 
 def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recorder: Any) -> None:
     """Each field on its own; what the report says of it; and that it changes a run."""
-    fields = dict(zip(KNOBS, (0, 2, 0.5, 28, 3, 4, 2.0), strict=True))
+    fields = dict(zip(KNOBS, (1, 0.6, 2, 0.5, 28, 3, 4, 2.0), strict=True))
     scheduled = Theta(theta.rule, theta.tensors, replace(theta.rate, **fields))
     thetas = {"own@1": scheduled, "none@1": theta}
 
@@ -248,6 +248,7 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
     others = (
         own,
         none,
+        run(warmup_share=0),
         run(decay_after=0),
         run(rest=0),
         run(base_fan_in=0),
@@ -266,11 +267,12 @@ def test_a_schedule_is_that_of_theta_unless_one_is_asked_for(theta: Theta, recor
         assert not any(torch.equal(a, b) for a, b in itertools.combinations(finals, 2))
     rows = report_to_json(own)["rows"]
     assert [[row[name] for name in KNOBS] for row in rows[:2]] == [
-        [0, 2, 0.5, 28, 3, 4, 2.0],
-        [0] * 7,
+        [1, 0.6, 2, 0.5, 28, 3, 4, 2.0],
+        [0] * 8,
     ]
     page = files_of(own)["report.md"].decode()
     assert "Rates fall as 1/√t after so many steps of own@1 (2). " in page
+    assert "the warm-up is this part of it where that is more, under own@1 (0.6). " in page
     assert "fall linearly to 0 over this last part of it under own@1 (0.5). " in page
     assert (
         "Weights of n inputs, if more than these, have these / n of the rate of own@1 (28). "
