@@ -281,8 +281,7 @@ class RateOfRun(Rate):
         far in all as without a rest.
         """
         n_left = max(0, self.total_steps - step)
-        n_resting = self.rest * self.total_steps
-        share_left = min(1.0, n_left / n_resting) if n_resting else float(n_left > 0)
+        share_left = min(1.0, n_left / max(1.0, self.rest * self.total_steps))
         return super().at(step) * share_left / (1 - self.rest / 2)
 
 

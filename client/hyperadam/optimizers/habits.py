@@ -91,16 +91,12 @@ def warn_of_no_rest(groups: Iterable[Mapping[str, Any]]) -> None:
     Args:
         groups: that are new.
     """
-    if any(group["total_steps"] and not _knows_length(group) for group in groups):
+    if any(group["total_steps"] and not read_rate(group).knows_length for group in groups):
         warnings.warn(
             "total_steps changes nothing: this Θ has no rest at the end of a run. Pass a rest, the "
             "last part of the steps over which the rate falls to 0, such as rest=0.2",
             stacklevel=4,
         )
-
-
-def _knows_length(group: Mapping[str, Any]) -> bool:
-    return any(read_number(group[name]) for name in ("rest", "warmup_share"))
 
 
 def warn_of_lost_decay(groups: Sequence[Any], theirs: float) -> None:

@@ -3,6 +3,7 @@ derivatives."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -202,23 +203,37 @@ def draw_examples(name: str) -> tuple[Tensor, Tensor]:
     return inputs, torch.randint(10, (N_LEARNERS, BATCH), generator=g)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_is_torchs_own(name: str) -> None:
-    theirs = ModuleLearner(MODULES[name], nn.functional.cross_entropy, together=False)
-    ours = batched_network(name, IMAGES)
+def check_is_torchs_own(
+    name: str,
+    make: Callable[[], nn.Module],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    names: Sequence[str],
+) -> None:
+    """Losses at the same weights are those of the module.
+
+    Args:
+        names: of the module's parameters, in our order.
+    """
+    theirs = ModuleLearner(make, loss, together=False)
+    ours = batched_network(name, OTHERS.get(name, IMAGES))
     w = ours.start(generators(), 0.5, torch.float64)
     w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
 
-    names = [*ORDER.get(name, ()), "head.weight", "head.bias"]
-    if name not in ORDER:
-        names = [n for n, _ in MODULES[name]().named_parameters()]
     parts = dict(zip(names, ours.name_parameters(w).values(), strict=True))
-    in_their_order = [n for n, _ in MODULES[name]().named_parameters()]
+    in_their_order = [n for n, _ in make().named_parameters()]
     their_w = torch.cat([parts[n].flatten(1) for n in in_their_order], dim=1)
     assert their_w.shape == (N_LEARNERS, theirs.n_coordinates)
 
     examples = draw_examples(name)
     torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_is_torchs_own(name: str) -> None:
+    names = [*ORDER.get(name, ()), "head.weight", "head.bias"]
+    if name not in ORDER:
+        names = [n for n, _ in MODULES[name]().named_parameters()]
+    check_is_torchs_own(name, MODULES[name], nn.functional.cross_entropy, names)
 
 
 def cross_entropy_of_all(logits: Tensor, symbols: Tensor) -> Tensor:
@@ -228,44 +243,24 @@ def cross_entropy_of_all(logits: Tensor, symbols: Tensor) -> Tensor:
 def test_is_torchs_own_in_two_layers() -> None:
     sizes = OTHERS["text"]
     assert sizes.depth == 2
-    theirs = ModuleLearner(partial(TextModel, sizes), cross_entropy_of_all, together=False)
-    ours = batched_network("text", sizes)
-    w = ours.start(generators(), 0.5, torch.float64)
-    w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
-
     of_layer = [name.removeprefix("layer.") for name in ORDER["attention"][3:-2]]
     names = ["embed.weight", "places"]
     for i in range(sizes.depth):
         names += [f"layers.{i}.{name}" for name in of_layer]
     names += ["norm.weight", "norm.bias"]
-    parts = dict(zip(names, ours.name_parameters(w).values(), strict=True))
-    in_their_order = [n for n, _ in TextModel(sizes).named_parameters()]
-    their_w = torch.cat([parts[n].flatten(1) for n in in_their_order], dim=1)
-
-    examples = draw_examples("text")
-    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+    check_is_torchs_own("text", partial(TextModel, sizes), cross_entropy_of_all, names)
 
 
 def test_norms_behind_their_parts_are_torchs_own() -> None:
     sizes = OTHERS["masked-text"]
     assert sizes.depth == 2
-    theirs = ModuleLearner(partial(MaskedModel, sizes), cross_entropy_of_all, together=False)
-    ours = batched_network("masked-text", sizes)
-    w = ours.start(generators(), 0.5, torch.float64)
-    w += 0.1 * torch.randn(w.shape, generator=generators()[0], dtype=torch.float64)
-
     names = ["embed.weight", "places", "norm.weight", "norm.bias"]
     for i in range(sizes.depth):
         parts = ["self_attn.in_proj_", "self_attn.out_proj.", "norm1.", "linear1.", "linear2."]
         for part in [*parts, "norm2."]:
             names += [f"layers.{i}.{part}weight", f"layers.{i}.{part}bias"]
     names += ["head.weight", "head.bias"]
-    of_ours = dict(zip(names, ours.name_parameters(w).values(), strict=True))
-    in_their_order = [n for n, _ in MaskedModel(sizes).named_parameters()]
-    their_w = torch.cat([of_ours[n].flatten(1) for n in in_their_order], dim=1)
-
-    examples = draw_examples("masked-text")
-    torch.testing.assert_close(ours.losses(w, *examples), theirs.losses(their_w, *examples))
+    check_is_torchs_own("masked-text", partial(MaskedModel, sizes), cross_entropy_of_all, names)
 
 
 def test_only_hidden_symbols_are_asked_for() -> None:
