@@ -25,8 +25,9 @@ from hyperadam.rates import Rate
 from hyperadam.rules import HyperAdamTensorRule, HyperAdamTensorSpec
 
 from benchmarks.judgements import compare, format_table
-from benchmarks.lengths import N_STARTS, list_tasks
+from benchmarks.lengths import N_STARTS
 from benchmarks.measuring import write_json
+from benchmarks.task_lists import list_tasks
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.training.units import one_thread

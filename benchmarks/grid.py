@@ -1,8 +1,12 @@
-"""How low several Θ, or one that is changed in several ways, take tasks of validation.
+"""How low several Θ, or one that is changed in several ways, take tasks of validation or training.
 
     python -m benchmarks.grid hyperadam-v4 hyperadam-v4:length_kept=0.1 --data-dir FOLDER
-        [--job-of hyperadam-v6 | --preset default] [--only lstm text] [--starts 4]
-        [--horizons 100 300] [--json FILE]
+        [--job-of hyperadam-v6 | --preset default] [--drawn 2 | --tasks FILE] [--only lstm text]
+        [--starts 4] [--horizons 100 300] [--json FILE]
+
+With `--drawn`, tasks are so many of each kind or network that training draws: what a Θ gained there
+and lost in validation, it did not learn for others. With `--tasks`, they are those of a file, a
+list as `tasks.validation` of a job has them.
 
 All run from the same starts over the same minibatches, with the steps that they have. A cell is the
 mean over starts of log (final loss) after each horizon; the last line, the mean over tasks. The
@@ -13,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +25,8 @@ import hyperadam
 import torch
 from torch import Tensor
 
-from benchmarks.lengths import name_task
 from benchmarks.measuring import write_json
+from benchmarks.task_lists import choose_tasks, list_either, read_tasks
 from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
 from meta_trainer.tasks import load_data
 from meta_trainer.tasks.build import build_optimizee
@@ -39,23 +43,6 @@ class Line(NamedTuple):
     task: str
     logs: dict[str, list[float]]
     """Θ → mean over starts of log (final loss) after each horizon; ∞ where one diverged."""
-
-
-def choose_tasks(tasks: Sequence[Any], only: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Tasks by their number and network or kind; all, or those whose name has one of these words.
-
-    Raises:
-        SystemExit: there are none.
-    """
-    names = [f"{number} {name_task(task)}" for number, task in enumerate(tasks)]
-    found = [
-        (name, task)
-        for name, task in zip(names, tasks, strict=True)
-        if not only or set(only) & set(name.split())
-    ]
-    if not found:
-        raise SystemExit(f"no task is one of {', '.join(only)}: there are {'; '.join(names)}")
-    yield from found
 
 
 def measure(
@@ -86,9 +73,12 @@ def _format_row(head: str, logs: Mapping[str, Sequence[float]], names: Sequence[
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description="How low Thetas take tasks of validation.")
+    parser = argparse.ArgumentParser(description="How low Thetas take tasks.")
     parser.add_argument("theta", nargs="+", help="names as in benchmarks.thetas")
     add_tasks_argument(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--drawn", type=int, default=0, help="of each kind, as training draws them")
+    which.add_argument("--tasks", type=Path, help="a JSON list of tasks")
     parser.add_argument("--only", nargs="+", default=(), help="numbers, networks or kinds of tasks")
     parser.add_argument("--starts", type=int, default=4, help="of each task")
     parser.add_argument("--horizons", type=int, nargs="+", default=[100, 300])
@@ -98,7 +88,11 @@ def main(words: Sequence[str] | None = None) -> None:
 
     spec = read_spec(arguments)
     assert spec.tasks is not None
-    tasks = dict(choose_tasks(spec.tasks.validation, arguments.only))
+    if arguments.tasks:
+        every_task: list[Any] = read_tasks(arguments.tasks)
+    else:
+        every_task = list_either(spec.tasks, arguments.drawn)
+    tasks = dict(choose_tasks(every_task, arguments.only))
     data = load_data(list(tasks.values()), arguments.data_dir)
     thetas = {name: read_theta(name, spec) for name in arguments.theta}
     horizons = sorted(set(arguments.horizons))

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,10 +24,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import write_json
-from meta_trainer.specs import MetaTrainingSpec, TaskDistribution
+from benchmarks.task_lists import list_tasks
+from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.tasks.build import build_optimizee
-from meta_trainer.tasks.sampling import sample_task
 from meta_trainer.training.units import one_thread
 from meta_trainer.unrolls.rollout import Learned, LearnedState, rollout
 
@@ -36,9 +35,6 @@ LENGTHS: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 """c."""
 N_STARTS: Final = 2
 HORIZON: Final = 300
-SEED: Final = 99
-"""Of the tasks that are drawn: no preset has it."""
-MOST_DRAWS: Final = 2000
 LARGEST_COST: Final = 1.0
 
 
@@ -68,32 +64,6 @@ class Liking(NamedTuple):
     def best(self) -> float:
         """The length that costs nothing."""
         return LENGTHS[self.costs.index(min(self.costs))]
-
-
-def list_tasks(spec: MetaTrainingSpec, n_each: int) -> Iterator[tuple[str, Any]]:
-    """The tasks of validation, and so many drawn ones of each kind or network."""
-    distribution = spec.tasks
-    if distribution is None:
-        raise SystemExit("the preset draws no tasks")
-    for task in distribution.validation:
-        yield f"{name_task(task)}, validation", task
-    yield from draw_tasks(distribution, n_each)
-
-
-def draw_tasks(distribution: TaskDistribution, n_each: int) -> Iterator[tuple[str, Any]]:
-    """So many of each kind or network, as they are drawn."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    for draw in range(MOST_DRAWS):
-        task = sample_task(distribution, SEED, draw, 0)
-        name = name_task(task)
-        counts[name] += 1
-        if counts[name] <= n_each:
-            yield name, task
-
-
-def name_task(task: Any) -> str:
-    """Its network, or its kind: there are LSTMs of both."""
-    return str(getattr(task, "network", f"kind {task.kind}"))
 
 
 def find_liking(theta: hyperadam.Theta, name: str, task: Any, data: Any) -> Liking:

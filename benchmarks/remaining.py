@@ -41,11 +41,10 @@ from torch import Tensor
 
 from benchmarks.grid import measure
 from benchmarks.judgements import subtract
-from benchmarks.lengths import draw_tasks, name_task
 from benchmarks.measuring import write_json
+from benchmarks.task_lists import choose_tasks, list_either
 from benchmarks.thetas import add_tasks_argument, read_spec, read_theta
 from meta_trainer.seeds import make_generator
-from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.training.units import one_thread
 
@@ -174,14 +173,6 @@ def format_table(remainders: Sequence[Remainder]) -> str:
     return "\n".join(lines)
 
 
-def choose_tasks(spec: MetaTrainingSpec, n_each: int, validation: bool) -> dict[str, Any]:
-    """The tasks of validation, or so many drawn ones of each kind or network."""
-    assert spec.tasks is not None
-    drawn = (task for _, task in draw_tasks(spec.tasks, n_each))
-    tasks = spec.tasks.validation if validation else drawn
-    return {f"{number} {name_task(task)}": task for number, task in enumerate(tasks)}
-
-
 def add_up(
     directions: Sequence[Direction], by_task: Mapping[str, Mapping[str, Sequence[float]]]
 ) -> list[Remainder]:
@@ -208,7 +199,9 @@ def main(words: Sequence[str] | None = None) -> None:
     spec = read_spec(arguments)
     theta = read_theta(arguments.theta, spec)
     directions = name_directions(theta)
-    tasks = choose_tasks(spec, arguments.tasks, arguments.validation)
+    assert spec.tasks is not None
+    n_drawn = 0 if arguments.validation else arguments.tasks
+    tasks = dict(choose_tasks(list_either(spec.tasks, n_drawn)))
     data = load_data(list(tasks.values()), arguments.data_dir)
     by_task: dict[str, dict[str, list[float]]] = {}
     remainders: list[Remainder] = []

@@ -35,10 +35,10 @@ from hyperadam.rules.tensor_state import HyperAdamTensorState, read_lengths
 from hyperadam.rules.tensors import average_over_tensors, spread_over_tensors
 from torch import Tensor
 
-from benchmarks.grid import choose_tasks
 from benchmarks.judgements import compare, format_table
-from benchmarks.lengths import N_STARTS, Longer, list_tasks
+from benchmarks.lengths import N_STARTS, Longer
 from benchmarks.measuring import write_json
+from benchmarks.task_lists import choose_tasks, list_tasks
 from benchmarks.thetas import UNTRAINED, read_theta
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data

@@ -42,9 +42,19 @@ def _check_reference(value: str) -> str:
     return value
 
 
+def _check_different(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError(f"they must be different, got {', '.join(value)}")
+    return value
+
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 Reference = Annotated[str, AfterValidator(_check_reference)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+TensorNames = Annotated[
+    tuple[str, ...], Field(min_length=1, max_length=64), AfterValidator(_check_different)
+]
+"""Of tensors of Θ, as the rule names them; each once."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

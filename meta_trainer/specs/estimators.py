@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from meta_trainer.specs.base import Positive, Spec
+from meta_trainer.specs.base import Positive, Spec, TensorNames
 from meta_trainer.specs.problems import FieldProblem
 
 
@@ -46,16 +46,9 @@ class _Perturbed(Spec):
     """σ: losses are those of Θ ± σ ε with ε ~ N(0, I)."""
     n_pairs: int = Field(default=4, ge=1, le=1024)
     """N, antithetic pairs for each learner: 2 N runs without derivatives."""
-    tensors: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)] | None = None
+    tensors: TensorNames | None = None
     """Names of the tensors of Θ that are perturbed; the others stay as they are, and spare the
     estimate the variance of their coordinates. Null: all."""
-
-    @field_validator("tensors")
-    @classmethod
-    def _each_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError(f"tensors must be different, got {', '.join(value)}")
-        return value
 
 
 class ESSpec(_Perturbed):

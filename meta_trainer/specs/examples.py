@@ -22,7 +22,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "LimitsSpec": {"wall_seconds": 3600},
     "MLPTaskSpec": {"side": 14},
-    "MetaOptimizerSpec": {"clip_learners": 4.0},
+    "MetaOptimizerSpec": {"clip_learners": 4.0, "tensors": ["weight_cell.bias"]},
     "MetaTrainingSpec": {
         "parent": "hyperadam@latest",
         "continue_from": {"job": "job_mfrggzdfmztwq2lk", "checkpoint": "best"},

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from meta_trainer.specs.base import Spec
+from meta_trainer.specs.base import Spec, TensorNames
 
 
 class MetaOptimizerSpec(Spec):
@@ -29,6 +29,9 @@ class MetaOptimizerSpec(Spec):
     """λ, decoupled: Θ ← Θ − rate λ (Θ − Θ°) before every step of Adam."""
     decay_towards: Literal["zero", "start"] = "zero"
     """Θ°: 0, as in AdamW, or where the job starts, which decay then does not forget."""
+    tensors: TensorNames | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Names of the tensors of Θ that updates move; the others stay as the job finds them, and their
+    derivatives count in no norm. Null: all."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
     """Decay d of the running mean Θ̄ ← d Θ̄ + (1 − d) Θ, which is what is validated and kept; 0: Θ
     itself."""

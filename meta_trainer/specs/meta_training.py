@@ -197,13 +197,15 @@ class MetaTrainingSpec(JobSpec):
     @model_validator(mode="after")
     def _tensors_of_the_rule(self) -> Self:
         shapes = rule_from_spec(asdict(self.rule)).theta_shapes
+        named = {"meta_optimizer.tensors": self.meta_optimizer.tensors or ()}
         for _, part in parts_of(self.estimator):
             perturbed = () if isinstance(part, TBPTTSpec) else part.tensors or ()
-            for name in perturbed:
+            named["estimator.tensors"] = (*named.get("estimator.tensors", ()), *perturbed)
+        for field, names in named.items():
+            for name in names:
                 if name not in shapes:
                     raise FieldProblem(
-                        "estimator.tensors",
-                        f"estimator.tensors must be some of {', '.join(shapes)}, got {name!r}",
+                        field, f"{field} must be some of {', '.join(shapes)}, got {name!r}"
                     )
         return self
 

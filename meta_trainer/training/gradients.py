@@ -28,15 +28,20 @@ class UpdateGradient(NamedTuple):
 class GradientAdder:
     """Adds the gradients of chunks, or of learners where the spec clips them (`clip_learners`)."""
 
-    def __init__(self, spec: MetaTrainingSpec) -> None:
+    def __init__(self, spec: MetaTrainingSpec, moved: Tensor | None = None) -> None:
+        """
+        Args:
+            moved: see `meta_trainer.training.meta_optimizer.find_moved`.
+        """
         self._spec = spec
+        self._moved = moved
         factor = spec.meta_optimizer.clip_learners
         self._clip = None if factor is None else LearnerClip(factor, spec.n_learners)
 
     def add(self, episode: int, outcomes: Sequence[PeriodOutcome]) -> UpdateGradient:
         """The gradient of an update, from the outcomes of all chunks in their order."""
         gradients = [
-            compute_chunk_gradient(self._spec, episode, chunk, outcome)
+            self._keep_moved(compute_chunk_gradient(self._spec, episode, chunk, outcome))
             for chunk, outcome in enumerate(outcomes)
         ]
         n_clipped = None
@@ -49,6 +54,10 @@ class GradientAdder:
         for gradient in gradients:
             total += gradient
         return UpdateGradient(total / self._spec.n_learners, n_clipped)
+
+    def _keep_moved(self, gradient: Tensor) -> Tensor:
+        """0 where Θ is not moved, whatever the derivative is there."""
+        return gradient if self._moved is None else gradient.where(self._moved, 0.0)
 
     def state(self) -> Tensor | None:
         """`LearnerClip.state`, for a checkpoint; None without a clip."""

@@ -30,7 +30,7 @@ from meta_trainer.training.divergence import DivergedLearners, DivergenceWatch
 from meta_trainer.training.gradients import GradientAdder
 from meta_trainer.training.handles import JobHandles
 from meta_trainer.training.initial_theta import make_initial_theta
-from meta_trainer.training.meta_optimizer import MetaOptimizer
+from meta_trainer.training.meta_optimizer import MetaOptimizer, find_moved
 from meta_trainer.training.progress import ProgressReporter
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.stopwatch import Stopwatch
@@ -80,13 +80,14 @@ class MetaTraining:
         self._recorder = recorder
         self._rule = make_rule(spec.rule)
         self._initial_theta = make_initial_theta(spec, parent)
+        moved = find_moved(self._rule, spec.meta_optimizer)
         self._meta_optimizer = MetaOptimizer(
-            spec.meta_optimizer, self._initial_theta, spec.n_updates
+            spec.meta_optimizer, self._initial_theta, spec.n_updates, moved
         )
 
         job = JobHandles.put(runner, spec, source, kernel)
         self._episodes = choose_way(runner, job, spec, log)
-        self._gradient_adder = GradientAdder(spec)
+        self._gradient_adder = GradientAdder(spec, moved)
         self._validation = Validation(spec, source, runner, job)
         self._best = BestTheta(theta=self._initial_theta, update=0, loss=math.inf)
         self._initial_loss: float | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from hyperadam.rules import Rule
 from torch import Tensor
 
+from meta_trainer.estimators.perturbations import coordinates_of
 from meta_trainer.specs import MetaOptimizerSpec
 
 
@@ -21,16 +23,28 @@ class MetaUpdate(NamedTuple):
     """Whether Θ was left alone because the meta-gradient was not finite."""
 
 
+def find_moved(rule: Rule[Any], spec: MetaOptimizerSpec) -> Tensor | None:
+    """Which coordinates of Θ updates move, True or False, shape (n_theta,); None: all."""
+    return None if spec.tensors is None else coordinates_of(rule, spec.tensors).bool()
+
+
 class MetaOptimizer:
     """Holds Θ as one flat float32 vector and moves it."""
 
     def __init__(
         self,
         spec: MetaOptimizerSpec,
-        theta: Tensor,  # shape: (n_theta,)
+        theta: Tensor,
         n_updates: int,
+        moved: Tensor | None = None,
     ) -> None:
+        """
+        Args:
+            theta: where the job starts, shape (n_theta,).
+            moved: see `find_moved`. The gradients of other coordinates must be 0.
+        """
         self.update_count = 0
+        self._moved = torch.ones_like(theta) if moved is None else moved.to(theta)
         self._spec = spec
         self._n_updates = n_updates
         self._theta = torch.nn.Parameter(theta.detach().clone())
@@ -88,8 +102,9 @@ class MetaOptimizer:
     def _decay(self, rate: float) -> None:
         """Move Θ a little towards 0 or its start."""
         if self._spec.weight_decay:
+            share = min(1.0, rate * self._spec.weight_decay)
             with torch.no_grad():
-                self._theta.lerp_(self._anchor, min(1.0, rate * self._spec.weight_decay))
+                self._theta.lerp_(self._anchor, share * self._moved)
 
     def state(self) -> dict[str, Tensor]:
         """Everything but `update_count`, for a checkpoint."""

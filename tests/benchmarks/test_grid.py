@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import grid
-from benchmarks.grid import Line, choose_tasks, format_table, main, measure
+from benchmarks.grid import Line, format_table, main, measure
 from benchmarks.lengths import LENGTHS, measure_lengths
 from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
 from meta_trainer.tasks import load_data
@@ -54,15 +54,6 @@ def test_the_last_line_is_the_mean() -> None:
     assert rows[-1] == "| mean | +0.300 / -0.100 | +0.000 / +0.500 |"
 
 
-def test_tasks_are_chosen_by_number_or_kind() -> None:
-    tasks = [MLPTaskSpec(hidden=(4,)), MLPTaskSpec(hidden=(5,))]
-    assert [name for name, _ in choose_tasks(tasks, ())] == ["0 kind mlp", "1 kind mlp"]
-    assert [name for name, _ in choose_tasks(tasks, ["1"])] == ["1 kind mlp"]
-    assert len(list(choose_tasks(tasks, ["mlp"]))) == 2
-    with pytest.raises(SystemExit, match="0 kind mlp; 1 kind mlp"):
-        list(choose_tasks(tasks, ["gpt"]))
-
-
 def test_the_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,3 +69,28 @@ def test_the_command(
     first, second = (torch.tensor(line["logs"][name]) for name in names)
     assert first.shape == second.shape == (2,)
     assert not torch.equal(first, second)
+
+
+def test_tasks_of_training_stand_in_for_those_of_validation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = {"mlp": {"datasets": ["mnist5k"], "depth": [3, 3]}, "validation": [{"kind": "lstm"}]}
+    spec = MetaTrainingSpec.model_validate({"preset": "default", "tasks": tasks})
+    monkeypatch.setattr(grid, "read_spec", lambda _: spec)
+    options = [
+        "--drawn",
+        "2",
+        "--only",
+        "mlp",
+        "--starts",
+        "1",
+        "--horizons",
+        "2",
+        "--data-dir",
+        str(tmp_path),
+    ]
+    main(["hyperadam-v4", *options])
+    rows = capsys.readouterr().out.splitlines()
+    names = [row.split(" | ")[0] for row in rows[2:]]
+    assert len(names) == 3
+    assert all(name.endswith(" kind mlp") for name in names[:2])

@@ -14,7 +14,7 @@ import torch
 from benchmarks import remaining
 from benchmarks.grid import measure
 from benchmarks.remaining import Direction, find_remainder, main, measure_task, name_directions
-from meta_trainer.specs import MetaTrainingSpec, MLPTaskSpec
+from meta_trainer.specs import MLPTaskSpec, TaskDistribution
 from meta_trainer.tasks import load_data
 
 H = 0.5
@@ -102,11 +102,11 @@ def test_another_rule_is_refused() -> None:
 def test_the_command_prints_a_table_and_writes_its_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def two_tasks(_: MetaTrainingSpec, n_each: int, validation: bool) -> dict[str, MLPTaskSpec]:
-        assert (n_each, validation) == (1, False)
-        return {"0 kind mlp": TASK, "1 kind mlp": MLPTaskSpec(dataset="mnist5k", hidden=(5,))}
+    def two_tasks(_: TaskDistribution, n_drawn: int) -> list[MLPTaskSpec]:
+        assert n_drawn == 1
+        return [TASK, MLPTaskSpec(dataset="mnist5k", hidden=(5,))]
 
-    monkeypatch.setattr(remaining, "choose_tasks", two_tasks)
+    monkeypatch.setattr(remaining, "list_either", two_tasks)
     path = tmp_path / "figures.json"
     words = ["hyperadam-v8", "--tasks", "1", "--starts", "1", "--horizon", "4"]
     main([*words, "--data-dir", str(tmp_path), "--json", str(path)])
@@ -117,12 +117,3 @@ def test_the_command_prints_a_table_and_writes_its_figures(
         row["direction"] for row in figures["remainders"]
     ]
     assert list(figures["ends"]) == ["0 kind mlp", "1 kind mlp"]
-
-
-def test_drawn_tasks_are_none_of_validation() -> None:
-    spec = MetaTrainingSpec.model_validate({"preset": "default"})
-    assert spec.tasks is not None
-    drawn = remaining.choose_tasks(spec, 1, validation=False)
-    held_out = remaining.choose_tasks(spec, 1, validation=True)
-    assert list(held_out.values()) == list(spec.tasks.validation)
-    assert not [task for task in drawn.values() if task in spec.tasks.validation]

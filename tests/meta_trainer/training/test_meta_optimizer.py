@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hyperadam.rules import DMRule
 
-from meta_trainer.specs import (
-    MetaOptimizerSpec,
-)
-from meta_trainer.training.meta_optimizer import MetaOptimizer
+from meta_trainer.specs import MetaOptimizerSpec
+from meta_trainer.training.meta_optimizer import MetaOptimizer, find_moved
 
 
 def test_schedule_warms_up_and_falls() -> None:
@@ -70,3 +69,19 @@ def test_averaging_keeps_a_running_mean_through_a_checkpoint() -> None:
     plain = MetaOptimizer(MetaOptimizerSpec(), torch.zeros(2), 10)
     plain.step(torch.ones(2))
     assert torch.equal(plain.mean, plain.theta)
+
+
+def test_tensors_that_are_not_named_stay_under_decay_too() -> None:
+    rule = DMRule()
+    name = next(iter(rule.theta_shapes))
+    spec = MetaOptimizerSpec(rate=0.1, warmup_updates=0, weight_decay=1.0, tensors=(name,))
+    moved = find_moved(rule, spec)
+    assert moved is not None
+    assert int(moved.sum()) == math.prod(rule.theta_shapes[name])
+    start = torch.ones(rule.n_theta)
+    meta = MetaOptimizer(spec, start, 10, moved)
+    for _ in range(3):
+        meta.step(torch.ones(rule.n_theta) * moved)
+    assert torch.equal(meta.theta[~moved], start[~moved])
+    assert (meta.theta[moved] < 1).all()
+    assert find_moved(rule, MetaOptimizerSpec()) is None

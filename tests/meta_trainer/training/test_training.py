@@ -13,8 +13,10 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec, merge
 from meta_trainer.tasks import SpecTaskSource, build_training_optimizee
 from meta_trainer.training.checkpoints import Checkpoint, CheckpointError
+from meta_trainer.training.gradients import GradientAdder
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.loop import MetaTraining
+from meta_trainer.training.meta_optimizer import find_moved
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from meta_trainer.unrolls.episodes import EpisodeState
@@ -272,3 +274,21 @@ def test_reports_what_a_follower_needs(tiny_spec: MetaTrainingSpec, whole: Whole
 def test_start_is_drawn_from_the_seed(tiny_spec: MetaTrainingSpec) -> None:
     assert torch.equal(make_initial_theta(tiny_spec), make_initial_theta(tiny_spec))
     assert make_initial_theta(tiny_spec).dtype == torch.float32
+
+
+def test_updates_move_the_named_tensors_alone(tiny_spec: MetaTrainingSpec, recorder: Any) -> None:
+    """Of the others no derivative counts, in no norm either, not even one that is not finite."""
+    names = ["weight_cell.weight", "weight_cell.bias"]
+    document = merge(tiny_spec.model_dump(), {"meta_optimizer": {"tensors": names}})
+    spec = MetaTrainingSpec.model_validate(document)
+    trained = train(spec, recorder)
+    rule = make_rule(spec.rule)
+    before, after = (rule.unpack(theta) for theta in (trained.initial_theta, trained.final_theta))
+    assert {name for name in before if not torch.equal(before[name], after[name])} == set(names)
+
+    moved = find_moved(rule, spec.meta_optimizer)
+    assert moved is not None
+    wild = torch.full((rule.n_theta,), math.nan).where(~moved, 1.0)
+    outcome = PeriodOutcome(wild, torch.ones(spec.chunk_size))
+    gradient = GradientAdder(spec, moved).add(0, [outcome] * spec.n_chunks).gradient
+    assert torch.equal(gradient * spec.n_learners, spec.n_chunks * moved.float())

@@ -85,6 +85,7 @@ def choice(path: str, *options: Any, **more: Any) -> dict[str, Any]:
         ({"estimator": {"kind": "es"}, "unroll": {"period": 10}}, "estimator"),
         ({"estimator": {"kind": "tbptt", "truncation": 7}}, "estimator"),
         ({"estimator": {"kind": "pes", "tensors": ["x"]}}, "estimator.tensors"),
+        ({"meta_optimizer": {"tensors": ["x"]}}, "meta_optimizer.tensors"),
         ({"rule": {"kind": "rnnprop"}, "init": "adam-ensemble"}, "init"),
         ({"n_learners": 5, "chunk_size": 2}, "n_learners"),
     ],
