@@ -97,8 +97,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "validation": {"every_episodes": 3, "n_learners": 2},
     },
     # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds, all
-    # under the schedule of `hyperadam-v9` and told how long they run. What tiny learners make of the
-    # length of steps does not hold for others.
+    # under the schedule of `hyperadam-v9` and told how long they run. What tiny learners make of
+    # the length of steps does not hold for others.
     "default": {
         "rule": {"kind": "hyperadam-tensor", "sees_network": True, "sparse_above": 0.75},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
