@@ -57,11 +57,11 @@ def read_tasks(path: Path) -> list[Any]:
     """Those of a JSON list.
 
     Raises:
-        SystemExit: it is none of tasks.
+        SystemExit: it cannot be read, or is none of tasks.
     """
     try:
         return _TASKS.validate_json(path.read_bytes())
-    except ValidationError as error:
+    except (OSError, ValidationError) as error:
         raise SystemExit(f"{path}: {error}") from error
 
 

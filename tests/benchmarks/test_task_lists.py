@@ -37,3 +37,5 @@ def test_tasks_of_a_file_are_those_of_a_job(tmp_path: Path) -> None:
     path.write_text('[{"kind": "mlp", "hiden": [4]}]')
     with pytest.raises(SystemExit, match="hiden"):
         read_tasks(path)
+    with pytest.raises(SystemExit, match=r"none\.json"):
+        read_tasks(tmp_path / "none.json")

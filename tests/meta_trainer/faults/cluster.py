@@ -131,14 +131,17 @@ class Nodes:
         return sorted(self._nodes)
 
     def busy_worker(self, number: int, seconds: float = 60) -> int:
-        """The id of a process of this node that carries out a unit of work, as soon as there is
-        one."""
-        until(lambda: bool(self.busy_workers(number)), seconds)
-        return self.busy_workers(number)[0]
+        """The id of a process of this node that carries out a period, as soon as there is one. One
+        that validates may be left over from a call that was repeated elsewhere."""
+        until(lambda: bool(self._workers(number, "ray::run_period")), seconds)
+        return self._workers(number, "ray::run_period")[0]
 
     def busy_workers(self, number: int) -> list[int]:
         """The ids of the processes of this node that carry out units of work now."""
-        return [pid for pid in self._children(number) if _title(pid).startswith("ray::run_")]
+        return self._workers(number, "ray::run_")
+
+    def _workers(self, number: int, title: str) -> list[int]:
+        return [pid for pid in self._children(number) if _title(pid).startswith(title)]
 
     def list_agents(self) -> list[int]:
         """The ids of the processes, of any node, in which agents live."""
