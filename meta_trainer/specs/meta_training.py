@@ -197,12 +197,12 @@ class MetaTrainingSpec(JobSpec):
     @model_validator(mode="after")
     def _tensors_of_the_rule(self) -> Self:
         shapes = rule_from_spec(asdict(self.rule)).theta_shapes
-        named = {"meta_optimizer.tensors": self.meta_optimizer.tensors or ()}
+        named = [("meta_optimizer.tensors", self.meta_optimizer.tensors)]
         for _, part in parts_of(self.estimator):
-            perturbed = () if isinstance(part, TBPTTSpec) else part.tensors or ()
-            named["estimator.tensors"] = (*named.get("estimator.tensors", ()), *perturbed)
-        for field, names in named.items():
-            for name in names:
+            if not isinstance(part, TBPTTSpec):
+                named.append(("estimator.tensors", part.tensors))
+        for field, names in named:
+            for name in names or ():
                 if name not in shapes:
                     raise FieldProblem(
                         field, f"{field} must be some of {', '.join(shapes)}, got {name!r}"

@@ -37,6 +37,13 @@ def test_it_is_exact_over_whole_episodes_of_many_lengths() -> None:
     assert 30 <= min(DEFAULT.timeline.horizons) < 40 < 250 < max(DEFAULT.timeline.horizons) <= 300
 
 
+def test_it_moves_everything_but_the_length() -> None:
+    moved = DEFAULT.meta_optimizer.tensors
+    assert moved is not None
+    held = set(make_rule(DEFAULT.rule).theta_shapes) - set(moved)
+    assert held == {"length.weight", "length.bias", "length.exponents"}
+
+
 def test_it_trains_as_the_default_theta_is_run() -> None:
     """What follows from it needs no other schedule, and the default may be its parent."""
     shipped = hyperadam.pretrained()
