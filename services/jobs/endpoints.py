@@ -14,7 +14,7 @@ from services.catalog.schemas import DryRunAnswer
 from services.container import Services
 from services.idempotency.dependencies import Submission
 from services.jobs import actions, results, schemas, service, submission, thinning
-from services.jobs.dry_run import try_job
+from services.jobs.dry_run import try_clone, try_job
 from services.jobs.filters import JobFilter, check_moment
 from services.jobs.lifecycle import State, Trigger
 from services.jobs.streams import stream_events
@@ -89,13 +89,16 @@ def submit_job(
 ) -> Any:
     """Submit a job; with `dry_run`, see what would become of it."""
     if dry_run:
-        request.state.is_trial = True  # nothing for the audit log
-        tried = try_job(services, body, post.principal)
-        return JSONResponse(tried.model_dump(mode="json"))
+        return _tried(request, try_job(services, body, post.principal))
     return _created(request, response, *submission.submit_job(services, body, post))
 
 
-@router.post("/{job_id}/clone", status_code=201, responses=_REPEATED)
+@router.post(
+    "/{job_id}/clone",
+    status_code=201,
+    responses=_REPEATED_OR_TRIED,
+    response_model=schemas.JobAnswer,
+)
 def clone_job(
     job_id: str,
     body: schemas.CloneRequest,
@@ -103,10 +106,18 @@ def clone_job(
     services: Services,
     post: Submission,
     response: Response,
-) -> schemas.JobAnswer:
+    dry_run: DryRun = False,
+) -> Any:
     """Submit a job like this one but for what the body says; it knows its original
-    (`cloned_from`)."""
+    (`cloned_from`). With `dry_run`, see what would become of it."""
+    if dry_run:
+        return _tried(request, try_clone(services, job_id, body, post.principal))
     return _created(request, response, *submission.clone_job(services, job_id, body, post))
+
+
+def _tried(request: Request, answer: DryRunAnswer) -> JSONResponse:
+    request.state.is_trial = True  # nothing for the audit log
+    return JSONResponse(answer.model_dump(mode="json"))
 
 
 def _created(

@@ -59,6 +59,18 @@ def clone_job(
     Raises:
         Problem: 404; 422 as for a submission.
     """
+    whole_request = make_clone(services, job_id, request)
+    return _create_job(services, whole_request, post, hash_body(request), cloned_from=job_id)
+
+
+def make_clone(
+    services: Container, job_id: str, request: schemas.CloneRequest
+) -> schemas.JobRequest:
+    """What a submission of such a clone would have to say.
+
+    Raises:
+        Problem: 404; 422 where the changes name a preset.
+    """
     original = service.show_job(services, job_id)
     original_spec = spec_of_today(original.kind, original.spec)
     changes = spec_of_today(original.kind, request.spec)
@@ -67,7 +79,7 @@ def clone_job(
             "spec.preset",
             "a clone begins from the spec of its original: take the preset's fields one by one",
         )
-    whole_request = schemas.JobRequest(
+    return schemas.JobRequest(
         kind=original.kind,
         name=original.name if request.name is None else request.name,
         labels=original.labels if request.labels is None else request.labels,
@@ -75,7 +87,6 @@ def clone_job(
         deadline=request.deadline,
         spec=apply_merge_patch(original_spec, changes),
     )
-    return _create_job(services, whole_request, post, hash_body(request), cloned_from=job_id)
 
 
 def _create_job(

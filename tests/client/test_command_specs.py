@@ -42,6 +42,24 @@ def test_a_dry_run_tells_what_is_wrong_and_what_was_meant(client: Client) -> Non
     assert client.specs.dry_run("meta-training", {"n_episodes": 0}).accepted is False
 
 
+def test_a_dry_run_of_a_clone(client: Client) -> None:
+    original = client.jobs.submit("meta-training", {"preset": "quick"})
+    words = ["jobs", "clone", original.id, "--set", "seed=3"]
+    result = run(*words, "--dry-run")
+    assert "60 updates" in result.stderr
+    assert [job.id for job in client.jobs.list()] == [original.id]
+
+    [cloned] = read_documents(*words, "--json")
+    assert json.loads(result.stdout) == cloned["spec"] == {**original.spec, "seed": 3}
+
+
+def test_a_dry_run_of_a_clone_tells_what_is_wrong(client: Client) -> None:
+    original = client.jobs.submit("meta-training", {"preset": "quick"})
+    words = ["jobs", "clone", original.id, "--set", "n_episodes=0", "--dry-run"]
+    assert "spec.n_episodes: must be at least 1, got 0" in run(*words, code=2).stderr
+    assert client.specs.dry_run_clone(original.id, {"n_episodes": 0}).accepted is False
+
+
 def test_a_dry_run_of_an_evaluation(service: Service, client: Client, tmp_path: Path) -> None:
     service.register(1)
     words = ["evaluate", "hyperadam@latest", "--suite", "table2", "--quick", "--starts", "3"]

@@ -31,12 +31,16 @@ class AsyncSpecs:
     async def dry_run(self, kind: str, spec: Mapping[str, Any]) -> DryRun:
         """What would become of a job; nothing is submitted. A spec that would be refused is no
         exception here: `errors` has the fields."""
+        return await self._try(join_path("jobs"), {"kind": kind, "spec": spec})
+
+    async def dry_run_clone(self, job_id: str, spec: Mapping[str, Any] | None = None) -> DryRun:
+        """What would become of a clone (`client.jobs.clone`) with these changes of the spec;
+        nothing is submitted, and errors are as those of `dry_run`."""
+        return await self._try(join_path("jobs", job_id, "clone"), {"spec": spec or {}})
+
+    async def _try(self, path: str, body: Mapping[str, Any]) -> DryRun:
         response = await self._session.request(
-            "POST",
-            join_path("jobs"),
-            params={"dry_run": "true"},
-            body={"kind": kind, "spec": spec},
-            idempotent=True,
+            "POST", path, params={"dry_run": "true"}, body=body, idempotent=True
         )
         return self._session.decode_record(DryRun, response)
 
@@ -51,3 +55,4 @@ class Specs:
     datasets = blocking_iterator(AsyncSpecs.datasets)
     tasks = blocking(AsyncSpecs.tasks)
     dry_run = blocking(AsyncSpecs.dry_run)
+    dry_run_clone = blocking(AsyncSpecs.dry_run_clone)

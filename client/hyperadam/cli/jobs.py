@@ -139,6 +139,7 @@ def clone(
     ] = None,
     priority: Priority = None,
     deadline: Deadline = None,
+    dry_run: DryRunOption = False,
     follow: Follow = False,
     wait: Wait = DEFAULT_WAIT,
     as_json: Json = False,
@@ -147,6 +148,9 @@ def clone(
     patch = build_spec(file, None, values or [])
     outage_seconds = parse_seconds(wait, "--wait")
     with connect(ctx) as client:
+        if dry_run:
+            show_dry_run(client.specs.dry_run_clone(job_id, patch), as_json=as_json)
+            return
         job = client.jobs.clone(
             job_id,
             patch,

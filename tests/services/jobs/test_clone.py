@@ -49,6 +49,41 @@ def test_a_clone_is_checked_like_any_job(stage: Stage, patch: dict[str, Any], fi
     assert fields(stage.client.post(f"/v1/jobs/{stage.submit()}/clone", json=patch)) == [field]
 
 
+def test_a_dry_run_shows_what_a_clone_would_be(stage: Stage) -> None:
+    original = stage.submit()
+    path = f"/v1/jobs/{original}/clone"
+    patch = {"spec": {"seed": 7, "unroll": {"horizon": 40}}}
+    tried = stage.client.post(path, params={"dry_run": "true"}, json=patch)
+    assert tried.status_code == 200
+    assert tried.json()["accepted"]
+    assert tried.json()["cost"]["n_learner_steps"] > 0
+    assert [job["id"] for job in stage.client.get("/v1/jobs").json()["items"]] == [original]
+    assert tried.json()["spec"] == stage.client.post(path, json=patch).json()["spec"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"unroll": {"horizon": 0}}, "spec.unroll.horizon"),
+        ({"preset": "paper"}, "spec.preset"),
+        ({"colour": 1}, "spec.colour"),
+    ],
+)
+def test_a_dry_run_of_a_clone_tells_what_would_be_refused(
+    stage: Stage, spec: dict[str, Any], field: str
+) -> None:
+    path = f"/v1/jobs/{stage.submit()}/clone?dry_run=true"
+    tried = stage.client.post(path, json={"spec": spec})
+    assert tried.status_code == 200
+    assert not tried.json()["accepted"]
+    assert [error["field"] for error in tried.json()["errors"]] == [field]
+
+
+def test_a_dry_run_of_a_clone_of_no_job(stage: Stage) -> None:
+    answer = stage.client.post("/v1/jobs/job_222222222222/clone?dry_run=true", json={})
+    assert answer.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("target", "patch", "expected"),
     [  # the examples of RFC 7396, appendix A
