@@ -2,11 +2,12 @@
 
     python -m benchmarks.grid hyperadam-v4 hyperadam-v4:length_kept=0.1 --data-dir FOLDER
         [--job-of hyperadam-v6 | --preset default] [--drawn 2 | --tasks FILE] [--only lstm text]
-        [--starts 4] [--horizons 100 300] [--json FILE]
+        [--starts 4] [--horizons 100 300] [--averaging 0 12] [--json FILE]
 
 With `--drawn`, tasks are so many of each kind or network that training draws: what a Θ gained there
 and lost in validation, it did not learn for others. With `--tasks`, they are those of a file, a
-list as `tasks.validation` of a job has them.
+list as `tasks.validation` of a job has them. With `--averaging`, a run gives an average of its
+newest weights, once for each η; 0 is its last ones (`hyperadam.averaging`).
 
 All run from the same starts over the same minibatches, with the steps that they have. A cell is the
 mean over starts of log (final loss) after each horizon; the last line, the mean over tasks. The
@@ -46,12 +47,17 @@ class Line(NamedTuple):
 
 
 def measure(
-    theta: hyperadam.Theta, task: Any, data: Any, horizons: Sequence[int], n_starts: int
+    theta: hyperadam.Theta,
+    task: Any,
+    data: Any,
+    horizons: Sequence[int],
+    n_starts: int,
+    averaging: float = 0.0,
 ) -> Tensor:
     """Mean over starts of log (final loss) after each horizon, shape (H,)."""
     names = [(start,) for start in range(n_starts)]
     optimizee = build_optimizee(task, data, 0, PURPOSE, names)
-    runs = learned_rollouts(theta.rule, theta.vector, theta.rate, optimizee, horizons)
+    runs = learned_rollouts(theta.rule, theta.vector, theta.rate, optimizee, horizons, averaging)
     finals = torch.stack([run.final_losses for run in runs])  # shape: (H, L)
     return finals.log().mean(1).nan_to_num(math.inf)
 
@@ -82,6 +88,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", default=(), help="numbers, networks or kinds of tasks")
     parser.add_argument("--starts", type=int, default=4, help="of each task")
     parser.add_argument("--horizons", type=int, nargs="+", default=[100, 300])
+    parser.add_argument("--averaging", type=float, nargs="+", default=[0.0], help="of weights: η")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--json", type=Path, help="where figures go, too")
     arguments = parser.parse_args(words)
@@ -95,16 +102,21 @@ def main(words: Sequence[str] | None = None) -> None:
     tasks = dict(choose_tasks(every_task, arguments.only))
     data = load_data(list(tasks.values()), arguments.data_dir)
     thetas = {name: read_theta(name, spec) for name in arguments.theta}
+    columns = {
+        f"{name}, η = {eta:g}" if eta else name: (theta, eta)
+        for name, theta in thetas.items()
+        for eta in arguments.averaging
+    }
     horizons = sorted(set(arguments.horizons))
     lines = []
     with one_thread():
         for task_name, task in tasks.items():
             logs = {
-                name: measure(theta, task, data, horizons, arguments.starts).tolist()
-                for name, theta in thetas.items()
+                name: measure(theta, task, data, horizons, arguments.starts, eta).tolist()
+                for name, (theta, eta) in columns.items()
             }
             lines.append(Line(task_name, logs))
-    print(format_table(lines, arguments.theta))
+    print(format_table(lines, list(columns)))
     if arguments.json:
         write_json(arguments.json, [line._asdict() for line in lines])
 

@@ -29,7 +29,8 @@ from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.tasks.build import build_optimizee
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import Learned, LearnedState, rollout
+from meta_trainer.unrolls.optimizers import Learned, LearnedState
+from meta_trainer.unrolls.rollout import rollout
 
 LENGTHS: Final = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 """c."""

@@ -43,7 +43,7 @@ from benchmarks.thetas import UNTRAINED, read_theta
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.tasks import load_data
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import LearnedState
+from meta_trainer.unrolls.optimizers import LearnedState
 
 USUAL: Final = "as it is"
 FAST_GAMMA: Final = 0.9

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hyperadam.api import UnsupportedMediaType as UnsupportedMediaType
     from hyperadam.api import ValidationFailed as ValidationFailed
     from hyperadam.api import pull as pull
+    from hyperadam.averaging import PolynomialAverage as PolynomialAverage
     from hyperadam.optimizers import DMOptimizer as DMOptimizer
     from hyperadam.optimizers import HyperAdam as HyperAdam
     from hyperadam.optimizers import RNNprop as RNNprop
@@ -50,6 +51,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "DMOptimizer": "hyperadam.optimizers",
     "HyperAdam": "hyperadam.optimizers",
+    "PolynomialAverage": "hyperadam.averaging",
     "RNNprop": "hyperadam.optimizers",
     "Theta": "hyperadam.theta",
     "ThetaError": "hyperadam.theta",

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 OPTIMIZERS = {
     "DMOptimizer",
     "HyperAdam",
+    "PolynomialAverage",
     "RNNprop",
     "Theta",
     "ThetaError",

@@ -30,13 +30,8 @@ from meta_trainer.tasks import build_optimizee
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.kernel import demand_kernel
 from meta_trainer.training.units import one_thread
-from meta_trainer.unrolls.rollout import (
-    InnerOptimizer,
-    Learned,
-    Rollout,
-    learned_rollouts,
-    rollouts,
-)
+from meta_trainer.unrolls.optimizers import InnerOptimizer, Learned, average_weights
+from meta_trainer.unrolls.rollout import Rollout, learned_rollouts, rollouts
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,8 @@ class Setting:
     stream: str
     """See `Task.stream`."""
     seed: int
+    averaging: float = 0.0
+    """η of the average that a run gives in place of its last weights; 0: none."""
 
     def optimizee(self, data: Mapping[str, Data], starts: range) -> Supervised:
         """The learners that are reported: the same starts and minibatches for every optimizer."""
@@ -92,7 +89,7 @@ def run_learned(
     demand_kernel(rule, kernel)
 
     def run(optimizee: Supervised) -> list[Rollout]:
-        return learned_rollouts(rule, theta, rate, optimizee, horizons)
+        return learned_rollouts(rule, theta, rate, optimizee, horizons, setting.averaging)
 
     return _run(setting, data, starts, run)
 
@@ -111,7 +108,8 @@ def run_baseline(
     demand_kernel(None, kernel)
     if baseline.knows_length and len(horizons) > 1:
         raise ValueError(f"a course over {horizons[-1]} steps is none over {horizons[0]}")
-    optimizer = HandDesigned(baseline, [rate] * len(starts), horizons[-1])
+    own = HandDesigned(baseline, [rate] * len(starts), horizons[-1])
+    optimizer = average_weights(own, setting.averaging)
     return _run(setting, data, starts, partial(rollouts, optimizer, horizons=horizons))
 
 
@@ -123,7 +121,7 @@ def run_untuned(
     baseline: UntunedBaseline,
     kernel: str | None = None,
 ) -> list[Outcome]:
-    """A baseline from some starts, at its defaults."""
+    """A baseline from some starts, at its defaults, and with what it averages by itself alone."""
     demand_kernel(None, kernel)
     return _run(setting, data, starts, partial(rollouts, Untuned(baseline), horizons=horizons))
 
@@ -138,7 +136,10 @@ def run_tuning(
 ) -> dict[int, Tuned]:
     """The rates of a baseline by horizon."""
     demand_kernel(None, kernel)
-    make_optimizer = partial(HandDesigned, baseline)
+
+    def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:
+        return average_weights(HandDesigned(baseline, rates, n_steps), setting.averaging)
+
     make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():
         return tune(baseline.grid, make_optimizer, make_optimizee, horizons, baseline.stride)
@@ -160,7 +161,8 @@ def run_learned_tuning(
     demand_kernel(rule, kernel)
 
     def make_optimizer(rates: Sequence[float], n_steps: int) -> InnerOptimizer:
-        return Learned(rule, theta, rate.over(n_steps), rates)
+        own = Learned(rule, theta, rate.over(n_steps), rates)
+        return average_weights(own, setting.averaging)
 
     make_optimizee = partial(setting.tuning_optimizee, data.train, n_starts)
     with one_thread():

@@ -168,11 +168,13 @@ class Plan:
         return replace(contestant.rate, lr=tuned_rates[key].rate)
 
     def _describe_learner(self, task: Task) -> dict[str, Any]:
-        """What decides starts and minibatches, as JSON."""
+        """What decides starts and minibatches, and what of a run counts, as JSON."""
+        averaging = self._spec.averaging
         return {
             "dataset": find_data(task.learner, self._data.train).fingerprint,
             "task": {"stream": task.stream, **task.learner.model_dump(mode="json")},
             "seed": self._spec.seed,
+            **({"averaging": averaging} if averaging else {}),
         }
 
     def _make_tuning_cell(self, tasks: Sequence[Task], contestant: Contestant) -> Cell:
@@ -183,7 +185,7 @@ class Plan:
         return contestant.make_tuning_cell(label, arguments)
 
     def _make_setting(self, task: Task) -> Setting:
-        return Setting(task.learner, task.stream, self._spec.seed)
+        return Setting(task.learner, task.stream, self._spec.seed, self._spec.averaging)
 
     def _slice_group(
         self, tasks: Sequence[Task], contestant: Contestant

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from meta_trainer.evaluation.statistics import mean_with_error
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.rollout import InnerOptimizer, rollout
+from meta_trainer.unrolls.optimizers import InnerOptimizer
+from meta_trainer.unrolls.rollout import rollout
 
 SMALLEST_EXPONENT: Final = -40  # a rate of 1e-6
 LARGEST_EXPONENT: Final = 20  # a rate of 1,024

@@ -64,6 +64,10 @@ class EvaluationSpec(JobSpec):
     rate: RateChanges = RateChanges()
     """What is changed of the rates of learned optimizers (`hyperadam.rates`); null is each Θ's own.
     Baselines are not changed, and `timing` has no use for it."""
+    averaging: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """η: learned optimizers and tuned baselines give an average of their newest weights, which is
+    about 1 / (η + 2) of a run old (`hyperadam.averaging`), and rates are tuned for it; 0: the last
+    weights. `timing` has no use for it."""
     tune_learned: Annotated[bool, Field(strict=True)] = False
     """Each learned optimizer runs once more beside itself, at an α that is tuned for each task as
     the baselines' rates are; its schedule stays as it is."""
@@ -110,6 +114,7 @@ class EvaluationSpec(JobSpec):
         fields = self.model_dump(include={"optimizers", "quick", "rate", "seed"})
         fields["suite"] = suite.name
         is_of_losses = suite.measure == "final loss"
+        fields["averaging"] = self.averaging if is_of_losses else 0.0
         fields["tune_learned"] = self.tune_learned and is_of_losses
         fields["untrained"] = self.untrained and is_of_losses
         return EvaluationSpec.model_validate(fields)
@@ -165,6 +170,11 @@ class EvaluationSpec(JobSpec):
     def _losses_where_rates_or_training_matter(self) -> Self:
         if SUITES[self.suite].measure == "final loss":
             return self
+        if self.averaging:
+            raise FieldProblem(
+                "averaging",
+                f"averaging must be 0 in the suite {self.suite}, which looks at no weights",
+            )
         if self.tune_learned:
             raise FieldProblem(
                 "tune_learned",

@@ -71,6 +71,21 @@ def test_the_command(
     assert not torch.equal(first, second)
 
 
+def test_averages_are_columns_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = {"mlp": {"datasets": ["mnist5k"]}, "validation": [{"kind": "mlp", "hidden": [4]}]}
+    spec = MetaTrainingSpec.model_validate({"preset": "default", "tasks": tasks})
+    monkeypatch.setattr(grid, "read_spec", lambda _: spec)
+    figures = tmp_path / "grid.json"
+    options = ["--starts", "1", "--horizons", "4", "--averaging", "0", "3", "--json", str(figures)]
+    main(["hyperadam-v4", *options, "--data-dir", str(tmp_path)])
+    assert capsys.readouterr().out.startswith("| task | hyperadam-v4 | hyperadam-v4, η = 3 |")
+    [line] = json.loads(figures.read_text())
+    last, average = line["logs"].values()
+    assert last != average
+
+
 def test_tasks_of_training_stand_in_for_those_of_validation(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

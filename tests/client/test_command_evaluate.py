@@ -91,13 +91,13 @@ def test_evaluate_parts_of_a_suite(service: Service, client: Client) -> None:
         "--set rate.warmup_steps=7 --set rate.warmup_share=0.125 --set rate.decay_after=9 "
         "--set rate.rest=0.25 --set rate.base_fan_in=50 "
         "--set rate.least_fan_in=2 --set rate.base_places=3 --set rate.weight_decay=0.5 "
-        "--baseline adam --baseline sgd --tune-learned"
+        "--baseline adam --baseline sgd --averaging 8 --tune-learned"
     )
     submitted = run("evaluate", "hyperadam@1", *part.split(), "--no-follow")
     spec = client.jobs.get(submitted.stdout.strip()).spec
     assert (spec["learners"], spec["horizon"], spec["n_tuning_starts"]) == (["mlp-9"], 50, 2)
     assert spec["baselines"] == ["adam", "sgd"]
     assert [spec["rate"][name] for name in KNOBS] == [7, 0.125, 9, 0.25, 50, 2, 3, 0.5]
-    assert spec["tune_learned"] is True
+    assert (spec["averaging"], spec["tune_learned"]) == (8, True)
     failed = run("evaluate", "hyperadam@1", *part.split(), "--learner", "mlp-8", code=2)
     assert "mlp-9, lstm-2" in failed.stderr

@@ -87,6 +87,42 @@ def test_lightning_writes_what_the_optimizer_says(
     assert scalars["hyperadam/effective_lr"][4] == pytest.approx(rate, rel=1e-6)
 
 
+def test_lightnings_callback_ends_with_the_average(data: torch.utils.data.TensorDataset) -> None:
+    lightning = pytest.importorskip("lightning", reason="lightning is not installed")
+    from lightning.pytorch.callbacks import WeightAveraging
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Linear(8, 1)
+            self.seen: list[torch.Tensor] = []
+
+        def training_step(self, batch: Any, index: int) -> torch.Tensor:
+            return nn.functional.mse_loss(self.net(batch[0]), batch[1])
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            self.seen.append(self.net.weight.detach().clone())
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return hyperadam.HyperAdam(self.parameters())
+
+    module = Module()
+    average = WeightAveraging(multi_avg_fn=hyperadam.PolynomialAverage(1.0))
+    trainer = lightning.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        callbacks=[average],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+    )
+    trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=16))
+    counts = torch.arange(1.0, N_STEPS + 1)  # what η = 1 weighs by
+    expected = torch.einsum("n,nij->ij", counts / counts.sum(), torch.stack(module.seen))
+    torch.testing.assert_close(module.net.weight.detach(), expected)
+    assert not torch.equal(expected, module.seen[-1])
+
+
 def test_the_trainer_of_transformers_writes_it_too(
     data: torch.utils.data.TensorDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,8 @@ from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks import build_optimizee, load_data
 from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.adjustment import adjust_theta
-from meta_trainer.unrolls.rollout import Learned, rollout
+from meta_trainer.unrolls.optimizers import Learned
+from meta_trainer.unrolls.rollout import rollout
 
 pytestmark = pytest.mark.slow
 

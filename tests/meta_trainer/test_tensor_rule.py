@@ -21,7 +21,7 @@ from meta_trainer.driver.settings import DriverSettings
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import MetaTraining
-from meta_trainer.unrolls.rollout import Learned
+from meta_trainer.unrolls.optimizers import Learned
 from registry import connect
 from tests.meta_trainer.conftest import MemoryRecorder
 

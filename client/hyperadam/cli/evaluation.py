@@ -74,6 +74,13 @@ def evaluate(
             autocompletion=complete_baselines,
         ),
     ] = None,
+    averaging: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Measure an average of a run's newest weights, about 1 / (this + 2) of it old.",
+        ),
+    ] = None,
     tune_learned: Annotated[
         bool,
         typer.Option(
@@ -113,6 +120,7 @@ def evaluate(
         "n_starts": starts,
         "n_tuning_starts": tuning_starts,
         "baselines": baseline or None,
+        "averaging": averaging,
         "tune_learned": tune_learned or None,
         "seed": seed,
     }

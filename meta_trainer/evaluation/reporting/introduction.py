@@ -8,6 +8,7 @@ from typing import Final
 from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
+from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.baselines import BASELINES, Baseline, UntunedBaseline
 
 
@@ -64,13 +65,23 @@ def _describe_losses(report: Report) -> str:
         f"Final loss after {steps} steps on {report.dataset}: mean ± standard error over "
         f"{spec.n_starts} random starts, the same starts and minibatches for every optimizer."
     )
-    sentences = [measured, _DEFINITION, "Lowest in bold.", _VERDICTS]
+    sentences = [measured, _DEFINITION, *_describe_averaging(spec), "Lowest in bold.", _VERDICTS]
     if spec.quick:
         sentences.append(_QUICK)
     if spec.quick and report.suite.also_on:
         others = sorted({name for names in report.suite.also_on.values() for name in names})
         sentences.append(f"It leaves out {', '.join(others)}, which the full size runs on too.")
     return " ".join(sentences)
+
+
+def _describe_averaging(spec: EvaluationSpec) -> list[str]:
+    if not spec.averaging:
+        return []
+    told = (
+        "The last weights of learned optimizers and of tuned baselines are an average of the "
+        f"newest of their run, η = {spec.averaging:g} (`hyperadam.averaging`)."
+    )
+    return [told]
 
 
 def _describe_rates(report: Report) -> str:

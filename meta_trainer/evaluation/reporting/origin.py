@@ -87,6 +87,8 @@ def write_command(spec: EvaluationSpec) -> str:
     for learner in spec.learners:
         words += ["--learner", learner]
     words += _write_size(spec)
+    if spec.averaging:
+        words += ["--averaging", f"{spec.averaging:g}"]
     if spec.tune_learned:
         words.append("--tune-learned")
     if spec.untrained == spec.quick and SUITES[spec.suite].measure == "final loss":

@@ -41,6 +41,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "n_starts": spec.n_starts,
         "n_tuning_starts": spec.n_tuning_starts,
         **{name: getattr(spec.rate, name) for name in KNOBS},
+        "averaging": spec.averaging,
         "tune_learned": spec.tune_learned,
         "untrained": spec.untrained,
         "unknown_starts": dict(report.unknown_starts),

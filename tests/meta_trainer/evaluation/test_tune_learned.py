@@ -21,7 +21,8 @@ from meta_trainer.runners import InProcessRunner
 from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.suites import SUITES
 from meta_trainer.tasks.optimizees import Optimizee
-from meta_trainer.unrolls.rollout import Learned, rollout
+from meta_trainer.unrolls.optimizers import Learned
+from meta_trainer.unrolls.rollout import rollout
 from tests.meta_trainer.evaluation.conftest import evaluation_spec, files_of
 
 FIELDS: dict[str, Any] = {

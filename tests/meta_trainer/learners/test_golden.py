@@ -22,7 +22,8 @@ from meta_trainer.datasets import Dataset, load
 from meta_trainer.seeds import make_generator
 from meta_trainer.specs import RECOMMENDED, CNNTaskSpec, LSTMTaskSpec, MLPTaskSpec
 from meta_trainer.tasks import build_optimizee
-from meta_trainer.unrolls.rollout import Learned, rollout
+from meta_trainer.unrolls.optimizers import Learned
+from meta_trainer.unrolls.rollout import rollout
 
 GOLDEN = Path(__file__).parent / "golden"
 N_STEPS = 5

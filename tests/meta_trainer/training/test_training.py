@@ -20,7 +20,8 @@ from meta_trainer.training.meta_optimizer import find_moved
 from meta_trainer.training.result import Stopped, Trained
 from meta_trainer.training.units import PeriodOutcome, make_rule, run_period
 from meta_trainer.unrolls.episodes import EpisodeState
-from meta_trainer.unrolls.rollout import Learned, rollout
+from meta_trainer.unrolls.optimizers import Learned
+from meta_trainer.unrolls.rollout import rollout
 from tests.meta_trainer.conftest import TINY, MemoryRecorder
 
 

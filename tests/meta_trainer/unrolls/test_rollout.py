@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from hyperadam import HyperAdam
+from hyperadam.averaging import PolynomialAverage
 from hyperadam.rates import Rate
 from hyperadam.theta import Theta
 from torch.optim.lr_scheduler import LinearLR
+from torch.optim.swa_utils import AveragedModel
 
 from meta_trainer.datasets import Dataset, load
 from meta_trainer.specs import (
@@ -17,7 +19,8 @@ from meta_trainer.specs import (
 from meta_trainer.tasks import SpecTaskSource
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
-from meta_trainer.unrolls.rollout import Learned, learned_rollouts, rollout
+from meta_trainer.unrolls.optimizers import Learned, average_weights
+from meta_trainer.unrolls.rollout import learned_rollouts, rollout
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,44 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
     torch.testing.assert_close(moved, result.parameters[0], rtol=1e-4, atol=1e-6)
     constant = rollout(Learned(rule, vector, Rate(lr=0.005)), optimizee, 7).parameters[0]
     assert (moved - start).norm() < 0.9 * (constant - start).norm()
+
+
+def test_an_average_is_that_of_torch_over_the_deployed_optimizer(dataset: Dataset) -> None:
+    """After each horizon; and the weights move as without it."""
+    spec = MetaTrainingSpec()
+    rule = make_rule(spec.rule)
+    vector = make_initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rate = Rate(lr=0.005, warmup_steps=2)
+    results = learned_rollouts(rule, vector, rate, optimizee, [4, 8], averaging=3.0)
+    w = torch.nn.ParameterList([optimizee.start()[0].clone()])
+    averaged = AveragedModel(w, multi_avg_fn=PolynomialAverage(3.0))
+    optimizer = HyperAdam(w.parameters(), Theta.from_vector(rule, vector, rate=rate))
+    for step in range(8):
+        w[0].grad = optimizee.losses_and_gradients(w[0].detach()[None], step)[1][0]
+        optimizer.step()
+        averaged.update_parameters(w)
+        if step + 1 in (4, 8):
+            result = results[step // 4]
+            [expected] = averaged.module.parameters()
+            torch.testing.assert_close(result.parameters[0], expected.detach())
+            final = torch.stack(
+                [optimizee.losses(expected.detach()[None], i) for i in range(step + 1)]
+            )
+            torch.testing.assert_close(result.final_losses, final.double().mean(0))
+    plain = rollout(Learned(rule, vector, rate), optimizee, 8)
+    assert torch.equal(results[1].curves, plain.curves)
+    assert not torch.equal(results[1].parameters, plain.parameters)
+
+
+def test_a_run_that_is_told_its_length_has_an_average_of_its_own(dataset: Dataset) -> None:
+    spec = MetaTrainingSpec()
+    rule = make_rule(spec.rule)
+    vector = make_initial_theta(spec)
+    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rate = Rate(lr=0.005, rest=0.5)
+    results = learned_rollouts(rule, vector, rate, optimizee, [4, 8], averaging=3.0)
+    for n_steps, result in zip((4, 8), results, strict=True):
+        told = average_weights(Learned(rule, vector, rate.over(n_steps)), 3.0)
+        alone = rollout(told, optimizee, n_steps)
+        assert torch.equal(result.parameters, alone.parameters)
