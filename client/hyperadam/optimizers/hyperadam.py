@@ -54,7 +54,8 @@ class HyperAdam(LearnedOptimizer):
             of that: below a fortieth of it, a warning says so.
         total_steps: N, how many steps the run has, where you know it: the rate rises over the first
             part of them, `warmup_share`, and falls to 0 over the last, `rest`. Steps of the
-            optimizer, not minibatches or epochs.
+            optimizer, not minibatches or epochs. Where you do not know it, measure an average of
+            the weights (`hyperadam.PolynomialAverage`).
         weight_decay: λ, decoupled; w ← w − lr_t λ w, of matrices and kernels. Where lr is 1, a
             thousandth of what AdamW has beside a rate of 1e-3; what takes more than 0.5 % of the
             weights in a step is warned of. This and what follows: None is what Θ says, 0 none; a
