@@ -9,6 +9,7 @@ import torch
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation import EvaluationData, OutcomeCache, Report, TuningCache, evaluate
+from meta_trainer.evaluation.reporting import summarize_report
 from meta_trainer.evaluation.reporting.introduction import write_introduction
 from meta_trainer.evaluation.reporting.origin import write_command
 from meta_trainer.recorder import LogRecorder
@@ -58,6 +59,19 @@ def test_it_is_what_learned_optimizers_and_tuned_baselines_give(
 def test_a_report_says_so(reports: dict[float, Report]) -> None:
     assert "η = 3" in write_introduction(reports[3.0])[0]
     assert "average" not in write_introduction(reports[0.0])[0]
+
+
+def test_summaries_of_other_ways_to_run_are_not_compared(reports: dict[float, Report]) -> None:
+    plain, averaged = (summarize_report(reports[eta], "hyperadam@1") for eta in (0.0, 3.0))
+    assert averaged["settings"] == {**plain["settings"], "averaging": 3.0}
+    assert not {"averaging", "rate"} & set(plain["settings"])
+
+
+def test_a_changed_rate_is_another_way_to_run(theta: Theta) -> None:
+    fields = {**FIELDS, "baselines": [], "rate": {"rest": 0.5}}
+    spec = evaluation_spec(**fields)
+    report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder())
+    assert summarize_report(report, "hyperadam@1")["settings"]["rate"] == {"rest": 0.5}
 
 
 def test_a_command_says_so() -> None:
