@@ -12,13 +12,13 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
     """What the report says of one optimizer, as JSON where None stands for what is not finite.
 
     The settings, which say what may be compared: summaries with the same ones come from the same
-    starts, run in the same way. `rate` and `averaging` are among them where the spec has any, so
-    that summaries from before they were have those of a spec without. Then `tasks`: task → `mean`
-    and `stderr` of the measure, `n_diverged`, `test` {loss, top1, top2} where there is a test
-    split, `baseline` {optimizer, mean, difference {mean, stderr}}: the best one and how much higher
-    this optimizer is, start by start, and `verdict`: what that is, win, tie or loss; and `gained`
-    {mean, stderr, verdict}: how much higher it is than before its meta-training. The last three are
-    None where nothing was run to compare with.
+    starts, run in the same way. What is changed of the rate, and `averaging`, are among them where
+    the spec has any, so that summaries from before they were have those of a spec without. Then
+    `tasks`: task → `mean` and `stderr` of the measure, `n_diverged`, `test` {loss, top1, top2}
+    where there is a test split, `baseline` {optimizer, mean, difference {mean, stderr}}: the best
+    one and how much higher this optimizer is, start by start, and `verdict`: what that is, win, tie
+    or loss; and `gained` {mean, stderr, verdict}: how much higher it is than before its
+    meta-training. The last three are None where nothing was run to compare with.
     """
     spec = report.spec
     rows = [row for row in report.rows if row.optimizer == optimizer]
@@ -33,7 +33,7 @@ def summarize_report(report: Report, optimizer: str) -> dict[str, Any]:
             "horizon": spec.horizon,
             "n_starts": spec.n_starts,
             "seed": spec.seed,
-            **({"rate": rate} if rate else {}),
+            **{f"rate.{knob}": value for knob, value in rate.items()},
             **({"averaging": spec.averaging} if spec.averaging else {}),
         },
         "tasks": {row.task: _summarize_row(report, row) for row in rows},

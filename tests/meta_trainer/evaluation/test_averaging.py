@@ -64,14 +64,14 @@ def test_a_report_says_so(reports: dict[float, Report]) -> None:
 def test_summaries_of_other_ways_to_run_are_not_compared(reports: dict[float, Report]) -> None:
     plain, averaged = (summarize_report(reports[eta], "hyperadam@1") for eta in (0.0, 3.0))
     assert averaged["settings"] == {**plain["settings"], "averaging": 3.0}
-    assert not {"averaging", "rate"} & set(plain["settings"])
+    assert "averaging" not in plain["settings"]
 
 
 def test_a_changed_rate_is_another_way_to_run(theta: Theta) -> None:
     fields = {**FIELDS, "baselines": [], "rate": {"rest": 0.5}}
     spec = evaluation_spec(**fields)
     report = evaluate(spec, {"hyperadam@1": theta}, DATA, InProcessRunner(), LogRecorder())
-    assert summarize_report(report, "hyperadam@1")["settings"]["rate"] == {"rest": 0.5}
+    assert summarize_report(report, "hyperadam@1")["settings"]["rate.rest"] == 0.5
 
 
 def test_a_command_says_so() -> None:
