@@ -76,12 +76,10 @@ _ALL_ACTIVATIONS: Final = ["sigmoid", "relu", "elu", "tanh"]
 _MILD_TRICKS: Final = {"random_scaling": 1.0, "plain_fraction": 0.5}
 _NO_TRICKS: Final = {"random_scaling": 0.0, "convex_dimension": 0, "convex_scaling": 0.0}
 
-_ALL_BUT_LENGTH: Final = [
-    f"{cell}.{part}"
-    for cell in ("state_cell", "adam_cell", "weight_cell")
-    for part in ("weight", "bias")
+_HOW_MOMENTS_FORGET: Final = [
+    f"{cell}.{part}" for cell in ("state_cell", "adam_cell") for part in ("weight", "bias")
 ]
-"""Of a `hyperadam-tensor`: how long steps are stays as the job finds it."""
+"""Of a `hyperadam-tensor`: how long steps are, and what moments count, stays as the job finds it."""
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
@@ -98,7 +96,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
     # Exact derivatives of many kinds of tiny learners, chosen by full-size ones of other kinds, all
     # under the schedule of `hyperadam-v9` and told how long they run. What tiny learners make of
-    # the length of steps does not hold for others.
+    # the length of steps, and of the sum of the weights of moments, does not hold for others.
     "default": {
         "rule": {"kind": "hyperadam-tensor", "sees_network": True, "sparse_above": 0.75},
         "tasks": {"preset": "tiny", "horizon": [30, 300]},
@@ -116,7 +114,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
             "warmup_updates": 10,
             "averaging": 0.9,
             "clip_learners": 4.0,
-            "tensors": _ALL_BUT_LENGTH,
+            "tensors": _HOW_MOMENTS_FORGET,
         },
         "n_learners": 18,
         "chunk_size": 3,
