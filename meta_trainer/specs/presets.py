@@ -79,7 +79,7 @@ _NO_TRICKS: Final = {"random_scaling": 0.0, "convex_dimension": 0, "convex_scali
 _HOW_MOMENTS_FORGET: Final = [
     f"{cell}.{part}" for cell in ("state_cell", "adam_cell") for part in ("weight", "bias")
 ]
-"""Of a `hyperadam-tensor`: how long steps are, and what moments count, stays as the job finds it."""
+"""Of a `hyperadam-tensor`: how long steps are, and what moments count, stay as they are found."""
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "custom": {},
