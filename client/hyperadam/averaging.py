@@ -41,6 +41,8 @@ class PolynomialAverage:
         >>> averaged.update_parameters(model)  # after each step of the optimizer
 
     Whole numbers among the buffers, as counts of minibatches are, are those of the newest model.
+    In bfloat16 the steps of an average are soon too small to count: average a model of which the
+    weights are so in float32, `AveragedModel(copy.deepcopy(model).float(), …)`.
 
     Raises:
         ValueError: η is negative or not finite.
@@ -61,6 +63,6 @@ class PolynomialAverage:
         share = newest_share(torch.as_tensor(n_averaged + 1), self.eta)
         for mean, tensor in zip(averaged, newest, strict=True):
             if mean.is_floating_point() or mean.is_complex():
-                mean.lerp_(tensor, share.to(mean.dtype))
+                mean.lerp_(tensor.to(mean.dtype), share.to(mean.dtype))
             else:
                 mean.copy_(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
 
@@ -61,6 +62,24 @@ def test_torchs_averaged_model_takes_it() -> None:
             torch.testing.assert_close(tensor, expected, **loose)
         else:
             assert torch.equal(tensor, seen[-1])
+
+
+def test_weights_in_bfloat16_have_an_average_in_float32() -> None:
+    """Where one in bfloat16 would stand still: its steps are less than half of a last digit."""
+    model = nn.Linear(1, 1, bias=False).bfloat16()
+    precise = AveragedModel(copy.deepcopy(model).float(), multi_avg_fn=PolynomialAverage(3))
+    rough = AveragedModel(model, multi_avg_fn=PolynomialAverage(3))
+    history = []
+    for step in range(4000):
+        nn.init.constant_(model.weight, 1 + (step >= 2000) / 16)
+        history.append(model.weight.detach().clone())
+        for averaged in (precise, rough):
+            averaged.update_parameters(model)
+    expected = average(torch.stack(history).double(), 3).float()
+    torch.testing.assert_close(precise.module.weight.detach(), expected, rtol=1e-4, atol=0)
+    assert abs(rough.module.weight.item() - expected.item()) > 10 * abs(
+        precise.module.weight.item() - expected.item()
+    )
 
 
 def test_what_does_not_move_is_its_own_average() -> None:
