@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hyperadam import HyperAdam
 from hyperadam.averaging import PolynomialAverage
 from hyperadam.rates import Rate
+from hyperadam.rules import Rule
 from hyperadam.theta import Theta
 from torch.optim.lr_scheduler import LinearLR
 from torch.optim.swa_utils import AveragedModel
@@ -17,6 +20,7 @@ from meta_trainer.specs import (
     MetaTrainingSpec,
 )
 from meta_trainer.tasks import SpecTaskSource
+from meta_trainer.tasks.optimizees import Supervised
 from meta_trainer.training.initial_theta import make_initial_theta
 from meta_trainer.training.units import make_rule
 from meta_trainer.unrolls.optimizers import Learned, average_weights
@@ -26,6 +30,14 @@ from meta_trainer.unrolls.rollout import learned_rollouts, rollout
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
     return load("mnist5k")
+
+
+def make_run(dataset: Dataset) -> tuple[Rule[Any], torch.Tensor, Supervised]:
+    """An untrained Θ with its rule, and one learner."""
+    spec = MetaTrainingSpec()
+    source = SpecTaskSource({dataset.name: dataset})
+    optimizee = source.build_validation(spec, 0, range(1))
+    return make_rule(spec.rule), make_initial_theta(spec), optimizee
 
 
 def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset) -> None:
@@ -47,10 +59,7 @@ def test_final_loss_is_the_mean_over_the_minibatches_of_the_run(dataset: Dataset
 def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
     dataset: Dataset, warmup_steps: int
 ) -> None:
-    spec = MetaTrainingSpec()
-    rule = make_rule(spec.rule)
-    vector = make_initial_theta(spec)
-    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rule, vector, optimizee = make_run(dataset)
     rate = Rate(lr=0.005, warmup_steps=warmup_steps)
     result = rollout(Learned(rule, vector, rate), optimizee, 7)
     own, scheduled = (torch.nn.Parameter(optimizee.start()[0].clone()) for _ in range(2))
@@ -71,10 +80,7 @@ def test_a_warm_up_is_that_of_torchs_own_scheduler_on_the_deployed_optimizer(
 
 def test_a_run_is_told_its_length_where_the_rate_comes_to_rest(dataset: Dataset) -> None:
     """After each horizon it stands where the deployed optimizer does that is told as many steps."""
-    spec = MetaTrainingSpec()
-    rule = make_rule(spec.rule)
-    vector = make_initial_theta(spec)
-    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rule, vector, optimizee = make_run(dataset)
     rate = Rate(lr=0.005, warmup_steps=2, rest=0.5)
     results = learned_rollouts(rule, vector, rate, optimizee, [4, 8])
     for n_steps, result in zip((4, 8), results, strict=True):
@@ -89,10 +95,7 @@ def test_a_run_is_told_its_length_where_the_rate_comes_to_rest(dataset: Dataset)
 
 
 def test_without_a_rest_one_run_serves_all_horizons(dataset: Dataset) -> None:
-    spec = MetaTrainingSpec()
-    rule = make_rule(spec.rule)
-    vector = make_initial_theta(spec)
-    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rule, vector, optimizee = make_run(dataset)
     rate = Rate(lr=0.005)
     results = learned_rollouts(rule, vector, rate, optimizee, [4, 8])
     assert torch.equal(results[0].curves, results[1].curves[:4])
@@ -146,10 +149,7 @@ def test_a_rollout_has_the_schedule_of_the_deployed_optimizer(dataset: Dataset) 
 
 def test_an_average_is_that_of_torch_over_the_deployed_optimizer(dataset: Dataset) -> None:
     """After each horizon; and the weights move as without it."""
-    spec = MetaTrainingSpec()
-    rule = make_rule(spec.rule)
-    vector = make_initial_theta(spec)
-    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rule, vector, optimizee = make_run(dataset)
     rate = Rate(lr=0.005, warmup_steps=2)
     results = learned_rollouts(rule, vector, rate, optimizee, [4, 8], averaging=3.0)
     w = torch.nn.ParameterList([optimizee.start()[0].clone()])
@@ -173,10 +173,7 @@ def test_an_average_is_that_of_torch_over_the_deployed_optimizer(dataset: Datase
 
 
 def test_a_run_that_is_told_its_length_has_an_average_of_its_own(dataset: Dataset) -> None:
-    spec = MetaTrainingSpec()
-    rule = make_rule(spec.rule)
-    vector = make_initial_theta(spec)
-    optimizee = SpecTaskSource({dataset.name: dataset}).build_validation(spec, 0, range(1))
+    rule, vector, optimizee = make_run(dataset)
     rate = Rate(lr=0.005, rest=0.5)
     results = learned_rollouts(rule, vector, rate, optimizee, [4, 8], averaging=3.0)
     for n_steps, result in zip((4, 8), results, strict=True):
