@@ -50,17 +50,13 @@ def learned_rollouts(
     Args:
         averaging: η of the average that a run gives in place of its last weights; 0: none.
     """
+
+    def make_optimizer(own_rate: Rate) -> InnerOptimizer:
+        return average_weights(Learned(rule, theta, own_rate), averaging)
+
     if not rate.knows_length:
-        optimizer = average_weights(Learned(rule, theta, rate), averaging)
-        return rollouts(optimizer, optimizee, horizons)
-    return [
-        rollout(
-            average_weights(Learned(rule, theta, rate.over(n_steps)), averaging),
-            optimizee,
-            n_steps,
-        )
-        for n_steps in horizons
-    ]
+        return rollouts(make_optimizer(rate), optimizee, horizons)
+    return [rollout(make_optimizer(rate.over(n_steps)), optimizee, n_steps) for n_steps in horizons]
 
 
 def rollouts(

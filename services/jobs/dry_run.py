@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.auth.scopes import Principal
 from services.catalog.schemas import DryRunAnswer, FieldErrorAnswer
 from services.catalog.service import count_cores, describe_cost
@@ -17,26 +19,24 @@ from services.problems import Forbidden, Validation
 def try_job(services: Container, request: schemas.JobRequest, principal: Principal) -> DryRunAnswer:
     """The complete spec and its cost, or the fields for which it would be refused."""
     content = lay_under(request.kind, request.spec)
-    preset = content.get("preset")
-    answer = DryRunAnswer(
-        accepted=False,
-        preset=preset if isinstance(preset, str) else None,
-        notes=describe_bare(request.kind, request.spec),
-        spec=None,
-        cost=None,
-        errors=[],
-    )
+    named = content.get("preset")
+    preset = named if isinstance(named, str) else None
+    notes = describe_bare(request.kind, request.spec)
     try:
         spec = check_request(services, request, principal)
     except (Validation, Forbidden) as problem:
-        return answer.model_copy(update={"errors": _list_errors(problem)})
+        return _refuse(problem, preset, notes)
     with services.database.read() as session:
         forms = read_forms(session)
-    cost = describe_cost(spec, count_cores(services), forms)
-    content = spec.model_dump(mode="json")
-    notes = [*answer.notes, *describe_toy(content, principal.project)]
-    changes = {"accepted": True, "spec": content, "cost": cost, "notes": notes}
-    return answer.model_copy(update=changes)
+    complete = spec.model_dump(mode="json")
+    return DryRunAnswer(
+        accepted=True,
+        preset=preset,
+        notes=[*notes, *describe_toy(complete, principal.project)],
+        spec=complete,
+        cost=describe_cost(spec, count_cores(services), forms),
+        errors=[],
+    )
 
 
 def try_clone(
@@ -50,18 +50,20 @@ def try_clone(
     try:
         whole_request = make_clone(services, job_id, request)
     except Validation as problem:
-        return DryRunAnswer(
-            accepted=False,
-            preset=None,
-            notes=[],
-            spec=None,
-            cost=None,
-            errors=_list_errors(problem),
-        )
+        return _refuse(problem, None, [])
     return try_job(services, whole_request, principal)
 
 
-def _list_errors(problem: Validation | Forbidden) -> list[FieldErrorAnswer]:
+def _refuse(
+    problem: Validation | Forbidden, preset: str | None, notes: Sequence[str]
+) -> DryRunAnswer:
     fields = problem.errors
     errors = [FieldErrorAnswer(field=each.field, message=each.message) for each in fields]
-    return errors or [FieldErrorAnswer(field="spec", message=problem.detail)]
+    return DryRunAnswer(
+        accepted=False,
+        preset=preset,
+        notes=list(notes),
+        spec=None,
+        cost=None,
+        errors=errors or [FieldErrorAnswer(field="spec", message=problem.detail)],
+    )

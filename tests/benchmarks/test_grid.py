@@ -54,12 +54,16 @@ def test_the_last_line_is_the_mean() -> None:
     assert rows[-1] == "| mean | +0.300 / -0.100 | +0.000 / +0.500 |"
 
 
-def test_the_command(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def one_mlp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that validates with one small MLP."""
     tasks = {"mlp": {"datasets": ["mnist5k"]}, "validation": [{"kind": "mlp", "hidden": [4]}]}
     spec = MetaTrainingSpec.model_validate({"preset": "default", "tasks": tasks})
     monkeypatch.setattr(grid, "read_spec", lambda _: spec)
+
+
+@pytest.mark.usefixtures("one_mlp")
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["hyperadam-v4", "hyperadam-v4:length=1.4"]
     figures = tmp_path / "grid.json"
     options = ["--starts", "1", "--horizons", "4", "2", "--json", str(figures)]
@@ -71,12 +75,10 @@ def test_the_command(
     assert not torch.equal(first, second)
 
 
+@pytest.mark.usefixtures("one_mlp")
 def test_averages_are_columns_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tasks = {"mlp": {"datasets": ["mnist5k"]}, "validation": [{"kind": "mlp", "hidden": [4]}]}
-    spec = MetaTrainingSpec.model_validate({"preset": "default", "tasks": tasks})
-    monkeypatch.setattr(grid, "read_spec", lambda _: spec)
     figures = tmp_path / "grid.json"
     options = ["--starts", "1", "--horizons", "4", "--averaging", "0", "3", "--json", str(figures)]
     main(["hyperadam-v4", *options, "--data-dir", str(tmp_path)])

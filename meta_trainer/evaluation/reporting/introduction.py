@@ -8,7 +8,6 @@ from typing import Final
 from hyperadam.rates import Rate
 
 from meta_trainer.evaluation.report import Report, Row
-from meta_trainer.specs import EvaluationSpec
 from meta_trainer.specs.baselines import BASELINES, Baseline, UntunedBaseline
 
 
@@ -30,6 +29,10 @@ _OF_TORCH: Final = (
 )
 _DEFINITION: Final = (
     "The final loss of a run is the mean loss at its last weights over all minibatches that it saw."
+)
+_AVERAGED: Final = (
+    "The last weights of learned optimizers and of tuned baselines are an average of the newest of "
+    "their run, η = {:g} (`hyperadam.averaging`)."
 )
 _VERDICTS: Final = (
     "A win or a loss is a paired difference of more than two standard errors, or a difference in "
@@ -65,23 +68,14 @@ def _describe_losses(report: Report) -> str:
         f"Final loss after {steps} steps on {report.dataset}: mean ± standard error over "
         f"{spec.n_starts} random starts, the same starts and minibatches for every optimizer."
     )
-    sentences = [measured, _DEFINITION, *_describe_averaging(spec), "Lowest in bold.", _VERDICTS]
+    averaged = [_AVERAGED.format(spec.averaging)] if spec.averaging else []
+    sentences = [measured, _DEFINITION, *averaged, "Lowest in bold.", _VERDICTS]
     if spec.quick:
         sentences.append(_QUICK)
     if spec.quick and report.suite.also_on:
         others = sorted({name for names in report.suite.also_on.values() for name in names})
         sentences.append(f"It leaves out {', '.join(others)}, which the full size runs on too.")
     return " ".join(sentences)
-
-
-def _describe_averaging(spec: EvaluationSpec) -> list[str]:
-    if not spec.averaging:
-        return []
-    told = (
-        "The last weights of learned optimizers and of tuned baselines are an average of the "
-        f"newest of their run, η = {spec.averaging:g} (`hyperadam.averaging`)."
-    )
-    return [told]
 
 
 def _describe_rates(report: Report) -> str:
