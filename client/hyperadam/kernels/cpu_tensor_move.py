@@ -71,7 +71,8 @@ class FusedTensorMover:
         self._plan: MovePlan | None = None
 
     def fits(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> bool:
-        """Whether all of them are plain tensors on the CPU, of Θ's dtype and without gaps."""
+        """Whether all of them are plain tensors on the CPU, of Θ's dtype, without gaps, and no
+        change of sign is put off of a gradient."""
         dtype = self._kernel.dtype
         return all(
             type(tensor) in (nn.Parameter, Tensor)
@@ -79,7 +80,7 @@ class FusedTensorMover:
             and tensor.device == CPU
             and tensor.is_contiguous()
             for tensor in (*parameters, *gradients)
-        )
+        ) and not any(gradient.is_neg() for gradient in gradients)
 
     def measure_norm(self, gradients: Sequence[Tensor]) -> float:
         """Euclidean, over all of them; not finite if any coordinate is not, or if its square

@@ -16,7 +16,14 @@ from hyperadam.optimizers.layouts import read_shapes
 from hyperadam.optimizers.pieces import find_gradient
 from hyperadam.theta import Theta
 
-PARAMETER_DTYPES: Final = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+PARAMETER_DTYPES: Final = (
+    torch.float32,
+    torch.float64,
+    torch.bfloat16,
+    torch.float16,
+    torch.complex64,
+    torch.complex128,
+)
 
 
 def check_theta(theta: Theta, rule_kinds: Collection[str], optimizer: str) -> None:
@@ -39,7 +46,7 @@ def check_group(group: Mapping[str, Any], optimizer: str) -> None:
     Raises:
         ValueError: a field of its rate is out of its bounds, its role is none that its
             parameters can have, or a parameter has no shape yet.
-        TypeError: a parameter is not of a real floating dtype.
+        TypeError: a parameter is not of a dtype that is optimized (`PARAMETER_DTYPES`).
     """
     read_rate(group)
     check_shapes_known(group["params"], optimizer)
@@ -54,14 +61,19 @@ def find_trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
 
 
 def check_dtypes(parameters: Iterable[Tensor], optimizer: str) -> None:
-    """Refuse parameters that are no real numbers.
+    """Refuse parameters that are no numbers to be moved.
 
     Raises:
-        TypeError: naming the dtype.
+        TypeError: naming the dtype; or a parameter's numbers are not what lies in memory.
     """
     for parameter in parameters:
         if parameter.dtype not in PARAMETER_DTYPES:
             raise TypeError(f"{optimizer} cannot optimize a parameter of dtype {parameter.dtype}")
+        if parameter.is_neg() or parameter.is_conj():
+            raise TypeError(
+                f"{optimizer} cannot optimize a parameter of which torch has put off a change of "
+                "sign: make it of a tensor's resolve_neg() or resolve_conj()"
+            )
 
 
 def check_shapes_known(parameters: Iterable[Tensor], optimizer: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.pieces import cut_field, find_piece
+from hyperadam.optimizers.pieces import coordinate_shape, cut_field, find_piece
 from hyperadam.rules import Rule
 
 
@@ -34,7 +34,7 @@ def find_shape(rule: Rule[Any], name: str, field: Tensor, parameter: Tensor) -> 
     """
     if name in rule.per_tensor_fields:
         return tuple(field.shape)
-    return (*field.shape[:-1], *parameter.shape)
+    return (*field.shape[:-1], *coordinate_shape(parameter))
 
 
 def cut_fields(

@@ -24,7 +24,7 @@ from hyperadam.optimizers.fields import (
     make_template,
 )
 from hyperadam.optimizers.flat import FlatVector
-from hyperadam.optimizers.pieces import find_piece, spread_field
+from hyperadam.optimizers.pieces import coordinate_shape, find_piece, spread_field
 from hyperadam.rules import Rule
 
 State = MutableMapping[Tensor, Any]
@@ -35,8 +35,8 @@ class FlatState:
     """The flat fields of the parameters that moved last, and the tensors that were given out: views
     of them, or DTensors around those.
 
-    A field of a parameter is of shape (·, *parameter.shape), or (·, 1) where a rule has one number
-    a parameter.
+    A field of a parameter is of shape (·, *parameter.shape), of a complex one
+    (·, *parameter.shape, 2), or (·, 1) where a rule has one number a parameter.
     """
 
     def __init__(self, rule: Rule[Any]) -> None:
@@ -146,7 +146,8 @@ class FlatState:
                 begun.append({})
         if fresh and self._rule.per_tensor_fields:
             square_means = _measure_square_means(vector)
-            columns = self._rule.begin_tensors(square_means, shapes)
+            lengths = [coordinate_shape(parameter).numel() for parameter in vector.parameters]
+            columns = self._rule.begin_tensors(square_means, shapes, lengths)
             for index in fresh:
                 begun[index] = {
                     name: field[:, index : index + 1] for name, field in columns.items()

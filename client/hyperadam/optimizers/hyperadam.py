@@ -93,7 +93,7 @@ class HyperAdam(LearnedOptimizer):
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices;
             or `lr`, `weight_decay`, `state_dtype` or a field of the schedule is out of range.
-        TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
+        TypeError: `theta` is not a `Theta`, or a parameter is of a dtype that is not optimized.
     """
 
     rule_kinds: ClassVar[frozenset[str]] = frozenset({"hyperadam", "hyperadam-tensor"})

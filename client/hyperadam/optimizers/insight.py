@@ -18,6 +18,7 @@ from hyperadam.optimizers.fields import holds_state, make_template
 from hyperadam.optimizers.flat_state import State
 from hyperadam.optimizers.groups import read_rate
 from hyperadam.optimizers.layouts import find_shares
+from hyperadam.optimizers.pieces import coordinate_shape, view_coordinates
 from hyperadam.theta import Theta
 
 
@@ -28,6 +29,7 @@ class TensorInsight:
     name: str
     """As in named parameters; without names, its place in its group: `0.3`."""
     shape: tuple[int, ...]
+    """Of its coordinates: the last dimension of a complex one has its two parts."""
     n_steps: int
     """Steps that lie behind its group."""
     effective_lr: float
@@ -106,7 +108,7 @@ def _inspect(
     insight = theta.rule.look_inside(tensors, joined)
     if insight is None:
         return
-    sizes = [place.parameter.numel() for place in places]
+    sizes = [coordinate_shape(place.parameter).numel() for place in places]
     directions = insight.direction.split(sizes)
     mixtures = _average_each(insight.mixture, sizes)
     betas = _average_each(insight.beta, sizes)
@@ -150,10 +152,10 @@ def _describe(place: _Place) -> dict[str, Any]:
     shares = find_shares([parameter], rate, group) or [1.0]
     return {
         "name": place.name,
-        "shape": tuple(parameter.shape),
+        "shape": tuple(coordinate_shape(parameter)),
         "n_steps": group["n_steps"],
         "effective_lr": rate.at(group["n_steps"]) * shares[0],
-        "weight_rms": _measure_rms(_whole(parameter)),
+        "weight_rms": _measure_rms(view_coordinates(_whole(parameter))),
     }
 
 

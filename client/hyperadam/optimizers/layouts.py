@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.pieces import find_gradient, list_groups
+from hyperadam.optimizers.pieces import find_gradient, find_piece, list_groups
 from hyperadam.rates import Rate
 from hyperadam.shapes import is_vector, read_shape
 
@@ -61,16 +61,20 @@ def find_decays(
 
 
 def _find_decay(parameter: Tensor) -> float | Tensor:
-    """1, 0, or a column of them: one for each row that is in this process."""
+    """1, 0, or a column of them: one for each row that is in this process, of as many dimensions as
+    the piece."""
     if parameter.dim() != 2 or parameter.grad is None:
         return 1.0
     has_gradient = _find_largest_in_rows(parameter) > 0
-    return 1.0 if bool(has_gradient.all()) else has_gradient.to(parameter.dtype)
+    if bool(has_gradient.all()):
+        return 1.0
+    piece = find_piece(parameter)
+    return has_gradient.to(piece.dtype).view(-1, *[1] * (piece.dim() - 1))
 
 
 def _find_largest_in_rows(parameter: Tensor) -> Tensor:
     """Of the gradient's coordinates, in absolute value; shape (rows in this process, 1)."""
-    gradient = find_gradient(parameter)
+    gradient = find_gradient(parameter).flatten(1)
     largest = gradient.new_zeros(len(gradient), 1)
     if gradient.shape[1]:
         torch.linalg.vector_norm(gradient, ord=torch.inf, dim=1, keepdim=True, out=largest)

@@ -67,36 +67,35 @@ class LearnedOptimizer(Optimizer):
     alike:
 
     - **Missing gradients.** A parameter whose `grad` is None is left out of the step: it does not
-      move or decay, takes no part in norms, and keeps its state for when it comes back.
+      move or decay, has no part in norms, and keeps its state.
     - **Gradients that are not finite** (or whose squared norm overflows the dtype of computation)
       raise `FloatingPointError` before anything is changed. Norms join all coordinates: one NaN,
       passed on as other optimizers do, would at once be in the state of every coordinate, for good.
-      Whoever prefers to lose the step passes `skip_nonfinite=True`, and finds how many were lost in
-      `n_skipped_steps`; `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
+      With `skip_nonfinite=True` the step is left out, and `n_skipped_steps` counts it;
+      `torch.amp.GradScaler` skips such steps by itself. The check is one norm.
     - **Loss weights.** Directions do not depend on the loss's scale, but first moments remember
-      the gradients before it was changed: where it falls to a thousandth in mid-run, steps follow
-      old gradients until those are forgotten. `normalize_gradients=True` divides each step's
-      gradient by its norm before the rule: then no weight matters, constant or changed.
-    - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed. State and
-      computation are float64 if any that is trained is, else float32; only w is rounded to the
-      parameter's dtype. With `state_dtype=torch.bfloat16` the state alone is kept in bfloat16, half
-      the memory, and rounded to nearest after every step; computation stays as it is. Checkpoints
-      load into either.
+      gradients of before: where it falls to a thousandth in mid-run, steps follow those for a
+      while. With `normalize_gradients=True`, which divides each by its norm, no weight matters.
+    - **Dtypes.** Parameters may be float32, float64, bfloat16 or float16, also mixed; of complex
+      ones the parts are coordinates, as in torch's own. State and computation are float64 if any
+      that is trained is, else float32; only w is rounded to the parameter's dtype. With
+      `state_dtype=torch.bfloat16` the state alone is in bfloat16, half the memory, and rounded to
+      nearest after every step. Checkpoints load into either.
     - **State.** `state[parameter]` holds the rule's fields as tensors of shape
-      (·, *parameter.shape), or (·, 1) where a rule has one number a parameter. As in any torch
-      optimizer they may be changed, replaced and cleared, and others may keep entries of their own
+      (·, *parameter.shape), (·, *parameter.shape, 2) of a complex one, or (·, 1) where a rule has
+      one number a parameter. They may be changed, replaced and cleared, and others may keep entries
       beside them. Between steps over the same parameters they are the same tensors.
     - **Checkpoints.** `state_dict` is per parameter, as torch's, and continuation from it is
       bit-equal. It carries the digest of Θ, in each group too, and is not loaded into an optimizer
       that was given another Θ. One that was given none goes on with the Θ of the state dict, if
       that comes with the package, and says so: another release may have another default.
-    - **Contexts.** A step computes the same inside `torch.autocast` or under another default
-      device. `torch.compile` leaves it as it is: its kernels are compiled already.
+    - **Contexts.** A step is the same inside `torch.autocast`, `torch.compile`, or under another
+      default device.
     - **Processes.** Under FSDP2 and tensor parallelism (DTensors) norms are over all processes,
       what shapes say is read from whole shapes, and the state lies as the parameters do; torch's
       `ZeroRedundancyOptimizer` and `DistributedDataParallel` are right as they are. Flat shards
       (FSDP1, DeepSpeed's ZeRO) are refused: they show no shapes.
-    - **Frozen parameters** (`requires_grad=False`) may be of any dtype and on any device.
+    - **Frozen parameters** (`requires_grad=False`) may be of any dtype, on any device.
     - **Rate.** At the t-th step of a group its rate is lr_t = lr min(1, (t + 1) / W)
       √min(1, D / (t + 1)), with its `warmup_steps` W and its `decay_after` D. A parameter has a
       share of it by its shape (`base_fan_in`, …: `hyperadam.rates`). By default all are Θ's own; 0
@@ -204,8 +203,7 @@ class LearnedOptimizer(Optimizer):
         """What is being done to each tensor: its step relative to its scale, the weights of the
         mixture and the decay rates, of the state as it is; see `TensorInsight`.
 
-        It takes about as long as a step in plain torch. Where parameters are spread over processes,
-        all of them must call it.
+        About as slow as a step in plain torch. All processes with parts of parameters must call it.
         """
         return inspect_tensors(self.param_groups, self.state, self._theta)
 
@@ -229,7 +227,7 @@ class LearnedOptimizer(Optimizer):
             FloatingPointError: a gradient is not finite; nothing was changed.
             ValueError: the parameters are on several devices, or what stands in `state` is not a
                 state of the rule's.
-            TypeError: a parameter is not of a real floating dtype.
+            TypeError: a parameter is of a dtype that is not optimized.
         """
         loss = None
         if closure is not None:
@@ -245,7 +243,7 @@ class LearnedOptimizer(Optimizer):
     def _step(self, moving: list[Tensor]) -> None:
         name = type(self).__name__
         check_strided([parameter.grad for parameter in moving if parameter.grad is not None], name)
-        if not self._stepper.is_prepared(moving, self.param_groups):
+        if is_new := not self._stepper.is_prepared(moving, self.param_groups):
             check_dtypes(moving, name)
             check_known(moving, name)
             if moving:
@@ -255,6 +253,8 @@ class LearnedOptimizer(Optimizer):
         device = moving[0].device if moving else torch.get_default_device()
         try:
             with exact_arithmetic(device):
+                if is_new:
+                    self._stepper.prepare(moving, self.param_groups)
                 self._stepper.step(moving, self.param_groups, self.state)
         except FloatingPointError:
             if not self._skip_nonfinite:
@@ -271,7 +271,7 @@ class LearnedOptimizer(Optimizer):
             ValueError: `lr` is not a finite number of at least 0, a field of the schedule is no
                 number in its range (`hyperadam.rates`), its `role` is none that its parameters
                 can have, a parameter has no shape yet, or the devices differ.
-            TypeError: a parameter is not of a real floating dtype.
+            TypeError: a parameter is of a dtype that is not optimized.
         """
         given = set(param_group)
         param_group.update(complete_changes(param_group))

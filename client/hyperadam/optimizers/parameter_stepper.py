@@ -85,20 +85,41 @@ class ParameterStepper:
         dtype = find_dtype(groups, moving)
         return self._vector is not None and self._vector.fits(moving, dtype)
 
+    def prepare(self, moving: list[Tensor], groups: Groups) -> None:
+        """Make what steps these parameters, before the first of several steps over them.
+
+        Raises:
+            ValueError: the parameters are on several devices.
+        """
+        vector = FlatVector(moving, find_dtype(groups, moving), self._others)
+        theta = self._theta.vector.to(vector.like)
+        rule = self._theta.rule
+        if not vector.spread.is_trivial:
+            rule = rule.with_sums(vector.spread)
+        self._stepper = open_stepper(rule, theta)
+        self._mover = open_mover(rule, theta)
+        self._shapes = [
+            shape
+            for group, parameters in find_moving(groups)
+            for shape in read_shapes(parameters, group)
+        ]
+        self._vector = vector
+
     def step(self, moving: list[Tensor], groups: Groups, state: State) -> None:
         """Move parameters once, and their state.
 
         Args:
-            moving: all parameters of the groups that have gradients.
+            moving: all parameters of the groups that have gradients; those that were prepared.
             groups: of the optimizer; they count the step.
             state: of the optimizer.
 
         Raises:
             FloatingPointError: a gradient is not finite; nothing was changed.
-            ValueError: the parameters are on several devices, or what stands in `state` is not a
-                state of the rule's.
+            ValueError: what stands in `state` is not a state of the rule's.
         """
-        vector, stepper = self._prepare(moving, groups)
+        vector, stepper = self._vector, self._stepper
+        assert vector is not None
+        assert stepper is not None
         gradients = list(map(find_gradient, moving))
         pieces = list(map(find_piece, moving))
         mover = self._mover
@@ -125,25 +146,6 @@ class ParameterStepper:
             stepper.step(vector.buffer, flat, out_state=flat, out=vector.buffer)
             self._move(vector, groups)
         self._complete_means(vector, flat)
-
-    def _prepare(self, moving: list[Tensor], groups: Groups) -> tuple[FlatVector, Stepper]:
-        """The vector of these parameters, and what steps over it; both anew when other parameters
-        move."""
-        dtype = find_dtype(groups, moving)
-        if self._vector is None or self._stepper is None or not self._vector.fits(moving, dtype):
-            self._vector = FlatVector(moving, dtype, self._others)
-            self._shapes = [
-                shape
-                for group, parameters in find_moving(groups)
-                for shape in read_shapes(parameters, group)
-            ]
-            theta = self._theta.vector.to(self._vector.like)
-            rule = self._theta.rule
-            if not self._vector.spread.is_trivial:
-                rule = rule.with_sums(self._vector.spread)
-            self._stepper = open_stepper(rule, theta)
-            self._mover = open_mover(rule, theta)
-        return self._vector, self._stepper
 
     def _measure_norm(
         self, vector: FlatVector, mover: Mover | None, gradients: list[Tensor], groups: Groups
@@ -179,7 +181,8 @@ class ParameterStepper:
 def find_dtype(groups: Groups, moving: Sequence[Tensor]) -> torch.dtype:
     """What is computed in."""
     trained = chain(find_trainable(_list_parameters(groups)), moving)
-    any_double = any(parameter.dtype == torch.float64 for parameter in trained)
+    doubles = (torch.float64, torch.complex128)
+    any_double = any(parameter.dtype in doubles for parameter in trained)
     return torch.float64 if any_double else torch.float32
 
 

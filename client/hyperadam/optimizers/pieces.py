@@ -1,8 +1,8 @@
 """What one process holds of a parameter: all of it, or, of a DTensor (FSDP2, tensor parallelism),
-its local tensor.
+its local tensor; of a complex one, as in torch's own optimizers, its parts, real and imaginary.
 
 A rule steps over pieces. What a parameter is, its fan-in and its role, is read from its whole
-shape, which a DTensor has.
+shape, which a DTensor has, and a complex tensor without its parts.
 """
 
 from __future__ import annotations
@@ -23,21 +23,36 @@ def is_spread(tensor: Tensor) -> TypeGuard[DTensor]:
     return hasattr(tensor, "device_mesh") and hasattr(tensor, "placements")
 
 
+def view_coordinates(tensor: Tensor) -> Tensor:
+    """Of complex numbers their parts, shape (*shape, 2), in the same memory; real ones as they
+    are."""
+    return torch.view_as_real(tensor) if tensor.dtype.is_complex else tensor
+
+
+def coordinate_shape(tensor: Tensor) -> torch.Size:
+    """That of its coordinates: a complex number has two."""
+    return torch.Size((*tensor.shape, 2)) if tensor.dtype.is_complex else tensor.shape
+
+
 def find_piece(tensor: Tensor) -> Tensor:
-    """What this process holds of it; it shares memory with the tensor."""
-    return tensor.to_local() if is_spread(tensor) else tensor
+    """The coordinates that this process holds of it; they share memory with the tensor."""
+    piece = tensor.to_local() if is_spread(tensor) else tensor
+    return torch.view_as_real(piece) if piece.dtype.is_complex else piece
 
 
 def find_gradient(parameter: Tensor) -> Tensor:
     """What this process holds of the parameter's gradient: the same coordinates as of the
-    parameter."""
+    parameter.
+
+    Of a complex one torch has ∂L/∂Re + i ∂L/∂Im, at times with a conjugation that is put off.
+    """
     gradient = parameter.grad
     assert gradient is not None
-    if not is_spread(parameter):
-        return gradient
-    if is_spread(gradient) and gradient.placements != parameter.placements:
-        gradient = gradient.redistribute(parameter.device_mesh, parameter.placements)
-    return find_piece(gradient)
+    if is_spread(parameter) and is_spread(gradient):
+        if gradient.placements != parameter.placements:
+            gradient = gradient.redistribute(parameter.device_mesh, parameter.placements)
+        gradient = gradient.to_local()
+    return view_coordinates(gradient.resolve_conj()) if gradient.dtype.is_complex else gradient
 
 
 def list_groups(parameter: Tensor, dims: Sequence[int] | None = None) -> list[dist.ProcessGroup]:
@@ -63,14 +78,14 @@ def spread_field(piece: Tensor, parameter: Tensor) -> Tensor:
     """A field of the state of a parameter as a tensor that lies as the parameter does.
 
     Args:
-        piece: of the field, (n, *piece of the parameter); its memory is shared.
+        piece: of the field, (n, *`find_piece` of the parameter); its memory is shared.
         parameter: any; the piece itself is the field of one that lies here as a whole.
     """
     if not is_spread(parameter):
         return piece
     from torch.distributed.tensor import DTensor
 
-    shape = torch.Size((len(piece), *parameter.shape))
+    shape = torch.Size((len(piece), *coordinate_shape(parameter)))
     return DTensor.from_local(
         piece,
         parameter.device_mesh,
@@ -85,7 +100,7 @@ def cut_field(field: Tensor, parameter: Tensor, name: str) -> Tensor:
     """What this process holds of a field with a number a coordinate.
 
     Args:
-        field: (n, *parameter.shape), as a whole or as a DTensor.
+        field: (n, *coordinate_shape(parameter)), as a whole or as a DTensor.
         parameter: whose field it is.
         name: what errors call it.
 
@@ -108,7 +123,7 @@ def cut_field(field: Tensor, parameter: Tensor, name: str) -> Tensor:
 
 
 def _place_field(parameter: DTensor) -> list[Any]:
-    """Where a field of shape (n, *parameter.shape) lies."""
+    """Where a field of shape (n, *coordinate_shape(parameter)) lies."""
     return [_shift(placement) for placement in parameter.placements]
 
 

@@ -49,7 +49,7 @@ class RNNprop(LearnedOptimizer):
     Raises:
         ValueError: Θ is of another kind; there are no parameters, or they are on several devices;
             or `lr`, `weight_decay`, a field of the schedule or `state_dtype` is out of range.
-        TypeError: `theta` is not a `Theta`, or a parameter's dtype is not a real floating one.
+        TypeError: `theta` is not a `Theta`, or a parameter is of a dtype that is not optimized.
     """
 
     rule_kinds: ClassVar[frozenset[str]] = frozenset({"rnnprop"})

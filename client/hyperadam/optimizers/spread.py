@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 from torch import Tensor
 
-from hyperadam.optimizers.pieces import is_spread, list_groups
+from hyperadam.optimizers.pieces import coordinate_shape, is_spread, list_groups
 
 if TYPE_CHECKING:
     import torch.distributed as dist
@@ -53,7 +53,7 @@ class Spread:
         self._sizes: Final = list(sizes)
         self._others: Final = others
         self._layouts: Final = _find_layouts(parameters)
-        self._n_whole = [parameter.numel() for parameter in parameters]
+        self._n_whole = [coordinate_shape(parameter).numel() for parameter in parameters]
 
     @property
     def is_trivial(self) -> bool:

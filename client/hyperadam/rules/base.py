@@ -134,6 +134,7 @@ class Rule(ABC, Generic[StateT]):
         self,
         square_means: Tensor,  # noqa: ARG002  shape: (1, *batch, k)
         shapes: Shapes,  # noqa: ARG002
+        lengths: Sequence[int],  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """The `per_tensor_fields` of the state before the first step, of the k parameters of a
         network.
@@ -141,6 +142,7 @@ class Rule(ABC, Generic[StateT]):
         Args:
             square_means: of their weights' squares; gives dtype and device.
             shapes: of the parameters.
+            lengths: how many coordinates each has: two of each number that is complex.
         """
         return {}
 

@@ -256,13 +256,14 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
         return HyperAdamTensorState(
             m=w.new_zeros((self.spec.n_candidates, *w.shape)),
             v=w.new_zeros((1, *w.shape)),
-            **self.begin_tensors(square_means, shapes),
+            **self.begin_tensors(square_means, shapes, lengths),
         )
 
     def begin_tensors(
         self,
         square_means: Tensor,  # shape: (1, *batch, k)
         shapes: Shapes,
+        lengths: Sequence[int],
     ) -> dict[str, Tensor]:
         batch = square_means.shape[1:-1]
         j = self.spec.n_candidates
@@ -287,7 +288,7 @@ class HyperAdamTensorRule(Rule[HyperAdamTensorState]):
             "n_steps": zeros(1),
             "start_rms": start_rms,
             "traits": traits,
-            "length": constants([split_length(math.prod(shape)) for shape in shapes]),
+            "length": constants([split_length(length) for length in lengths]),
         }
 
     def with_lengths(
