@@ -18,7 +18,7 @@ from hyperadam.optimizers.fields import holds_state, make_template
 from hyperadam.optimizers.flat_state import State
 from hyperadam.optimizers.groups import read_rate
 from hyperadam.optimizers.layouts import find_shares
-from hyperadam.optimizers.pieces import coordinate_shape, view_coordinates
+from hyperadam.optimizers.pieces import coordinate_shape, find_piece
 from hyperadam.theta import Theta
 
 
@@ -155,7 +155,7 @@ def _describe(place: _Place) -> dict[str, Any]:
         "shape": tuple(coordinate_shape(parameter)),
         "n_steps": group["n_steps"],
         "effective_lr": rate.at(group["n_steps"]) * shares[0],
-        "weight_rms": _measure_rms(view_coordinates(_whole(parameter))),
+        "weight_rms": _measure_rms(find_piece(_whole(parameter))),
     }
 
 

@@ -23,12 +23,6 @@ def is_spread(tensor: Tensor) -> TypeGuard[DTensor]:
     return hasattr(tensor, "device_mesh") and hasattr(tensor, "placements")
 
 
-def view_coordinates(tensor: Tensor) -> Tensor:
-    """Of complex numbers their parts, shape (*shape, 2), in the same memory; real ones as they
-    are."""
-    return torch.view_as_real(tensor) if tensor.dtype.is_complex else tensor
-
-
 def coordinate_shape(tensor: Tensor) -> torch.Size:
     """That of its coordinates: a complex number has two."""
     return torch.Size((*tensor.shape, 2)) if tensor.dtype.is_complex else tensor.shape
@@ -48,11 +42,12 @@ def find_gradient(parameter: Tensor) -> Tensor:
     """
     gradient = parameter.grad
     assert gradient is not None
-    if is_spread(parameter) and is_spread(gradient):
-        if gradient.placements != parameter.placements:
+    if is_spread(parameter):
+        if is_spread(gradient) and gradient.placements != parameter.placements:
             gradient = gradient.redistribute(parameter.device_mesh, parameter.placements)
-        gradient = gradient.to_local()
-    return view_coordinates(gradient.resolve_conj()) if gradient.dtype.is_complex else gradient
+    elif not gradient.dtype.is_complex:
+        return gradient
+    return find_piece(gradient.resolve_conj())
 
 
 def list_groups(parameter: Tensor, dims: Sequence[int] | None = None) -> list[dist.ProcessGroup]:
