@@ -117,7 +117,8 @@ class ParameterStepper:
             FloatingPointError: a gradient is not finite; nothing was changed.
             ValueError: what stands in `state` is not a state of the rule's.
         """
-        vector, stepper = self._vector, self._stepper
+        vector = self._vector
+        stepper = self._stepper
         assert vector is not None
         assert stepper is not None
         gradients = list(map(find_gradient, moving))
