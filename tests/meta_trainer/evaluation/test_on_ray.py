@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import ray
 from hyperadam.theta import Theta
 
 from meta_trainer.evaluation import EvaluationData, evaluate
@@ -14,15 +13,15 @@ from meta_trainer.evaluation.reporting import report_to_json
 from meta_trainer.runners import InProcessRunner
 from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import EvaluationSpec
+from tests.meta_trainer.ray_here import ray_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
 def runner() -> Iterator[RayRunner]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, configure_logging=False)
-    yield RayRunner()
-    ray.shutdown()
+    with ray_here(2):
+        yield RayRunner()
 
 
 def test_same_result_as_in_process(

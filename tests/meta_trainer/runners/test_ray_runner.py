@@ -18,17 +18,15 @@ from meta_trainer.runners.ray_runner import RayRunner
 from meta_trainer.specs import MetaTrainingSpec
 from meta_trainer.training.loop import MetaTraining
 from meta_trainer.training.result import Trained
+from tests.meta_trainer.ray_here import ray_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["1-worker", "2-workers"])
 def runner(request: pytest.FixtureRequest) -> Iterator[RayRunner]:
-    ray.init(
-        address="local", num_cpus=request.param, include_dashboard=False, configure_logging=False
-    )
-    yield RayRunner()
-    ray.shutdown()
+    with ray_here(request.param):
+        yield RayRunner()
 
 
 def train(

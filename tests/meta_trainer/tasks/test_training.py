@@ -79,17 +79,13 @@ def test_resumes_bit_for_bit_across_kinds_and_horizons(recorder: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_same_theta_on_ray(recorder: Any) -> None:
-    import ray
-
     from meta_trainer.runners.ray_runner import RayRunner
+    from tests.meta_trainer.ray_here import ray_here
 
     spec = MetaTrainingSpec.model_validate(MIXED)
     expected = train(spec, type(recorder)())
-    ray.init(address="local", num_cpus=2, include_dashboard=False, configure_logging=False)
-    try:
+    with ray_here(2):
         trained = train(spec, recorder, RayRunner())
-    finally:
-        ray.shutdown()
     assert torch.equal(trained.final_theta, expected.final_theta)
     assert trained.best_loss == expected.best_loss
 
