@@ -24,7 +24,7 @@ from hyperadam.optimizers.fields import (
     make_template,
 )
 from hyperadam.optimizers.flat import FlatVector
-from hyperadam.optimizers.pieces import coordinate_shape, find_piece, spread_field
+from hyperadam.optimizers.pieces import find_piece, spread_field
 from hyperadam.rules import Rule
 
 State = MutableMapping[Tensor, Any]
@@ -146,8 +146,7 @@ class FlatState:
                 begun.append({})
         if fresh and self._rule.per_tensor_fields:
             square_means = _measure_square_means(vector)
-            lengths = [coordinate_shape(parameter).numel() for parameter in vector.parameters]
-            columns = self._rule.begin_tensors(square_means, shapes, lengths)
+            columns = self._rule.begin_tensors(square_means, shapes, vector.spread.n_whole)
             for index in fresh:
                 begun[index] = {
                     name: field[:, index : index + 1] for name, field in columns.items()

@@ -53,7 +53,8 @@ class Spread:
         self._sizes: Final = list(sizes)
         self._others: Final = others
         self._layouts: Final = _find_layouts(parameters)
-        self._n_whole = [coordinate_shape(parameter).numel() for parameter in parameters]
+        self.n_whole: Final = [coordinate_shape(parameter).numel() for parameter in parameters]
+        """How many coordinates each of them has in all processes together."""
 
     @property
     def is_trivial(self) -> bool:
@@ -82,7 +83,7 @@ class Spread:
     ) -> Tensor:
         """The same, over how many there are."""
         total = self._sum_parameters(x)
-        count = torch.full_like(total, sum(self._n_whole))
+        count = torch.full_like(total, sum(self.n_whole))
         totals = self._add_others(torch.cat([total, count], -1))
         return (totals[..., :1] / totals[..., 1:].clamp(min=1)).to(x.dtype)
 
@@ -113,7 +114,7 @@ class Spread:
         if not self._cut_layouts:
             return means
         here = torch.tensor(self._sizes, device=means.device).double()
-        whole = torch.tensor(self._n_whole, device=means.device).double().clamp(min=1)
+        whole = torch.tensor(self.n_whole, device=means.device).double().clamp(min=1)
         return (self.add_columns(means.double() * here) / whole).to(means.dtype)
 
     def measure_norm(self, gradients: list[Tensor], dtype: torch.dtype) -> float:

@@ -4,11 +4,9 @@ single coordinates alone, may step them. What is stepped right is in `test_proce
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 
 import pytest
 import torch
-import torch.distributed as dist
 from every_optimizer import (
     Make,
     every_learned,
@@ -21,14 +19,6 @@ from hyperadam import HyperAdam
 from hyperadam.optimizers.shards import ShardedParameters
 from small_run import make_theta
 from torch import nn
-
-
-@pytest.fixture
-def alone() -> Iterator[None]:
-    """A process group of one."""
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
 
 
 @every_learned
