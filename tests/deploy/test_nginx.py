@@ -197,21 +197,21 @@ def test_a_client_is_known_and_cannot_pretend(
     proxied: Proxied, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        proxied.client.get(f"{proxied.url}/v1/jobs", headers={"X-Forwarded-For": "203.0.113.9"})
-        line = wait_for_line(caplog, "/v1/jobs")
+        pretending = {"X-Forwarded-For": "203.0.113.9"}
+        answer = proxied.client.get(f"{proxied.url}/v1/jobs", headers=pretending)
+        line = wait_for_line(caplog, answer.headers["X-Request-Id"])
     assert line["client"] == "127.0.0.1"
 
 
-def wait_for_line(caplog: pytest.LogCaptureFixture, path: str) -> dict[str, Any]:
-    """The log's line of a request: it is written beside the answer, by another thread."""
+def wait_for_line(caplog: pytest.LogCaptureFixture, request_id: str) -> dict[str, Any]:
+    """The log's line of a request: it is written beside the answer, by another thread, and so may
+    those of requests before it be."""
     deadline = time.monotonic() + 20
     while True:
         messages = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        lines = [message for message in messages if message["event"] == "request"]
-        if lines:
-            [line] = lines
-            assert line["path"] == path
-            return line
+        for message in messages:
+            if message["event"] == "request" and message["request_id"] == request_id:
+                return message
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
