@@ -8,7 +8,7 @@ complete spec, and the bounds of a rule's numbers, which the rule itself checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from pydantic.json_schema import models_json_schema
@@ -60,13 +60,6 @@ def build_schemas(ref_template: str = REF_TEMPLATE) -> dict[str, Schema]:
     for name, schema in schemas.items():
         _complete(name, schema)
     return schemas
-
-
-def list_fields(schemas: Mapping[str, Schema]) -> Iterator[tuple[str, str, Schema]]:
-    """Every field as (name of its object, its own name, its schema)."""
-    for model, schema in schemas.items():
-        for name, field in schema.get("properties", {}).items():
-            yield model, name, field
 
 
 def _complete(name: str, schema: Schema) -> None:

@@ -50,7 +50,8 @@ def name_toy(name: str, project: str) -> str:
 
 
 def find_belonging(database: Database, registry: Registry, name: str) -> Belonging | None:
-    """Whose the name is; None: it is free."""
+    """Whose the name is; None: it is free. A name from before there were owners is that of who made
+    its oldest version."""
     if name in COMMON_NAMES:
         return Belonging(project=DEFAULT_PROJECT, owner=None)
     with database.read() as session:
@@ -61,13 +62,6 @@ def find_belonging(database: Database, registry: Registry, name: str) -> Belongi
     if project is not None:
         return Belonging(project=project, owner=None)
     return _find_maker(database, registry, name)
-
-
-def find_owner(database: Database, registry: Registry, name: str) -> str | None:
-    """Whose it is; None: nobody's yet, or everybody's. Of a name from before there were owners it
-    is who made its oldest version."""
-    belonging = find_belonging(database, registry, name)
-    return None if belonging is None else belonging.owner
 
 
 def may_write(database: Database, registry: Registry, name: str, principal: Principal) -> bool:

@@ -7,11 +7,16 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from meta_trainer.specs.reference import render_reference
-from meta_trainer.specs.schema import SPEC_MODELS, build_schemas, list_fields
+from meta_trainer.specs.schema import SPEC_MODELS, build_schemas
 from tests.house.project import TOP
 
 SCHEMAS = build_schemas("#/$defs/{model}")
-FIELDS = list(list_fields(SCHEMAS))
+FIELDS = [
+    (model, name, field)
+    for model, schema in SCHEMAS.items()
+    for name, field in schema.get("properties", {}).items()
+]
+"""Every field: the name of its object, its own, its schema."""
 ANY_FINITE_NUMBER = {("UniformSpec", "low"), ("UniformSpec", "high"), ("LogUniformSpec", "high")}
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from registry.memory import InMemoryRegistry
 from services.container import Container
-from services.optimizers.owners import find_owner
+from services.optimizers.owners import find_belonging
 from tests.registry.thetas import make_theta
 from tests.services.support import Stage
 
@@ -83,7 +83,9 @@ def test_a_name_from_before_is_its_makers(
 ) -> None:
     tags = {"source": "upload", "uploaded_by": "alice"}
     registry.create_version("old", make_theta(), key="k", tags=tags)
-    assert find_owner(services.database, registry, "old") == "alice"
+    belonging = find_belonging(services.database, registry, "old")
+    assert belonging is not None
+    assert belonging.owner == "alice"
     assert upload(stage, bob, "old", seed=2) == 403
 
 
