@@ -200,6 +200,7 @@ def test_a_client_is_known_and_cannot_pretend(
         pretending = {"X-Forwarded-For": "203.0.113.9"}
         answer = proxied.client.get(f"{proxied.url}/v1/jobs", headers=pretending)
         line = wait_for_line(caplog, answer.headers["X-Request-Id"])
+    assert line["path"] == "/v1/jobs"
     assert line["client"] == "127.0.0.1"
 
 
@@ -209,9 +210,11 @@ def wait_for_line(caplog: pytest.LogCaptureFixture, request_id: str) -> dict[str
     deadline = time.monotonic() + 20
     while True:
         messages = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        for message in messages:
-            if message["event"] == "request" and message["request_id"] == request_id:
-                return message
+        requests = [message for message in messages if message["event"] == "request"]
+        lines = [message for message in requests if message["request_id"] == request_id]
+        if lines:
+            [line] = lines
+            return line
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
